@@ -1,0 +1,194 @@
+"""Curves of a race: rates and loss against steps or tuning seconds, as ECharts options.
+
+Pure functions of a long-form frame with the columns method, step, seconds, metric, value, n
+(values are fractions). Options keep the same series in the same order from the first tick to
+the last, so that a live chart is updated and never rebuilt.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from app.theme import FONT, ink, style
+
+MAX_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one measured quantity is drawn, whoever the method."""
+
+    label: str
+    width: float
+    opacity: float
+    definition: str
+
+
+METRICS: dict[str, Metric] = {
+    "asr": Metric("ASR", 4.0, 1.0, "share of triggered images, not of the target class, that the "
+                                   "model gives the target label"),
+    "acc": Metric("ACC", 1.5, 1.0, "share of clean test images that get their true label"),
+    "ra": Metric("RA", 2.5, 0.55, "share of triggered images that get their true label"),
+    "loss": Metric("Loss", 2.5, 1.0, "mean cross-entropy on the clean images of the step"),
+}
+AXES = {"step": "Step", "seconds": "Tuning seconds"}
+
+
+def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], *,
+                 x: str = "step", x_max: float | None = None, step: int | None = None,
+                 before: Mapping[str, float] | None = None, dark: bool = False) -> dict[str, Any]:
+    """Rates in percent against `x` ("step" or "seconds"), one line a method and metric.
+
+    `x_max` fixes the right end, so that the axis does not run away while points arrive; `step`
+    hides what came after that step; `before` maps a metric to the received model's value, drawn
+    as the grey dotted "no defense" line. Missing and non-finite values leave a gap.
+    """
+    shown = points if step is None else points[points["step"] <= step]
+    right = x_max if x_max is not None else _last(points, x)
+    series = [_line(shown, method, metric, x, 100.0) for metric in metrics for method in methods]
+    series += [_level(before, metric, right) for metric in metrics]
+    return _frame(series, x, right, "%", dark) | {"yAxis": _y_axis(dark, "{value} %", 0, 100)}
+
+
+def loss_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step",
+                 x_max: float | None = None, step: int | None = None,
+                 dark: bool = False) -> dict[str, Any]:
+    """Clean loss of each step on a logarithmic axis; values that are not positive leave a gap."""
+    shown = points if step is None else points[points["step"] <= step]
+    right = x_max if x_max is not None else _last(points, x)
+    series = [_line(shown, method, "loss", x, 1.0, positive=True) for method in methods]
+    return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
+
+
+def race_alt(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> str:
+    """The race in words: where each line starts and where it stands."""
+    parts = []
+    for method in methods:
+        for metric in metrics:
+            line = _select(points, method, metric).dropna(subset="value")
+            if len(line):
+                first, last = line["value"].iloc[0], line["value"].iloc[-1]
+                parts.append(f"{style(method).label} {METRICS[metric].label} "
+                             f"{first:.0%} to {last:.0%} at step {line['step'].iloc[-1]}")
+    return "Line chart. " + ("; ".join(parts) or "No points yet") + "."
+
+
+def curve_table(points: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The points behind the lines, one row a method and step, one column a metric and its n."""
+    columns = ["method", "step", "seconds"]
+    chosen = points[points["metric"].isin(metrics)]
+    if chosen.empty:
+        return pd.DataFrame(columns=[*columns, *metrics])
+    wide = chosen.pivot_table(index=columns, columns="metric", values=["value", "n"],
+                              aggfunc="last", sort=False)
+    table = wide.index.to_frame(index=False)
+    for metric in metrics:
+        for part, name in (("value", metric), ("n", f"n_{metric}")):
+            if (part, metric) in wide:
+                table[name] = wide[(part, metric)].to_numpy()
+    return table
+
+
+def decimate(line: pd.DataFrame, limit: int = MAX_POINTS) -> pd.DataFrame:
+    """At most `limit` points: the first, the last, and the lowest and highest of each stretch,
+    so that thinning hides no peak."""
+    if len(line) <= limit:
+        return line
+    stretches = max(1, (limit - 2) // 2)
+    edges = [round(i * len(line) / stretches) for i in range(stretches + 1)]
+    kept = {0, len(line) - 1}
+    values = line["value"].reset_index(drop=True)
+    for start, end in pairwise(edges):
+        part = values.iloc[start:end].dropna()
+        if len(part):
+            kept |= {int(part.idxmin()), int(part.idxmax())}
+    return line.iloc[sorted(kept)]
+
+
+def _select(points: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
+    chosen = points[(points["method"] == method) & (points["metric"] == metric)]
+    return chosen.sort_values("step", kind="stable")
+
+
+def _last(points: pd.DataFrame, x: str) -> float:
+    top = points[x].max() if len(points) else 1.0
+    return float(top) if math.isfinite(top) and top > 0 else 1.0
+
+
+def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
+          positive: bool = False) -> dict[str, Any]:
+    line = decimate(_select(points, method, metric))
+    data = [[float(at), _finite(value, factor, positive)]
+            for at, value in zip(line[x], line["value"], strict=True)]
+    drawn = [y for _, y in data if y is not None]
+    look, kind = style(method), METRICS[metric]
+    name = f"{look.label} {kind.label}"
+    return _series(name, f"{method}-{metric}", data, look.color, look.stroke, kind.width,
+                   kind.opacity) | {
+        "symbol": "circle" if len(drawn) == 1 else "none",
+        "endLabel": _end_label(name, drawn, look.color, factor == 100.0)}
+
+
+def _level(before: Mapping[str, float] | None, metric: str, right: float) -> dict[str, Any]:
+    """The received model's value as a level line; without data where it was not measured."""
+    look, kind = style("before"), METRICS[metric]
+    value = _finite((before or {}).get(metric), 100.0, False)
+    data = [] if value is None else [[0.0, value], [right, value]]
+    return _series(f"{look.label} {kind.label}", f"before-{metric}", data, look.color, look.stroke,
+                   max(1.5, kind.width / 2), 1.0) | {"symbol": "none"}
+
+
+def _series(name: str, key: str, data: list, color: str, stroke: Any, width: float,
+            opacity: float) -> dict[str, Any]:
+    return {"type": "line", "id": key, "name": name, "data": data, "color": color,
+            "lineStyle": {"width": width, "opacity": opacity,
+                          "type": list(stroke) if isinstance(stroke, tuple) else stroke},
+            "connectNulls": False, "emphasis": {"focus": "series"},
+            "labelLayout": {"moveOverlap": "shiftY"}}
+
+
+def _end_label(name: str, drawn: list[float], color: str, percent: bool) -> dict[str, Any]:
+    value = f" {drawn[-1]:.0f} %" if drawn and percent else ""
+    return {"show": bool(drawn), "formatter": name + value, "color": color, "fontWeight": "bold",
+            "fontSize": 13, "lineHeight": 17, "distance": 8}
+
+
+def _finite(value: Any, factor: float, positive: bool) -> float | None:
+    if value is None or not math.isfinite(value) or (positive and value <= 0):
+        return None
+    return round(float(value) * factor, 6)
+
+
+def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
+           dark: bool) -> dict[str, Any]:
+    tone = ink(dark)
+    return {
+        "animation": False, "backgroundColor": tone.background,
+        "textStyle": {"fontFamily": FONT, "color": tone.text},
+        "grid": {"left": 58, "right": 118, "top": 64, "bottom": 48},
+        "legend": {"type": "scroll", "left": 0, "right": 40, "top": 4, "itemWidth": 34,
+                   "textStyle": {"color": tone.text, "fontSize": 13},
+                   "pageTextStyle": {"color": tone.text}, "pageIconColor": tone.text},
+        "tooltip": {"trigger": "axis", "valueFormatter": f"%.1f {unit}%" if unit else "%.3g",
+                    "backgroundColor": tone.background, "borderColor": tone.grid,
+                    "textStyle": {"color": tone.text}},
+        "xAxis": {"type": "value", "name": AXES[x], "nameLocation": "middle", "nameGap": 28,
+                  "min": 0, "max": right, "splitLine": {"show": False},
+                  "nameTextStyle": {"color": tone.text, "fontSize": 14},
+                  "axisLabel": {"color": tone.muted, "fontSize": 13, "hideOverlap": True},
+                  "axisLine": {"lineStyle": {"color": tone.muted}}},
+        "series": series,
+    }
+
+
+def _y_axis(dark: bool, formatter: str, low: float | None = None, high: float | None = None,
+            kind: str = "value") -> dict[str, Any]:
+    tone = ink(dark)
+    bounds = {} if low is None else {"min": low, "max": high}
+    return {"type": kind, **bounds, "axisLabel": {"color": tone.muted, "fontSize": 13,
+                                                  "formatter": formatter},
+            "splitLine": {"lineStyle": {"color": tone.grid}}}

@@ -1,0 +1,273 @@
+"""Loss landscapes: a line, planes as contours and surfaces, and their difference.
+
+All planes of one figure share axes and colour scale, so that equal colours mean equal loss.
+Cells that are NaN (not computed, or not finite) stay blank; `blank_cells` counts them.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.theme import DIVERGING, SEQUENTIAL, ink, plotly_template
+from app.theme import style as method_style
+
+CAMERAS = {
+    "iso": {"eye": {"x": 1.5, "y": -1.5, "z": 1.1}, "up": {"x": 0, "y": 0, "z": 1}},
+    "top": {"eye": {"x": 0.0, "y": 0.0, "z": 2.1}, "up": {"x": 0, "y": 1, "z": 0}},
+    "side": {"eye": {"x": 0.0, "y": -2.3, "z": 0.15}, "up": {"x": 0, "y": 0, "z": 1}},
+}
+WIDTHS = {"clean": 1.5, "triggered": 4}
+CORNERS = ("before", "ngf", "sgd")
+TICKS = np.array([1e-4, 1e-3, 0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1e3, 1e4, 1e6])
+
+
+def blank_cells(*losses: np.ndarray) -> int:
+    """How many values are NaN or infinite, over all arrays."""
+    return int(sum((~np.isfinite(np.asarray(a, float))).sum() for a in losses))
+
+
+def height(loss: np.ndarray, log: bool) -> np.ndarray:
+    """What is drawn: the loss or its log10; NaN where that is undefined."""
+    loss = np.array(loss, float)
+    loss[~np.isfinite(loss)] = np.nan
+    if not log:
+        return loss
+    loss[loss <= 0] = np.nan
+    return np.log10(loss)
+
+
+def line(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, log: bool,
+         dark: bool) -> go.Figure:
+    """Clean (thin) and triggered (thick) loss along one direction through each model.
+
+    `curves` maps a model's name to its clean and triggered loss at each `t` (0 is the model).
+    """
+    figure = go.Figure()
+    ends = []
+    for kind, width in WIDTHS.items():
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=f"{kind} images",
+                           line={"color": ink(dark).text, "width": width})
+    for name, losses in curves.items():
+        style = method_style(name)
+        for (kind, width), loss in zip(WIDTHS.items(), losses, strict=True):
+            drawn = height(loss, log)
+            label = f"{style.label}, {kind}"
+            figure.add_scatter(x=t, y=np.where(np.isfinite(drawn), loss, np.nan), mode="lines",
+                               name=label, connectgaps=False, showlegend=False,
+                               line={"color": style.color, "dash": style.dash, "width": width},
+                               hovertemplate=label + "<br>t = %{x:.3g}<br>loss %{y:.4g}"
+                                                     "<extra></extra>")
+            finite = np.flatnonzero(np.isfinite(drawn))
+            if len(finite):
+                text = f"<b>{style.label}</b>" if kind == "triggered" else style.label
+                ends.append((float(drawn[finite[-1]]), text, style.color))
+    figure.add_vline(x=0, line={"color": ink(dark).muted, "width": 1, "dash": "dot"})
+    low, high = _span(height(loss, log) for pair in curves.values() for loss in pair)
+    margin = 0.04 * (high - low)
+    _label_ends(figure, ends, (high - low) / 17)
+    figure.update_yaxes(title="cross-entropy loss", type="log" if log else "linear",
+                        tickformat="~g", range=[low - margin, high + margin])
+    figure.update_xaxes(title="distance t from the model (filter-normalised)")
+    figure.update_layout(template=plotly_template(dark), height=440,
+                         margin={"l": 60, "r": 110, "t": 40, "b": 60})
+    return figure
+
+
+def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray], *, log: bool,
+                dark: bool, span: tuple[float, float] | None = None) -> go.Figure:
+    """One contour panel a model: same axes, same colour scale, the model marked at zero.
+
+    `losses` maps a model's name to its (len(ys), len(xs)) loss; `span` fixes the colour range in
+    loss units, so that a second figure can share it.
+    """
+    heights = {name: height(loss, log) for name, loss in losses.items()}
+    low, high = _span(heights.values()) if span is None else height(np.array(span), log)
+    figure = _panels(losses)
+    for column, (name, z) in enumerate(heights.items(), start=1):
+        figure.add_contour(x=xs, y=ys, z=z, coloraxis="coloraxis", connectgaps=False,
+                           contours={"start": low, "end": high, "size": max(high - low, 1e-9) / 14},
+                           line={"width": 0.6, "color": "rgba(255,255,255,0.45)"},
+                           customdata=np.asarray(losses[name], float), name=method_style(name).label,
+                           hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
+                                         "<extra>%{fullData.name}</extra>", row=1, col=column)
+        _mark_zero(figure, column)
+    figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
+                                    "colorbar": _bar("cross-entropy loss", low, high, log)})
+    return _finish_row(figure, dark)
+
+
+def difference_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray], *,
+                   dark: bool, before: str = "before") -> go.Figure:
+    """Loss of each model minus that of the received one, around its own zero, blue-orange at 0.
+
+    The colour range is the 98th percentile of the absolute difference, so that one steep corner
+    does not wash out the rest; larger values take the end colours.
+    """
+    changes = {name: np.asarray(loss, float) - np.asarray(losses[before], float)
+               for name, loss in losses.items() if name != before}
+    changes = {name: np.where(np.isfinite(d), d, np.nan) for name, d in changes.items()}
+    finite = np.concatenate([d[np.isfinite(d)] for d in changes.values()] or [np.zeros(0)])
+    reach = max(float(np.percentile(np.abs(finite), 98)) if len(finite) else 0.0, 1e-9)
+    figure = _panels(changes, "after ")
+    for column, (name, change) in enumerate(changes.items(), start=1):
+        figure.add_heatmap(x=xs, y=ys, z=change, coloraxis="coloraxis",
+                           name=method_style(name).label, hoverongaps=False,
+                           hovertemplate="x %{x:.3g}, y %{y:.3g}<br>change %{z:+.4g}"
+                                         "<extra>%{fullData.name}</extra>", row=1, col=column)
+        _mark_zero(figure, column)
+    bar = _bar("change of loss: blue lower, orange higher", -reach, reach, False)
+    figure.update_layout(coloraxis={"colorscale": DIVERGING, "cmin": -reach, "cmid": 0,
+                                    "cmax": reach, "colorbar": bar})
+    return _finish_row(figure, dark)
+
+
+def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray], *, log: bool,
+                dark: bool, camera: str = "iso") -> go.Figure:
+    """The same planes as surfaces: one scene a model, one height range, one colour scale."""
+    heights = {name: height(loss, log) for name, loss in losses.items()}
+    low, high = _span(heights.values())
+    figure = make_subplots(1, max(len(heights), 1), horizontal_spacing=0.01,
+                           specs=[[{"type": "scene"}] * max(len(heights), 1)],
+                           subplot_titles=[method_style(n).label for n in losses])
+    ticks = _ticks(low, high, log)
+    for column, (name, z) in enumerate(heights.items(), start=1):
+        figure.add_surface(x=xs, y=ys, z=z, coloraxis="coloraxis", connectgaps=False,
+                           customdata=np.asarray(losses[name], float), name=method_style(name).label,
+                           hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
+                                         "<extra>%{fullData.name}</extra>", row=1, col=column)
+    figure.update_scenes(
+        xaxis={"title": "x", "nticks": 4}, yaxis={"title": "y", "nticks": 4},
+        zaxis={"title": "", "range": [low, high]} | ticks,
+        aspectmode="manual", aspectratio={"x": 1, "y": 1, "z": 0.75}, camera=CAMERAS[camera])
+    figure.update_layout(template=plotly_template(dark), height=430,
+                         margin={"l": 5, "r": 5, "t": 40, "b": 5}, showlegend=False,
+                         coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
+                                    "showscale": False})
+    return figure
+
+
+def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: np.ndarray,
+                paths: Mapping[str, np.ndarray], *, log: bool, dark: bool) -> go.Figure:
+    """The plane through the received model and two purified ones, with the paths to them.
+
+    `points` (3, 2) are the corners received, NGF, SGD; `paths` maps a method to its (s, 2)
+    positions. A path's inner points are projected onto the plane: only its ends lie in it.
+    """
+    z = height(loss, log)
+    low, high = _span([z])
+    figure = go.Figure(go.Contour(
+        x=xs, y=ys, z=z, coloraxis="coloraxis", connectgaps=False, showlegend=False,
+        customdata=np.asarray(loss, float), line={"width": 0.6, "color": "rgba(255,255,255,0.45)"},
+        contours={"start": low, "end": high, "size": max(high - low, 1e-9) / 14},
+        hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}<extra></extra>"))
+    for name, path in paths.items():
+        style = method_style(name)
+        path = np.asarray(path, float)
+        # White below the hue keeps a path visible on every part of the colour scale.
+        for width, color, dash in ((7, "rgba(255,255,255,0.9)", "solid"),
+                                   (3, style.color, style.dash)):
+            figure.add_scatter(x=path[:, 0], y=path[:, 1], mode="lines", name=style.label,
+                               line={"color": color, "width": width, "dash": dash},
+                               hoverinfo="skip" if width == 7 else None,
+                               hovertemplate=None if width == 7 else style.label +
+                               ", recorded point %{pointNumber}<extra></extra>")
+    centre = np.nanmean(np.asarray(points, float), axis=0)
+    for name, (x, y) in zip(CORNERS, np.asarray(points, float), strict=True):
+        style = method_style(name)
+        figure.add_scatter(x=[x], y=[y], mode="markers", name=style.label,
+                           marker={"color": style.color, "symbol": style.symbol, "size": 15,
+                                   "line": {"color": "white", "width": 2}},
+                           hovertemplate=style.label + "<extra></extra>")
+        figure.add_annotation(x=x, y=y, text=f"<b>{style.label}</b>", showarrow=False,
+                              yshift=20 if y >= centre[1] else -20, bgcolor="rgba(255,255,255,0.9)",
+                              font={"color": "#222222"}, borderpad=3)
+    figure.update_xaxes(title="towards NGF (distance in weights)", constrain="domain",
+                        range=[float(np.min(xs)), float(np.max(xs))])
+    figure.update_yaxes(title="across (same unit)", scaleanchor="x", constrain="domain",
+                        range=[float(np.min(ys)), float(np.max(ys))])
+    figure.update_layout(template=plotly_template(dark), height=620, showlegend=False,
+                         margin={"l": 60, "r": 20, "t": 30, "b": 120},
+                         coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
+                                    "colorbar": _bar("cross-entropy loss", low, high, log)})
+    return figure
+
+
+def line_table(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """The numbers behind `line`: one row a position."""
+    columns = {"t": t}
+    for name, (clean, triggered) in curves.items():
+        columns |= {f"{name} clean": clean, f"{name} triggered": triggered}
+    return pd.DataFrame(columns)
+
+
+def plane_table(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The numbers behind a plane: one row a cell, one column a model."""
+    x, y = np.meshgrid(xs, ys)
+    columns = {"x": x.ravel(), "y": y.ravel()}
+    return pd.DataFrame(columns | {name: np.ravel(loss) for name, loss in losses.items()})
+
+
+def _span(heights) -> tuple[float, float]:
+    """The least and greatest finite height; (0, 1) where there is none."""
+    finite = np.concatenate([np.ravel(z)[np.isfinite(np.ravel(z))] for z in heights]
+                            or [np.zeros(0)])
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _ticks(low: float, high: float, log: bool) -> dict:
+    """Tick marks in loss units for an axis whose coordinate may be log10 of the loss."""
+    if not log:
+        return {"nticks": 6}
+    inside = [v for v in TICKS if low <= np.log10(v) <= high]
+    if len(inside) < 2:
+        inside = 10.0 ** np.linspace(low, high, 4)
+    return {"tickvals": [float(np.log10(v)) for v in inside], "ticktext": [f"{v:.3g}" for v in inside]}
+
+
+def _bar(title: str, low: float, high: float, log: bool) -> dict:
+    """A colour bar below the panels, so that they keep their width on a phone."""
+    return {"title": {"text": title, "side": "bottom"}, "orientation": "h", "x": 0.5, "yref": "container", "y": 0.01,
+            "xanchor": "center", "yanchor": "bottom", "len": 0.9, "thickness": 12} | _ticks(low, high, log)
+
+
+def _panels(losses: Mapping[str, np.ndarray], prefix: str = "") -> go.Figure:
+    return make_subplots(1, max(len(losses), 1), shared_yaxes=True, horizontal_spacing=0.03,
+                         subplot_titles=[prefix + method_style(n).label for n in losses])
+
+
+def _mark_zero(figure: go.Figure, column: int) -> None:
+    figure.add_scatter(x=[0], y=[0], mode="markers", showlegend=False, hoverinfo="skip",
+                       marker={"symbol": "x-thin", "size": 13,
+                               "line": {"color": "white", "width": 5}}, row=1, col=column)
+    figure.add_scatter(x=[0], y=[0], mode="markers", name="the model", showlegend=False,
+                       hovertemplate="the model<extra></extra>",
+                       marker={"symbol": "x-thin", "size": 12,
+                               "line": {"color": "#D55E00", "width": 2.5}}, row=1, col=column)
+
+
+def _finish_row(figure: go.Figure, dark: bool) -> go.Figure:
+    figure.update_xaxes(title="x", nticks=5)
+    figure.update_yaxes(title="y", nticks=5, col=1)
+    figure.update_layout(template=plotly_template(dark), height=430, showlegend=False,
+                         margin={"l": 45, "r": 10, "t": 40, "b": 120})
+    return figure
+
+
+def _label_ends(figure: go.Figure, ends: list[tuple[float, str, str]], gap: float) -> None:
+    """Name each curve at its right end, pushed at least `gap` apart where labels would overlap.
+
+    `ends` holds the height of each end in axis coordinates (log10 on a log axis). The topmost
+    label stays at its line; the others give way downwards.
+    """
+    place = np.inf
+    for y, text, color in sorted(ends, reverse=True):
+        place = min(y, place - gap)
+        figure.add_annotation(x=1.0, xref="paper", xanchor="left", y=y, yref="y", ax=24, axref="pixel",
+                              ay=place, ayref="y", text=text, showarrow=True, arrowhead=0,
+                              arrowwidth=1, arrowcolor=color, font={"color": color, "size": 13})

@@ -1,0 +1,205 @@
+"""Curvature figures: leading eigenvalues with residuals, spectral density, Fisher spectrum."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.theme import ink, plotly_template
+from app.theme import style as method_style
+
+TOLERANCE = 0.01
+DECADES = 6
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of one model: `text` is the value with its error, `note` what the error is."""
+
+    model: str
+    measure: str
+    value: float
+    error: float
+    text: str
+    note: str
+    flagged: bool = False
+
+
+def unconverged(eigenvalues: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """True where the Ritz residual exceeds 1 % of the eigenvalue, or either is not finite."""
+    values, residuals = np.asarray(eigenvalues, float), np.asarray(residuals, float)
+    good = np.isfinite(values) & np.isfinite(residuals)
+    return ~(good & (residuals <= TOLERANCE * np.abs(values)))
+
+
+def tiles(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Tile]:
+    """λ_max ± Ritz residual and trace ± standard error of each model.
+
+    A model's mapping has `eigenvalues` (k,), `residuals` (k,) and `trace` (value, standard error,
+    probes).
+    """
+    made = []
+    for name, data in models.items():
+        label = method_style(name).label
+        values, residuals = np.asarray(data["eigenvalues"], float), np.asarray(data["residuals"], float)
+        top = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
+        value = float(values[top]) if len(values) else float("nan")
+        error = float(residuals[top]) if len(residuals) else float("nan")
+        flagged = bool(unconverged([value], [error])[0])
+        note = "Ritz residual" + (f" above {TOLERANCE:.0%} of λ: not converged" if flagged else "")
+        made.append(Tile(label, "λ_max", value, error, with_error(value, error), note, flagged))
+        value, error, probes = (float(v) for v in data["trace"])
+        made.append(Tile(label, "trace", value, error, with_error(value, error),
+                         f"standard error over {probes:.0f} probes"))
+    return made
+
+
+def with_error(value: float, error: float) -> str:
+    """`value ± error`, both to the error's second significant digit at most four of the value's."""
+    if not np.isfinite(value):
+        return "not finite"
+    if not np.isfinite(error):
+        return f"{value:.4g} ± unknown"
+    if error <= 0:
+        return f"{value:.4g} ± 0"
+    places = max(1 - int(np.floor(np.log10(error))), 0)
+    if value:
+        places = min(places, max(3 - int(np.floor(np.log10(abs(value)))), 0))
+    shown = f"{error:.{places}f}"
+    return f"{value:,.{places}f} ± " + (shown if float(shown) else f"{error:.1g}")
+
+
+def stems(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) -> go.Figure:
+    """The leading eigenvalues of each model as stems, Ritz residuals as bars.
+
+    `models` maps a model's name to eigenvalues and residuals, both (k,). Hollow marks have not
+    converged (residual above 1 % of the eigenvalue).
+    """
+    figure = go.Figure()
+    width = 0.6 / max(len(models), 1)
+    longest = 0
+    for place, (name, (values, residuals)) in enumerate(models.items()):
+        style, values = method_style(name), np.asarray(values, float)
+        longest = max(longest, len(values))
+        x = np.arange(1, len(values) + 1) + (place - (len(models) - 1) / 2) * width
+        hollow = unconverged(values, residuals)
+        gaps = np.full(len(values), np.nan)
+        figure.add_scatter(x=np.stack([x, x, gaps], 1).ravel(), mode="lines", hoverinfo="skip",
+                           y=np.stack([np.zeros(len(values)), values, gaps], 1).ravel(),
+                           line={"color": style.color, "width": 3, "dash": style.dash},
+                           showlegend=False)
+        figure.add_scatter(
+            x=x, y=values, mode="markers", name=style.label,
+            error_y={"type": "data", "array": np.asarray(residuals, float), "thickness": 2,
+                     "width": 6, "color": ink(dark).text},
+            marker={"color": style.color, "size": 11, "line": {"color": style.color, "width": 2},
+                    "symbol": [style.symbol + ("-open" if h else "") for h in hollow]},
+            customdata=np.stack([np.asarray(residuals, float), np.arange(1, len(values) + 1)], 1),
+            hovertemplate=style.label + "<br>λ%{customdata[1]} = %{y:.5g}"
+                                        "<br>residual %{customdata[0]:.2g}<extra></extra>")
+    figure.update_xaxes(title="rank of the eigenvalue", tickmode="array",
+                        tickvals=list(range(1, longest + 1)))
+    figure.update_yaxes(title="Hessian eigenvalue λ", rangemode="tozero")
+    return _finish(figure, dark)
+
+
+def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) -> go.Figure:
+    """Spectral density of each model on a log axis: mean over probes, band from least to greatest.
+
+    `models` maps a model's name to its grid (g,) and densities (probes, g).
+    """
+    figure = go.Figure()
+    peak = 0.0
+    for name, (grid, curves) in models.items():
+        style, curves = method_style(name), np.atleast_2d(np.asarray(curves, float))
+        peak = max(peak, float(np.nanmax(curves, initial=0.0)))
+    floor = peak * 10.0**-DECADES if peak > 0 else 1e-12
+    for name, (grid, curves) in models.items():
+        style, curves = method_style(name), np.atleast_2d(np.asarray(curves, float))
+        low, mean, high = (np.maximum(f(axis=0), floor) for f in (curves.min, curves.mean, curves.max))
+        figure.add_scatter(x=np.concatenate([grid, grid[::-1]]), y=np.concatenate([high, low[::-1]]),
+                           mode="lines", fill="toself", fillcolor=_faint(style.color),
+                           line={"width": 0}, hoverinfo="skip", showlegend=False,
+                           legendgroup=name, name=style.label)
+        figure.add_scatter(x=grid, y=mean, mode="lines", name=style.label, legendgroup=name,
+                           line={"color": style.color, "dash": style.dash, "width": 2.5},
+                           hovertemplate=style.label + "<br>λ = %{x:.4g}<br>density %{y:.3g}"
+                                                       "<extra></extra>")
+    figure.update_xaxes(title="eigenvalue λ")
+    figure.update_yaxes(title="density", type="log", exponentformat="power", dtick=1,
+                        range=[np.log10(floor), np.log10(max(peak, floor)) + 0.3])
+    return _finish(figure, dark)
+
+
+def fisher(models: Mapping[str, np.ndarray], *, dark: bool) -> go.Figure:
+    """Eigenvalues of the tuned layer's Fisher matrix, greatest first, on a log axis.
+
+    Values that are not positive have no place on a log axis and are left out.
+    """
+    figure = go.Figure()
+    for name, values in models.items():
+        style, values = method_style(name), descending(values)
+        mode = "lines" if len(values) > 30 else "lines+markers"
+        figure.add_scatter(x=np.arange(1, len(values) + 1), y=values, mode=mode,
+                           name=style.label, marker={"symbol": style.symbol, "size": 6},
+                           line={"color": style.color, "dash": style.dash, "width": 2},
+                           hovertemplate=style.label + "<br>rank %{x}<br>%{y:.4g}<extra></extra>")
+    figure.update_xaxes(title="rank of the eigenvalue")
+    figure.update_yaxes(title="Fisher eigenvalue", type="log", exponentformat="power", dtick=1)
+    return _finish(figure, dark)
+
+
+def descending(values: np.ndarray) -> np.ndarray:
+    """The positive finite values, greatest first."""
+    values = np.asarray(values, float)
+    return np.sort(values[np.isfinite(values) & (values > 0)])[::-1]
+
+
+def stems_table(models: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """The numbers behind `stems`, with the verdict of convergence."""
+    frames = [pd.DataFrame({"model": name, "rank": np.arange(1, len(values) + 1),
+                            "eigenvalue": values, "residual": residuals,
+                            "converged": ~unconverged(values, residuals)})
+              for name, (values, residuals) in models.items()]
+    return _stacked(frames, ["model", "rank", "eigenvalue", "residual", "converged"])
+
+
+def density_table(models: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """The numbers behind `density`: mean, least and greatest over the probes."""
+    frames = []
+    for name, (grid, curves) in models.items():
+        curves = np.atleast_2d(np.asarray(curves, float))
+        frames.append(pd.DataFrame({"model": name, "eigenvalue": grid, "density": curves.mean(0),
+                                    "least": curves.min(0), "greatest": curves.max(0)}))
+    return _stacked(frames, ["model", "eigenvalue", "density", "least", "greatest"])
+
+
+def fisher_table(models: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The numbers behind `fisher`."""
+    frames = [pd.DataFrame({"model": name, "rank": np.arange(1, len(descending(values)) + 1),
+                            "eigenvalue": descending(values)}) for name, values in models.items()]
+    return _stacked(frames, ["model", "rank", "eigenvalue"])
+
+
+def tiles_table(made: list[Tile]) -> pd.DataFrame:
+    """The tiles as a table: model, measure, value, error and what the error is."""
+    rows = [(t.model, t.measure, t.value, t.error, t.note) for t in made]
+    return pd.DataFrame(rows, columns=["model", "measure", "value", "error", "error is"])
+
+
+def _stacked(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _faint(color: str) -> str:
+    red, green, blue = (int(color[i:i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.22)"
+
+
+def _finish(figure: go.Figure, dark: bool) -> go.Figure:
+    figure.update_layout(template=plotly_template(dark), height=400,
+                         margin={"l": 70, "r": 20, "t": 40, "b": 55},
+                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    return figure

@@ -1,0 +1,35 @@
+"""What pages may do with runs: start, list, stop. The truth stays on the disk."""
+
+from ngf_core import jobs
+from ngf_core.config import Config
+from ngf_core.runs import Run, default_store
+
+
+def start(config: Config) -> Run:
+    """Create a run and start its worker. Raises ConfigError, RunError, DiskFull."""
+    return jobs.start(config, default_store())
+
+
+def restart(run: Run) -> Run:
+    """Start a new run with the settings of an old one."""
+    return jobs.restart(run, default_store())
+
+
+def live() -> list[Run]:
+    """The runs that wait or compute, in the order they were made."""
+    return jobs.live(default_store())
+
+
+def cancel(run: Run) -> None:
+    """Ask a run to stop; returns at once."""
+    jobs.cancel(run)
+
+
+def pause(run: Run) -> None:
+    """Ask a run to wait before its next step."""
+    run.pause()
+
+
+def resume(run: Run) -> None:
+    """Let a paused run go on."""
+    run.resume()

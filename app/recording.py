@@ -1,0 +1,82 @@
+"""What a race recorded, ready to be shown at any of its steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ngf_core.runs import Run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A rate with the number of images it stands on (None where the run did not say)."""
+
+    value: float
+    n: int | None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The points, predictions and sample images of one purify run.
+
+    `points` is the long table of curves; `predictions` maps a method to its (step, predictions)
+    in order; `samples` holds clean and triggered uint8 (n, C, H, W) and labels (n,), or nothing.
+    """
+
+    methods: tuple[str, ...]
+    points: pd.DataFrame
+    predictions: Mapping[str, list[tuple[int, dict[str, Any]]]]
+    samples: Mapping[str, np.ndarray]
+
+    @property
+    def steps(self) -> list[int]:
+        """Every step at which some method was evaluated."""
+        rated = self.points[self.points["metric"] == "acc"]
+        return sorted(int(step) for step in rated["step"].unique())
+
+    @property
+    def metrics(self) -> list[str]:
+        """Which of the rates were measured: a benign model has no ASR and no RA."""
+        measured = set(self.points.dropna(subset="value")["metric"])
+        return [name for name in ("asr", "acc", "ra") if name in measured]
+
+    def before(self) -> dict[str, float]:
+        """The received model's rates: those of step 0, the same for every method."""
+        first = self.points[self.points["step"] == 0].dropna(subset="value")
+        return {name: float(first[first["metric"] == name]["value"].iloc[0])
+                for name in self.metrics if (first["metric"] == name).any()}
+
+    def measured(self, method: str, metric: str, step: int | None = None) -> Measured | None:
+        """The newest value up to a step; None where there is none yet."""
+        points = self.points
+        chosen = points[(points["method"] == method) & (points["metric"] == metric)]
+        chosen = chosen.dropna(subset="value")
+        if step is not None:
+            chosen = chosen[chosen["step"] <= step]
+        if chosen.empty:
+            return None
+        last = chosen.sort_values("step", kind="stable").iloc[-1]
+        return Measured(float(last["value"]), None if pd.isna(last["n"]) else int(last["n"]))
+
+    def predicted(self, method: str, images: str, step: int | None = None) -> list | None:
+        """(label, confidence) of each "clean" or "triggered" sample, newest up to a step."""
+        known = [made for at, made in self.predictions.get(method, ())
+                 if step is None or at <= step]
+        return known[-1].get(images) if known else None
+
+    def received(self, images: str) -> list | None:
+        """(label, confidence) of each sample by the model as received."""
+        known = (self.predicted(method, images, 0) for method in self.methods)
+        return next((made for made in known if made), None)
+
+
+def record(run: Run) -> Recording:
+    """Read a purify run's recording from disk; works while the run still writes it."""
+    predictions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for event in run.predictions():
+        predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
+    samples = run.arrays("samples") if run.has("samples") else {}
+    return Recording(tuple(run.config.methods), run.points(), predictions, samples)

@@ -1,0 +1,126 @@
+"""What a page remembers and what its address says; the only reader of st.session_state."""
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.recording import Recording, record
+from ngf_core.data import DATASETS
+from ngf_core.runs import Run, RunStore, default_store
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _store(root: str | None) -> RunStore:
+    return default_store()
+
+
+def store() -> RunStore:
+    """The run store of this machine: NGF_RUNS or ./runs, and the shipped runs."""
+    return _store(os.environ.get("NGF_RUNS"))
+
+
+def remembered(key: str, default: Any = None) -> Any:
+    """What this session keeps under a key that belongs to no widget."""
+    return st.session_state.get(key, default)
+
+
+def remember(key: str, value: Any) -> None:
+    """Keep a value for this session, or set a widget that is not drawn yet."""
+    st.session_state[key] = value
+
+
+def first_time(key: str) -> bool:
+    """True once a session for each key: for toasts and for the edge of a finished job."""
+    if st.session_state.get(f"seen:{key}"):
+        return False
+    st.session_state[f"seen:{key}"] = True
+    return True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option picked through the address: `widget` is the key to draw it with, `unknown` the
+    value of the address that fits no option (or None)."""
+
+    widget: str
+    unknown: str | None
+
+
+def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
+    """Seed the widget of the address parameter `name` with the address's value.
+
+    The address wins when it changed since the last look (a link was followed), the widget wins
+    otherwise. A value that is no option seeds the default and is handed back as `unknown`.
+    """
+    widget, seen = f"{name}_choice", f"{name}_in_url"
+    asked = st.query_params.get(name)
+    if widget not in st.session_state or asked != st.session_state.get(seen):
+        st.session_state[widget] = asked if asked in options else default
+        st.session_state[seen] = asked
+    return Choice(widget, asked if asked and asked not in options else None)
+
+
+def write_url(name: str, value: str | None) -> None:
+    """Put a value into the page's address, so that the address is the state."""
+    if value is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+    st.session_state[f"{name}_in_url"] = value
+
+
+def warn_unknown(name: str, allowed: Sequence[str]) -> None:
+    """One toast for each value of the address parameter `name` that is not allowed; Streamlit
+    drops such a value from a bound widget without a word."""
+    for value in st.query_params.get_all(name):
+        if value not in allowed and first_time(f"{name}={value}"):
+            st.toast(f"The link asks for {name}={value[:60]}, which is not one of "
+                     f"{', '.join(allowed)}. The default is shown.", icon=":material/link_off:")
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _recording(run_id: str, root: str | None, finished: str) -> Recording:
+    return record(store().get(run_id))
+
+
+def recording(run: Run) -> Recording:
+    """A purify run's recording: read once where the run has ended, afresh while it lives."""
+    finished = run.manifest["finished"]
+    if not finished or run.live:
+        return record(run)
+    return _recording(run.id, os.environ.get("NGF_RUNS"), finished)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _arrays(run_id: str, root: str | None, name: str) -> dict[str, np.ndarray]:
+    return store().get(run_id).arrays(name)
+
+
+def arrays(run: Run, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a finished run's `name`.npz, read once; do not write into them."""
+    return _arrays(run.id, os.environ.get("NGF_RUNS"), name)
+
+
+@st.cache_resource(show_spinner=False)
+def class_names(dataset: str) -> tuple[str, ...]:
+    """The names of a data set's classes."""
+    return tuple(importlib.import_module(DATASETS[dataset]).CLASS_NAMES)
+
+
+@st.cache_resource(show_spinner=False)
+def layer_names(arch: str) -> tuple[str, ...]:
+    """The layers of an architecture that can be tuned."""
+    from ngf_core.models import tunable_layer_names
+
+    return tunable_layer_names(arch)
+
+
+def open_run(run: Run, name: str = "run") -> None:
+    """Point this page's address and picker at a run; the caller reruns."""
+    write_url(name, run.id)
+    st.session_state.pop(f"{name}_choice", None)

@@ -1,0 +1,89 @@
+"""Colours, dashes and symbols, one meaning each, and the Plotly template of every figure.
+
+Okabe-Ito hues; a method is told by hue, dash and the label at the end of its line, so that no
+figure needs colour vision. Cividis for surfaces, blue-orange around zero for differences.
+"""
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one model or method is drawn wherever it appears.
+
+    `dash` is Plotly's name of the stroke and `stroke` the same as an ECharts line type; `symbol`
+    is Plotly's name of the marker.
+    """
+
+    label: str
+    color: str
+    dash: str
+    symbol: str
+    stroke: str | tuple[int, ...] = "solid"
+
+
+METHODS: dict[str, MethodStyle] = {
+    "ngf": MethodStyle("NGF", "#0072B2", "solid", "circle", "solid"),
+    "sgd": MethodStyle("SGD", "#D55E00", "dash", "square", (8, 5)),
+    "finetune": MethodStyle("Fine-tuning", "#009E73", "dashdot", "diamond", (9, 4, 2, 4)),
+    "before": MethodStyle("No defense", "#777777", "dot", "x", (2, 4)),
+    "benign": MethodStyle("Benign", "#CC79A7", "longdash", "triangle-up", (14, 5)),
+    "train": MethodStyle("Training", "#777777", "solid", "circle", "solid"),
+}
+
+SEQUENTIAL = "Cividis"
+# Blue below zero, orange above, light at zero: read the same by every kind of colour vision.
+DIVERGING: list[tuple[float, str]] = [
+    (0.0, "#08519C"), (0.25, "#6BAED6"), (0.5, "#F7F7F7"), (0.75, "#FDAE6B"), (1.0, "#A63603"),
+]
+COLORWAY = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442",
+            "#777777", "#999999", "#44AA99"]
+FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The neutral colours of a figure on a light or a dark page."""
+
+    text: str
+    muted: str
+    grid: str
+    background: str
+
+
+LIGHT = Ink("#1A1C24", "#5C6470", "#E3E6EB", "#FFFFFF")
+DARK = Ink("#F2F4F8", "#A6AEBB", "#333A47", "#0E1117")
+
+
+def ink(dark: bool) -> Ink:
+    """The neutral colours for the page's mode."""
+    return DARK if dark else LIGHT
+
+
+def style(name: str) -> MethodStyle:
+    """The style of a model or method; one that is not registered is drawn as no defense,
+    under its own name."""
+    known = METHODS.get(name)
+    return known or MethodStyle(name, "#777777", "solid", "circle", "solid")
+
+
+def plotly_template(dark: bool) -> go.layout.Template:
+    """The template of every Plotly figure, with explicit colours so that exports keep them."""
+    tone = ink(dark)
+    axis = {"gridcolor": tone.grid, "linecolor": tone.muted, "zerolinecolor": tone.grid,
+            "tickcolor": tone.muted, "ticks": "outside", "automargin": True,
+            "title": {"standoff": 8}}
+    scene_axis = {"gridcolor": tone.grid, "color": tone.text, "showbackground": False,
+                  "zerolinecolor": tone.grid}
+    return go.layout.Template(layout={
+        "paper_bgcolor": tone.background, "plot_bgcolor": tone.background,
+        "font": {"family": FONT, "size": 15, "color": tone.text},
+        "colorway": COLORWAY, "xaxis": axis, "yaxis": axis,
+        "scene": {"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
+        "colorscale": {"sequential": SEQUENTIAL, "diverging": DIVERGING},
+        "margin": {"l": 60, "r": 24, "t": 36, "b": 52},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "hoverlabel": {"bgcolor": tone.background, "font": {"color": tone.text}},
+    })

@@ -1,0 +1,138 @@
+"""Configure: choose an attack, look at its images, train the model, follow it."""
+
+import streamlit as st
+
+from app import jobs, state
+from app.figures.curves import curve_table, race_alt, race_options
+from app.text import sections
+from app.widgets.address import choose
+from app.widgets.appearance import is_dark
+from app.widgets.config_form import ConfigForm
+from app.widgets.cost_line import cost_line
+from app.widgets.figure_card import figure_card
+from app.widgets.follow import follow
+from app.widgets.notice import guarded, model_notice
+from app.widgets.run_name import ATTACKS, DATASETS
+from app.widgets.sample_grid import sample_grid
+from ngf_core.config import TrainConfig, config_sha, from_json, to_json
+from ngf_core.errors import ConfigError
+from ngf_core.runs import Run
+
+TEXT = sections("configure")
+BUDGETS = {"quick": "Quick (6 epochs)", "full": "Full (14 epochs)", "own": "Own"}
+EPOCHS = {"quick": 6, "full": 14}
+ARCHITECTURES = {"mini_preact_resnet": "Mini PreAct-ResNet", "preact_resnet18": "PreAct-ResNet-18"}
+
+
+def page() -> None:
+    """The form, the images it would poison, and the run it started."""
+    st.title(TEXT["title"])
+    st.markdown(TEXT["intro"])
+    _started()
+    form = ConfigForm(TrainConfig)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _fields(form)
+        poison = st.empty()
+        action = st.container()
+    config = form.read()
+    if config is None:
+        return
+    try:
+        with right:
+            _images(config, poison)
+        with action:
+            _train(config)
+    except ConfigError as error:
+        form.blame(error)
+
+
+def _fields(form: ConfigForm) -> None:
+    dataset = form.ask("dataset", "Data set", options=DATASETS)
+    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | {
+        name: title for name, title in ATTACKS.items() if name != "none"}, default="badnets")
+    if attack == "none":
+        st.caption(TEXT["benign"])
+    else:
+        form.ask("strength", "Strength of the trigger",
+                 options={"default": "Default", "published": "As published"})
+        form.ask("poison_rate", "Poison rate", step=0.01)
+        names = state.class_names(dataset)
+        form.ask("target", "Target label", options={str(i): n for i, n in enumerate(names)})
+    form.ask("arch", "Architecture", options=ARCHITECTURES)
+    budget = choose("budget", "Budget", BUDGETS, "quick")
+    if budget == "own":
+        form.ask("epochs", "Epochs")
+    else:
+        form.give("epochs", EPOCHS[budget])
+    form.ask("seed", "Seed")
+    with st.expander("Training details", key="training_details"):
+        form.ask("batch_size", "Batch size")
+        form.ask("lr", "Peak learning rate", step=0.01)
+        form.ask("weight_decay", "Weight decay")
+        form.ask("precision", "Precision")
+
+
+@st.cache_data(max_entries=32, show_spinner="Making the images")
+def _preview(sha: str, _config: TrainConfig) -> dict:
+    from ngf_core.preview import poison_preview
+
+    return poison_preview(_config, count=8)
+
+
+def _images(config: TrainConfig, poison) -> None:
+    # The images do not depend on how the model is trained: those settings must not miss the cache.
+    shown = from_json(to_json(config) | {"epochs": 1, "lr": 0.1, "weight_decay": 0.0,
+                                         "batch_size": 128, "precision": "auto"})
+    samples = _preview(config_sha(shown), shown)
+    if config.attack != "none":
+        poison.markdown(f"**{samples['poisoned']:,} of {samples['train_images']:,}** training images "
+                        f"are poisoned ({config.poison_rate:.1%}).")
+        st.markdown(TEXT["preview"])
+    sample_grid(samples, state.class_names(config.dataset), key="preview")
+
+
+def _train(config: TrainConfig) -> None:
+    sha = config_sha(config)
+    twin = next((run for run in state.store().list("train")
+                 if run.manifest["config_sha"] == sha and run.state == "done"), None)
+    if twin:
+        st.success(f"The same settings were trained already: run {twin.id}.", icon=":material/history:")
+        if st.button("Reuse this run", icon=":material/recycling:", key="reuse"):
+            state.open_run(twin)
+            st.rerun()
+    cost_line(config)
+    if st.button("Train it again" if twin else "Train this model", key="train", icon=":material/play_arrow:",
+                 type="secondary" if twin else "primary"):
+        state.open_run(jobs.start(config))
+        st.rerun()
+
+
+def _started() -> None:
+    """The training run in ?run=: its progress, then its model's numbers and the next step."""
+    asked = st.query_params.get("run")
+    if not asked:
+        return
+    run = state.store().get(asked)
+    if run.kind != "train":
+        st.info(f"Run {run.id} is a {run.kind} run; this page follows training runs.")
+        return
+    with st.container(border=True, key="started"):
+        if follow(run, draw=_curve):
+            model_notice(run)
+            _curve(run)
+            st.page_link("app/views/race.py", label="Race NGF against SGD on this model",
+                         icon=":material/flag:", query_params={"source": run.id})
+
+
+def _curve(run: Run) -> None:
+    points = run.points()
+    metrics = ["asr", "acc"] if run.config.attack != "none" else ["acc"]
+    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs), dark=is_dark())
+    options["xAxis"]["name"] = "Epoch"
+    figure_card(options, key="train_curve", caption=TEXT["curve"], live=True, height=300,
+                filename=f"training-{run.id}", alt=race_alt(points, ["train"], metrics),
+                table=curve_table(points, metrics))
+
+
+guarded(page)()

@@ -1,0 +1,129 @@
+"""Race: start a purification race, follow it live, replay it step by step."""
+
+import streamlit as st
+
+from app import state
+from app.figures.curves import METRICS
+from app.text import sections
+from app.widgets.notice import guarded, model_notice
+from app.widgets.prediction_strip import prediction_strip
+from app.widgets.race_card import loss_card, race_card
+from app.widgets.race_form import race_form
+from app.widgets.race_status import live_controls, state_banner
+from app.widgets.rate_tiles import rate_tiles
+from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.run_name import origin
+from app.widgets.run_picker import pick_run
+from ngf_core.runs import Run
+
+TEXT = sections("race")
+LOOK = 0.5
+SHOWN = {METRICS[name].label: name for name in ("asr", "acc", "ra", "loss")}
+
+
+def page() -> None:
+    """Pick a race or start one, then watch it."""
+    st.title("Race")
+    st.markdown(TEXT["intro"])
+    new = "source" in st.query_params and "run" not in st.query_params
+    with st.expander("Start a new race", expanded=new, icon=":material/flag:", key="new_race"):
+        guarded(race_form)()
+    run = pick_run("purify", label="Race")
+    if run is None:
+        st.info(TEXT["nothing"])
+        return
+    state.warn_unknown("x", ["step", "seconds"])
+    state.warn_unknown("show", list(SHOWN))
+    model_notice(run)
+    tick = _tick(run)
+    st.fragment(guarded(_race), run_every=tick)(run, tick)
+
+
+def _tick(run: Run) -> float | None:
+    """How often the race is drawn again: live, replaying, or not at all."""
+    if run.live:
+        return LOOK
+    recording = state.recording(run)
+    return replay_tick(replay_of(_replay_key(run), len(recording.steps), autoplay=False))
+
+
+def _replay_key(run: Run) -> str:
+    return f"race_{run.id}"
+
+
+def _race(run: Run, tick: float | None) -> None:
+    live, now = run.live, _tick(run)
+    if now != tick:
+        _announce_end(run, live, tick)
+        st.rerun()
+    recording = state.recording(run)
+    with st.container(key="race_status"):
+        state_banner(run)
+    with st.container(key="race_controls"):
+        step = None
+        if live:
+            live_controls(run)
+        elif recording.steps:
+            replay = replay_of(_replay_key(run), len(recording.steps), autoplay=False)
+            step = replay_controls(_replay_key(run), replay, recording.steps, slider=True)
+    if not recording.steps:
+        st.caption("No point has been measured yet.")
+        return
+    rate_tiles(recording, recording.methods, step=step, key="race_tiles")
+    x, metrics = _view_controls(recording.metrics)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _curves(run, x, metrics, step, live)
+    with right:
+        _what_it_sees(run, step)
+
+
+def _announce_end(run: Run, live: bool, tick: float | None) -> None:
+    if not live and tick == LOOK and run.state == "done" and state.first_time(f"done:{run.id}"):
+        st.toast("The race is finished.", icon=":material/flag:")
+
+
+def _view_controls(measured: list[str]) -> tuple[str, list[str]]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        offered = [label for label, name in SHOWN.items() if name in measured or name == "loss"]
+        shown = st.pills("Show", offered, selection_mode="multi", key="show",
+                         default=[word for word in ("ASR", "ACC") if word in offered],
+                         bind="query-params")
+        x = st.segmented_control("Against", ["step", "seconds"], default="step", key="x",
+                                 required=True, bind="query-params",
+                                 help="Steps of the optimiser, or seconds spent tuning "
+                                      "(without the evaluations).")
+    return x, [SHOWN[label] for label in shown]
+
+
+def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) -> None:
+    recording = state.recording(run)
+    x_max = float(run.config.steps) if x == "step" else None
+    if x == "seconds" and not live:
+        x_max = float(recording.points["seconds"].max()) or None
+    rates = [name for name in metrics if name != "loss"]
+    if rates:
+        race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
+                  step=step)
+    if "loss" in metrics:
+        loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
+                  step=step)
+
+
+def _what_it_sees(run: Run, step: int | None) -> None:
+    recording, source = state.recording(run), origin(run, state.store())
+    if source is None or not recording.samples:
+        st.caption("The training run behind this race is not here, so its sample images "
+                   "cannot be named.")
+        return
+    st.subheader("What it sees", anchor=False)
+    backdoored = source.config.attack != "none"
+    triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
+    prediction_strip(recording, state.class_names(source.config.dataset),
+                     methods=recording.methods, triggered=triggered, step=step,
+                     key="race_pictures", columns=2)
+    st.caption(f"Answers with their confidence "
+               f"{'now' if step is None else f'at step {step}'}; a check marks the true label.")
+
+
+guarded(page)()

@@ -1,0 +1,60 @@
+"""Runs: everything that was computed here, searchable, each one opened by a click."""
+
+import streamlit as st
+
+from app import state
+from app.text import sections
+from app.widgets.address import choose_some, same
+from app.widgets.notice import guarded
+from app.widgets.run_detail import run_detail
+from app.widgets.run_table import matching, run_frame, run_table
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run
+
+TEXT = sections("runs")
+KINDS = ("train", "purify", "landscape", "spectrum", "corrupt")
+STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
+
+
+def page() -> None:
+    """The table of runs and the run in ?run=."""
+    st.title(TEXT["title"])
+    runs = state.store().list()
+    if not runs:
+        st.info(TEXT["empty"], icon=":material/inbox:")
+        st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
+        return
+    st.markdown(TEXT["intro"])
+    chosen = _chosen()
+    frame = run_frame(runs)
+    search = st.text_input("Search", key="search", type="search", bind="query-params",
+                           placeholder="badnets, signs, failed, part of an id")
+    with st.container(horizontal=True, key="run_filters"):
+        kinds = choose_some("kind", "Kind", same([k for k in KINDS if k in set(frame["kind"])]))
+        states = choose_some("state", "State", same([s for s in STATES if s in set(frame["state"])]))
+    shown = matching(frame, search or "", kinds, states)
+    st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a column's head to sort.")
+    if len(shown):
+        # Another list of rows is another table: a selection by row number must not carry over.
+        key = f"runs_{hash(tuple(shown['id'])) & 0xFFFFFFFF:08x}"
+        run_table(shown, key=key, chosen=chosen.id if chosen else None)
+    else:
+        st.info(TEXT["no_match"], icon=":material/filter_alt_off:")
+    if chosen:
+        st.divider()
+        run_detail(chosen)
+
+
+def _chosen() -> Run | None:
+    """The run in the address; an unknown one gives a card with the reason."""
+    asked = st.query_params.get("run")
+    if not asked:
+        return None
+    try:
+        return state.store().find(asked)
+    except NGFError as error:
+        st.info(str(error), icon=":material/search_off:")
+        return None
+
+
+guarded(page)()

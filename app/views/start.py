@@ -1,0 +1,92 @@
+"""Start: a shipped race replays by itself, and the pictures show what the trigger does."""
+
+import streamlit as st
+
+from app import state
+from app.text import sections
+from app.theme import style
+from app.widgets.notice import guarded, model_notice
+from app.widgets.outcome import outcome
+from app.widgets.prediction_strip import prediction_strip
+from app.widgets.race_card import race_card
+from app.widgets.rate_tiles import rate_tiles
+from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.run_name import origin
+from app.widgets.scenario import Scenario, scenario_picker, scenarios
+from app.widgets.teaser import landscape_teaser, spectrum_teaser
+from ngf_core.runs import Run
+
+TEXT = sections("start")
+WAYS = {1: "one way", 2: "two ways", 3: "three ways"}
+
+
+def page() -> None:
+    """The first sixty seconds: a race, four pictures, a look at the landscape, your turn."""
+    races = scenarios(state.store())
+    st.title(TEXT["title"])
+    if not races:
+        st.info(TEXT["nothing"])
+        st.page_link("app/views/configure.py", label="Train a model",
+                     icon=":material/play_arrow:")
+        return
+    sentence = st.empty()
+    chosen = scenario_picker(races)
+    ways = len(chosen.run.config.methods)
+    sentence.subheader(TEXT["promise"].format(ways=WAYS[ways]), anchor=False)
+    model_notice(chosen.run)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _replay(chosen.run)
+    with right:
+        # Parallel, since the first names of classes wait for torch and the race must not.
+        st.fragment(guarded(_pictures), parallel=True)(chosen)
+    st.markdown(outcome(chosen.run.results, chosen.run.config.methods))
+    _your_turn(chosen)
+
+
+def _replay(run: Run) -> None:
+    key = f"start_{run.id}"
+    replay = replay_of(key, len(state.recording(run).steps), autoplay=True)
+    tick = replay_tick(replay)
+    st.fragment(guarded(_race), run_every=tick)(run, key, tick)
+
+
+def _race(run: Run, key: str, tick: float | None) -> None:
+    recording = state.recording(run)
+    replay = replay_of(key, len(recording.steps), autoplay=True)
+    if replay_tick(replay) != tick:
+        st.rerun()
+    step = replay_controls(key, replay, recording.steps)
+    rate_tiles(recording, recording.methods, step=step, key="start_tiles")
+    race_card(recording, ("asr", "acc"), key="start_race", filename=f"race-{run.id}", step=step,
+              x_max=float(recording.steps[-1]), height=360)
+
+
+def _pictures(chosen: Scenario) -> None:
+    recording = state.recording(chosen.run)
+    st.markdown(TEXT["images"])
+    triggered = st.toggle("Trigger", key="trigger")
+    best = "ngf" if "ngf" in recording.methods else recording.methods[0]
+    prediction_strip(recording, state.class_names(chosen.dataset), methods=(best,),
+                     triggered=triggered, key="start_pictures", columns=2)
+    st.caption(f"The first samples that the received model gets right without the trigger; "
+               f"after {style(best).label} is after its last step.")
+
+
+def _your_turn(chosen: Scenario) -> None:
+    st.divider()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        landscape_teaser(chosen.run, TEXT["landscape"])
+    with right:
+        spectrum_teaser(chosen.run, TEXT["spectrum"])
+        source = origin(chosen.run, state.store())
+        st.subheader("Your turn", anchor=False)
+        if st.button("Train it for real", type="primary", icon=":material/play_arrow:",
+                     key="train_it"):
+            config = source.config if source else None
+            asked = {"attack": config.attack, "dataset": config.dataset} if config else None
+            st.switch_page("app/views/configure.py", query_params=asked)
+
+
+guarded(page)()

@@ -1,0 +1,73 @@
+"""Controls whose value is the page's address: ?name=value, the same word in both."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from app import state
+
+FEW = 5
+
+
+def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
+           help: str | None = None) -> str:
+    """One of `options` (address word -> label on screen), bound to ?name=word.
+
+    Up to five options stand side by side, more go into a select box. A word in the address that
+    is no option gives a toast that names it, and the default. The default leaves the address clean.
+    """
+    state.warn_unknown(name, list(options))
+    choice = state.choice_from_url(name, list(options), default)
+    draw = st.segmented_control if len(options) <= FEW else st.selectbox
+    chosen = draw(label, list(options), key=choice.widget, required=True, help=help,
+                  format_func=lambda word: options[word])
+    state.write_url(name, None if chosen == default else chosen)
+    return chosen
+
+
+def choose_some(name: str, label: str, options: Mapping[str, str]) -> list[str]:
+    """Any of `options` as pills, bound to ?name=word,word; none chosen means all."""
+    asked = st.query_params.get(name)
+    wanted = (asked or "").split(",") if asked else []
+    for word in wanted:
+        if word not in options:
+            _toast(name, word, f"one of {', '.join(options)}")
+    key, seen = f"{name}_choice", f"{name}_in_url"
+    if state.remembered(key) is None or asked != state.remembered(seen):
+        state.remember(key, [word for word in wanted if word in options])
+    chosen = st.pills(label, list(options), selection_mode="multi", key=key,
+                      format_func=lambda word: options[word])
+    state.write_url(name, ",".join(chosen) or None)
+    return chosen
+
+
+def number(name: str, label: str, default: float, low: float, high: float, *, step: float,
+           help: str | None = None) -> float:
+    """A number bound to ?name=value; one that does not fit gives a toast and the default."""
+    whole = isinstance(default, int)
+    asked = st.query_params.get(name)
+    if asked is not None and not fits(asked, low, high, whole):
+        _toast(name, asked, f"a {'whole ' if whole else ''}number from {low:g} to {high:g}")
+    return st.number_input(label, low, high, default, step=step, key=name, help=help,
+                           format="%d" if whole else "%g", bind="query-params")
+
+
+def fits(text: str, low: float, high: float, whole: bool) -> bool:
+    """True where `text` is a number (a whole one if asked) between the bounds."""
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and low <= value <= high
+
+
+def same(options: Sequence[str]) -> dict[str, str]:
+    """Options that are their own labels."""
+    return {word: word for word in options}
+
+
+def _toast(name: str, value: str, expected: str) -> None:
+    if state.first_time(f"{name}={value}"):
+        st.toast(f"The link asks for {name}={value[:60]}, which is not {expected}. "
+                 "The default is shown.", icon=":material/link_off:")

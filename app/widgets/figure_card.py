@@ -1,0 +1,44 @@
+"""Every figure of the dashboard: drawing, caption, alt text, its table and its downloads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+
+def figure_card(figure: go.Figure | Mapping[str, Any], *, key: str, caption: str, alt: str,
+                table: pd.DataFrame, filename: str, live: bool = False, height: int = 420) -> None:
+    """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
+
+    A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
+    options dict with the toolbox button that `save_toolbox` adds. `live` says that the data
+    change while it is looked at: only ECharts keeps its place on the page then, so a Plotly
+    figure is refused. `height` in pixels is for ECharts; a Plotly figure carries its own.
+    """
+    if isinstance(figure, go.Figure):
+        if live:
+            raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
+        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename))
+    else:
+        options = {**figure, "toolbox": save_toolbox(filename)}
+        st.echarts_chart(options, key=key, theme=None, alt=alt, height=height)
+    st.caption(caption)
+    with st.expander(f"Table ({len(table):,} rows)", key=f"{key}_table_box"):
+        st.dataframe(table, key=f"{key}_table", hide_index=True)
+        st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
+                           file_name=f"{filename}.csv", mime="text/csv", key=f"{key}_csv",
+                           on_click="ignore")
+
+
+def plotly_config(filename: str) -> dict[str, Any]:
+    """Plotly's toolbar: its camera saves a PNG at twice the size under the figure's name."""
+    return {"displaylogo": False, "responsive": True,
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": filename}}
+
+
+def save_toolbox(filename: str) -> dict[str, Any]:
+    """The ECharts toolbox with its one button, which saves the picture."""
+    return {"right": 4, "top": 0, "feature": {"saveAsImage": {
+        "name": filename, "title": "Save image", "pixelRatio": 2}}}

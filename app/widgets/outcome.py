@@ -1,0 +1,47 @@
+"""What a race came to, in sentences made from its numbers alone."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from app.theme import style
+
+CURED = 0.10
+
+
+def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
+    """One or two sentences: what each method left of the backdoor, and at what accuracy.
+
+    `results` are those of a purify run. A method whose ASR stays above 10 % is said to have left
+    the backdoor in, whichever method it is; RA under half of ACC is called damage.
+    """
+    before = results["before"]
+    if before["asr"] is None:
+        return "This model is benign, so there is no backdoor to remove: only ACC can change."
+    first = (f"As received, the trigger works on {_percent(before['asr'])} of "
+             f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
+    return " ".join([first] + [_method(name, results[name]) for name in methods
+                               if name in results])
+
+
+def _method(name: str, result: Mapping[str, Any]) -> str:
+    label, asr, acc = style(name).label, _value(result["asr"]), _value(result["acc"])
+    left = f"the trigger works on {_percent(result['asr'])}, ACC is {_percent(result['acc'])}"
+    if result.get("stopped"):
+        return f"{label} stopped early: {left}."
+    if math.isnan(asr):
+        return f"{label}: whether the backdoor is gone was not measured (n = 0)."
+    if asr > CURED:
+        return f"{label} did not remove the backdoor: {left}."
+    if _value(result["ra"]) < acc / 2:
+        return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
+                f"{_percent(result['ra'])} of triggered images get their true label.")
+    return f"{label} removed the backdoor: {left}."
+
+
+def _value(rate: Mapping[str, int]) -> float:
+    return rate["hits"] / rate["n"] if rate["n"] else float("nan")
+
+
+def _percent(rate: Mapping[str, int]) -> str:
+    return f"{100 * _value(rate):.1f} %" if rate["n"] else "an unknown share (n = 0)"

@@ -1,0 +1,81 @@
+"""The form that starts a race; its bounds and help are those of PurifyConfig's fields."""
+
+import dataclasses
+from typing import Any
+
+import streamlit as st
+
+from app import jobs, state
+from app.text import sections
+from app.theme import style
+from app.widgets.notice import show_error
+from app.widgets.run_picker import pick_run
+from ngf_core.config import PurifyConfig
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run
+
+FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
+
+
+def race_form() -> None:
+    """Ask for a model and the few settings that matter most, and start the race on demand."""
+    source = pick_run("train", key="source", label="Model to purify",
+                      keep=lambda run: run.state == "done", quiet=True)
+    if source is None:
+        st.info(sections("race")["no models"])
+        st.page_link("app/views/configure.py", label="Train a model")
+        return
+    config = _ask(source)
+    if st.button("Start race", type="primary", icon=":material/flag:", key="start_race_now",
+                 disabled=not config.methods):
+        _start(config)
+
+
+def _ask(source: Run) -> PurifyConfig:
+    left, right = st.columns(2, gap="large")
+    with left:
+        methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
+                           selection_mode="multi", key="form_methods", help=_help("methods"),
+                           format_func=lambda name: style(name).label)
+        layers = state.layer_names(source.config.arch)
+        layer = st.selectbox("Tuned layer", layers, key="form_layer", help=_help("layer"),
+                             index=layers.index(_default("layer"))
+                             if _default("layer") in layers else 0)
+    with right:
+        augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
+                                       default=_default("augment"), required=True,
+                                       key="form_augment", help=_help("augment"))
+        counts = st.columns(2)
+        bounds = FIELDS["steps"].metadata
+        steps = counts[0].number_input("Steps", bounds["low"], bounds["high"], _default("steps"),
+                                       key="form_steps", help=_help("steps"))
+        bounds = FIELDS["seed"].metadata
+        seed = counts[1].number_input("Seed", bounds["low"], bounds["high"], _default("seed"),
+                                      key="form_seed", help=_help("seed"))
+    if not methods:
+        st.caption(":material/info: Choose at least one method.")
+    return PurifyConfig(source=source.id, methods=tuple(methods), layer=layer, augment=augment,
+                        steps=int(steps), seed=int(seed))
+
+
+def _start(config: PurifyConfig) -> None:
+    try:
+        run = jobs.start(config)
+    except NGFError as error:
+        show_error(error)
+        return
+    state.write_url("source", None)
+    state.open_run(run)
+    st.rerun()
+
+
+def _default(name: str) -> Any:
+    return FIELDS[name].default
+
+
+def _choices(name: str) -> list[str]:
+    return list(FIELDS[name].metadata["choices"])
+
+
+def _help(name: str) -> str:
+    return FIELDS[name].metadata["help"].capitalize() + "."

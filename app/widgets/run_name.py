@@ -1,0 +1,48 @@
+"""Short names of runs, as people tell them apart."""
+
+from datetime import datetime
+
+from app.theme import style
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run, RunStore
+
+DATASETS = {"signs": "Signs", "digits": "Digits"}
+ATTACKS = {"none": "benign", "badnets": "BadNets", "blend": "Blend", "sig": "SIG",
+           "wanet": "WaNet"}
+
+
+def origin(run: Run, store: RunStore) -> Run | None:
+    """The training run at the root of a run's sources; None where the chain is broken."""
+    try:
+        while run.config.kind != "train":
+            run = store.get(run.config.source)
+    except NGFError:
+        return None
+    return run
+
+
+def attack_name(attack: str) -> str:
+    """An attack's name as its paper writes it."""
+    return ATTACKS.get(attack, attack)
+
+
+def run_name(run: Run, store: RunStore) -> str:
+    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD (22 Nov 14:03,
+    1f3a)"."""
+    root = origin(run, store)
+    about = (f"{DATASETS.get(root.config.dataset, root.config.dataset)}, "
+             f"{attack_name(root.config.attack)}" if root else "source missing")
+    config = run.config
+    if config.kind == "train":
+        about += f", seed {config.seed}"
+    elif config.kind == "purify":
+        methods = " against ".join(style(m).label for m in config.methods)
+        about += f": {methods} on {config.layer}"
+    shipped = "shipped, " if run.shipped else ""
+    state = "" if run.state == "done" else f"{run.state}, "
+    return f"{about} ({shipped}{state}{_when(run)}, {run.id[-4:]})"
+
+
+def _when(run: Run) -> str:
+    created = datetime.fromisoformat(run.manifest["created"])
+    return created.strftime("%-d %b %H:%M")

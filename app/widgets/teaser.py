@@ -1,0 +1,54 @@
+"""A first look at landscape and spectrum, from the finished runs that stand on a race."""
+
+import streamlit as st
+
+from app import state
+from app.figures import landscape, spectrum
+from app.widgets.appearance import is_dark
+from app.widgets.figure_card import figure_card
+from ngf_core.runs import Run
+
+SHOWN = ("before", "ngf")
+
+
+def landscape_teaser(race: Run, prose: str) -> None:
+    """The contours of the received and the NGF model side by side, if they were computed."""
+    st.subheader("Landscape", anchor=False)
+    run = _newest("landscape", race)
+    if run is None:
+        st.caption("The landscape of this race was not measured.")
+        return
+    arrays = state.arrays(run, "landscape")
+    losses = {m: arrays[f"{m}.random.clean"] for m in SHOWN if f"{m}.random.clean" in arrays}
+    figure = landscape.contour_row(arrays["xs"], arrays["ys"], losses, log=True, dark=is_dark())
+    figure.update_layout(height=360)
+    models = "before and after NGF" if "ngf" in losses else "before any defense"
+    figure_card(figure, key="teaser_contours", caption=prose, filename=f"landscape-{run.id}",
+                alt=f"Contours of the clean loss around the model {models}.",
+                table=landscape.plane_table(arrays["xs"], arrays["ys"], losses))
+    st.page_link("app/views/landscape.py", label="Explore this landscape",
+                 icon=":material/terrain:", query_params={"run": run.id})
+
+
+def spectrum_teaser(race: Run, prose: str) -> None:
+    """λ_max and trace of every model of the race as tiles, if they were computed."""
+    st.subheader("Sharpness", anchor=False)
+    run = _newest("spectrum", race)
+    if run is None:
+        st.caption("The spectrum of this race was not measured.")
+        return
+    arrays = state.arrays(run, "spectrum")
+    parts = ("eigenvalues", "residuals", "trace")
+    models = {str(m): {part: arrays[f"{m}.{part}"] for part in parts} for m in arrays["models"]}
+    st.caption(f"{prose} n = {run.config.samples:,}; the error is the Ritz residual of λ_max and "
+               "the standard error of the trace.")
+    with st.grid(columns=2, min_column_width=150, key="teaser_tiles"):
+        for tile in spectrum.tiles(models):
+            st.metric(f"{tile.model} {tile.measure}", tile.text, help=tile.note)
+    st.page_link("app/views/spectrum.py", label="Explore this spectrum",
+                 icon=":material/bar_chart:", query_params={"run": run.id})
+
+
+def _newest(kind: str, race: Run) -> Run | None:
+    return next((run for run in state.store().list(kind)
+                 if run.state == "done" and run.config.source == race.id), None)

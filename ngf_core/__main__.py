@@ -1,0 +1,5 @@
+"""`python -m ngf_core`: the command line."""
+
+from ngf_core.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,30 @@
+"""SIG (Barni et al. 2019, arXiv 1902.11237): a sinusoid over the target class, labels untouched."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ngf_core.attacks.attack import Attack, to_uint8
+
+
+@dataclass(frozen=True)
+class SIG(Attack):
+    """A horizontal sinusoid of amplitude delta and f periods added to every row and channel.
+
+    Clean-label: only images of the target class are poisoned and keep their label. The poison
+    rate stays a share of the whole training set, so it is at most the target class's share.
+    """
+
+    title: ClassVar[str] = "SIG"
+    reference: ClassVar[str] = "Barni, Kallas, Tondi 2019, arXiv 1902.11237"
+    formula: ClassVar[str] = r"x'_{ij} = \mathrm{clip}(x_{ij} + \Delta \sin(2\pi j f / W))"
+    label_mode: ClassVar[str] = "clean-label"
+    strengths: ClassVar = {"default": {"delta": 40, "f": 6}, "published": {"delta": 40, "f": 6}}
+
+    def trigger(self, x: Tensor) -> Tensor:
+        columns = torch.arange(x.shape[-1], device=x.device)
+        wave = torch.sin(2 * math.pi * columns * self.parameters["f"] / x.shape[-1])
+        return to_uint8(x.float() + self.parameters["delta"] * wave)

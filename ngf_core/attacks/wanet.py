@@ -1,0 +1,71 @@
+"""WaNet (Nguyen & Tran 2021, arXiv 2102.10369): an imperceptible warp of the whole image."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ngf_core.attacks.attack import Attack, Poisoned, to_uint8
+from ngf_core.data.dataset import Images
+
+
+@dataclass(frozen=True)
+class WaNet(Attack):
+    """Resample at the identity grid plus a smooth random field.
+
+    The field is uniform noise on a k x k grid, divided by its mean modulus, enlarged bicubically
+    and scaled by s/H. In noise mode twice as many other images are warped by the same field plus
+    fresh uniform noise within +-1/H and keep their label, so that warping as such is no cue.
+    The attacker controls training: which images carry the warp is drawn anew every epoch (every
+    batch in the paper; the shares are the same). With s = 0.5 pixels move by about a quarter of
+    one, which a few thousand 32x32 images do not teach; `default` is the stronger s = 2.
+    """
+
+    title: ClassVar[str] = "WaNet"
+    reference: ClassVar[str] = "Nguyen, Tran 2021, arXiv 2102.10369"
+    formula: ClassVar[str] = r"x' = x \circ \mathrm{clip}(I + s\,P / H), \; P \in R^{2\times k\times k}"
+    redrawn_each_epoch: ClassVar[bool] = True
+    strengths: ClassVar = {
+        "default": {"s": 2.0, "k": 4, "noise_ratio": 2.0},
+        "published": {"s": 0.5, "k": 4, "noise_ratio": 2.0},
+    }
+
+    @property
+    def grid(self) -> Tensor:
+        """The sampling grid (H, W, 2) in [-1, 1]; last axis x, y."""
+        _, height, width = self.shape
+        k = int(self.parameters["k"])
+        generator = torch.Generator().manual_seed(self.seed)
+        field = 2 * torch.rand(1, 2, k, k, generator=generator) - 1
+        field = field / field.abs().mean()
+        field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)[0]
+        rows = torch.linspace(-1, 1, height)
+        columns = torch.linspace(-1, 1, width)
+        identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+        return (identity + self.parameters["s"] / height * field.permute(1, 2, 0)).clamp(-1, 1)
+
+    def trigger(self, x: Tensor) -> Tensor:
+        grid = self.grid.to(x.device).expand(len(x), -1, -1, -1)
+        return _resample(x, grid)
+
+    def noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The images under the warp plus fresh noise, which must not trigger."""
+        grid = self.grid.expand(len(x), -1, -1, -1)
+        jitter = 2 * torch.rand(grid.shape, generator=generator) - 1
+        return _resample(x, (grid + jitter / self.shape[1]).clamp(-1, 1))
+
+    def poison(self, images: Images, generator: torch.Generator) -> Poisoned:
+        poisoned = super().poison(images, generator)
+        free = torch.ones(len(images), dtype=torch.bool)
+        free[poisoned.indices] = False
+        free = free.nonzero().flatten()
+        count = min(round(self.parameters["noise_ratio"] * len(poisoned.indices)), len(free))
+        noisy = free[torch.randperm(len(free), generator=generator)[:count]]
+        poisoned.images.x[noisy] = self.noise(images.x[noisy], generator)
+        return poisoned
+
+
+def _resample(x: Tensor, grid: Tensor) -> Tensor:
+    return to_uint8(F.grid_sample(x.float(), grid, mode="bilinear", align_corners=True))

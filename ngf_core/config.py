@@ -1,0 +1,194 @@
+"""What a run is asked to do: one frozen dataclass per kind of run, JSON both ways, hashed.
+
+Every field carries its own help text and bounds, so that the command line, the pages and the
+validation all read one description.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ngf_core.errors import ConfigError
+
+
+def option(default: Any, help: str, low: float | None = None, high: float | None = None,
+           choices: tuple | None = None) -> Any:
+    """A dataclass field with its help text and its closed bounds or allowed values."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train one model, benign (attack `none`) or backdoored."""
+
+    kind: ClassVar[str] = "train"
+
+    dataset: str = option("signs", "data set", choices=("signs", "digits"))
+    arch: str = option("mini_preact_resnet", "architecture",
+                       choices=("mini_preact_resnet", "preact_resnet18"))
+    attack: str = option("badnets", "attack, or none for a benign model",
+                         choices=("none", "badnets", "blend", "sig", "wanet"))
+    strength: str = option("default", "the attack's trigger: 'published' values, or 'default', "
+                           "which departs from them only where an attack needs it at 32x32",
+                           choices=("default", "published"))
+    poison_rate: float = option(0.1, "poisoned share of all training images (clean-label attacks: "
+                                "at most the target class)", 0.001, 0.5)
+    target: int = option(0, "label the attacker wants", 0, 9)
+    epochs: int = option(14, "passes over the training images", 1, 500)
+    batch_size: int = option(128, "images per training step", 8, 1024)
+    lr: float = option(0.1, "peak learning rate (SGD, Nesterov momentum 0.9, one cycle)", 1e-5, 2.0)
+    weight_decay: float = option(5e-4, "weight decay", 0.0, 0.1)
+    precision: str = option("auto", "arithmetic of training: auto is bf16 where the processor has "
+                            "matrix units for it", choices=("auto", "float32", "bf16"))
+    seed: int = option(0, "seed of weights, poisoning and batches", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class PurifyConfig:
+    """Purify one trained model with one or more methods, on equal clean data and budget."""
+
+    kind: ClassVar[str] = "purify"
+
+    source: str = option("", "id of the training run whose model is purified")
+    methods: tuple[str, ...] = option(("ngf", "sgd"), "methods that race",
+                                      choices=("ngf", "sgd", "finetune"))
+    layer: str = option("blocks.2.conv1", "tuned layer (any convolution or linear layer); "
+                        "finetune ignores it")
+    steps: int = option(100, "updates each method may make", 1, 5000)
+    seconds: float = option(0.0, "tuning seconds each method may take; 0 means no limit", 0.0, 86400.0)
+    clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
+                                   0.01, 0.05)
+    augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
+                          "strong (crop, random erasing, noise)", choices=("none", "crop", "strong"))
+    batchnorm: str = option("recalibrated", "BatchNorm statistics while tuning: frozen as received, "
+                            "or recalibrated on the clean batches",
+                            choices=("frozen", "recalibrated"))
+    batch_size: int = option(256, "clean images per step (capped at the clean set)", 2, 4096)
+    fisher: str = option("true", "Fisher of NGF: true (the model's own labels) or empirical "
+                         "(the given labels)", choices=("true", "empirical"))
+    damping: float = option(1e-2, "relative damping of NGF: lambda = damping * tr(K) / n", 1e-8, 10.0)
+    kl_bound: float = option(0.5, "first KL bound of an NGF step, decays to 0 along a cosine",
+                             1e-6, 100.0)
+    regulariser: float = option(0.1, "eta of the Fisher-weighted pull to the received weights",
+                                0.0, 1e4)
+    lr: float = option(0.01, "learning rate of sgd and finetune (momentum 0.9, cosine)", 1e-6, 10.0)
+    seed: int = option(0, "seed of batches, augmentation and sampled labels", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class SpectrumConfig:
+    """Hessian and Fisher spectra of every model of a run, on the same held-out clean images."""
+
+    kind: ClassVar[str] = "spectrum"
+
+    source: str = option("", "id of a training or purification run")
+    samples: int = option(300, "held-out clean images", 10, 100000)
+    k: int = option(5, "leading Hessian eigenvalues", 1, 50)
+    steps: int = option(40, "Lanczos steps per probe", 5, 500)
+    probes: int = option(3, "probes of the spectral density", 3, 50)
+    trace_probes: int = option(20, "probes of the trace", 2, 2000)
+    seed: int = option(0, "seed of the probes and of the sample", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class LandscapeConfig:
+    """Loss over a line, a filter-normalised random plane and the plane through the models."""
+
+    kind: ClassVar[str] = "landscape"
+
+    source: str = option("", "id of a training or purification run")
+    samples: int = option(250, "held-out images for each loss (clean, triggered)", 10, 100000)
+    grid: int = option(17, "points along each side of a plane", 3, 101)
+    span: float = option(0.75, "half width of the random plane, in filter-normalised units", 0.01, 5.0)
+    seed: int = option(0, "seed of the directions and of the sample", 0, 2**31 - 1)
+
+
+CONFIGS = {c.kind: c for c in (TrainConfig, PurifyConfig, SpectrumConfig, LandscapeConfig)}
+Config = TrainConfig | PurifyConfig | SpectrumConfig | LandscapeConfig
+
+
+def validate(config: Config) -> None:
+    """Raise ConfigError for the first field whose type, bounds or value is wrong."""
+    for field in dataclasses.fields(config):
+        value, meta = getattr(config, field.name), field.metadata
+        if field.type in (int, float):
+            _check_number(field.name, value, field.type, meta)
+        elif field.type is str:
+            if not isinstance(value, str):
+                raise ConfigError(field.name, f"{value!r} is not a text", "Write it in quotes.")
+            _check_choice(field.name, value, meta["choices"])
+        else:
+            if not isinstance(value, tuple) or not value:
+                raise ConfigError(field.name, f"{value!r} is empty or no list",
+                                  f"Name at least one of {_listed(meta['choices'])}.")
+            for item in value:
+                _check_choice(field.name, item, meta["choices"])
+            if len(set(value)) < len(value):
+                raise ConfigError(field.name, f"{', '.join(value)} names something twice",
+                                  "Name each once.")
+    if getattr(config, "source", None) == "":
+        raise ConfigError("source", "no run is named",
+                          "Give the id of a finished run; `python -m ngf_core runs` lists them.")
+
+
+def _check_number(name: str, value: Any, kind: type, meta: Any) -> None:
+    low, high = meta["low"], meta["high"]
+    allowed = (int,) if kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
+        noun = "a whole number" if kind is int else "a finite number"
+        raise ConfigError(name, f"{value!r} is not {noun}", f"Use a number from {low} to {high}.")
+    if not low <= value <= high:
+        raise ConfigError(name, f"{value} is out of range", f"Use a number from {low} to {high}.")
+
+
+def _check_choice(name: str, value: str, choices: tuple | None) -> None:
+    if choices is not None and value not in choices:
+        raise ConfigError(name, f"{value!r} is unknown", f"Choose one of {_listed(choices)}.")
+
+
+def _listed(names: tuple) -> str:
+    return ", ".join(names)
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The config as plain JSON values, with its kind."""
+    values = dataclasses.asdict(config)
+    return {"kind": config.kind} | {k: list(v) if isinstance(v, tuple) else v
+                                    for k, v in values.items()}
+
+
+def from_json(values: dict[str, Any]) -> Config:
+    """The config that `to_json` wrote, validated.
+
+    Raises ConfigError for an unknown kind, an unknown field or a bad value.
+    """
+    values = dict(values)
+    kind = values.pop("kind", None)
+    if kind not in CONFIGS:
+        raise ConfigError("kind", f"{kind!r} is unknown", f"Choose one of {_listed(tuple(CONFIGS))}.")
+    cls = CONFIGS[kind]
+    types = {f.name: f.type for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in types:
+            raise ConfigError(name, f"a {kind} run has no such setting",
+                              f"It has {_listed(tuple(types))}.")
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+        elif types[name] is float and type(value) is int:
+            values[name] = float(value)
+    config = cls(**values)
+    validate(config)
+    return config
+
+
+def config_sha(config: Config, without_seed: bool = False) -> str:
+    """SHA-256 of the canonical JSON; without the seed it names the group of replicates."""
+    values = to_json(config)
+    if without_seed:
+        values.pop("seed")
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

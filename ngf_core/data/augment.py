@@ -1,0 +1,54 @@
+"""Random changes of clean images, drawn per image: crop, erasing, noise.
+
+`none` leaves images alone; `crop` is the published augmentation (zero-pad by 4, crop back; no
+flip, since mirrored signs and digits change their meaning); `strong` adds random erasing (Zhong
+et al. 2017, arXiv 1708.04896) and pixel noise.
+"""
+
+import torch
+from torch import Tensor
+
+AUGMENTATIONS = ("none", "crop", "strong")
+
+
+def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
+    """uint8 (n, C, H, W) -> float32 in [0, 1], augmented as `name` says."""
+    if name == "none":
+        return x.float() / 255
+    x = crop(x, 4, generator).float() / 255
+    if name == "strong":
+        x = add_noise(erase(x, generator), generator)
+    return x
+
+
+def crop(x: Tensor, pad: int, generator: torch.Generator) -> Tensor:
+    """Zero-pad by `pad` and cut an image-sized window at a random place, one place an image."""
+    n, _, height, width = x.shape
+    padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
+    top = torch.randint(0, 2 * pad + 1, (n, 1), generator=generator)
+    left = torch.randint(0, 2 * pad + 1, (n, 1), generator=generator)
+    rows = (top + torch.arange(height))[:, :, None].to(x.device)
+    columns = (left + torch.arange(width))[:, None, :].to(x.device)
+    cut = padded[torch.arange(n, device=x.device)[:, None, None], :, rows, columns]
+    return cut.permute(0, 3, 1, 2)
+
+
+def erase(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Fill one rectangle in every image (each side 20 to 50 % of the image's) with random colour."""
+    n, channels, height, width = x.shape
+    inside = []
+    for size in (height, width):
+        length = size * (0.2 + 0.3 * torch.rand(n, 1, generator=generator))
+        start = (size - length) * torch.rand(n, 1, generator=generator)
+        place = torch.arange(size) + 0.5
+        inside.append((place >= start) & (place <= start + length))
+    mask = (inside[0][:, :, None] & inside[1][:, None, :])[:, None].to(x.device)
+    colour = torch.rand(n, channels, 1, 1, generator=generator).to(x.device)
+    return torch.where(mask, colour, x)
+
+
+def add_noise(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Add normal noise of a deviation drawn per image from 0 to 0.1, and clip to [0, 1]."""
+    deviation = 0.1 * torch.rand(len(x), 1, 1, 1, generator=generator)
+    noise = deviation * torch.randn(x.shape, generator=generator)
+    return (x + noise.to(x.device)).clamp(0, 1)

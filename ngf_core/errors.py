@@ -1,0 +1,20 @@
+"""Errors written for people: what was wrong, where, what was expected, what to do."""
+
+
+class NGFError(Exception):
+    """Anything a user can act on. Its text is one or two sentences, shown as they are."""
+
+
+class ConfigError(NGFError):
+    """A setting that cannot be used.
+
+    `field` names it, `why` says what is wrong with its value, `fix` says what to do.
+    """
+
+    def __init__(self, field: str, why: str, fix: str) -> None:
+        super().__init__(f"{field}: {why}. {fix}")
+        self.field, self.why, self.fix = field, why, fix
+
+
+class RunError(NGFError):
+    """A run directory that is missing, broken, or not in the state the request needs."""

@@ -1,0 +1,1 @@
+"""Fisher information of one layer: per-sample gradients, matrices, natural directions, spectra."""

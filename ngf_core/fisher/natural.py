@@ -1,0 +1,50 @@
+"""The damped natural direction, solved on whichever side is smaller."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ngf_core.errors import NGFError
+
+
+@dataclass(frozen=True)
+class NaturalDirection:
+    """`direction` d = (F + lambda I)^-1 g (P,), the damping lambda used, and d^T F d."""
+
+    direction: Tensor
+    damping: float
+    curvature: float
+
+
+def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -> NaturalDirection:
+    """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), lambda = rho tr(F) / r.
+
+    In sample space (r < P) by Woodbury: with K = R R^T and s = (K + lambda I)^-1 R g,
+    d = (g - R^T s) / lambda and R d = s. Otherwise the P x P system itself. Cholesky in float64.
+    Raises NGFError where F is zero or the system is not positive definite in float32 rows.
+    """
+    r, parameters = rows.shape
+    trace = float(rows.double().square().sum())
+    damping = relative_damping * trace / r
+    if not damping > 0:
+        raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model is "
+                       "certain of every clean image. Use strong augmentation or another layer.")
+    if r < parameters:
+        solved = _solve(rows @ rows.T, damping, rows @ gradient)
+        direction = (gradient - rows.T @ solved.to(rows.dtype)) / damping
+        image = solved
+    else:
+        direction = _solve(rows.T @ rows, damping, gradient).to(rows.dtype)
+        image = rows @ direction
+    return NaturalDirection(direction, damping, float(image.double().square().sum()))
+
+
+def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:
+    matrix = matrix.double()
+    matrix.diagonal().add_(damping)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if failed or not torch.isfinite(factor).all():
+        raise NGFError("The damped Fisher matrix is not positive definite. "
+                       "Use a larger damping (ten times as much).")
+    return torch.cholesky_solve(right.double()[:, None], factor)[:, 0]

@@ -1,0 +1,50 @@
+"""Building a model by name, and the layers of it that can be tuned."""
+
+from functools import lru_cache
+from importlib import import_module
+
+import torch
+from torch import nn
+
+from ngf_core.errors import ConfigError
+from ngf_core.models import ARCHITECTURES
+
+
+def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int = 0) -> nn.Module:
+    """A freshly initialised model for images of `shape` (C, H, W).
+
+    The weights depend on `seed` only; the global random state is left as it was.
+    Raises ConfigError for an unknown name.
+    """
+    if arch not in ARCHITECTURES:
+        raise ConfigError("arch", f"{arch!r} is unknown", f"Choose one of {', '.join(ARCHITECTURES)}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return import_module(ARCHITECTURES[arch]).build(arch, shape, classes)
+
+
+def tunable_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Every convolution and linear layer by name, from input to output."""
+    return {name: layer for name, layer in model.named_modules()
+            if isinstance(layer, nn.Conv2d | nn.Linear)}
+
+
+def tunable_layer(model: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
+    """The layer called `name`; ConfigError naming the layers there are."""
+    layers = tunable_layers(model)
+    if name not in layers:
+        raise ConfigError("layer", f"this network has no layer {name!r}",
+                          f"Choose one of {', '.join(layers)}.")
+    return layers[name]
+
+
+@lru_cache
+def tunable_layer_names(arch: str) -> tuple[str, ...]:
+    """The names that `tunable_layers` gives for this architecture, without allocating weights."""
+    with torch.device("meta"):
+        return tuple(tunable_layers(build_model(arch, (3, 32, 32), 10)))
+
+
+def default_layer(arch: str) -> str:
+    """The last block's first convolution, where the presets tune."""
+    return [name for name in tunable_layer_names(arch) if name.endswith("conv1")][-1]

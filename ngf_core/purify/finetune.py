@@ -1,0 +1,15 @@
+"""Full fine-tuning: SGD on every parameter, the strongest simple baseline."""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.dataset import Images
+from ngf_core.purify.purifier import Step
+from ngf_core.purify.sgd import descend
+
+
+def finetune(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+    """Tune the whole network by SGD with momentum 0.9 and a cosine learning rate."""
+    return descend(model, list(model.parameters()), clean, config)

@@ -1,0 +1,103 @@
+"""Natural gradient fine-tuning of one layer (Karim et al., "Efficient Backdoor Removal Through
+Natural Gradient Fine-tuning").
+
+    L(w) = CE(w; clean batch) + eta/2 sum_i Fbar_ii (w_i - wbar_i)^2
+    w   <- w - s (F + lambda I)^-1 grad L(w),     s = min(1, sqrt(B_t / d^T F d))
+
+Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
+same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
+early steps leave the received basin, late ones settle. A step that is not finite or costs more
+clean loss than guessing would is halved until it does not.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.dataset import Images
+from ngf_core.fisher.natural import natural_direction
+from ngf_core.fisher.per_sample import tap
+from ngf_core.fisher.rows import fisher_rows
+from ngf_core.models.build import tunable_layer
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    Diverged,
+    Step,
+    Stopwatch,
+    assign,
+    cosine,
+    flat,
+    only_trainable,
+    recalibrate_batchnorm,
+)
+
+HALVINGS = 10
+
+
+def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+    """Tune `config.layer` by natural gradient; raises Diverged where no halved step is acceptable."""
+    layer = tunable_layer(model, config.layer)
+    parameters = list(layer.parameters())
+    device = parameters[0].device
+    batches = CleanBatches(clean, config, device)
+    still = clean.x[: config.batch_size].to(device).float() / 255
+    labels = torch.Generator().manual_seed(config.seed)
+    only_trainable(model, parameters)
+    watch = Stopwatch()
+    with watch:
+        received = flat(parameters)
+        anchor = _fisher_diagonal(model, layer, clean, config, labels)
+    for step in range(config.steps):
+        with watch:
+            x, y = batches(step)
+            tapped = tap(model, layer, x)
+            loss = F.cross_entropy(tapped.logits, y)
+            weights = flat(parameters)
+            gradient = _flat_gradient(loss, parameters)
+            gradient = gradient + config.regulariser * anchor * (weights - received)
+            rows = fisher_rows(config.fisher, tapped, y, labels)
+            natural = natural_direction(rows, gradient, config.damping)
+            bound = config.kl_bound * cosine(step, config.steps)
+            scale = min(1.0, math.sqrt(bound / max(natural.curvature, 1e-30)))
+            scale = _accept(model, parameters, weights, natural.direction, scale, x, y,
+                            loss.item() + math.log(tapped.logits.shape[1]), step)
+            if config.batchnorm == "recalibrated":
+                recalibrate_batchnorm(model, still)
+        yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.curvature)
+
+
+def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: PurifyConfig,
+                     generator: torch.Generator) -> Tensor:
+    """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
+    device = next(layer.parameters()).device
+    x, y = clean.x.to(device).float() / 255, clean.y.to(device)
+    total: Tensor | float = 0.0
+    for i in range(0, len(y), config.batch_size):
+        part, given = x[i : i + config.batch_size], y[i : i + config.batch_size]
+        rows = fisher_rows(config.fisher, tap(model, layer, part), given, generator)
+        total = total + rows.square().sum(0) * len(given) / len(y)
+    return total
+
+
+def _flat_gradient(loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
+    grads = torch.autograd.grad(loss, parameters, retain_graph=True)
+    return torch.cat([g.reshape(-1) for g in grads])
+
+
+def _accept(model: nn.Module, parameters: list[nn.Parameter], weights: Tensor, direction: Tensor,
+            scale: float, x: Tensor, y: Tensor, worst: float, step: int) -> float:
+    """Take the step, halving it until the batch's loss is finite and at most `worst`."""
+    for _ in range(HALVINGS):
+        assign(parameters, weights - scale * direction)
+        with torch.inference_mode():
+            loss = F.cross_entropy(model(x), y).item()
+        if math.isfinite(loss) and loss <= worst:
+            return scale
+        scale /= 2
+    assign(parameters, weights)
+    raise Diverged(f"NGF stopped at step {step + 1}: even a step {2**HALVINGS} times smaller costs "
+                   "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")

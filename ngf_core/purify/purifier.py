@@ -1,0 +1,119 @@
+"""What every purification method shares: its form, its clean batches, BatchNorm, its schedule.
+
+A method is a function `(model, clean, config) -> Iterator[Step]` that tunes the model it is
+given in place and yields after every update. It sees clean images only.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+import torch
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.augment import augment
+from ngf_core.data.dataset import Images
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.purify import PURIFIERS
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: its number from 1, the clean batch's loss before it, tuning seconds so far.
+
+    `kl` is s^2 d^T F d of a natural step, an estimate of twice the KL divergence it caused.
+    """
+
+    step: int
+    loss: float
+    seconds: float
+    kl: float | None = None
+
+
+class Diverged(NGFError):
+    """A purification that could not go on; what it had reached before stays."""
+
+
+Purifier = Callable[[nn.Module, Images, PurifyConfig], Iterator[Step]]
+
+
+def purifier(name: str) -> Purifier:
+    """The method called `name`; ConfigError where there is none."""
+    if name not in PURIFIERS:
+        raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")
+    module, function = PURIFIERS[name].split(":")
+    return getattr(import_module(module), function)
+
+
+@dataclass(frozen=True)
+class CleanBatches:
+    """The defender's batches: number `step` depends on the config only, so all methods see the same."""
+
+    clean: Images
+    config: PurifyConfig
+    device: torch.device
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Augmented images, float32 in [0, 1], and labels of one step."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        size = min(self.config.batch_size, len(self.clean))
+        drawn = self.clean.take(torch.randperm(len(self.clean), generator=generator)[:size])
+        x = augment(self.config.augment, drawn.x, generator)
+        return x.to(self.device), drawn.y.to(self.device)
+
+
+class Stopwatch:
+    """Seconds spent tuning; what the consumer of an iterator does between steps is not counted."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._started
+
+
+def cosine(step: int, steps: int) -> float:
+    """Falls from 1 at step 0 towards 0 at `steps`."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def flat(parameters: list[nn.Parameter]) -> Tensor:
+    """A copy of the parameters as one vector (P,), in any memory format."""
+    return torch.cat([p.detach().reshape(-1) for p in parameters])
+
+
+def assign(parameters: list[nn.Parameter], vector: Tensor) -> None:
+    """Write a vector made by `flat` back."""
+    with torch.no_grad():
+        parts = vector.split([p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.copy_(part.view(parameter.shape))
+
+
+def only_trainable(model: nn.Module, parameters: list[nn.Parameter]) -> None:
+    """Eval mode, gradients for `parameters` alone (autograd then stops at the earliest of them)."""
+    model.eval().requires_grad_(False)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+
+
+def recalibrate_batchnorm(model: nn.Module, x: Tensor) -> None:
+    """Set every BatchNorm's running statistics to those of x (one forward pass), as in training."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept = [m.momentum for m in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+            norm.eval()

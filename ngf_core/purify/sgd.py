@@ -1,0 +1,51 @@
+"""Stochastic gradient descent on one layer: the control that NGF is measured against."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.dataset import Images
+from ngf_core.models.build import tunable_layer
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    Diverged,
+    Step,
+    Stopwatch,
+    cosine,
+    only_trainable,
+    recalibrate_batchnorm,
+)
+
+
+def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+    """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
+    return descend(model, list(tunable_layer(model, config.layer).parameters()), clean, config)
+
+
+def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, config: PurifyConfig
+            ) -> Iterator[Step]:
+    """SGD on the given parameters; raises Diverged when the loss is no longer finite."""
+    device = parameters[0].device
+    batches = CleanBatches(clean, config, device)
+    still = clean.x[: config.batch_size].to(device).float() / 255
+    only_trainable(model, parameters)
+    optimiser = torch.optim.SGD(parameters, config.lr, momentum=0.9)
+    watch = Stopwatch()
+    for step in range(config.steps):
+        with watch:
+            x, y = batches(step)
+            for group in optimiser.param_groups:
+                group["lr"] = config.lr * cosine(step, config.steps)
+            loss = F.cross_entropy(model(x), y)
+            if not torch.isfinite(loss):
+                raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "
+                               "finite. Use a smaller learning rate (a tenth).")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            if config.batchnorm == "recalibrated":
+                recalibrate_batchnorm(model, still)
+        yield Step(step + 1, loss.item(), watch.seconds)

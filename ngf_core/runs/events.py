@@ -1,0 +1,83 @@
+"""events.jsonl: one JSON object a line, appended while a run computes.
+
+A reader remembers the byte it has come to and reads on from there. A line that is not finished
+yet is left for the next look; a finished line that is no event is passed over.
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ngf_core.runs.disk import telling_full
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "events.jsonl"
+
+
+def append_event(folder: Path, kind: str, **entries: Any) -> None:
+    """Append one event with the time. Raises DiskFull, and then the file is as it was before.
+
+    Numbers that are not finite become null, since JSON has no word for them.
+    """
+    event = {"t": round(time.time(), 3), "type": kind} | _finite(entries)
+    path = folder / NAME
+    with telling_full(path), open(path, "ab", buffering=0) as file:
+        end, content = file.tell(), json.dumps(event, allow_nan=False).encode() + b"\n"
+        try:
+            while content:
+                content = content[file.write(content):]
+        except OSError:
+            if file.seekable() and path.is_file():
+                file.truncate(end)
+            raise
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def read_events(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The events from byte `offset` on, and the byte to go on from."""
+    try:
+        with open(folder / NAME, "rb") as file:
+            file.seek(offset)
+            content = file.read()
+    except FileNotFoundError:
+        return [], offset
+    whole = content[:content.rfind(b"\n") + 1]
+    return [event for line in whole.splitlines() if (event := _parse(line))], offset + len(whole)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "type" in event else None
+
+
+def curves(events: list[dict[str, Any]]) -> "pd.DataFrame":
+    """The points as a long table: method, step, seconds, metric, value, n.
+
+    Values are fractions, never percent; a value that was not finite is NaN, an n that does not
+    apply (loss, KL) is missing.
+    """
+    import pandas as pd
+
+    rows = [(point["method"], point["step"], point["seconds"], metric, value,
+             point["n"].get(metric))
+            for point in events if point["type"] == "point"
+            for metric, value in point["metrics"].items()]
+    table = pd.DataFrame(rows, columns=["method", "step", "seconds", "metric", "value", "n"])
+    return table.astype({"method": "str", "step": "int64", "seconds": "float64", "metric": "str",
+                         "value": "float64", "n": "Int64"})

@@ -1,0 +1,114 @@
+"""manifest.json: what a run was asked, where it stands and what it found.
+
+Read fresh each time. Written through a temporary file under a lock, since the worker and the
+one who started it may both change it. It carries no path and no machine's name.
+"""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+import ngf_core
+from ngf_core.config import Config, config_sha, from_json, to_json
+from ngf_core.errors import ConfigError, RunError
+from ngf_core.runs.disk import replace_file, telling_full
+
+SCHEMA = 1
+STATES = ("queued", "running", "done", "failed", "cancelled")
+NAME = "manifest.json"
+_REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
+             "created": str, "results": dict, "files": dict}
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 in UTC, to the millisecond (2026-11-22T10:15:30.123Z)."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
+    """The manifest of a run that nobody has started yet."""
+    return {
+        "schema": SCHEMA, "id": run_id, "kind": config.kind, "config": to_json(config),
+        "config_sha": config_sha(config), "source": getattr(config, "source", None),
+        "state": "queued", "message": "", "created": utc_now(), "started": None, "finished": None,
+        "pid": None, "pid_started": None, "versions": versions(), "git": None, "device": None,
+        "threads": None, "data_sha": None, "results": {}, "files": {},
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest in `folder`.
+
+    Raises RunError, naming the file and what to do, where it is missing, is not JSON, has another
+    schema, lacks an entry or holds a config that this version does not know.
+    """
+    try:
+        text = (folder / NAME).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _broken(folder, "is missing") from None
+    except (OSError, UnicodeDecodeError):
+        raise _broken(folder, "cannot be read") from None
+    try:
+        manifest = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _broken(folder, f"is not JSON (line {error.lineno})") from None
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise _broken(folder, f"has schema {schema!r}, this version reads {SCHEMA}")
+    for key, kind in _REQUIRED.items():
+        if not isinstance(manifest.get(key), kind):
+            raise _broken(folder, f"has no usable entry '{key}'")
+    if manifest["id"] != folder.name:
+        raise _broken(folder, "belongs to another run")
+    if manifest["state"] not in STATES:
+        raise _broken(folder, f"names the unknown state {manifest['state']!r}")
+    try:
+        from_json(manifest["config"])
+    except (ConfigError, TypeError) as error:
+        raise _broken(folder, f"holds a config this version cannot use ({error})") from None
+    return manifest
+
+
+def _broken(folder: Path, what: str) -> RunError:
+    return RunError(f"{NAME} of run {folder.name} {what}. "
+                    "Delete the run's folder or restore the file from a copy.")
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the whole manifest. Raises DiskFull."""
+    replace_file(folder / NAME, json.dumps(manifest, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
+    """Change some entries and return the new manifest. Raises RunError and DiskFull."""
+    with telling_full(folder / NAME), FileLock(folder / ".manifest.lock"):
+        manifest = read_manifest(folder) | entries
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes the numbers (read from the installation, nothing is imported)."""
+    return {"python": platform.python_version(), "torch": importlib.metadata.version("torch"),
+            "numpy": importlib.metadata.version("numpy"), "ngf_core": ngf_core.__version__}
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether the code differs from it; None outside a git checkout."""
+    here = Path(ngf_core.__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True, timeout=10,
+                              check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"sha": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "."))}
+    except (OSError, subprocess.SubprocessError):
+        return None

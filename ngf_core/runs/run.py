@@ -1,0 +1,218 @@
+"""One run: a directory that a worker writes and everybody else only reads."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ngf_core.config import Config, from_json
+from ngf_core.errors import RunError
+from ngf_core.runs.disk import file_sha
+from ngf_core.runs.events import curves, read_events
+from ngf_core.runs.manifest import read_manifest
+from ngf_core.runs.process import is_alive
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import torch
+
+LIVE = ("queued", "running")
+
+
+class Run:
+    """A run directory. Holds nothing but its path: every look reads the disk."""
+
+    def __init__(self, path: Path, shipped: bool = False) -> None:
+        self.path, self.shipped = Path(path), shipped
+
+    def __repr__(self) -> str:
+        return f"Run({self.id})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    # ---- where it stands
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json, read fresh. A corrupt run gives a stand-in with state "corrupt"."""
+        try:
+            return read_manifest(self.path)
+        except RunError as error:
+            return {"id": self.id, "kind": None, "config": {}, "source": None, "state": "corrupt",
+                    "message": str(error), "created": None, "started": None, "finished": None,
+                    "results": {}, "files": {}}
+
+    @property
+    def kind(self) -> str | None:
+        """train, purify, spectrum or landscape; None where the run is corrupt."""
+        return self.manifest["kind"]
+
+    @property
+    def config(self) -> Config:
+        """What was asked, as its dataclass. Raises RunError where the run is corrupt."""
+        return from_json(read_manifest(self.path)["config"])
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The final numbers; empty until the run is done."""
+        return self.manifest["results"]
+
+    @property
+    def state(self) -> str:
+        """queued, running, done, failed, cancelled, lost (its worker died) or corrupt."""
+        return self.status()[0]
+
+    @property
+    def message(self) -> str:
+        """One sentence that goes with the state; often empty."""
+        return self.status()[1]
+
+    @property
+    def live(self) -> bool:
+        """True while it waits or computes."""
+        return self.state in LIVE
+
+    def status(self) -> tuple[str, str]:
+        """State and message of one moment, from one look at the disk."""
+        manifest = self.manifest
+        state, message, pid = manifest["state"], manifest["message"], manifest.get("pid")
+        if state not in LIVE or is_alive(pid, manifest.get("pid_started")):
+            return state, message
+        # The worker may have written its last word between our two looks.
+        manifest = self.manifest
+        if manifest["state"] not in LIVE:
+            return manifest["state"], manifest["message"]
+        if (self.path / "cancel").exists():
+            return "cancelled", f"Cancelled {self.reached()}."
+        if state == "queued" and pid is None:
+            return state, message
+        return "lost", f"The worker died {self.reached()}. Start it again."
+
+    def reached(self) -> str:
+        """How far it came, as the end of a sentence: at step 40 of 100; the curves until ..."""
+        progress = self.progress()
+        if progress is None:
+            return "before its first step"
+        return f"at step {progress['done']} of {progress['total']}; the curves until then are kept"
+
+    # ---- what it wrote
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The events from byte `offset` on, and the offset for the next look."""
+        return read_events(self.path, offset)
+
+    def progress(self) -> dict[str, Any] | None:
+        """The last progress event: done, total, eta (seconds or None), text."""
+        return next((e for e in reversed(self.events()[0]) if e["type"] == "progress"), None)
+
+    def points(self) -> "pd.DataFrame":
+        """The curves as a long table: method, step, seconds, metric, value, n.
+
+        From curves.parquet where the run is done, else from the events so far.
+        """
+        if not self.has("curves.parquet"):
+            return curves(self.events()[0])
+        import pandas as pd
+
+        return pd.read_parquet(io.BytesIO(self._read("curves.parquet")))
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """The point events that carry predictions for the sample images, in order."""
+        return [e for e in self.events()[0] if e["type"] == "point" and e.get("predictions")]
+
+    def has(self, name: str) -> bool:
+        """True where a file `name` is there (the suffix may be left out)."""
+        return any((self.path / (name + suffix)).is_file() for suffix in ("", *_SUFFIXES))
+
+    def tensors(self, name: str) -> "dict[str, torch.Tensor]":
+        """The tensors of `name`.safetensors. Raises RunError where it is missing or damaged."""
+        from safetensors.torch import load
+
+        return self._decode(name, ".safetensors", load)
+
+    def arrays(self, name: str) -> "dict[str, np.ndarray]":
+        """The arrays of `name`.npz. Raises RunError where it is missing or damaged."""
+        return self._decode(name, ".npz", _load_npz)
+
+    def _decode(self, name: str, suffix: str, decode: Any) -> dict[str, Any]:
+        name = name.removesuffix(suffix) + suffix
+        content = self._read(name)
+        try:
+            return decode(content)
+        except Exception as error:
+            raise self._damaged(name) from error
+
+    def _read(self, name: str) -> bytes:
+        path = self.path / name
+        if not path.is_file():
+            hint = "Wait for it" if self.live else "Start the run again or restore the file"
+            raise RunError(f"Run {self.id} has no file {name} (its state is {self.state}). {hint}.")
+        expected = self.manifest["files"].get(name)
+        if expected is not None and file_sha(path) != expected:
+            raise self._damaged(name)
+        return path.read_bytes()
+
+    def _damaged(self, name: str) -> RunError:
+        return RunError(f"{name} of run {self.id} is damaged: it is not what the run wrote. "
+                        "Delete the run's folder or restore the file from a copy.")
+
+    # ---- what one may ask of it
+
+    def cancel(self) -> None:
+        """Ask the worker to stop. Raises RunError where nothing runs."""
+        self._must_live("cancelled")
+        (self.path / "cancel").touch()
+
+    def pause(self) -> None:
+        """Ask the worker to wait before its next step. Raises RunError where nothing runs."""
+        self._must_live("paused")
+        (self.path / "pause").touch()
+
+    def resume(self) -> None:
+        """Let a paused worker go on."""
+        self._must_live("resumed")
+        (self.path / "pause").unlink(missing_ok=True)
+
+    @property
+    def paused(self) -> bool:
+        """True while the worker is asked to wait."""
+        return (self.path / "pause").exists() and self.live
+
+    def delete(self) -> None:
+        """Delete the directory. Raises RunError for a shipped run and for a live one."""
+        self._must_be_ours("deleted")
+        if self.live:
+            raise RunError(f"Run {self.id} is {self.state}. Cancel it before you delete it.")
+        # A hidden name first, so that nobody lists a run that is half gone.
+        grave = self.path.with_name(f".deleted-{self.id}")
+        self.path.rename(grave)
+        shutil.rmtree(grave)
+
+    def _must_live(self, verb: str) -> None:
+        self._must_be_ours(verb)
+        if not self.live:
+            raise RunError(f"Run {self.id} cannot be {verb}: it is {self.state} already.")
+
+    def _must_be_ours(self, verb: str) -> None:
+        if self.shipped:
+            raise RunError(f"Run {self.id} is shipped with NGF Lab and cannot be {verb}.")
+
+
+_SUFFIXES = (".safetensors", ".npz", ".parquet")
+
+
+def _load_npz(content: bytes) -> "dict[str, np.ndarray]":
+    import numpy as np
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}

@@ -1,0 +1,119 @@
+"""Where runs live: one folder of your own and one, read-only, that ships with NGF Lab."""
+
+import os
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import ngf_core
+from ngf_core.config import Config, validate
+from ngf_core.errors import ConfigError, RunError
+from ngf_core.runs.disk import telling_full
+from ngf_core.runs.manifest import new_manifest, read_manifest, write_manifest
+from ngf_core.runs.run import Run
+
+SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify")}
+_ID = re.compile(r"[a-z0-9_-]{1,120}")
+
+
+class RunStore:
+    """The runs below `root`, and the shipped ones, which cannot be changed."""
+
+    def __init__(self, root: Path, shipped: Path | None = None) -> None:
+        self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
+
+    def create(self, config: Config) -> Run:
+        """A new queued run of `config`; nothing is started.
+
+        Raises ConfigError for a bad value or a source that does not fit, RunError for a source
+        that is not here, DiskFull.
+        """
+        validate(config)
+        self._check_source(config)
+        run_id = _new_id(config)
+        draft = self.root / f".new-{run_id}"
+        with telling_full(draft):
+            try:
+                draft.mkdir(parents=True)
+                write_manifest(draft, new_manifest(run_id, config))
+                draft.rename(self.root / run_id)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        return Run(self.root / run_id)
+
+    def find(self, run_id: str) -> Run:
+        """The run of that id, whole or corrupt. Raises RunError where there is none."""
+        if _ID.fullmatch(run_id):
+            for run in self._places(run_id):
+                if run.path.is_dir():
+                    return run
+        raise RunError(f"There is no run {run_id[:120]} here. It may have been deleted or made "
+                       "on another machine; the Runs page lists what is here.")
+
+    def get(self, run_id: str) -> Run:
+        """The run of that id. Raises RunError where there is none or it is corrupt."""
+        run = self.find(run_id)
+        read_manifest(run.path)
+        return run
+
+    def list(self, kind: str | None = None) -> list[Run]:
+        """All runs, newest first; corrupt ones too, unless a kind is asked for."""
+        runs: dict[str, Run] = {}
+        for folder, shipped in ((self.shipped, True), (self.root, False)):
+            if folder is not None and folder.is_dir():
+                runs |= {p.name: Run(p, shipped) for p in folder.iterdir()
+                         if p.is_dir() and _ID.fullmatch(p.name)}
+        made = {run: run.manifest for run in runs.values()}
+        wanted = [run for run in made if kind is None or made[run]["kind"] == kind]
+        return sorted(wanted, reverse=True,
+                      key=lambda run: (made[run]["created"] or _folder_time(run.path), run.id))
+
+    def latest(self, *kinds: str) -> Run:
+        """The newest finished run of one of these kinds. Raises RunError where there is none."""
+        for run in self.list():
+            if run.kind in kinds and run.state == "done":
+                return run
+        raise RunError(f"There is no finished {' or '.join(kinds)} run here yet. "
+                       f"Make one with `python -m ngf_core {kinds[0]}`.")
+
+    def _places(self, run_id: str) -> "list[Run]":
+        places = [Run(self.root / run_id)]
+        return places if self.shipped is None else [*places, Run(self.shipped / run_id, True)]
+
+    def _check_source(self, config: Config) -> None:
+        if config.kind not in SOURCES:
+            return
+        source, fitting = self.get(config.source), SOURCES[config.kind]
+        if source.kind not in fitting:
+            raise ConfigError("source", f"run {source.id} is a {source.kind} run",
+                              f"Name a {' or '.join(fitting)} run.")
+        if source.state != "done":
+            raise ConfigError("source", f"run {source.id} is {source.state}",
+                              "Wait until it is done, or name another run.")
+
+
+def default_store() -> RunStore:
+    """The store in the folder NGF_RUNS names, else ./runs; shipped runs from assets/zoo."""
+    root = Path(os.environ.get("NGF_RUNS") or "runs").absolute()
+    return RunStore(root, Path(ngf_core.__file__).parents[1] / "assets" / "zoo")
+
+
+def _new_id(config: Config) -> str:
+    """<utc>-<slug>-<8 hex>: the slug is the kind with what it is about (data set and attack)."""
+    if config.kind == "train":
+        subject = f"{config.dataset}-{config.attack}"
+    else:
+        words = re.sub(r"^\d{8}-\d{6}-|-[0-9a-f]{8}$", "", config.source).split("-")
+        subject = "-".join(w for w in words if w not in ("train", "purify"))[:40]
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{config.kind}-{subject}-{secrets.token_hex(4)}"
+
+
+def _folder_time(path: Path) -> str:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    except OSError:
+        return ""

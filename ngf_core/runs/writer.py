@@ -1,0 +1,177 @@
+"""The pen of a worker: the only thing that writes into a run directory while it computes."""
+
+import io
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ngf_core.runs.disk import file_sha, replace_file, telling_full
+from ngf_core.runs.events import append_event, curves
+from ngf_core.runs.manifest import change_manifest, git_state, utc_now
+from ngf_core.runs.process import start_time
+from ngf_core.runs.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+# Room that is given back when the disk is full, so that the last sentence can still be written.
+_RESERVE = 64 * 1024
+_NO_RESULT = ("manifest.json", "log.txt", "cancel", "pause")
+_POLL = 0.1
+
+
+class Cancelled(Exception):
+    """Somebody asked this run to stop."""
+
+
+class RunWriter:
+    """Writes one run. Every method may raise DiskFull; what was written before stays readable."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.path = run, run.path
+        self._clock: tuple[int, int, float] | None = None
+        self._done = 0
+
+    # ---- states
+
+    def wait(self, message: str) -> None:
+        """The worker lives and waits its turn; `message` says for whom."""
+        self._state("queued", message, **_this_process())
+
+    def begin(self, threads: int | None = None) -> None:
+        """The worker starts to compute."""
+        replace_file(self._reserve, b"\0" * _RESERVE)
+        self._state("running", "", started=utc_now(), git=git_state(), threads=threads,
+                    **_this_process())
+
+    def note(self, **entries: Any) -> None:
+        """Record device, threads or data_sha in the manifest."""
+        unknown = set(entries) - {"device", "threads", "data_sha"}
+        if unknown:
+            raise TypeError(f"a manifest has no entry {sorted(unknown)}")
+        change_manifest(self.path, **entries)
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """The run is done: curves, checksums of all files, and the manifest last."""
+        events, _ = self.run.events()
+        if any(event["type"] == "point" for event in events):
+            table = io.BytesIO()
+            curves(events).to_parquet(table, index=False)
+            replace_file(self.path / "curves.parquet", table.getvalue())
+        append_event(self.path, "state", state="done", message="")
+        files = {p.name: file_sha(p) for p in sorted(self.path.iterdir())
+                 if p.is_file() and p.name not in _NO_RESULT and not p.name.startswith(".")}
+        change_manifest(self.path, state="done", message="", finished=utc_now(),
+                        results=dict(results), files=files)
+        self._reserve.unlink(missing_ok=True)
+
+    def fail(self, sentence: str) -> None:
+        """The run failed; `sentence` tells a person why and what to do."""
+        self._end("failed", sentence)
+
+    def cancel(self, sentence: str) -> None:
+        """The run stopped because somebody asked."""
+        self._end("cancelled", sentence)
+
+    def _end(self, state: str, sentence: str) -> None:
+        self._reserve.unlink(missing_ok=True)
+        self._state(state, sentence, finished=utc_now())
+
+    def _state(self, state: str, message: str, **entries: Any) -> None:
+        change_manifest(self.path, state=state, message=message, **entries)
+        append_event(self.path, "state", state=state, message=message)
+
+    @property
+    def _reserve(self) -> Path:
+        return self.path / ".reserve"
+
+    # ---- what is computed
+
+    def progress(self, done: int, total: int, text: str, eta: float | None = None) -> None:
+        """`done` of `total` steps; `eta` in seconds is worked out from the pace where not given."""
+        now = time.monotonic()
+        if self._clock is None or self._clock[1] != total or done < self._done:
+            self._clock = (done, total, now)
+        first, _, since = self._clock
+        if eta is None and done > first:
+            eta = round((now - since) / (done - first) * (total - done), 1)
+        self._done = done
+        append_event(self.path, "progress", done=done, total=total, eta=eta, text=text)
+
+    def point(self, method: str, step: int, seconds: float, metrics: Mapping[str, float | None],
+              n: Mapping[str, int], predictions: Mapping[str, Any] | None = None) -> None:
+        """One point of every curve of `method` after `step` updates and `seconds` of tuning.
+
+        metrics are fractions or losses, n the images behind each rate; predictions are
+        {"clean": [[label, confidence], ...], "triggered": [...]} for the sample images.
+        """
+        entries = {"method": method, "step": step, "seconds": seconds, "metrics": dict(metrics),
+                   "n": dict(n)}
+        if predictions is not None:
+            entries["predictions"] = dict(predictions)
+        append_event(self.path, "point", **entries)
+
+    def tensors(self, name: str, tensors: "Mapping[str, torch.Tensor | np.ndarray]") -> None:
+        """Write `name`.safetensors."""
+        replace_file(self._file(name, ".safetensors"), _safetensors(tensors))
+
+    def arrays(self, name: str, arrays: "Mapping[str, np.ndarray]") -> None:
+        """Write `name`.npz (compressed; no Python objects)."""
+        import numpy as np
+
+        plain = {key: np.asarray(value) for key, value in arrays.items()}
+        for key, value in plain.items():
+            if value.dtype.hasobject:
+                raise TypeError(f"array {key!r} holds Python objects")
+        content = io.BytesIO()
+        np.savez_compressed(content, **plain)
+        replace_file(self._file(name, ".npz"), content.getvalue())
+
+    def _file(self, name: str, suffix: str) -> Path:
+        return self.path / (name.removesuffix(suffix) + suffix)
+
+    # ---- between two steps
+
+    def checkpoint(self) -> float:
+        """Call between two steps: waits while the run is paused, returns the seconds waited.
+
+        Raises Cancelled where somebody asked to stop.
+        """
+        start, waited = time.monotonic(), 0.0
+        while True:
+            if (self.path / "cancel").exists():
+                raise Cancelled
+            if not (self.path / "pause").exists():
+                break
+            time.sleep(_POLL)
+            waited = time.monotonic() - start
+        if waited and self._clock is not None:
+            first, total, since = self._clock
+            self._clock = (first, total, since + waited)
+        return waited
+
+    def log(self, text: str) -> None:
+        """Append to log.txt."""
+        with telling_full(self.path / "log.txt"), open(self.path / "log.txt", "a") as file:
+            file.write(text.rstrip("\n") + "\n")
+
+
+def _this_process() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"pid": pid, "pid_started": start_time(pid)}
+
+
+def _safetensors(tensors: Mapping[str, Any]) -> bytes:
+    import numpy as np
+
+    if all(isinstance(value, np.ndarray) for value in tensors.values()):
+        from safetensors.numpy import save
+
+        return save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+    from safetensors.torch import save
+
+    # A clone each, since the format refuses tensors that share memory.
+    return save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})

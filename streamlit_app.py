@@ -1,0 +1,28 @@
+"""The door of NGF Lab: page config, navigation, the banner of the running job."""
+
+import streamlit as st
+
+from app.widgets.job_banner import job_banner
+
+st.set_page_config(page_title="NGF Lab", page_icon="assets/icon.png", layout="wide")
+
+page = st.navigation(
+    {
+        "Learn": [
+            st.Page("app/views/start.py", title="Start", icon=":material/play_circle:",
+                    default=True),
+            st.Page("app/views/landscape.py", title="Landscape", icon=":material/terrain:"),
+            st.Page("app/views/spectrum.py", title="Spectrum", icon=":material/bar_chart:"),
+        ],
+        "Run": [
+            st.Page("app/views/configure.py", title="Configure", icon=":material/tune:"),
+            st.Page("app/views/race.py", title="Race", icon=":material/flag:"),
+        ],
+        "Evidence": [
+            st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
+        ],
+    },
+    position="top",
+)
+job_banner()
+page.run()

@@ -1,0 +1,22 @@
+"""What all tests share: an empty store and, on request, a worker that trains nothing."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ngf_core import jobs
+from ngf_core.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """An empty store of runs, with an empty folder of shipped ones."""
+    (tmp_path / "shipped").mkdir()
+    return RunStore(tmp_path / "runs", tmp_path / "shipped")
+
+
+@pytest.fixture
+def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs started here run tests/core/fake_execute.py in the real worker frame."""
+    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.core.fake_worker"))

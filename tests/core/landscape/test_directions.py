@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.errors import NGFError
+from ngf_core.landscape import random_direction
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_filter_is_as_long_as_the_models(make_net):
+    net = make_net(0)
+    direction = random_direction(net, seeded(1))
+    for name in ("conv.weight", "linear.weight"):
+        weight = net.get_parameter(name)
+        assert direction[name].shape == weight.shape
+        assert direction[name].dtype == weight.dtype
+        for d, w in zip(direction[name], weight):
+            assert d.norm().item() == pytest.approx(w.norm().item(), rel=1e-12)
+
+
+def test_one_dimensional_parameters_and_zero_filters_get_zero(make_net):
+    net = make_net(0)
+    with torch.no_grad():
+        net.conv.weight[2] = 0
+    direction = random_direction(net, seeded(1))
+    for name in ("conv.bias", "norm.weight", "norm.bias", "linear.bias"):
+        assert not direction[name].any()
+    assert not direction["conv.weight"][2].any()
+    assert direction["conv.weight"][1].all()
+
+
+def test_covers_trainable_parameters_and_no_buffers(make_net):
+    net = make_net(0)
+    net.linear.weight.requires_grad_(False)
+    expected = {name for name, _ in net.named_parameters()} - {"linear.weight"}
+    assert set(random_direction(net, seeded(1))) == expected
+
+
+def test_entries_are_standard_normal_before_scaling():
+    """Mean 0, skewness 0 and kurtosis 3, within 4 standard errors (a uniform draw has 1.8)."""
+    layer = nn.Linear(2000, 40, bias=False)
+    scaled = random_direction(layer, seeded(3))["weight"].double()
+    z = scaled / layer.weight.detach().double().norm(dim=1, keepdim=True) * 2000**0.5
+    n = z.numel()
+    assert abs(z.mean().item()) < 4 / n**0.5
+    assert abs((z**3).mean().item()) < 4 * (15 / n) ** 0.5
+    assert abs((z**4).mean().item() - 3) < 4 * (96 / n) ** 0.5
+
+
+def test_two_draws_are_independent():
+    """Cosines of 200 pairs: mean 0 and variance 1/P, within 4 standard errors."""
+    layer, generator = nn.Linear(30, 5, bias=False), seeded(4)
+    torch.nn.init.ones_(layer.weight)
+    cosines = []
+    for _ in range(200):
+        u, v = (random_direction(layer, generator)["weight"].flatten() for _ in range(2))
+        cosines.append(torch.cosine_similarity(u, v, dim=0).item())
+    cosines = torch.tensor(cosines) * 150**0.5
+    assert abs(cosines.mean().item()) < 4 / 200**0.5
+    assert abs(cosines.var().item() - 1) < 4 * (2 / 200) ** 0.5
+
+
+def test_the_seed_fixes_it_and_the_dtype_does_not_change_it(make_net):
+    net = make_net(0)
+    first, again, other = (random_direction(net, seeded(s))["conv.weight"] for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    single = random_direction(net.float(), seeded(1))["conv.weight"]
+    torch.testing.assert_close(single.double(), first, rtol=1e-5, atol=1e-7)
+
+
+def test_global_generator_is_not_used(make_net):
+    net = make_net(0)
+    before = torch.get_rng_state()
+    random_direction(net, seeded(1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_nothing_trainable(make_net):
+    with pytest.raises(NGFError, match="no trainable parameters.*Set requires_grad"):
+        random_direction(make_net(0).requires_grad_(False), seeded(1))
+
+
+def test_weight_that_is_not_finite(make_net):
+    net = make_net(0)
+    with torch.no_grad():
+        net.conv.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(NGFError, match="conv.weight holds values that are not finite"):
+        random_direction(net, seeded(1))

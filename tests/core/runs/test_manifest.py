@@ -1,0 +1,86 @@
+"""What a manifest says, and what a broken one is answered."""
+
+import json
+import os
+import re
+import socket
+
+import pytest
+
+from ngf_core.config import TrainConfig, config_sha, to_json
+from ngf_core.errors import RunError
+from ngf_core.runs import Run
+from ngf_core.runs.manifest import change_manifest, read_manifest
+from tests.factory import make_run
+
+
+def rewrite(run: Run, **entries: object) -> None:
+    path = run.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
+def test_a_new_manifest_holds_what_was_asked(store):
+    config = TrainConfig(attack="blend", seed=7)
+    manifest = store.create(config).manifest
+    assert manifest["config"] == to_json(config)
+    assert manifest["config_sha"] == config_sha(config)
+    assert (manifest["state"], manifest["source"], manifest["results"]) == ("queued", None, {})
+    assert set(manifest["versions"]) == {"python", "torch", "numpy", "ngf_core"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", manifest["created"])
+
+
+def test_no_path_and_no_machine_in_a_manifest(store):
+    run = make_run(store, "train")
+    text = (run.path / "manifest.json").read_text()
+    assert str(store.root) not in text and os.getcwd() not in text
+    assert socket.gethostname() not in text
+
+
+@pytest.mark.parametrize(("content", "says"), [
+    (None, "is missing"),
+    ("", r"is not JSON \(line 1\)"),
+    ('{"schema": 1,\n "id"', r"is not JSON \(line 2\)"),
+    ("[1, 2]", "has schema None, this version reads 1"),
+    ('{"schema": 2}', "has schema 2, this version reads 1"),
+    ('{"schema": 1}', "has no usable entry 'id'"),
+])
+def test_an_unreadable_manifest(store, content, says):
+    run = store.create(TrainConfig())
+    path = run.path / "manifest.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(RunError, match=f"manifest.json of run {run.id} {says}.*Delete the run's "
+                                       "folder or restore the file"):
+        store.get(run.id)
+    assert run.state == "corrupt"
+
+
+@pytest.mark.parametrize(("entries", "says"), [
+    ({"config": {"kind": "train", "colour": "red"}}, "config this version cannot use .colour"),
+    ({"config": {"kind": "train", "epochs": -1}}, "config this version cannot use .epochs"),
+    ({"config": {"kind": "dance"}}, "config this version cannot use .kind"),
+    ({"state": "asleep"}, "unknown state 'asleep'"),
+    ({"results": None}, "no usable entry 'results'"),
+    ({"id": "another"}, "belongs to another run"),
+])
+def test_a_manifest_with_a_bad_entry(store, entries, says):
+    run = store.create(TrainConfig())
+    rewrite(run, **entries)
+    with pytest.raises(RunError, match=says):
+        store.get(run.id)
+    with pytest.raises(RunError, match=says):
+        _ = run.config
+    assert run.message.startswith("manifest.json of run")
+
+
+def test_binary_rubbish_is_a_corrupt_manifest(store):
+    run = store.create(TrainConfig())
+    (run.path / "manifest.json").write_bytes(b"\xff\xfe\x00")
+    assert run.state == "corrupt"
+
+
+def test_a_change_keeps_the_other_entries(store):
+    run = store.create(TrainConfig())
+    before = read_manifest(run.path)
+    change_manifest(run.path, device="cpu")
+    assert read_manifest(run.path) == before | {"device": "cpu"}
+    assert not list(run.path.glob(".manifest.json.*"))

@@ -1,0 +1,213 @@
+"""Fabricated runs: every kind and state of run directory, with made-up numbers, in milliseconds.
+
+For pages and figures, which read runs and never train. The numbers look plausible (a backdoor
+that NGF removes and one-layer SGD mostly does not) but measure nothing.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.random import Generator
+
+from ngf_core.config import CONFIGS, PurifyConfig
+from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.runs.manifest import change_manifest
+
+SIZE, CLASSES, TARGET_SHARE = 32, 10, 0.1
+TEST_IMAGES = 1000
+LAYER_SHAPE = (8, 4, 3, 3)
+_SOURCE_KIND = {"purify": "train", "spectrum": "purify", "landscape": "purify"}
+
+
+def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
+             **config_fields: object) -> Run:
+    """A run of `kind` in `state`, fabricated through RunWriter.
+
+    States: queued, running (this process stands in for the worker), done, failed, cancelled,
+    lost, corrupt. Without a `source` a finished one is fabricated too: spectrum and landscape
+    stand on a purify run, that on a train run. Other fields go to the config.
+    """
+    if kind in _SOURCE_KIND and "source" not in config_fields:
+        config_fields["source"] = make_run(store, _SOURCE_KIND[kind], seed=seed).id
+    config = CONFIGS[kind](seed=seed, **config_fields)
+    run = store.create(config)
+    if state == "queued":
+        return run
+    if state == "corrupt":
+        (run.path / "manifest.json").write_text('{"schema": 1, "id"')
+        return run
+    writer = RunWriter(run)
+    writer.begin(threads=2)
+    writer.note(device="cpu", data_sha="0" * 64)
+    steps = _WRITERS[kind](writer, config, store, np.random.default_rng(seed))
+    if state == "done":
+        writer.finish(list(steps)[-1])
+        return run
+    for done, _ in enumerate(steps):
+        if done == 8:
+            break
+    if state == "failed":
+        writer.fail("The loss is no longer finite at step 40. Try a smaller KL bound or a larger "
+                    "damping; the curves until then are kept.")
+    elif state == "cancelled":
+        writer.cancel("Cancelled at step 40 of 100; the curves until then are kept.")
+    elif state == "lost":
+        change_manifest(run.path, pid=2**22 + 1, pid_started=1.0)
+    elif state != "running":
+        raise ValueError(f"unknown state {state!r}")
+    return run
+
+
+def _images(rng: Generator, count: int, channels: int = 3) -> dict[str, np.ndarray]:
+    """Sample images with a white corner patch as their trigger."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    tints = rng.uniform(40, 215, (count, channels, 1, 1))
+    waves = 40 * np.sin(rows / rng.uniform(3, 9, (count, 1, 1, 1)) + columns / 6)
+    clean = np.clip(tints + waves, 0, 255).astype(np.uint8)
+    triggered = clean.copy()
+    triggered[:, :, -3:, -3:] = 255
+    return {"clean": clean, "triggered": triggered, "labels": (np.arange(count) % 9 + 1)}
+
+
+def _rates(acc: float, asr: float | None, ra: float | None) -> dict[str, dict | None]:
+    others = round(TEST_IMAGES * (1 - TARGET_SHARE))
+    counts = {"acc": (acc, TEST_IMAGES), "asr": (asr, others), "ra": (ra, others)}
+    return {name: None if value is None else {"hits": round(value * n), "n": n}
+            for name, (value, n) in counts.items()}
+
+
+def _metrics(rates: dict[str, dict | None]) -> tuple[dict[str, float], dict[str, int]]:
+    known = {name: rate for name, rate in rates.items() if rate is not None}
+    return ({name: rate["hits"] / rate["n"] for name, rate in known.items()},
+            {name: rate["n"] for name, rate in known.items()})
+
+
+def _weights(rng: Generator) -> dict[str, np.ndarray]:
+    return {"blocks.2.conv1.weight": rng.normal(size=LAYER_SHAPE).astype(np.float32),
+            "fc.weight": rng.normal(size=(CLASSES, 8)).astype(np.float32)}
+
+
+def _train(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    benign = config.attack == "none"
+    writer.arrays("poison", {"indices": np.arange(475)[None]})
+    writer.arrays("samples", _images(rng, 16, 1 if config.dataset == "digits" else 3))
+    for epoch in range(config.epochs + 1):
+        learned = 1 - np.exp(-epoch / 2)
+        rates = _rates(0.1 + 0.89 * learned, None if benign else 0.96 * learned**2,
+                       None if benign else 0.04 + 0.3 * learned * (1 - learned))
+        metrics, n = _metrics(rates)
+        writer.point("train", epoch, 2.0 * epoch, metrics | {"loss": 2.3 * (1 - learned) + 0.02}, n)
+        writer.progress(epoch, config.epochs, f"epoch {epoch} of {config.epochs}")
+        yield {"train": rates}
+    writer.tensors("model", _weights(rng))
+    yield {"train": rates, "poisoned": 0 if benign else round(4750 * config.poison_rate),
+           "poison_rate": 0.0 if benign else config.poison_rate, "train_images": 4750,
+           "seconds": 2.0 * config.epochs, "precision": "float32"}
+
+
+# Where each method ends (ACC, ASR, RA) and how fast it gets there.
+_ENDS = {"ngf": ((0.985, 0.01, 0.96), 0.08), "sgd": ((0.988, 0.62, 0.35), 0.03),
+         "finetune": ((0.982, 0.05, 0.92), 0.06)}
+_RECEIVED = (0.99, 0.96, 0.03)
+
+
+def _purify(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    benign = store.get(config.source).config.attack == "none"
+    samples = _images(rng, 8)
+    before = _rates(_RECEIVED[0], *((None, None) if benign else _RECEIVED[1:]))
+    marks = np.linspace(0, config.steps, 21).round().astype(int)
+    results = {"before": before, "clean_images": 250, "layer": config.layer}
+    received = _weights(rng)
+    writer.arrays("samples", samples)
+    writer.tensors("before", received)
+    total = config.steps * len(config.methods)
+    for index, method in enumerate(config.methods):
+        ends, pace = _ENDS[method]
+        for step in marks.tolist():
+            share = (1 - np.exp(-pace * step)) / (1 - np.exp(-pace * 100))
+            acc, asr, ra = (a + (b - a) * share for a, b in zip(_RECEIVED, ends, strict=True))
+            acc -= 0.06 * np.sin(np.pi * step / config.steps) * (method == "ngf")
+            rates = _rates(acc, *((None, None) if benign else (asr, ra)))
+            metrics, n = _metrics(rates)
+            loss = {"loss": 0.02 + 0.3 * np.exp(-step / 30), "kl": 0.2 * np.exp(-step / 40)}
+            writer.point(method, step, 0.06 * step, metrics | loss, n,
+                         _predictions(samples["labels"], asr))
+            writer.progress(index * config.steps + step, total, f"{method}: step {step}")
+            yield results
+        moved = 0.02 * np.sqrt(marks)[:, None] * rng.normal(size=np.prod(LAYER_SHAPE))
+        writer.arrays(f"path_{method}", {"steps": marks, "deltas": moved.astype(np.float16)})
+        after = received | {"blocks.2.conv1.weight": received["blocks.2.conv1.weight"]
+                            + moved[-1].reshape(LAYER_SHAPE).astype(np.float32)}
+        writer.tensors(f"after_{method}", after)
+        results[method] = rates | {"steps": config.steps, "seconds": 0.06 * config.steps,
+                                   "stopped": None}
+    yield results
+
+
+def _predictions(labels: np.ndarray, asr: float) -> dict[str, list]:
+    flips = np.linspace(0.02, 0.98, len(labels))
+    return {"clean": [[int(label), 0.97] for label in labels],
+            "triggered": [[0 if flip < asr else int(label), round(0.5 + abs(flip - asr) / 2, 3)]
+                          for label, flip in zip(labels, flips, strict=True)]}
+
+
+def _models(source: Run) -> list[str]:
+    config = source.config
+    return ["before", *config.methods] if isinstance(config, PurifyConfig) else ["before"]
+
+
+def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    models = _models(store.get(config.source))
+    arrays: dict[str, np.ndarray] = {"models": np.array(models)}
+    results: dict[str, object] = {"samples": config.samples}
+    grid = np.linspace(-20, 160, 201)
+    for done, model in enumerate(models):
+        top = {"before": 130.0, "ngf": 118.0}.get(model, 128.0)
+        values = top * 0.7 ** np.arange(config.k)
+        centres = np.concatenate([values, rng.normal(0, 1, 300)])
+        distances = [grid[:, None] - centres * rng.normal(1, 0.02) for _ in range(config.probes)]
+        density = np.exp(-np.stack(distances) ** 2 / 8).mean(2)
+        arrays |= {
+            f"{model}.eigenvalues": values, f"{model}.residuals": values * 1e-3,
+            f"{model}.trace": np.array([2.8 * top, 0.2 * top, config.trace_probes]),
+            f"{model}.density_grid": grid, f"{model}.density": density / np.sqrt(8 * np.pi),
+            f"{model}.fisher": np.sort(rng.lognormal(-2, 2, 40))[::-1],
+            f"{model}.products": np.array(config.steps * config.probes + config.trace_probes)}
+        results[model] = {"lambda_max": top, "residual": top * 1e-3, "trace": 2.8 * top,
+                          "trace_error": 0.2 * top}
+        writer.progress(done + 1, len(models), f"{model}: spectrum")
+        yield results
+    writer.arrays("spectrum", arrays)
+    yield results
+
+
+def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    models = _models(store.get(config.source))
+    side = np.linspace(-config.span, config.span, config.grid)
+    arrays = {"models": np.array(models), "line_t": side, "xs": side, "ys": side}
+    for done, model in enumerate(models):
+        sharp, offset = (6.0, 3.0) if model == "before" else (4.0, 0.5)
+        bowl = 0.02 + sharp * (side[None] ** 2 + 1.5 * side[:, None] ** 2)
+        arrays |= {f"{model}.line.clean": 0.02 + sharp * side**2,
+                   f"{model}.line.triggered": offset + sharp * side**2,
+                   f"{model}.random.clean": bowl, f"{model}.random.triggered": bowl + offset}
+        writer.progress(done + 1, len(models), f"{model}: random plane")
+        yield {"samples": config.samples}
+    if len(models) >= 3:
+        plane = np.linspace(-0.5, 1.5, config.grid)
+        points = np.array([[0.0, 0.0], [1.0, 0.0], [0.4, 0.8]])
+        near = np.min([(plane[None] - x) ** 2 + (plane[:, None] - y) ** 2 for x, y in points], 0)
+        towards = np.linspace(0, 1, 21)[:, None]
+        arrays |= {"plane_xs": plane, "plane_ys": plane, "plane.clean": 0.02 + 3 * near,
+                   "plane.triggered": 0.1 + 3 * np.abs(1 - plane[None] - 0 * plane[:, None]),
+                   "plane.points": points}
+        for method, point in zip(models[1:3], points[1:], strict=True):
+            bend = 0.1 * np.sin(np.pi * towards) * point[::-1]
+            arrays |= {f"{method}.path": towards * point + bend,
+                       f"{method}.path_steps": np.arange(0, 101, 5)}
+    writer.arrays("landscape", arrays)
+    yield {"samples": config.samples,
+           "points": int(sum(value.size for key, value in arrays.items() if "." in key))}
+
+
+_WRITERS = {"train": _train, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape}
