@@ -1,10 +1,14 @@
 """The door of NGF Lab: page config, navigation, the banner of the running job."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.widgets.job_banner import job_banner
 
-st.set_page_config(page_title="NGF Lab", page_icon="assets/icon.png", layout="wide")
+ICON = Path(__file__).parent / "assets" / "icon.png"
+
+st.set_page_config(page_title="NGF Lab", page_icon=str(ICON), layout="wide")
 
 page = st.navigation(
     {

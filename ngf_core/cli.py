@@ -88,8 +88,8 @@ def _add_job(commands: Any, kind: str, config: type[Config]) -> None:
     parser = commands.add_parser(kind, help=first_line, description=first_line, usage=usage)
     for field in dataclasses.fields(config):
         if field.name == "source":
-            parser.add_argument("source", metavar="SOURCE", help=field.metadata["help"].replace("%", "%%")
-                                + "; `latest` is the newest one that fits")
+            help_text = field.metadata["help"] + "; `latest` is the newest one that fits"
+            parser.add_argument("source", metavar="SOURCE", help=help_text.replace("%", "%%"))
         else:
             _add_option(parser, field)
     parser.add_argument("--detach", action="store_true", help="print the run's id and do not wait")
@@ -226,7 +226,7 @@ class _Line:
 
     def show(self, text: str) -> None:
         if self._terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
             print("\r" + text[:width].ljust(width), end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._last >= 10:
             print(text, file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.process import is_alive, start_time
 
 WORKER = (sys.executable, "-m", "ngf_core.worker")
-_LOOK = 0.3
+_LOOK = 0.5
 
 
 def start(config: Config, store: RunStore) -> Run:

@@ -66,7 +66,7 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
         model.train()
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
-            x = crop(poisoned.x[batch], 4, generator).to(device)
+            x = crop(poisoned.x[batch], 2, generator).to(device)
             y = poisoned.y[batch].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 loss = F.cross_entropy(model(x), y)

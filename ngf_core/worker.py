@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _stop)
-    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
     return work(run, store)
 
 
@@ -48,7 +48,7 @@ def work(run: Run, store: RunStore) -> int:
     try:
         with turn(run, writer):
             _must_wait(run)
-            writer.begin(threads=int(os.environ.get("OMP_NUM_THREADS") or _cores()))
+            writer.begin(threads=_threads())
             writer.checkpoint()
             config = run.config
             execute = importlib.import_module(EXECUTES[config.kind]).execute
@@ -103,10 +103,14 @@ def _stop(signal_number: int, frame: object) -> None:
     raise Cancelled
 
 
-def _cores() -> int:
+def _threads() -> int:
+    """What OMP_NUM_THREADS says, else one a core that we may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.theme import FONT, ink, style
+from app.theme import FONT, ink, label_color, style
 
 MAX_POINTS = 1000
 
@@ -49,7 +49,8 @@ def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence
     """
     shown = points if step is None else points[points["step"] <= step]
     right = x_max if x_max is not None else _last(points, x)
-    series = [_line(shown, method, metric, x, 100.0) for metric in metrics for method in methods]
+    series = [_line(shown, method, metric, x, 100.0, dark)
+              for metric in metrics for method in methods]
     series += [_level(before, metric, right) for metric in metrics]
     return _frame(series, x, right, "%", dark) | {"yAxis": _y_axis(dark, "{value} %", 0, 100)}
 
@@ -60,7 +61,7 @@ def loss_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step
     """Clean loss of each step on a logarithmic axis; values that are not positive leave a gap."""
     shown = points if step is None else points[points["step"] <= step]
     right = x_max if x_max is not None else _last(points, x)
-    series = [_line(shown, method, "loss", x, 1.0, positive=True) for method in methods]
+    series = [_line(shown, method, "loss", x, 1.0, dark, positive=True) for method in methods]
     return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
 
 
@@ -120,7 +121,7 @@ def _last(points: pd.DataFrame, x: str) -> float:
 
 
 def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
-          positive: bool = False) -> dict[str, Any]:
+          dark: bool, positive: bool = False) -> dict[str, Any]:
     line = decimate(_select(points, method, metric))
     data = [[float(at), _finite(value, factor, positive)]
             for at, value in zip(line[x], line["value"], strict=True)]
@@ -130,7 +131,7 @@ def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
     return _series(name, f"{method}-{metric}", data, look.color, look.stroke, kind.width,
                    kind.opacity) | {
         "symbol": "circle" if len(drawn) == 1 else "none",
-        "endLabel": _end_label(name, drawn, look.color, factor == 100.0)}
+        "endLabel": _end_label(name, drawn, label_color(look.color, dark), factor == 100.0)}
 
 
 def _level(before: Mapping[str, float] | None, metric: str, right: float) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
         "textStyle": {"fontFamily": FONT, "color": tone.text},
         "grid": {"left": 58, "right": 118, "top": 64, "bottom": 48},
         "legend": {"type": "scroll", "left": 0, "right": 40, "top": 4, "itemWidth": 34,
-                   "textStyle": {"color": tone.text, "fontSize": 13},
+                   "itemStyle": {"opacity": 0}, "textStyle": {"color": tone.text, "fontSize": 13},
                    "pageTextStyle": {"color": tone.text}, "pageIconColor": tone.text},
         "tooltip": {"trigger": "axis", "valueFormatter": f"%.1f {unit}%" if unit else "%.3g",
                     "backgroundColor": tone.background, "borderColor": tone.grid,

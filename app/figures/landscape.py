@@ -11,11 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.theme import DIVERGING, SEQUENTIAL, ink, plotly_template
+from app.theme import DIVERGING, SEQUENTIAL, ink, label_color, plotly_template
 from app.theme import style as method_style
 
 CAMERAS = {
-    "iso": {"eye": {"x": 1.5, "y": -1.5, "z": 1.1}, "up": {"x": 0, "y": 0, "z": 1}},
+    "iso": {"eye": {"x": 1.4, "y": -1.4, "z": 1.05}, "up": {"x": 0, "y": 0, "z": 1}},
     "top": {"eye": {"x": 0.0, "y": 0.0, "z": 2.1}, "up": {"x": 0, "y": 1, "z": 0}},
     "side": {"eye": {"x": 0.0, "y": -2.3, "z": 0.15}, "up": {"x": 0, "y": 0, "z": 1}},
 }
@@ -63,14 +63,14 @@ def line(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, 
             finite = np.flatnonzero(np.isfinite(drawn))
             if len(finite):
                 text = f"<b>{style.label}</b>" if kind == "triggered" else style.label
-                ends.append((float(drawn[finite[-1]]), text, style.color))
+                ends.append((float(drawn[finite[-1]]), text, label_color(style.color, dark)))
     figure.add_vline(x=0, line={"color": ink(dark).muted, "width": 1, "dash": "dot"})
     low, high = _span(height(loss, log) for pair in curves.values() for loss in pair)
     margin = 0.04 * (high - low)
     _label_ends(figure, ends, (high - low) / 17)
     figure.update_yaxes(title="cross-entropy loss", type="log" if log else "linear",
                         tickformat="~g", range=[low - margin, high + margin])
-    figure.update_xaxes(title="distance t from the model (filter-normalised)")
+    figure.update_xaxes(title="distance t (filter-normalised)")
     figure.update_layout(template=plotly_template(dark), height=440,
                          margin={"l": 60, "r": 110, "t": 40, "b": 60})
     return figure
@@ -118,7 +118,7 @@ def difference_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarr
                            hovertemplate="x %{x:.3g}, y %{y:.3g}<br>change %{z:+.4g}"
                                          "<extra>%{fullData.name}</extra>", row=1, col=column)
         _mark_zero(figure, column)
-    bar = _bar("change of loss: blue lower, orange higher", -reach, reach, False)
+    bar = _bar("change of loss", -reach, reach, False)
     figure.update_layout(coloraxis={"colorscale": DIVERGING, "cmin": -reach, "cmid": 0,
                                     "cmax": reach, "colorbar": bar})
     return _finish_row(figure, dark)
@@ -254,8 +254,12 @@ def _mark_zero(figure: go.Figure, column: int) -> None:
 def _finish_row(figure: go.Figure, dark: bool) -> go.Figure:
     figure.update_xaxes(title="x", nticks=5)
     figure.update_yaxes(title="y", nticks=5, col=1)
-    figure.update_layout(template=plotly_template(dark), height=430, showlegend=False,
+    figure.update_layout(template=plotly_template(dark), height=460, showlegend=False,
                          margin={"l": 45, "r": 10, "t": 40, "b": 120})
+    if "xaxis2" not in figure.layout:
+        # Alone, a panel as wide as the page would squeeze its contours flat.
+        figure.update_xaxes(constrain="domain")
+        figure.update_yaxes(scaleanchor="x", constrain="domain")
     return figure
 
 

@@ -123,6 +123,7 @@ def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) 
                            mode="lines", fill="toself", fillcolor=_faint(style.color),
                            line={"width": 0}, hoverinfo="skip", showlegend=False,
                            legendgroup=name, name=style.label)
+        mean[mean <= floor] = np.nan
         figure.add_scatter(x=grid, y=mean, mode="lines", name=style.label, legendgroup=name,
                            line={"color": style.color, "dash": style.dash, "width": 2.5},
                            hovertemplate=style.label + "<br>λ = %{x:.4g}<br>density %{y:.3g}"

@@ -106,7 +106,7 @@ def _said(models) -> str:
 def _dimensions(run: Run) -> str:
     """The number of weights, if the run recorded it."""
     count = run.results.get("parameters")
-    return f"{count:,}" if count else "very many"
+    return f"{count:,}" if count else "many"
 
 
 guarded(page)()

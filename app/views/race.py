@@ -5,10 +5,12 @@ import streamlit as st
 from app import state
 from app.figures.curves import METRICS
 from app.text import sections
+from app.widgets.address import choose
 from app.widgets.notice import guarded, model_notice
+from app.widgets.outcome import outcome, protocol
 from app.widgets.prediction_strip import prediction_strip
 from app.widgets.race_card import loss_card, race_card
-from app.widgets.race_form import race_form
+from app.widgets.race_form import asks_for_form, open_form, race_form
 from app.widgets.race_status import live_controls, state_banner
 from app.widgets.rate_tiles import rate_tiles
 from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
@@ -22,21 +24,31 @@ SHOWN = {METRICS[name].label: name for name in ("asr", "acc", "ra", "loss")}
 
 
 def page() -> None:
-    """Pick a race or start one, then watch it."""
-    st.title("Race")
-    st.markdown(TEXT["intro"])
-    new = "source" in st.query_params and "run" not in st.query_params
-    with st.expander("Start a new race", expanded=new, icon=":material/flag:", key="new_race"):
-        guarded(race_form)()
-    run = pick_run("purify", label="Race")
+    """Start a race (?source=) or watch one (?run=)."""
+    st.title("Race", anchor=False)
+    if asks_for_form():
+        _new_race()
+        return
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    with left:
+        run = pick_run("purify", label="Race")
     if run is None:
         st.info(TEXT["nothing"])
+        _new_race()
         return
-    state.warn_unknown("x", ["step", "seconds"])
+    right.button("New race", icon=":material/flag:", key="new_race", width="stretch",
+                 on_click=open_form)
+    st.caption(protocol(run.config, run.results))
     state.warn_unknown("show", list(SHOWN))
     model_notice(run)
     tick = _tick(run)
     st.fragment(guarded(_race), run_every=tick)(run, tick)
+
+
+def _new_race() -> None:
+    st.subheader("Start a new race", anchor=False)
+    st.markdown(TEXT["intro"])
+    guarded(race_form)()
 
 
 def _tick(run: Run) -> float | None:
@@ -69,13 +81,20 @@ def _race(run: Run, tick: float | None) -> None:
     if not recording.steps:
         st.caption("No point has been measured yet.")
         return
-    rate_tiles(recording, recording.methods, step=step, key="race_tiles")
-    x, metrics = _view_controls(recording.metrics)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _curves(run, x, metrics, step, live)
+        # The choices stand below the curves they belong to, so they are drawn first.
+        curves, choices = st.container(key="race_curves"), st.container(key="race_choices")
+        with choices:
+            x, metrics = _view_controls(recording.metrics)
+        with curves:
+            _curves(run, x, metrics, step, live)
     with right:
         _what_it_sees(run, step)
+    rate_tiles(recording, recording.methods, step=step, key="race_tiles",
+               metrics=[name for name in ("asr", "acc", "ra") if name in metrics])
+    if run.state == "done":
+        st.markdown(outcome(run.results, run.config.methods))
 
 
 def _announce_end(run: Run, live: bool, tick: float | None) -> None:
@@ -89,10 +108,9 @@ def _view_controls(measured: list[str]) -> tuple[str, list[str]]:
         shown = st.pills("Show", offered, selection_mode="multi", key="show",
                          default=[word for word in ("ASR", "ACC") if word in offered],
                          bind="query-params")
-        x = st.segmented_control("Against", ["step", "seconds"], default="step", key="x",
-                                 required=True, bind="query-params",
-                                 help="Steps of the optimiser, or seconds spent tuning "
-                                      "(without the evaluations).")
+        x = choose("x", "Against", {"step": "step", "seconds": "seconds"}, "step",
+                   help="Steps of the optimiser, or seconds spent tuning (without the "
+                        "evaluations).")
     return x, [SHOWN[label] for label in shown]
 
 

@@ -4,12 +4,10 @@ import streamlit as st
 
 from app import state
 from app.text import sections
-from app.widgets.address import choose_some, same
+from app.widgets.address import choose_some, run_in_address, same
 from app.widgets.notice import guarded
 from app.widgets.run_detail import run_detail
 from app.widgets.run_table import matching, run_frame, run_table
-from ngf_core.errors import NGFError
-from ngf_core.runs import Run
 
 TEXT = sections("runs")
 KINDS = ("train", "purify", "landscape", "spectrum", "corrupt")
@@ -25,7 +23,7 @@ def page() -> None:
         st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
         return
     st.markdown(TEXT["intro"])
-    chosen = _chosen()
+    chosen = run_in_address()
     frame = run_frame(runs)
     search = st.text_input("Search", key="search", type="search", bind="query-params",
                            placeholder="badnets, signs, failed, part of an id")
@@ -43,18 +41,6 @@ def page() -> None:
     if chosen:
         st.divider()
         run_detail(chosen)
-
-
-def _chosen() -> Run | None:
-    """The run in the address; an unknown one gives a card with the reason."""
-    asked = st.query_params.get("run")
-    if not asked:
-        return None
-    try:
-        return state.store().find(asked)
-    except NGFError as error:
-        st.info(str(error), icon=":material/search_off:")
-        return None
 
 
 guarded(page)()

@@ -6,7 +6,7 @@ from app import state
 from app.text import sections
 from app.theme import style
 from app.widgets.notice import guarded, model_notice
-from app.widgets.outcome import outcome
+from app.widgets.outcome import outcome, protocol
 from app.widgets.prediction_strip import prediction_strip
 from app.widgets.race_card import race_card
 from app.widgets.rate_tiles import rate_tiles
@@ -23,7 +23,7 @@ WAYS = {1: "one way", 2: "two ways", 3: "three ways"}
 def page() -> None:
     """The first sixty seconds: a race, four pictures, a look at the landscape, your turn."""
     races = scenarios(state.store())
-    st.title(TEXT["title"])
+    st.title(TEXT["title"], anchor=False)
     if not races:
         st.info(TEXT["nothing"])
         st.page_link("app/views/configure.py", label="Train a model",
@@ -31,8 +31,8 @@ def page() -> None:
         return
     sentence = st.empty()
     chosen = scenario_picker(races)
-    ways = len(chosen.run.config.methods)
-    sentence.subheader(TEXT["promise"].format(ways=WAYS[ways]), anchor=False)
+    ways = WAYS[len(chosen.run.config.methods)]
+    sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
     model_notice(chosen.run)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -40,7 +40,9 @@ def page() -> None:
     with right:
         # Parallel, since the first names of classes wait for torch and the race must not.
         st.fragment(guarded(_pictures), parallel=True)(chosen)
-    st.markdown(outcome(chosen.run.results, chosen.run.config.methods))
+    results, config = chosen.run.results, chosen.run.config
+    st.markdown(outcome(results, config.methods))
+    st.caption(protocol(config, results))
     _your_turn(chosen)
 
 
@@ -57,9 +59,9 @@ def _race(run: Run, key: str, tick: float | None) -> None:
     if replay_tick(replay) != tick:
         st.rerun()
     step = replay_controls(key, replay, recording.steps)
-    rate_tiles(recording, recording.methods, step=step, key="start_tiles")
     race_card(recording, ("asr", "acc"), key="start_race", filename=f"race-{run.id}", step=step,
               x_max=float(recording.steps[-1]), height=360)
+    rate_tiles(recording, recording.methods, step=step, key="start_tiles")
 
 
 def _pictures(chosen: Scenario) -> None:

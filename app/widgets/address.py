@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app import state
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run
 
 FEW = 5
 
@@ -19,9 +21,13 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
     """
     state.warn_unknown(name, list(options))
     choice = state.choice_from_url(name, list(options), default)
-    draw = st.segmented_control if len(options) <= FEW else st.selectbox
-    chosen = draw(label, list(options), key=choice.widget, required=True, help=help,
-                  format_func=lambda word: options[word])
+    if len(options) <= FEW:
+        chosen = st.segmented_control(label, list(options), key=choice.widget, required=True,
+                                      help=help, wrap=True,
+                                      format_func=lambda word: options[word])
+    else:
+        chosen = st.selectbox(label, list(options), key=choice.widget, help=help,
+                              format_func=lambda word: options[word])
     state.write_url(name, None if chosen == default else chosen)
     return chosen
 
@@ -36,7 +42,7 @@ def choose_some(name: str, label: str, options: Mapping[str, str]) -> list[str]:
     key, seen = f"{name}_choice", f"{name}_in_url"
     if state.remembered(key) is None or asked != state.remembered(seen):
         state.remember(key, [word for word in wanted if word in options])
-    chosen = st.pills(label, list(options), selection_mode="multi", key=key,
+    chosen = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True,
                       format_func=lambda word: options[word])
     state.write_url(name, ",".join(chosen) or None)
     return chosen
@@ -60,6 +66,18 @@ def fits(text: str, low: float, high: float, whole: bool) -> bool:
     except ValueError:
         return False
     return math.isfinite(value) and low <= value <= high
+
+
+def run_in_address() -> Run | None:
+    """The run in ?run=, whole or corrupt; one that is not here gives a card with the reason."""
+    asked = st.query_params.get("run")
+    if not asked:
+        return None
+    try:
+        return state.store().find(asked)
+    except NGFError as error:
+        st.info(str(error), icon=":material/search_off:")
+        return None
 
 
 def same(options: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from app.widgets.notice import guarded
 from ngf_core.runs import Run
 
 LOOK_EVERY = 1.0
+ENDED = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost",
+         "corrupt": "cannot be read"}
 
 
 def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None = None) -> bool:
@@ -26,7 +28,7 @@ def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None
         st.fragment(guarded(_live), run_every=LOOK_EVERY)(run, draw)
         return False
     show = {"failed": st.error, "lost": st.warning}.get(status, st.info)
-    show(message or f"This run is {status}.", title=f"This {run.kind} run is {status}")
+    show(message or "Nothing more is known.", title=f"This {run.kind} run {ENDED[status]}")
     if st.button("Start it again", icon=":material/replay:", key=f"again_{run.id}"):
         state.open_run(jobs.restart(run), address)
         st.rerun()

@@ -21,8 +21,10 @@ def _banner() -> None:
         kind = run.config.kind.capitalize()
         with st.container(horizontal=True, vertical_alignment="center", key=f"job_{run.id}"):
             if run.state == "queued" or not progress:
-                st.caption(f":material/hourglass_top: {kind} {run.state}. {run.message or ''}")
+                st.caption(f":material/hourglass_top: {kind} {run.state}. {run.message or ''}",
+                           width="content")
             else:
                 share = progress["done"] / max(1, progress["total"])
-                st.caption(f":material/autorenew: {kind} {run.state}, {share:.0%}")
+                st.caption(f":material/autorenew: {kind} {run.state}, {share:.0%}",
+                           width="content")
             st.page_link(PAGES[run.config.kind], label="Open", query_params={"run": run.id})

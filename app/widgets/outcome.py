@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.theme import style
+from ngf_core.config import PurifyConfig
 
 CURED = 0.10
 
@@ -22,6 +23,18 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
              f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
     return " ".join([first] + [_method(name, results[name]) for name in methods
                                if name in results])
+
+
+def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
+    """The conditions of a race in one line, since they decide as much as the method does."""
+    images = f"{results['clean_images']:,} clean images" if "clean_images" in results else \
+        f"{config.clean_fraction:.0%} clean images"
+    limit = f"{config.steps:,} steps"
+    if config.seconds:
+        limit += f" or {config.seconds:g} s"
+    whole = " (fine-tuning changes all layers)" if "finetune" in config.methods else ""
+    return (f"Tuned layer {config.layer}{whole}, {images}, {config.augment} augmentation, "
+            f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
 
 
 def _method(name: str, result: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from app.figures.samples import png, strip
 from app.recording import Recording
 from app.theme import style
 
-SCALE = 5
+SCALE, WIDTH = 5, 160
 
 
 def prediction_strip(recording: Recording, names: Sequence[str], *, methods: Sequence[str],
@@ -44,7 +44,7 @@ def _sample(samples: Mapping[str, np.ndarray], images: str, index: int, names: S
             answers: Mapping[str, list | None]) -> None:
     truth = int(samples["labels"][index])
     picture = strip(samples[images][index:index + 1], scale=SCALE)
-    st.image(png(picture), width="stretch",
+    st.image(png(picture), width=WIDTH,
              alt=f"{names[truth]}, {'with' if images == 'triggered' else 'without'} the trigger")
     st.markdown(f"**{names[truth]}**")
     lines = [f"{who}: {_answer(given[index], truth, names)}"

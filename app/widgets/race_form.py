@@ -17,17 +17,35 @@ from ngf_core.runs import Run
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
 
 
+def asks_for_form() -> bool:
+    """True where the address names a model to race on (?source=) and no race to watch."""
+    return "source" in st.query_params and "run" not in st.query_params
+
+
+def open_form() -> None:
+    """Point the address at the form, with the newest model."""
+    state.write_url("run", None)
+    state.write_url("source", "latest")
+
+
 def race_form() -> None:
     """Ask for a model and the few settings that matter most, and start the race on demand."""
+    if st.query_params.get("source") == "latest":
+        state.write_url("source", None)
     source = pick_run("train", key="source", label="Model to purify",
-                      keep=lambda run: run.state == "done", quiet=True)
+                      keep=lambda run: run.state == "done")
     if source is None:
         st.info(sections("race")["no models"])
         st.page_link("app/views/configure.py", label="Train a model")
         return
     config = _ask(source)
-    if st.button("Start race", type="primary", icon=":material/flag:", key="start_race_now",
-                 disabled=not config.methods):
+    with st.container(horizontal=True):
+        go = st.button("Start race", type="primary", icon=":material/flag:", key="start_race",
+                       disabled=not config.methods)
+        if asks_for_form():
+            st.button("Back to the races", key="leave_form", type="tertiary",
+                      on_click=lambda: state.write_url("source", None))
+    if go:
         _start(config)
 
 

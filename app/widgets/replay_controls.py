@@ -15,7 +15,7 @@ def replay_of(key: str, total: int, *, autoplay: bool) -> Replay:
     """The session's replay under `key`. A new one plays from the start or rests at the end."""
     replay = state.remembered(key)
     if replay is None or replay.total != total:
-        replay = Replay(total, since=time.time()) if autoplay else Replay(total).go_to(total)
+        replay = Replay(total, armed=True) if autoplay else Replay(total).go_to(total)
         state.remember(key, replay)
     return replay
 
@@ -28,6 +28,10 @@ def replay_tick(replay: Replay) -> float | None:
 def replay_controls(key: str, replay: Replay, steps: list[int], *, slider: bool = False) -> int:
     """Draw the controls; returns the recorded step that is shown now."""
     now = time.time()
+    # The first drawing is still on its way to the browser; the second one was asked for by it.
+    if replay.armed and not state.first_time(f"{key}_drawn"):
+        replay = replay.play(now)
+        state.remember(key, replay)
     position, playing = replay.position(now), replay.playing(now)
 
     def button(name: str, icon: str, help: str, change: Callable[[float], Replay],
@@ -51,6 +55,7 @@ def replay_controls(key: str, replay: Replay, steps: list[int], *, slider: bool 
     if slider and len(steps) > 1:
         state.remember(f"{key}_slider", steps[position])
         st.select_slider("Recorded evaluation (step)", steps, key=f"{key}_slider",
+                         label_visibility="collapsed",
                          on_change=lambda: _slide(key, steps))
     return steps[position] if steps else 0
 

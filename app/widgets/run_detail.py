@@ -6,11 +6,10 @@ import json
 import pandas as pd
 import streamlit as st
 
-from app import jobs, state
+from app import state
 from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
 from app.widgets.appearance import is_dark
-from app.widgets.cost_line import duration
 from app.widgets.figure_card import figure_card
 from app.widgets.follow import follow
 from app.widgets.notice import model_notice

@@ -27,8 +27,11 @@ def attack_name(attack: str) -> str:
 
 
 def run_name(run: Run, store: RunStore) -> str:
-    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD (22 Nov 14:03,
-    1f3a)"."""
+    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF against SGD on
+    blocks.2.conv1 (22 Nov 14:03, 1f3a)".
+
+    It never changes while a run lives: Streamlit knows a select box's choice by its label.
+    """
     root = origin(run, store)
     about = (f"{DATASETS.get(root.config.dataset, root.config.dataset)}, "
              f"{attack_name(root.config.attack)}" if root else "source missing")
@@ -39,8 +42,7 @@ def run_name(run: Run, store: RunStore) -> str:
         methods = " against ".join(style(m).label for m in config.methods)
         about += f": {methods} on {config.layer}"
     shipped = "shipped, " if run.shipped else ""
-    state = "" if run.state == "done" else f"{run.state}, "
-    return f"{about} ({shipped}{state}{_when(run)}, {run.id[-4:]})"
+    return f"{about} ({shipped}{_when(run)}, {run.id[-4:]})"
 
 
 def _when(run: Run) -> str:

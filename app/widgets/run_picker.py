@@ -11,12 +11,12 @@ from ngf_core.runs import Run
 
 
 def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
-             keep: Callable[[Run], bool] = lambda run: True, quiet: bool = False) -> Run | None:
+             keep: Callable[[Run], bool] = lambda run: True) -> Run | None:
     """The run chosen in a select box bound to `?<key>=<id>`; None if there is none of `kinds`.
 
     The newest comes first and is the default, corrupt runs are not offered, and `keep` narrows
     the list further. An id in the address that is not offered gives a card with the reason, and
-    the page goes on with the default. `quiet` leaves the address alone until the reader picks.
+    the page goes on with the default.
     """
     store = state.store()
     wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
@@ -34,7 +34,7 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
                           format_func=lambda run_id: run_name(runs[run_id], store),
                           on_change=lambda: state.write_url(
                               key, state.remembered(choice.widget)))
-    if not choice.unknown and not quiet:
+    if not choice.unknown:
         state.write_url(key, chosen)
     return runs.get(chosen)
 

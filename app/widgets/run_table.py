@@ -13,6 +13,7 @@ from app.widgets.run_name import DATASETS, attack_name
 from app.wilson import wilson
 from ngf_core.runs import Run
 
+ROWS = 15
 RATES = ("acc", "asr", "ra")
 COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
            "seconds", "id")
@@ -25,10 +26,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
     λ_max is that of the newest finished spectrum of the same model. What is not known is missing.
     """
     manifests = {run.id: run.manifest for run in runs}
-    sharpness: dict[str, dict[str, Any]] = {}
-    for run_id, manifest in manifests.items():
-        if manifest["kind"] == "spectrum" and manifest["state"] == "done":
-            sharpness.setdefault(manifest["source"], manifest["results"])
+    sharpness = _sharpness(manifests)
     rows = [_row(run, manifests, sharpness) for run in runs]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["ACC", "ASR", "RA", "λ_max", "seconds"]
@@ -71,9 +69,10 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
     """Draw the table; selecting a row puts its id into ?run=."""
     ids = frame["id"].tolist()
     rows = [ids.index(chosen)] if chosen in ids else []
-    percent = st.column_config.NumberColumn(format="percent", width="small")
+    percent = st.column_config.NumberColumn(format="%.1f %%", width="small")
+    shown = frame.assign(**{name: 100 * frame[name] for name in ("ACC", "ASR", "RA")})
     st.dataframe(
-        frame, key=key, hide_index=True, selection_mode="single-row",
+        shown, key=key, height=min(len(shown) + 1, ROWS) * 35 + 2, hide_index=True, selection_mode="single-row",
         on_select=lambda: select(state.remembered(key), ids),
         selection_default={"selection": {"rows": rows, "columns": []}}, placeholder="–",
         alt=f"Table of {len(frame)} runs.", column_config={
@@ -87,6 +86,20 @@ def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
     """Put the selected row's run into the address, or take it out."""
     rows = (event or {}).get("selection", {}).get("rows", [])
     state.write_url("run", ids[rows[0]] if rows and rows[0] < len(ids) else None)
+
+
+def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
+    """Spectrum results by the run whose models they measure; a race's spectrum measures the
+    received model too, so it also serves the training run."""
+    known: dict[str, dict[str, Any]] = {}
+    spectra = [m for m in manifests.values() if m["kind"] == "spectrum" and m["state"] == "done"]
+    for manifest in spectra:
+        known.setdefault(manifest["source"], manifest["results"])
+    for manifest in spectra:
+        received = manifests.get(manifests.get(manifest["source"], {}).get("source"))
+        if received:
+            known.setdefault(received["id"], manifest["results"])
+    return known
 
 
 def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict]) -> tuple:
@@ -109,6 +122,8 @@ def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, A
         return "train"
     if kind == "purify":
         return manifest["config"]["methods"][0]
+    if kind != "spectrum" or not results:
+        return ""
     methods = [name for name in results if isinstance(results[name], dict) and name != "before"]
     return methods[0] if methods else "before"
 

@@ -52,6 +52,6 @@ def scenario_picker(races: Mapping[str, Scenario]) -> Scenario:
     state.warn_unknown("scenario", list(races))
     choice = state.choice_from_url("scenario", list(races), next(iter(races)))
     chosen = st.pills("Scenario", list(races), key=choice.widget, required=True,
-                      format_func=lambda name: races[name].label)
+                      format_func=lambda name: races[name].label, label_visibility="collapsed")
     state.write_url("scenario", chosen)
     return races[chosen]

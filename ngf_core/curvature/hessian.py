@@ -58,7 +58,7 @@ class HessianOperator:
         v = v.to(self.dtype)
         total = torch.zeros(self.size, dtype=self.dtype)
         for gradient in self._gradients:
-            # A gradient that no parameter enters has no graph; its derivative is zero.
+            # Where no chosen parameter enters the loss twice there is no graph: zero curvature.
             if gradient.requires_grad:
                 parts = torch.autograd.grad(gradient, self._parameters, v, retain_graph=True,
                                             allow_unused=True, materialize_grads=True)
@@ -72,8 +72,8 @@ class HessianOperator:
     def dense(self) -> Tensor:
         """The whole matrix (P, P), by P products. ConfigError if P exceeds LARGEST_DENSE."""
         if self.size > LARGEST_DENSE:
-            raise ConfigError("parameters", f"a dense Hessian of {self.size} parameters is too large",
-                              f"Name parameters with at most {LARGEST_DENSE} numbers in all.")
+            raise ConfigError("parameters", f"a dense Hessian of {self.size} parameters is too "
+                              f"large", f"Name parameters with at most {LARGEST_DENSE} numbers in all.")
         return torch.stack([self.matvec(row) for row in torch.eye(self.size, dtype=self.dtype)], 1)
 
     def scipy(self) -> LinearOperator:
@@ -134,6 +134,8 @@ def _gradient(model: nn.Module, x: Tensor, y: Tensor, n: int,
         if not loss.isfinite():
             raise NGFError("The loss of this model on these inputs is not finite, so it has no "
                            "Hessian. Check the weights and the inputs for inf and nan.")
+        if not loss.requires_grad:
+            return torch.zeros(sum(p.numel() for p in parameters), dtype=loss.dtype)
         parts = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True,
                                     materialize_grads=True)
         return torch.cat([part.reshape(-1) for part in parts])

@@ -1,8 +1,9 @@
 """pyhessian 0.1 (Yao et al. 2020, arXiv 1912.07145) as a second opinion on the same numbers.
 
 What the adapter repairs, and why:
-- the second `hessian(...)` of a model doubles every result, since gradients are added to `.grad`
-  and never cleared; and `.grad` keeps a cycle of graphs alive. Here each call has its own copy of
+- `hessian(...)` adds its gradient to whatever `.grad` holds, so a second one made on the same model
+  doubles every result, and one made after training mixes in a stale gradient; it forces evaluation
+  mode and leaves it; and `.grad` keeps a cycle of graphs alive. Here each call has its own copy of
   the model, cleared before and after.
 - `cuda=True` is the default; here it is False.
 - its probes come from the global random state; here from a seed, and that state is put back.

@@ -42,6 +42,9 @@ def load_digits(path: Path = ASSET) -> tuple[Tensor, Tensor]:
     return x[order], torch.from_numpy(labels).long()[order]
 
 
+load = load_digits
+
+
 def _stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
     remedy = (
         "Restore it with `git checkout -- assets/data/digits.npz`, or write it again with "

@@ -77,7 +77,7 @@ def surroundings(count: int, size: int, generator: Generator) -> Tensor:
 
 
 def branches(count: int, size: int, share: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """What hangs before the lens: cover (count, 1, size, size) in [0, 1] and colour (count, 3, 1, 1).
+    """What hangs before the lens: cover (n, 1, size, size) in [0, 1] and colour (n, 3, 1, 1).
 
     Only a random `share` of the images gets any: a ragged piece reaching in from one side.
     """

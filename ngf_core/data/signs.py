@@ -10,15 +10,22 @@ symbol only (30 and 80; the blue discs) and two are mirror images (keep right, k
 training must not flip images.
 """
 
+from functools import partial
+from pathlib import Path
+
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from ngf_core.data import sign_scenes, sign_shapes
+from ngf_core.data.cache import cached
 from ngf_core.data.sign_scenes import branches, frame, half_plane, surroundings, texture, uniform
 from ngf_core.data.sign_shapes import SIGNS, artwork
 from ngf_core.errors import ConfigError
 
 CLASS_NAMES = tuple(SIGNS)
+COUNT = 6000
+SEED = 0
 SIZE = 32
 FINE = 48
 CHUNK = 120
@@ -33,6 +40,17 @@ FRESH = torch.tensor(
         (0.95, 0.73, 0.12),  # yellow
     ]
 )
+
+
+def load() -> tuple[Tensor, Tensor]:
+    """The lab's signs: `render_signs(COUNT, SEED)`, drawn once and then read from the cache.
+
+    They are drawn again when the drawing code, torch or the numbers change.
+    """
+    sources = (__file__, sign_scenes.__file__, sign_shapes.__file__)
+    code = [Path(source).read_bytes() for source in sources]
+    numbers = f"{torch.__version__} {COUNT} {SEED}".encode()
+    return cached("signs", b"".join(code) + numbers, partial(render_signs, COUNT, SEED))
 
 
 def render_signs(count: int, seed: int) -> tuple[Tensor, Tensor]:

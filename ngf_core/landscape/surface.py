@@ -23,7 +23,7 @@ Chunks = list[tuple[Tensor, Tensor]]
 
 # Images per forward pass. Larger ones fall out of the processor's cache, smaller ones pay the
 # cost of each call more often.
-CHUNK = 125
+CHUNK = 100
 
 
 def surface(model: nn.Module, plane: Plane, xs: Sequence[float] | Tensor,

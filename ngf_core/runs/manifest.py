@@ -87,7 +87,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
     """Change some entries and return the new manifest. Raises RunError and DiskFull."""
-    with telling_full(folder / NAME), FileLock(folder / ".manifest.lock"):
+    with telling_full(folder / NAME), FileLock(folder.parent / ".manifest.lock"):
         manifest = read_manifest(folder) | entries
         write_manifest(folder, manifest)
     return manifest

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
+from filelock import FileLock
 
 from app import jobs as page_jobs
 from ngf_core import jobs, worker
@@ -70,7 +72,7 @@ def test_out_of_memory(store):
     (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), "Out of memory"),
     (RuntimeError("shapes do not fit"), "Something unexpected happened (RuntimeError)"),
     (OSError(errno.ENOSPC, "full"), "The disk is full before its first step"),
-    (OSError(errno.EACCES, "no"), "Something unexpected happened (OSError)"),
+    (OSError(errno.EACCES, "no"), "Something unexpected happened (PermissionError)"),
     (DiskFull("The disk is full: x."), "The disk is full: x."),
     (NGFError("Do this."), "Do this."),
 ])
@@ -109,26 +111,18 @@ def test_cancel_while_running_keeps_the_curves(store):
 def test_pause_and_resume(store):
     run = start(store, fake.SLOW, epochs=30)
     until(lambda: run.progress() is not None)
-    run.pause()
-    until(lambda: run.paused)
     page_jobs.pause(run)
-    sleep_steps = 8
+    assert run.paused
 
-    def count() -> int:
-        return len(run.points())
+    def stands_still() -> bool:
+        before = run.progress()["done"]
+        time.sleep(8 * fake.STEP)
+        return run.progress()["done"] == before
 
-    until(lambda: _stands_still(count, sleep_steps))
-    assert run.state == "running" and count() < 30
+    until(stands_still)
+    assert run.state == "running" and run.progress()["done"] < 30
     page_jobs.resume(run)
-    assert ended(run).state == "done" and count() == 30
-
-
-def _stands_still(count, steps: int) -> bool:
-    import time
-
-    before = count()
-    time.sleep(steps * fake.STEP)
-    return count() == before
+    assert ended(run).state == "done" and run.progress()["done"] == 30
 
 
 def test_cancel_while_paused(store):
@@ -194,6 +188,21 @@ def test_a_waiting_run_can_be_cancelled(store):
     until(lambda: third.message == f"waiting for {first.id}; position 1")
     jobs.cancel(first).join()
     assert ended(third).state == "done"
+
+
+def test_the_queue_respects_a_lock_held_by_something_else(store):
+    store.root.mkdir()
+    with FileLock(store.root / ".lock"):
+        run = start(store, fake.QUICK)
+        until(lambda: run.message == "waiting for another run; position 1")
+    assert ended(run).state == "done"
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("2,1", 2), ("", None), ("0", None),
+                                                ("many", None)])
+def test_threads_are_those_asked_for_or_one_a_core(asked, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert worker._threads() == (threads or len(os.sched_getaffinity(0)))
 
 
 def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):

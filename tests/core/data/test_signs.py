@@ -67,6 +67,24 @@ def test_the_callers_randomness_is_neither_used_nor_touched():
     assert torch.equal(first, render_signs(10, 0)[0])
 
 
+def test_loading_draws_once_and_then_reads_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path))
+    monkeypatch.setattr(signs, "COUNT", 20)
+    x, y = signs.load()
+    expected, labels = render_signs(20, signs.SEED)
+    assert torch.equal(x, expected) and torch.equal(y, labels)
+
+    def drawn_again(count, seed):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(signs, "render_signs", drawn_again)
+    x, y = signs.load()
+    assert torch.equal(x, expected) and torch.equal(y, labels)
+    monkeypatch.setattr(signs, "SEED", 1)
+    with pytest.raises(AssertionError, match="drawn again"):
+        signs.load()
+
+
 def test_no_two_photographs_are_the_same(photographs):
     x, _ = photographs
     assert len(torch.unique(x.flatten(1), dim=0)) == len(x)

@@ -86,6 +86,23 @@ def test_float32_model_agrees_with_the_float64_loop(make_net, batches, loop_loss
     assert still["clean"].item() == pytest.approx(own, rel=1e-6)
 
 
+def test_loss_is_accumulated_in_float64_from_float32_logits():
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            return x * self.w
+
+    logits = 5 * torch.randn(311, 6, generator=seeded(1))
+    labels = torch.randint(0, 6, (311,), generator=seeded(2))
+    plane = Plane({"w": torch.ones(1)}, {}, {}, ("w",))
+    found = surface(Scale(), plane, [0.0], [0.0], {"clean": (logits, labels)})["clean"].item()
+    true = nn.functional.cross_entropy(logits.double(), labels).item()
+    assert found == pytest.approx(true, rel=1e-12)
+
+
 def test_line_agrees_with_a_plain_loop(make_net, batches, loop_loss):
     net = make_net(0)
     direction = random_direction(net, seeded(2))

@@ -1,6 +1,7 @@
 """The event log: half lines, offsets, numbers that are not finite."""
 
 import math
+import resource
 
 import pytest
 
@@ -60,3 +61,18 @@ def test_a_full_disk_leaves_the_earlier_events(tmp_path, monkeypatch):
     with pytest.raises(DiskFull, match="The disk is full: events.jsonl could not be written. Free"):
         append_event(tmp_path / "full", "progress", done=2)
     assert [e["done"] for e in read_events(tmp_path)[0]] == [1]
+
+
+def test_an_event_cut_short_is_taken_back(tmp_path):
+    append_event(tmp_path, "progress", done=1)
+    path = tmp_path / "events.jsonl"
+    size, limits = path.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_event(tmp_path, "progress", done=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.stat().st_size == size
+    append_event(tmp_path, "progress", done=3)
+    assert [e["done"] for e in read_events(tmp_path)[0]] == [1, 3]

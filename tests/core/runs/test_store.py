@@ -111,7 +111,7 @@ def test_delete(store):
     corrupt.delete()
     done.delete()
     assert store.list() == [running]
-    assert [p.name for p in store.root.iterdir() if p.name != ".lock"] == [running.id]
+    assert [p.name for p in store.root.iterdir() if p.name[0] != "."] == [running.id]
 
 
 def test_default_store_is_where_the_environment_says(tmp_path, monkeypatch):

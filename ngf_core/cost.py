@@ -1,0 +1,122 @@
+"""What a run will cost, from the newest finished run of its kind on this machine.
+
+Where there is none, from a count of multiply-adds and a cautious speed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from ngf_core.config import (
+    Config,
+    LandscapeConfig,
+    PurifyConfig,
+    SpectrumConfig,
+    TrainConfig,
+)
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run, RunStore, default_store
+
+# Multiply-adds a second of a small network's forward pass on two busy cores; a guess on purpose
+# below what was measured, and replaced by this machine's own runs as soon as there are any.
+CAUTIOUS_SPEED = 1.0e10
+START_SECONDS = 4.0
+IMAGES = {"signs": (4750, 1900), "digits": (3800, 1900)}
+CURVATURE_MODELS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of wall time, megabytes on disk, and one sentence on what they rest on."""
+
+    seconds: float
+    megabytes: float
+    basis: str
+
+
+def estimate(config: Config, store: RunStore | None = None) -> Cost:
+    """The cost of a run; works for configs whose source is not here, as a mini network's."""
+    store = store or default_store()
+    arch = _arch(config, store)
+    work, size = _work(config, arch), _megabytes(config, arch)
+    for run in store.list(config.kind):
+        if run.state == "done" and not run.shipped and _arch(run.config, store) == arch:
+            pace = max(_seconds(run) - START_SECONDS, 0.1) / _work(run.config, arch)
+            return Cost(START_SECONDS + pace * work, size, f"From the pace of run {run.id}.")
+    return Cost(START_SECONDS + work / CAUTIOUS_SPEED, size,
+                "A cautious guess: no such run was finished on this machine yet.")
+
+
+def _work(config: Config, arch: str) -> float:
+    """Multiply-adds, a backward pass counted as two forward passes."""
+    forward = multiply_adds(arch)
+    if isinstance(config, TrainConfig):
+        train, test = IMAGES[config.dataset]
+        return forward * config.epochs * (3 * train + test)
+    if isinstance(config, PurifyConfig):
+        tuning = config.steps * 250 * 6
+        return forward * len(config.methods) * (tuning + 21 * 1900)
+    if isinstance(config, SpectrumConfig):
+        products = config.probes * config.steps + config.k + config.trace_probes + 20
+        return forward * CURVATURE_MODELS * products * config.samples * 9
+    assert isinstance(config, LandscapeConfig)
+    points = (CURVATURE_MODELS + 1) * config.grid**2 + 41 * CURVATURE_MODELS
+    return forward * points * 2 * config.samples
+
+
+def _megabytes(config: Config, arch: str) -> float:
+    model = 4e-6 * parameters(arch)
+    if isinstance(config, TrainConfig):
+        return model + 0.1
+    if isinstance(config, PurifyConfig):
+        return model * (1 + 1.6 * len(config.methods)) + 0.2
+    return 0.3
+
+
+@lru_cache
+def multiply_adds(arch: str) -> float:
+    """Of one forward pass of one 3x32x32 image through convolutions and linear layers."""
+    import torch
+
+    from ngf_core.models.build import build_model, tunable_layers
+
+    total = 0.0
+
+    def count(layer: torch.nn.Module, _: tuple, out: torch.Tensor) -> None:
+        nonlocal total
+        total += layer.weight[0].numel() * out.numel()
+
+    with torch.device("meta"):
+        model = build_model(arch, (3, 32, 32), 10).eval()
+        for layer in tunable_layers(model).values():
+            layer.register_forward_hook(count)
+        model(torch.zeros(1, 3, 32, 32))
+    return total
+
+
+@lru_cache
+def parameters(arch: str) -> int:
+    """How many parameters the architecture has for ten classes of colour images."""
+    import torch
+
+    from ngf_core.models.build import build_model
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_model(arch, (3, 32, 32), 10).parameters())
+
+
+def _arch(config: Config, store: RunStore) -> str:
+    while not isinstance(config, TrainConfig):
+        try:
+            source = store.get(config.source)
+            if isinstance(source.config, PurifyConfig) and "train_config" in source.results:
+                return source.results["train_config"]["arch"]
+            config = source.config
+        except NGFError:
+            return "mini_preact_resnet"
+    return config.arch
+
+
+def _seconds(run: Run) -> float:
+    started, finished = (datetime.fromisoformat(run.manifest[key]) for key in ("started", "finished"))
+    return (finished - started).total_seconds()

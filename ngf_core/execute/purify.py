@@ -1,0 +1,116 @@
+"""A purification run: several methods step in turn, on equal batches, each on its own copy."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.evaluation import TestSet, build_test_set, evaluate
+from ngf_core.execute.sources import counts, load_source, samples, says
+from ngf_core.models.build import tunable_layer
+from ngf_core.purify.purifier import Diverged, Step, flat, purifier
+from ngf_core.runs import RunStore, RunWriter
+
+EVALUATIONS = 20
+PATH_POINTS = 10
+
+
+@dataclass
+class Racer:
+    """One method under way: its model, its iterator, and what it left so far."""
+
+    name: str
+    model: nn.Module
+    steps: Iterator[Step]
+    last: Step = Step(0, float("nan"), 0.0)
+    stopped: str | None = None
+    path: dict[int, Tensor] = field(default_factory=dict)
+    finished: bool = False
+
+    def advance(self, seconds: float) -> None:
+        """One update; the racer is finished when it has no steps or no `seconds` left."""
+        try:
+            self.last = next(self.steps)
+            self.finished = bool(seconds) and self.last.seconds >= seconds
+        except StopIteration:
+            self.finished = True
+        except Diverged as error:
+            self.stopped, self.finished = str(error), True
+
+
+def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
+    """Race the methods; leaves before, after_<method> (safetensors), path_<method>, samples (npz).
+
+    Path deltas are the tuned layer's weights minus the received ones, for the methods that tune
+    one layer. Tuning seconds leave out evaluations and pauses. A method that diverges keeps its
+    curve and the model it had, and its sentence stands in its results.
+    """
+    source = load_source(config.source, store)
+    received = source.models["before"]
+    tunable_layer(received, config.layer)
+    clean = source.dataset.clean(config.clean_fraction)
+    where = next(received.parameters()).device
+    writer.note(device=str(where), data_sha=source.dataset.sha256)
+    shown = samples(source.dataset, source.attack)
+    writer.arrays("samples", shown)
+    writer.tensors("before", received.state_dict())
+    test = build_test_set(source.dataset.test, source.attack)
+    before = evaluate(received, test)
+
+    racers = []
+    for name in config.methods:
+        model = copy.deepcopy(received)
+        racers.append(Racer(name, model, purifier(name)(model, clean, config)))
+    for racer in racers:
+        _record(racer, test, shown, writer)
+        _follow(racer, config.layer)
+    look, mark = max(1, config.steps // EVALUATIONS), max(1, config.steps // PATH_POINTS)
+    while any(not racer.finished for racer in racers):
+        for racer in racers:
+            if racer.finished:
+                continue
+            reached = racer.last.step
+            racer.advance(config.seconds)
+            stepped, step = racer.last.step > reached, racer.last.step
+            if stepped and (step % mark == 0 or racer.finished):
+                _follow(racer, config.layer)
+            if stepped and (step % look == 0 or step == config.steps or racer.finished):
+                _record(racer, test, shown, writer)
+            writer.checkpoint()
+        done = sum(racer.last.step for racer in racers)
+        writer.progress(done, config.steps * len(racers),
+                        ", ".join(f"{r.name} step {r.last.step}" for r in racers))
+    results: dict[str, Any] = {"before": counts(before)}
+    for racer in racers:
+        writer.tensors(f"after_{racer.name}", racer.model.state_dict())
+        if racer.name != "finetune":
+            _write_path(racer, writer)
+        results[racer.name] = counts(evaluate(racer.model, test)) | {
+            "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
+            "stopped": racer.stopped}
+    return results | {"clean_images": len(clean), "layer": config.layer,
+                      "train_config": asdict(source.train)}
+
+
+def _record(racer: Racer, test: TestSet, shown: dict[str, np.ndarray], writer: RunWriter) -> None:
+    rates = evaluate(racer.model, test).rates()
+    metrics = {name: rate.value for name, rate in rates.items()}
+    writer.point(racer.name, racer.last.step, racer.last.seconds,
+                 metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
+                 {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
+
+
+def _follow(racer: Racer, layer: str) -> None:
+    if racer.name != "finetune":
+        racer.path[racer.last.step] = flat(list(tunable_layer(racer.model, layer).parameters()))
+
+
+def _write_path(racer: Racer, writer: RunWriter) -> None:
+    weights = torch.stack(list(racer.path.values()))
+    deltas = (weights - weights[0]).to(torch.float16).cpu().numpy()
+    writer.arrays(f"path_{racer.name}", {"steps": np.array(list(racer.path)), "deltas": deltas})

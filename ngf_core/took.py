@@ -1,0 +1,67 @@
+"""Whether an attack took: a defence tested on a backdoor that is not there proves nothing."""
+
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run, RunStore
+
+MIN_ASR = 0.90
+MAX_ACC_LOSS = 0.03
+
+
+def verdict(run: Run, store: RunStore) -> str | None:
+    """A sentence where the attack on the run's received model did not take, else None.
+
+    It took when ASR is at least 90 % and clean accuracy at most 3 points below that of a benign
+    model (same data set, architecture and epochs; the same seed if there is one). Where no such
+    model is here only ASR is judged. None too for benign models and runs without results.
+    """
+    measured = _received(run, store)
+    if measured is None:
+        return None
+    train, rates = measured
+    if train.attack == "none":
+        return None
+    acc, asr = _value(rates["acc"]), _value(rates["asr"])
+    if asr < MIN_ASR:
+        return (f"ASR is {asr:.1%}, below {MIN_ASR:.0%}: there is little backdoor to remove. "
+                "Train longer, poison more images, or use the default strength.")
+    benign = benign_accuracy(train, store)
+    if benign is not None and acc < benign - MAX_ACC_LOSS:
+        return (f"Clean accuracy is {acc:.1%}, more than {100 * MAX_ACC_LOSS:.0f} points below the "
+                f"benign model's {benign:.1%}: the attack is easily noticed. Train longer or "
+                "poison fewer images.")
+    return None
+
+
+def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
+    """Clean accuracy of the benign model trained like `train`, None where there is none here."""
+    found = None
+    for run in store.list("train"):
+        if run.state != "done":
+            continue
+        config = run.config
+        if (config.attack, config.dataset, config.arch, config.epochs) != (
+                "none", train.dataset, train.arch, train.epochs):
+            continue
+        accuracy = _value(run.results["train"]["acc"])
+        if config.seed == train.seed:
+            return accuracy
+        found = accuracy if found is None else found
+    return found
+
+
+def _received(run: Run, store: RunStore) -> tuple[TrainConfig, dict] | None:
+    """The training config and the rates of the model that the run is about."""
+    try:
+        config = run.config
+        if isinstance(config, TrainConfig):
+            return (config, run.results["train"]) if "train" in run.results else None
+        if isinstance(config, PurifyConfig) and "before" in run.results:
+            return TrainConfig(**run.results["train_config"]), run.results["before"]
+        return _received(store.get(config.source), store)
+    except (NGFError, KeyError):
+        return None
+
+
+def _value(rate: dict[str, int]) -> float:
+    return rate["hits"] / rate["n"]

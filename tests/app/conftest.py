@@ -1,0 +1,46 @@
+"""An app to open pages in: fabricated runs in an own folder, nothing trained, torch untouched."""
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from ngf_core.runs import RunStore
+
+ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """The empty store that the pages of this test read; no run is shipped."""
+    monkeypatch.setenv("NGF_RUNS", str(tmp_path / "runs"))
+    store = RunStore(tmp_path / "runs", tmp_path / "shipped")
+    monkeypatch.setattr(state, "default_store", lambda: store)
+    took = types.ModuleType("ngf_core.took")
+    took.verdict = lambda run, store: None
+    monkeypatch.setitem(sys.modules, "ngf_core.took", took)
+    names = tuple(f"class {i}" for i in range(10))
+    monkeypatch.setattr(state, "class_names", lambda dataset: names)
+    monkeypatch.setattr(state, "layer_names", lambda arch: ("conv1", "blocks.2.conv1", "linear"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    return store
+
+
+@pytest.fixture
+def open_page(runs: RunStore) -> Callable[..., AppTest]:
+    """Open a page by name with address parameters, e.g. open_page("race", run=run.id)."""
+
+    def open_it(page: str, **query: str) -> AppTest:
+        app = AppTest.from_file(str(ENTRY), default_timeout=30)
+        app.query_params.update(query)
+        if page != "start":
+            app.switch_page(f"app/views/{page}.py")
+        return app.run()
+
+    return open_it

@@ -1,0 +1,157 @@
+"""The race's curves: what is drawn, in which order, colour and stroke, and what is left out."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from app.figures.curves import (
+    curve_table,
+    decimate,
+    loss_options,
+    race_alt,
+    race_options,
+)
+from app.theme import COLORWAY, METHODS, label_color, plotly_template, style
+
+
+def frame(*rows):
+    columns = ["method", "step", "seconds", "metric", "value", "n"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
+
+
+POINTS = frame(
+    ("ngf", 0, 0.0, "asr", 0.96, 900), ("ngf", 0, 0.0, "acc", 0.99, 1000),
+    ("ngf", 0, 0.0, "loss", 0.5, None), ("sgd", 0, 0.0, "asr", 0.96, 900),
+    ("sgd", 0, 0.0, "acc", 0.99, 1000), ("ngf", 10, 0.6, "asr", 0.01, 900),
+    ("ngf", 10, 0.6, "acc", 0.98, 1000), ("ngf", 10, 0.6, "loss", 0.0, None),
+    ("sgd", 10, 0.4, "asr", math.nan, 900), ("sgd", 10, 0.4, "acc", 0.97, 1000),
+    ("sgd", 20, 0.8, "asr", 0.62, 900), ("ngf", 20, 1.2, "loss", 0.1, None),
+)
+METHOD_NAMES = ("ngf", "sgd")
+
+
+def race(**options):
+    return race_options(POINTS, METHOD_NAMES, ("asr", "acc"), **options)
+
+
+def series(options, key):
+    return next(s for s in options["series"] if s["id"] == key)
+
+
+def test_lines_are_percent_in_step_order():
+    assert series(race(), "ngf-asr")["data"] == [[0.0, 96.0], [10.0, 1.0]]
+
+
+def test_seconds_are_an_x_axis_too():
+    options = race(x="seconds")
+    assert series(options, "sgd-acc")["data"] == [[0.0, 99.0], [0.4, 97.0]]
+    assert options["xAxis"]["name"] == "Tuning seconds"
+    assert options["xAxis"]["max"] == 1.2
+
+
+def test_methods_differ_by_hue_and_stroke_and_label():
+    ngf, sgd = series(race(), "ngf-asr"), series(race(), "sgd-asr")
+    assert (ngf["color"], sgd["color"]) == ("#0072B2", "#D55E00")
+    assert ngf["lineStyle"]["type"] == "solid" != sgd["lineStyle"]["type"]
+    assert ngf["endLabel"]["formatter"] == "NGF ASR 1 %"
+    assert sgd["endLabel"]["formatter"] == "SGD ASR 62 %"
+
+
+def test_asr_is_thicker_than_acc():
+    options = race()
+    width = [series(options, f"ngf-{m}")["lineStyle"]["width"] for m in ("asr", "acc")]
+    assert width[0] >= 2 * width[1]
+
+
+def test_a_missing_value_is_a_gap_and_not_a_zero():
+    line = series(race(), "sgd-asr")
+    assert line["data"] == [[0.0, 96.0], [10.0, None], [20.0, 62.0]]
+    assert line["connectNulls"] is False
+
+
+def test_step_hides_the_future_but_keeps_the_axis():
+    options = race(step=0, x_max=20.0)
+    assert series(options, "ngf-asr")["data"] == [[0.0, 96.0]]
+    assert options["xAxis"]["max"] == 20.0
+    assert series(options, "ngf-asr")["symbol"] == "circle"
+
+
+def test_no_defense_is_a_grey_dotted_level():
+    level = series(race(before={"asr": 0.96}, x_max=20.0), "before-asr")
+    assert level["data"] == [[0.0, 96.0], [20.0, 96.0]]
+    assert level["color"] == "#777777" and level["lineStyle"]["type"] != "solid"
+
+
+def test_the_structure_is_the_same_from_the_first_tick_to_the_last():
+    empty = race_options(frame(), METHOD_NAMES, ("asr", "acc"), x_max=20.0)
+    full = race(x_max=20.0, before={"asr": 0.96, "acc": 0.99})
+    assert [s["id"] for s in empty["series"]] == [s["id"] for s in full["series"]]
+    assert [sorted(s) for s in empty["series"]] == [sorted(s) for s in full["series"]]
+    assert empty["animation"] is False
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_options_are_strict_json(dark):
+    text = json.dumps(race(dark=dark), allow_nan=False)
+    assert ("#0E1117" in text) is dark
+
+
+def test_loss_is_logarithmic_and_leaves_out_what_has_no_logarithm():
+    options = loss_options(POINTS, METHOD_NAMES)
+    assert options["yAxis"]["type"] == "log"
+    assert series(options, "ngf-loss")["data"] == [[0.0, 0.5], [10.0, None], [20.0, 0.1]]
+
+
+def test_an_unregistered_method_keeps_its_own_name():
+    points = POINTS.assign(method="new one")
+    options = race_options(points, ("new one",), ("acc",))
+    assert series(options, "new one-acc")["endLabel"]["formatter"].startswith("new one ACC")
+
+
+def test_alt_names_start_and_end():
+    text = race_alt(POINTS, METHOD_NAMES, ("asr",))
+    assert "NGF ASR 96% to 1% at step 10" in text
+    assert "SGD ASR 96% to 62% at step 20" in text
+    assert race_alt(frame(), METHOD_NAMES, ("asr",)) == "Line chart. No points yet."
+
+
+def test_table_has_one_row_a_method_and_step_with_n():
+    table = curve_table(POINTS, ["asr", "acc"])
+    assert list(table.columns) == ["method", "step", "seconds", "asr", "n_asr", "acc", "n_acc"]
+    row = table[(table.method == "ngf") & (table.step == 10)].iloc[0]
+    assert (row.asr, row.n_asr, row.acc, row.n_acc) == (0.01, 900, 0.98, 1000)
+    assert curve_table(frame(), ["asr"]).empty
+
+
+def test_thinning_keeps_ends_and_peaks():
+    line = pd.DataFrame({"step": range(5000), "value": 0.5})
+    line.loc[2345, "value"], line.loc[678, "value"] = 0.9, 0.1
+    thin = decimate(line, 100)
+    assert len(thin) <= 100
+    assert {0, 678, 2345, 4999} <= set(thin["step"])
+    assert list(thin["step"]) == sorted(thin["step"])
+    assert decimate(line, 5000) is line
+
+
+def test_palette_is_ten_colours_and_methods_are_told_apart():
+    assert len(COLORWAY) == len(set(COLORWAY)) == 10
+    raced = [METHODS[name] for name in ("ngf", "sgd", "finetune", "before", "benign")]
+    assert len({m.color for m in raced}) == len({m.dash for m in raced}) == len(raced)
+    assert style("ngf").label == "NGF"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_label_colours_can_be_read(dark):
+    back = luminance(plotly_template(dark).layout.paper_bgcolor)
+    for name in ("ngf", "sgd", "finetune", "before"):
+        ink = luminance(label_color(METHODS[name].color, dark))
+        contrast = (max(ink, back) + 0.05) / (min(ink, back) + 0.05)
+        assert contrast > 3.0, (name, contrast)
+
+
+def luminance(color):
+    parts = [int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
