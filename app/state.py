@@ -114,10 +114,11 @@ def class_names(dataset: str) -> tuple[str, ...]:
 
 @st.cache_resource(show_spinner=False)
 def layer_names(arch: str) -> tuple[str, ...]:
-    """The layers of an architecture that can be tuned."""
-    from ngf_core.models import tunable_layer_names
+    """The layers of an architecture that can be tuned, the default one first."""
+    from ngf_core.models.build import default_layer, tunable_layer_names
 
-    return tunable_layer_names(arch)
+    first = default_layer(arch)
+    return (first, *(name for name in tunable_layer_names(arch) if name != first))
 
 
 def open_run(run: Run, name: str = "run") -> None:

@@ -35,7 +35,7 @@ class TrainConfig:
     strength: str = option("default", "the attack's trigger: 'published' values, or 'default', "
                            "which departs from them only where an attack needs it at 32x32",
                            choices=("default", "published"))
-    poison_rate: float = option(0.1, "poisoned share of all training images (clean-label attacks: "
+    poison_rate: float = option(0.08, "poisoned share of all training images (clean-label attacks: "
                                 "at most the target class)", 0.001, 0.5)
     target: int = option(0, "label the attacker wants", 0, 9)
     epochs: int = option(14, "passes over the training images", 1, 500)

@@ -131,7 +131,8 @@ def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
     return _series(name, f"{method}-{metric}", data, look.color, look.stroke, kind.width,
                    kind.opacity) | {
         "symbol": "circle" if len(drawn) == 1 else "none",
-        "endLabel": _end_label(name, drawn, label_color(look.color, dark), factor == 100.0)}
+        "endLabel": _end_label(name, drawn, label_color(look.color, dark), ink(dark).background,
+                               factor == 100.0)}
 
 
 def _level(before: Mapping[str, float] | None, metric: str, right: float) -> dict[str, Any]:
@@ -152,10 +153,10 @@ def _series(name: str, key: str, data: list, color: str, stroke: Any, width: flo
             "labelLayout": {"moveOverlap": "shiftY"}}
 
 
-def _end_label(name: str, drawn: list[float], color: str, percent: bool) -> dict[str, Any]:
+def _end_label(name: str, drawn: list[float], color: str, back: str, percent: bool) -> dict[str, Any]:
     value = f" {drawn[-1]:.0f} %" if drawn and percent else ""
     return {"show": bool(drawn), "formatter": name + value, "color": color, "fontWeight": "bold",
-            "fontSize": 13, "lineHeight": 17, "distance": 8}
+            "fontSize": 13, "lineHeight": 17, "distance": 8, "backgroundColor": back}
 
 
 def _finite(value: Any, factor: float, positive: bool) -> float | None:
@@ -167,11 +168,12 @@ def _finite(value: Any, factor: float, positive: bool) -> float | None:
 def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
            dark: bool) -> dict[str, Any]:
     tone = ink(dark)
+    longest = max((len(f"{line['name']} 100 %") for line in series if "endLabel" in line), default=0)
     return {
         "animation": False, "backgroundColor": tone.background,
         "textStyle": {"fontFamily": FONT, "color": tone.text},
-        "grid": {"left": 58, "right": 118, "top": 64, "bottom": 48},
-        "legend": {"type": "scroll", "left": 0, "right": 40, "top": 4, "itemWidth": 34,
+        "grid": {"left": 58, "right": 20 + round(7.4 * longest), "top": 64, "bottom": 48},
+        "legend": {"type": "scroll", "left": 0, "right": 56, "top": 4, "itemWidth": 34,
                    "itemStyle": {"opacity": 0}, "textStyle": {"color": tone.text, "fontSize": 13},
                    "pageTextStyle": {"color": tone.text}, "pageIconColor": tone.text},
         "tooltip": {"trigger": "axis", "valueFormatter": f"%.1f {unit}%" if unit else "%.3g",

@@ -20,7 +20,7 @@ CAMERAS = {
     "side": {"eye": {"x": 0.0, "y": -2.3, "z": 0.15}, "up": {"x": 0, "y": 0, "z": 1}},
 }
 WIDTHS = {"clean": 1.5, "triggered": 4}
-CORNERS = ("before", "ngf", "sgd")
+Curves = Mapping[str, Mapping[str, np.ndarray]]
 TICKS = np.array([1e-4, 1e-3, 0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1e3, 1e4, 1e6])
 
 
@@ -39,25 +39,26 @@ def height(loss: np.ndarray, log: bool) -> np.ndarray:
     return np.log10(loss)
 
 
-def line(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, log: bool,
-         dark: bool) -> go.Figure:
+def line(t: np.ndarray, curves: Curves, *, log: bool, dark: bool) -> go.Figure:
     """Clean (thin) and triggered (thick) loss along one direction through each model.
 
-    `curves` maps a model's name to its clean and triggered loss at each `t` (0 is the model).
+    `curves` maps a model's name to its losses at each `t` (0 is the model): "clean" and, for a
+    backdoored model, "triggered".
     """
     figure = go.Figure()
     ends = []
-    for kind, width in WIDTHS.items():
+    for kind in [k for k in WIDTHS if any(k in losses for losses in curves.values())]:
         figure.add_scatter(x=[None], y=[None], mode="lines", name=f"{kind} images",
-                           line={"color": ink(dark).text, "width": width})
+                           line={"color": ink(dark).text, "width": WIDTHS[kind]})
     for name, losses in curves.items():
         style = method_style(name)
-        for (kind, width), loss in zip(WIDTHS.items(), losses, strict=True):
+        for kind, loss in losses.items():
             drawn = height(loss, log)
             label = f"{style.label}, {kind}"
             figure.add_scatter(x=t, y=np.where(np.isfinite(drawn), loss, np.nan), mode="lines",
                                name=label, connectgaps=False, showlegend=False,
-                               line={"color": style.color, "dash": style.dash, "width": width},
+                               line={"color": style.color, "dash": style.dash,
+                                     "width": WIDTHS[kind]},
                                hovertemplate=label + "<br>t = %{x:.3g}<br>loss %{y:.4g}"
                                                      "<extra></extra>")
             finite = np.flatnonzero(np.isfinite(drawn))
@@ -65,7 +66,8 @@ def line(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, 
                 text = f"<b>{style.label}</b>" if kind == "triggered" else style.label
                 ends.append((float(drawn[finite[-1]]), text, label_color(style.color, dark)))
     figure.add_vline(x=0, line={"color": ink(dark).muted, "width": 1, "dash": "dot"})
-    low, high = _span(height(loss, log) for pair in curves.values() for loss in pair)
+    low, high = _span(height(loss, log) for losses in curves.values()
+                      for loss in losses.values())
     margin = 0.04 * (high - low)
     _label_ends(figure, ends, (high - low) / 17)
     figure.update_yaxes(title="cross-entropy loss", type="log" if log else "linear",
@@ -149,12 +151,12 @@ def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
     return figure
 
 
-def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: np.ndarray,
+def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mapping[str, np.ndarray],
                 paths: Mapping[str, np.ndarray], *, log: bool, dark: bool) -> go.Figure:
     """The plane through the received model and two purified ones, with the paths to them.
 
-    `points` (3, 2) are the corners received, NGF, SGD; `paths` maps a method to its (s, 2)
-    positions. A path's inner points are projected onto the plane: only its ends lie in it.
+    `points` maps the three models, the received one first, to their (x, y); `paths` maps a method
+    to its (s, 2) positions. A path's inner points are projected onto the plane: only its ends lie in it.
     """
     z = height(loss, log)
     low, high = _span([z])
@@ -174,17 +176,18 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: np.nda
                                hoverinfo="skip" if width == 7 else None,
                                hovertemplate=None if width == 7 else style.label +
                                ", recorded point %{pointNumber}<extra></extra>")
-    centre = np.nanmean(np.asarray(points, float), axis=0)
-    for name, (x, y) in zip(CORNERS, np.asarray(points, float), strict=True):
+    middle = float(np.mean([y for _, y in points.values()]))
+    for name, (x, y) in points.items():
         style = method_style(name)
         figure.add_scatter(x=[x], y=[y], mode="markers", name=style.label,
                            marker={"color": style.color, "symbol": style.symbol, "size": 15,
                                    "line": {"color": "white", "width": 2}},
                            hovertemplate=style.label + "<extra></extra>")
         figure.add_annotation(x=x, y=y, text=f"<b>{style.label}</b>", showarrow=False,
-                              yshift=20 if y >= centre[1] else -20, bgcolor="rgba(255,255,255,0.9)",
+                              yshift=20 if y >= middle else -20, bgcolor="rgba(255,255,255,0.9)",
                               font={"color": "#222222"}, borderpad=3)
-    figure.update_xaxes(title="towards NGF (distance in weights)", constrain="domain",
+    towards = method_style(list(points)[1]).label
+    figure.update_xaxes(title=f"towards {towards} (distance in weights)", constrain="domain",
                         range=[float(np.min(xs)), float(np.max(xs))])
     figure.update_yaxes(title="across (same unit)", scaleanchor="x", constrain="domain",
                         range=[float(np.min(ys)), float(np.max(ys))])
@@ -195,11 +198,11 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: np.nda
     return figure
 
 
-def line_table(t: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def line_table(t: np.ndarray, curves: Curves) -> pd.DataFrame:
     """The numbers behind `line`: one row a position."""
     columns = {"t": t}
-    for name, (clean, triggered) in curves.items():
-        columns |= {f"{name} clean": clean, f"{name} triggered": triggered}
+    for name, losses in curves.items():
+        columns |= {f"{name} {kind}": loss for kind, loss in losses.items()}
     return pd.DataFrame(columns)
 
 
@@ -253,7 +256,8 @@ def _mark_zero(figure: go.Figure, column: int) -> None:
 
 def _finish_row(figure: go.Figure, dark: bool) -> go.Figure:
     figure.update_xaxes(title="x", nticks=5)
-    figure.update_yaxes(title="y", nticks=5, col=1)
+    figure.update_yaxes(nticks=5)
+    figure.update_yaxes(title="y", col=1)
     figure.update_layout(template=plotly_template(dark), height=460, showlegend=False,
                          margin={"l": 45, "r": 10, "t": 40, "b": 120})
     if "xaxis2" not in figure.layout:

@@ -3,25 +3,21 @@
 import streamlit as st
 
 from app import jobs, state
-from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
-from app.widgets.address import choose, run_in_address
-from app.widgets.appearance import is_dark
+from app.widgets.address import choose
 from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
-from app.widgets.figure_card import figure_card
-from app.widgets.follow import follow
-from app.widgets.notice import guarded, model_notice
-from app.widgets.result_tiles import result_tiles
+from app.widgets.notice import guarded
 from app.widgets.run_name import ATTACKS, DATASETS
 from app.widgets.sample_grid import sample_grid
+from app.widgets.training import followed_training
 from ngf_core.config import TrainConfig, config_sha, from_json, to_json
 from ngf_core.errors import ConfigError
-from ngf_core.runs import Run
 
 TEXT = sections("configure")
-BUDGETS = {"quick": "Quick (6 epochs)", "full": "Full (14 epochs)", "own": "Own"}
-EPOCHS = {"quick": 6, "full": 14}
+EPOCHS = {"quick": 6, "full": TrainConfig.epochs}
+BUDGETS = {"quick": f"Quick ({EPOCHS['quick']} epochs)", "full": f"Full ({EPOCHS['full']} epochs)",
+           "own": "Own"}
 ARCHITECTURES = {"mini_preact_resnet": "Mini PreAct-ResNet", "preact_resnet18": "PreAct-ResNet-18"}
 
 
@@ -29,7 +25,8 @@ def page() -> None:
     """The form, the images it would poison, and the run it started."""
     st.title(TEXT["title"])
     st.markdown(TEXT["intro"])
-    _started()
+    if followed_training(TEXT["curve"]):
+        return
     form = ConfigForm(TrainConfig)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -107,36 +104,6 @@ def _train(config: TrainConfig) -> None:
                  type="secondary" if twin else "primary"):
         state.open_run(jobs.start(config))
         st.rerun()
-
-
-def _started() -> None:
-    """The training run in ?run=: its progress, then its model's numbers and the next step."""
-    run = run_in_address()
-    if run is None:
-        return
-    if run.kind != "train":
-        st.info(f"Run {run.id} is no training run; this page follows training runs.")
-        st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
-        return
-    with st.container(border=True, key="started"):
-        if follow(run, draw=_curve):
-            model_notice(run)
-            result_tiles(run.results["train"], key="trained")
-            _curve(run)
-            if st.button("Race NGF against SGD on this model", key="race", type="primary",
-                         icon=":material/flag:"):
-                st.switch_page("app/views/race.py", query_params={"source": run.id})
-
-
-def _curve(run: Run) -> None:
-    points = run.points()
-    metrics = ["asr", "acc"] if run.config.attack != "none" else ["acc"]
-    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs), dark=is_dark())
-    options["xAxis"]["name"] = "Epoch"
-    options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]
-    figure_card(options, key="train_curve", caption=TEXT["curve"], live=True, height=300,
-                filename=f"training-{run.id}", alt=race_alt(points, ["train"], metrics),
-                table=curve_table(points, metrics))
 
 
 guarded(page)()

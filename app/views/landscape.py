@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import state
+from app.dimensions import dimensions
 from app.figures import landscape as figures
 from app.text import sections
 from app.widgets.address import choose
@@ -33,25 +34,28 @@ def page() -> None:
     done = run.state == "done"
     arrays = state.arrays(run, "landscape") if done else run.arrays("landscape")
     models = [str(name) for name in arrays["models"]]
+    images = {kind: label for kind, label in IMAGES.items()
+              if any(key.endswith(f".{kind}") for key in arrays)}
     with st.container(horizontal=True, key="landscape_controls"):
         plane = choose("plane", "Plane", PLANES, "random")
-        images = choose("loss", "Loss on", IMAGES, "clean") if plane != "line" else "both"
+        images = choose("loss", "Loss on", images, "clean") if plane != "line" else "both"
         log = choose("scale", "Loss axis", SCALES, "log") == "log"
     draw = {"line": _line, "random": _random, "models": _models}[plane]
     draw(run, arrays, models, images, log)
-    st.caption(f"{settings(run)}. {TEXT['caption'].format(dimensions=_dimensions(run))}")
+    st.caption(f"{settings(run)}. {TEXT['caption'].format(dimensions=dimensions(run))}")
     st.page_link("app/views/spectrum.py", label="Read the spectrum", icon=":material/bar_chart:",
                  query_params={"run": run.config.source})
 
 
 def _line(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -> None:
-    curves = {m: (arrays[f"{m}.line.clean"], arrays[f"{m}.line.triggered"])
-              for m in models if f"{m}.line.clean" in arrays}
-    _count_blanks(*(loss for pair in curves.values() for loss in pair))
+    curves = {m: {kind: arrays[f"{m}.line.{kind}"] for kind in IMAGES
+                  if f"{m}.line.{kind}" in arrays} for m in models}
+    curves = {m: losses for m, losses in curves.items() if losses}
+    _count_blanks(*(loss for losses in curves.values() for loss in losses.values()))
     figure_card(figures.line(arrays["line_t"], curves, log=log, dark=is_dark()),
                 key="landscape_line", caption=TEXT["line"], filename=f"line-{run.id}",
-                alt=f"Loss along one direction from each of {_said(curves)}, on clean and on "
-                    "triggered images.", table=figures.line_table(arrays["line_t"], curves))
+                alt=f"Loss along one direction from each of {_said(curves)}, on clean (thin) and "
+                    "triggered images (thick).", table=figures.line_table(arrays["line_t"], curves))
 
 
 def _random(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -> None:
@@ -79,16 +83,18 @@ def _random(run: Run, arrays: Arrays, models: list[str], images: str, log: bool)
 
 def _models(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -> None:
     if "plane.points" not in arrays:
-        st.info(TEXT["no_models"].format(count=_said(models)), icon=":material/info:")
+        why = run.results.get("no_plane") or TEXT["no_models"].format(models=_said(models))
+        st.info(why, icon=":material/info:")
         return
     xs, ys, loss = arrays["plane_xs"], arrays["plane_ys"], arrays[f"plane.{images}"]
     paths = {m: arrays[f"{m}.path"] for m in models if f"{m}.path" in arrays}
     _count_blanks(loss)
-    figure = figures.model_plane(xs, ys, loss, arrays["plane.points"], paths, log=log, dark=is_dark())
+    points = dict(zip(models, arrays["plane.points"], strict=True))
+    figure = figures.model_plane(xs, ys, loss, points, paths, log=log, dark=is_dark())
     figure_card(figure, key="landscape_models", caption=TEXT["models"],
                 filename=f"plane-{images}-{run.id}", table=figures.plane_table(xs, ys, {"loss": loss}),
                 alt=f"Contours of the loss on {images} images on the plane through the received "
-                    "model, NGF's and SGD's, with the path of each method.")
+                    "model and two purified ones, with the path of each method.")
 
 
 def _count_blanks(*losses: np.ndarray) -> None:
@@ -101,12 +107,6 @@ def _count_blanks(*losses: np.ndarray) -> None:
 def _said(models) -> str:
     names = [figures.method_style(name).label for name in models]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _dimensions(run: Run) -> str:
-    """The number of weights, if the run recorded it."""
-    count = run.results.get("parameters")
-    return f"{count:,}" if count else "many"
 
 
 guarded(page)()

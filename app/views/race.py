@@ -14,7 +14,7 @@ from app.widgets.race_form import asks_for_form, open_form, race_form
 from app.widgets.race_status import live_controls, state_banner
 from app.widgets.rate_tiles import rate_tiles
 from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
-from app.widgets.run_name import origin
+from app.widgets.run_name import trained_as
 from app.widgets.run_picker import pick_run
 from ngf_core.runs import Run
 
@@ -129,15 +129,15 @@ def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) 
 
 
 def _what_it_sees(run: Run, step: int | None) -> None:
-    recording, source = state.recording(run), origin(run, state.store())
-    if source is None or not recording.samples:
+    recording, model = state.recording(run), trained_as(run, state.store())
+    if model is None or not recording.samples:
         st.caption("The training run behind this race is not here, so its sample images "
                    "cannot be named.")
         return
     st.subheader("What it sees", anchor=False)
-    backdoored = source.config.attack != "none"
+    backdoored = model.attack != "none"
     triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
-    prediction_strip(recording, state.class_names(source.config.dataset),
+    prediction_strip(recording, state.class_names(model.dataset),
                      methods=recording.methods, triggered=triggered, step=step,
                      key="race_pictures", columns=2)
     st.caption(f"Answers with their confidence "

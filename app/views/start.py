@@ -11,7 +11,6 @@ from app.widgets.prediction_strip import prediction_strip
 from app.widgets.race_card import race_card
 from app.widgets.rate_tiles import rate_tiles
 from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
-from app.widgets.run_name import origin
 from app.widgets.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.teaser import landscape_teaser, spectrum_teaser
 from ngf_core.runs import Run
@@ -82,13 +81,11 @@ def _your_turn(chosen: Scenario) -> None:
         landscape_teaser(chosen.run, TEXT["landscape"])
     with right:
         spectrum_teaser(chosen.run, TEXT["spectrum"])
-        source = origin(chosen.run, state.store())
         st.subheader("Your turn", anchor=False)
         if st.button("Train it for real", type="primary", icon=":material/play_arrow:",
                      key="train_it"):
-            config = source.config if source else None
-            asked = {"attack": config.attack, "dataset": config.dataset} if config else None
-            st.switch_page("app/views/configure.py", query_params=asked)
+            st.switch_page("app/views/configure.py", query_params={
+                "dataset": chosen.dataset, "attack": chosen.attack})
 
 
 guarded(page)()

@@ -47,7 +47,7 @@ def _live(run: Run, draw: Callable[[Run], None] | None) -> None:
         bar.progress(0.0, text=message or f"The run is {status}.")
     else:
         share = min(progress["done"] / max(progress["total"], 1), 1.0)
-        bar.progress(share, text=_text(progress))
+        bar.progress(share, text=_text(progress, share))
     if button.button("Cancel", icon=":material/stop:", key=f"cancel_{run.id}", width="stretch"):
         jobs.cancel(run)
         st.toast("Stopping; what was computed is kept.")
@@ -55,7 +55,7 @@ def _live(run: Run, draw: Callable[[Run], None] | None) -> None:
         draw(run)
 
 
-def _text(progress: dict) -> str:
+def _text(progress: dict, share: float) -> str:
     eta = progress.get("eta")
     left = "" if eta is None else f", about {duration(eta)} left"
-    return f"{progress['text']} ({progress['done']} of {progress['total']}{left})"
+    return f"{progress['text']} ({share:.0%}{left})"

@@ -32,15 +32,19 @@ def measurement(config: type, labels: Mapping[str, str], empty: str) -> Run | No
         return None
     model_notice(source)
     made = {run.id: run for run in state.store().list(kind) if run.manifest["source"] == source.id}
-    with st.expander(f"Compute {'another' if made else 'the'} {kind}", expanded=not made,
-                     icon=":material/add:", key=f"{kind}_form_{source.id}_{len(made)}"):
-        _form(config, labels, source)
+    # The form is made only when it is open: its cost estimate has to import torch.
+    box = st.expander(f"Compute {'another' if made else 'the'} {kind}", expanded=not made,
+                      icon=":material/add:", key=f"{kind}_form_{source.id}_{len(made)}",
+                      on_change="rerun")
+    if box.open:
+        with box:
+            _form(config, labels, source)
     if not made:
         st.info(f"The {kind} of these models was not computed yet.", icon=":material/search_off:")
         return None
     run = made[_pick(kind, made)]
     done = follow(run, address=kind)
-    return run if done or run.has(kind) else None
+    return run if done or run.has(kind) and not run.live else None
 
 
 def _seed_address(kind: str) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from app import jobs, state
 from app.text import sections
 from app.theme import style
+from app.widgets.cost_line import cost_line
 from app.widgets.notice import show_error
 from app.widgets.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -39,6 +40,8 @@ def race_form() -> None:
         st.page_link("app/views/configure.py", label="Train a model")
         return
     config = _ask(source)
+    if config.methods:
+        cost_line(config)
     with st.container(horizontal=True):
         go = st.button("Start race", type="primary", icon=":material/flag:", key="start_race",
                        disabled=not config.methods)
@@ -55,10 +58,8 @@ def _ask(source: Run) -> PurifyConfig:
         methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
                            selection_mode="multi", key="form_methods", help=_help("methods"),
                            format_func=lambda name: style(name).label)
-        layers = state.layer_names(source.config.arch)
-        layer = st.selectbox("Tuned layer", layers, key="form_layer", help=_help("layer"),
-                             index=layers.index(_default("layer"))
-                             if _default("layer") in layers else 0)
+        layer = st.selectbox("Tuned layer", state.layer_names(source.config.arch),
+                             key="form_layer", help=_help("layer"))
     with right:
         augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
                                        default=_default("augment"), required=True,

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import jobs, state
+from app.widgets.cost_line import duration
 from ngf_core.runs import Run
 
 ENDED = {"failed": (st.error, "This race failed"),
@@ -49,4 +50,4 @@ def _progress_text(progress: dict, stopping: bool, paused: bool) -> str:
     if paused:
         return f"Paused after {progress['text']}"
     eta = progress.get("eta")
-    return progress["text"] + (f", about {eta:.0f} s left" if eta else "")
+    return progress["text"] + (f", about {duration(eta)} left" if eta else "")

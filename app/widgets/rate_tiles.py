@@ -10,13 +10,17 @@ from app.text import define
 from app.theme import style
 from app.wilson import wilson
 
+WIDE = 6
+
 
 def rate_tiles(recording: Recording, methods: Sequence[str], *, step: int | None = None,
                metrics: Sequence[str] = ("asr", "acc"), key: str) -> None:
     """Draw one tile a method and metric, at a step or at the newest point."""
     before = recording.before()
     shown = [m for m in metrics if m in recording.metrics]
-    with st.grid(columns=max(1, len(methods) * len(shown)), min_column_width=170, key=key):
+    tiles = len(methods) * len(shown)
+    columns = tiles if tiles <= WIDE else len(shown)
+    with st.grid(columns=max(1, columns), min_column_width=150, key=key):
         for method in methods:
             for metric in shown:
                 _tile(f"{style(method).label} {METRICS[metric].label}", metric,

@@ -15,6 +15,7 @@ from app.widgets.follow import follow
 from app.widgets.notice import model_notice
 from app.widgets.run_name import run_name
 from app.widgets.run_table import results_table
+from app.widgets.training import training_curve
 from ngf_core.cli import command_line
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
@@ -90,6 +91,9 @@ def _results(run: Run) -> None:
 
 
 def _curves(run: Run) -> None:
+    if run.kind == "train":
+        training_curve("Rates on test images after each epoch; ASR thick, ACC thin.", run)
+        return
     points = run.points()
     methods = list(dict.fromkeys(points["method"]))
     shown = [m for m in ("asr", "acc") if m in set(points.dropna(subset="value")["metric"])]
@@ -114,17 +118,19 @@ def _delete_button(run: Run) -> None:
     reason = "It ships with NGF Lab." if run.shipped else "Cancel it first." if run.live else None
     if st.button("Delete", icon=":material/delete:", key="run_delete", disabled=bool(reason),
                  help=reason):
-        _confirm(run)
+        confirm_delete(run)
 
 
 @st.dialog("Delete this run?")
-def _confirm(run: Run) -> None:
+def confirm_delete(run: Run) -> None:
+    """Ask before deleting a run; say how many others came from it."""
     text = sections("runs")
     st.markdown(text["delete"])
     st.code(run.id, language=None, wrap_lines=True)
     others = sum(other.manifest["source"] == run.id for other in state.store().list())
     if others:
-        st.warning(text["dependents"].format(count=others))
+        st.warning(text["dependents"].format(
+            count=f"{others} other run{'s' * (others > 1)}"))
     if st.button("Delete it", type="primary", key="run_delete_sure"):
         try:
             run.delete()

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from app.theme import style
+from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
 
@@ -11,14 +12,19 @@ ATTACKS = {"none": "benign", "badnets": "BadNets", "blend": "Blend", "sig": "SIG
            "wanet": "WaNet"}
 
 
-def origin(run: Run, store: RunStore) -> Run | None:
-    """The training run at the root of a run's sources; None where the chain is broken."""
+def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
+    """How the model at the root of a run's sources was trained; None where the chain is broken.
+
+    A finished purify run says so itself, so the training run may be gone.
+    """
     try:
         while run.config.kind != "train":
+            if "train_config" in run.results:
+                return TrainConfig(**run.results["train_config"])
             run = store.get(run.config.source)
-    except NGFError:
+        return run.config
+    except (NGFError, TypeError):
         return None
-    return run
 
 
 def attack_name(attack: str) -> str:
@@ -27,19 +33,19 @@ def attack_name(attack: str) -> str:
 
 
 def run_name(run: Run, store: RunStore) -> str:
-    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF against SGD on
+    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD on
     blocks.2.conv1 (22 Nov 14:03, 1f3a)".
 
     It never changes while a run lives: Streamlit knows a select box's choice by its label.
     """
-    root = origin(run, store)
-    about = (f"{DATASETS.get(root.config.dataset, root.config.dataset)}, "
-             f"{attack_name(root.config.attack)}" if root else "source missing")
+    model = trained_as(run, store)
+    about = (f"{DATASETS.get(model.dataset, model.dataset)}, {attack_name(model.attack)}"
+             if model else "source missing")
     config = run.config
     if config.kind == "train":
         about += f", seed {config.seed}"
     elif config.kind == "purify":
-        methods = " against ".join(style(m).label for m in config.methods)
+        methods = ", ".join(style(m).label for m in config.methods)
         about += f": {methods} on {config.layer}"
     shipped = "shipped, " if run.shipped else ""
     return f"{about} ({shipped}{_when(run)}, {run.id[-4:]})"

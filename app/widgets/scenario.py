@@ -1,12 +1,13 @@
 """The scenarios of Start: one finished race for each data set and attack."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 from app import state
-from app.widgets.run_name import DATASETS, attack_name, origin
+from app.widgets.run_name import DATASETS, attack_name, trained_as
 from ngf_core.runs import Run, RunStore
 
 
@@ -27,19 +28,24 @@ class Scenario:
 def scenarios(store: RunStore) -> dict[str, Scenario]:
     """Scenarios by address word, e.g. "signs-badnets": shipped races, else your own, newest first.
 
-    Where several races share data set and attack, the one of seed 0 with the default settings
-    that comes first is the scenario.
+    Where several races share data set and attack, the one with the fewest settings off their
+    defaults is the scenario, then the one of the lowest seed, then the newest.
     """
     races = [run for run in store.list("purify") if run.state == "done"]
     shipped = [run for run in races if run.shipped]
     found: dict[str, Scenario] = {}
-    for run in sorted(shipped or races, key=lambda run: run.config.seed):
-        source = origin(run, store)
-        if source and source.config.attack != "none":
-            config = source.config
-            found.setdefault(f"{config.dataset}-{config.attack}",
-                             Scenario(run, config.dataset, config.attack))
+    for run in sorted(shipped or races, key=_departures):
+        model = trained_as(run, store)
+        if model and model.attack != "none":
+            found.setdefault(f"{model.dataset}-{model.attack}",
+                             Scenario(run, model.dataset, model.attack))
     return dict(sorted(found.items(), key=_order))
+
+
+def _departures(run: Run) -> tuple[int, int]:
+    config = run.config
+    fields = [f for f in dataclasses.fields(config) if f.name not in ("source", "seed")]
+    return sum(getattr(config, f.name) != f.default for f in fields), config.seed
 
 
 def _order(item: tuple[str, Scenario]) -> tuple[bool, bool, str]:

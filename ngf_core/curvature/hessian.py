@@ -28,7 +28,7 @@ class HessianOperator:
     gradients, mode and requires_grad stay as they are, and later changes to them are not seen.
     The graph of the gradient is built once and kept, so that a product is one backward pass
     through it (Pearlmutter, Neural Computation 6, 1994); its memory grows with n, however the
-    samples are batched.
+    samples are batched. Products run on the model's device.
 
     inputs: (n, ...) float, or uint8 images, which count as x / 255. targets: (n,) labels.
     batch_size: samples per graph; each sample weighs 1/n in any case.
@@ -51,20 +51,20 @@ class HessianOperator:
             for x, y in zip(inputs.split(batch_size), targets.split(batch_size), strict=True)]
 
     def matvec(self, v: Tensor) -> Tensor:
-        """H v, shape (P,), in the operator's dtype."""
+        """H v, shape (P,), in the operator's dtype, on the device of `v`."""
         if v.shape != (self.size,):
             raise ConfigError("v", f"its shape is {tuple(v.shape)}",
                               f"Give a vector of shape ({self.size},).")
-        v = v.to(self.dtype)
-        total = torch.zeros(self.size, dtype=self.dtype)
+        wide = v.to(self._parameters[0].device, self.dtype)
+        total = torch.zeros_like(wide)
         for gradient in self._gradients:
             # Where no chosen parameter enters the loss twice there is no graph: zero curvature.
             if gradient.requires_grad:
-                parts = torch.autograd.grad(gradient, self._parameters, v, retain_graph=True,
+                parts = torch.autograd.grad(gradient, self._parameters, wide, retain_graph=True,
                                             allow_unused=True, materialize_grads=True)
                 total += torch.cat([part.reshape(-1) for part in parts])
         self.products += 1
-        return total
+        return total.to(v.device)
 
     def __matmul__(self, v: Tensor) -> Tensor:
         return self.matvec(v)
@@ -73,7 +73,7 @@ class HessianOperator:
         """The whole matrix (P, P), by P products. ConfigError if P exceeds LARGEST_DENSE."""
         if self.size > LARGEST_DENSE:
             raise ConfigError("parameters", f"a dense Hessian of {self.size} parameters is too "
-                              f"large", f"Name parameters with at most {LARGEST_DENSE} numbers in all.")
+                              f"large", f"Name some with at most {LARGEST_DENSE} numbers in all.")
         return torch.stack([self.matvec(row) for row in torch.eye(self.size, dtype=self.dtype)], 1)
 
     def scipy(self) -> LinearOperator:
@@ -113,7 +113,6 @@ def _chosen(model: nn.Module, names: Sequence[str] | None) -> list[nn.Parameter]
             raise ConfigError("parameters", f"this network has no parameter {name!r}",
                               f"Choose among {', '.join(named)}.")
     for name, p in named.items():
-        p.grad = None
         p.requires_grad_(name in names)
     return [p for p in named.values() if p.requires_grad]
 
@@ -125,8 +124,9 @@ def _as_float(x: Tensor, dtype: torch.dtype) -> Tensor:
 def _gradient(model: nn.Module, x: Tensor, y: Tensor, n: int,
               parameters: list[nn.Parameter]) -> Tensor:
     """The batch's share of dL/dw, shape (P,), with its graph."""
+    where = parameters[0].device
     with torch.enable_grad():
-        logits = model(x)
+        logits, y = model(x.to(where)), y.to(where)
         if y.min() < 0 or y.max() >= logits.shape[1]:
             raise ConfigError("targets", f"labels run from {y.min()} to {y.max()}",
                               f"This network knows the labels 0 to {logits.shape[1] - 1}.")
@@ -135,7 +135,7 @@ def _gradient(model: nn.Module, x: Tensor, y: Tensor, n: int,
             raise NGFError("The loss of this model on these inputs is not finite, so it has no "
                            "Hessian. Check the weights and the inputs for inf and nan.")
         if not loss.requires_grad:
-            return torch.zeros(sum(p.numel() for p in parameters), dtype=loss.dtype)
+            return loss.new_zeros(sum(p.numel() for p in parameters))
         parts = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True,
                                     materialize_grads=True)
         return torch.cat([part.reshape(-1) for part in parts])

@@ -4,7 +4,7 @@ What the adapter repairs, and why:
 - `hessian(...)` adds its gradient to whatever `.grad` holds, so a second one made on the same model
   doubles every result, and one made after training mixes in a stale gradient; it forces evaluation
   mode and leaves it; and `.grad` keeps a cycle of graphs alive. Here each call has its own copy of
-  the model, cleared before and after.
+  the model, without gradients, cleared afterwards.
 - `cuda=True` is the default; here it is False.
 - its probes come from the global random state; here from a seed, and that state is put back.
 - `trace` stops when two running means happen to agree (with a negative trace: always after two
@@ -46,13 +46,13 @@ def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: i
     with _pyhessian(model, inputs, targets, seed) as theirs:
         # No change is below minus infinity, so the stopping rule never fires.
         samples = torch.tensor(theirs.trace(maxIter=probes, tol=-math.inf), dtype=torch.float64)
-    return Estimate(samples.mean().item(), samples.std().item() / math.sqrt(probes), probes)
+    spread = samples.std().item() / math.sqrt(len(samples))
+    return Estimate(samples.mean().item(), spread, len(samples))
 
 
 @contextmanager
 def _pyhessian(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int) -> Iterator[hessian]:
     private = copy.deepcopy(model).eval()
-    private.zero_grad(set_to_none=True)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         try:

@@ -59,16 +59,8 @@ def load_source(run_id: str, store: RunStore) -> Source:
         raise RunError(f"Run {run.id} is a {run.kind} run and holds no model. "
                        "Name a train or purify run.")
     dataset = load_dataset(train.dataset)
-    _check_data(run, dataset)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
     return Source(train, dataset, attack_of(train, dataset), models, layer)
-
-
-def _check_data(run: Run, dataset: Dataset) -> None:
-    made_on = run.manifest.get("data_sha")
-    if made_on not in (None, dataset.sha256):
-        raise RunError(f"Run {run.id} was made on other images than {dataset.name} has here "
-                       f"({made_on[:8]} against {dataset.sha256[:8]}). Train again on this data.")
 
 
 def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn.Module:

@@ -10,18 +10,23 @@ from ngf_core.errors import NGFError
 
 @dataclass(frozen=True)
 class NaturalDirection:
-    """`direction` d = (F + lambda I)^-1 g (P,), the damping lambda used, and d^T F d."""
+    """`direction` d = (F + lambda I)^-1 g (P,), the damping lambda used, and its squared `length`.
+
+    The length is measured in the damped metric, d^T (F + lambda I) d = g^T d. Plain d^T F d would
+    not do for a trust region: a Fisher of few samples has a large null space, and what g has there
+    is divided by lambda alone and costs d^T F d nothing.
+    """
 
     direction: Tensor
     damping: float
-    curvature: float
+    length: float
 
 
 def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -> NaturalDirection:
     """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), lambda = rho tr(F) / r.
 
     In sample space (r < P) by Woodbury: with K = R R^T and s = (K + lambda I)^-1 R g,
-    d = (g - R^T s) / lambda and R d = s. Otherwise the P x P system itself. Cholesky in float64.
+    d = (g - R^T s) / lambda. Otherwise the P x P system itself. Cholesky in float64.
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
     r, parameters = rows.shape
@@ -33,11 +38,9 @@ def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -
     if r < parameters:
         solved = _solve(rows @ rows.T, damping, rows @ gradient)
         direction = (gradient - rows.T @ solved.to(rows.dtype)) / damping
-        image = solved
     else:
         direction = _solve(rows.T @ rows, damping, gradient).to(rows.dtype)
-        image = rows @ direction
-    return NaturalDirection(direction, damping, float(image.double().square().sum()))
+    return NaturalDirection(direction, damping, float(gradient.double() @ direction.double()))
 
 
 def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 Natural Gradient Fine-tuning").
 
     L(w) = CE(w; clean batch) + eta/2 sum_i Fbar_ii (w_i - wbar_i)^2
-    w   <- w - s (F + lambda I)^-1 grad L(w),     s = min(1, sqrt(B_t / d^T F d))
+    w   <- w - s (F + lambda I)^-1 grad L(w),     s = min(1, sqrt(B_t / d^T (F + lambda I) d))
 
 Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
 same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
@@ -62,12 +62,12 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             rows = fisher_rows(config.fisher, tapped, y, labels)
             natural = natural_direction(rows, gradient, config.damping)
             bound = config.kl_bound * cosine(step, config.steps)
-            scale = min(1.0, math.sqrt(bound / max(natural.curvature, 1e-30)))
+            scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
             scale = _accept(model, parameters, weights, natural.direction, scale, x, y,
                             loss.item() + math.log(tapped.logits.shape[1]), step)
             if config.batchnorm == "recalibrated":
                 recalibrate_batchnorm(model, still)
-        yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.curvature)
+        yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.length)
 
 
 def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: PurifyConfig,

@@ -24,7 +24,7 @@ from ngf_core.purify import PURIFIERS
 class Step:
     """One update: its number from 1, the clean batch's loss before it, tuning seconds so far.
 
-    `kl` is s^2 d^T F d of a natural step, an estimate of twice the KL divergence it caused.
+    `kl` is s^2 d^T (F + lambda I) d of a natural step, about twice the KL divergence it caused.
     """
 
     step: int

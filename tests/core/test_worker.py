@@ -101,6 +101,8 @@ def test_only_a_waiting_run_can_be_launched(store):
 def test_cancel_while_running_keeps_the_curves(store):
     run = start(store, fake.SLOW, epochs=400)
     until(lambda: run.progress() is not None)
+    pid = run.manifest["pid"]
+    assert os.getsid(pid) == pid, "it would die with the terminal that started it"
     jobs.cancel(run).join()
     assert (run.state, run.manifest["state"]) == ("cancelled", "cancelled")
     assert run.message.startswith("Cancelled at step ") and " of 400" in run.message

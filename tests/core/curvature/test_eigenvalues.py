@@ -59,12 +59,35 @@ def test_converged_means_the_tolerance_asked_for():
     assert pairs.residuals.max() > 0
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_the_tolerance_is_relative_to_the_largest_eigenvalue(scale):
+    plain, scaled = outliers(), Matrix(scale * outliers().entries)
+    for matrix in (plain, scaled):
+        top_eigenvalues(matrix, 5, generator=seeded(0))
+    assert scaled.products == plain.products
+
+
 def test_a_repeated_eigenvalue_needs_the_check():
     matrix = with_spectrum([9.0, 9.0, 5] + torch.linspace(-1, 1, 57).tolist())
     without = top_eigenvalues(matrix, 2, generator=seeded(0), check=False)
     checked = top_eigenvalues(matrix, 2, generator=seeded(0))
     assert torch.allclose(without.values, torch.tensor([9.0, 5]).double(), atol=1e-3)
     assert torch.allclose(checked.values, torch.tensor([9.0, 9]).double(), atol=1e-3)
+
+
+def test_residuals_of_near_repeats_are_true_at_a_loose_tolerance_too():
+    matrix = with_spectrum([10.0, 9.0, 8.95, 5] + torch.linspace(-1, 1, 56).tolist())
+    pairs = top_eigenvalues(matrix, 3, tolerance=0.01, generator=seeded(0))
+    assert torch.allclose(pairs.values, torch.tensor([10.0, 9, 8.95]).double(), atol=0.1)
+    v = pairs.vectors
+    true = (v @ matrix.entries - pairs.values[:, None] * v).norm(dim=1)
+    assert torch.allclose(pairs.residuals, true, atol=1e-9) and true.min() > 1e-3
+
+
+def test_equal_eigenvalues_beyond_k_are_not_chased():
+    matrix = with_spectrum([2.0] * 20)
+    top_eigenvalues(matrix, 5, generator=seeded(0))
+    assert matrix.products <= 12
 
 
 def test_a_quadratic_has_its_closed_form():

@@ -38,6 +38,14 @@ def test_no_ghosts_in_float32_long_after_convergence():
     assert torch.allclose(values[:6], descending(matrix.entries)[:6], atol=1e-3)
 
 
+def test_one_pass_would_not_be_orthogonal_after_a_start_close_to_an_eigenvector():
+    matrix = outliers(80)
+    top = torch.linalg.eigh(matrix.entries)[1][:, -1]
+    start = top + 1e-9 * torch.randn(80, generator=seeded(0), dtype=torch.float64)
+    q = lanczos(matrix.matvec, 80, 30, start=start).basis
+    assert torch.allclose(q @ q.T, torch.eye(30).double(), atol=1e-13)
+
+
 def test_residuals_and_vectors_are_true():
     matrix = with_spectrum(torch.linspace(-3, 5, 50))
     pairs = ritz(run(matrix, 12))

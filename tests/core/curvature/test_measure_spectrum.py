@@ -6,9 +6,9 @@ import weakref
 import pytest
 import torch
 
-from ngf_core.curvature import hessian, measure_spectrum
+from ngf_core.curvature import HessianOperator, hessian, measure_spectrum, spectral_density
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import case, dense_hessian, descending
+from tests.core.curvature.dense import case, dense_hessian, descending, seeded
 
 SMALL = {"k": 3, "probes": 3, "steps": 12, "trace_probes": 40}
 
@@ -30,6 +30,8 @@ def test_the_first_run_goes_on_until_the_eigenvalues_have_converged():
     short = measure_spectrum(model, x, y, k=3, probes=1, steps=2, trace_probes=2)
     assert short.converged.all()
     assert torch.allclose(short.eigenvalues, descending(dense_hessian(model, x, y))[:3], rtol=0.01)
+    two_steps = spectral_density(HessianOperator(model, x, y), 1, 2, seeded(0))
+    assert torch.equal(short.density.values, two_steps.values)
 
 
 def test_a_named_layer():

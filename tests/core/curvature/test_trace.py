@@ -5,7 +5,7 @@ import torch
 
 from ngf_core.curvature import HessianOperator, trace
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import case, dense_hessian, outliers, seeded
+from tests.core.curvature.dense import Matrix, case, dense_hessian, outliers, seeded
 
 SEEDS = 200
 
@@ -50,6 +50,12 @@ def test_the_standard_error_is_the_spread_between_estimates():
     spread = torch.tensor([e.value for e in found]).std()
     stated = torch.tensor([e.standard_error for e in found]).square().mean().sqrt()
     assert 0.8 < spread / stated < 1.25
+
+
+def test_signs_leave_no_error_on_a_diagonal_matrix():
+    diagonal = torch.diag(torch.linspace(-2, 5, 20, dtype=torch.float64))
+    found = trace(Matrix(diagonal), 3, seeded(0))
+    assert found.value == pytest.approx(30, abs=1e-9) and found.standard_error < 1e-9
 
 
 def test_deflating_everything_is_exact():

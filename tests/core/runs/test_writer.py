@@ -86,13 +86,13 @@ def test_checksums_are_those_of_the_files(store):
 
 def test_a_damaged_or_missing_file_is_named(store):
     run = make_run(store, "purify")
-    path = run.path / "path_ngf.npz"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(RunError, match=f"path_ngf.npz of run {run.id} is damaged"):
-        run.arrays("path_ngf")
-    path.unlink()
+    weights = run.path / "after_ngf.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunError, match=f"after_ngf.safetensors of run {run.id} is damaged"):
+        run.tensors("after_ngf")
+    (run.path / "path_ngf.npz").unlink()
     with pytest.raises(RunError, match="has no file path_ngf.npz .its state is done"):
         run.arrays("path_ngf")
 

@@ -1,0 +1,58 @@
+"""The training run that Configure started: its progress, its curve, its numbers."""
+
+import functools
+
+import streamlit as st
+
+from app import state
+from app.figures.curves import curve_table, race_alt, race_options
+from app.widgets.address import run_in_address
+from app.widgets.appearance import is_dark
+from app.widgets.figure_card import figure_card
+from app.widgets.follow import follow
+from app.widgets.notice import model_notice
+from app.widgets.result_tiles import result_tiles
+from app.widgets.run_name import run_name
+from ngf_core.runs import Run
+
+
+def followed_training(caption: str) -> bool:
+    """Follow the training run in ?run=, then show its numbers and the next step.
+
+    `caption` goes below its curve. True while the run lives: a form should then stay away, since
+    a page that is still making images would hold back the curve.
+    """
+    run = run_in_address()
+    if run is None:
+        return False
+    if run.kind != "train":
+        st.info(f"Run {run.id} is no training run; this page follows training runs.")
+        st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
+        return False
+    curve = functools.partial(training_curve, caption)
+    with st.container(border=True, key="started"):
+        st.markdown(f"**{run_name(run, state.store())}**")
+        if follow(run, draw=curve):
+            model_notice(run)
+            result_tiles(run.results["train"], key="trained")
+            curve(run)
+            if st.button("Race NGF against SGD on this model", key="race", type="primary",
+                         icon=":material/flag:"):
+                st.switch_page("app/views/race.py", query_params={"source": run.id})
+    live = run.live
+    if live and st.button("Configure another model", icon=":material/add:", key="another"):
+        state.write_url("run", None)
+        st.rerun()
+    return live
+
+
+def training_curve(caption: str, run: Run) -> None:
+    """ACC and ASR of a training run after each epoch, so far."""
+    points = run.points()
+    metrics = ["asr", "acc"] if run.config.attack != "none" else ["acc"]
+    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs), dark=is_dark())
+    options["xAxis"]["name"] = "Epoch"
+    options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]
+    figure_card(options, key="train_curve", caption=caption, live=True, height=300,
+                filename=f"training-{run.id}", alt=race_alt(points, ["train"], metrics),
+                table=curve_table(points, metrics))

@@ -1,0 +1,133 @@
+"""Configure: the form, its errors, the images, and the run it starts and follows."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.widgets.address import fits
+from ngf_core.config import TrainConfig
+from tests.app import stand_ins
+from tests.app.stand_ins import address
+from tests.factory import make_run
+
+
+@pytest.mark.parametrize(("text", "whole", "fitting"), [
+    ("3", True, True), ("3.5", True, False), ("3.5", False, True), ("nan", False, False),
+    ("inf", False, False), ("11", True, False), ("ten", False, False), ("1e0", False, True)])
+def test_which_numbers_of_an_address_fit(text: str, whole: bool, fitting: bool) -> None:
+    assert fits(text, 1, 10, whole) is fitting
+
+
+@pytest.fixture
+def started(monkeypatch, runs) -> list:
+    return stand_ins.install(monkeypatch, runs)
+
+
+def text_of(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.error, *app.info, *app.success, *app.warning]
+    return " ".join(str(part.value) for part in parts)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_nothing_starts_by_itself(open_page, started) -> None:
+    app = open_page("configure")
+    assert not app.exception and not app.error
+    assert "Train this model" in labels(app)
+    assert started == []
+
+
+def test_poison_rate_is_shown_with_its_count_and_the_cost(open_page, started) -> None:
+    text = text_of(open_page("configure", poison_rate="0.05"))
+    assert "475 of 4,750" in text and "5.0%" in text
+    assert "About 38 s and 4.2 MB" in text
+
+
+def test_the_address_is_the_form(open_page, started) -> None:
+    app = open_page("configure", dataset="digits", attack="blend", poison_rate="0.05", target="3",
+                    seed="4", budget="own", epochs="9", strength="published")
+    app.button(key="train").click().run()
+    assert started == [TrainConfig(dataset="digits", attack="blend", poison_rate=0.05, target=3,
+                                   seed=4, epochs=9, strength="published")]
+
+
+def test_quick_and_full_budgets(open_page, started) -> None:
+    app = open_page("configure")
+    app.button(key="train").click().run()
+    assert started[0].epochs == 6
+    app = open_page("configure", budget="full")
+    app.button(key="train").click().run()
+    assert started[1] == TrainConfig()
+
+
+def test_the_page_follows_the_run_it_started(open_page, started, runs) -> None:
+    app = open_page("configure")
+    app.button(key="train").click().run()
+    run = runs.list("train")[0]
+    assert address(app, "run") == run.id
+    assert f"cancel_{run.id}" in {button.key for button in app.button}
+    assert "Train this model" not in labels(app)
+
+
+def test_an_impossible_setting_is_named_at_its_field(open_page, started) -> None:
+    app = open_page("configure", poison_rate="0.2")
+    assert [error.value for error in app.error] == [
+        "There are too few images of that class. Use at most 0.1."]
+    assert "Train this model" not in labels(app)
+
+
+def test_values_that_do_not_fit_give_the_default_and_a_toast(open_page, started) -> None:
+    app = open_page("configure", attack="zzz", seed="many", poison_rate="7")
+    toasts = " ".join(toast.value for toast in app.toast)
+    assert "attack=zzz" in toasts and "seed=many" in toasts and "poison_rate=7" in toasts
+    assert len(app.toast) == 3
+    app.button(key="train").click().run()
+    assert started == [TrainConfig(epochs=6)]
+
+
+def test_a_benign_model_asks_for_no_trigger(open_page, started) -> None:
+    app = open_page("configure", attack="none")
+    assert "poison_rate" not in {field.key for field in app.number_input}
+    app.button(key="train").click().run()
+    assert started == [TrainConfig(attack="none", epochs=6)]
+
+
+def test_an_identical_finished_run_is_offered(open_page, started, runs) -> None:
+    run = make_run(runs, "train", epochs=6)
+    app = open_page("configure")
+    assert run.id in text_of(app) and "Reuse this run" in labels(app)
+    app.button(key="reuse").click().run()
+    assert address(app, "run") == run.id and started == []
+
+
+def test_a_run_of_another_seed_is_not_identical(open_page, started, runs) -> None:
+    make_run(runs, "train", epochs=6, seed=1)
+    assert "Reuse this run" not in labels(open_page("configure"))
+
+
+def test_a_finished_run_shows_its_numbers_and_the_race(open_page, started, runs) -> None:
+    run = make_run(runs, "train")
+    app = open_page("configure", run=run.id)
+    assert not app.exception
+    tiles = {tile.label: tile for tile in app.metric}
+    assert list(tiles) == ["ACC", "ASR", "RA"]
+    assert "n = 900" in tiles["ASR"].delta
+    assert "Race NGF against SGD on this model" in labels(app)
+
+
+@pytest.mark.parametrize(("state", "sentence"), [
+    ("failed", "no longer finite"), ("lost", "worker died"), ("cancelled", "Cancelled at step")])
+def test_a_run_that_ended_badly_says_why_and_starts_again(open_page, started, runs, state,
+                                                         sentence) -> None:
+    run = make_run(runs, "train", state=state)
+    app = open_page("configure", run=run.id)
+    assert sentence in text_of(app)
+    app.button(key=f"again_{run.id}").click().run()
+    assert started == [run.config]
+
+
+def test_an_unknown_run_is_a_card_and_the_form_stays(open_page, started) -> None:
+    app = open_page("configure", run="20200101-000000-train-x-00000000")
+    assert "There is no run" in app.info[0].value
+    assert "Train this model" in labels(app)

@@ -1,0 +1,63 @@
+"""The sentence says what the numbers say, and nothing kinder."""
+
+import pytest
+
+from app.widgets.outcome import outcome, protocol
+from app.wilson import wilson
+from ngf_core.config import PurifyConfig
+
+
+def rates(acc, asr, ra, n=100):
+    values = {"acc": acc, "asr": asr, "ra": ra}
+    return {name: {"hits": round(value * n), "n": n} for name, value in values.items()}
+
+
+BEFORE = rates(0.99, 0.96, 0.03)
+
+
+def test_a_removed_backdoor_is_called_removed():
+    text = outcome({"before": BEFORE, "ngf": rates(0.98, 0.01, 0.97)}, ("ngf",))
+    assert "works on 96.0 % of 100 images" in text
+    assert "NGF removed the backdoor: the trigger works on 1.0 %, ACC is 98.0 %." in text
+
+
+@pytest.mark.parametrize("method, label", [("ngf", "NGF"), ("sgd", "SGD")])
+def test_an_asr_above_ten_percent_is_called_not_removed(method, label):
+    text = outcome({"before": BEFORE, method: rates(0.98, 0.11, 0.85)}, (method,))
+    assert f"{label} did not remove the backdoor" in text
+
+
+def test_damage_is_not_called_cure():
+    text = outcome({"before": BEFORE, "ngf": rates(0.90, 0.01, 0.30)}, ("ngf",))
+    assert "silenced the trigger but did not cure" in text and "only 30.0 %" in text
+
+
+def test_an_undefined_asr_is_not_called_removed():
+    result = rates(0.9, 0.0, 0.0) | {"asr": {"hits": 0, "n": 0}, "ra": {"hits": 0, "n": 0}}
+    text = outcome({"before": BEFORE, "ngf": result}, ("ngf",))
+    assert "not measured (n = 0)" in text
+
+
+def test_an_early_stop_is_said():
+    result = rates(0.9, 0.5, 0.4) | {"stopped": "The loss grew."}
+    assert "NGF stopped early" in outcome({"before": BEFORE, "ngf": result}, ("ngf",))
+
+
+def test_a_benign_model_has_nothing_to_remove():
+    before = rates(0.99, 0, 0) | {"asr": None, "ra": None}
+    assert "benign" in outcome({"before": before, "ngf": before}, ("ngf",))
+
+
+def test_the_protocol_names_what_decides():
+    config = PurifyConfig(source="x", methods=("ngf", "finetune"), augment="crop", seconds=30.0)
+    text = protocol(config, {"clean_images": 250})
+    for part in ("blocks.2.conv1", "250 clean images", "crop augmentation", "BatchNorm recalibrated",
+                 "100 steps or 30 s", "fine-tuning changes all layers"):
+        assert part in text
+
+
+@pytest.mark.parametrize("hits, n", [(0, 10), (10, 10), (3, 270), (864, 900)])
+def test_the_interval_is_the_core_s(hits, n):
+    from ngf_core.metrics import wilson as core
+
+    assert wilson(hits, n) == pytest.approx(core(hits, n), abs=1e-12)

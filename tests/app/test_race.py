@@ -1,0 +1,189 @@
+"""Race: live, replayed, ended in every way, started from the form, reached by good and bad links."""
+
+import pytest
+
+from app import jobs
+from ngf_core.errors import ConfigError
+from tests.factory import make_run
+
+
+def tile(app, label):
+    return next(m.value for m in app.metric if m.label == label)
+
+
+def keys(app):
+    return {b.key for b in app.button}
+
+
+@pytest.fixture
+def started(monkeypatch, runs):
+    """The configs that jobs.start was asked for; nothing is launched."""
+    asked = []
+
+    def start(config):
+        asked.append(config)
+        return runs.create(config)
+
+    monkeypatch.setattr(jobs, "start", start)
+    monkeypatch.setattr(jobs, "restart", lambda run: start(run.config))
+    return asked
+
+
+def test_a_finished_race_rests_at_its_end(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    assert not app.exception and not app.error
+    assert (tile(app, "NGF ASR"), tile(app, "SGD ASR")) == ("1.0 %", "62.0 %")
+    assert any("0.5 to 1.9 %, n = 900" in c.value for c in app.caption)
+    assert any("NGF removed the backdoor" in m.value for m in app.markdown)
+
+
+def test_stepping_back_shows_an_earlier_evaluation(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    app.select_slider(f"race_{run.id}_slider").set_value(0).run()
+    assert tile(app, "NGF ASR") == "96.0 %"
+    app.button(f"race_{run.id}_forward").click().run()
+    assert app.select_slider(f"race_{run.id}_slider").value == 5
+    assert tile(app, "NGF ASR") not in ("96.0 %", "1.0 %")
+
+
+def test_ra_and_loss_can_be_shown_against_seconds(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    app.button_group("show").set_value(["RA", "Loss"]).run()
+    app.button_group("x_choice").set_value("seconds").run()
+    rates, loss = (chart.proto.spec for chart in app.get("echarts_chart"))
+    assert "ngf-ra" in rates and "ngf-asr" not in rates and "Tuning seconds" in rates
+    assert '"type":"log"' in loss
+    assert app.query_params["x"] == "seconds"
+
+
+def test_a_live_race_offers_pause_and_cancel(runs, open_page):
+    run = make_run(runs, "purify", state="running")
+    app = open_page("race", run=run.id)
+    assert not app.exception
+    assert {"pause", "cancel"} <= keys(app) and "again" not in keys(app)
+    app.button("pause").click().run()
+    assert run.paused and "resume" in keys(app)
+    app.button("resume").click().run()
+    assert not run.paused
+    run.cancel()
+    app.run()
+    assert app.button("cancel").disabled
+
+
+def test_the_end_of_a_live_race_shows_the_replay(runs, open_page):
+    run = make_run(runs, "purify", state="running")
+    app = open_page("race", run=run.id)
+    from ngf_core.runs import RunWriter
+
+    RunWriter(run).cancel("Cancelled at step 40 of 100; the curves until then are kept.")
+    app.run()
+    assert f"race_{run.id}_play" in keys(app) and "pause" not in keys(app)
+
+
+@pytest.mark.parametrize("state, sentence", [
+    ("failed", "no longer finite at step 40"),
+    ("cancelled", "Cancelled at step 40"),
+    ("lost", "worker died at step 40"),
+])
+def test_an_ended_race_says_why_and_can_be_started_again(runs, open_page, started, state, sentence):
+    run = make_run(runs, "purify", state=state)
+    app = open_page("race", run=run.id)
+    said = [e.value for e in [*app.error, *app.info, *app.warning]]
+    assert any(sentence in text for text in said), said
+    assert len(app.get("echarts_chart")) == 1
+    app.button("again").click().run()
+    assert started == [run.config]
+    assert app.query_params["run"] != run.id
+
+
+def test_a_queued_race_says_so(runs, open_page):
+    run = make_run(runs, "purify", state="queued")
+    app = open_page("race", run=run.id)
+    assert not app.exception
+    assert "Waiting" in app.info[0].value
+
+
+def test_an_unknown_run_gives_a_card_and_the_default(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run="20200101-000000-purify-x-00000000")
+    assert "There is no run" in app.info[0].value
+    assert tile(app, "NGF ASR") == "1.0 %"
+    assert app.query_params["run"] != run.id
+
+
+def test_a_run_of_another_kind_is_named(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.config.source)
+    assert "is a train run" in app.info[0].value
+
+
+def test_corrupt_runs_are_not_offered(runs, open_page):
+    make_run(runs, "purify")
+    bad = make_run(runs, "purify", state="corrupt")
+    app = open_page("race")
+    assert not app.exception
+    assert bad.id[-4:] not in " ".join(app.selectbox("run_choice").options)
+
+
+def test_bad_address_values_give_a_toast_each(runs, open_page):
+    make_run(runs, "purify")
+    app = open_page("race", x="parsecs", show="Magic")
+    said = " ".join(t.value for t in app.toast)
+    assert "x=parsecs" in said and "show=Magic" in said and not app.exception
+
+
+def test_a_benign_model_has_no_asr_and_no_trigger(runs, open_page):
+    run = make_run(runs, "purify", source=make_run(runs, "train", attack="none").id)
+    app = open_page("race", run=run.id)
+    assert not app.exception and not app.error
+    assert [m.label for m in app.metric] == ["NGF ACC", "SGD ACC"]
+    assert not [t for t in app.toggle if t.key == "race_trigger"]
+
+
+def test_the_form_starts_the_race_it_shows(runs, open_page, started):
+    source = make_run(runs, "train")
+    make_run(runs, "train", attack="blend")
+    app = open_page("race", source=source.id)
+    app.button_group("form_methods").set_value(["ngf", "sgd", "finetune"])
+    app.selectbox("form_layer").set_value("conv1")
+    app.number_input("form_steps").set_value(20)
+    app.button("start_race").click().run()
+    assert not app.exception and not app.error
+    config = started[0]
+    assert (config.source, config.layer, config.steps) == (source.id, "conv1", 20)
+    assert config.methods == ("ngf", "sgd", "finetune") and config.augment == "strong"
+    assert "source" not in app.query_params and "purify" in app.query_params["run"]
+
+
+def test_a_refused_config_is_a_sentence(runs, open_page, monkeypatch):
+    def refuse(config):
+        raise ConfigError("steps", "7 is unlucky", "Use another number.")
+
+    monkeypatch.setattr(jobs, "start", refuse)
+    app = open_page("race", source=make_run(runs, "train").id)
+    app.button("start_race").click().run()
+    assert "7 is unlucky" in app.error[0].value and not app.exception
+
+
+def test_no_method_no_start(runs, open_page):
+    app = open_page("race", source=make_run(runs, "train").id)
+    app.button_group("form_methods").set_value([]).run()
+    assert app.button("start_race").disabled
+
+
+def test_an_empty_house_leads_to_a_first_model(open_page):
+    app = open_page("race")
+    assert not app.exception and not app.error
+    assert any("Train one on the Configure page" in i.value for i in app.info)
+
+
+def test_new_race_opens_the_form_and_leads_back(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    app.button("new_race").click().run()
+    assert app.button("start_race") and not app.metric
+    app.button("leave_form").click().run()
+    assert app.metric and not app.exception

@@ -1,0 +1,157 @@
+"""Runs: the table, search and filters, one run opened, deleting it."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.widgets.run_table import COLUMNS, matching, results_table, run_frame
+from ngf_core.errors import RunError
+from tests.app import stand_ins
+from tests.factory import make_run
+
+
+@pytest.fixture
+def started(monkeypatch, runs) -> list:
+    return stand_ins.install(monkeypatch, runs)
+
+
+def text_of(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.info, *app.error, *app.subheader]
+    return " ".join(str(part.value) for part in parts)
+
+
+def table_of(app: AppTest) -> list[str]:
+    return app.dataframe[0].value["id"].tolist()
+
+
+def test_no_runs_yet(open_page, started) -> None:
+    app = open_page("runs")
+    assert not app.exception and "No runs yet" in text_of(app)
+
+
+def test_every_kind_and_state_is_listed(open_page, started, runs) -> None:
+    make_run(runs, "landscape")
+    for state in ("queued", "failed", "cancelled", "lost", "corrupt"):
+        make_run(runs, "train", state=state, seed=3)
+    app = open_page("runs")
+    assert not app.exception
+    frame = app.dataframe[0].value
+    assert list(frame.columns) == list(COLUMNS) and len(frame) == 8
+    assert set(frame["state"]) == {"done", "queued", "failed", "cancelled", "lost", "corrupt"}
+
+
+def test_frame_holds_the_numbers_of_each_kind(runs) -> None:
+    race = make_run(runs, "purify")
+    spectrum = make_run(runs, "spectrum", source=race.id)
+    frame = run_frame(runs.list()).set_index("id")
+    assert frame.loc[race.id, ["model", "ACC", "ASR", "RA", "λ_max"]].tolist() == [
+        "NGF", 0.985, 0.01, 0.96, 118.0]
+    trained = frame.loc[race.config.source]
+    assert (trained["model"], trained["λ_max"]) == ("As trained", 130.0)
+    assert frame.loc[spectrum.id, "attack"] == "BadNets"
+    assert frame.loc[spectrum.id, "λ_max"] == 118.0
+
+
+def test_frame_of_nothing_is_empty_with_columns() -> None:
+    assert list(run_frame([]).columns) == list(COLUMNS)
+    assert matching(run_frame([]), "x", [], []).empty
+
+
+def test_search_needs_every_word_and_filters_narrow(runs) -> None:
+    make_run(runs, "train", attack="wanet", dataset="digits")
+    make_run(runs, "train", attack="blend", state="failed")
+    frame = run_frame(runs.list())
+    assert matching(frame, "WANET digits", [], [])["attack"].tolist() == ["WaNet"]
+    assert matching(frame, "wanet signs", [], []).empty
+    assert matching(frame, "", ["train"], ["failed"])["attack"].tolist() == ["Blend"]
+    assert matching(frame, "", ["purify"], []).empty
+    assert matching(frame, "[", [], []).empty
+
+
+def test_filters_from_the_address(open_page, started, runs) -> None:
+    make_run(runs, "train", attack="blend")
+    lost = make_run(runs, "train", state="lost")
+    assert table_of(open_page("runs", state="lost")) == [lost.id]
+    assert table_of(open_page("runs", search=lost.id[-8:])) == [lost.id]
+    app = open_page("runs", kind="moon")
+    assert len(table_of(app)) == 2 and "kind=moon" in app.toast[0].value
+
+
+def test_no_match_says_so(open_page, started, runs) -> None:
+    make_run(runs, "train")
+    assert "No run fits" in text_of(open_page("runs", search="zzz"))
+
+
+def test_an_opened_run_shows_everything(open_page, started, runs) -> None:
+    race = make_run(runs, "purify", steps=50)
+    app = open_page("runs", run=race.id)
+    assert not app.exception and not app.error
+    assert app.code[0].value == f"python -m ngf_core purify {race.config.source} --steps 50"
+    tables = [set(frame.value.columns) for frame in app.dataframe]
+    assert {"model", "rate", "percent", "low", "high", "hits", "n"} in tables
+    assert {"setting", "value"} in tables
+    assert race.manifest["config_sha"][:8] in text_of(app)
+    assert {"run_manifest", "run_csv"} <= {b.key for b in app.get("download_button")}
+
+
+def test_results_carry_wilson_intervals() -> None:
+    table = results_table({"before": {"acc": {"hits": 9, "n": 10}, "asr": None,
+                                      "ra": {"hits": 0, "n": 0}}, "layer": "conv1"})
+    assert table[["model", "rate", "percent"]].values.tolist()[0] == ["As received", "ACC", 90.0]
+    assert table.loc[0, "low"] == pytest.approx(59.585, abs=1e-3)
+    assert table.loc[0, "high"] == pytest.approx(98.212, abs=1e-3)
+    assert table.loc[1, "rate"] == "RA" and table.loc[1, ["percent", "low"]].isna().all()
+
+
+@pytest.mark.parametrize("kind", ["train", "spectrum", "landscape"])
+def test_every_kind_opens(open_page, started, runs, kind) -> None:
+    app = open_page("runs", run=make_run(runs, kind).id)
+    assert not app.exception and not app.error
+    assert app.code[0].value.startswith(f"python -m ngf_core {kind}")
+
+
+def test_a_corrupt_run_shows_its_sentence(open_page, started, runs) -> None:
+    run = make_run(runs, "train", state="corrupt")
+    app = open_page("runs", run=run.id)
+    assert not app.exception and "manifest.json" in app.error[0].value
+    assert not app.code
+
+
+def test_deleting_asks_first(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("runs", run=race.config.source)
+    app.button(key="run_delete").click().run()
+    runs.get(race.config.source)
+    assert any("1 other run" in warning.value for warning in app.warning)
+    assert "run_delete_sure" in {button.key for button in app.button}
+
+
+def test_deleting_for_sure(runs) -> None:
+    trained = make_run(runs, "train")
+
+    def dialog(run_id: str) -> None:
+        from app import state
+        from app.widgets.run_detail import confirm_delete
+
+        run = next((r for r in state.store().list() if r.id == run_id), None)
+        if run:
+            confirm_delete(run)
+
+    app = AppTest.from_function(dialog, kwargs={"run_id": trained.id}, default_timeout=30).run()
+    app.button(key="run_delete_sure").click().run()
+    assert not app.exception
+    with pytest.raises(RunError, match="There is no run"):
+        runs.get(trained.id)
+
+
+def test_a_live_run_cannot_be_deleted_but_cancelled(open_page, started, runs) -> None:
+    run = make_run(runs, "train", state="running")
+    app = open_page("runs", run=run.id)
+    assert app.button(key="run_delete").disabled
+    app.button(key=f"cancel_{run.id}").click().run()
+    assert (run.path / "cancel").exists()
+
+
+def test_an_unknown_run_is_a_card_above_the_table(open_page, started, runs) -> None:
+    make_run(runs, "train")
+    app = open_page("runs", run="../../etc")
+    assert "There is no run" in app.info[0].value and table_of(app)

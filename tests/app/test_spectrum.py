@@ -1,0 +1,78 @@
+"""Spectrum: tiles with errors, unconverged values marked, the four figures, computing one."""
+
+import json
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ngf_core.config import SpectrumConfig
+from ngf_core.runs import RunWriter
+from tests.app import stand_ins
+from tests.factory import make_run
+
+
+@pytest.fixture
+def started(monkeypatch, runs) -> list:
+    return stand_ins.install(monkeypatch, runs)
+
+
+def text_of(app: AppTest) -> str:
+    return " ".join(str(part.value) for part in [*app.markdown, *app.caption, *app.info])
+
+
+def test_no_model_yet(open_page, started) -> None:
+    app = open_page("spectrum")
+    assert not app.exception and "Train one first" in text_of(app)
+
+
+def test_tiles_carry_error_and_sample(open_page, started, runs) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum")
+    assert not app.exception and not app.error and not app.warning
+    tiles = {tile.label: tile for tile in app.metric}
+    assert tiles["λ_max, No defense"].value == "130.0 ± 0.1"
+    assert tiles["trace, NGF"].value == "330 ± 24"
+    assert "n = 300 held-out clean images, seed 0" in tiles["trace, NGF"].help
+    assert list(tiles)[:3] == ["λ_max, No defense", "λ_max, NGF", "λ_max, SGD"]
+
+
+def test_stems_density_and_fisher_are_drawn(open_page, started, runs) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum")
+    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in figures]
+    assert titles == ["Hessian eigenvalue λ", "density", "Fisher eigenvalue"]
+    assert "n = 300" in text_of(app) and "float32" in text_of(app)
+
+
+def test_unconverged_values_are_marked(open_page, started, runs) -> None:
+    trained = make_run(runs, "train")
+    run = runs.create(SpectrumConfig(source=trained.id))
+    writer = RunWriter(run)
+    writer.begin(threads=1)
+    writer.arrays("spectrum", {"models": np.array(["before"]),
+                               "before.eigenvalues": np.array([100.0, 50.0]),
+                               "before.residuals": np.array([5.0, 0.1]),
+                               "before.trace": np.array([300.0, 30.0, 20.0])})
+    writer.finish({"samples": 300})
+    app = open_page("spectrum", run=run.id)
+    assert not app.exception and not app.error
+    assert "not converged" in app.metric[0].delta
+    assert "more Lanczos steps" in app.warning[0].value
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_computing_a_spectrum(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("spectrum", run=race.id, spectrum_k="3")
+    app.button(key="spectrum_start").click().run()
+    assert started == [SpectrumConfig(source=race.id, k=3)]
+
+
+def test_a_number_out_of_range_gives_the_default_and_a_toast(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("spectrum", run=race.id, spectrum_k="3000")
+    assert "spectrum_k=3000" in app.toast[0].value
+    app.button(key="spectrum_start").click().run()
+    assert started == [SpectrumConfig(source=race.id)]

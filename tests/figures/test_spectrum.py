@@ -1,0 +1,104 @@
+"""Spectrum figures: stems with residuals, convergence, density on a log axis, Fisher."""
+
+import numpy as np
+import pytest
+
+from app.figures import spectrum
+from app.theme import METHODS
+
+STEMS = {"before": (np.array([100.0, 50.0]), np.array([0.1, 5.0])),
+         "ngf": (np.array([40.0, 20.0]), np.array([0.01, 0.02]))}
+
+
+def test_a_residual_above_one_percent_is_not_converged() -> None:
+    flags = spectrum.unconverged(np.array([100.0, 100.0, -100.0, np.nan, 0.0]),
+                                 np.array([1.0, 1.01, 0.5, 0.0, 0.0]))
+    assert flags.tolist() == [False, True, False, True, False]
+    assert spectrum.unconverged([5.0], [np.nan]).tolist() == [True]
+
+
+def test_stems_reach_from_zero_to_the_eigenvalue_with_residual_bars() -> None:
+    figure = spectrum.stems(STEMS, dark=False)
+    marks = [trace for trace in figure.data if trace.mode == "markers"]
+    stems = [trace for trace in figure.data if trace.mode == "lines"]
+    np.testing.assert_allclose(marks[0].y, [100, 50])
+    np.testing.assert_allclose(marks[0].error_y.array, [0.1, 5.0])
+    np.testing.assert_allclose(np.array(stems[0].y, float)[[0, 1, 3, 4]], [0, 100, 0, 50])
+    assert [mark.marker.color for mark in marks] == [METHODS["before"].color, METHODS["ngf"].color]
+    assert [stem.line.dash for stem in stems] == ["dot", "solid"]
+
+
+def test_unconverged_eigenvalues_are_hollow() -> None:
+    marks = [t for t in spectrum.stems(STEMS, dark=False).data if t.mode == "markers"]
+    assert list(marks[0].marker.symbol) == ["x", "x-open"]
+    assert list(marks[1].marker.symbol) == ["circle", "circle"]
+
+
+def test_stems_of_different_models_stand_side_by_side() -> None:
+    marks = [t for t in spectrum.stems(STEMS, dark=True).data if t.mode == "markers"]
+    assert marks[0].x[0] < 1 < marks[1].x[0] and marks[1].x[0] < marks[0].x[1]
+
+
+def test_density_is_the_mean_on_a_log_axis_with_the_probe_band() -> None:
+    grid = np.array([0.0, 1.0, 2.0])
+    curves = np.array([[1.0, 0.1, 0.0], [3.0, 0.3, 0.0]])
+    figure = spectrum.density({"ngf": (grid, curves)}, dark=False)
+    band, mean = figure.data
+    np.testing.assert_allclose(np.array(mean.y, float)[:2], [2.0, 0.2])
+    assert np.isnan(mean.y[2])
+    np.testing.assert_allclose(band.y[:2], [3.0, 0.3])
+    np.testing.assert_allclose(band.y[-2:], [0.1, 1.0])
+    assert figure.layout.yaxis.type == "log" and band.fill == "toself"
+
+
+def test_density_axis_covers_six_decades_below_the_peak() -> None:
+    figure = spectrum.density({"ngf": (np.arange(3), np.array([[10.0, 1e-3, 1e-12]]))}, dark=False)
+    assert figure.layout.yaxis.range[0] == pytest.approx(-5)
+
+
+def test_fisher_is_sorted_on_a_log_axis_without_what_is_not_positive() -> None:
+    figure = spectrum.fisher({"sgd": np.array([1.0, 3.0, 0.0, -1e-9, 2.0, np.nan])}, dark=False)
+    np.testing.assert_allclose(figure.data[0].y, [3, 2, 1])
+    np.testing.assert_allclose(figure.data[0].x, [1, 2, 3])
+    assert figure.layout.yaxis.type == "log"
+
+
+def test_tiles_carry_errors_and_flags() -> None:
+    models = {"before": {"eigenvalues": np.array([130.0, 90.0]), "residuals": np.array([2.0, 0.1]),
+                         "trace": np.array([360.0, 31.0, 20.0])}}
+    top, trace = spectrum.tiles(models)
+    assert (top.model, top.text, top.flagged) == ("No defense", "130.0 ± 2.0", True)
+    assert "not converged" in top.note
+    assert (trace.text, trace.flagged) == ("360 ± 31", False)
+    assert "20 probes" in trace.note
+    assert spectrum.tiles_table([top, trace])["value"].tolist() == [130.0, 360.0]
+
+
+def test_lambda_max_is_the_greatest_eigenvalue_in_any_order() -> None:
+    data = {"eigenvalues": np.array([3.0, 7.0]), "residuals": np.array([0.1, 0.01]),
+            "trace": np.array([1.0, 0.1, 5.0])}
+    tile = spectrum.tiles({"ngf": data})[0]
+    assert (tile.value, tile.error) == (7.0, 0.01)
+
+
+@pytest.mark.parametrize(("value", "error", "text"), [
+    (130.0, 0.1, "130.0 ± 0.1"), (360.2, 31.4, "360 ± 31"), (1234.5, 100.0, "1,234 ± 100"),
+    (0.01234, 0.0021, "0.0123 ± 0.0021"), (5.0, 0.0, "5 ± 0"), (float("nan"), 1.0, "not finite"),
+    (5.0, float("nan"), "5 ± unknown"), (118.0, 1e-6, "118.0 ± 1e-06")])
+def test_with_error(value: float, error: float, text: str) -> None:
+    assert spectrum.with_error(value, error) == text
+
+
+def test_nothing_to_draw_draws_an_empty_figure() -> None:
+    assert not spectrum.stems({}, dark=False).data
+    assert not spectrum.density({}, dark=False).data
+    assert not spectrum.fisher({}, dark=True).data
+    assert spectrum.stems_table({}).empty and spectrum.fisher_table({}).empty
+
+
+def test_tables_hold_the_numbers() -> None:
+    table = spectrum.stems_table(STEMS)
+    assert table["converged"].tolist() == [True, False, True, True]
+    grid = np.array([0.0, 1.0])
+    density = spectrum.density_table({"ngf": (grid, np.array([[1.0, 2.0], [3.0, 6.0]]))})
+    assert density.iloc[1].tolist() == ["ngf", 1.0, 4.0, 2.0, 6.0]
