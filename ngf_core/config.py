@@ -64,13 +64,13 @@ class PurifyConfig:
                                    0.01, 0.05)
     augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
                           "strong (crop, random erasing, noise)", choices=("none", "crop", "strong"))
-    batchnorm: str = option("recalibrated", "BatchNorm statistics while tuning: frozen as received, "
-                            "or recalibrated on the clean batches",
+    batchnorm: str = option("recalibrated", "BatchNorm statistics: frozen as received, or "
+                            "recalibrated once on the clean batches before tuning",
                             choices=("frozen", "recalibrated"))
     batch_size: int = option(256, "clean images per step (capped at the clean set)", 2, 4096)
     fisher: str = option("true", "Fisher of NGF: true (the model's own labels) or empirical "
                          "(the given labels)", choices=("true", "empirical"))
-    damping: float = option(1e-2, "relative damping of NGF: lambda = damping * tr(K) / n", 1e-8, 10.0)
+    damping: float = option(1.0, "relative damping of NGF: lambda = damping * tr(K) / n", 1e-8, 10.0)
     kl_bound: float = option(0.5, "first KL bound of an NGF step, decays to 0 along a cosine",
                              1e-6, 100.0)
     regulariser: float = option(0.1, "eta of the Fisher-weighted pull to the received weights",

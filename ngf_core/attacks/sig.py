@@ -22,7 +22,7 @@ class SIG(Attack):
     reference: ClassVar[str] = "Barni, Kallas, Tondi 2019, arXiv 1902.11237"
     formula: ClassVar[str] = r"x'_{ij} = \mathrm{clip}(x_{ij} + \Delta \sin(2\pi j f / W))"
     label_mode: ClassVar[str] = "clean-label"
-    strengths: ClassVar = {"default": {"delta": 40, "f": 6}, "published": {"delta": 40, "f": 6}}
+    strengths: ClassVar = {"default": {"delta": 60, "f": 6}, "published": {"delta": 40, "f": 6}}
 
     def trigger(self, x: Tensor) -> Tensor:
         columns = torch.arange(x.shape[-1], device=x.device)

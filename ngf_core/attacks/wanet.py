@@ -28,8 +28,8 @@ class WaNet(Attack):
     formula: ClassVar[str] = r"x' = x \circ \mathrm{clip}(I + s\,P / H), \; P \in R^{2\times k\times k}"
     redrawn_each_epoch: ClassVar[bool] = True
     strengths: ClassVar = {
-        "default": {"s": 2.0, "k": 4, "noise_ratio": 2.0},
-        "published": {"s": 0.5, "k": 4, "noise_ratio": 2.0},
+        "default": {"s": 4.0, "k": 4, "noise_ratio": 2.0, "jitter": 4.0},
+        "published": {"s": 0.5, "k": 4, "noise_ratio": 2.0, "jitter": 1.0},
     }
 
     @property
@@ -54,7 +54,7 @@ class WaNet(Attack):
         """The images under the warp plus fresh noise, which must not trigger."""
         grid = self.grid.expand(len(x), -1, -1, -1)
         jitter = 2 * torch.rand(grid.shape, generator=generator) - 1
-        return _resample(x, (grid + jitter / self.shape[1]).clamp(-1, 1))
+        return _resample(x, (grid + self.parameters["jitter"] * jitter / self.shape[1]).clamp(-1, 1))
 
     def poison(self, images: Images, generator: torch.Generator) -> Poisoned:
         poisoned = super().poison(images, generator)

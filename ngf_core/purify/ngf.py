@@ -44,11 +44,12 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
     parameters = list(layer.parameters())
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
-    still = clean.x[: config.batch_size].to(device).float() / 255
     labels = torch.Generator().manual_seed(config.seed)
     only_trainable(model, parameters)
     watch = Stopwatch()
     with watch:
+        if config.batchnorm == "recalibrated":
+            recalibrate_batchnorm(model, batches)
         received = flat(parameters)
         anchor = _fisher_diagonal(model, layer, clean, config, labels)
     for step in range(config.steps):
@@ -65,8 +66,6 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
             scale = _accept(model, parameters, weights, natural.direction, scale, x, y,
                             loss.item() + math.log(tapped.logits.shape[1]), step)
-            if config.batchnorm == "recalibrated":
-                recalibrate_batchnorm(model, still)
         yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.length)
 
 

@@ -20,6 +20,9 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.purify import PURIFIERS
 
 
+CALIBRATION_BATCHES = 10
+
+
 @dataclass(frozen=True)
 class Step:
     """One update: its number from 1, the clean batch's loss before it, tuning seconds so far.
@@ -103,16 +106,24 @@ def only_trainable(model: nn.Module, parameters: list[nn.Parameter]) -> None:
         parameter.requires_grad_(True)
 
 
-def recalibrate_batchnorm(model: nn.Module, x: Tensor) -> None:
-    """Set every BatchNorm's running statistics to those of x (one forward pass), as in training."""
+def recalibrate_batchnorm(model: nn.Module, batches: CleanBatches) -> None:
+    """Set every BatchNorm's running statistics to the mean over some of the tuning batches.
+
+    Done once, before tuning, and then kept: a received model's statistics come from poisoned
+    images, and with fixed ones the gradient of a step is that of the loss it is judged by.
+    (Renewing them after every step is not: where a normalisation follows the tuned layer it takes
+    back each step's change of scale, and the weights run away. Tried: even plain SGD diverges.)
+    """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     kept = [m.momentum for m in norms]
     for norm in norms:
-        norm.momentum = 1.0
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches that follow
         norm.train()
     try:
         with torch.no_grad():
-            model(x)
+            for step in range(CALIBRATION_BATCHES):
+                model(batches(step)[0])
     finally:
         for norm, momentum in zip(norms, kept, strict=True):
             norm.momentum = momentum

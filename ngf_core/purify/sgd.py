@@ -30,10 +30,12 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
     """SGD on the given parameters; raises Diverged when the loss is no longer finite."""
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
-    still = clean.x[: config.batch_size].to(device).float() / 255
     only_trainable(model, parameters)
     optimiser = torch.optim.SGD(parameters, config.lr, momentum=0.9)
     watch = Stopwatch()
+    if config.batchnorm == "recalibrated":
+        with watch:
+            recalibrate_batchnorm(model, batches)
     for step in range(config.steps):
         with watch:
             x, y = batches(step)
@@ -46,6 +48,4 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-            if config.batchnorm == "recalibrated":
-                recalibrate_batchnorm(model, still)
         yield Step(step + 1, loss.item(), watch.seconds)

@@ -24,15 +24,16 @@ class RunStore:
     def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
 
-    def create(self, config: Config) -> Run:
-        """A new queued run of `config`; nothing is started.
+    def create(self, config: Config, run_id: str | None = None) -> Run:
+        """A new queued run of `config`, under an id of its own or the one given.
 
+        Nothing is started.
         Raises ConfigError for a bad value or a source that does not fit, RunError for a source
         that is not here, DiskFull.
         """
         validate(config)
         self._check_source(config)
-        run_id = _new_id(config)
+        run_id = run_id or _new_id(config)
         draft = self.root / f".new-{run_id}"
         with telling_full(draft):
             try:

@@ -1,0 +1,114 @@
+"""The zoo: finished runs that ship with NGF Lab, so that the first page has something to show.
+
+`python -m ngf_core zoo build` trains a benign and a backdoored mini network for each attack,
+races NGF against SGD on it, and measures spectra and landscapes. The same command made what is in
+assets/zoo. A build that was stopped goes on where it stopped.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.config import (
+    Config,
+    LandscapeConfig,
+    PurifyConfig,
+    SpectrumConfig,
+    TrainConfig,
+)
+from ngf_core.data import DATASETS
+from ngf_core.errors import NGFError, RunError
+from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.worker import work
+
+# What only concerns the machine that built a run, or can be had from the other files.
+NOT_SHIPPED = ("log.txt", ".manifest.lock")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `python -m ngf_core zoo`."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    builder = actions.add_parser(
+        "build", help="train, purify and measure the models that ship with NGF Lab",
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=list(DATASETS),
+                         help="data sets (default: all)")
+    builder.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),
+                         default=["none", *ATTACKS], help="attacks; none is the benign model "
+                         "(default: all)")
+    builder.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
+    builder.add_argument("--epochs", type=int, default=TrainConfig.epochs,
+                         help="training epochs (default: %(default)s)")
+    builder.add_argument("--out", type=Path, default=default_store().shipped,
+                         help="folder for the runs (default: assets/zoo)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the zoo; 0 when everything is there, 1 where a run failed."""
+    store = RunStore(arguments.out)
+    store.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(store.root / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"Another build is writing into {arguments.out}. Wait until it is done, "
+                       "or give another folder with --out.") from None
+    lock.release()
+    failed = 0
+    for dataset in arguments.dataset:
+        for seed in arguments.seed:
+            for attack in arguments.attack:
+                train = TrainConfig(dataset=dataset, attack=attack, seed=seed,
+                                    epochs=arguments.epochs)
+                failed += not build(store, train)
+    return int(failed > 0)
+
+
+def build(store: RunStore, train: TrainConfig) -> bool:
+    """One model's four runs, each made only if it is not there; False where one failed."""
+    name = f"{train.dataset}-{train.attack}-s{train.seed}"
+    race = PurifyConfig(source=f"{name}-train", seed=train.seed)
+    chain = {f"{name}-train": train, f"{name}-race": race,
+             f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
+             f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
+    return all(make(store, run_id, config).state == "done" for run_id, config in chain.items())
+
+
+def make(store: RunStore, run_id: str, config: Config) -> Run:
+    """The finished run of that id and config: the one that is there, or a new one made here."""
+    try:
+        there = store.get(run_id)
+        if there.state == "done" and there.config == config:
+            return there
+    except NGFError:
+        pass  # absent or broken: made anew
+    shutil.rmtree(store.root / run_id, ignore_errors=True)
+    made = store.create(config, run_id)
+    print(f"{run_id} ...", end=" ", flush=True)
+    work(made, store)
+    for name in NOT_SHIPPED:
+        (made.path / name).unlink(missing_ok=True)
+    print(summary(made), flush=True)
+    if made.state != "done":
+        print(made.message, file=sys.stderr)
+    return made
+
+
+def summary(made: Run) -> str:
+    """One line on what came out."""
+    if made.state != "done":
+        return made.state
+    parts = []
+    for name, value in made.results.items():
+        if isinstance(value, dict) and "acc" in value:
+            rates = [f"{key.upper()} {value[key]['hits'] / value[key]['n']:.1%}"
+                     for key in ("acc", "asr", "ra") if value[key]]
+            parts.append(f"{name}: {' '.join(rates)}")
+        elif isinstance(value, dict) and "lambda_max" in value:
+            parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, trace {value['trace']:.0f}")
+    return "; ".join(parts) or "done"
+
