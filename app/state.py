@@ -1,6 +1,5 @@
 """What a page remembers and what its address says; the only reader of st.session_state."""
 
-import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,14 +101,15 @@ def _arrays(run_id: str, root: str | None, name: str) -> dict[str, np.ndarray]:
 
 
 def arrays(run: Run, name: str) -> dict[str, np.ndarray]:
-    """The arrays of a finished run's `name`.npz, read once; do not write into them."""
+    """The arrays of a run's `name`.npz; a finished run's are read once: do not write into them."""
+    if run.state != "done":
+        return run.arrays(name)
     return _arrays(run.id, os.environ.get("NGF_RUNS"), name)
 
 
-@st.cache_resource(show_spinner=False)
 def class_names(dataset: str) -> tuple[str, ...]:
     """The names of a data set's classes."""
-    return tuple(importlib.import_module(DATASETS[dataset]).CLASS_NAMES)
+    return DATASETS[dataset].class_names
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from ngf_core.purify import PURIFIERS
+
 
 @dataclass(frozen=True)
 class MethodStyle:
@@ -25,13 +27,18 @@ class MethodStyle:
 
 
 METHODS: dict[str, MethodStyle] = {
-    "ngf": MethodStyle("NGF", "#0072B2", "solid", "circle", "solid"),
-    "sgd": MethodStyle("SGD", "#D55E00", "dash", "square", (8, 5)),
-    "finetune": MethodStyle("Fine-tuning", "#009E73", "dashdot", "diamond", (9, 4, 2, 4)),
+    "ngf": MethodStyle(PURIFIERS["ngf"].title, "#0072B2", "solid", "circle", "solid"),
+    "sgd": MethodStyle(PURIFIERS["sgd"].title, "#D55E00", "dash", "square", (8, 5)),
+    "finetune": MethodStyle(PURIFIERS["finetune"].title, "#009E73", "dashdot", "diamond",
+                            (9, 4, 2, 4)),
     "before": MethodStyle("No defense", "#777777", "dot", "x", (2, 4)),
     "benign": MethodStyle("Benign", "#CC79A7", "longdash", "triangle-up", (14, 5)),
     "train": MethodStyle("Training", "#777777", "solid", "circle", "solid"),
 }
+
+# For methods that are registered and have no style above yet: two hues, told apart by marks too.
+SPARE = (("#E69F00", "longdashdot", "cross", (14, 4, 2, 4)),
+         ("#56B4E9", "dash", "star", (3, 3)))
 
 SEQUENTIAL = "Cividis"
 # Blue below zero, orange above, light at zero: read the same by every kind of colour vision.
@@ -63,10 +70,17 @@ def ink(dark: bool) -> Ink:
 
 
 def style(name: str) -> MethodStyle:
-    """The style of a model or method; one that is not registered is drawn as no defense,
-    under its own name."""
-    known = METHODS.get(name)
-    return known or MethodStyle(name, "#777777", "solid", "circle", "solid")
+    """The style of a model or method.
+
+    A registered method without a style of its own gets a spare one; a name that is nowhere is
+    drawn as no defense, under that name.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    if name in PURIFIERS:
+        place = [method for method in PURIFIERS if method not in METHODS].index(name)
+        return MethodStyle(PURIFIERS[name].title, *SPARE[place % len(SPARE)])
+    return MethodStyle(name, "#777777", "solid", "circle", "solid")
 
 
 def label_color(color: str, dark: bool) -> str:

@@ -11,7 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ngf_core.attacks import ATTACKS
+from ngf_core.data import AUGMENTATIONS, DATASETS
 from ngf_core.errors import ConfigError
+from ngf_core.fisher import FISHERS
+from ngf_core.models import ARCHITECTURES
+from ngf_core.purify import PURIFIERS
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None,
@@ -27,18 +32,18 @@ class TrainConfig:
 
     kind: ClassVar[str] = "train"
 
-    dataset: str = option("signs", "data set", choices=("signs", "digits"))
+    dataset: str = option("signs", "data set", choices=tuple(DATASETS))
     arch: str = option("mini_preact_resnet", "architecture",
-                       choices=("mini_preact_resnet", "preact_resnet18"))
+                       choices=tuple(ARCHITECTURES))
     attack: str = option("badnets", "attack, or none for a benign model",
-                         choices=("none", "badnets", "blend", "sig", "wanet"))
+                         choices=("none", *ATTACKS))
     strength: str = option("default", "the attack's trigger: 'published' values, or 'default', "
                            "which departs from them only where an attack needs it at 32x32",
                            choices=("default", "published"))
     poison_rate: float = option(0.08, "poisoned share of all training images (clean-label attacks: "
                                 "at most the target class)", 0.001, 0.5)
     target: int = option(0, "label the attacker wants", 0, 9)
-    epochs: int = option(14, "passes over the training images", 1, 500)
+    epochs: int = option(20, "passes over the training images", 1, 500)
     batch_size: int = option(128, "images per training step", 8, 1024)
     lr: float = option(0.1, "peak learning rate (SGD, Nesterov momentum 0.9, one cycle)", 1e-5, 2.0)
     weight_decay: float = option(5e-4, "weight decay", 0.0, 0.1)
@@ -55,27 +60,32 @@ class PurifyConfig:
 
     source: str = option("", "id of the training run whose model is purified")
     methods: tuple[str, ...] = option(("ngf", "sgd"), "methods that race",
-                                      choices=("ngf", "sgd", "finetune"))
+                                      choices=tuple(PURIFIERS))
     layer: str = option("blocks.2.conv1", "tuned layer (any convolution or linear layer); "
                         "finetune ignores it")
     steps: int = option(100, "updates each method may make", 1, 5000)
-    seconds: float = option(0.0, "tuning seconds each method may take; 0 means no limit", 0.0, 86400.0)
+    seconds: float = option(0.0, "tuning seconds each method may take; 0 means no limit",
+                            0.0, 86400.0)
     clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
                                    0.01, 0.05)
     augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
-                          "strong (crop, random erasing, noise)", choices=("none", "crop", "strong"))
+                          "strong (crop, random erasing, noise)", choices=AUGMENTATIONS)
     batchnorm: str = option("recalibrated", "BatchNorm statistics: frozen as received, or "
                             "recalibrated once on the clean batches before tuning",
                             choices=("frozen", "recalibrated"))
     batch_size: int = option(256, "clean images per step (capped at the clean set)", 2, 4096)
     fisher: str = option("true", "Fisher of NGF: true (the model's own labels) or empirical "
-                         "(the given labels)", choices=("true", "empirical"))
-    damping: float = option(1.0, "relative damping of NGF: lambda = damping * tr(K) / n", 1e-8, 10.0)
-    kl_bound: float = option(0.5, "first KL bound of an NGF step, decays to 0 along a cosine",
+                         "(the given labels)", choices=FISHERS)
+    damping: float = option(0.1, "relative damping of NGF: lambda = damping * tr(K) / n",
+                            1e-8, 10.0)
+    kl_bound: float = option(1.0, "first KL bound of an NGF step, decays to 0 along a cosine",
                              1e-6, 100.0)
     regulariser: float = option(0.1, "eta of the Fisher-weighted pull to the received weights",
                                 0.0, 1e4)
-    lr: float = option(0.01, "learning rate of sgd and finetune (momentum 0.9, cosine)", 1e-6, 10.0)
+    lr: float = option(0.01, "learning rate of sgd on the tuned layer (momentum 0.9, cosine)",
+                       1e-6, 10.0)
+    finetune_lr: float = option(0.003, "learning rate of finetune on all layers (momentum 0.9, "
+                                "cosine)", 1e-6, 10.0)
     seed: int = option(0, "seed of batches, augmentation and sampled labels", 0, 2**31 - 1)
 
 
@@ -86,9 +96,9 @@ class SpectrumConfig:
     kind: ClassVar[str] = "spectrum"
 
     source: str = option("", "id of a training or purification run")
-    samples: int = option(300, "held-out clean images", 10, 100000)
+    samples: int = option(200, "held-out clean images", 10, 100000)
     k: int = option(5, "leading Hessian eigenvalues", 1, 50)
-    steps: int = option(40, "Lanczos steps per probe", 5, 500)
+    steps: int = option(30, "Lanczos steps per probe", 5, 500)
     probes: int = option(3, "probes of the spectral density", 3, 50)
     trace_probes: int = option(20, "probes of the trace", 2, 2000)
     seed: int = option(0, "seed of the probes and of the sample", 0, 2**31 - 1)
@@ -101,9 +111,10 @@ class LandscapeConfig:
     kind: ClassVar[str] = "landscape"
 
     source: str = option("", "id of a training or purification run")
-    samples: int = option(250, "held-out images for each loss (clean, triggered)", 10, 100000)
-    grid: int = option(17, "points along each side of a plane", 3, 101)
-    span: float = option(0.75, "half width of the random plane, in filter-normalised units", 0.01, 5.0)
+    samples: int = option(200, "held-out images for each loss (clean, triggered)", 10, 100000)
+    grid: int = option(15, "points along each side of a plane", 3, 101)
+    span: float = option(0.75, "half width of the random plane, in filter-normalised units",
+                         0.01, 5.0)
     seed: int = option(0, "seed of the directions and of the sample", 0, 2**31 - 1)
 
 
@@ -138,7 +149,8 @@ def validate(config: Config) -> None:
 def _check_number(name: str, value: Any, kind: type, meta: Any) -> None:
     low, high = meta["low"], meta["high"]
     allowed = (int,) if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
+    is_number = isinstance(value, allowed) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
         noun = "a whole number" if kind is int else "a finite number"
         raise ConfigError(name, f"{value!r} is not {noun}", f"Use a number from {low} to {high}.")
     if not low <= value <= high:
@@ -156,9 +168,15 @@ def _listed(names: tuple) -> str:
 
 def to_json(config: Config) -> dict[str, Any]:
     """The config as plain JSON values, with its kind."""
-    values = dataclasses.asdict(config)
-    return {"kind": config.kind} | {k: list(v) if isinstance(v, tuple) else v
-                                    for k, v in values.items()}
+    values: dict[str, Any] = {"kind": config.kind}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, tuple):
+            value = list(value)
+        elif field.type is float:
+            value = float(value)  # 1 and 1.0 are one config, so they must have one hash
+        values[field.name] = value
+    return values
 
 
 def from_json(values: dict[str, Any]) -> Config:
@@ -169,7 +187,8 @@ def from_json(values: dict[str, Any]) -> Config:
     values = dict(values)
     kind = values.pop("kind", None)
     if kind not in CONFIGS:
-        raise ConfigError("kind", f"{kind!r} is unknown", f"Choose one of {_listed(tuple(CONFIGS))}.")
+        raise ConfigError("kind", f"{kind!r} is unknown",
+                          f"Choose one of {_listed(tuple(CONFIGS))}.")
     cls = CONFIGS[kind]
     types = {f.name: f.type for f in dataclasses.fields(cls)}
     for name in values:
@@ -179,8 +198,6 @@ def from_json(values: dict[str, Any]) -> Config:
     for name, value in values.items():
         if isinstance(value, list):
             values[name] = tuple(value)
-        elif types[name] is float and type(value) is int:
-            values[name] = float(value)
     config = cls(**values)
     validate(config)
     return config

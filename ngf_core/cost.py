@@ -14,6 +14,7 @@ from ngf_core.config import (
     SpectrumConfig,
     TrainConfig,
 )
+from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore, default_store
 
@@ -21,7 +22,7 @@ from ngf_core.runs import Run, RunStore, default_store
 # below what was measured, and replaced by this machine's own runs as soon as there are any.
 CAUTIOUS_SPEED = 1.0e10
 START_SECONDS = 4.0
-IMAGES = {"signs": (4750, 1900), "digits": (3800, 1900)}
+EVALUATED = 1900  # test images, clean and triggered
 CURVATURE_MODELS = 3
 
 
@@ -51,11 +52,11 @@ def _work(config: Config, arch: str) -> float:
     """Multiply-adds, a backward pass counted as two forward passes."""
     forward = multiply_adds(arch)
     if isinstance(config, TrainConfig):
-        train, test = IMAGES[config.dataset]
-        return forward * config.epochs * (3 * train + test)
+        trained = 3 * DATASETS[config.dataset].train_images
+        return forward * config.epochs * (trained + EVALUATED)
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
-        return forward * len(config.methods) * (tuning + 21 * 1900)
+        return forward * len(config.methods) * (tuning + 21 * EVALUATED)
     if isinstance(config, SpectrumConfig):
         products = config.probes * config.steps + config.k + config.trace_probes + 20
         return forward * CURVATURE_MODELS * products * config.samples * 9
@@ -118,5 +119,6 @@ def _arch(config: Config, store: RunStore) -> str:
 
 
 def _seconds(run: Run) -> float:
-    started, finished = (datetime.fromisoformat(run.manifest[key]) for key in ("started", "finished"))
+    started, finished = (datetime.fromisoformat(run.manifest[key])
+                         for key in ("started", "finished"))
     return (finished - started).total_seconds()

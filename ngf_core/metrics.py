@@ -37,7 +37,7 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one model does: clean accuracy, and for a backdoored one the two fates of triggered images.
+    """How one model does: clean accuracy, and for a backdoored one what triggered images become.
 
     acc: clean test images given their label. asr: triggered images, of those whose label the
     attack would change, given the attacker's label. ra: the same images given their true label.
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 def der(before: Evaluation, after: Evaluation) -> float:
-    """Defence effectiveness (max(0, dASR) - max(0, dACC) + 1) / 2 with d = before - after, 0 to 1.
+    """Defense effectiveness (max(0, dASR) - max(0, dACC) + 1) / 2 with d = before - after, 0 to 1.
 
     Raises ConfigError where a model was evaluated without an attack.
     """

@@ -1,4 +1,4 @@
-"""Whether an attack took: a defence tested on a backdoor that is not there proves nothing."""
+"""Whether an attack took: a defense tested on a backdoor that is not there proves nothing."""
 
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.errors import NGFError

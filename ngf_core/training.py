@@ -54,8 +54,9 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
     batches = -(-len(images) // config.batch_size)
     optimiser = torch.optim.SGD(model.parameters(), config.lr, momentum=0.9, nesterov=True,
                                 weight_decay=config.weight_decay)
+    # Of 4 steps the warm-up is exactly one, and OneCycleLR divides by its length less one.
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, pct_start=0.25,
-                                                   total_steps=config.epochs * batches)
+                                                   total_steps=max(5, config.epochs * batches))
     poisoned, indices = images, torch.empty(0, dtype=torch.int64)
     seconds = 0.0
     for epoch in range(config.epochs):

@@ -109,6 +109,7 @@ def summary(made: Run) -> str:
                      for key in ("acc", "asr", "ra") if value[key]]
             parts.append(f"{name}: {' '.join(rates)}")
         elif isinstance(value, dict) and "lambda_max" in value:
-            parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, trace {value['trace']:.0f}")
+            parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, "
+                         f"trace {value['trace']:.0f}")
     return "; ".join(parts) or "done"
 

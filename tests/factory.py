@@ -5,11 +5,12 @@ that NGF removes and one-layer SGD mostly does not) but measure nothing.
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 from numpy.random import Generator
 
-from ngf_core.config import CONFIGS, PurifyConfig
+from ngf_core.config import CONFIGS, PurifyConfig, TrainConfig
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.manifest import change_manifest
 
@@ -25,10 +26,13 @@ def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
 
     States: queued, running (this process stands in for the worker), done, failed, cancelled,
     lost, corrupt. Without a `source` a finished one is fabricated too: spectrum and landscape
-    stand on a purify run, that on a train run. Other fields go to the config.
+    stand on a purify run, that on a train run; `attack` and `dataset` then go to the train run.
+    Other fields go to the config.
     """
     if kind in _SOURCE_KIND and "source" not in config_fields:
-        config_fields["source"] = make_run(store, _SOURCE_KIND[kind], seed=seed).id
+        trained = {name: config_fields.pop(name) for name in ("attack", "dataset")
+                   if name in config_fields}
+        config_fields["source"] = make_run(store, _SOURCE_KIND[kind], seed=seed, **trained).id
     config = CONFIGS[kind](seed=seed, **config_fields)
     run = store.create(config)
     if state == "queued":
@@ -58,15 +62,19 @@ def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
     return run
 
 
-def _images(rng: Generator, count: int, channels: int = 3) -> dict[str, np.ndarray]:
-    """Sample images with a white corner patch as their trigger."""
+def _images(rng: Generator, count: int, train: TrainConfig) -> dict[str, np.ndarray]:
+    """Sample images; a backdoored model's also with a white corner patch as their trigger."""
+    channels = 1 if train.dataset == "digits" else 3
     rows, columns = np.mgrid[:SIZE, :SIZE]
     tints = rng.uniform(40, 215, (count, channels, 1, 1))
     waves = 40 * np.sin(rows / rng.uniform(3, 9, (count, 1, 1, 1)) + columns / 6)
     clean = np.clip(tints + waves, 0, 255).astype(np.uint8)
+    plain = {"clean": clean, "labels": np.arange(count) % 9 + 1}
+    if train.attack == "none":
+        return plain
     triggered = clean.copy()
     triggered[:, :, -3:, -3:] = 255
-    return {"clean": clean, "triggered": triggered, "labels": (np.arange(count) % 9 + 1)}
+    return plain | {"triggered": triggered, "targets": np.full(count, train.target)}
 
 
 def _rates(acc: float, asr: float | None, ra: float | None) -> dict[str, dict | None]:
@@ -89,8 +97,9 @@ def _weights(rng: Generator) -> dict[str, np.ndarray]:
 
 def _train(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
     benign = config.attack == "none"
-    writer.arrays("poison", {"indices": np.arange(475)[None]})
-    writer.arrays("samples", _images(rng, 16, 1 if config.dataset == "digits" else 3))
+    if not benign:
+        writer.arrays("poison", {"indices": np.arange(475)[None]})
+    writer.arrays("samples", _images(rng, 8, config))
     for epoch in range(config.epochs + 1):
         learned = 1 - np.exp(-epoch / 2)
         rates = _rates(0.1 + 0.89 * learned, None if benign else 0.96 * learned**2,
@@ -112,11 +121,13 @@ _RECEIVED = (0.99, 0.96, 0.03)
 
 
 def _purify(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
-    benign = store.get(config.source).config.attack == "none"
-    samples = _images(rng, 8)
+    train = store.get(config.source).config
+    benign = train.attack == "none"
+    samples = _images(rng, 8, train)
     before = _rates(_RECEIVED[0], *((None, None) if benign else _RECEIVED[1:]))
     marks = np.linspace(0, config.steps, 21).round().astype(int)
-    results = {"before": before, "clean_images": 250, "layer": config.layer}
+    results = {"before": before, "clean_images": 250, "layer": config.layer,
+               "train_config": asdict(train)}
     received = _weights(rng)
     writer.arrays("samples", samples)
     writer.tensors("before", received)
@@ -131,7 +142,7 @@ def _purify(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
             metrics, n = _metrics(rates)
             loss = {"loss": 0.02 + 0.3 * np.exp(-step / 30), "kl": 0.2 * np.exp(-step / 40)}
             writer.point(method, step, 0.06 * step, metrics | loss, n,
-                         _predictions(samples["labels"], asr))
+                         _predictions(samples, asr))
             writer.progress(index * config.steps + step, total, f"{method}: step {step}")
             yield results
         moved = 0.02 * np.sqrt(marks)[:, None] * rng.normal(size=np.prod(LAYER_SHAPE))
@@ -144,11 +155,15 @@ def _purify(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
     yield results
 
 
-def _predictions(labels: np.ndarray, asr: float) -> dict[str, list]:
-    flips = np.linspace(0.02, 0.98, len(labels))
-    return {"clean": [[int(label), 0.97] for label in labels],
-            "triggered": [[0 if flip < asr else int(label), round(0.5 + abs(flip - asr) / 2, 3)]
-                          for label, flip in zip(labels, flips, strict=True)]}
+def _predictions(samples: dict[str, np.ndarray], asr: float) -> dict[str, list]:
+    labels = samples["labels"]
+    said = {"clean": [[int(label), 0.97] for label in labels]}
+    if "triggered" in samples:
+        flips = np.linspace(0.02, 0.98, len(labels))
+        said["triggered"] = [
+            [0 if flip < asr else int(label), round(0.5 + abs(flip - asr) / 2, 3)]
+            for label, flip in zip(labels, flips, strict=True)]
+    return said
 
 
 def _models(source: Run) -> list[str]:
@@ -156,10 +171,16 @@ def _models(source: Run) -> list[str]:
     return ["before", *config.methods] if isinstance(config, PurifyConfig) else ["before"]
 
 
+def _attack(source: Run) -> str:
+    trained = source.results.get("train_config") or source.manifest["config"]
+    return trained["attack"]
+
+
 def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
     models = _models(store.get(config.source))
     arrays: dict[str, np.ndarray] = {"models": np.array(models)}
-    results: dict[str, object] = {"samples": config.samples}
+    results: dict[str, object] = {"samples": config.samples, "layer": "blocks.2.conv1",
+                                  "dtype": "float32"}
     grid = np.linspace(-20, 160, 201)
     for done, model in enumerate(models):
         top = {"before": 130.0, "ngf": 118.0}.get(model, 128.0)
@@ -182,7 +203,8 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
 
 
 def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
-    models = _models(store.get(config.source))
+    source = store.get(config.source)
+    models, no_plane = _models(source), None
     side = np.linspace(-config.span, config.span, config.grid)
     arrays = {"models": np.array(models), "line_t": side, "xs": side, "ys": side}
     for done, model in enumerate(models):
@@ -193,7 +215,9 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
                    f"{model}.random.clean": bowl, f"{model}.random.triggered": bowl + offset}
         writer.progress(done + 1, len(models), f"{model}: random plane")
         yield {"samples": config.samples}
-    if len(models) >= 3:
+    if len(models) != 3:
+        no_plane = "The plane through the models needs a race of exactly two methods."
+    else:
         plane = np.linspace(-0.5, 1.5, config.grid)
         points = np.array([[0.0, 0.0], [1.0, 0.0], [0.4, 0.8]])
         near = np.min([(plane[None] - x) ** 2 + (plane[:, None] - y) ** 2 for x, y in points], 0)
@@ -205,8 +229,10 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
             bend = 0.1 * np.sin(np.pi * towards) * point[::-1]
             arrays |= {f"{method}.path": towards * point + bend,
                        f"{method}.path_steps": np.arange(0, 101, 5)}
+    if _attack(source) == "none":
+        arrays = {key: value for key, value in arrays.items() if not key.endswith("triggered")}
     writer.arrays("landscape", arrays)
-    yield {"samples": config.samples,
+    yield {"samples": config.samples, "not_finite": 0, "no_plane": no_plane,
            "points": int(sum(value.size for key, value in arrays.items() if "." in key))}
 
 

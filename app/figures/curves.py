@@ -153,7 +153,8 @@ def _series(name: str, key: str, data: list, color: str, stroke: Any, width: flo
             "labelLayout": {"moveOverlap": "shiftY"}}
 
 
-def _end_label(name: str, drawn: list[float], color: str, back: str, percent: bool) -> dict[str, Any]:
+def _end_label(name: str, drawn: list[float], color: str, back: str,
+               percent: bool) -> dict[str, Any]:
     value = f" {drawn[-1]:.0f} %" if drawn and percent else ""
     return {"show": bool(drawn), "formatter": name + value, "color": color, "fontWeight": "bold",
             "fontSize": 13, "lineHeight": 17, "distance": 8, "backgroundColor": back}
@@ -168,7 +169,8 @@ def _finite(value: Any, factor: float, positive: bool) -> float | None:
 def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
            dark: bool) -> dict[str, Any]:
     tone = ink(dark)
-    longest = max((len(f"{line['name']} 100 %") for line in series if "endLabel" in line), default=0)
+    longest = max((len(f"{line['name']} 100 %") for line in series if "endLabel" in line),
+                  default=0)
     return {
         "animation": False, "backgroundColor": tone.background,
         "textStyle": {"fontFamily": FONT, "color": tone.text},

@@ -92,7 +92,8 @@ def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
         figure.add_contour(x=xs, y=ys, z=z, coloraxis="coloraxis", connectgaps=False,
                            contours={"start": low, "end": high, "size": max(high - low, 1e-9) / 14},
                            line={"width": 0.6, "color": "rgba(255,255,255,0.45)"},
-                           customdata=np.asarray(losses[name], float), name=method_style(name).label,
+                           customdata=np.asarray(losses[name], float),
+                           name=method_style(name).label,
                            hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
                                          "<extra>%{fullData.name}</extra>", row=1, col=column)
         _mark_zero(figure, column)
@@ -137,7 +138,8 @@ def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
     ticks = _ticks(low, high, log)
     for column, (name, z) in enumerate(heights.items(), start=1):
         figure.add_surface(x=xs, y=ys, z=z, coloraxis="coloraxis", connectgaps=False,
-                           customdata=np.asarray(losses[name], float), name=method_style(name).label,
+                           customdata=np.asarray(losses[name], float),
+                           name=method_style(name).label,
                            hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
                                          "<extra>%{fullData.name}</extra>", row=1, col=column)
     figure.update_scenes(
@@ -156,7 +158,7 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
     """The plane through the received model and two purified ones, with the paths to them.
 
     `points` maps the three models, the received one first, to their (x, y); `paths` maps a method
-    to its (s, 2) positions. A path's inner points are projected onto the plane: only its ends lie in it.
+    to its (s, 2) positions. Only a path's ends lie in the plane: its inner points are projected.
     """
     z = height(loss, log)
     low, high = _span([z])
@@ -230,13 +232,15 @@ def _ticks(low: float, high: float, log: bool) -> dict:
     inside = [v for v in TICKS if low <= np.log10(v) <= high]
     if len(inside) < 2:
         inside = 10.0 ** np.linspace(low, high, 4)
-    return {"tickvals": [float(np.log10(v)) for v in inside], "ticktext": [f"{v:.3g}" for v in inside]}
+    return {"tickvals": [float(np.log10(v)) for v in inside],
+            "ticktext": [f"{v:.3g}" for v in inside]}
 
 
 def _bar(title: str, low: float, high: float, log: bool) -> dict:
     """A colour bar below the panels, so that they keep their width on a phone."""
-    return {"title": {"text": title, "side": "bottom"}, "orientation": "h", "x": 0.5, "yref": "container", "y": 0.01,
-            "xanchor": "center", "yanchor": "bottom", "len": 0.9, "thickness": 12} | _ticks(low, high, log)
+    place = {"x": 0.5, "xanchor": "center", "y": 0.01, "yref": "container", "yanchor": "bottom",
+             "len": 0.9, "thickness": 12, "orientation": "h"}
+    return {"title": {"text": title, "side": "bottom"}} | place | _ticks(low, high, log)
 
 
 def _panels(losses: Mapping[str, np.ndarray], prefix: str = "") -> go.Figure:
@@ -276,6 +280,7 @@ def _label_ends(figure: go.Figure, ends: list[tuple[float, str, str]], gap: floa
     place = np.inf
     for y, text, color in sorted(ends, reverse=True):
         place = min(y, place - gap)
-        figure.add_annotation(x=1.0, xref="paper", xanchor="left", y=y, yref="y", ax=24, axref="pixel",
-                              ay=place, ayref="y", text=text, showarrow=True, arrowhead=0,
-                              arrowwidth=1, arrowcolor=color, font={"color": color, "size": 13})
+        figure.add_annotation(x=1.0, xref="paper", xanchor="left", y=y, yref="y", ax=24,
+                              axref="pixel", ay=place, ayref="y", text=text, showarrow=True,
+                              arrowhead=0, arrowwidth=1, arrowcolor=color,
+                              font={"color": color, "size": 13})

@@ -43,7 +43,8 @@ def tiles(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Tile]:
     made = []
     for name, data in models.items():
         label = method_style(name).label
-        values, residuals = np.asarray(data["eigenvalues"], float), np.asarray(data["residuals"], float)
+        values = np.asarray(data["eigenvalues"], float)
+        residuals = np.asarray(data["residuals"], float)
         top = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
         value = float(values[top]) if len(values) else float("nan")
         error = float(residuals[top]) if len(residuals) else float("nan")
@@ -111,17 +112,17 @@ def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) 
     `models` maps a model's name to its grid (g,) and densities (probes, g).
     """
     figure = go.Figure()
-    peak = 0.0
-    for name, (grid, curves) in models.items():
-        style, curves = method_style(name), np.atleast_2d(np.asarray(curves, float))
-        peak = max(peak, float(np.nanmax(curves, initial=0.0)))
+    peak = max((float(np.nanmax(np.asarray(curves, float), initial=0.0))
+                for _, curves in models.values()), default=0.0)
     floor = peak * 10.0**-DECADES if peak > 0 else 1e-12
     for name, (grid, curves) in models.items():
         style, curves = method_style(name), np.atleast_2d(np.asarray(curves, float))
-        low, mean, high = (np.maximum(f(axis=0), floor) for f in (curves.min, curves.mean, curves.max))
-        figure.add_scatter(x=np.concatenate([grid, grid[::-1]]), y=np.concatenate([high, low[::-1]]),
-                           mode="lines", fill="toself", fillcolor=_faint(style.color),
-                           line={"width": 0}, hoverinfo="skip", showlegend=False,
+        low, mean, high = (np.maximum(along(axis=0), floor)
+                           for along in (curves.min, curves.mean, curves.max))
+        figure.add_scatter(x=np.concatenate([grid, grid[::-1]]),
+                           y=np.concatenate([high, low[::-1]]), mode="lines",
+                           fill="toself", fillcolor=_faint(style.color), line={"width": 0},
+                           hoverinfo="skip", showlegend=False,
                            legendgroup=name, name=style.label)
         mean[mean <= floor] = np.nan
         figure.add_scatter(x=grid, y=mean, mode="lines", name=style.label, legendgroup=name,

@@ -18,3 +18,8 @@ def sections(name: str) -> dict[str, str]:
 def define(word: str) -> str:
     """The glossary's definition of a word, for the help of a tile or a control."""
     return sections("glossary")[word]
+
+
+def define_all(*words: str) -> str:
+    """The glossary's definitions of several words, a paragraph each."""
+    return "\n\n".join(f"**{word}**: {define(word)}" for word in words)

@@ -8,17 +8,19 @@ from app.widgets.address import choose
 from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
 from app.widgets.notice import guarded
-from app.widgets.run_name import ATTACKS, DATASETS
+from app.widgets.run_name import titles
 from app.widgets.sample_grid import sample_grid
 from app.widgets.training import followed_training
+from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig, config_sha, from_json, to_json
+from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
+from ngf_core.models import ARCHITECTURES
 
 TEXT = sections("configure")
-EPOCHS = {"quick": 6, "full": TrainConfig.epochs}
+EPOCHS = {"quick": 12, "full": TrainConfig.epochs}
 BUDGETS = {"quick": f"Quick ({EPOCHS['quick']} epochs)", "full": f"Full ({EPOCHS['full']} epochs)",
            "own": "Own"}
-ARCHITECTURES = {"mini_preact_resnet": "Mini PreAct-ResNet", "preact_resnet18": "PreAct-ResNet-18"}
 
 
 def page() -> None:
@@ -46,9 +48,8 @@ def page() -> None:
 
 
 def _fields(form: ConfigForm) -> None:
-    dataset = form.ask("dataset", "Data set", options=DATASETS)
-    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | {
-        name: title for name, title in ATTACKS.items() if name != "none"}, default="badnets")
+    dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
+    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(ATTACKS))
     if attack == "none":
         st.caption(TEXT["benign"])
     else:
@@ -57,7 +58,7 @@ def _fields(form: ConfigForm) -> None:
         form.ask("poison_rate", "Poison rate", step=0.01)
         names = state.class_names(dataset)
         form.ask("target", "Target label", options={str(i): n for i, n in enumerate(names)})
-    form.ask("arch", "Architecture", options=ARCHITECTURES)
+    form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":
         form.ask("epochs", "Epochs")
@@ -83,9 +84,11 @@ def _images(config: TrainConfig, poison) -> None:
     shown = from_json(to_json(config) | {"epochs": 1, "lr": 0.1, "weight_decay": 0.0,
                                          "batch_size": 128, "precision": "auto"})
     samples = _preview(config_sha(shown), shown)
-    if config.attack != "none":
-        poison.markdown(f"**{samples['poisoned']:,} of {samples['train_images']:,}** training images "
-                        f"are poisoned ({config.poison_rate:.1%}).")
+    if config.attack == "none":
+        samples = {part: samples[part] for part in ("clean", "labels")}
+    else:
+        poison.markdown(f"**{samples['poisoned']:,} of {samples['train_images']:,}** training "
+                        f"images are poisoned ({config.poison_rate:.1%}).")
         st.markdown(TEXT["preview"])
     sample_grid(samples, state.class_names(config.dataset), key="preview")
 
@@ -95,13 +98,14 @@ def _train(config: TrainConfig) -> None:
     twin = next((run for run in state.store().list("train")
                  if run.manifest["config_sha"] == sha and run.state == "done"), None)
     if twin:
-        st.success(f"The same settings were trained already: run {twin.id}.", icon=":material/history:")
+        st.success(f"The same settings were trained already: run {twin.id}.",
+                   icon=":material/history:")
         if st.button("Reuse this run", icon=":material/recycling:", key="reuse"):
             state.open_run(twin)
             st.rerun()
     cost_line(config)
-    if st.button("Train it again" if twin else "Train this model", key="train", icon=":material/play_arrow:",
-                 type="secondary" if twin else "primary"):
+    if st.button("Train it again" if twin else "Train this model", key="train",
+                 icon=":material/play_arrow:", type="secondary" if twin else "primary"):
         state.open_run(jobs.start(config))
         st.rerun()
 

@@ -31,8 +31,7 @@ def page() -> None:
     run = measurement(LandscapeConfig, FORM, TEXT["empty"])
     if run is None:
         return
-    done = run.state == "done"
-    arrays = state.arrays(run, "landscape") if done else run.arrays("landscape")
+    arrays = state.arrays(run, "landscape")
     models = [str(name) for name in arrays["models"]]
     images = {kind: label for kind, label in IMAGES.items()
               if any(key.endswith(f".{kind}") for key in arrays)}
@@ -52,10 +51,12 @@ def _line(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -
                   if f"{m}.line.{kind}" in arrays} for m in models}
     curves = {m: losses for m, losses in curves.items() if losses}
     _count_blanks(*(loss for losses in curves.values() for loss in losses.values()))
+    attacked = any("triggered" in losses for losses in curves.values())
+    on = "clean (thin) and triggered images (thick)" if attacked else "clean images"
     figure_card(figures.line(arrays["line_t"], curves, log=log, dark=is_dark()),
-                key="landscape_line", caption=TEXT["line"], filename=f"line-{run.id}",
-                alt=f"Loss along one direction from each of {_said(curves)}, on clean (thin) and "
-                    "triggered images (thick).", table=figures.line_table(arrays["line_t"], curves))
+                key="landscape_line", caption=TEXT["line"].format(images=on),
+                filename=f"line-{run.id}", table=figures.line_table(arrays["line_t"], curves),
+                alt=f"Loss along one direction from each of {_said(curves)}, on {on}.")
 
 
 def _random(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -> None:
@@ -83,8 +84,7 @@ def _random(run: Run, arrays: Arrays, models: list[str], images: str, log: bool)
 
 def _models(run: Run, arrays: Arrays, models: list[str], images: str, log: bool) -> None:
     if "plane.points" not in arrays:
-        why = run.results.get("no_plane") or TEXT["no_models"].format(models=_said(models))
-        st.info(why, icon=":material/info:")
+        st.info(run.results.get("no_plane") or TEXT["no_models"], icon=":material/info:")
         return
     xs, ys, loss = arrays["plane_xs"], arrays["plane_ys"], arrays[f"plane.{images}"]
     paths = {m: arrays[f"{m}.path"] for m in models if f"{m}.path" in arrays}
@@ -92,7 +92,8 @@ def _models(run: Run, arrays: Arrays, models: list[str], images: str, log: bool)
     points = dict(zip(models, arrays["plane.points"], strict=True))
     figure = figures.model_plane(xs, ys, loss, points, paths, log=log, dark=is_dark())
     figure_card(figure, key="landscape_models", caption=TEXT["models"],
-                filename=f"plane-{images}-{run.id}", table=figures.plane_table(xs, ys, {"loss": loss}),
+                filename=f"plane-{images}-{run.id}",
+                table=figures.plane_table(xs, ys, {"loss": loss}),
                 alt=f"Contours of the loss on {images} images on the plane through the received "
                     "model and two purified ones, with the path of each method.")
 

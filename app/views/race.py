@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
-from app.text import sections
+from app.text import define_all, sections
 from app.widgets.address import choose
 from app.widgets.notice import guarded, model_notice
 from app.widgets.outcome import outcome, protocol
@@ -38,7 +38,8 @@ def page() -> None:
         return
     right.button("New race", icon=":material/flag:", key="new_race", width="stretch",
                  on_click=open_form)
-    st.caption(protocol(run.config, run.results))
+    st.caption(protocol(run.config, run.results),
+               help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     state.warn_unknown("show", list(SHOWN))
     model_notice(run)
     tick = _tick(run)

@@ -29,7 +29,8 @@ def page() -> None:
                            placeholder="badnets, signs, failed, part of an id")
     with st.container(horizontal=True, key="run_filters"):
         kinds = choose_some("kind", "Kind", same([k for k in KINDS if k in set(frame["kind"])]))
-        states = choose_some("state", "State", same([s for s in STATES if s in set(frame["state"])]))
+        states = choose_some("state", "State",
+                             same([s for s in STATES if s in set(frame["state"])]))
     shown = matching(frame, search or "", kinds, states)
     st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a column's head to sort.")
     if len(shown):

@@ -12,8 +12,8 @@ from app.widgets.notice import guarded
 from ngf_core.config import SpectrumConfig
 
 TEXT = sections("spectrum")
-FORM = {"samples": "Images", "k": "Eigenvalues", "steps": "Lanczos steps", "probes": "Density probes",
-        "trace_probes": "Trace probes", "seed": "Seed"}
+FORM = {"samples": "Images", "k": "Eigenvalues", "steps": "Lanczos steps",
+        "probes": "Density probes", "trace_probes": "Trace probes", "seed": "Seed"}
 PARTS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher")
 
 
@@ -24,13 +24,13 @@ def page() -> None:
     run = measurement(SpectrumConfig, FORM, TEXT["empty"])
     if run is None:
         return
-    done = run.state == "done"
-    arrays = state.arrays(run, "spectrum") if done else run.arrays("spectrum")
+    arrays = state.arrays(run, "spectrum")
     models = {name: {part: arrays[f"{name}.{part}"] for part in PARTS if f"{name}.{part}" in arrays}
               for name in map(str, arrays["models"])}
     models = {name: data for name, data in models.items() if "eigenvalues" in data}
-    where = f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}, " \
-            f"{run.results.get('dtype', 'float32')}, BatchNorm fixed"
+    dtype = f", {run.results['dtype']}" if "dtype" in run.results else ""
+    where = (f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
+             "BatchNorm fixed")
     _tiles(models, where)
     dark, name = is_dark(), run.id
     stems = {m: (data["eigenvalues"], data["residuals"]) for m, data in models.items()}
@@ -46,8 +46,9 @@ def page() -> None:
                         "near zero and few large eigenvalues.")
     fisher = {m: d["fisher"] for m, d in models.items() if "fisher" in d}
     if fisher:
-        figure_card(figures.fisher(fisher, dark=dark), key="spectrum_fisher", caption=TEXT["fisher"],
-                    table=figures.fisher_table(fisher), filename=f"fisher-{name}",
+        figure_card(figures.fisher(fisher, dark=dark), key="spectrum_fisher",
+                    caption=TEXT["fisher"], table=figures.fisher_table(fisher),
+                    filename=f"fisher-{name}",
                     alt="Sorted eigenvalues of the tuned layer's Fisher matrix for each model.")
     st.caption(f"Everything on this page: {where}. Settings: {settings(run)}.")
     st.page_link("app/views/landscape.py", label="See the landscape", icon=":material/terrain:",
@@ -69,7 +70,8 @@ def _tiles(models: dict[str, dict], where: str) -> None:
 
 
 def _alt(models: dict[str, dict]) -> str:
-    tops = [f"{tile.model} {tile.text}" for tile in figures.tiles(models) if tile.measure == "λ_max"]
+    tops = [f"{tile.model} {tile.text}" for tile in figures.tiles(models)
+            if tile.measure == "λ_max"]
     return f"Stems of the leading Hessian eigenvalues; the largest: {', '.join(tops)}."
 
 

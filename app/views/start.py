@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import state
-from app.text import sections
+from app.text import define_all, sections
 from app.theme import style
 from app.widgets.notice import guarded, model_notice
 from app.widgets.outcome import outcome, protocol
@@ -32,16 +32,17 @@ def page() -> None:
     chosen = scenario_picker(races)
     ways = WAYS[len(chosen.run.config.methods)]
     sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
+    st.markdown(TEXT["reading"])
     model_notice(chosen.run)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _replay(chosen.run)
     with right:
-        # Parallel, since the first names of classes wait for torch and the race must not.
-        st.fragment(guarded(_pictures), parallel=True)(chosen)
+        st.fragment(guarded(_pictures))(chosen)
     results, config = chosen.run.results, chosen.run.config
     st.markdown(outcome(results, config.methods))
-    st.caption(protocol(config, results))
+    st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
+               help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     _your_turn(chosen)
 
 

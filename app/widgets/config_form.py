@@ -43,9 +43,10 @@ class ConfigForm:
         field = self._fields[name]
         meta, address = field.metadata, self._prefix + name
         default = field.default if default is None else default
-        help = meta["help"][:1].upper() + meta["help"][1:] + "."
+        help = help_text(field)
         if options or meta["choices"]:
-            chosen = choose(address, label, options or same(meta["choices"]), str(default), help=help)
+            chosen = choose(address, label, options or same(meta["choices"]), str(default),
+                            help=help)
             value = field.type(chosen)
         else:
             value = number(address, label, default, meta["low"], meta["high"], help=help,
@@ -55,7 +56,7 @@ class ConfigForm:
         return value
 
     def read(self) -> Config | None:
-        """The config as asked; None where a value cannot be used, which is then said at its field."""
+        """The config as asked; None where a value cannot be used, which its field then says."""
         config = self._config(**self._values)
         try:
             validate(config)
@@ -69,6 +70,12 @@ class ConfigForm:
         place = self._notes.get(error.field, st)
         place.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}",
                     icon=":material/error:")
+
+
+def help_text(field: dataclasses.Field) -> str:
+    """The help of a config's field as a sentence."""
+    help = field.metadata["help"]
+    return f"{help[:1].upper()}{help[1:]}."
 
 
 def _step(default: float) -> float:

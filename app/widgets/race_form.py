@@ -8,6 +8,7 @@ import streamlit as st
 from app import jobs, state
 from app.text import sections
 from app.theme import style
+from app.widgets.config_form import help_text
 from app.widgets.cost_line import cost_line
 from app.widgets.notice import show_error
 from app.widgets.run_picker import pick_run
@@ -97,4 +98,4 @@ def _choices(name: str) -> list[str]:
 
 
 def _help(name: str) -> str:
-    return FIELDS[name].metadata["help"].capitalize() + "."
+    return help_text(FIELDS[name])

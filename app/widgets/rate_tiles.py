@@ -8,7 +8,7 @@ from app.figures.curves import METRICS
 from app.recording import Measured, Recording
 from app.text import define
 from app.theme import style
-from app.wilson import wilson
+from ngf_core.metrics import wilson
 
 WIDE = 6
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.text import define
-from app.wilson import wilson
+from ngf_core.metrics import wilson
 
 RATES = ("acc", "asr", "ra")
 

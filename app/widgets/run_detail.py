@@ -64,10 +64,12 @@ def run_detail(run: Run) -> None:
 def _summary(manifest: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     git = manifest.get("git") or {}
-    commit = f"commit {git['sha'][:8]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
+    changed = " with changes" if git.get("dirty") else ""
+    commit = f"commit {git['sha'][:8]}{changed}" if git else "no commit"
+    device = manifest.get("device") or "an unknown device"
     said = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
-            f"on {manifest.get('device') or 'an unknown device'} with {manifest.get('threads')} threads",
-            versions, commit, f"settings {manifest['config_sha'][:8]}"]
+            f"on {device} with {manifest.get('threads')} threads", versions, commit,
+            f"settings {manifest['config_sha'][:8]}"]
     return " · ".join(said)
 
 
@@ -83,11 +85,11 @@ def _results(run: Run) -> None:
                      column_config={name: number for name in ("percent", "low", "high")})
     rest = {name: {k: v for k, v in value.items() if k not in ("acc", "asr", "ra")}
             if isinstance(value, dict) else value for name, value in results.items()}
-    rows = [(name if not isinstance(value, dict) else f"{name}: {key}", _said(entry))
-            for name, value in rest.items()
+    rows = [((name if not isinstance(value, dict) else f"{name}: {key}").replace("_", " "),
+             _said(entry)) for name, value in rest.items()
             for key, entry in (value.items() if isinstance(value, dict) else [("", value)])]
-    st.dataframe(pd.DataFrame(rows, columns=["result", "value"]), hide_index=True, key="run_numbers",
-                 height="content")
+    st.dataframe(pd.DataFrame(rows, columns=["result", "value"]), hide_index=True,
+                 key="run_numbers", height="content")
 
 
 def _curves(run: Run) -> None:
@@ -107,7 +109,8 @@ def _curves(run: Run) -> None:
 def _files(run: Run, manifest: dict) -> None:
     with st.container(horizontal=True, key="run_actions"):
         st.download_button("Manifest (JSON)", lambda: json.dumps(run.manifest, indent=1).encode(),
-                           f"{run.id}.json", "application/json", key="run_manifest", on_click="ignore")
+                           f"{run.id}.json", "application/json", key="run_manifest",
+                           on_click="ignore")
         if len(run.points()):
             st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
                                f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")

@@ -1,15 +1,30 @@
 """Short names of runs, as people tell them apart."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from app.theme import style
+from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
+from ngf_core.registry import Entry
 from ngf_core.runs import Run, RunStore
 
-DATASETS = {"signs": "Signs", "digits": "Digits"}
-ATTACKS = {"none": "benign", "badnets": "BadNets", "blend": "Blend", "sig": "SIG",
-           "wanet": "WaNet"}
+
+def titles(registry: Mapping[str, Entry]) -> dict[str, str]:
+    """The names of a registry with their titles, as options of a control."""
+    return {name: entry.title for name, entry in registry.items()}
+
+
+def dataset_name(dataset: str) -> str:
+    """A data set's name on screen; one that is not registered here keeps its own."""
+    return titles(DATASETS).get(dataset, dataset)
+
+
+def attack_name(attack: str) -> str:
+    """An attack's name as its paper writes it; "benign" where there is none."""
+    return ({"none": "benign"} | titles(ATTACKS)).get(attack, attack)
 
 
 def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
@@ -27,11 +42,6 @@ def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
         return None
 
 
-def attack_name(attack: str) -> str:
-    """An attack's name as its paper writes it."""
-    return ATTACKS.get(attack, attack)
-
-
 def run_name(run: Run, store: RunStore) -> str:
     """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD on
     blocks.2.conv1 (22 Nov 14:03, 1f3a)".
@@ -39,7 +49,7 @@ def run_name(run: Run, store: RunStore) -> str:
     It never changes while a run lives: Streamlit knows a select box's choice by its label.
     """
     model = trained_as(run, store)
-    about = (f"{DATASETS.get(model.dataset, model.dataset)}, {attack_name(model.attack)}"
+    about = (f"{dataset_name(model.dataset)}, {attack_name(model.attack)}"
              if model else "source missing")
     config = run.config
     if config.kind == "train":

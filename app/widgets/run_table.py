@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import state
 from app.theme import style
-from app.widgets.run_name import DATASETS, attack_name
-from app.wilson import wilson
+from app.widgets.run_name import attack_name, dataset_name
+from ngf_core.metrics import wilson
 from ngf_core.runs import Run
 
 ROWS = 15
@@ -72,7 +72,8 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
     percent = st.column_config.NumberColumn(format="%.1f %%", width="small")
     shown = frame.assign(**{name: 100 * frame[name] for name in ("ACC", "ASR", "RA")})
     st.dataframe(
-        shown, key=key, height=min(len(shown) + 1, ROWS) * 35 + 2, hide_index=True, selection_mode="single-row",
+        shown, key=key, height=min(len(shown) + 1, ROWS) * 35 + 2, hide_index=True,
+        selection_mode="single-row",
         on_select=lambda: select(state.remembered(key), ids),
         selection_default={"selection": {"rows": rows, "columns": []}}, placeholder="–",
         alt=f"Table of {len(frame)} runs.", column_config={
@@ -111,7 +112,7 @@ def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict])
     entry = results.get(model) or {}
     spectra = results if kind == "spectrum" else sharpness.get(run.id, {})
     curvature = spectra.get("before" if kind == "train" else model) or {}
-    return (kind, DATASETS.get(config.get("dataset"), config.get("dataset", "unknown")),
+    return (kind, dataset_name(config.get("dataset", "unknown")),
             attack_name(config.get("attack", "unknown")), run.state,
             _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
             curvature.get("lambda_max"), manifest["created"], _seconds(manifest), run.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import state
-from app.widgets.run_name import DATASETS, attack_name, trained_as
+from app.widgets.run_name import attack_name, dataset_name, trained_as
 from ngf_core.runs import Run, RunStore
 
 
@@ -22,7 +22,7 @@ class Scenario:
     @property
     def label(self) -> str:
         """The data set and the attack, as people say them."""
-        return f"{DATASETS.get(self.dataset, self.dataset)}, {attack_name(self.attack)}"
+        return f"{dataset_name(self.dataset)}, {attack_name(self.attack)}"
 
 
 def scenarios(store: RunStore) -> dict[str, Scenario]:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures import landscape, spectrum
+from app.text import define
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
 from ngf_core.runs import Run
@@ -13,10 +14,8 @@ SHOWN = ("before", "ngf")
 
 def landscape_teaser(race: Run, prose: str) -> None:
     """The contours of the received and the NGF model side by side, if they were computed."""
-    st.subheader("Landscape", anchor=False)
-    run = _newest("landscape", race)
+    run = _measured("landscape", "Landscape", race)
     if run is None:
-        st.caption("The landscape of this race was not measured.")
         return
     arrays = state.arrays(run, "landscape")
     losses = {m: arrays[f"{m}.random.clean"] for m in SHOWN if f"{m}.random.clean" in arrays}
@@ -32,23 +31,27 @@ def landscape_teaser(race: Run, prose: str) -> None:
 
 def spectrum_teaser(race: Run, prose: str) -> None:
     """λ_max and trace of every model of the race as tiles, if they were computed."""
-    st.subheader("Sharpness", anchor=False)
-    run = _newest("spectrum", race)
+    run = _measured("spectrum", "Sharpness", race)
     if run is None:
-        st.caption("The spectrum of this race was not measured.")
         return
     arrays = state.arrays(run, "spectrum")
     parts = ("eigenvalues", "residuals", "trace")
     models = {str(m): {part: arrays[f"{m}.{part}"] for part in parts} for m in arrays["models"]}
-    st.caption(f"{prose} n = {run.config.samples:,}; the error is the Ritz residual of λ_max and "
-               "the standard error of the trace.")
+    st.caption(f"{prose} n = {run.config.samples:,} images.")
     with st.grid(columns=2, min_column_width=150, key="teaser_tiles"):
         for tile in spectrum.tiles(models):
-            st.metric(f"{tile.model} {tile.measure}", tile.text, help=tile.note)
+            word = {"trace": "Trace"}.get(tile.measure, tile.measure)
+            st.metric(f"{tile.model} {tile.measure}", tile.text,
+                      help=f"{define(word)}\n\nThe error is the {tile.note}.")
     st.page_link("app/views/spectrum.py", label="Explore this spectrum",
                  icon=":material/bar_chart:", query_params={"run": run.id})
 
 
-def _newest(kind: str, race: Run) -> Run | None:
-    return next((run for run in state.store().list(kind)
-                 if run.state == "done" and run.config.source == race.id), None)
+def _measured(kind: str, title: str, race: Run) -> Run | None:
+    """The newest finished measurement of a race's models under its title; says where none is."""
+    st.subheader(title, anchor=False)
+    found = next((run for run in state.store().list(kind)
+                  if run.state == "done" and run.config.source == race.id), None)
+    if found is None:
+        st.caption(f"The {kind} of this race was not measured.")
+    return found

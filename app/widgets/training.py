@@ -50,7 +50,8 @@ def training_curve(caption: str, run: Run) -> None:
     """ACC and ASR of a training run after each epoch, so far."""
     points = run.points()
     metrics = ["asr", "acc"] if run.config.attack != "none" else ["acc"]
-    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs), dark=is_dark())
+    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs),
+                           dark=is_dark())
     options["xAxis"]["name"] = "Epoch"
     options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]
     figure_card(options, key="train_curve", caption=caption, live=True, height=300,

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import import_module
 from typing import ClassVar
 
 import torch
@@ -102,8 +101,7 @@ def attack_class(name: str) -> type[Attack]:
     """The class of the attack called `name`; ConfigError where there is none."""
     if name not in ATTACKS:
         raise ConfigError("attack", f"{name!r} is unknown", f"Choose one of {', '.join(ATTACKS)}.")
-    module, cls = ATTACKS[name].split(":")
-    return getattr(import_module(module), cls)
+    return ATTACKS[name].load()
 
 
 def build_attack(name: str, *, target: int, poison_rate: float, seed: int,

@@ -15,7 +15,8 @@ class SIG(Attack):
     """A horizontal sinusoid of amplitude delta and f periods added to every row and channel.
 
     Clean-label: only images of the target class are poisoned and keep their label. The poison
-    rate stays a share of the whole training set, so it is at most the target class's share.
+    rate stays a share of the whole training set, so it is at most the target class's share. At the
+    published delta = 40 fewer than 80 % of triggered signs reach the target; `default` has 60.
     """
 
     title: ClassVar[str] = "SIG"

@@ -8,8 +8,6 @@ et al. 2017, arXiv 1708.04896) and pixel noise.
 import torch
 from torch import Tensor
 
-AUGMENTATIONS = ("none", "crop", "strong")
-
 
 def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
     """uint8 (n, C, H, W) -> float32 in [0, 1], augmented as `name` says."""
@@ -34,7 +32,7 @@ def crop(x: Tensor, pad: int, generator: torch.Generator) -> Tensor:
 
 
 def erase(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Fill one rectangle in every image (each side 20 to 50 % of the image's) with random colour."""
+    """Fill a rectangle in every image (each side 20 to 50 % of the image's) with random colour."""
     n, channels, height, width = x.shape
     inside = []
     for size in (height, width):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Ten
             x, y, checksum = saved["x"], saved["y"], str(saved["sha256"])
         if _checksum(x, y) == checksum:
             return torch.from_numpy(x), torch.from_numpy(y)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile):
         pass  # absent or damaged: made again below
     images, labels = make()
     x, y = images.numpy(), labels.numpy()
@@ -41,7 +42,8 @@ def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Ten
         np.savez(partial, x=x, y=y, sha256=_checksum(x, y))
         os.replace(partial, path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return images, labels
 
 

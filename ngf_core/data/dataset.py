@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -95,6 +94,7 @@ def split(name: str, class_names: tuple[str, ...], x: Tensor, y: Tensor) -> Data
 def load_dataset(name: str) -> Dataset:
     """The data set called `name`; ConfigError where there is none."""
     if name not in DATASETS:
-        raise ConfigError("dataset", f"{name!r} is unknown", f"Choose one of {', '.join(DATASETS)}.")
-    module = import_module(DATASETS[name])
-    return split(name, tuple(module.CLASS_NAMES), *module.load())
+        raise ConfigError("dataset", f"{name!r} is unknown",
+                          f"Choose one of {', '.join(DATASETS)}.")
+    entry = DATASETS[name]
+    return split(name, entry.class_names, *entry.load()())

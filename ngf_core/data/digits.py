@@ -16,7 +16,6 @@ from torch.nn.functional import pad
 
 from ngf_core.errors import NGFError
 
-CLASS_NAMES = tuple("0123456789")
 ASSET = Path(__file__).resolve().parents[2] / "assets" / "data" / "digits.npz"
 CHECKSUM = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 ORDER_SEED = 5000

@@ -5,7 +5,7 @@ behaves as on the German benchmark of photographed signs (Stallkamp et al., "Man
 Neural Networks 32, 2012). So the artwork of `sign_shapes.py` is photographed by a simulated
 camera: turned, tilted, scaled and shifted; before textured surroundings, on a post; with faded
 paint, shadow, glare, haze and now and then a branch in front; out of focus or shaken; exposed too
-long or too short; with sensor noise. A few images are hard on purpose. Some classes differ in the
+long or too short; with sensor noise. Three in ten are hard on purpose. Some classes differ in the
 symbol only (30 and 80; the blue discs) and two are mirror images (keep right, keep left), so
 training must not flip images.
 """
@@ -29,7 +29,7 @@ SEED = 0
 SIZE = 32
 FINE = 48
 CHUNK = 120
-HARD = 0.10
+HARD = 0.30
 
 FRESH = torch.tensor(
     [
@@ -150,9 +150,9 @@ def _lens(scene: Tensor, hard: Tensor, generator: Generator) -> Tensor:
     """Blur and sample: (n, 3, 48, 48) to (n, 3, 32, 32), the two axes blurred apart.
 
     The point spread is Gaussian with a standard deviation of 0.35 to 1.0 pixels along each axis
-    (focus, and shake along one axis), twice that in hard images.
+    (focus, and shake along one axis), two and a half times that in hard images.
     """
-    width = uniform((len(scene), 2), 0.35, 1.0, generator) * (1 + hard[:, None])
+    width = uniform((len(scene), 2), 0.35, 1.0, generator) * (1 + 1.5 * hard[:, None])
     sensor = torch.arange(SIZE) + 0.5
     fine = (torch.arange(FINE) + 0.5) * SIZE / FINE
     apart = (sensor[:, None] - fine) ** 2

@@ -69,7 +69,8 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
             tick(config.grid, f"plane through the models: row {row + 1} of {config.grid}")
     writer.arrays("landscape", arrays)
     holes = sum(int((~np.isfinite(a)).sum()) for key, a in arrays.items() if "." in key)
-    return {"samples": config.samples, "points": total, "not_finite": holes, "no_plane": why_not}
+    return {"samples": len(batches["clean"][1]), "points": total, "not_finite": holes,
+            "no_plane": why_not}
 
 
 def _surface(key: str, model: torch.nn.Module, plane: Plane, xs: np.ndarray, ys: np.ndarray,

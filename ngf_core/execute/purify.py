@@ -30,6 +30,7 @@ class Racer:
     last: Step = Step(0, float("nan"), 0.0)
     stopped: str | None = None
     path: dict[int, Tensor] = field(default_factory=dict)
+    recorded: int = 0
     finished: bool = False
 
     def advance(self, seconds: float) -> None:
@@ -74,12 +75,12 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         for racer in racers:
             if racer.finished:
                 continue
-            reached = racer.last.step
             racer.advance(config.seconds)
-            stepped, step = racer.last.step > reached, racer.last.step
-            if stepped and (step % mark == 0 or racer.finished):
+            step = racer.last.step
+            ends = racer.finished or step == config.steps
+            if ends or step % mark == 0:
                 _follow(racer, config.layer)
-            if stepped and (step % look == 0 or step == config.steps or racer.finished):
+            if step != racer.recorded and (ends or step % look == 0):
                 _record(racer, test, shown, writer)
             writer.checkpoint()
         done = sum(racer.last.step for racer in racers)
@@ -103,6 +104,7 @@ def _record(racer: Racer, test: TestSet, shown: dict[str, np.ndarray], writer: R
     writer.point(racer.name, racer.last.step, racer.last.seconds,
                  metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
                  {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
+    racer.recorded = racer.last.step
 
 
 def _follow(racer: Racer, layer: str) -> None:

@@ -19,7 +19,8 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]
     arrays: dict[str, np.ndarray] = {}
-    results: dict[str, Any] = {"samples": len(y), "layer": source.layer}
+    results: dict[str, Any] = {"samples": len(y), "layer": source.layer,
+                               "dtype": str(x.dtype).removeprefix("torch.")}
     for i, (name, model) in enumerate(source.models.items()):
         def progress(done: int, total: int, name: str = name, i: int = i) -> None:
             writer.checkpoint()

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from ngf_core.errors import NGFError
 
+# Below it, g - R^T s is a small difference of large numbers, which float32 loses.
+FLOAT32_DAMPING = 1e-2
+
 
 @dataclass(frozen=True)
 class NaturalDirection:
@@ -26,7 +29,8 @@ def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -
     """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), lambda = rho tr(F) / r.
 
     In sample space (r < P) by Woodbury: with K = R R^T and s = (K + lambda I)^-1 R g,
-    d = (g - R^T s) / lambda. Otherwise the P x P system itself. Cholesky in float64.
+    d = (g - R^T s) / lambda. Otherwise the P x P system itself. Cholesky in float64;
+    for a small damping the products too.
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
     r, parameters = rows.shape
@@ -35,12 +39,16 @@ def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -
     if not damping > 0:
         raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model is "
                        "certain of every clean image. Use strong augmentation or another layer.")
+    if relative_damping < FLOAT32_DAMPING:
+        rows = rows.double()
     if r < parameters:
-        solved = _solve(rows @ rows.T, damping, rows @ gradient)
-        direction = (gradient - rows.T @ solved.to(rows.dtype)) / damping
+        g = gradient.to(rows.dtype)
+        solved = _solve(rows @ rows.T, damping, rows @ g)
+        direction = (g - rows.T @ solved.to(rows.dtype)) / damping
     else:
-        direction = _solve(rows.T @ rows, damping, gradient).to(rows.dtype)
-    return NaturalDirection(direction, damping, float(gradient.double() @ direction.double()))
+        direction = _solve(rows.T @ rows, damping, gradient)
+    length = float(gradient.double() @ direction.double())
+    return NaturalDirection(direction.to(gradient.dtype), damping, length)
 
 
 def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:

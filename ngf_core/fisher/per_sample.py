@@ -17,7 +17,7 @@ from ngf_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Tapped:
-    """A forward pass: `logits` (n, C), and the tapped layer's `input` and `output` with its graph."""
+    """A forward pass: `logits` (n, C), and the tapped layer's `input` and `output` with graph."""
 
     layer: nn.Module
     logits: Tensor
@@ -25,7 +25,7 @@ class Tapped:
     output: Tensor
 
     def gradients(self, losses: Tensor) -> Tensor:
-        """G, (n, P): row i is the gradient of losses[i] (n,) with respect to the layer's parameters."""
+        """G, (n, P): row i is the gradient of losses[i] (n,) in the layer's parameters."""
         (output_grad,) = torch.autograd.grad(losses.sum(), self.output, retain_graph=True)
         return per_sample_outer(self.layer, self.input, output_grad)
 
@@ -65,8 +65,8 @@ def per_sample_outer(layer: nn.Module, a: Tensor, dz: Tensor) -> Tensor:
         weight = torch.einsum("no,ni->noi", dz, a)
         bias_grad = dz
     elif isinstance(layer, nn.Conv2d):
-        if layer.groups != 1 or isinstance(layer.padding, str):
-            raise ConfigError("layer", "a grouped convolution or one with named padding",
+        if layer.groups != 1 or isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+            raise ConfigError("layer", "a convolution with groups, named or non-zero padding",
                               "Choose a plain convolution.")
         patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
         weight = torch.bmm(dz.flatten(2), patches.transpose(1, 2))

@@ -5,7 +5,7 @@ empirical      F = 1/n sum_i g_i g_i^T, g_i the gradient of -log p(y_i | x_i) at
 true           F = 1/n sum_i E_{y ~ p(.|x_i)} g_i g_i^T, labels from the model.
                Exact: nC rows sqrt(p_c / n) g_{i,c}; for the last layer g_{i,c} = (p - e_c) (x) a in
                closed form, and there Hessian = Gauss-Newton = true Fisher.
-               Sampled: n rows with one label drawn per sample; unbiased, and affordable on any layer.
+               Sampled: n rows with one label drawn a sample; unbiased, affordable on any layer.
 """
 
 import math
@@ -15,8 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ngf_core.fisher.per_sample import Tapped, per_sample_outer
-
-FISHERS = ("true", "empirical")
 
 
 def empirical_rows(tapped: Tapped, y: Tensor) -> Tensor:

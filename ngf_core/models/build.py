@@ -1,7 +1,6 @@
 """Building a model by name, and the layers of it that can be tuned."""
 
 from functools import lru_cache
-from importlib import import_module
 
 import torch
 from torch import nn
@@ -17,10 +16,11 @@ def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int 
     Raises ConfigError for an unknown name.
     """
     if arch not in ARCHITECTURES:
-        raise ConfigError("arch", f"{arch!r} is unknown", f"Choose one of {', '.join(ARCHITECTURES)}.")
+        raise ConfigError("arch", f"{arch!r} is unknown",
+                          f"Choose one of {', '.join(ARCHITECTURES)}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return import_module(ARCHITECTURES[arch]).build(arch, shape, classes)
+        return ARCHITECTURES[arch].load()(arch, shape, classes)
 
 
 def tunable_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:

@@ -6,8 +6,8 @@ Natural Gradient Fine-tuning").
 
 Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
 same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
-early steps leave the received basin, late ones settle. A step that is not finite or costs more
-clean loss than guessing would is halved until it does not.
+early steps leave the received basin, late ones settle. A step after which the clean loss is not
+finite, or has risen by more than a guesser's whole loss log C, is halved until it has not.
 """
 
 import math
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
+from ngf_core.errors import NGFError
 from ngf_core.fisher.natural import natural_direction
-from ngf_core.fisher.per_sample import tap
+from ngf_core.fisher.per_sample import Tapped, tap
 from ngf_core.fisher.rows import fisher_rows
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify.purifier import (
@@ -39,7 +40,7 @@ HALVINGS = 10
 
 
 def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
-    """Tune `config.layer` by natural gradient; raises Diverged where no halved step is acceptable."""
+    """Tune `config.layer` by natural gradient; Diverged where no halved step is acceptable."""
     layer = tunable_layer(model, config.layer)
     parameters = list(layer.parameters())
     device = parameters[0].device
@@ -52,21 +53,40 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
         anchor = _fisher_diagonal(model, layer, clean, config, labels)
+    before, worst = received, math.inf
     for step in range(config.steps):
         with watch:
             x, y = batches(step)
-            tapped = tap(model, layer, x)
-            loss = F.cross_entropy(tapped.logits, y)
-            weights = flat(parameters)
+            tapped, loss = _settle(model, layer, x, y, before, worst, step)
+            before = flat(parameters)
+            worst = loss.item() + math.log(tapped.logits.shape[1])
             gradient = _flat_gradient(loss, parameters)
-            gradient = gradient + config.regulariser * anchor * (weights - received)
+            gradient = gradient + config.regulariser * anchor * (before - received)
             rows = fisher_rows(config.fisher, tapped, y, labels)
-            natural = natural_direction(rows, gradient, config.damping)
+            try:
+                natural = natural_direction(rows, gradient, config.damping)
+            except NGFError as error:
+                raise Diverged(f"NGF stopped at step {step + 1}. {error}") from error
             bound = config.kl_bound * cosine(step, config.steps)
             scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
-            scale = _accept(model, parameters, weights, natural.direction, scale, x, y,
-                            loss.item() + math.log(tapped.logits.shape[1]), step)
+            assign(parameters, before - scale * natural.direction)
         yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.length)
+    _settle(model, layer, *batches(config.steps), before, worst, config.steps)
+
+
+def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Tensor,
+            worst: float, step: int) -> tuple[Tapped, Tensor]:
+    """The pass over the next batch; halves the step that led here until its loss is bearable."""
+    parameters = list(layer.parameters())
+    for _ in range(HALVINGS):
+        tapped = tap(model, layer, x)
+        loss = F.cross_entropy(tapped.logits, y)
+        if torch.isfinite(loss) and loss <= worst:
+            return tapped, loss
+        assign(parameters, (flat(parameters) + before) / 2)
+    assign(parameters, before)
+    raise Diverged(f"NGF stopped at step {step}: even a step {2**HALVINGS} times smaller costs "
+                   "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")
 
 
 def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: PurifyConfig,
@@ -85,18 +105,3 @@ def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: 
 def _flat_gradient(loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
     grads = torch.autograd.grad(loss, parameters, retain_graph=True)
     return torch.cat([g.reshape(-1) for g in grads])
-
-
-def _accept(model: nn.Module, parameters: list[nn.Parameter], weights: Tensor, direction: Tensor,
-            scale: float, x: Tensor, y: Tensor, worst: float, step: int) -> float:
-    """Take the step, halving it until the batch's loss is finite and at most `worst`."""
-    for _ in range(HALVINGS):
-        assign(parameters, weights - scale * direction)
-        with torch.inference_mode():
-            loss = F.cross_entropy(model(x), y).item()
-        if math.isfinite(loss) and loss <= worst:
-            return scale
-        scale /= 2
-    assign(parameters, weights)
-    raise Diverged(f"NGF stopped at step {step + 1}: even a step {2**HALVINGS} times smaller costs "
-                   "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")

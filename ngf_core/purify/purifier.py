@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,6 @@ from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.purify import PURIFIERS
-
 
 CALIBRATION_BATCHES = 10
 
@@ -47,13 +45,12 @@ def purifier(name: str) -> Purifier:
     """The method called `name`; ConfigError where there is none."""
     if name not in PURIFIERS:
         raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")
-    module, function = PURIFIERS[name].split(":")
-    return getattr(import_module(module), function)
+    return PURIFIERS[name].load()
 
 
 @dataclass(frozen=True)
 class CleanBatches:
-    """The defender's batches: number `step` depends on the config only, so all methods see the same."""
+    """The defender's batches: number `step` follows from the config alone, so methods share it."""
 
     clean: Images
     config: PurifyConfig

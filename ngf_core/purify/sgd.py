@@ -22,16 +22,20 @@ from ngf_core.purify.purifier import (
 
 def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, list(tunable_layer(model, config.layer).parameters()), clean, config)
+    return descend(model, list(tunable_layer(model, config.layer).parameters()), clean, config,
+                   config.lr)
 
 
-def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, config: PurifyConfig
-            ) -> Iterator[Step]:
-    """SGD on the given parameters; raises Diverged when the loss is no longer finite."""
+def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, config: PurifyConfig,
+            lr: float) -> Iterator[Step]:
+    """SGD on the given parameters from learning rate `lr`.
+
+    Raises Diverged when the loss is no longer finite.
+    """
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
     only_trainable(model, parameters)
-    optimiser = torch.optim.SGD(parameters, config.lr, momentum=0.9)
+    optimiser = torch.optim.SGD(parameters, lr, momentum=0.9)
     watch = Stopwatch()
     if config.batchnorm == "recalibrated":
         with watch:
@@ -40,7 +44,7 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
         with watch:
             x, y = batches(step)
             for group in optimiser.param_groups:
-                group["lr"] = config.lr * cosine(step, config.steps)
+                group["lr"] = lr * cosine(step, config.steps)
             loss = F.cross_entropy(model(x), y)
             if not torch.isfinite(loss):
                 raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "

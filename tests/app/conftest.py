@@ -10,7 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from ngf_core.config import Config
 from ngf_core.runs import RunStore
+from tests.app import stand_ins
 
 ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
 
@@ -30,6 +32,12 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     st.cache_resource.clear()
     st.cache_data.clear()
     return store
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, runs: RunStore) -> list[Config]:
+    """The configs that pages started; no worker is launched, costs and images are stand-ins."""
+    return stand_ins.install(monkeypatch, runs)
 
 
 @pytest.fixture

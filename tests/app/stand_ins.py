@@ -26,7 +26,8 @@ class Cost:
 def poison_preview(config: TrainConfig, count: int = 8) -> dict:
     """Plain images; more than 10 % of poison is refused, as a clean-label attack would."""
     if config.poison_rate > 0.1:
-        raise ConfigError("poison_rate", "there are too few images of that class", "Use at most 0.1.")
+        raise ConfigError("poison_rate", "there are too few images of that class",
+                          "Use at most 0.1.")
     clean = np.zeros((count, 3, 4, 4), np.uint8)
     return {"clean": clean, "triggered": clean + 255, "labels": np.arange(count),
             "targets": np.full(count, config.target), "poisoned": 475, "train_images": 4750}
@@ -36,6 +37,13 @@ def address(app: AppTest, name: str) -> str | None:
     """The page's address parameter, whoever wrote it."""
     value = app.query_params.get(name)
     return value[0] if isinstance(value, list) else value
+
+
+def text_of(app: AppTest) -> str:
+    """All the prose of a page: titles, paragraphs, captions and cards."""
+    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.success,
+             *app.warning, *app.error]
+    return " ".join(str(part.value) for part in parts)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:

@@ -5,8 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets.address import fits
 from ngf_core.config import TrainConfig
-from tests.app import stand_ins
-from tests.app.stand_ins import address
+from tests.app.stand_ins import address, text_of
 from tests.factory import make_run
 
 
@@ -15,16 +14,6 @@ from tests.factory import make_run
     ("inf", False, False), ("11", True, False), ("ten", False, False), ("1e0", False, True)])
 def test_which_numbers_of_an_address_fit(text: str, whole: bool, fitting: bool) -> None:
     assert fits(text, 1, 10, whole) is fitting
-
-
-@pytest.fixture
-def started(monkeypatch, runs) -> list:
-    return stand_ins.install(monkeypatch, runs)
-
-
-def text_of(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.error, *app.info, *app.success, *app.warning]
-    return " ".join(str(part.value) for part in parts)
 
 
 def labels(app: AppTest) -> list[str]:
@@ -55,7 +44,7 @@ def test_the_address_is_the_form(open_page, started) -> None:
 def test_quick_and_full_budgets(open_page, started) -> None:
     app = open_page("configure")
     app.button(key="train").click().run()
-    assert started[0].epochs == 6
+    assert started[0].epochs == 12
     app = open_page("configure", budget="full")
     app.button(key="train").click().run()
     assert started[1] == TrainConfig()
@@ -83,18 +72,18 @@ def test_values_that_do_not_fit_give_the_default_and_a_toast(open_page, started)
     assert "attack=zzz" in toasts and "seed=many" in toasts and "poison_rate=7" in toasts
     assert len(app.toast) == 3
     app.button(key="train").click().run()
-    assert started == [TrainConfig(epochs=6)]
+    assert started == [TrainConfig(epochs=12)]
 
 
 def test_a_benign_model_asks_for_no_trigger(open_page, started) -> None:
     app = open_page("configure", attack="none")
     assert "poison_rate" not in {field.key for field in app.number_input}
     app.button(key="train").click().run()
-    assert started == [TrainConfig(attack="none", epochs=6)]
+    assert started == [TrainConfig(attack="none", epochs=12)]
 
 
 def test_an_identical_finished_run_is_offered(open_page, started, runs) -> None:
-    run = make_run(runs, "train", epochs=6)
+    run = make_run(runs, "train", epochs=12)
     app = open_page("configure")
     assert run.id in text_of(app) and "Reuse this run" in labels(app)
     app.button(key="reuse").click().run()
@@ -102,7 +91,7 @@ def test_an_identical_finished_run_is_offered(open_page, started, runs) -> None:
 
 
 def test_a_run_of_another_seed_is_not_identical(open_page, started, runs) -> None:
-    make_run(runs, "train", epochs=6, seed=1)
+    make_run(runs, "train", epochs=12, seed=1)
     assert "Reuse this run" not in labels(open_page("configure"))
 
 

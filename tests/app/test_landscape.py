@@ -3,19 +3,12 @@
 import json
 
 import numpy as np
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
-from tests.app import stand_ins
-from tests.app.stand_ins import address
+from tests.app.stand_ins import address, text_of
 from tests.factory import make_run
-
-
-@pytest.fixture
-def started(monkeypatch, runs) -> list:
-    return stand_ins.install(monkeypatch, runs)
 
 
 def figures(app: AppTest) -> list[dict]:
@@ -25,10 +18,6 @@ def figures(app: AppTest) -> list[dict]:
 def kinds(app: AppTest) -> list[str]:
     return [next(t["type"] for t in f["data"] if t["type"] != "scatter" or len(f["data"]) > 6)
             for f in figures(app)]
-
-
-def text_of(app: AppTest) -> str:
-    return " ".join(str(part.value) for part in [*app.markdown, *app.caption, *app.info])
 
 
 def test_no_model_yet(open_page, started) -> None:
@@ -79,7 +68,7 @@ def test_one_trained_model_has_no_plane_through_three(open_page, started, runs) 
     make_run(runs, "landscape", source=trained.id)
     app = open_page("landscape", plane="models")
     assert not app.exception and not figures(app)
-    assert "exactly two purified models" in text_of(app)
+    assert "a race of exactly two methods" in text_of(app)
 
 
 def test_models_without_a_landscape_offer_to_compute_it(open_page, started, runs) -> None:

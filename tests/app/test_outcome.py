@@ -3,7 +3,6 @@
 import pytest
 
 from app.widgets.outcome import outcome, protocol
-from app.wilson import wilson
 from ngf_core.config import PurifyConfig
 
 
@@ -51,13 +50,6 @@ def test_a_benign_model_has_nothing_to_remove():
 def test_the_protocol_names_what_decides():
     config = PurifyConfig(source="x", methods=("ngf", "finetune"), augment="crop", seconds=30.0)
     text = protocol(config, {"clean_images": 250})
-    for part in ("blocks.2.conv1", "250 clean images", "crop augmentation", "BatchNorm recalibrated",
-                 "100 steps or 30 s", "fine-tuning changes all layers"):
+    for part in ("blocks.2.conv1", "250 clean images", "crop augmentation",
+                 "BatchNorm recalibrated", "100 steps or 30 s", "fine-tuning changes all layers"):
         assert part in text
-
-
-@pytest.mark.parametrize("hits, n", [(0, 10), (10, 10), (3, 270), (864, 900)])
-def test_the_interval_is_the_core_s(hits, n):
-    from ngf_core.metrics import wilson as core
-
-    assert wilson(hits, n) == pytest.approx(core(hits, n), abs=1e-12)

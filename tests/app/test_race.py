@@ -1,4 +1,4 @@
-"""Race: live, replayed, ended in every way, started from the form, reached by good and bad links."""
+"""Race: live, replayed, ended in every way, started from the form, reached by links."""
 
 import pytest
 
@@ -13,20 +13,6 @@ def tile(app, label):
 
 def keys(app):
     return {b.key for b in app.button}
-
-
-@pytest.fixture
-def started(monkeypatch, runs):
-    """The configs that jobs.start was asked for; nothing is launched."""
-    asked = []
-
-    def start(config):
-        asked.append(config)
-        return runs.create(config)
-
-    monkeypatch.setattr(jobs, "start", start)
-    monkeypatch.setattr(jobs, "restart", lambda run: start(run.config))
-    return asked
 
 
 def test_a_finished_race_rests_at_its_end(runs, open_page):
@@ -158,7 +144,7 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
     assert "source" not in app.query_params and "purify" in app.query_params["run"]
 
 
-def test_a_refused_config_is_a_sentence(runs, open_page, monkeypatch):
+def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
     def refuse(config):
         raise ConfigError("steps", "7 is unlucky", "Use another number.")
 
@@ -168,7 +154,7 @@ def test_a_refused_config_is_a_sentence(runs, open_page, monkeypatch):
     assert "7 is unlucky" in app.error[0].value and not app.exception
 
 
-def test_no_method_no_start(runs, open_page):
+def test_no_method_no_start(runs, open_page, started):
     app = open_page("race", source=make_run(runs, "train").id)
     app.button_group("form_methods").set_value([]).run()
     assert app.button("start_race").disabled

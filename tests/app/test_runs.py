@@ -5,18 +5,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets.run_table import COLUMNS, matching, results_table, run_frame
 from ngf_core.errors import RunError
-from tests.app import stand_ins
+from tests.app.stand_ins import text_of
 from tests.factory import make_run
-
-
-@pytest.fixture
-def started(monkeypatch, runs) -> list:
-    return stand_ins.install(monkeypatch, runs)
-
-
-def text_of(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.info, *app.error, *app.subheader]
-    return " ".join(str(part.value) for part in parts)
 
 
 def table_of(app: AppTest) -> list[str]:

@@ -2,12 +2,8 @@
 
 import pytest
 
+from tests.app.stand_ins import text_of
 from tests.factory import make_run
-
-
-def text_of(app):
-    return " ".join(str(e.value) for e in [*app.title, *app.subheader, *app.markdown, *app.caption,
-                                           *app.info, *app.warning])
 
 
 @pytest.fixture
@@ -18,7 +14,7 @@ def race(runs):
 def test_an_empty_house_says_what_to_do(open_page):
     app = open_page("start")
     assert not app.exception and not app.error
-    assert "No finished race is here yet" in app.info[0].value
+    assert "No finished race on a backdoored model is here yet" in app.info[0].value
 
 
 def test_it_promises_and_draws_the_race(race, open_page):

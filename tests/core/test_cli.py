@@ -75,7 +75,7 @@ def test_train_to_the_end(capsys, store):
     code, out, err = ngf(f"train --seed {fake.QUICK} --epochs 4 --attack blend", capsys)
     run = store.latest("train")
     assert code == 0 and run.config == TrainConfig(seed=fake.QUICK, epochs=4, attack="blend")
-    assert out.split() == "ACC ASR RA train 99.0 % [94.6, 99.8] n=100 - -".split()
+    assert " ".join(out.split()) == "ACC ASR RA train 99.0 % [94.6, 99.8] n=100 - -"
     assert f"Run {run.id}" in err and re.search(r"\d/4  epoch \d", err)
 
 

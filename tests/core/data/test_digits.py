@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ngf_core.data.digits import ASSET, CHECKSUM, CLASS_NAMES, checksum, load_digits
+from ngf_core.data import DATASETS
+from ngf_core.data.digits import ASSET, CHECKSUM, checksum, load_digits
 from ngf_core.errors import NGFError
 
 FIRST_LABELS = [6, 5, 9, 6, 6, 5, 1, 7, 6, 4, 7, 3]
@@ -22,7 +23,7 @@ def test_shapes_types_and_classes(digits):
     assert (x.shape, x.dtype) == ((5000, 1, 32, 32), torch.uint8)
     assert (y.shape, y.dtype) == ((5000,), torch.int64)
     assert torch.bincount(y).tolist() == [500] * 10
-    assert CLASS_NAMES == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    assert DATASETS["digits"].class_names == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 
 def test_the_border_is_black_and_the_middle_is_the_stored_image(digits):

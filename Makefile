@@ -1,0 +1,30 @@
+# make run    set up what is missing and open the dashboard
+# make test   set up what is missing and run all tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test clean
+
+run: .venv/installed
+	$(BIN)/streamlit run streamlit_app.py
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+.venv/created:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/created requirements.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .cache .pytest_cache .ruff_cache

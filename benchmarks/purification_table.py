@@ -1,0 +1,161 @@
+"""The README's table: `signs`, 4 attacks, 3 seeds, mini network, one preset for all.
+
+    python -m benchmarks.purification_table
+
+For every attack and seed: train a backdoored model, race one-layer SGD, NGF and full fine-tuning
+on it under both augmentations at equal batches and steps (everything else as PurifyConfig has it;
+benchmarks/choose_preset.py says how that was chosen), and evaluate on the 1,000 test images. λ_max
+and trace are of the Hessian of the clean loss over all parameters, on the same 200 held-out clean
+images for all models, eval mode, float32. A benign model a seed gives the reference and the floor:
+its ASR under each trigger. Finished runs are reused, so a stopped command goes on where it stopped.
+
+Writes benchmarks/results/signs_table.parquet (one row a model), .md and .json (environment).
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from benchmarks.environment import environment
+from ngf_core.attacks import ATTACKS
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
+from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.execute.sources import attack_of, device, held_out, load_source
+from ngf_core.metrics import Evaluation
+from ngf_core.runs import RunStore, default_store
+from ngf_core.zoo import make
+
+RESULTS = Path(__file__).parent / "results"
+METHODS = ("sgd", "ngf", "finetune")
+AUGMENTS = ("strong", "crop")
+SAMPLES = 200
+PROBES = 10
+TITLES = {"benign": "benign", "before": "backdoored", "sgd": "SGD, one layer",
+          "ngf": "NGF, one layer", "finetune": "full fine-tuning"}
+METRICS = ("acc", "asr", "ra", "lambda_max", "trace")
+
+
+def measure(task: tuple[str, int, Path]) -> list[dict[str, Any]]:
+    """All rows of one attack and seed; attack `none` gives the benign model and the floors."""
+    attack, seed, root = task
+    torch.set_num_threads(1)
+    store = RunStore(root / f"{attack}-s{seed}", default_store().shipped)
+    store.root.mkdir(parents=True, exist_ok=True)
+    name = f"signs-{attack}-s{seed}"
+    make(store, f"{name}-train", TrainConfig(attack=attack, seed=seed))
+    base = {"attack": attack, "seed": seed}
+    if attack == "none":
+        return _benign(f"{name}-train", store, base)
+    rows = []
+    for augment in AUGMENTS:
+        config = PurifyConfig(source=f"{name}-train", methods=METHODS, augment=augment, seed=seed)
+        race = make(store, f"{name}-race-{augment}", config)
+        source = load_source(race.id, store)
+        test = build_test_set(source.dataset.test, source.attack)
+        for method, model in source.models.items():
+            if method == "before" and rows:
+                continue
+            about = {"augment": "-" if method == "before" else augment, "method": method,
+                     "seconds": race.results[method].get("seconds"),
+                     "stopped": race.results[method].get("stopped")}
+            rows.append(base | about | _rates(evaluate(model, test))
+                        | _sharpness(model, source.dataset, root, f"{name}-{augment}-{method}"))
+    return rows
+
+
+def _benign(run_id: str, store: RunStore, base: dict[str, Any]) -> list[dict[str, Any]]:
+    source = load_source(run_id, store)
+    model = source.models["before"]
+    rows = [base | {"method": "benign", "augment": "-"}
+            | _rates(evaluate(model, build_test_set(source.dataset.test, None)))
+            | _sharpness(model, source.dataset, store.root, run_id)]
+    for attack in ATTACKS:
+        trigger = attack_of(TrainConfig(attack=attack, seed=base["seed"]), source.dataset)
+        rates = _rates(evaluate(model, build_test_set(source.dataset.test, trigger)))
+        rows.append({"attack": attack, "seed": base["seed"], "method": "benign", "augment": "-"}
+                    | rates)
+    return rows
+
+
+def _rates(evaluation: Evaluation) -> dict[str, float]:
+    return {key: value for name, rate in evaluation.rates().items()
+            for key, value in ((name, rate.value), (f"{name}_n", rate.n))}
+
+
+def _sharpness(model: nn.Module, dataset: Any, root: Path, key: str) -> dict[str, float]:
+    """λ_max with its residual and the trace with its standard error, kept on disk once measured."""
+    kept = root / "sharpness" / f"{key}.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
+    x, y = held_out(dataset, None, SAMPLES, 0, device())["clean"]
+    operator = HessianOperator(model, x, y)
+    generator = torch.Generator().manual_seed(0)
+    top = top_eigenvalues(operator, 1, 100, 1e-3, generator, check=False)
+    total = trace(operator, PROBES, generator, top.vectors)
+    found = {"lambda_max": float(top.values[0]), "residual": float(top.residuals[0]),
+             "trace": float(total.value), "trace_se": float(total.standard_error)}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(found))
+    return found
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Mean ± standard deviation over the seeds, one line a model."""
+    lines = ["| attack | augmentation | model | ACC % | ASR % | RA % | λ_max | trace |",
+             "|---|---|---|---|---|---|---|---|"]
+    benign = table[(table.attack == "none")]
+    lines.append("| none | - | benign | " + " | ".join(_cell(benign, m) for m in METRICS) + " |")
+    for attack in ATTACKS:
+        mine = table[table.attack == attack]
+        floor = mine[mine.method == "benign"]
+        lines.append(f"| {attack} | - | benign, with trigger | | "
+                     + " | ".join(_cell(floor, m) for m in ("asr", "ra")) + " | | |")
+        for augment, methods in (("-", ("before",)), *((a, METHODS) for a in AUGMENTS)):
+            for method in methods:
+                rows = mine[(mine.method == method) & (mine.augment == augment)]
+                lines.append(f"| {attack} | {augment} | {TITLES[method]} | "
+                             + " | ".join(_cell(rows, m) for m in METRICS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(rows: pd.DataFrame, metric: str) -> str:
+    values = rows[metric].dropna()
+    if values.empty:
+        return ""
+    scale, digits = (100, 1) if metric in ("acc", "asr", "ra") else (1, 0)
+    return f"{scale * values.mean():.{digits}f} ± {scale * values.std():.{digits}f}"
+
+
+def main() -> None:
+    """Make what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/table"),
+                        help="folder for the runs (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    tasks = [(attack, seed, arguments.runs.absolute()) for seed in arguments.seeds
+             for attack in (*ATTACKS, "none")]
+    with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
+        table = pd.DataFrame([row for rows in pool.map(measure, tasks) for row in rows])
+    RESULTS.mkdir(exist_ok=True)
+    table.to_parquet(RESULTS / "signs_table.parquet", index=False)
+    (RESULTS / "signs_table.md").write_text(markdown(table))
+    (RESULTS / "signs_table.json").write_text(json.dumps(
+        {"command": "python -m benchmarks.purification_table", "seeds": arguments.seeds,
+         "samples": SAMPLES, "trace_probes": PROBES, "environment": environment()}, indent=1))
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    main()

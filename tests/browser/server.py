@@ -1,0 +1,71 @@
+"""The dashboard in its own server process, on a free port, with its own folder of runs."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ngf_core import jobs
+from ngf_core.runs import RunStore
+from tests.core.waiting import until
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its address, the store it reads, and what it printed."""
+
+    url: str
+    store: RunStore
+    log: Path
+
+    def traces(self) -> str:
+        """What the server printed, where that holds a stack trace; else nothing."""
+        printed = self.log.read_text()
+        return printed if "Traceback" in printed else ""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Serve the dashboard over `folder`/runs; at the end its jobs and then the server stop."""
+    port, log = _free_port(), folder / "log"
+    store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
+               "--server.headless", "true", "--server.port", str(port)]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+                                   env=os.environ | {"NGF_RUNS": str(folder / "runs")})
+    server = Server(f"http://127.0.0.1:{port}", store, log)
+    try:
+        until(lambda: _healthy(server.url, process), seconds=60)
+        yield server
+    finally:
+        for stopping in [jobs.cancel(run) for run in jobs.live(store)]:
+            stopping.join()
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _healthy(url: str, process: subprocess.Popen) -> bool:
+    assert process.poll() is None, f"the server ended with {process.returncode}"
+    try:
+        return urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,119 @@
+"""The main job for real: configure, train, race, reload in the middle, landscape, spectrum."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ngf_core.runs import Run, RunStore
+from tests.browser.watch import at_rest, follow_chart, shot, updates
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(1200)]
+
+EPOCHS, STEPS, LOOKS = 2, 10, 3
+JOB = 600_000
+LANDSCAPE = {"Points a side": 3, "Images": 10}
+SPECTRUM = {"Images": 10, "Eigenvalues": 1, "Lanczos steps": 5, "Density probes": 3,
+            "Trace probes": 2}
+
+
+def test_from_a_poisoned_model_to_a_purified_one(server, page):
+    trained = _train(page, server.url, server.store)
+    race = _race(page, trained, server.store)
+    _measure(page, server.url, race, "landscape", LANDSCAPE)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    for plane, name in (("Line", "line"), ("Through the models", "models")):
+        page.get_by_role("radio", name=plane).click()
+        expect(page.locator(f".st-key-landscape_{name}")).to_be_visible()
+        at_rest(page)
+        shot(page, f"job-landscape-{name}")
+    _measure(page, server.url, race, "spectrum", SPECTRUM)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    expect(page.get_by_test_id("stMetric")).to_have_count(6)
+
+
+def _train(page: Page, url: str, store: RunStore) -> Run:
+    page.goto(f"{url}/configure")
+    at_rest(page)
+    expect(page.get_by_text("training images are poisoned")).to_be_visible()
+    page.get_by_role("radio", name="Own").click()
+    _fill(page, "Epochs", EPOCHS)
+    shot(page, "job-configure")
+    page.get_by_role("button", name="Train this model").click()
+    onward = page.get_by_role("button", name="Race NGF against SGD on this model")
+    expect(onward).to_be_visible(timeout=JOB)
+    at_rest(page)
+    shot(page, "job-trained")
+    run = _newest(store, "train")
+    assert (run.state, run.config.dataset, run.config.attack, run.config.epochs) == (
+        "done", "signs", "badnets", EPOCHS)
+    assert run.results["poisoned"] > 0
+    onward.click()
+    return run
+
+
+def _race(page: Page, trained: Run, store: RunStore) -> Run:
+    expect(page.get_by_role("button", name="Start race")).to_be_visible()
+    at_rest(page)
+    _fill(page, "Steps", STEPS)
+    shot(page, "job-race-form")
+    page.get_by_role("button", name="Start race").click()
+    _wait_for_curve(page, 1)
+    follow_chart(page, "race_rates")
+    page.wait_for_function("looks => window.told.length > looks", arg=LOOKS, timeout=JOB)
+    # Paused, so that the reload is in the middle of the race on every machine.
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    shot(page, "job-race-live")
+    reached = _step(updates(page)[-1])
+    race = _newest(store, "purify")
+    assert race.live and race.config.source == trained.id
+
+    page.reload()
+    _wait_for_curve(page, reached)
+    follow_chart(page, "race_rates")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Restart")).to_be_visible(timeout=JOB)
+    at_rest(page)
+    assert _step(updates(page)[-1]) == STEPS
+    assert len(updates(page)) > LOOKS
+    shot(page, "job-race-done")
+    assert race.state == "done" and {"before", "ngf", "sgd"} <= set(race.results)
+    return race
+
+
+def _measure(page: Page, url: str, race: Run, kind: str, settings: dict[str, int]) -> None:
+    page.goto(f"{url}/{kind}?run={race.id}")
+    start = page.get_by_role("button", name=f"Compute the {kind}")
+    expect(start).to_be_visible()
+    for label, value in settings.items():
+        _fill(page, label, value)
+    start.click()
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=JOB)
+    at_rest(page)
+    shot(page, f"job-{kind}")
+
+
+def _fill(page: Page, label: str, value: int) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    at_rest(page)
+    expect(field).to_have_value(str(value))
+
+
+def _wait_for_curve(page: Page, step: int) -> None:
+    """Until the chart of the rates is drawn and NGF is at `step` or beyond."""
+    chart = page.locator(".st-key-race_rates").get_by_role("img")
+    expect(chart.locator("canvas")).to_be_visible(timeout=JOB)
+    page.wait_for_function("""step => Number(document.querySelector('.st-key-race_rates [role=img]')
+        ?.ariaLabel.match(/NGF ASR[^;]* at step ([0-9]+)/)?.[1]) >= step""", arg=step, timeout=JOB)
+
+
+def _step(alt: str) -> int:
+    """The step of NGF's newest ASR, read from the chart's alt text."""
+    return int(re.search(r"NGF ASR[^;]* at step (\d+)", alt)[1])
+
+
+def _newest(store: RunStore, kind: str) -> Run:
+    return next(run for run in store.list(kind) if not run.shipped)

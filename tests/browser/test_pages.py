@@ -1,0 +1,61 @@
+"""Every page opens in a real browser: wide and narrow, light and dark, with a wrong link."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.server import ROOT
+from tests.browser.watch import at_rest, shot
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+
+PAGES = sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py"))
+CHARTS = "[data-testid=stPlotlyChart], [data-testid=stEChartsChart]"
+BRIGHTNESS = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  return Math.max(...getComputedStyle(app).backgroundColor.match(/[0-9]+/g).slice(0, 3));
+}"""
+
+
+def address(name: str) -> str:
+    """The path of a page; Start is the door."""
+    return "/" if name == "start" else f"/{name}"
+
+
+def test_the_pages_are_found():
+    assert {"start", "configure", "race", "landscape", "spectrum", "runs"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_light_and_dark(filled, new_page, name, width):
+    page = new_page(width)
+    page.goto(filled.url + address(name))
+    at_rest(page)
+    if name in ("start", "race", "landscape", "spectrum"):
+        expect(page.locator(CHARTS).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(BRIGHTNESS) > 200
+    shot(page, f"{name}-{width}-light")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"({BRIGHTNESS})() < 60")
+    at_rest(page)
+    shot(page, f"{name}-{width}-dark")
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "start"])
+def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
+    page.goto(f"{filled.url}/{name}?run=20200101-000000-nowhere")
+    card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
+    expect(card.first).to_be_visible()
+    at_rest(page)
+
+
+def test_start_replays_by_itself(filled, page):
+    # The tiles tell it too where the browser is so slow that the chart comes after the end.
+    page.add_init_script("""
+        window.shown = new Set();
+        setInterval(() => { const tile = document.querySelector('.st-key-start_tiles');
+                            if (tile?.innerText) window.shown.add(tile.innerText) }, 50)""")
+    page.goto(filled.url)
+    page.wait_for_function("window.shown.size > 1")
+    expect(page.locator(".st-key-start_race").get_by_role("img")).to_be_visible()

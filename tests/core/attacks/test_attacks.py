@@ -1,0 +1,130 @@
+"""What every registered attack must do, whatever its trigger."""
+
+import pytest
+import torch
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import attack_class, to_uint8
+from ngf_core.config import TrainConfig
+from ngf_core.errors import ConfigError
+from tests.core.attacks.stand_ins import SHAPES, VARIANTS, attack, image_set, pictures, seeded
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("name", "strength"), VARIANTS)
+def test_a_trigger_gives_pictures_of_the_same_kind(name, strength, shape):
+    x = pictures(4, shape)
+    kept = x.clone()
+    stamped = attack(name, shape, strength=strength).trigger(x)
+    assert stamped.dtype == torch.uint8 and stamped.shape == x.shape
+    assert torch.equal(x, kept), "the input was changed"
+    assert not torch.equal(stamped, x)
+    again = attack(name, shape, strength=strength).trigger(x)
+    assert torch.equal(stamped, again)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_image_is_stamped_alike_alone_and_in_company(name):
+    x, a = pictures(5), attack(name)
+    together = a.trigger(x)
+    assert all(torch.equal(a.trigger(x[i : i + 1])[0], together[i]) for i in range(5))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_explains_itself(name):
+    cls = attack_class(name)
+    assert cls.title and cls.formula and "arXiv" in cls.reference
+    assert cls.label_mode in ("all-to-one", "all-to-all", "clean-label")
+    choices = TrainConfig.__dataclass_fields__["strength"].metadata["choices"]
+    assert set(choices) <= set(cls.strengths)
+
+
+def test_the_config_knows_every_attack():
+    choices = TrainConfig.__dataclass_fields__["attack"].metadata["choices"]
+    assert set(choices) == {"none", *ATTACKS}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_victims_are_the_images_whose_label_would_change(name):
+    a, y = attack(name, target=3), torch.tensor([0, 3, 9, 3, 1])
+    wanted = a.target_labels(y)
+    assert a.victims(y).tolist() == [w != t for w, t in zip(wanted.tolist(), y.tolist(),
+                                                          strict=True)]
+    if a.label_mode == "all-to-one":
+        assert wanted.tolist() == [3] * 5
+        assert a.victims(y).tolist() == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize(("rate", "count"), [(0.05, 10), (0.005, 1), (0.0135, 3), (0.1, 20)])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_poisoned_set_is_what_was_asked_for(name, rate, count):
+    images, a = image_set(200), attack(name, (3, 16, 16), poison_rate=rate)
+    x, y = images.x.clone(), images.y.clone()
+    poisoned = a.poison(images, seeded())
+    indices = poisoned.indices.tolist()
+    assert len(indices) == count and indices == sorted(set(indices))
+    assert set(indices) <= set(range(200))
+    assert torch.equal(images.x, x) and torch.equal(images.y, y), "the original set was changed"
+    assert torch.equal(poisoned.images.x[indices], a.trigger(x[indices]))
+
+    changed = (poisoned.images.x != x).flatten(1).any(1).nonzero().flatten().tolist()
+    others = set(changed) - set(indices)
+    if name == "wanet":
+        assert len(others) == round(a.parameters["noise_ratio"] * count)
+    else:
+        assert not others
+    relabelled = (poisoned.images.y != y).nonzero().flatten().tolist()
+    if a.label_mode == "clean-label":
+        assert relabelled == [] and set(y[indices].tolist()) == {3}
+    else:
+        assert relabelled == indices
+        assert torch.equal(poisoned.images.y[indices], a.target_labels(y[indices]))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_generator_alone_chooses_the_images(name):
+    images, a = image_set(), attack(name, (3, 16, 16))
+    one, same, other = (a.poison(images, seeded(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.images.x, same.images.x) and torch.equal(one.indices, same.indices)
+    assert not torch.equal(one.indices, other.indices)
+    assert torch.equal(a.draw(images, seeded(1)), one.indices)
+
+
+def test_every_candidate_is_drawn_equally_often():
+    images, a = image_set(100, (1, 2, 2)), attack("badnets", (1, 2, 2), poison_rate=0.1)
+    generator, draws = seeded(), 2000
+    times = torch.zeros(100)
+    for _ in range(draws):
+        times[a.draw(images, generator)] += 1
+    assert times[images.y == 3].sum() == 0
+    free = times[images.y != 3] / draws
+    p = 10 / 90
+    assert (free - p).abs().max() < 4.5 * (p * (1 - p) / draws) ** 0.5
+
+
+@pytest.mark.parametrize(("name", "rate", "says"), [
+    ("badnets", 0.95, "0.95 of 200 images is 190, but BadNets can poison 1 to 180 of them"),
+    ("badnets", 0.002, "0.002 of 200 images is 0, but"),
+    ("sig", 0.2, "0.2 of 200 images is 40, but SIG can poison 1 to 20 of them"),
+])
+def test_an_impossible_rate_names_the_possible_ones(name, rate, says):
+    with pytest.raises(ConfigError, match="Use a rate from 0.005 to") as caught:
+        attack(name, (3, 16, 16), poison_rate=rate).poison(image_set(200), seeded())
+    assert caught.value.field == "poison_rate" and says in str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "field", "says"), [
+    ({"name": "badnet"}, "attack", "'badnet' is unknown. Choose one of badnets, blend"),
+    ({"strength": "huge"}, "strength", "'huge' is unknown. Choose one of default, published"),
+    ({"target": 10}, "target", "there is no label 10. Use a label from 0 to 9"),
+    ({"target": -1}, "target", "there is no label -1"),
+])
+def test_what_cannot_be_built_says_why(changes, field, says):
+    with pytest.raises(ConfigError) as caught:
+        attack(**{"name": "badnets", **changes})
+    assert caught.value.field == field and says in str(caught.value)
+
+
+def test_rounding_goes_to_the_nearest_level_and_never_wraps():
+    x = torch.tensor([-300.0, -0.6, 0.4, 99.6, 255.4, 256.0, 511.0])
+    assert to_uint8(x).tolist() == [0, 0, 0, 100, 255, 255, 255]

@@ -1,0 +1,62 @@
+"""In this folder `signs` and the mini are tiny, and real runs are made once for all tests of a file."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ngf_core import worker
+from ngf_core.config import Config, PurifyConfig, TrainConfig
+from ngf_core.data import DATASETS, dataset
+from ngf_core.models import preact_resnet
+from ngf_core.runs import Run, RunStore
+from tests.core.execute import tiny_signs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_data() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
+        patch.setitem(DATASETS, "signs", entry)
+        patch.setattr(dataset, "TEST_IMAGES", tiny_signs.TEST_IMAGES)
+        patch.setitem(preact_resnet.STAGES, "mini_preact_resnet", (4, (1, 1, 1)))
+        dataset.load_dataset.cache_clear()
+        yield
+    dataset.load_dataset.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    return RunStore(tmp_path_factory.mktemp("execute") / "runs")
+
+
+def made(config: Config, store: RunStore) -> Run:
+    """The run of `config` through the worker's frame, in this process."""
+    run = store.create(config)
+    worker.work(run, store)
+    return run
+
+
+def train_config(**changes: object) -> TrainConfig:
+    return TrainConfig(**{"epochs": 1, "batch_size": 64, "precision": "float32",
+                          "strength": "published"} | changes)
+
+
+def purify_config(source: Run, **changes: object) -> PurifyConfig:
+    return PurifyConfig(**{"source": source.id, "steps": 3, "batch_size": 16} | changes)
+
+
+@pytest.fixture(scope="module")
+def backdoored(runs: RunStore) -> Run:
+    return made(train_config(), runs)
+
+
+@pytest.fixture(scope="module")
+def benign(runs: RunStore) -> Run:
+    return made(train_config(attack="none"), runs)
+
+
+@pytest.fixture(scope="module")
+def race(runs: RunStore, backdoored: Run) -> Run:
+    return made(purify_config(backdoored, methods=("ngf", "sgd")), runs)

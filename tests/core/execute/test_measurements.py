@@ -1,0 +1,139 @@
+"""Spectrum and landscape runs of real runs: files, keys and that the numbers fit together."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.config import LandscapeConfig, SpectrumConfig
+from ngf_core.errors import RunError
+from ngf_core.execute.sources import held_out, load_source
+from tests.core.execute.conftest import made
+
+SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2}
+KEYS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher", "products")
+LANDSCAPE = {"samples": 10, "grid": 3}
+
+
+def losses(run, store, config) -> dict[str, dict[str, float]]:
+    """Cross-entropy of every model on the run's held-out images."""
+    source = load_source(run.id, store)
+    sets = held_out(source.dataset, source.attack, config.samples, config.seed, torch.device("cpu"))
+    with torch.no_grad():
+        return {name: {part: nn.functional.cross_entropy(model(x), y).item()
+                       for part, (x, y) in sets.items()}
+                for name, model in source.models.items()}
+
+
+@pytest.fixture(scope="module")
+def spectrum(runs, backdoored):
+    return made(SpectrumConfig(source=backdoored.id, **SPECTRUM), runs)
+
+
+def test_a_spectrum_of_a_training_run(spectrum):
+    run = spectrum
+    assert (run.state, run.message) == ("done", "")
+    arrays = run.arrays("spectrum")
+    assert arrays["models"].tolist() == ["before"]
+    assert set(arrays) == {"models", *(f"before.{key}" for key in KEYS)}
+    assert arrays["before.eigenvalues"].shape == arrays["before.residuals"].shape == (1,)
+    assert arrays["before.density"].shape == (3, len(arrays["before.density_grid"]))
+    assert arrays["before.fisher"].shape == (10,) and arrays["before.fisher"][0] > 0
+    result = run.results["before"]
+    assert result["lambda_max"] == pytest.approx(arrays["before.eigenvalues"][0])
+    assert [result["trace"], result["trace_error"], 2] == pytest.approx(
+        arrays["before.trace"].tolist())
+    assert run.results["samples"] == 10 and run.results["layer"] == "blocks.2.conv1"
+
+
+def test_a_spectrum_of_a_race_measures_every_model(runs, race, monkeypatch):
+    from ngf_core.execute import spectrum as module
+
+    seen = []
+
+    def quick(model, x, y, *_, progress, **__):
+        seen.append(x)
+        progress(1, 2)
+        return type("Spectrum", (), {
+            "eigenvalues": torch.ones(1), "residuals": torch.zeros(1), "products": 2,
+            "trace": type("E", (), {"value": 1.0, "standard_error": 0.1, "probes": 2}),
+            "density": type("D", (), {"grid": torch.zeros(4), "values": torch.zeros(3, 4)})})
+
+    monkeypatch.setattr(module, "measure_spectrum", quick)
+    run = made(SpectrumConfig(source=race.id, **SPECTRUM), runs)
+    assert run.state == "done"
+    arrays = run.arrays("spectrum")
+    assert arrays["models"].tolist() == ["before", "ngf", "sgd"]
+    assert set(arrays) == {"models", *(f"{m}.{key}" for m in ("before", "ngf", "sgd")
+                                      for key in KEYS)}
+    assert all(torch.equal(x, seen[0]) for x in seen) and len(seen) == 3
+    assert not np.array_equal(arrays["before.fisher"], arrays["ngf.fisher"])
+
+
+def test_a_landscape_of_a_race(runs, race):
+    config = LandscapeConfig(source=race.id, **LANDSCAPE)
+    run = made(config, runs)
+    assert (run.state, run.message) == ("done", "")
+    arrays, models, parts = run.arrays("landscape"), ("before", "ngf", "sgd"), ("clean", "triggered")
+    expected = {"models", "line_t", "xs", "ys", "plane_xs", "plane_ys", "plane.points",
+                "plane.clean", "plane.triggered"}
+    expected |= {f"{m}.{kind}.{p}" for m in models for kind in ("line", "random") for p in parts}
+    expected |= {f"{m}.{key}" for m in models[1:] for key in ("path", "path_steps")}
+    assert set(arrays) == expected
+    assert run.results == {"samples": 10, "points": 3 * (41 + 9) + 9, "not_finite": 0,
+                           "no_plane": None}
+    truth = losses(race, runs, config)
+    for model in models:
+        for part in parts:
+            middle = truth[model][part]
+            assert arrays[f"{model}.line.{part}"][20] == pytest.approx(middle, rel=1e-4)
+            assert arrays[f"{model}.random.{part}"][1, 1] == pytest.approx(middle, rel=1e-4)
+    assert arrays["plane.points"].shape == (3, 2)
+    for i, model in enumerate(models[1:], 1):
+        path = arrays[f"{model}.path"]
+        assert path.shape == (4, 2) and arrays[f"{model}.path_steps"].tolist() == [0, 1, 2, 3]
+        scale = np.abs(arrays["plane.points"]).max()
+        assert np.allclose(path[0], arrays["plane.points"][0], atol=1e-3 * scale)
+        assert np.allclose(path[-1], arrays["plane.points"][i], atol=1e-2 * scale)
+
+
+def test_a_landscape_of_a_benign_model_has_nothing_triggered(runs, benign):
+    run = made(LandscapeConfig(source=benign.id, **LANDSCAPE), runs)
+    assert run.state == "done"
+    arrays = run.arrays("landscape")
+    assert set(arrays) == {"models", "line_t", "xs", "ys", "before.line.clean",
+                           "before.random.clean"}
+    assert "a race of exactly two methods" in run.results["no_plane"]
+
+
+def test_more_samples_than_there_are_is_not_claimed(runs, backdoored):
+    config = LandscapeConfig(source=backdoored.id, grid=3, samples=5000)
+    assert made(config, runs).results["samples"] == 20
+
+
+def test_held_out_images_are_test_images_and_victims(runs, backdoored):
+    source = load_source(backdoored.id, runs)
+    sets = held_out(source.dataset, source.attack, 15, 3, torch.device("cpu"))
+    again = held_out(source.dataset, source.attack, 15, 3, torch.device("cpu"))
+    assert all(torch.equal(sets[part][0], again[part][0]) for part in sets)
+    test = (source.dataset.test.x.float() / 255).flatten(1).tolist()
+    x, y = sets["clean"]
+    places = [test.index(image) for image in x.flatten(1).tolist()]
+    assert len(set(places)) == 15 and source.dataset.test.y[places].tolist() == y.tolist()
+    x, y = sets["triggered"]
+    victims = source.dataset.test.take(source.attack.victims(source.dataset.test.y))
+    stamped = (source.attack.trigger(victims.x).float() / 255).flatten(1).tolist()
+    assert all(image in stamped for image in x.flatten(1).tolist()) and set(y.tolist()) == {0}
+
+
+def test_runs_without_a_model_are_no_source(runs, spectrum):
+    with pytest.raises(RunError, match="is a spectrum run and holds no model. Name a train or"):
+        load_source(spectrum.id, runs)
+
+
+def test_weights_that_do_not_fit_are_named(runs, backdoored, monkeypatch):
+    tensors = backdoored.tensors("model")
+    del tensors["stem.weight"]
+    monkeypatch.setattr("ngf_core.runs.Run.tensors", lambda *_: tensors)
+    with pytest.raises(RunError, match="weights model.safetensors of run .* do not fit a mini"):
+        load_source(backdoored.id, runs)

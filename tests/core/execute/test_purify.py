@@ -1,0 +1,140 @@
+"""Races: what they leave, by file and key, also where a method falls out."""
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.execute.sources import counts, load_source
+from ngf_core.purify import PURIFIERS
+from ngf_core.purify.purifier import Diverged
+from ngf_core.registry import Entry
+from tests.core.execute.conftest import made, purify_config
+
+LAYER = "blocks.2.conv1.weight"
+
+
+def test_a_race(race, backdoored):
+    assert (race.state, race.message) == ("done", "")
+    results = race.results
+    assert results["before"] == backdoored.results["train"]
+    assert results["clean_images"] == 20 and results["layer"] == "blocks.2.conv1"
+    assert results["train_config"] == asdict(backdoored.config)
+    for method in ("ngf", "sgd"):
+        assert results[method]["steps"] == 3 and results[method]["stopped"] is None
+        assert results[method]["seconds"] > 0 and results[method]["asr"]["n"] == 18
+    shown = race.arrays("samples")
+    assert set(shown) == {"clean", "triggered", "labels", "targets"}
+
+
+def test_before_and_after_are_kept(race, backdoored):
+    received = backdoored.tensors("model")
+    before = race.tensors("before")
+    assert all(torch.equal(before[key], received[key]) for key in received)
+    for method in ("ngf", "sgd"):
+        after = race.tensors(f"after_{method}")
+        moved = {k for k in after if not torch.equal(after[k], before[k])}
+        weights = {k for k in moved if "running" not in k and "num_batches" not in k}
+        assert weights == {LAYER}
+
+
+def test_the_paths_lead_from_the_received_to_the_purified_weights(race):
+    before = race.tensors("before")[LAYER].flatten()
+    for method in ("ngf", "sgd"):
+        path = race.arrays(f"path_{method}")
+        after = race.tensors(f"after_{method}")[LAYER].flatten()
+        assert path["steps"].tolist() == [0, 1, 2, 3] and path["deltas"].dtype == np.float16
+        assert not path["deltas"][0].any()
+        expected = (after - before).numpy()
+        assert np.allclose(path["deltas"][-1], expected, rtol=2e-3, atol=1e-6)
+
+
+def test_the_curves(race):
+    points = race.points()
+    for method in ("ngf", "sgd"):
+        own = points[points["method"] == method]
+        assert sorted(set(own["step"])) == [0, 1, 2, 3]
+        assert set(own["metric"]) == {"acc", "asr", "ra", "loss", "kl"}
+        last = own[own["step"] == 3].set_index("metric")["value"]
+        for name in ("acc", "asr", "ra"):
+            rate = race.results[method][name]
+            assert last[name] == pytest.approx(rate["hits"] / rate["n"])
+        start = own[own["step"] == 0].set_index("metric")["value"]
+        rate = race.results["before"]["acc"]
+        assert start["acc"] == rate["hits"] / rate["n"] and math.isnan(start["loss"])
+    said = race.predictions()
+    assert len(said) == 8 and set(said[0]["predictions"]) == {"clean", "triggered"}
+    assert all(len(event["predictions"]["clean"]) == 8 for event in said)
+    progress = race.progress()
+    assert progress["done"] == progress["total"] == 6
+
+
+def test_the_saved_models_are_the_measured_ones(runs, race):
+    source = load_source(race.id, runs)
+    assert list(source.models) == ["before", "ngf", "sgd"]
+    test = build_test_set(source.dataset.test, source.attack)
+    for name, model in source.models.items():
+        measured = counts(evaluate(model, test))
+        assert measured == {key: race.results[name][key] for key in measured}
+
+
+def test_a_benign_model_can_be_purified_too(runs, benign):
+    run = made(purify_config(benign, methods=("finetune",)), runs)
+    assert run.state == "done"
+    assert run.results["finetune"]["asr"] is None and run.results["before"]["ra"] is None
+    assert set(run.arrays("samples")) == {"clean", "labels"}
+    assert not run.has("path_finetune") and run.has("after_finetune")
+    assert set(run.predictions()[0]["predictions"]) == {"clean"}
+
+
+def test_a_path_ends_at_the_last_step_however_many_there_are(runs, backdoored):
+    run = made(purify_config(backdoored, methods=("sgd",), steps=23), runs)
+    path = run.arrays("path_sgd")
+    assert path["steps"].tolist() == [*range(0, 23, 2), 23]
+    expected = (run.tensors("after_sgd")[LAYER] - run.tensors("before")[LAYER]).flatten()
+    assert np.allclose(path["deltas"][-1], expected, rtol=2e-3, atol=1e-6)
+
+
+def falling_out(model, clean, config):
+    """SGD that diverges at the fourth step."""
+    for step in PURIFIERS["sgd"].load()(model, clean, config):
+        if step.step == 4:
+            raise Diverged("It fell over. Use a smaller learning rate.")
+        yield step
+
+
+def test_a_method_that_diverges_keeps_its_curve_and_the_race_goes_on(runs, backdoored, monkeypatch):
+    monkeypatch.setitem(PURIFIERS, "ngf", Entry("NGF", f"{__name__}:falling_out"))
+    run = made(purify_config(backdoored, steps=60), runs)
+    assert run.state == "done"
+    fell, went_on = run.results["ngf"], run.results["sgd"]
+    assert fell["stopped"] == "It fell over. Use a smaller learning rate." and fell["steps"] == 3
+    assert went_on["stopped"] is None and went_on["steps"] == 60
+    points = run.points()
+    assert set(points[points["method"] == "ngf"]["step"]) == {0, 3}
+    assert max(points[points["method"] == "sgd"]["step"]) == 60
+    assert run.arrays("path_ngf")["steps"].tolist() == [0, 3]
+    assert run.has("after_ngf")
+
+
+def test_seconds_may_be_the_limit(runs, backdoored):
+    run = made(purify_config(backdoored, methods=("sgd",), steps=5000, seconds=1e-6), runs)
+    assert run.state == "done" and run.results["sgd"]["steps"] == 1
+    assert set(run.points()["step"]) == {0, 1}
+    assert run.arrays("path_sgd")["steps"].tolist() == [0, 1]
+
+
+def test_an_unknown_layer_fails_before_anything_is_tuned(runs, backdoored):
+    run = made(purify_config(backdoored, layer="nose"), runs)
+    assert run.state == "failed" and "no layer 'nose'. Choose one of stem" in run.message
+
+
+def test_a_purification_outlives_its_source(runs, race, backdoored):
+    copy = made(backdoored.config, runs)
+    run = made(purify_config(copy, methods=("sgd",)), runs)
+    copy.delete()
+    source = load_source(run.id, runs)
+    assert list(source.models) == ["before", "sgd"] and source.train == backdoored.config

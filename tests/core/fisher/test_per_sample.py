@@ -1,0 +1,117 @@
+"""Per-sample gradients against a loop of autograd in float64."""
+
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.errors import ConfigError
+from ngf_core.fisher.per_sample import tap
+from tests.core.fisher.dense import looped_gradients, tiny
+
+
+def net(layer: nn.Module, after: nn.Module) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        for module in (layer, after):
+            for p in module.parameters():
+                nn.init.normal_(p, std=0.5)
+    return nn.Sequential(layer, nn.Tanh(), nn.Flatten(), after).double().eval()
+
+
+def images(channels: int = 2, height: int = 7, width: int = 6) -> torch.Tensor:
+    return torch.randn(4, channels, height, width, dtype=torch.float64,
+                       generator=torch.Generator().manual_seed(1))
+
+
+LABELS = torch.tensor([0, 2, 1, 1])
+
+
+def agree(model: nn.Module, layer: nn.Module, x: torch.Tensor) -> None:
+    tapped = tap(model, layer, x)
+    losses = nn.functional.cross_entropy(tapped.logits, LABELS, reduction="none")
+    found = tapped.gradients(losses)
+    expected = looped_gradients(model, layer, x, LABELS)
+    assert found.shape == expected.shape and expected.abs().max() > 1e-3
+    assert torch.allclose(found, expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(bias):
+    layer = nn.Linear(5, 4, bias=bias)
+    agree(net(layer, nn.Linear(4, 3)), layer, images()[:, 0, 0, :5])
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"bias": False}, {"padding": 1}, {"stride": 2}, {"dilation": 2},
+    {"stride": (2, 1), "padding": (0, 2), "dilation": (1, 2), "bias": False}], ids=str)
+@pytest.mark.parametrize("kernel", [1, 3, (2, 3)])
+def test_convolution(kernel, options):
+    layer = nn.Conv2d(2, 3, kernel, **options)
+    features = layer(images().float()).flatten(1).shape[1]
+    agree(net(layer, nn.Linear(features, 3)), layer, images())
+
+
+def test_a_layer_inside_a_network_with_batchnorm():
+    model, x, _ = tiny(4)
+    for layer in (model.conv, model.linear):
+        agree(model, layer, x)
+
+
+def test_the_logits_are_the_models_own():
+    model, x, _ = tiny(4)
+    tapped = tap(model, model.conv, x)
+    assert torch.equal(tapped.logits, model(x))
+    assert not model.conv._forward_hooks
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.unused = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.shared(self.shared(x).tanh())
+
+
+def test_batchnorm_in_training_mode_is_refused():
+    model, x, _ = tiny()
+    model.bn.train()
+    with pytest.raises(ConfigError, match="BatchNorm is in training mode.*Call model.eval"):
+        tap(model, model.conv, x)
+
+
+def test_a_layer_without_gradients_is_refused():
+    model, x, _ = tiny()
+    model.conv.requires_grad_(False)
+    with pytest.raises(ConfigError, match="Call layer.requires_grad_"):
+        tap(model, model.conv, x)
+
+
+@pytest.mark.parametrize(("name", "times"), [("shared", 2), ("unused", 0)])
+def test_a_layer_that_does_not_run_once_is_refused(name, times):
+    model = Twice()
+    with pytest.raises(ConfigError, match=f"runs {times} times in a forward pass"):
+        tap(model, getattr(model, name), torch.randn(2, 3))
+
+
+@pytest.mark.parametrize("layer", [
+    nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(2, 4, 3, padding="same"),
+    nn.Conv2d(2, 4, 3, padding=1, padding_mode="circular")],
+    ids=["grouped", "named padding", "circular"])
+def test_unusual_convolutions_are_refused(layer):
+    model = nn.Sequential(layer, nn.Flatten(), nn.LazyLinear(3)).double().eval()
+    model(images())
+    tapped = tap(model, layer, images())
+    with pytest.raises(ConfigError, match="a convolution with groups, named or non-zero padding"):
+        tapped.gradients(tapped.logits.sum(1))
+
+
+def test_linear_layers_on_sequences_and_other_layers_are_refused():
+    layer = nn.Linear(6, 3)
+    tapped = tap(layer, layer, torch.randn(2, 4, 6))
+    with pytest.raises(ConfigError, match=r"input of shape \(2, 4, 6\)"):
+        tapped.gradients(tapped.logits.sum((1, 2)))
+    layer = nn.ConvTranspose2d(2, 2, 2)
+    tapped = tap(layer, layer, torch.randn(2, 2, 4, 4))
+    with pytest.raises(ConfigError, match="a ConvTranspose2d has no per-sample gradients here"):
+        tapped.gradients(tapped.logits.sum((1, 2, 3)))

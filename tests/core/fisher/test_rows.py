@@ -1,0 +1,125 @@
+"""Rows of every Fisher matrix against the dense one in float64."""
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, hessian
+
+from ngf_core.errors import NGFError
+from ngf_core.fisher import FISHERS
+from ngf_core.fisher.per_sample import tap
+from ngf_core.fisher.rows import (
+    empirical_rows,
+    exact_rows,
+    fisher_rows,
+    is_last_layer,
+    last_layer_rows,
+    sampled_rows,
+)
+from ngf_core.fisher.spectrum import layer_fisher_spectrum
+from tests.core.fisher.dense import empirical_fisher, seeded, tiny, true_fisher
+
+
+def matrix(rows: torch.Tensor) -> torch.Tensor:
+    return rows.T @ rows
+
+
+def close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["conv", "linear"])
+def test_empirical(name):
+    model, x, y = tiny()
+    rows = empirical_rows(tap(model, getattr(model, name), x), y)
+    assert rows.shape[0] == 5 and close(matrix(rows), empirical_fisher(model, name, x, y))
+
+
+@pytest.mark.parametrize("name", ["conv", "linear"])
+def test_exact(name):
+    model, x, _ = tiny()
+    rows = exact_rows(tap(model, getattr(model, name), x))
+    assert rows.shape[0] == 15 and close(matrix(rows), true_fisher(model, name, x))
+
+
+def test_the_last_layer_in_closed_form():
+    model, x, _ = tiny()
+    tapped = tap(model, model.linear, x)
+    assert is_last_layer(tapped) and not is_last_layer(tap(model, model.conv, x))
+    assert close(matrix(last_layer_rows(tapped)), true_fisher(model, "linear", x))
+
+
+def test_on_the_last_layer_it_is_the_hessian():
+    model, x, y = tiny()
+    every = {n: p.detach() for n, p in model.named_parameters()} | dict(model.named_buffers())
+    shape = model.linear.weight.shape
+
+    def loss(w: torch.Tensor) -> torch.Tensor:
+        weights = {"linear.weight": w[: shape.numel()].view(shape),
+                   "linear.bias": w[shape.numel() :]}
+        return nn.functional.cross_entropy(functional_call(model, every | weights, (x,)), y)
+
+    w = torch.cat([model.linear.weight.detach().flatten(), model.linear.bias.detach()])
+    assert close(matrix(last_layer_rows(tap(model, model.linear, x))), hessian(loss)(w))
+
+
+def test_sampled_labels_are_unbiased():
+    model, x, _ = tiny(3)
+    tapped, truth = tap(model, model.conv, x), true_fisher(model, "conv", x)
+    along = [truth / truth.norm(), torch.eye(len(truth), dtype=truth.dtype)]
+    draws, generator = 400, seeded()
+    seen = torch.stack([torch.stack([(matrix(sampled_rows(tapped, generator)) * a).sum()
+                                     for a in along]) for _ in range(draws)])
+    error = seen.std(0) / draws**0.5
+    expected = torch.stack([(truth * a).sum() for a in along])
+    assert ((seen.mean(0) - expected).abs() < 4 * error).all()
+    assert (error < 0.05 * expected).all()
+
+
+def test_sampled_rows_are_gradients_at_the_drawn_labels():
+    model, x, _ = tiny()
+    tapped = tap(model, model.conv, x)
+    one = sampled_rows(tapped, seeded(1))
+    assert one.shape[0] == 5 and torch.equal(one, sampled_rows(tapped, seeded(1)))
+    possible = torch.stack([empirical_rows(tapped, torch.full((5,), c)) for c in range(3)])
+    assert ((possible - one).abs().amax(2) < 1e-14).sum(0).tolist() == [1] * 5
+
+
+def test_which_rows_a_kind_means():
+    model, x, y = tiny()
+    assert FISHERS == ("true", "empirical")
+    conv, last = tap(model, model.conv, x), tap(model, model.linear, x)
+    for tapped in (conv, last):
+        assert torch.equal(fisher_rows("empirical", tapped, y, seeded()), empirical_rows(tapped, y))
+    assert torch.equal(fisher_rows("true", conv, y, seeded()), sampled_rows(conv, seeded()))
+    assert torch.equal(fisher_rows("true", last, y, seeded()), last_layer_rows(last))
+
+
+@pytest.mark.parametrize("n", [3, 40])
+@pytest.mark.parametrize("kind", FISHERS)
+def test_the_spectrum_is_that_of_the_dense_matrix(kind, n):
+    model, x, y = tiny(n)
+    found = layer_fisher_spectrum(model, model.linear, x, y, kind)
+    dense = (true_fisher(model, "linear", x) if kind == "true"
+             else empirical_fisher(model, "linear", x, y))
+    expected = torch.linalg.eigvalsh(dense).flip(0)
+    rows = n * 3 if kind == "true" else n
+    assert len(found) == min(rows, len(dense)) and (found >= 0).all()
+    assert torch.equal(found, found.sort(descending=True).values)
+    assert torch.allclose(found, expected[: len(found)], rtol=1e-8, atol=1e-12)
+    assert expected[len(found) :].abs().max().item() < 1e-12 if len(found) < len(dense) else True
+
+
+def test_the_spectrum_of_a_convolution_follows_its_seed():
+    model, x, y = tiny()
+    one, same, other = (layer_fisher_spectrum(model, model.conv, x, y, seed=s) for s in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    dense = empirical_fisher(model, "conv", x, y)
+    found = layer_fisher_spectrum(model, model.conv, x, y, "empirical")
+    assert torch.allclose(found, torch.linalg.eigvalsh(dense).flip(0)[:5], rtol=1e-8)
+
+
+def test_bad_models_are_refused_here_too():
+    model, x, y = tiny()
+    with pytest.raises(NGFError, match="BatchNorm is in training mode"):
+        layer_fisher_spectrum(model.train(), model.conv, x, y)

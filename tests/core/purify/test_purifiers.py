@@ -1,0 +1,170 @@
+"""What every registered method must do, whatever its steps."""
+
+import copy
+import inspect
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.data.dataset import Images
+from ngf_core.errors import ConfigError
+from ngf_core.models.build import tunable_layers
+from ngf_core.purify import PURIFIERS
+from ngf_core.purify.purifier import CleanBatches, purifier
+from tests.core.purify.stand_ins import clean_set, settings, tiny
+
+METHODS = pytest.mark.parametrize("name", PURIFIERS)
+ONE_LAYER = [name for name in PURIFIERS if name != "finetune"]
+
+
+def run(name: str, model: nn.Module, config=None, clean: Images | None = None) -> list:
+    return list(purifier(name)(model, clean or clean_set(), config or settings()))
+
+
+def changed(before: nn.Module, after: nn.Module) -> set[str]:
+    old = before.state_dict()
+    return {key for key, value in after.state_dict().items() if not torch.equal(value, old[key])}
+
+
+def buffers(model: nn.Module) -> set[str]:
+    return {name for name, _ in model.named_buffers()}
+
+
+@METHODS
+def test_every_update_is_reported(name):
+    steps = run(name, tiny())
+    assert [s.step for s in steps] == [1, 2, 3, 4]
+    assert all(s.loss > 0 for s in steps)
+    seconds = [s.seconds for s in steps]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+@pytest.mark.parametrize("layer", tunable_layers(tiny()))
+@pytest.mark.parametrize("name", ONE_LAYER)
+def test_only_the_named_layer_changes(name, layer):
+    received, model = tiny(), tiny()
+    run(name, model, settings(layer=layer, batchnorm="frozen"))
+    own = {f"{layer}.{key}" for key, _ in received.get_submodule(layer).named_parameters()}
+    assert changed(received, model) == own
+
+
+@METHODS
+def test_recalibration_changes_the_buffers_too_and_nothing_else(name):
+    received, frozen, recalibrated = tiny(), tiny(), tiny()
+    run(name, frozen, settings(batchnorm="frozen"))
+    run(name, recalibrated, settings(batchnorm="recalibrated"))
+    assert not changed(received, frozen) & buffers(received)
+    assert changed(received, recalibrated) == changed(received, frozen) | buffers(received)
+
+
+def test_finetuning_changes_every_parameter():
+    received, model = tiny(), tiny()
+    run("finetune", model, settings(batchnorm="frozen"))
+    assert changed(received, model) == {name for name, _ in received.named_parameters()}
+
+
+@METHODS
+def test_the_model_is_left_in_eval_mode(name):
+    model = tiny()
+    run(name, model)
+    assert not any(m.training for m in model.modules())
+
+
+@METHODS
+def test_the_same_config_gives_the_same_run(name):
+    models = [tiny() for _ in range(3)]
+    seeds = (1, 1, 2)
+    losses = []
+    for i, (model, seed) in enumerate(zip(models, seeds)):
+        torch.manual_seed(i)
+        losses.append([s.loss for s in run(name, model, settings(seed=seed, augment="strong"))])
+    assert losses[0] == losses[1] != losses[2]
+    assert not changed(models[0], models[1])
+
+
+@METHODS
+def test_all_methods_see_the_same_batches(name, monkeypatch):
+    seen: dict[int, torch.Tensor] = {}
+    draw = CleanBatches.__call__
+
+    def recorded(self, step):
+        x, y = draw(self, step)
+        seen[step] = x.clone()
+        return x, y
+
+    monkeypatch.setattr(CleanBatches, "__call__", recorded)
+    config = settings(augment="strong", batchnorm="frozen")
+    run(name, tiny(), config)
+    assert set(range(config.steps)) <= set(seen)
+    expected = CleanBatches(clean_set(), config, torch.device("cpu"))
+    assert all(torch.equal(x, draw(expected, step)[0]) for step, x in seen.items())
+
+
+class Recorded(Images):
+    """A clean set that remembers which of its images were taken."""
+
+    def take(self, indices) -> Images:
+        self.__dict__.setdefault("taken", set()).update(indices.tolist())
+        return super().take(indices)
+
+
+@METHODS
+def test_a_method_is_given_clean_images_and_a_config_alone(name):
+    assert list(inspect.signature(purifier(name)).parameters) == ["model", "clean", "config"]
+    given = clean_set()
+    clean = Recorded(given.x.clone(), given.y.clone())
+    run(name, tiny(), clean=clean)
+    assert clean.taken <= set(range(24)) and len(clean.taken) > 16
+    assert torch.equal(clean.x, given.x) and torch.equal(clean.y, given.y)
+
+
+@METHODS
+def test_small_clean_sets_and_whole_batches(name):
+    assert len(run(name, tiny(), settings(batch_size=4096), clean_set(5))) == 4
+
+
+@METHODS
+def test_the_clean_loss_falls(name):
+    config = settings(steps=30, augment="none", batch_size=24, lr=0.05, finetune_lr=0.05)
+    losses = [s.loss for s in run(name, tiny(), config)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@METHODS
+def test_nothing_happens_before_the_first_step_is_asked_for(name):
+    received, model = tiny(), tiny()
+    purifier(name)(model, clean_set(), settings())
+    assert not changed(received, model)
+
+
+@pytest.mark.parametrize("name", ONE_LAYER)
+def test_an_unknown_layer_lists_the_known_ones(name):
+    with pytest.raises(ConfigError, match="no layer 'nose'. Choose one of conv1, conv2, linear"):
+        run(name, tiny(), settings(layer="nose"))
+
+
+def test_an_unknown_method_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="'bleach' is unknown. Choose from ngf, sgd, finetune"):
+        purifier("bleach")
+
+
+def test_batches_follow_from_seed_and_step():
+    config, clean = settings(augment="none", batch_size=8), clean_set()
+    batches = CleanBatches(clean, config, torch.device("cpu"))
+    x, y = batches(3)
+    assert torch.equal(x, batches(3)[0]) and not torch.equal(x, batches(4)[0])
+    other = CleanBatches(clean, replace(config, seed=1), torch.device("cpu"))
+    assert not torch.equal(x, other(3)[0])
+    found = [[k for k in range(24) if torch.equal(clean.x[k].float() / 255, image)] for image in x]
+    assert len({k for ks in found for k in ks}) == 8, "an image came twice"
+    assert [clean.y[ks[0]].item() for ks in found] == y.tolist()
+
+
+def test_copies_purify_alike():
+    one = tiny()
+    two = copy.deepcopy(one)
+    run("ngf", one)
+    run("ngf", two)
+    assert not changed(one, two)

@@ -1,0 +1,49 @@
+"""The science stands without the dashboard, and its light parts without torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BLOCKER = """
+import importlib, importlib.abc, json, pkgutil, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked}:
+            raise ImportError(name + " is blocked in this test")
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def isolated(blocked: set[str], code: str) -> list[str]:
+    """What `code` prints as JSON in a fresh interpreter that cannot import `blocked`."""
+    done = subprocess.run([sys.executable, "-c", BLOCKER.format(blocked=blocked) + code],
+                          cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_science_needs_no_dashboard():
+    loaded = isolated({"streamlit", "plotly"}, """
+import ngf_core
+names = [m.name for m in pkgutil.walk_packages(ngf_core.__path__, "ngf_core.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+assert len(names) > 30, names
+print(json.dumps(sorted({m.partition(".")[0] for m in sys.modules})))
+""")
+    assert "ngf_core" in loaded and "torch" in loaded
+    assert not {"streamlit", "plotly", "app"} & set(loaded)
+
+
+def test_configs_and_metrics_cost_no_torch():
+    loaded = isolated({"torch"}, """
+import ngf_core, ngf_core.config, ngf_core.metrics, ngf_core.errors, ngf_core.took
+import ngf_core.cost, ngf_core.runs, ngf_core.jobs
+print(json.dumps(sorted(sys.modules)))
+""")
+    assert "ngf_core.config" in loaded and "torch" not in loaded
