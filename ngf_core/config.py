@@ -86,6 +86,7 @@ class PurifyConfig:
                        1e-6, 10.0)
     finetune_lr: float = option(0.003, "learning rate of finetune on all layers (momentum 0.9, "
                                 "cosine)", 1e-6, 10.0)
+    evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)
     seed: int = option(0, "seed of batches, augmentation and sampled labels", 0, 2**31 - 1)
 
 
@@ -98,9 +99,9 @@ class SpectrumConfig:
     source: str = option("", "id of a training or purification run")
     samples: int = option(200, "held-out clean images", 10, 100000)
     k: int = option(5, "leading Hessian eigenvalues", 1, 50)
-    steps: int = option(30, "Lanczos steps per probe", 5, 500)
+    steps: int = option(20, "Lanczos steps per probe", 5, 500)
     probes: int = option(3, "probes of the spectral density", 3, 50)
-    trace_probes: int = option(20, "probes of the trace", 2, 2000)
+    trace_probes: int = option(15, "probes of the trace", 2, 2000)
     seed: int = option(0, "seed of the probes and of the sample", 0, 2**31 - 1)
 
 

@@ -27,7 +27,7 @@ def page() -> None:
     """The form, the images it would poison, and the run it started."""
     st.title(TEXT["title"])
     st.markdown(TEXT["intro"])
-    if followed_training(TEXT["curve"]):
+    if followed_training():
         return
     form = ConfigForm(TrainConfig)
     left, right = st.columns([2, 3], gap="large")

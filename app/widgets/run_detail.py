@@ -68,7 +68,7 @@ def _summary(manifest: dict) -> str:
     commit = f"commit {git['sha'][:8]}{changed}" if git else "no commit"
     device = manifest.get("device") or "an unknown device"
     said = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
-            f"on {device} with {manifest.get('threads')} threads", versions, commit,
+            f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
             f"settings {manifest['config_sha'][:8]}"]
     return " · ".join(said)
 
@@ -94,7 +94,7 @@ def _results(run: Run) -> None:
 
 def _curves(run: Run) -> None:
     if run.kind == "train":
-        training_curve("Rates on test images after each epoch; ASR thick, ACC thin.", run)
+        training_curve(run)
         return
     points = run.points()
     methods = list(dict.fromkeys(points["method"]))
@@ -102,7 +102,8 @@ def _curves(run: Run) -> None:
     if not methods or not shown:
         return
     figure_card(race_options(points, methods, shown, dark=is_dark()), key="run_curves", height=320,
-                caption="Rates on test images; ASR thick, ACC thin.", filename=f"curves-{run.id}",
+                caption=f"{' (thick) and '.join(map(str.upper, shown))} on test images.",
+                filename=f"curves-{run.id}",
                 alt=race_alt(points, methods, shown), table=curve_table(points, shown))
 
 

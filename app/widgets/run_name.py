@@ -57,8 +57,8 @@ def run_name(run: Run, store: RunStore) -> str:
     elif config.kind == "purify":
         methods = ", ".join(style(m).label for m in config.methods)
         about += f": {methods} on {config.layer}"
-    shipped = "shipped, " if run.shipped else ""
-    return f"{about} ({shipped}{_when(run)}, {run.id[-4:]})"
+    which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
+    return f"{about} ({which})"
 
 
 def _when(run: Run) -> str:

@@ -1,11 +1,10 @@
 """The training run that Configure started: its progress, its curve, its numbers."""
 
-import functools
-
 import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
+from app.text import sections
 from app.widgets.address import run_in_address
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
@@ -16,10 +15,10 @@ from app.widgets.run_name import run_name
 from ngf_core.runs import Run
 
 
-def followed_training(caption: str) -> bool:
+def followed_training() -> bool:
     """Follow the training run in ?run=, then show its numbers and the next step.
 
-    `caption` goes below its curve. True while the run lives: a form should then stay away, since
+    True while the run lives: a form should then stay away, since
     a page that is still making images would hold back the curve.
     """
     run = run_in_address()
@@ -29,13 +28,12 @@ def followed_training(caption: str) -> bool:
         st.info(f"Run {run.id} is no training run; this page follows training runs.")
         st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
         return False
-    curve = functools.partial(training_curve, caption)
     with st.container(border=True, key="started"):
         st.markdown(f"**{run_name(run, state.store())}**")
-        if follow(run, draw=curve):
+        if follow(run, draw=training_curve):
             model_notice(run)
             result_tiles(run.results["train"], key="trained")
-            curve(run)
+            training_curve(run)
             if st.button("Race NGF against SGD on this model", key="race", type="primary",
                          icon=":material/flag:"):
                 st.switch_page("app/views/race.py", query_params={"source": run.id})
@@ -46,10 +44,11 @@ def followed_training(caption: str) -> bool:
     return live
 
 
-def training_curve(caption: str, run: Run) -> None:
-    """ACC and ASR of a training run after each epoch, so far."""
-    points = run.points()
-    metrics = ["asr", "acc"] if run.config.attack != "none" else ["acc"]
+def training_curve(run: Run) -> None:
+    """ACC and, of a backdoored model, ASR of a training run after each epoch, so far."""
+    points, benign = run.points(), run.config.attack == "none"
+    metrics = ["acc"] if benign else ["asr", "acc"]
+    caption = sections("configure")["benign curve" if benign else "curve"]
     options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs),
                            dark=is_dark())
     options["xAxis"]["name"] = "Epoch"

@@ -16,7 +16,6 @@ from ngf_core.models.build import tunable_layer
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
 
-EVALUATIONS = 20
 PATH_POINTS = 10
 
 
@@ -70,7 +69,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     for racer in racers:
         _record(racer, test, shown, writer)
         _follow(racer, config.layer)
-    look, mark = max(1, config.steps // EVALUATIONS), max(1, config.steps // PATH_POINTS)
+    look, mark = max(1, config.steps // config.evaluations), max(1, config.steps // PATH_POINTS)
     while any(not racer.finished for racer in racers):
         for racer in racers:
             if racer.finished:

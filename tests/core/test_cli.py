@@ -15,7 +15,6 @@ import pytest
 
 from ngf_core import cli, jobs
 from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
-from ngf_core.runs import default_store
 from ngf_core.tables import aligned, results_table
 from tests.core import fake_execute as fake
 from tests.core.waiting import until
@@ -186,7 +185,7 @@ def test_delete_and_restart(capsys, store):
     assert len(store.list()) == 2 and store.list()[0].config == old.config
 
 
-def test_ctrl_c_cancels_the_run_and_only_it(tmp_path):
+def test_ctrl_c_cancels_the_run_and_only_it(store):
     """In a terminal of its own: one rewritten line, then Ctrl-C."""
     code = ("import sys; from ngf_core import jobs, cli; "
             "jobs.WORKER = (sys.executable, '-m', 'tests.core.fake_worker'); "
@@ -195,7 +194,6 @@ def test_ctrl_c_cancels_the_run_and_only_it(tmp_path):
     command = subprocess.Popen([sys.executable, "-c", code], cwd=HOME, stderr=theirs,
                                stdout=subprocess.PIPE, env=os.environ)
     os.close(theirs)
-    store = default_store()
     until(lambda: any(run.progress() for run in store.list()))
     run = store.list()[0]
     until(lambda: b"left" in os.read(ours, 4096))

@@ -1,8 +1,7 @@
-"""In this folder `signs` and the mini are tiny, and real runs are made once for all tests of a file."""
+"""Here `signs` and the mini are tiny; real runs are made once for all tests of a file."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 

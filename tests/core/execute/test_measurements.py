@@ -74,7 +74,8 @@ def test_a_landscape_of_a_race(runs, race):
     config = LandscapeConfig(source=race.id, **LANDSCAPE)
     run = made(config, runs)
     assert (run.state, run.message) == ("done", "")
-    arrays, models, parts = run.arrays("landscape"), ("before", "ngf", "sgd"), ("clean", "triggered")
+    arrays = run.arrays("landscape")
+    models, parts = ("before", "ngf", "sgd"), ("clean", "triggered")
     expected = {"models", "line_t", "xs", "ys", "plane_xs", "plane_ys", "plane.points",
                 "plane.clean", "plane.triggered"}
     expected |= {f"{m}.{kind}.{p}" for m in models for kind in ("line", "random") for p in parts}
