@@ -5,7 +5,7 @@
 For every attack and seed: train a backdoored model, race one-layer SGD, NGF and full fine-tuning
 on it under both augmentations at equal batches and steps (everything else as PurifyConfig has it;
 benchmarks/choose_preset.py says how that was chosen), and evaluate on the 1,000 test images. λ_max
-and trace are of the Hessian of the clean loss over all parameters, on the same 150 held-out clean
+and trace are of the Hessian of the clean loss over all parameters, on the same 100 held-out clean
 images for all models, eval mode, float32. A benign model a seed gives the reference and the floor:
 its ASR under each trigger. Finished runs are reused, so a stopped command goes on where it stopped.
 
@@ -37,8 +37,8 @@ from ngf_core.zoo import make
 RESULTS = Path(__file__).parent / "results"
 METHODS = ("sgd", "ngf", "finetune")
 AUGMENTS = ("strong", "crop")
-SAMPLES = 150
-PROBES = 10
+SAMPLES = 100
+PROBES = 8
 TITLES = {"benign": "benign", "before": "backdoored", "sgd": "SGD, one layer",
           "ngf": "NGF, one layer", "finetune": "full fine-tuning"}
 METRICS = ("acc", "asr", "ra", "lambda_max", "trace")

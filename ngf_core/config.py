@@ -78,7 +78,7 @@ class PurifyConfig:
                          "(the given labels)", choices=FISHERS)
     damping: float = option(0.1, "relative damping of NGF: lambda = damping * tr(K) / n",
                             1e-8, 10.0)
-    kl_bound: float = option(1.0, "first KL bound of an NGF step, decays to 0 along a cosine",
+    kl_bound: float = option(0.3, "first KL bound of an NGF step, decays to 0 along a cosine",
                              1e-6, 100.0)
     regulariser: float = option(0.1, "eta of the Fisher-weighted pull to the received weights",
                                 0.0, 1e4)
@@ -97,7 +97,7 @@ class SpectrumConfig:
     kind: ClassVar[str] = "spectrum"
 
     source: str = option("", "id of a training or purification run")
-    samples: int = option(200, "held-out clean images", 10, 100000)
+    samples: int = option(150, "held-out clean images", 10, 100000)
     k: int = option(5, "leading Hessian eigenvalues", 1, 50)
     steps: int = option(20, "Lanczos steps per probe", 5, 500)
     probes: int = option(3, "probes of the spectral density", 3, 50)
@@ -112,8 +112,8 @@ class LandscapeConfig:
     kind: ClassVar[str] = "landscape"
 
     source: str = option("", "id of a training or purification run")
-    samples: int = option(200, "held-out images for each loss (clean, triggered)", 10, 100000)
-    grid: int = option(15, "points along each side of a plane", 3, 101)
+    samples: int = option(150, "held-out images for each loss (clean, triggered)", 10, 100000)
+    grid: int = option(13, "points along each side of a plane", 3, 101)
     span: float = option(0.75, "half width of the random plane, in filter-normalised units",
                          0.01, 5.0)
     seed: int = option(0, "seed of the directions and of the sample", 0, 2**31 - 1)

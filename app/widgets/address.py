@@ -22,9 +22,12 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
     state.warn_unknown(name, list(options))
     choice = state.choice_from_url(name, list(options), default)
     if len(options) <= FEW:
-        chosen = st.segmented_control(label, list(options), key=choice.widget, required=True,
-                                      help=help, wrap=True,
-                                      format_func=lambda word: options[word])
+        # A slow browser may miss the seeded value; without a default it would then show nothing
+        # and send nothing back.
+        seeded = state.remembered(choice.widget) or default
+        chosen = st.segmented_control(label, list(options), default=seeded, key=choice.widget,
+                                      required=True, help=help, wrap=True,
+                                      format_func=lambda word: options[word]) or seeded
     else:
         chosen = st.selectbox(label, list(options), key=choice.widget, help=help,
                               format_func=lambda word: options[word])

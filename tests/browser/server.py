@@ -27,9 +27,10 @@ class Server:
     log: Path
 
     def traces(self) -> str:
-        """What the server printed, where that holds a stack trace; else nothing."""
+        """The first stack trace that the server printed; nothing where there is none."""
         printed = self.log.read_text()
-        return printed if "Traceback" in printed else ""
+        start = printed.find("Traceback")
+        return "" if start < 0 else printed[max(0, start - 200):start + 4000]
 
 
 @contextmanager
