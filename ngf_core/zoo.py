@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     builder = actions.add_parser(
         "build", help="train, purify and measure the models that ship with NGF Lab",
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__)
     builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=list(DATASETS),
                          help="data sets (default: all)")
     builder.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),

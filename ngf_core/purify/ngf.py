@@ -53,13 +53,13 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
         anchor = _fisher_diagonal(model, layer, clean, config, labels)
-    before, worst = received, math.inf
+    with watch:
+        x, y = batches(0)
+        tapped, loss = _settle(model, layer, x, y, received, math.inf, 0)
     for step in range(config.steps):
         with watch:
-            x, y = batches(step)
-            tapped, loss = _settle(model, layer, x, y, before, worst, step)
-            before = flat(parameters)
-            worst = loss.item() + math.log(tapped.logits.shape[1])
+            before, loss_before = flat(parameters), loss.item()
+            worst = loss_before + math.log(tapped.logits.shape[1])
             gradient = _flat_gradient(loss, parameters)
             gradient = gradient + config.regulariser * anchor * (before - received)
             rows = fisher_rows(config.fisher, tapped, y, labels)
@@ -70,13 +70,18 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             bound = config.kl_bound * cosine(step, config.steps)
             scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
             assign(parameters, before - scale * natural.direction)
-        yield Step(step + 1, loss.item(), watch.seconds, scale**2 * natural.length)
-    _settle(model, layer, *batches(config.steps), before, worst, config.steps)
+            x, y = batches(step + 1)
+            tapped, loss = _settle(model, layer, x, y, before, worst, step + 1)
+        yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
 
 
 def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Tensor,
             worst: float, step: int) -> tuple[Tapped, Tensor]:
-    """The pass over the next batch; halves the step that led here until its loss is bearable."""
+    """The pass over the next batch, which judges the step that led here and serves the next one.
+
+    Halves that step until the loss is at most `worst`; raises Diverged, back at `before`, where no
+    halving does.
+    """
     parameters = list(layer.parameters())
     for _ in range(HALVINGS):
         tapped = tap(model, layer, x)

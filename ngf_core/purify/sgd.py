@@ -14,7 +14,9 @@ from ngf_core.purify.purifier import (
     Diverged,
     Step,
     Stopwatch,
+    assign,
     cosine,
+    flat,
     only_trainable,
     recalibrate_batchnorm,
 )
@@ -30,13 +32,14 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
             lr: float) -> Iterator[Step]:
     """SGD on the given parameters from learning rate `lr`.
 
-    Raises Diverged when the loss is no longer finite.
+    Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite.
     """
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
     only_trainable(model, parameters)
     optimiser = torch.optim.SGD(parameters, lr, momentum=0.9)
     watch = Stopwatch()
+    before = flat(parameters)
     if config.batchnorm == "recalibrated":
         with watch:
             recalibrate_batchnorm(model, batches)
@@ -47,8 +50,10 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
                 group["lr"] = lr * cosine(step, config.steps)
             loss = F.cross_entropy(model(x), y)
             if not torch.isfinite(loss):
+                assign(parameters, before)
                 raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "
                                "finite. Use a smaller learning rate (a tenth).")
+            before = flat(parameters)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

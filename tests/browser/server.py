@@ -48,14 +48,20 @@ def serving(folder: Path) -> Iterator[Server]:
         until(lambda: _healthy(server.url, process), seconds=60)
         yield server
     finally:
-        for stopping in [jobs.cancel(run) for run in jobs.live(store)]:
+        _stop(process)
+        # A zoo that is being built is live too; it is not this test's to stop.
+        own = [run for run in jobs.live(store) if not run.shipped]
+        for stopping in [jobs.cancel(run) for run in own]:
             stopping.join()
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _free_port() -> int:

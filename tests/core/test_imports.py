@@ -21,7 +21,7 @@ sys.meta_path.insert(0, Blocker())
 def isolated(blocked: set[str], code: str) -> list[str]:
     """What `code` prints as JSON in a fresh interpreter that cannot import `blocked`."""
     done = subprocess.run([sys.executable, "-c", BLOCKER.format(blocked=blocked) + code],
-                          cwd=ROOT, capture_output=True, text=True, timeout=120)
+                          cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
