@@ -16,8 +16,11 @@ def restart(run: Run) -> Run:
 
 
 def live() -> list[Run]:
-    """The runs that wait or compute, in the order they were made."""
-    return jobs.live(default_store())
+    """The runs of this machine that wait or compute, in the order they were made.
+
+    A shipped run that is just being built is nothing a page could follow or stop.
+    """
+    return [run for run in jobs.live(default_store()) if not run.shipped]
 
 
 def cancel(run: Run) -> None:

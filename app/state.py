@@ -54,11 +54,13 @@ def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
     """Seed the widget of the address parameter `name` with the address's value.
 
     The address wins when it changed since the last look (a link was followed), the widget wins
-    otherwise. A value that is no option seeds the default and is handed back as `unknown`.
+    otherwise, unless it holds what is no option (any more). A value that is no option seeds the
+    default and is handed back as `unknown`.
     """
     widget, seen = f"{name}_choice", f"{name}_in_url"
     asked = st.query_params.get(name)
-    if widget not in st.session_state or asked != st.session_state.get(seen):
+    held = st.session_state.get(widget)
+    if held not in options or asked != st.session_state.get(seen):
         st.session_state[widget] = asked if asked in options else default
         st.session_state[seen] = asked
     return Choice(widget, asked if asked and asked not in options else None)

@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=default_store().shipped,
                         help="folder with the trained zoo (default: assets/zoo)")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the workers; environment() tells
     base = PurifyConfig(source="-")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         rows = compare("ngf", [replace(base, layer=layer, damping=damping, kl_bound=bound)

@@ -13,6 +13,7 @@ Writes benchmarks/results/signs_table.parquet (one row a model), .md and .json (
 """
 
 import argparse
+import hashlib
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -69,7 +70,7 @@ def measure(task: tuple[str, int, Path]) -> list[dict[str, Any]]:
                      "seconds": race.results[method].get("seconds"),
                      "stopped": race.results[method].get("stopped")}
             rows.append(base | about | _rates(evaluate(model, test))
-                        | _sharpness(model, source.dataset, root, f"{name}-{augment}-{method}"))
+                        | _sharpness(model, source.dataset, root))
     return rows
 
 
@@ -78,7 +79,7 @@ def _benign(run_id: str, store: RunStore, base: dict[str, Any]) -> list[dict[str
     model = source.models["before"]
     rows = [base | {"method": "benign", "augment": "-"}
             | _rates(evaluate(model, build_test_set(source.dataset.test, None)))
-            | _sharpness(model, source.dataset, store.root, run_id)]
+            | _sharpness(model, source.dataset, store.root)]
     for attack in ATTACKS:
         trigger = attack_of(TrainConfig(attack=attack, seed=base["seed"]), source.dataset)
         rates = _rates(evaluate(model, build_test_set(source.dataset.test, trigger)))
@@ -92,9 +93,14 @@ def _rates(evaluation: Evaluation) -> dict[str, float]:
             for key, value in ((name, rate.value), (f"{name}_n", rate.n))}
 
 
-def _sharpness(model: nn.Module, dataset: Any, root: Path, key: str) -> dict[str, float]:
-    """λ_max with its residual and the trace with its standard error, kept on disk once measured."""
-    kept = root / "sharpness" / f"{key}.json"
+def _sharpness(model: nn.Module, dataset: Any, root: Path) -> dict[str, float]:
+    """λ_max with its residual and the trace with its standard error.
+
+    Kept on disk under a hash of the weights, so that a model made anew is measured anew.
+    """
+    weights = b"".join(t.cpu().numpy().tobytes() for t in model.state_dict().values())
+    key = hashlib.sha256(weights + f"{dataset.sha256} {SAMPLES} {PROBES}".encode()).hexdigest()
+    kept = root / "sharpness" / f"{key[:16]}.json"
     if kept.exists():
         return json.loads(kept.read_text())
     x, y = held_out(dataset, None, SAMPLES, 0, device())["clean"]
@@ -145,6 +151,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the workers; environment() tells
     tasks = [(attack, seed, arguments.runs.absolute()) for seed in arguments.seeds
              for attack in (*ATTACKS, "none")]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:

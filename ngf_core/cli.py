@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ngf_core import jobs
-from ngf_core.config import CONFIGS, Config, validate
-from ngf_core.errors import NGFError
+from ngf_core.config import CONFIGS, Config, PurifyConfig, TrainConfig, validate
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import SOURCES, Run, RunStore, default_store
 from ngf_core.tables import results_table, runs_table
 
@@ -71,8 +71,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind, config in CONFIGS.items():
         _add_job(commands, kind, config)
-    zoo = commands.add_parser("zoo", help="Build the shipped models, or list them.",
-                              description="Build the shipped models, or list them.")
+    zoo = commands.add_parser("zoo", help="Build the runs that ship.",
+                              description="Build the runs that ship with NGF Lab.")
     if arguments[:1] == ["zoo"]:
         from ngf_core.zoo import add_arguments, run
 
@@ -171,8 +171,30 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
     config = cls(**values)
     validate(config)
     if values.get("source") == "latest":
-        return dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
+        config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
+    _refuse_impossible(config, store)
     return config
+
+
+def _refuse_impossible(config: Config, store: RunStore) -> None:
+    """Raise ConfigError now for what the worker would refuse when its turn has come.
+
+    Defaults fit every attack and network, and are not checked: that would import torch.
+    """
+    if isinstance(config, TrainConfig) and config.attack != "none":
+        if (config.poison_rate, config.target) != (TrainConfig.poison_rate, TrainConfig.target):
+            from ngf_core.preview import poison_preview
+
+            poison_preview(config)
+    elif isinstance(config, PurifyConfig) and config.layer != PurifyConfig.layer:
+        from ngf_core.models.build import tunable_layer_names
+
+        received = store.get(config.source).config
+        if isinstance(received, TrainConfig):
+            names = tunable_layer_names(received.arch)
+            if config.layer not in names:
+                raise ConfigError("layer", f"this network has no layer {config.layer!r}",
+                                  f"Choose one of {', '.join(names)}.")
 
 
 def _watch(run: Run, options: argparse.Namespace) -> int:

@@ -76,7 +76,7 @@ class PurifyConfig:
     batch_size: int = option(256, "clean images per step (capped at the clean set)", 2, 4096)
     fisher: str = option("true", "Fisher of NGF: true (the model's own labels) or empirical "
                          "(the given labels)", choices=FISHERS)
-    damping: float = option(0.1, "relative damping of NGF: lambda = damping * tr(K) / n",
+    damping: float = option(0.1, "relative damping of NGF: lambda = damping * tr(K) / rows of K",
                             1e-8, 10.0)
     kl_bound: float = option(0.3, "first KL bound of an NGF step, decays to 0 along a cosine",
                              1e-6, 100.0)

@@ -56,7 +56,7 @@ def _work(config: Config, arch: str) -> float:
         return forward * config.epochs * (trained + EVALUATED)
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
-        return forward * len(config.methods) * (tuning + 21 * EVALUATED)
+        return forward * len(config.methods) * (tuning + (config.evaluations + 1) * EVALUATED)
     if isinstance(config, SpectrumConfig):
         products = config.probes * config.steps + config.k + config.trace_probes + 20
         return forward * CURVATURE_MODELS * products * config.samples * 9

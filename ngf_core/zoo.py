@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build the zoo; 0 when everything is there, 1 where a run failed."""
     store = RunStore(arguments.out)
-    store.root.mkdir(parents=True, exist_ok=True)
+    store.prepare()
     lock = FileLock(store.root / ".lock")
     try:
         lock.acquire(timeout=0)

@@ -200,6 +200,31 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
     return figure
 
 
+def panels(row: go.Figure) -> list[go.Figure]:
+    """The panels of a row as figures of their own, for a page that may stack them.
+
+    Each keeps the row's colour range, heights and camera, so that they still compare.
+    """
+    apart = []
+    for place, title in enumerate(row.layout.annotations, start=1):
+        end = "" if place == 1 else str(place)
+        here = [trace for trace in row.data if end == (
+            trace.scene.removeprefix("scene") if trace.type == "surface"
+            else trace.xaxis.removeprefix("x"))]
+        panel = go.Figure(here, {key: row.layout[key] for key in (
+            "template", "height", "margin", "showlegend", "coloraxis")})
+        if here and here[0].type == "surface":
+            panel.update_traces(scene="scene")
+            panel.update_layout(scene=row.layout[f"scene{end}"])
+            panel.update_scenes(domain={"x": [0, 1], "y": [0, 1]})
+        else:
+            panel.update_traces(xaxis="x", yaxis="y")
+            _square(panel)
+        panel.add_annotation(title).update_annotations(x=0.5)
+        apart.append(panel)
+    return apart
+
+
 def line_table(t: np.ndarray, curves: Curves) -> pd.DataFrame:
     """The numbers behind `line`: one row a position."""
     columns = {"t": t}
@@ -266,9 +291,13 @@ def _finish_row(figure: go.Figure, dark: bool) -> go.Figure:
                          margin={"l": 45, "r": 10, "t": 40, "b": 120})
     if "xaxis2" not in figure.layout:
         # Alone, a panel as wide as the page would squeeze its contours flat.
-        figure.update_xaxes(constrain="domain")
-        figure.update_yaxes(scaleanchor="x", constrain="domain")
+        _square(figure)
     return figure
+
+
+def _square(figure: go.Figure) -> None:
+    figure.update_xaxes(title="x", nticks=5, constrain="domain")
+    figure.update_yaxes(title="y", nticks=5, constrain="domain", scaleanchor="x")
 
 
 def _label_ends(figure: go.Figure, ends: list[tuple[float, str, str]], gap: float) -> None:

@@ -58,7 +58,10 @@ def tiles(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Tile]:
 
 
 def with_error(value: float, error: float) -> str:
-    """`value ± error`, both to the error's second significant digit at most four of the value's."""
+    """`value ± error`, both to the error's second significant digit at most four of the value's.
+
+    An error below half a unit of the last shown digit is said to be below that unit.
+    """
     if not np.isfinite(value):
         return "not finite"
     if not np.isfinite(error):
@@ -69,7 +72,7 @@ def with_error(value: float, error: float) -> str:
     if value:
         places = min(places, max(3 - int(np.floor(np.log10(abs(value)))), 0))
     shown = f"{error:.{places}f}"
-    return f"{value:,.{places}f} ± " + (shown if float(shown) else f"{error:.1g}")
+    return f"{value:,.{places}f} ± " + (shown if float(shown) else f"<{10.0**-places:.{places}f}")
 
 
 def stems(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) -> go.Figure:
@@ -149,7 +152,10 @@ def fisher(models: Mapping[str, np.ndarray], *, dark: bool) -> go.Figure:
                            line={"color": style.color, "dash": style.dash, "width": 2},
                            hovertemplate=style.label + "<br>rank %{x}<br>%{y:.4g}<extra></extra>")
     figure.update_xaxes(title="rank of the eigenvalue")
-    figure.update_yaxes(title="Fisher eigenvalue", type="log", exponentformat="power", dtick=1)
+    shown = [trace.y for trace in figure.data if len(trace.y)]
+    decades = max((np.log10(y[0] / y[-1]) for y in shown), default=1.0)
+    figure.update_yaxes(title="Fisher eigenvalue", type="log", exponentformat="power",
+                        dtick=max(1, int(np.ceil(decades / 8))))
     return _finish(figure, dark)
 
 

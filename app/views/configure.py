@@ -10,12 +10,13 @@ from app.widgets.cost_line import cost_line
 from app.widgets.notice import guarded
 from app.widgets.run_name import titles
 from app.widgets.sample_grid import sample_grid
-from app.widgets.training import followed_training
+from app.widgets.training import another_model, followed_training
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig, config_sha, from_json, to_json
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
+from ngf_core.runs import Run
 
 TEXT = sections("configure")
 EPOCHS = {"quick": 12, "full": TrainConfig.epochs}
@@ -27,8 +28,22 @@ def page() -> None:
     """The form, the images it would poison, and the run it started."""
     st.title(TEXT["title"])
     st.markdown(TEXT["intro"])
-    if followed_training():
-        return
+    run = followed_training()
+    if run is None:
+        _form(None)
+    elif run.live:
+        another_model()
+    else:
+        # The form makes images and a cost estimate, so it is drawn only when it is open.
+        box = st.expander("Train another model", icon=":material/add:", on_change="rerun",
+                          key=f"another_{run.id}")
+        if box.open:
+            with box:
+                _form(run)
+
+
+def _form(shown: Run | None) -> None:
+    """The form and its images; `shown` is the run above it, if there is one."""
     form = ConfigForm(TrainConfig)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -42,7 +57,7 @@ def page() -> None:
         with right:
             _images(config, poison)
         with action:
-            _train(config)
+            _train(config, shown)
     except ConfigError as error:
         form.blame(error)
 
@@ -93,11 +108,11 @@ def _images(config: TrainConfig, poison) -> None:
     sample_grid(samples, state.class_names(config.dataset), key="preview")
 
 
-def _train(config: TrainConfig) -> None:
+def _train(config: TrainConfig, above: Run | None) -> None:
     sha = config_sha(config)
     twin = next((run for run in state.store().list("train")
                  if run.manifest["config_sha"] == sha and run.state == "done"), None)
-    if twin:
+    if twin and twin != above:
         st.success(f"The same settings were trained already: run {twin.id}.",
                    icon=":material/history:")
         if st.button("Reuse this run", icon=":material/recycling:", key="reuse"):

@@ -64,21 +64,23 @@ def _random(run: Run, arrays: Arrays, models: list[str], images: str, log: bool)
     _count_blanks(*losses.values())
     xs, ys, dark = arrays["xs"], arrays["ys"], is_dark()
     table = figures.plane_table(xs, ys, losses)
-    figure_card(figures.contour_row(xs, ys, losses, log=log, dark=dark),
+    row = figures.contour_row(xs, ys, losses, log=log, dark=dark)
+    figure_card(figures.panels(row),
                 key="landscape_contours", caption=TEXT["contours"], table=table,
                 filename=f"contours-{images}-{run.id}",
                 alt=f"Contours of the loss on {images} images around {_said(losses)}.")
     if len(losses) > 1 and "before" in losses:
-        figure_card(figures.difference_row(xs, ys, losses, dark=dark), key="landscape_difference",
+        row = figures.difference_row(xs, ys, losses, dark=dark)
+        figure_card(figures.panels(row), key="landscape_difference",
                     caption=TEXT["difference"], filename=f"difference-{images}-{run.id}",
                     alt="Map of the change of loss by purification, zero in the middle of the "
                         "colour scale.", table=figures.plane_table(
                             xs, ys, {f"{m} minus before": loss - losses["before"]
                                      for m, loss in losses.items() if m != "before"}))
     camera = choose("camera", "Camera", CAMERAS, "iso")
-    figure_card(figures.surface_row(xs, ys, losses, log=log, dark=dark, camera=camera),
-                key="landscape_surfaces", caption=TEXT["surfaces"], table=table,
-                filename=f"surfaces-{images}-{run.id}",
+    row = figures.surface_row(xs, ys, losses, log=log, dark=dark, camera=camera)
+    figure_card(figures.panels(row), key="landscape_surfaces",
+                caption=TEXT["surfaces"], table=table, filename=f"surfaces-{images}-{run.id}",
                 alt=f"Loss surfaces around {_said(losses)}, the same numbers as the contours.")
 
 

@@ -58,7 +58,7 @@ def page() -> None:
 def _tiles(models: dict[str, dict], where: str) -> None:
     """One row of tiles a measure, one tile a model; unconverged values are marked."""
     made = figures.tiles(models)
-    with st.grid(columns=max(len(models), 1), min_column_width=165, key="spectrum_tiles"):
+    with st.grid(columns=max(len(models), 1), min_column_width=230, key="spectrum_tiles"):
         for tile in sorted(made, key=lambda tile: tile.measure != "λ_max"):
             st.metric(f"{tile.measure}, {tile.model}", tile.text, border=True,
                       help=f"{tile.measure} with its {tile.note}. {where}.",

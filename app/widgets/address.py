@@ -1,7 +1,7 @@
 """Controls whose value is the page's address: ?name=value, the same word in both."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -24,15 +24,26 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
     if len(options) <= FEW:
         # A slow browser may miss the seeded value; without a default it would then show nothing
         # and send nothing back.
-        seeded = state.remembered(choice.widget) or default
+        seeded = state.remembered(choice.widget)
         chosen = st.segmented_control(label, list(options), default=seeded, key=choice.widget,
                                       required=True, help=help, wrap=True,
                                       format_func=lambda word: options[word]) or seeded
     else:
-        chosen = st.selectbox(label, list(options), key=choice.widget, help=help,
-                              format_func=lambda word: options[word])
+        chosen = select(label, options, choice.widget, help=help)
     state.write_url(name, None if chosen == default else chosen)
     return chosen
+
+
+def select(label: str, options: Mapping[str, str], widget: str, *, help: str | None = None,
+           on_change: Callable[[], None] | None = None) -> str:
+    """A select box over `options` whose session state `choice_from_url` has seeded; never None.
+
+    The seed is given as the default too, since a slow browser may miss it.
+    """
+    words = list(options)
+    seeded = state.remembered(widget)
+    return st.selectbox(label, words, index=words.index(seeded), key=widget, help=help,
+                        format_func=lambda word: options[word], on_change=on_change) or seeded
 
 
 def choose_some(name: str, label: str, options: Mapping[str, str]) -> list[str]:
@@ -46,7 +57,7 @@ def choose_some(name: str, label: str, options: Mapping[str, str]) -> list[str]:
     if state.remembered(key) is None or asked != state.remembered(seen):
         state.remember(key, [word for word in wanted if word in options])
     chosen = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True,
-                      format_func=lambda word: options[word])
+                      default=state.remembered(key), format_func=lambda word: options[word])
     state.write_url(name, ",".join(chosen) or None)
     return chosen
 

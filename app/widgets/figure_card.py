@@ -1,35 +1,48 @@
 """Every figure of the dashboard: drawing, caption, alt text, its table and its downloads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+Figure = go.Figure | Sequence[go.Figure] | Mapping[str, Any]
 
-def figure_card(figure: go.Figure | Mapping[str, Any], *, key: str, caption: str, alt: str,
-                table: pd.DataFrame, filename: str, live: bool = False, height: int = 420) -> None:
+
+def figure_card(figure: Figure, *, key: str, caption: str, alt: str, table: pd.DataFrame,
+                filename: str, live: bool = False, height: int = 420) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
 
     A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
-    options dict with the toolbox button that `save_toolbox` adds. `live` says that the data
+    options dict with the toolbox button that `save_toolbox` adds. Several Plotly figures stand
+    side by side, on a narrow screen one below the other. `live` says that the data
     change while it is looked at: only ECharts keeps its place on the page then, so a Plotly
     figure is refused. `height` in pixels is for ECharts; a Plotly figure carries its own.
     """
-    if isinstance(figure, go.Figure):
-        if live:
-            raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
-        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename))
-    else:
+    if isinstance(figure, Mapping):
         options = {**figure, "toolbox": save_toolbox(filename)}
         st.echarts_chart(options, key=key, theme=None, alt=alt, height=height)
+    elif live:
+        raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
+    elif isinstance(figure, go.Figure):
+        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename))
+    else:
+        _side_by_side(figure, key, alt, filename)
     st.caption(caption)
     with st.expander(f"Table ({len(table):,} rows)", key=f"{key}_table_box"):
         st.dataframe(table, key=f"{key}_table", hide_index=True)
         st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
                            file_name=f"{filename}.csv", mime="text/csv", key=f"{key}_csv",
                            on_click="ignore")
+
+
+def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, filename: str) -> None:
+    with st.grid(columns=max(len(panels), 1), min_column_width=300, key=f"{key}_panels"):
+        for place, panel in enumerate(panels, start=1):
+            st.plotly_chart(panel, key=f"{key}_{place}", theme=None,
+                            alt=f"{alt} Panel {place} of {len(panels)}.",
+                            config=plotly_config(f"{filename}-{place}"))
 
 
 def plotly_config(filename: str) -> dict[str, Any]:

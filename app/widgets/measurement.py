@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import jobs, state
+from app.widgets.address import select
 from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
 from app.widgets.follow import follow
@@ -72,8 +73,8 @@ def _pick(kind: str, made: Mapping[str, Run]) -> str:
         return next(iter(made))
     _drop_stale(kind, made)
     choice = state.choice_from_url(kind, list(made), next(iter(made)))
-    chosen = st.selectbox(f"{kind.capitalize()} ({len(made)} computed)", list(made),
-                          key=choice.widget, format_func=lambda run_id: settings(made[run_id]))
+    chosen = select(f"{kind.capitalize()} ({len(made)} computed)",
+                    {run_id: settings(run) for run_id, run in made.items()}, choice.widget)
     state.write_url(kind, chosen)
     return chosen
 

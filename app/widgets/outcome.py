@@ -6,6 +6,7 @@ from typing import Any
 
 from app.theme import style
 from ngf_core.config import PurifyConfig
+from ngf_core.took import MIN_ASR
 
 CURED = 0.10
 
@@ -14,15 +15,20 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     """One or two sentences: what each method left of the backdoor, and at what accuracy.
 
     `results` are those of a purify run. A method whose ASR stays above 10 % is said to have left
-    the backdoor in, whichever method it is; RA under half of ACC is called damage.
+    the backdoor in, whichever method it is; RA under half of ACC is called damage. Where the attack
+    did not take (ASR below 90 % as received) only the numbers are said, since nobody can remove
+    what is not there.
     """
     before = results["before"]
     if before["asr"] is None:
         return "This model is benign, so there is no backdoor to remove: only ACC can change."
     first = (f"As received, the trigger works on {_percent(before['asr'])} of "
              f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
-    return " ".join([first] + [_method(name, results[name]) for name in methods
-                               if name in results])
+    raced = [name for name in methods if name in results]
+    if _value(before["asr"]) < MIN_ASR:
+        first += " There was little backdoor to remove."
+        return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
+    return " ".join([first] + [_method(name, results[name]) for name in raced])
 
 
 def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
@@ -50,6 +56,14 @@ def _method(name: str, result: Mapping[str, Any]) -> str:
         return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
                 f"{_percent(result['ra'])} of triggered images get their true label.")
     return f"{label} removed the backdoor: {left}."
+
+
+def _numbers(name: str, result: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """What ASR and ACC did under a method, without a verdict."""
+    early = " (stopped early)" if result.get("stopped") else ""
+    return (f"With {style(name).label}{early} ASR goes from {_percent(before['asr'])} to "
+            f"{_percent(result['asr'])} and ACC from {_percent(before['acc'])} to "
+            f"{_percent(result['acc'])}.")
 
 
 def _value(rate: Mapping[str, int]) -> float:

@@ -54,8 +54,8 @@ def replay_controls(key: str, replay: Replay, steps: list[int], *, slider: bool 
                              on_change=lambda: _set_speed(key))
     if slider and len(steps) > 1:
         state.remember(f"{key}_slider", steps[position])
-        st.select_slider("Recorded evaluation (step)", steps, key=f"{key}_slider",
-                         label_visibility="collapsed",
+        st.select_slider("Recorded evaluation (step)", steps, value=steps[position],
+                         key=f"{key}_slider", label_visibility="collapsed",
                          on_change=lambda: _slide(key, steps))
     return steps[position] if steps else 0
 

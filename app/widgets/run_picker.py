@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import state
+from app.widgets.address import select
 from app.widgets.run_name import run_name
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
@@ -30,10 +31,9 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
     choice = state.choice_from_url(key, list(runs), next(iter(runs)))
     if choice.unknown:
         _unknown_run(choice.unknown, wanted)
-    chosen = st.selectbox(label, list(runs), key=choice.widget,
-                          format_func=lambda run_id: run_name(runs[run_id], store),
-                          on_change=lambda: state.write_url(
-                              key, state.remembered(choice.widget)))
+    names = {run_id: run_name(run, store) for run_id, run in runs.items()}
+    chosen = select(label, names, choice.widget,
+                    on_change=lambda: state.write_url(key, state.remembered(choice.widget)))
     if not choice.unknown:
         state.write_url(key, chosen)
     return runs.get(chosen)

@@ -57,8 +57,9 @@ def scenario_picker(races: Mapping[str, Scenario]) -> Scenario:
     """The scenario chosen by pills bound to ?scenario=; an unknown one gives a toast."""
     state.warn_unknown("scenario", list(races))
     choice = state.choice_from_url("scenario", list(races), next(iter(races)))
-    chosen = st.pills("Scenario", list(races), default=state.remembered(choice.widget),
-                      key=choice.widget, required=True,
-                      format_func=lambda name: races[name].label, label_visibility="collapsed")
+    seeded = state.remembered(choice.widget)
+    chosen = st.pills("Scenario", list(races), default=seeded, key=choice.widget, required=True,
+                      format_func=lambda name: races[name].label,
+                      label_visibility="collapsed") or seeded
     state.write_url("scenario", chosen)
     return races[chosen]

@@ -15,19 +15,19 @@ from app.widgets.run_name import run_name
 from ngf_core.runs import Run
 
 
-def followed_training() -> bool:
-    """Follow the training run in ?run=, then show its numbers and the next step.
+def followed_training() -> Run | None:
+    """Follow the training run in ?run=, then show its numbers and the next step; that run.
 
-    True while the run lives: a form should then stay away, since
-    a page that is still making images would hold back the curve.
+    While it lives a form should stay away, since a page that is still making images would hold
+    back the curve.
     """
     run = run_in_address()
     if run is None:
-        return False
+        return None
     if run.kind != "train":
         st.info(f"Run {run.id} is no training run; this page follows training runs.")
         st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
-        return False
+        return None
     with st.container(border=True, key="started"):
         st.markdown(f"**{run_name(run, state.store())}**")
         if follow(run, draw=training_curve):
@@ -37,11 +37,14 @@ def followed_training() -> bool:
             if st.button("Race NGF against SGD on this model", key="race", type="primary",
                          icon=":material/flag:"):
                 st.switch_page("app/views/race.py", query_params={"source": run.id})
-    live = run.live
-    if live and st.button("Configure another model", icon=":material/add:", key="another"):
+    return run
+
+
+def another_model() -> None:
+    """The way from a run that lives to the form."""
+    if st.button("Configure another model", icon=":material/add:", key="another"):
         state.write_url("run", None)
         st.rerun()
-    return live
 
 
 def training_curve(run: Run) -> None:

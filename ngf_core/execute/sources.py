@@ -50,7 +50,11 @@ def load_source(run_id: str, store: RunStore) -> Source:
     run = store.get(run_id)
     config = run.config
     if isinstance(config, PurifyConfig):
-        train = TrainConfig(**run.results["train_config"])
+        try:
+            train = TrainConfig(**run.results["train_config"])
+        except (KeyError, TypeError):
+            raise RunError(f"Run {run.id} does not say how its model was trained. Purify the "
+                           "trained model again and name the new run.") from None
         files = {"before": "before"} | {m: f"after_{m}" for m in config.methods if m in run.results}
         layer = config.layer
     elif isinstance(config, TrainConfig):

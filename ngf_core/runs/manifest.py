@@ -24,6 +24,7 @@ STATES = ("queued", "running", "done", "failed", "cancelled")
 NAME = "manifest.json"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
              "created": str, "results": dict, "files": dict}
+_OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str}
 
 
 def utc_now() -> str:
@@ -46,7 +47,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest in `folder`.
 
     Raises RunError, naming the file and what to do, where it is missing, is not JSON, has another
-    schema, lacks an entry or holds a config that this version does not know.
+    schema, lacks an entry, or holds a rate or a config that cannot be.
     """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -64,6 +65,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")
+    for key, kind in _OR_NONE.items():
+        if not isinstance(manifest.get(key), kind | None):
+            raise _broken(folder, f"has no usable entry '{key}'")
+    if not _rates_are_counts(manifest["results"]):
+        raise _broken(folder, "holds a rate that is not hits of n images")
     if manifest["id"] != folder.name:
         raise _broken(folder, "belongs to another run")
     if manifest["state"] not in STATES:
@@ -73,6 +79,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
     return manifest
+
+
+def _rates_are_counts(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return True
+    if set(value) == {"hits", "n"}:
+        hits, n = value["hits"], value["n"]
+        return isinstance(hits, int) and isinstance(n, int) and 0 <= hits <= n
+    return all(map(_rates_are_counts, value.values()))
 
 
 def _broken(folder: Path, what: str) -> RunError:

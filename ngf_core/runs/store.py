@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,21 +30,32 @@ class RunStore:
 
         Nothing is started.
         Raises ConfigError for a bad value or a source that does not fit, RunError for a source
-        that is not here, DiskFull.
+        that is not here and for a root that cannot be written, DiskFull.
         """
         validate(config)
         self._check_source(config)
         run_id = run_id or _new_id(config)
         draft = self.root / f".new-{run_id}"
+        self.prepare()
         with telling_full(draft):
             try:
-                draft.mkdir(parents=True)
+                draft.mkdir()
                 write_manifest(draft, new_manifest(run_id, config))
                 draft.rename(self.root / run_id)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
         return Run(self.root / run_id)
+
+    def prepare(self) -> None:
+        """Make the root if need be. Raises RunError where no run can be kept there, DiskFull."""
+        try:
+            with telling_full(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=self.root).close()
+        except OSError as error:
+            raise RunError(f"Runs cannot be kept in {self.root} ({error.strerror}). Point NGF_RUNS "
+                           "(for the zoo: --out) at a folder that can be written.") from error
 
     def find(self, run_id: str) -> Run:
         """The run of that id, whole or corrupt. Raises RunError where there is none."""

@@ -75,6 +75,16 @@ def test_values_that_do_not_fit_give_the_default_and_a_toast(open_page, started)
     assert started == [TrainConfig(epochs=12)]
 
 
+@pytest.mark.parametrize("name", ["target", "dataset"])
+def test_a_control_that_lost_its_value_takes_that_of_the_address(open_page, started, name) -> None:
+    app = open_page("configure", target="3", dataset="digits")
+    app.session_state[f"{name}_choice"] = None
+    app.run()
+    assert not app.exception and not app.error
+    app.button(key="train").click().run()
+    assert (started[0].target, started[0].dataset) == (3, "digits")
+
+
 def test_a_benign_model_asks_for_no_trigger(open_page, started) -> None:
     app = open_page("configure", attack="none")
     assert "poison_rate" not in {field.key for field in app.number_input}
@@ -103,6 +113,25 @@ def test_a_finished_run_shows_its_numbers_and_the_race(open_page, started, runs)
     assert list(tiles) == ["ACC", "ASR", "RA"]
     assert "n = 900" in tiles["ASR"].delta
     assert "Race NGF against SGD on this model" in labels(app)
+
+
+def test_below_a_finished_run_the_form_is_folded_away(open_page, started, runs) -> None:
+    run = make_run(runs, "train", epochs=12)
+    app = open_page("configure", run=run.id)
+    assert "Train another model" in [box.label for box in app.expander]
+    assert "trained already" not in text_of(app) and "Train it again" not in labels(app)
+
+
+def test_the_run_shown_is_not_offered_again(open_page, started, runs, monkeypatch) -> None:
+    run = make_run(runs, "train", epochs=12)
+    make_run(runs, "train", epochs=12, seed=1)
+    app = open_page("configure", run=run.id)
+    app.session_state[f"another_{run.id}"] = True
+    app.run()
+    assert not app.exception and not app.error
+    assert "trained already" not in text_of(app) and "Reuse this run" not in labels(app)
+    app.button(key="train").click().run()
+    assert started == [TrainConfig(epochs=12)]
 
 
 @pytest.mark.parametrize(("state", "sentence"), [

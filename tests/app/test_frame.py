@@ -10,6 +10,7 @@ import pytest
 
 from app.text import define, sections
 from app.widgets.figure_card import figure_card
+from ngf_core.runs import RunStore
 from tests.factory import make_run
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,12 @@ def test_the_banner_is_there_only_while_a_job_lives(runs, open_page):
     assert not any("running" in c.value for c in open_page("start").caption)
     make_run(runs, "purify", state="running")
     assert any("Purify running, " in c.value for c in open_page("start").caption)
+
+
+def test_a_shipped_run_that_is_being_built_is_no_job(runs, open_page, tmp_path):
+    make_run(RunStore(tmp_path / "shipped"), "purify", state="running")
+    assert any(run.shipped and run.live for run in runs.list())
+    assert not any("running" in c.value for c in open_page("start").caption)
 
 
 def test_a_broken_page_is_a_short_card(runs, open_page, monkeypatch, caplog):

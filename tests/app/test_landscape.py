@@ -29,7 +29,7 @@ def test_contours_come_before_surfaces(open_page, started, runs) -> None:
     make_run(runs, "landscape")
     app = open_page("landscape")
     assert not app.exception and not app.error
-    assert kinds(app) == ["contour", "heatmap", "surface"]
+    assert kinds(app) == ["contour"] * 3 + ["heatmap"] * 2 + ["surface"] * 3
     assert "slice of 368 dimensions; for sharpness read Spectrum" in text_of(app)
 
 

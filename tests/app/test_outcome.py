@@ -47,6 +47,20 @@ def test_a_benign_model_has_nothing_to_remove():
     assert "benign" in outcome({"before": before, "ngf": before}, ("ngf",))
 
 
+@pytest.mark.parametrize("after", [0.01, 0.40])
+def test_where_the_attack_did_not_take_there_is_no_verdict(after):
+    weak = rates(0.99, 0.89, 0.1)
+    text = outcome({"before": weak, "ngf": rates(0.98, after, 0.9)}, ("ngf",))
+    assert "little backdoor to remove" in text
+    assert f"With NGF ASR goes from 89.0 % to {100 * after:.1f} % and ACC from 99.0 %" in text
+    assert "removed" not in text and "did not remove" not in text and "cure" not in text
+
+
+def test_an_attack_at_ninety_percent_took():
+    text = outcome({"before": rates(0.99, 0.90, 0.1), "ngf": rates(0.98, 0.01, 0.9)}, ("ngf",))
+    assert "NGF removed the backdoor" in text
+
+
 def test_the_protocol_names_what_decides():
     config = PurifyConfig(source="x", methods=("ngf", "finetune"), augment="crop", seconds=30.0)
     text = protocol(config, {"clean_images": 250})

@@ -22,7 +22,7 @@ def test_tiles_carry_error_and_sample(open_page, started, runs) -> None:
     tiles = {tile.label: tile for tile in app.metric}
     assert tiles["λ_max, No defense"].value == "130.0 ± 0.1"
     assert tiles["trace, NGF"].value == "330 ± 24"
-    assert "n = 200 held-out clean images, seed 0" in tiles["trace, NGF"].help
+    assert "n = 150 held-out clean images, seed 0" in tiles["trace, NGF"].help
     assert list(tiles)[:3] == ["λ_max, No defense", "λ_max, NGF", "λ_max, SGD"]
 
 
@@ -32,7 +32,7 @@ def test_stems_density_and_fisher_are_drawn(open_page, started, runs) -> None:
     figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in figures]
     assert titles == ["Hessian eigenvalue λ", "density", "Fisher eigenvalue"]
-    assert "n = 200" in text_of(app) and "float32" in text_of(app)
+    assert "n = 150" in text_of(app) and "float32" in text_of(app)
 
 
 def test_unconverged_values_are_marked(open_page, started, runs) -> None:

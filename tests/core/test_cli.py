@@ -15,6 +15,7 @@ import pytest
 
 from ngf_core import cli, jobs
 from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.runs import RunStore
 from ngf_core.tables import aligned, results_table
 from tests.core import fake_execute as fake
 from tests.core.waiting import until
@@ -218,3 +219,23 @@ def test_a_table_for_every_kind_of_result():
         "before  130    364.2",
         "train                 undefined (n=0)  -",
         "samples: 300"]
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ("train --attack sig --poison-rate 0.5", "poison_rate: .* SIG can poison 1 to"),
+    ("purify {source} --layer nope", "layer: this network has no layer 'nope'. Choose one of stem"),
+])
+def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
+    source = make_run(store, "train")
+    code, out, err = ngf(line.format(source=source.id), capsys)
+    assert (code, out) == (2, "") and re.match(says, err)
+    assert [run.id for run in store.list() if not run.shipped] == [source.id]
+
+
+@pytest.mark.parametrize("line", ["train --epochs 1", "zoo build --out {folder}"])
+def test_a_folder_that_cannot_hold_runs(line, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "file"
+    folder.touch()
+    monkeypatch.setattr(cli, "default_store", lambda: RunStore(folder))
+    code, out, err = ngf(line.format(folder=folder), capsys)
+    assert (code, out) == (2, "") and "Point NGF_RUNS (for the zoo: --out) at a folder" in err

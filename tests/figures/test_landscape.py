@@ -92,6 +92,29 @@ def test_surfaces_share_height_and_camera() -> None:
     assert [trace.scene for trace in figure.data] == ["scene", "scene2", "scene3"]
 
 
+def test_panels_apart_keep_what_they_share() -> None:
+    row = landscape.contour_row(SIDE, SIDE, LOSSES, log=True, dark=True)
+    apart = landscape.panels(row)
+    assert [panel.layout.annotations[0].text for panel in apart] == [
+        METHODS[name].label for name in LOSSES]
+    for place, panel in enumerate(apart):
+        np.testing.assert_array_equal(contours(panel)[0].z, contours(row)[place].z)
+        assert panel.layout.coloraxis == row.layout.coloraxis
+        assert panel.layout.template == row.layout.template
+        assert panel.layout.yaxis.scaleanchor == "x"
+        assert {trace.xaxis for trace in panel.data} == {"x"} and len(panel.data) == 3
+
+
+def test_surfaces_apart_keep_height_and_camera() -> None:
+    row = landscape.surface_row(SIDE, SIDE, LOSSES, log=True, dark=False, camera="top")
+    for place, panel in enumerate(landscape.panels(row)):
+        np.testing.assert_array_equal(panel.data[0].z, row.data[place].z)
+        assert panel.data[0].scene == "scene" and len(panel.data) == 1
+        assert panel.layout.scene.zaxis.range == row.layout.scene.zaxis.range
+        assert panel.layout.scene.camera == row.layout.scene.camera
+        assert panel.layout.scene.domain.x == (0, 1)
+
+
 def test_line_draws_clean_thin_and_triggered_thick() -> None:
     curves = {"ngf": {"clean": SIDE**2 + 0.1, "triggered": SIDE**2 + 1}}
     figure = landscape.line(SIDE, curves, log=True, dark=False)

@@ -84,7 +84,9 @@ def test_lambda_max_is_the_greatest_eigenvalue_in_any_order() -> None:
 @pytest.mark.parametrize(("value", "error", "text"), [
     (130.0, 0.1, "130.0 ± 0.1"), (360.2, 31.4, "360 ± 31"), (1234.5, 100.0, "1,234 ± 100"),
     (0.01234, 0.0021, "0.0123 ± 0.0021"), (5.0, 0.0, "5 ± 0"), (float("nan"), 1.0, "not finite"),
-    (5.0, float("nan"), "5 ± unknown"), (118.0, 1e-6, "118.0 ± 1e-06")])
+    (5.0, float("nan"), "5 ± unknown"), (118.0, 1e-6, "118.0 ± <0.1"),
+    (116.6, 3e-16, "116.6 ± <0.1"), (1234.5, 0.4, "1,234 ± <1"), (116.6, 0.06, "116.6 ± 0.1"),
+    (0.01234, 1e-9, "0.01234 ± <0.00001")])
 def test_with_error(value: float, error: float, text: str) -> None:
     assert spectrum.with_error(value, error) == text
 
