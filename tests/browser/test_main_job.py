@@ -21,9 +21,10 @@ def test_from_a_poisoned_model_to_a_purified_one(server, page):
     trained = _train(page, server.url, server.store)
     race = _race(page, trained, server.store)
     _measure(page, server.url, race, "landscape", LANDSCAPE)
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    # A contour and a surface for each of three models, and how two of them differ from the first.
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(8)
     for plane, name in (("Line", "line"), ("Through the models", "models")):
-        page.get_by_role("radio", name=plane).click()
+        page.get_by_role("radio", name=plane, exact=True).click()
         expect(page.locator(f".st-key-landscape_{name}")).to_be_visible()
         at_rest(page)
         shot(page, f"job-landscape-{name}")
@@ -36,7 +37,7 @@ def _train(page: Page, url: str, store: RunStore) -> Run:
     page.goto(f"{url}/configure")
     at_rest(page)
     expect(page.get_by_text("training images are poisoned")).to_be_visible()
-    page.get_by_role("radio", name="Own").click()
+    page.get_by_role("radio", name="Own", exact=True).click()
     _fill(page, "Epochs", EPOCHS)
     shot(page, "job-configure")
     page.get_by_role("button", name="Train this model").click()
