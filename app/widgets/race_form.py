@@ -8,7 +8,7 @@ import streamlit as st
 from app import jobs, state
 from app.text import sections
 from app.theme import style
-from app.widgets.config_form import help_text
+from app.widgets.config_form import ConfigForm, help_text
 from app.widgets.cost_line import cost_line
 from app.widgets.notice import show_error
 from app.widgets.run_picker import pick_run
@@ -16,6 +16,14 @@ from ngf_core.config import PurifyConfig
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
+# What most people leave as it is: asked for in a folded part of the form.
+MORE = {
+    "seconds": "Seconds for each method (0: no limit)", "clean_fraction": "Clean set, as a share",
+    "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
+    "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
+    "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
+    "batch_size": "Clean images per step",
+}
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
 
 
@@ -41,19 +49,20 @@ def race_form() -> None:
         st.page_link("app/views/configure.py", label="Train a model")
         return
     config = _ask(source)
-    if config.methods:
+    if config is not None:
         cost_line(config)
     with st.container(horizontal=True):
         go = st.button("Start race", type="primary", icon=":material/flag:", key="start_race",
-                       disabled=not config.methods)
+                       disabled=config is None)
         if asks_for_form():
             st.button("Back to the races", key="leave_form", type="tertiary",
                       on_click=lambda: state.write_url("source", None))
-    if go:
+    if go and config is not None:
         _start(config)
 
 
-def _ask(source: Run) -> PurifyConfig:
+def _ask(source: Run) -> PurifyConfig | None:
+    """The race as asked for; None where a value cannot be used, which is then said."""
     left, right = st.columns(2, gap="large")
     with left:
         methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
@@ -72,10 +81,19 @@ def _ask(source: Run) -> PurifyConfig:
         bounds = FIELDS["seed"].metadata
         seed = counts[1].number_input("Seed", bounds["low"], bounds["high"], _default("seed"),
                                       key="form_seed", help=_help("seed"))
+    form = ConfigForm(PurifyConfig, prefix="race_")
+    with st.expander("More settings", icon=":material/tune:", key="race_more"), \
+            st.grid(columns=3, min_column_width=200, key="race_more_fields"):
+        for name, label in MORE.items():
+            with st.container():
+                form.ask(name, label)
     if not methods:
         st.caption(":material/info: Choose at least one method.")
-    return PurifyConfig(source=source.id, methods=tuple(methods), layer=layer, augment=augment,
-                        steps=int(steps), seed=int(seed))
+        return None
+    for name, value in {"source": source.id, "methods": tuple(methods), "layer": layer,
+                        "augment": augment, "steps": int(steps), "seed": int(seed)}.items():
+        form.give(name, value)
+    return form.read()
 
 
 def _start(config: PurifyConfig) -> None:
