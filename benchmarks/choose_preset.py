@@ -8,11 +8,12 @@ mean loss on the judging images, under the augmentation it is tuned with (8 draw
 backdoored mini networks of the zoo (`signs`, seed 0). SGD gets the layer that NGF got, and SGD and
 full fine-tuning get their learning rates by the same rule.
 
-What it does not settle: the candidate layers and step sizes were narrowed in trials in which ASR had
-been seen; the judging images are few and the same for all four models; the choice is made under
+What it does not settle: the candidate layers and step sizes were narrowed in trials in which ASR
+had been seen; the judging images are few and the same for all four models; the choice is made under
 `strong` only. And the rule is the second one tried: the first, the farthest travel of the weights
-at no more than a point of held-out accuracy, would have taken `linear`. It was replaced on clean
-figures alone, because travel is not comparable between layers.
+at no more than a point of held-out accuracy, would have taken `linear`. It was replaced
+after its clean figures were seen, since travel is not comparable between layers, but also with
+those trials known, so the choice of layer is not blind.
 
 Writes benchmarks/results/preset.json with every candidate's figures.
 """
