@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.attacks.attack import Attack
+from ngf_core.attacks.control import Control
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Images
 
@@ -23,13 +23,16 @@ from ngf_core.data.dataset import Images
 class Epoch:
     """One finished epoch: its number from 1, mean training loss, training seconds so far.
 
-    `poisoned` are the sorted indices that carried the trigger in it (empty for benign training).
+    `poisoned` are the sorted indices that carried the trigger in it (empty for benign training),
+    `cover` those that were changed without it; `attack` is the attack with what it has learned.
     """
 
     epoch: int
     loss: float
     seconds: float
     poisoned: Tensor
+    cover: Tensor
+    attack: Attack | None
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -45,8 +48,8 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
           device: torch.device) -> Iterator[Epoch]:
     """Train `model` in place, one epoch an iteration.
 
-    The attack poisons the set once, or anew every epoch where it controls training. After the
-    last epoch the model is in eval mode.
+    The attack, fitted before, takes part through its `Control`. After the last epoch the model is
+    in eval mode.
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"
@@ -57,25 +60,26 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
     # Of 4 steps the warm-up is exactly one, and OneCycleLR divides by its length less one.
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, pct_start=0.25,
                                                    total_steps=max(5, config.epochs * batches))
-    poisoned, indices = images, torch.empty(0, dtype=torch.int64)
+    control = (Control(None, images, generator) if attack is None
+               else attack.control(images, generator, config.epochs, device))
     seconds = 0.0
     for epoch in range(config.epochs):
         started = time.perf_counter()
-        if attack is not None and (epoch == 0 or attack.redrawn_each_epoch):
-            drawn = attack.poison(images, generator)
-            poisoned, indices = drawn.images, drawn.indices
+        drawn = control.epoch(epoch, model)
         model.train()
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
-            x = poisoned.x[batch].to(device, memory_format=torch.channels_last)
-            y = poisoned.y[batch].to(device)
+            x = drawn.images.x[batch].to(device, memory_format=torch.channels_last)
+            y = drawn.images.y[batch].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = F.cross_entropy(model(x), y)
+                loss = control.loss(model, batch, x, y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
+            control.step()
             total += loss.item() * len(batch)
         seconds += time.perf_counter() - started
         model.eval()
-        yield Epoch(epoch + 1, total / len(images), seconds, indices)
+        yield Epoch(epoch + 1, total / len(images), seconds, drawn.indices, drawn.cover,
+                    control.attack)

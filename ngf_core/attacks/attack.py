@@ -1,23 +1,29 @@
 """What every attack is: a trigger on images, a rule for labels, a way to poison a training set."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.control import Control, Poisoned
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 
+Report = Callable[[int, int, str], None]
+
 
 @dataclass(frozen=True)
-class Poisoned:
-    """A poisoned training set: `images`, of which those at `indices` (sorted) carry the trigger."""
+class Parameter:
+    """One parameter of a trigger: what it does, and the values that make sense."""
 
-    images: Images
-    indices: Tensor
+    help: str
+    low: float
+    high: float
+    step: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,10 @@ class Attack(ABC):
     """A backdoor attack on images of `shape` (C, H, W) with `classes` labels.
 
     `poison_rate` is a share of the whole training set. All randomness of the trigger comes from
-    `seed`, that of the choice of images from the generator given to `poison`.
+    `seed`, that of the choice of images from the generator given to `poison`. `changes` overrides
+    parameters of the strength. `learned` holds the tensors of what the attack has learned (a
+    generator, a surrogate, an optimised trigger), as they are saved with a run; it is empty until
+    `fit`, and for good where the trigger is a formula.
     """
 
     target: int
@@ -34,13 +43,17 @@ class Attack(ABC):
     shape: tuple[int, int, int]
     classes: int
     strength: str = "default"
+    changes: Mapping[str, float] = field(default_factory=dict)
+    learned: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     title: ClassVar[str]
     reference: ClassVar[str]
     formula: ClassVar[str]
     label_mode: ClassVar[str] = "all-to-one"
+    learns: ClassVar[str] = ""
     redrawn_each_epoch: ClassVar[bool] = False
     strengths: ClassVar[dict[str, dict[str, float]]]
+    knobs: ClassVar[dict[str, Parameter]]
 
     def __post_init__(self) -> None:
         if self.strength not in self.strengths:
@@ -49,11 +62,44 @@ class Attack(ABC):
         if not 0 <= self.target < self.classes:
             raise ConfigError("target", f"there is no label {self.target}",
                               f"Use a label from 0 to {self.classes - 1}.")
+        for name, value in self.changes.items():
+            if name not in self.knobs:
+                raise ConfigError("parameters", f"{self.title} has no parameter {name!r}",
+                                  f"It has {', '.join(self.knobs)}.")
+            knob = self.knobs[name]
+            if not knob.low <= value <= knob.high:
+                raise ConfigError("parameters", f"{name} = {value:g} is out of range",
+                                  f"Use a number from {knob.low:g} to {knob.high:g}.")
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The trigger's parameters at the chosen strength."""
-        return self.strengths[self.strength]
+        """The trigger's parameters: those of the strength, with the changes."""
+        return self.strengths[self.strength] | dict(self.changes)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `trigger` can be asked: at once for a formula, after `fit` for what is learned.
+
+        `learns` says in words what that is, and is empty for a formula.
+        """
+        return not self.learns or bool(self.learned)
+
+    def fit(self, images: Images, device: torch.device, report: Report) -> Self:
+        """The attack with what must be learned before the first image is poisoned.
+
+        Depends on `images` (the attacker's training set), the parameters and `seed` only;
+        `report(done, total, sentence)` is called on the way.
+        """
+        return self
+
+    def control(self, images: Images, generator: torch.Generator, epochs: int,
+                device: torch.device) -> Control:
+        """How the attack takes part in a training of `epochs` epochs on `images`."""
+        return Control(self, images, generator)
+
+    def with_learned(self, learned: Mapping[str, Tensor]) -> Self:
+        """The same attack with these tensors as what it has learned."""
+        return replace(self, learned=learned)
 
     @abstractmethod
     def trigger(self, x: Tensor) -> Tensor:
@@ -61,6 +107,8 @@ class Attack(ABC):
 
     def target_labels(self, y: Tensor) -> Tensor:
         """The label the attacker wants for images of true label y."""
+        if self.label_mode == "all-to-all":
+            return (y + 1) % self.classes
         return torch.full_like(y, self.target)
 
     def victims(self, y: Tensor) -> Tensor:
@@ -78,10 +126,14 @@ class Attack(ABC):
         Raises ConfigError where fewer candidates exist than the rate asks for, or none is asked.
         """
         indices = self.draw(images, generator)
+        return Poisoned(self.stamped(images, indices), indices)
+
+    def stamped(self, images: Images, indices: Tensor) -> Images:
+        """A copy of the set whose images at `indices` carry the trigger and their target label."""
         x, y = images.x.clone(), images.y.clone()
         x[indices] = self.trigger(x[indices])
         y[indices] = self.target_labels(y[indices])
-        return Poisoned(Images(x, y), indices)
+        return Images(x, y)
 
     def draw(self, images: Images, generator: torch.Generator) -> Tensor:
         """The sorted indices of the images to be poisoned."""
@@ -105,11 +157,21 @@ def attack_class(name: str) -> type[Attack]:
 
 
 def build_attack(name: str, *, target: int, poison_rate: float, seed: int,
-                 shape: tuple[int, int, int], classes: int, strength: str = "default") -> Attack:
-    """The attack called `name`, ready for images of `shape`."""
-    return attack_class(name)(target, poison_rate, seed, shape, classes, strength)
+                 shape: tuple[int, int, int], classes: int, strength: str = "default",
+                 changes: Mapping[str, float] | None = None) -> Attack:
+    """The attack called `name` on images of `shape`; ConfigError for what cannot be."""
+    return attack_class(name)(target, poison_rate, seed, shape, classes, strength, changes or {})
 
 
 def to_uint8(x: Tensor) -> Tensor:
     """Round to the nearest level and clip, in that order of safety: never a wrap-around."""
     return x.round().clamp(0, 255).to(torch.uint8)
+
+
+def rounded(x: Tensor) -> Tensor:
+    """`to_uint8` of levels 0..255 as floats with the gradient of the identity inside 0..255.
+
+    A generator that is trained through it learns triggers that survive being saved as a picture.
+    """
+    clipped = x.clamp(0, 255)
+    return clipped + (clipped.round() - clipped).detach()

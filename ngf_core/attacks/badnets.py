@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ngf_core.attacks.attack import Attack, to_uint8
+from ngf_core.attacks.attack import Attack, Parameter, to_uint8
 
 CHECKERBOARD = torch.tensor([[0, 0, 255], [0, 255, 0], [255, 0, 255]])
 
@@ -23,6 +23,7 @@ class BadNets(Attack):
     reference: ClassVar[str] = "Gu, Dolan-Gavitt, Garg 2017, arXiv 1708.06733"
     formula: ClassVar[str] = r"x' = (1-m)\,x + m\,((1-\alpha)\,x + \alpha\,p)"
     strengths: ClassVar = {"default": {"alpha": 1.0}, "published": {"alpha": 0.7}}
+    knobs: ClassVar = {"alpha": Parameter("opacity of the patch", 0.0, 1.0, 0.05)}
 
     def trigger(self, x: Tensor) -> Tensor:
         alpha = self.parameters["alpha"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ngf_core.attacks.attack import Attack, to_uint8
+from ngf_core.attacks.attack import Attack, Parameter, to_uint8
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Blend(Attack):
     reference: ClassVar[str] = "Chen, Liu, Li, Lu, Song 2017, arXiv 1712.05526"
     formula: ClassVar[str] = r"x' = (1-\alpha)\,x + \alpha\,N"
     strengths: ClassVar = {"default": {"alpha": 0.2}, "published": {"alpha": 0.2}}
+    knobs: ClassVar = {"alpha": Parameter("opacity of the picture", 0.0, 1.0, 0.02)}
 
     @property
     def picture(self) -> Tensor:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ngf_core.attacks.attack import Attack, to_uint8
+from ngf_core.attacks.attack import Attack, Parameter, to_uint8
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class SIG(Attack):
     formula: ClassVar[str] = r"x'_{ij} = \mathrm{clip}(x_{ij} + \Delta \sin(2\pi j f / W))"
     label_mode: ClassVar[str] = "clean-label"
     strengths: ClassVar = {"default": {"delta": 60, "f": 6}, "published": {"delta": 40, "f": 6}}
+    knobs: ClassVar = {
+        "delta": Parameter("amplitude of the wave, in levels of 255", 0, 128, 2),
+        "f": Parameter("periods across the image", 1, 16, 1),
+    }
 
     def trigger(self, x: Tensor) -> Tensor:
         columns = torch.arange(x.shape[-1], device=x.device)

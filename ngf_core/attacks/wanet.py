@@ -1,13 +1,14 @@
 """WaNet (Nguyen & Tran 2021, arXiv 2102.10369): an imperceptible warp of the whole image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ngf_core.attacks.attack import Attack, Poisoned, to_uint8
+from ngf_core.attacks.attack import Attack, Parameter, to_uint8
+from ngf_core.attacks.control import Poisoned
 from ngf_core.data.dataset import Images
 
 
@@ -34,6 +35,12 @@ class WaNet(Attack):
     strengths: ClassVar = {
         "default": {"s": 6.0, "k": 4, "noise_ratio": 1.0, "jitter": 4.0},
         "published": {"s": 0.5, "k": 4, "noise_ratio": 2.0, "jitter": 1.0},
+    }
+    knobs: ClassVar = {
+        "s": Parameter("strength of the warp: mean shift of a pixel is s / 2", 0.0, 12.0, 0.5),
+        "k": Parameter("side of the grid that the field is drawn on", 2, 16, 1),
+        "noise_ratio": Parameter("noise images for each poisoned one", 0.0, 5.0, 0.5),
+        "jitter": Parameter("extra noise of the noise images, in half pixels", 0.0, 8.0, 0.5),
     }
 
     @property
@@ -69,7 +76,7 @@ class WaNet(Attack):
         count = min(round(self.parameters["noise_ratio"] * len(poisoned.indices)), len(free))
         noisy = free[torch.randperm(len(free), generator=generator)[:count]]
         poisoned.images.x[noisy] = self.noise(images.x[noisy], generator)
-        return poisoned
+        return replace(poisoned, cover=noisy.sort().values)
 
 
 def _resample(x: Tensor, grid: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""How an attack takes part in training: the images of an epoch, the loss of a batch, own updates.
+
+Training calls these three and nothing else, so no attack is special to it. An attacker who only
+poisons the data uses `Control` as it is; one who controls training overrides what he needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ngf_core.attacks.attack import Attack
+    from ngf_core.data.dataset import Images
+
+NONE = torch.empty(0, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """A poisoned training set.
+
+    Of `images` those at `indices` (sorted) carry the trigger and their target label. Those at
+    `cover` (sorted, none of `indices`) were changed too but keep their label, so that the change
+    as such is no cue: WaNet's noise images, cross-triggered ones, mixes within a class.
+    """
+
+    images: Images
+    indices: Tensor
+    cover: Tensor = NONE
+
+
+class Control:
+    """Poisoned once, or anew every epoch where the attack says so; plain cross-entropy.
+
+    `attack` is the attack with what it has learned so far (None in benign training); a subclass
+    that trains a generator puts a new one there.
+    """
+
+    def __init__(self, attack: Attack | None, images: Images, generator: torch.Generator) -> None:
+        self.attack, self.images, self.generator = attack, images, generator
+        self._poisoned = Poisoned(images, NONE)
+
+    def epoch(self, number: int, model: nn.Module) -> Poisoned:
+        """The training set of epoch `number`, from 0; the model is as the last epoch left it."""
+        if self.attack is not None and (number == 0 or self.attack.redrawn_each_epoch):
+            self._poisoned = self.attack.poison(self.images, self.generator)
+        return self._poisoned
+
+    def loss(self, model: nn.Module, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of one batch: images x (uint8, on the device) at `rows` of the epoch's set.
+
+        The model is in training mode; training calls backward on the result.
+        """
+        return F.cross_entropy(model(x), y)
+
+    def step(self) -> None:
+        """Called after each update of the model: the place to update a generator."""

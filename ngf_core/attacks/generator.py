@@ -1,0 +1,58 @@
+"""Small image-to-image networks that attacks train, and how what was learned is kept."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Autoencoder(nn.Module):
+    """Images (n, channels_in, H, W) to maps (n, channels_out, H, W) of any size.
+
+    A stem of `width` channels, then `levels` times half the size and twice the channels, and back
+    by bilinear enlargement; the last convolution has no activation. With `skips` each level also
+    sees what the way down had at its size (a U-Net). Group normalisation instead of BatchNorm:
+    the trigger of an image must not depend on the images beside it.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, width: int = 16, levels: int = 2,
+                 skips: bool = False) -> None:
+        super().__init__()
+        wide = [width * 2**i for i in range(levels + 1)]
+        self.skips = skips
+        self.stem = _block(channels_in, width, 1)
+        self.down = nn.ModuleList(_block(wide[i], wide[i + 1], 2) for i in range(levels))
+        self.up = nn.ModuleList(_block(wide[i + 1] + (wide[i] if skips else 0), wide[i], 1)
+                                for i in reversed(range(levels)))
+        self.head = nn.Conv2d(width, channels_out, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.stem(x)]
+        for down in self.down:
+            maps.append(down(maps[-1]))
+        x = maps.pop()
+        for up in self.up:
+            beside = maps.pop()
+            x = F.interpolate(x, beside.shape[-2:], mode="bilinear", align_corners=False)
+            x = up(torch.cat([x, beside], 1) if self.skips else x)
+        return self.head(x)
+
+
+def _block(channels_in: int, channels: int, stride: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels_in, channels, 3, stride, 1),
+                         nn.GroupNorm(min(4, channels), channels), nn.ReLU())
+
+
+def learned(**modules: nn.Module) -> dict[str, Tensor]:
+    """The weights of the modules as one flat dict, "name.weight": what an attack keeps."""
+    return {f"{name}.{key}": value.detach().cpu().clone().contiguous()
+            for name, module in modules.items() for key, value in module.state_dict().items()}
+
+
+def restore(module: nn.Module, name: str, kept: Mapping[str, Tensor]) -> nn.Module:
+    """The module with the weights that `learned` kept under `name`, in eval mode, frozen."""
+    prefix = name + "."
+    module.load_state_dict({key.removeprefix(prefix): value for key, value in kept.items()
+                            if key.startswith(prefix)})
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,44 @@
+"""A benign network that the attacker trains on his own images, to find a trigger on it."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ngf_core.data.dataset import Images
+from ngf_core.models.preact_resnet import PreActResNet
+
+WIDTH, STAGES = 8, (1, 1, 1)
+
+
+def new_surrogate(channels: int, classes: int) -> nn.Module:
+    """A pre-activation residual network of width 8, 20 thousand parameters at ten classes."""
+    return PreActResNet(WIDTH, STAGES, channels, classes)
+
+
+def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device: torch.device,
+                    report: Callable[[int, int, str], None]) -> nn.Module:
+    """Train a surrogate on clean images, SGD under one cycle; in eval mode, frozen.
+
+    Depends on the images and `seed` only; `report(done, total, sentence)` after every epoch.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = new_surrogate(images.shape[0], classes)
+    model.to(device).train()
+    generator = torch.Generator().manual_seed(seed)
+    batches = -(-len(images) // 128)
+    optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True,
+                                weight_decay=5e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, pct_start=0.25,
+                                                   total_steps=max(5, epochs * batches))
+    for epoch in range(epochs):
+        for batch in torch.randperm(len(images), generator=generator).split(128):
+            loss = F.cross_entropy(model(images.x[batch].to(device)), images.y[batch].to(device))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        report(epoch + 1, epochs, f"Training a surrogate, epoch {epoch + 1} of {epochs}")
+    return model.eval().requires_grad_(False)
