@@ -1,19 +1,56 @@
 """Small image sets and ready-built attacks for the tests of this folder."""
 
+import math
+from functools import lru_cache
+
 import torch
+from torch import nn
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import Attack, attack_class, build_attack
 from ngf_core.data.dataset import Images
+from ngf_core.models.normalise import Normalise
 
-SHAPES = [(1, 28, 28), (3, 28, 28), (1, 32, 32), (3, 32, 32)]
+SHAPES = [(1, 28, 28), (3, 28, 28), (1, 32, 32), (3, 32, 32), (3, 64, 64), (3, 224, 224)]
 VARIANTS = [(name, strength) for name in ATTACKS for strength in attack_class(name).strengths]
+CPU = torch.device("cpu")
 
 
 def attack(name: str, shape: tuple[int, int, int] = (3, 32, 32), **settings: object) -> Attack:
-    """The attack called `name` with usable settings for ten classes."""
-    return build_attack(name, **{"target": 3, "poison_rate": 0.05, "seed": 7, "classes": 10,
+    """The attack called `name` with usable settings for ten classes.
+
+    What learns has learned for a moment, on a few images of that shape; no side is over 32 then,
+    since networks that fit one size fit all.
+    """
+    made = build_attack(name, **{"target": 3, "poison_rate": 0.05, "seed": 7, "classes": 10,
                                  "shape": shape, **settings})
+    if not made.learns:
+        return made
+    small = (shape[0], min(shape[1], 32), min(shape[2], 32))
+    return made.with_learned(_learned(name, small, made.strength, made.seed))
+
+
+def hurried(name: str) -> dict[str, float]:
+    """Changes that make every number of steps or epochs of learning as small as it may be."""
+    return {key: knob.low for key, knob in attack_class(name).knobs.items()
+            if key.endswith(("steps", "epochs"))}
+
+
+@lru_cache(maxsize=100)
+def _learned(name: str, shape: tuple[int, int, int], strength: str, seed: int) -> dict:
+    images = image_set(40, shape)
+    made = build_attack(name, target=3, poison_rate=0.1, seed=seed, classes=10, shape=shape,
+                        strength=strength, changes=hurried(name))
+    made = made.fit(images, CPU, lambda done, total, sentence: None)
+    control = made.control(images, seeded(), 1, CPU)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(Normalise(), nn.Flatten(), nn.Linear(math.prod(shape), 10))
+    drawn = control.epoch(0, model)
+    for rows in torch.arange(40).split(20):
+        control.loss(model, rows, drawn.images.x[rows], drawn.images.y[rows]).backward()
+        control.step()
+    return dict(control.attack.learned)
 
 
 def pictures(n: int = 6, shape: tuple[int, int, int] = (3, 32, 32), seed: int = 0) -> torch.Tensor:
