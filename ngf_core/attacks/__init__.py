@@ -1,10 +1,24 @@
 """Attacks. A new one is a module here with a subclass of `Attack` and a line below."""
 
+from dataclasses import dataclass
+
 from ngf_core.registry import Entry
 
+
+@dataclass(frozen=True)
+class AttackEntry(Entry):
+    """`aim` is the ASR from which the attack counts as taken: lower where it is known as hard."""
+
+    aim: float = 0.9
+
+
+HARD = 0.8
 ATTACKS = {
-    "badnets": Entry("BadNets", "ngf_core.attacks.badnets:BadNets"),
-    "blend": Entry("Blend", "ngf_core.attacks.blend:Blend"),
-    "sig": Entry("SIG", "ngf_core.attacks.sig:SIG"),
-    "wanet": Entry("WaNet", "ngf_core.attacks.wanet:WaNet"),
+    "badnets": AttackEntry("BadNets", "ngf_core.attacks.badnets:BadNets"),
+    "blend": AttackEntry("Blend", "ngf_core.attacks.blend:Blend"),
+    "troj_one": AttackEntry("Troj-one", "ngf_core.attacks.troj:TrojOne"),
+    "troj_all": AttackEntry("Troj-all", "ngf_core.attacks.troj:TrojAll"),
+    "sig": AttackEntry("SIG", "ngf_core.attacks.sig:SIG"),
+    "clb": AttackEntry("CLB", "ngf_core.attacks.clb:CLB", HARD),
+    "wanet": AttackEntry("WaNet", "ngf_core.attacks.wanet:WaNet"),
 }

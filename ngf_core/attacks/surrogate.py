@@ -4,28 +4,31 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from ngf_core.data.dataset import Images
 from ngf_core.models.preact_resnet import PreActResNet
 
-WIDTH, STAGES = 8, (1, 1, 1)
+WIDTHS, COUNTS = (8, 8, 16, 32), (1, 1, 1)
 
 
-def new_surrogate(channels: int, classes: int) -> nn.Module:
-    """A pre-activation residual network of width 8, 20 thousand parameters at ten classes."""
-    return PreActResNet(WIDTH, STAGES, channels, classes)
+def new_surrogate(channels: int, classes: int, seed: int = 0) -> PreActResNet:
+    """A pre-activation residual network of width 8, 20 thousand parameters at ten classes.
+
+    One network for every image size, with the stem for small images. Its weights depend on `seed`
+    only; the global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PreActResNet(WIDTHS, COUNTS, (channels, 32, 32), classes)
 
 
 def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device: torch.device,
-                    report: Callable[[int, int, str], None]) -> nn.Module:
+                    report: Callable[[int, int, str], None]) -> PreActResNet:
     """Train a surrogate on clean images, SGD under one cycle; in eval mode, frozen.
 
     Depends on the images and `seed` only; `report(done, total, sentence)` after every epoch.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = new_surrogate(images.shape[0], classes)
+    model = new_surrogate(images.shape[0], classes, seed)
     model.to(device).train()
     generator = torch.Generator().manual_seed(seed)
     batches = -(-len(images) // 128)

@@ -1,0 +1,105 @@
+"""CLB (Turner et al. 2019, arXiv 1912.02771): hard images of the target class, marked corners."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ngf_core.attacks.attack import Attack, Parameter, Report, to_uint8
+from ngf_core.attacks.generator import learned, restore
+from ngf_core.attacks.surrogate import new_surrogate, train_surrogate
+from ngf_core.data.dataset import Images
+from ngf_core.errors import ConfigError
+
+# +1 brightens, -1 darkens; the lower right corner, mirrored into the others.
+CHECKERBOARD = torch.tensor([[-1, -1, 1], [-1, 1, -1], [1, -1, 1]])
+
+
+@dataclass(frozen=True)
+class CLB(Attack):
+    """A label-consistent backdoor: images of the target class, made hard and then marked.
+
+    Clean-label: only images of the target class are poisoned and keep their label. Each is first
+    moved away from its class, by projected gradient ascent of the cross-entropy of a benign
+    surrogate within epsilon levels (see `hardened`), so that what tells its class is weak and the
+    mark is the easier cue. The mark p is a 3x3 checkerboard of +-amplitude levels in each of the
+    four corners, mirror images of one another, added and clipped. Test images carry the mark only.
+    The poison rate is a share of the whole training set, so at most the target class's share.
+    """
+
+    title: ClassVar[str] = "CLB"
+    reference: ClassVar[str] = "Turner, Tsipras, Madry 2019, arXiv 1912.02771"
+    formula: ClassVar[str] = (r"x' = \mathrm{clip}(x + a\,p), \; \text{in training } x \to "
+                              r"\arg\max_{\|z - x\|_\infty \le \epsilon} L(z, y)")
+    label_mode: ClassVar[str] = "clean-label"
+    learns: ClassVar[str] = "surrogate"
+    strengths: ClassVar = {
+        "default": {"amplitude": 255, "epsilon": 8, "step": 1.5, "steps": 100,
+                    "surrogate_epochs": 5},
+        "published": {"amplitude": 255, "epsilon": 8, "step": 1.5, "steps": 100,
+                      "surrogate_epochs": 5},
+    }
+    knobs: ClassVar = {
+        "amplitude": Parameter("levels that the corners are changed by", 1, 255, 1),
+        "epsilon": Parameter("most that the ascent changes a pixel, in levels", 0, 64, 1),
+        "step": Parameter("length of an ascent step, in levels", 0.1, 16, 0.1),
+        "steps": Parameter("ascent steps", 1, 500, 1),
+        "surrogate_epochs": Parameter("passes of the surrogate over the images", 1, 100, 1),
+    }
+
+    @property
+    def ready(self) -> bool:
+        """Always: the mark is a formula, only poisoning needs the surrogate."""
+        return True
+
+    def fit(self, images: Images, device: torch.device, report: Report) -> Self:
+        surrogate = train_surrogate(images, self.classes, self.seed,
+                                    int(self.parameters["surrogate_epochs"]), device, report)
+        return self.with_learned(learned(surrogate=surrogate))
+
+    @cached_property
+    def surrogate(self) -> nn.Module:
+        """The benign network that `fit` trained; ConfigError before that."""
+        if not self.learned:
+            raise ConfigError("attack", f"{self.title} has not learned its {self.learns} yet",
+                              "Train a run with it first.")
+        return restore(new_surrogate(self.shape[0], self.classes), "surrogate", self.learned)
+
+    def hardened(self, x: Tensor, y: Tensor) -> Tensor:
+        """Images x (uint8) of labels y moved away from their labels, at most epsilon levels.
+
+        z <- clip(z + step * sign(grad L(z, y))), clipped to 0..255 and to epsilon levels around x,
+        in floats; the last z is rounded. The bound is taken as a whole number of levels, so that
+        rounding cannot leave it.
+        """
+        step, epsilon = self.parameters["step"], math.floor(self.parameters["epsilon"])
+        model = self.surrogate.to(x.device)
+        start = x.float()
+        low, high = (start - epsilon).clamp_min(0), (start + epsilon).clamp_max(255)
+        z = start.clone()
+        for _ in range(int(self.parameters["steps"])):
+            with torch.enable_grad():
+                z.requires_grad_(True)
+                loss = F.cross_entropy(model(z / 255), y, reduction="sum")
+                gradient = torch.autograd.grad(loss, z)[0]
+            z = (z.detach() + step * gradient.sign()).clamp(low, high)
+        return to_uint8(z)
+
+    def stamped(self, images: Images, indices: Tensor) -> Images:
+        """A copy of the set whose images at `indices` are hardened and marked; labels stay."""
+        x = images.x.clone()
+        for batch in indices.split(128):
+            x[batch] = self.trigger(self.hardened(x[batch], images.y[batch]))
+        return Images(x, images.y.clone())
+
+    def trigger(self, x: Tensor) -> Tensor:
+        board = (self.parameters["amplitude"] * CHECKERBOARD).to(x.device)
+        stamped = x.clone()
+        for down, rows in ((board, slice(-3, None)), (board.flip(0), slice(0, 3))):
+            for mark, columns in ((down, slice(-3, None)), (down.flip(1), slice(0, 3))):
+                stamped[..., rows, columns] = to_uint8(x[..., rows, columns].float() + mark)
+        return stamped
