@@ -21,4 +21,5 @@ ATTACKS = {
     "sig": AttackEntry("SIG", "ngf_core.attacks.sig:SIG"),
     "clb": AttackEntry("CLB", "ngf_core.attacks.clb:CLB", HARD),
     "wanet": AttackEntry("WaNet", "ngf_core.attacks.wanet:WaNet"),
+    "bpp": AttackEntry("BppAttack", "ngf_core.attacks.bpp:BppAttack"),
 }
