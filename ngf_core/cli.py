@@ -12,6 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NoReturn
 
 from ngf_core import jobs
@@ -32,6 +33,10 @@ Each job prints its run's id and goes on if you close the terminal; Ctrl-C asks 
 `latest` is the newest finished run that fits. Runs are kept in ./runs, or where NGF_RUNS points.
 """
 _LOOK = 0.2
+_MORE = {
+    "zoo": ("ngf_core.zoo", "Build the runs that ship with NGF Lab."),
+    "attacks": ("ngf_core.attacks_command", "Check every attack, or write a poisoned set."),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,13 +76,13 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind, config in CONFIGS.items():
         _add_job(commands, kind, config)
-    zoo = commands.add_parser("zoo", help="Build the runs that ship.",
-                              description="Build the runs that ship with NGF Lab.")
-    if arguments[:1] == ["zoo"]:
-        from ngf_core.zoo import add_arguments, run
-
-        add_arguments(zoo)
-        zoo.set_defaults(command=run)
+    for name, (module, help_text) in _MORE.items():
+        # Their modules import torch, so only the one that is asked for is loaded.
+        parser_of = commands.add_parser(name, help=help_text, description=help_text)
+        if arguments[:1] == [name]:
+            more = import_module(module)
+            more.add_arguments(parser_of)
+            parser_of.set_defaults(command=more.run)
     _add_runs(commands)
     return parser
 
@@ -172,8 +177,20 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
     validate(config)
     if values.get("source") == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
+    if isinstance(config, PurifyConfig) and config.layer == PurifyConfig.layer:
+        config = dataclasses.replace(config, layer=_usual_layer(config.source, store))
     _refuse_impossible(config, store)
     return config
+
+
+def _usual_layer(source: str, store: RunStore) -> str:
+    """Where the presets tune the network of the run `source`."""
+    received = store.get(source).config
+    if not isinstance(received, TrainConfig) or received.arch == TrainConfig.arch:
+        return PurifyConfig.layer
+    from ngf_core.models.build import default_layer
+
+    return default_layer(received.arch)
 
 
 def _refuse_impossible(config: Config, store: RunStore) -> None:

@@ -40,9 +40,10 @@ class TrainConfig:
     strength: str = option("default", "the attack's trigger: 'published' values, or 'default', "
                            "which departs from them only where an attack needs it at 32x32",
                            choices=("default", "published"))
+    parameters: str = option("", "changes to the strength's parameters, as alpha=0.5,k=3")
     poison_rate: float = option(0.08, "poisoned share of all training images (clean-label attacks: "
                                 "at most the target class)", 0.001, 0.5)
-    target: int = option(0, "label the attacker wants", 0, 9)
+    target: int = option(0, "label the attacker wants (all-to-all attacks ignore it)", 0, 999)
     epochs: int = option(20, "passes over the training images", 1, 500)
     batch_size: int = option(128, "images per training step", 8, 1024)
     lr: float = option(0.1, "peak learning rate (SGD, Nesterov momentum 0.9, one cycle)", 1e-5, 2.0)
@@ -50,6 +51,11 @@ class TrainConfig:
     precision: str = option("auto", "arithmetic of training: auto is bf16 where the processor has "
                             "matrix units for it", choices=("auto", "float32", "bf16"))
     seed: int = option(0, "seed of weights, poisoning and batches", 0, 2**31 - 1)
+    root: str = option("", "folder that holds the data set's files; empty is NGF_DATA or ./data")
+    limit: int = option(0, "training images of each class; 0 is all", 0, 10**7)
+    size: int = option(0, "side of the images in pixels; 0 is the data set's own", 0, 512)
+    weights: str = option("", "file of torchvision's ImageNet weights to start from; empty is a "
+                          "random start")
 
 
 @dataclass(frozen=True)

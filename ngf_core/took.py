@@ -1,19 +1,21 @@
 """Whether an attack took: a defense tested on a backdoor that is not there proves nothing."""
 
+from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
 
-MIN_ASR = 0.90
 MAX_ACC_LOSS = 0.03
+SHARED = ("dataset", "root", "limit", "size", "arch", "epochs")
 
 
 def verdict(run: Run, store: RunStore) -> str | None:
     """A sentence where the attack on the run's received model did not take, else None.
 
-    It took when ASR is at least 90 % and clean accuracy at most 3 points below that of a benign
-    model (same data set, architecture and epochs; the same seed if there is one). Where no such
-    model is here only ASR is judged. None too for benign models and runs without results.
+    It took when ASR reaches the attack's aim (90 %, for a few 80 %) and clean accuracy is at most
+    3 points below that of a benign model (same images, architecture and epochs; the same seed if
+    there is one). Where no such model is here only ASR is judged. None too for benign models and
+    runs without results.
     """
     measured = _received(run, store)
     if measured is None:
@@ -22,8 +24,9 @@ def verdict(run: Run, store: RunStore) -> str | None:
     if train.attack == "none":
         return None
     acc, asr = _value(rates["acc"]), _value(rates["asr"])
-    if asr < MIN_ASR:
-        return (f"ASR is {asr:.1%}, below {MIN_ASR:.0%}: there is little backdoor to remove. "
+    aim = ATTACKS[train.attack].aim
+    if asr < aim:
+        return (f"ASR is {asr:.1%}, below {aim:.0%}: there is little backdoor to remove. "
                 "Train longer, poison more images, or use the default strength.")
     benign = benign_accuracy(train, store)
     if benign is not None and acc < benign - MAX_ACC_LOSS:
@@ -40,8 +43,8 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
         if run.state != "done":
             continue
         config = run.config
-        if (config.attack, config.dataset, config.arch, config.epochs) != (
-                "none", train.dataset, train.arch, train.epochs):
+        if config.attack != "none" or any(getattr(config, name) != getattr(train, name)
+                                          for name in SHARED):
             continue
         accuracy = _value(run.results["train"]["acc"])
         if config.seed == train.seed:

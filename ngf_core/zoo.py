@@ -22,6 +22,8 @@ from ngf_core.config import (
 )
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError, RunError
+from ngf_core.models import ARCHITECTURES
+from ngf_core.models.build import default_layer
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.worker import work
 
@@ -35,12 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     builder = actions.add_parser(
         "build", help="train, purify and measure the models that ship with NGF Lab",
         description=__doc__)
-    builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=list(DATASETS),
-                         help="data sets (default: all)")
+    builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=["signs"],
+                         help="data sets (default: signs)")
     builder.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),
                          default=["none", *ATTACKS], help="attacks; none is the benign model "
                          "(default: all)")
     builder.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
+    builder.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+                         help="architecture (default: %(default)s)")
+    for name in ("root", "limit", "size"):
+        field = TrainConfig.__dataclass_fields__[name]
+        builder.add_argument(f"--{name}", type=field.type, default=field.default,
+                             help=field.metadata["help"])
     builder.add_argument("--epochs", type=int, default=TrainConfig.epochs,
                          help="training epochs (default: %(default)s)")
     builder.add_argument("--out", type=Path, default=default_store().shipped,
@@ -62,20 +70,27 @@ def run(arguments: argparse.Namespace) -> int:
     for dataset in arguments.dataset:
         for seed in arguments.seed:
             for attack in arguments.attack:
-                train = TrainConfig(dataset=dataset, attack=attack, seed=seed,
-                                    epochs=arguments.epochs)
-                failed += not build(store, train)
+                failed += not build(store, TrainConfig(
+                    dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
+                    epochs=arguments.epochs, root=arguments.root, limit=arguments.limit,
+                    size=arguments.size))
     return int(failed > 0)
 
 
 def build(store: RunStore, train: TrainConfig) -> bool:
     """One model's four runs, each made only if it is not there; False where one failed."""
-    name = f"{train.dataset}-{train.attack}-s{train.seed}"
-    race = PurifyConfig(source=f"{name}-train", seed=train.seed)
+    name = run_name(train)
+    race = PurifyConfig(source=f"{name}-train", seed=train.seed, layer=default_layer(train.arch))
     chain = {f"{name}-train": train, f"{name}-race": race,
              f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
              f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
     return all(make(store, run_id, config).state == "done" for run_id, config in chain.items())
+
+
+def run_name(train: TrainConfig) -> str:
+    """What the runs on one model are called, but for their kind."""
+    arch = "" if train.arch == TrainConfig.arch else f"-{train.arch}"
+    return f"{train.dataset}{arch}-{train.attack}-s{train.seed}"
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.theme import style
+from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
-from ngf_core.took import MIN_ASR
 
 CURED = 0.10
 
@@ -16,7 +16,7 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
 
     `results` are those of a purify run. A method whose ASR stays above 10 % is said to have left
     the backdoor in, whichever method it is; RA under half of ACC is called damage. Where the attack
-    did not take (ASR below 90 % as received) only the numbers are said, since nobody can remove
+    did not take (ASR below its aim as received) only the numbers are said, since nobody can remove
     what is not there.
     """
     before = results["before"]
@@ -25,7 +25,9 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     first = (f"As received, the trigger works on {_percent(before['asr'])} of "
              f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
     raced = [name for name in methods if name in results]
-    if _value(before["asr"]) < MIN_ASR:
+    trained = results.get("train_config", {})
+    aim = ATTACKS[trained["attack"]].aim if "attack" in trained else AttackEntry.aim
+    if _value(before["asr"]) < aim:
         first += " There was little backdoor to remove."
         return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
     return " ".join([first] + [_method(name, results[name]) for name in raced])

@@ -19,7 +19,12 @@ ATTACKS = {
     "troj_one": AttackEntry("Troj-one", "ngf_core.attacks.troj:TrojOne"),
     "troj_all": AttackEntry("Troj-all", "ngf_core.attacks.troj:TrojAll"),
     "sig": AttackEntry("SIG", "ngf_core.attacks.sig:SIG"),
+    "dyn_one": AttackEntry("Dyn-one", "ngf_core.attacks.dyn:DynOne"),
+    "dyn_all": AttackEntry("Dyn-all", "ngf_core.attacks.dyn:DynAll"),
     "clb": AttackEntry("CLB", "ngf_core.attacks.clb:CLB", HARD),
+    "cba": AttackEntry("CBA", "ngf_core.attacks.cba:CBA", HARD),
+    "fba": AttackEntry("FBA", "ngf_core.attacks.fba:FBA", HARD),
     "wanet": AttackEntry("WaNet", "ngf_core.attacks.wanet:WaNet"),
+    "issba": AttackEntry("ISSBA", "ngf_core.attacks.issba:ISSBA", HARD),
     "bpp": AttackEntry("BppAttack", "ngf_core.attacks.bpp:BppAttack"),
 }

@@ -163,6 +163,19 @@ def build_attack(name: str, *, target: int, poison_rate: float, seed: int,
     return attack_class(name)(target, poison_rate, seed, shape, classes, strength, changes or {})
 
 
+def changes_from(text: str) -> dict[str, float]:
+    """{"alpha": 0.5, "k": 3.0} of "alpha=0.5,k=3"; ConfigError for text of another form."""
+    changes = {}
+    for part in text.replace(" ", "").split(",") if text.strip() else ():
+        name, _, value = part.partition("=")
+        try:
+            changes[name] = float(value)
+        except ValueError:
+            raise ConfigError("parameters", f"{part!r} does not name a parameter and a number",
+                              "Write them as alpha=0.5,k=3.") from None
+    return changes
+
+
 def to_uint8(x: Tensor) -> Tensor:
     """Round to the nearest level and clip, in that order of safety: never a wrap-around."""
     return x.round().clamp(0, 255).to(torch.uint8)

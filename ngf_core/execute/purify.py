@@ -59,6 +59,8 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     shown = samples(source.dataset, source.attack)
     writer.arrays("samples", shown)
     writer.tensors("before", received.state_dict())
+    if source.attack is not None and source.attack.learned:
+        writer.tensors("attack", source.attack.learned)
     test = build_test_set(source.dataset.test, source.attack)
     before = evaluate(received, test)
 
@@ -94,7 +96,8 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
             "stopped": racer.stopped}
     return results | {"clean_images": len(clean), "layer": config.layer,
-                      "train_config": asdict(source.train)}
+                      "train_config": asdict(source.train),
+                      "class_names": list(source.dataset.class_names)}
 
 
 def _record(racer: Racer, test: TestSet, shown: dict[str, np.ndarray], writer: RunWriter) -> None:

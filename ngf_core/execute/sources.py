@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ngf_core.attacks.attack import Attack, build_attack
+from ngf_core.attacks.attack import Attack, build_attack, changes_from
+from ngf_core.attacks.control import Poisoned
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.data.dataset import Dataset, load_dataset
 from ngf_core.errors import RunError
@@ -33,12 +34,42 @@ def device() -> torch.device:
 
 
 def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
-    """The attack a training run asks for, None for a benign one."""
+    """The attack a training run asks for, before it has learned anything; None for a benign one."""
     if config.attack == "none":
         return None
     return build_attack(config.attack, target=config.target, poison_rate=config.poison_rate,
                         seed=config.seed, shape=dataset.shape, classes=dataset.classes,
-                        strength=config.strength)
+                        strength=config.strength, changes=changes_from(config.parameters))
+
+
+def learned_attack(attack: Attack | None, run: Run) -> Attack | None:
+    """The attack with what it learned in `run`, a training or purification of that attack."""
+    if attack is None or not run.has("attack"):
+        return attack
+    return attack.with_learned(run.tensors("attack"))
+
+
+def dataset_of(config: TrainConfig) -> Dataset:
+    """The images that a training run asks for."""
+    return load_dataset(config.dataset, config.root, config.limit, config.size)
+
+
+def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
+    """The poisoned images of one epoch (the last one) of a finished training run, built again.
+
+    From what the attack learned and the recorded indices; nothing is trained. Cover images, which
+    only an attacker who controls training makes, are left as they were. Raises RunError where the
+    run is not one of a backdoored model or has no such epoch.
+    """
+    if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
+        raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
+    dataset = dataset_of(run.config)
+    attack = learned_attack(attack_of(run.config, dataset), run)
+    epochs = run.arrays("poison")["indices"]
+    if not -len(epochs) <= epoch < len(epochs):
+        raise RunError(f"Run {run.id} has {len(epochs)} poisoned sets; there is no number {epoch}.")
+    indices = torch.from_numpy(epochs[epoch]).long()
+    return Poisoned(attack.stamped(dataset.train, indices), indices)
 
 
 def load_source(run_id: str, store: RunStore) -> Source:
@@ -62,9 +93,10 @@ def load_source(run_id: str, store: RunStore) -> Source:
     else:
         raise RunError(f"Run {run.id} is a {run.kind} run and holds no model. "
                        "Name a train or purify run.")
-    dataset = load_dataset(train.dataset)
+    dataset = dataset_of(train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
-    return Source(train, dataset, attack_of(train, dataset), models, layer)
+    attack = learned_attack(attack_of(train, dataset), run)
+    return Source(train, dataset, attack, models, layer)
 
 
 def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn.Module:

@@ -1,15 +1,15 @@
 """A training run: poison, train, measure, keep the model and what was poisoned."""
 
 import math
+import time
 from typing import Any
 
 import torch
 
 from ngf_core.config import TrainConfig
-from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import NGFError
 from ngf_core.evaluation import build_test_set, evaluate
-from ngf_core.execute.sources import attack_of, counts, device, samples
+from ngf_core.execute.sources import attack_of, counts, dataset_of, device, samples
 from ngf_core.models.build import build_model
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.training import resolve_precision, train
@@ -18,21 +18,37 @@ from ngf_core.training import resolve_precision, train
 def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
     """Train one model and leave model.safetensors, poison.npz and samples.npz.
 
-    Raises NGFError where training diverges.
+    attack.safetensors holds what the attack learned, so that its trigger and its poisoned set can
+    be had again without training. Raises NGFError where training diverges.
     """
     where = device()
     writer.progress(0, config.epochs, "Preparing images")
-    dataset = load_dataset(config.dataset)
+    dataset = dataset_of(config)
     attack = attack_of(config, dataset)
     writer.note(device=str(where), data_sha=dataset.sha256)
-    writer.arrays("samples", samples(dataset, attack))
-    test = build_test_set(dataset.test, attack)
+    started = time.perf_counter()
+
+    def tell(done: int, total: int, sentence: str) -> None:
+        writer.checkpoint()
+        writer.progress(done, total, sentence)
+
+    if attack is not None:
+        attack = attack.fit(dataset.train, where, tell)
+    fitting = time.perf_counter() - started
     model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
-    poisoned = []
+    if config.weights:
+        from ngf_core.models.pretrained import load_pretrained  # needs torchvision, as few runs do
+
+        load_pretrained(model, config.arch, config.weights)
+    poisoned, covered = [], []
     for epoch in train(model, dataset.train, attack, config, where):
         if not math.isfinite(epoch.loss):
             raise NGFError(f"Training diverged in epoch {epoch.epoch}: the loss is no longer "
                            "finite. Use a smaller learning rate (a tenth).")
+        if epoch.epoch == 1 or epoch.attack is not attack:
+            attack = epoch.attack
+            test = build_test_set(dataset.test, attack)
+            writer.arrays("samples", samples(dataset, attack))
         evaluation = evaluate(model, test)
         rates = evaluation.rates()
         writer.point("train", epoch.epoch, epoch.seconds,
@@ -41,15 +57,23 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
         writer.progress(epoch.epoch, config.epochs, f"Epoch {epoch.epoch} of {config.epochs}")
         if attack is not None and (not poisoned or attack.redrawn_each_epoch):
             poisoned.append(epoch.poisoned)
+            covered.append(epoch.cover)
         writer.checkpoint()
     writer.tensors("model", model.state_dict())
-    if poisoned:
-        writer.arrays("poison", {"indices": torch.stack(poisoned).to(torch.int32).numpy()})
+    if attack is not None:
+        writer.arrays("poison", {
+            "indices": torch.stack(poisoned).to(torch.int32).numpy(),
+            "cover": torch.cat(covered).to(torch.int32).numpy(),
+            "cover_counts": torch.tensor([len(cover) for cover in covered]).numpy()})
+        if attack.learned:
+            writer.tensors("attack", attack.learned)
     return {
         "train": counts(evaluation),
         "poisoned": len(poisoned[0]) if poisoned else 0,
         "poison_rate": len(poisoned[0]) / len(dataset.train) if poisoned else 0.0,
         "train_images": len(dataset.train),
+        "class_names": list(dataset.class_names),
         "seconds": round(epoch.seconds, 2),
+        "fitting_seconds": round(fitting, 2),
         "precision": resolve_precision(config.precision, where),
     }

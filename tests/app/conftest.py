@@ -24,7 +24,6 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     store = RunStore(tmp_path / "runs", tmp_path / "shipped")
     monkeypatch.setattr(state, "default_store", lambda: store)
     took = types.ModuleType("ngf_core.took")
-    took.MIN_ASR = 0.9
     took.verdict = lambda run, store: None
     monkeypatch.setitem(sys.modules, "ngf_core.took", took)
     names = tuple(f"class {i}" for i in range(10))
