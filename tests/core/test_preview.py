@@ -20,17 +20,27 @@ def test_the_images_are_those_of_training(name):
     shown = poison_preview(config, 6)
     dataset = load_dataset("digits")
     attack = attack_of(config, dataset)
-    poisoned = attack.poison(dataset.train, torch.Generator().manual_seed(config.seed))
-    assert shown["poisoned"] == len(poisoned.indices) == round(0.08 * 3800)
+    drawn = attack.draw(dataset.train, torch.Generator().manual_seed(config.seed))
+    chosen = dataset.train.take(drawn)
+    assert shown["poisoned"] == len(drawn)
     assert shown["train_images"] == 3800
-    clean, stamped = dataset.train.x, poisoned.images.x[poisoned.indices]
-    pairs = {(clean[i].numpy().tobytes(), s.numpy().tobytes(), int(dataset.train.y[i]))
-             for i, s in zip(poisoned.indices, stamped)}
+    images = {x.numpy().tobytes(): (int(y), int(wanted)) for x, y, wanted
+              in zip(chosen.x, chosen.y, attack.target_labels(chosen.y), strict=True)}
     assert len(shown["clean"]) == 6
-    for c, t, label, target in zip(shown["clean"], shown["triggered"], shown["labels"],
-                                   shown["targets"]):
-        assert (c.tobytes(), t.tobytes(), int(label)) in pairs
-        assert target == 0
+    for clean, label, target in zip(shown["clean"], shown["labels"], shown["targets"], strict=True):
+        assert images[clean.tobytes()] == (label, target)
+    if not attack.ready:
+        # Its trigger is yet to be learned: the preview says what, and shows none.
+        assert shown["learns"] == attack.learns and "triggered" not in shown
+        return
+    assert shown["learns"] == ""
+    clean = torch.from_numpy(shown["clean"])
+    assert np.array_equal(shown["triggered"], attack.trigger(clean).numpy())
+
+
+@pytest.mark.parametrize("name", ["badnets", "sig"])
+def test_the_rate_is_a_share_of_all_training_images(name):
+    assert poison_preview(TrainConfig(attack=name, **DIGITS))["poisoned"] == round(0.08 * 3800)
 
 
 def test_a_benign_config_shows_plain_images():
