@@ -1,9 +1,12 @@
 """Per-sample gradients of one layer from an ordinary backward pass.
 
-For a linear layer z = W a + b the gradient of one sample's loss is dz a^T; for a convolution it
-is dz U^T with U the unfolded patches of a. Both need only the layer's input and the gradient of
+For a linear layer z = W a + b the gradient of one sample's loss is dz a^T, summed over the sample's
+tokens where it has several; for a convolution it is dz U^T with U the unfolded patches of a, group
+by group. Both need only the layer's input and the gradient of
 the *summed* loss with respect to its output, because in eval mode samples do not mix. The
 parameters of a layer are flattened as weight, then bias.
+
+G has n P numbers: for 250 samples of a 3x3 convolution from 512 to 512 channels 2.4 GB in float32.
 """
 
 from dataclasses import dataclass
@@ -34,8 +37,8 @@ def tap(model: nn.Module, layer: nn.Module, x: Tensor) -> Tapped:
     """Run the model on x and keep what the layer saw.
 
     The layer's parameters must require gradients and BatchNorm must be in eval mode; otherwise
-    the samples' gradients are not their own. Raises ConfigError where that is not so or where the
-    layer runs other than once.
+    the samples' gradients are not their own. Raises ConfigError where that is not so, where the
+    layer runs other than once, or where an in-place operation overwrites what it saw.
     """
     if any(m.training for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
         raise ConfigError("model", "BatchNorm is in training mode, which mixes the samples",
@@ -43,8 +46,9 @@ def tap(model: nn.Module, layer: nn.Module, x: Tensor) -> Tapped:
     if not all(p.requires_grad for p in layer.parameters()):
         raise ConfigError("layer", "its parameters do not require gradients",
                           "Call layer.requires_grad_(True) first.")
-    seen: list[tuple[Tensor, Tensor]] = []
-    handle = layer.register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
+    seen: list[tuple[Tensor, Tensor, int, int]] = []
+    handle = layer.register_forward_hook(
+        lambda _, args, out: seen.append((args[0], out, args[0]._version, out._version)))
     try:
         logits = model(x)
     finally:
@@ -52,27 +56,30 @@ def tap(model: nn.Module, layer: nn.Module, x: Tensor) -> Tapped:
     if len(seen) != 1:
         raise ConfigError("layer", f"it runs {len(seen)} times in a forward pass",
                           "Choose a layer that runs once.")
-    return Tapped(layer, logits, seen[0][0].detach(), seen[0][1])
+    a, z, *versions = seen[0]
+    if versions != [a._version, z._version]:
+        raise ConfigError("layer", "an operation that follows overwrites its input or output",
+                          "Build the model with inplace=False.")
+    return Tapped(layer, logits, a.detach(), z)
 
 
 def per_sample_outer(layer: nn.Module, a: Tensor, dz: Tensor) -> Tensor:
-    """(n, P) from the layer's input a and the output gradient dz."""
-    n = len(a)
+    """(n, P) from the layer's input a and the output gradient dz, the samples along dimension 0."""
     if isinstance(layer, nn.Linear):
-        if a.ndim != 2:
-            raise ConfigError("layer", f"a linear layer with input of shape {tuple(a.shape)}",
-                              "Only inputs of shape (n, features) are supported.")
-        weight = torch.einsum("no,ni->noi", dz, a)
-        bias_grad = dz
+        a, dz = (x.reshape(len(x), -1, x.shape[-1]) for x in (a, dz))  # (n, tokens, features)
+        weight = torch.bmm(dz.transpose(1, 2), a)
+        bias_grad = dz.sum(1)
     elif isinstance(layer, nn.Conv2d):
-        if layer.groups != 1 or isinstance(layer.padding, str) or layer.padding_mode != "zeros":
-            raise ConfigError("layer", "a convolution with groups, named or non-zero padding",
-                              "Choose a plain convolution.")
+        if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+            raise ConfigError("layer", "a convolution with named or non-zero padding",
+                              "Choose one with padding by a number of zeros.")
         patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-        weight = torch.bmm(dz.flatten(2), patches.transpose(1, 2))
+        by_group = (layer.groups, -1)
+        weight = dz.flatten(2).unflatten(1, by_group) @ patches.unflatten(1, by_group).mT
         bias_grad = dz.sum((2, 3))
     else:
         raise ConfigError("layer", f"a {type(layer).__name__} has no per-sample gradients here",
                           "Choose a convolution or a linear layer.")
-    parts = [weight.reshape(n, -1)] + ([bias_grad] if layer.bias is not None else [])
-    return torch.cat(parts, 1)
+    if layer.bias is None:
+        return weight.flatten(1)  # without the copy that torch.cat would make
+    return torch.cat([weight.flatten(1), bias_grad], 1)

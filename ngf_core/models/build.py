@@ -24,7 +24,11 @@ def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int 
 
 
 def tunable_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """Every convolution and linear layer by name, from input to output."""
+    """Every convolution and linear layer by name, from input to output.
+
+    NGF can tune each of them: the tests hold every architecture to layers of a kind that
+    `ngf_core.fisher.per_sample` knows and that run once in a forward pass.
+    """
     return {name: layer for name, layer in model.named_modules()
             if isinstance(layer, nn.Conv2d | nn.Linear)}
 
@@ -39,12 +43,15 @@ def tunable_layer(model: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
 
 
 @lru_cache
-def tunable_layer_names(arch: str) -> tuple[str, ...]:
-    """The names that `tunable_layers` gives for this architecture, without allocating weights."""
+def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) -> tuple[str, ...]:
+    """The names that `tunable_layers` gives for this architecture, without allocating weights.
+
+    They depend on the image `shape` in one case: above 64 pixels a VGG has three linear layers.
+    """
     with torch.device("meta"):
-        return tuple(tunable_layers(build_model(arch, (3, 32, 32), 10)))
+        return tuple(tunable_layers(build_model(arch, shape, 10)))
 
 
 def default_layer(arch: str) -> str:
-    """The last block's first convolution, where the presets tune."""
-    return [name for name in tunable_layer_names(arch) if name.endswith("conv1")][-1]
+    """The last block's first convolution, or what comes nearest to it (see `ArchitectureEntry`)."""
+    return ARCHITECTURES[arch].layer

@@ -1,18 +1,21 @@
-"""Pre-activation residual networks (He et al. 2016, arXiv 1603.05027) for small images.
+"""Pre-activation residual networks of basic blocks (He et al. 2016, arXiv 1603.05027).
 
 `preact_resnet18` is the network of the NGF paper: width 64, four stages of two basic blocks,
-11.2 million parameters. `mini_preact_resnet` has width 16 and three stages of one block, 78
-thousand parameters, and trains on two processor cores in about a minute.
+11.2 million parameters; `preact_resnet34` has 3, 4, 6 and 3 blocks. `mini_preact_resnet` has width
+16 and three stages of one block, 78 thousand parameters, and trains on two processor cores in about
+a minute.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ngf_core.models.image_size import small
 from ngf_core.models.normalise import Normalise
 
 STAGES = {
     "mini_preact_resnet": (16, (1, 1, 1)),
     "preact_resnet18": (64, (2, 2, 2, 2)),
+    "preact_resnet34": (64, (3, 4, 6, 3)),
 }
 
 
@@ -35,28 +38,37 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    """Stem convolution, stages of pre-activation blocks, average pooling, one linear layer."""
+    """Stem convolution, stages of pre-activation blocks, average pooling, one linear layer.
 
-    def __init__(self, width: int, stages: tuple[int, ...], channels: int, classes: int) -> None:
+    `widths` are the channels of the stem and of each stage, `counts` the blocks of each stage.
+    The stem is a 3x3 convolution; for images of more than 64 pixels 7x7 with stride 2 and a pooling
+    of stride 2, as He et al. have it for ImageNet.
+    """
+
+    def __init__(self, widths: tuple[int, ...], counts: tuple[int, ...],
+                 shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
+        wide, *wider = widths
+        kernel = (3, 1, 1) if small(shape) else (7, 2, 3)
         self.normalise = Normalise()
-        self.stem = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
-        blocks, wide_in = [], width
-        for stage, count in enumerate(stages):
-            wide = width * 2**stage
+        self.stem = nn.Conv2d(shape[0], wide, *kernel, bias=False)
+        self.pool = nn.Identity() if small(shape) else nn.MaxPool2d(3, 2, 1)
+        blocks = []
+        for stage, (channels, count) in enumerate(zip(wider, counts, strict=True)):
             for i in range(count):
-                blocks.append(PreActBlock(wide_in, wide, 2 if stage and not i else 1))
-                wide_in = wide
+                blocks.append(PreActBlock(wide, channels, 2 if stage and not i else 1))
+                wide = channels
         self.blocks = nn.Sequential(*blocks)
-        self.bn = nn.BatchNorm2d(wide_in)
-        self.linear = nn.Linear(wide_in, classes)
+        self.bn = nn.BatchNorm2d(wide)
+        self.linear = nn.Linear(wide, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = F.relu(self.bn(self.blocks(self.stem(self.normalise(x)))))
+        features = F.relu(self.bn(self.blocks(self.pool(self.stem(self.normalise(x))))))
         return self.linear(F.adaptive_avg_pool2d(features, 1).flatten(1))
 
 
 def build(name: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The network called `name` for images of `shape` (C, H, W)."""
-    width, stages = STAGES[name]
-    return PreActResNet(width, stages, shape[0], classes)
+    width, counts = STAGES[name]
+    widths = (width, *(width * 2**stage for stage in range(len(counts))))
+    return PreActResNet(widths, counts, shape, classes)

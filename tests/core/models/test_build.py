@@ -1,10 +1,13 @@
-"""Architectures: sizes known from the papers, shapes, seeds, names."""
+"""What every architecture must do: sizes as published, any image, seeds, layers to tune."""
+
+from math import prod
 
 import pytest
 import torch
 from torch import nn
 
 from ngf_core.errors import ConfigError
+from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import (
     build_model,
@@ -15,44 +18,119 @@ from ngf_core.models.build import (
 )
 from ngf_core.models.normalise import Normalise
 
+LIGHT = [name for name in ARCHITECTURES if name.startswith("mini_")] + ["wide_resnet16_1"]
+HEAVY = [name for name in ARCHITECTURES if name not in LIGHT]
+COLOUR = (3, 32, 32)
+
+
+def on_meta(arch: str, shape: tuple[int, int, int] = COLOUR, classes: int = 10) -> nn.Module:
+    """The model without numbers, which costs neither memory nor time."""
+    with torch.device("meta"):
+        return build_model(arch, shape, classes)
+
 
 def size(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def test_parameter_counts():
-    with torch.device("meta"):
-        paper = build_model("preact_resnet18", (3, 32, 32), 10)
-    assert size(paper) == 11_172_170
-    assert size(build_model("mini_preact_resnet", (3, 32, 32), 10)) == 77_850
+def images(n: int, shape: tuple[int, int, int] = COLOUR) -> torch.Tensor:
+    return torch.randint(0, 256, (n, *shape), dtype=torch.uint8,
+                         generator=torch.Generator().manual_seed(0))
 
 
-def test_the_minis_parameters_summed_by_hand():
-    # stem 3>16; blocks 16>16, 16>32, 32>64, the last two with a 1x1 shortcut; BatchNorms; linear
-    stem = 3 * 16 * 9
-    blocks = sum(9 * a * b + 9 * b * b + (a * b if a != b else 0) + 2 * a + 2 * b
-                 for a, b in ((16, 16), (16, 32), (32, 64)))
-    assert size(build_model("mini_preact_resnet", (3, 32, 32), 10)) == (
-        stem + blocks + 2 * 64 + 64 * 10 + 10)
+@pytest.mark.parametrize(("arch", "published"), {
+    # torchvision's documentation of its ImageNet models
+    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032,
+    "vgg11_bn": 132_868_840, "vgg19_bn": 143_678_248, "mobilenet_v2": 3_504_872,
+    # DeiT-S with 16x16 patches
+    "vit_small": 22_050_664}.items())
+def test_parameter_counts_on_imagenet(arch, published):
+    assert size(on_meta(arch, (3, 224, 224), 1000)) == published
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (1, 32, 32), (3, 32, 32)])
+@pytest.mark.parametrize(("arch", "published"), {
+    "preact_resnet18": 11_172_170, "wide_resnet28_10": 36_479_194, "wide_resnet16_1": 175_066,
+    "resnet18": 11_173_962, "resnet34": 21_282_122, "resnet50": 23_520_842,
+    "vgg11_bn": 9_231_114, "vgg19_bn": 20_040_522}.items())
+def test_parameter_counts_on_cifar10(arch, published):
+    assert size(on_meta(arch)) == published
+
+
+def preact_parameters(widths: tuple[int, ...], counts: tuple[int, ...]) -> int:
+    """Stem, blocks (two 3x3 convolutions, BatchNorms, 1x1 shortcut on a change), BatchNorm, head.
+
+    A shortcut stands where the width changes; that is where the stride does in these networks.
+    """
+    wide, *wider = widths
+    total = 3 * wide * 9
+    for channels, count in zip(wider, counts, strict=True):
+        for _ in range(count):
+            total += 9 * wide * channels + 9 * channels**2 + 2 * wide + 2 * channels
+            total += wide * channels if wide != channels else 0
+            wide = channels
+    return total + 2 * wide + 10 * wide + 10
+
+
+@pytest.mark.parametrize(("arch", "widths", "counts"), [
+    ("mini_preact_resnet", (16, 16, 32, 64), (1, 1, 1)),
+    ("preact_resnet18", (64, 64, 128, 256, 512), (2, 2, 2, 2)),
+    ("preact_resnet34", (64, 64, 128, 256, 512), (3, 4, 6, 3)),
+    ("wide_resnet16_1", (16, 16, 32, 64), (2, 2, 2)),
+    ("wide_resnet28_10", (16, 160, 320, 640), (4, 4, 4))])
+def test_parameters_of_pre_activation_networks_by_hand(arch, widths, counts):
+    assert size(on_meta(arch)) == preact_parameters(widths, counts)
+
+
+def test_minis_are_small():
+    assert size(on_meta("mini_preact_resnet")) == 77_850
+    assert all(size(on_meta(arch)) < 320_000 for arch in LIGHT)
+
+
+SHAPES = [(1, 28, 28), (3, 28, 28), (1, 32, 32), COLOUR, (4, 32, 32), (3, 64, 64), (3, 30, 50),
+          (1, 224, 224), (3, 224, 224)]
+
+
+@pytest.mark.parametrize("arch", LIGHT)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_logits_and_gradients_for_every_kind_of_image(arch, shape):
+    check_logits_and_gradients(arch, shape)
+
+
+@pytest.mark.parametrize("arch", HEAVY)
+def test_logits_and_gradients_of_heavy_networks(arch):
+    check_logits_and_gradients(arch, COLOUR)
+
+
+def check_logits_and_gradients(arch: str, shape: tuple[int, int, int]) -> None:
     model = build_model(arch, shape, 7)
-    x = torch.randint(0, 256, (2, *shape), dtype=torch.uint8)
-    logits = model(x)
+    logits = model(images(2, shape))
     assert logits.shape == (2, 7) and torch.isfinite(logits).all()
     logits.square().sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
     assert all(layer.weight.grad.abs().sum() > 0 for layer in tunable_layers(model).values())
 
 
+@pytest.mark.parametrize("arch", HEAVY)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_shapes_of_heavy_networks_for_every_kind_of_image(arch, shape):
+    model = on_meta(arch, shape, 7)
+    logits = model(torch.zeros(2, *shape, dtype=torch.uint8, device="meta"))
+    assert logits.shape == (2, 7)
+    logits.sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_levels_are_fractions_of_255(arch):
-    model = build_model(arch, (3, 32, 32), 10).eval()
-    x = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
-    assert torch.equal(model(x), model(x.float() / 255))
+def test_levels_are_fractions_of_255_and_samples_are_independent(arch):
+    model = build_model(arch, COLOUR, 10).eval()
+    x = images(2)
+    with torch.no_grad():
+        logits = model(x)
+        assert torch.equal(logits, model(x.float() / 255))
+        alone = torch.cat([model(x[:1]), model(x[1:])])
+    largest = logits.abs().max()
+    assert (logits - alone).abs().max() < 1e-4 * largest
+    assert (logits[0] - logits[1]).abs().max() > 1e-3 * largest
 
 
 def test_normalising_by_hand():
@@ -61,27 +139,81 @@ def test_normalising_by_hand():
     assert Normalise()(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-2, 2]
 
 
-def test_weights_come_from_the_seed_and_nothing_else_changes():
+@pytest.mark.parametrize("arch", LIGHT)
+def test_weights_come_from_the_seed_and_nothing_else_changes(arch):
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    one = build_model("mini_preact_resnet", (3, 32, 32), 10, seed=1)
+    one = build_model(arch, COLOUR, 10, seed=1).state_dict()
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(6)
-    same, other = (build_model("mini_preact_resnet", (3, 32, 32), 10, seed=s) for s in (1, 2))
-    assert torch.equal(one.stem.weight, same.stem.weight)
-    assert torch.equal(one.linear.bias, same.linear.bias)
-    assert not torch.equal(one.stem.weight, other.stem.weight)
+    same, other = (build_model(arch, COLOUR, 10, seed=s).state_dict() for s in (1, 2))
+    assert list(one) == list(same) and all(torch.equal(one[name], same[name]) for name in one)
+    drawn = [name for name in one if name.endswith("weight") and one[name].ndim > 1]
+    assert drawn and not any(torch.equal(one[name], other[name]) for name in drawn)
+
+
+@pytest.mark.parametrize("arch", LIGHT)
+def test_training_steps_lower_the_loss(arch):
+    model = build_model(arch, COLOUR, 10)
+    x, y = images(32), torch.arange(32) % 10
+    optimiser = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    losses = []
+    for _ in range(8):
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.98 * losses[0]
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_convolution_and_linear_layer_can_be_tuned(arch):
-    model = build_model(arch, (3, 32, 32), 10)
+    model = on_meta(arch)
     layers = tunable_layers(model)
-    weights = {n.removesuffix(".weight") for n, p in model.named_parameters() if p.ndim > 1}
+    weights = {n.removesuffix(".weight") for n, p in model.named_parameters()
+               if p.ndim > 1 and n.endswith(".weight")}
     assert set(layers) == weights
     assert tuple(layers) == tunable_layer_names(arch)
     assert all(isinstance(layer, nn.Conv2d | nn.Linear) for layer in layers.values())
-    assert layers[default_layer(arch)] is tunable_layer(model, default_layer(arch))
+
+
+@pytest.mark.parametrize("arch", LIGHT)
+def test_gradients_of_samples_sum_to_that_of_the_batch_in_every_layer(arch):
+    model = build_model(arch, COLOUR, 10).double().eval()
+    x, y = images(2).double() / 255, torch.tensor([3, 8])
+    for name, layer in tunable_layers(model).items():
+        tapped = tap(model, layer, x)
+        losses = nn.functional.cross_entropy(tapped.logits, y, reduction="none")
+        both = tapped.gradients(losses)
+        summed = torch.autograd.grad(losses.sum(), list(layer.parameters()))
+        expected = torch.cat([g.flatten() for g in summed])
+        assert both.shape == (2, len(expected)) and (both[0] - both[1]).abs().max() > 0, name
+        assert (both.sum(0) - expected).abs().max() < 1e-10 * expected.abs().max(), name
+
+
+@pytest.mark.parametrize(("arch", "shape"), [
+    *((arch, COLOUR) for arch in HEAVY), ("vgg11_bn", (3, 224, 224))], ids=str)
+def test_every_layer_of_heavy_networks_can_be_tapped(arch, shape):
+    model = on_meta(arch, shape).eval()
+    x = torch.zeros(2, *shape, device="meta")
+    layers = tunable_layers(model)
+    # One of each kind is enough where there are many; the linear layers of a VGG are one kind.
+    kinds = {(type(layer), getattr(layer, "kernel_size", None), getattr(layer, "groups", 1) > 1,
+              name.startswith("classifier") and name): name for name, layer in layers.items()}
+    for name in {*kinds.values(), default_layer(arch)}:
+        tapped = tap(model, layers[name], x)
+        rows = per_sample_outer(layers[name], tapped.input, torch.zeros_like(tapped.output))
+        assert rows.shape == (2, size(layers[name])), name
+
+
+@pytest.mark.parametrize("arch", HEAVY)
+def test_every_layer_of_heavy_networks_runs_once(arch):
+    model, ran = on_meta(arch).eval(), []
+    for name, layer in tunable_layers(model).items():
+        layer.register_forward_hook(lambda *_, name=name: ran.append(name))
+    model(torch.zeros(2, *COLOUR, device="meta"))
+    assert sorted(ran) == sorted(tunable_layer_names(arch))
 
 
 def test_the_minis_layers_by_name():
@@ -89,33 +221,44 @@ def test_the_minis_layers_by_name():
         "stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1.conv2",
         "blocks.1.shortcut", "blocks.2.conv1", "blocks.2.conv2", "blocks.2.shortcut", "linear")
     assert default_layer("mini_preact_resnet") == "blocks.2.conv1"
+    assert default_layer("preact_resnet18") == "blocks.7.conv1"
 
 
-def test_a_pre_activation_block_by_hand():
-    model = build_model("mini_preact_resnet", (3, 32, 32), 10).eval()
-    x = torch.randn(2, 16, 8, 8)
-    block = model.blocks[1]
-    for norm in (block.bn1, block.bn2):
-        norm.running_mean.normal_()
-        norm.running_var.uniform_(0.5, 2)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_default_layer_is_the_first_of_the_last_block(arch):
+    model, name = on_meta(arch), default_layer(arch)
+    layer = tunable_layer(model, name)
+    if "vgg" in arch:
+        at = int(name.removeprefix("features."))
+        pools = [i for i, m in enumerate(model.features) if isinstance(m, nn.MaxPool2d)]
+        assert pools[-2] + 1 == at and isinstance(layer, nn.Conv2d)
+    else:
+        ending = ".conv1" if "resnet" in arch else ".linear1" if "vit" in arch else ".conv.0.0"
+        assert name == [n for n in tunable_layer_names(arch) if n.endswith(ending)][-1]
 
-    def normed(norm: nn.BatchNorm2d, z: torch.Tensor) -> torch.Tensor:
-        shape = (1, -1, 1, 1)
-        z = (z - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + norm.eps).sqrt()
-        return (z * norm.weight.view(shape) + norm.bias.view(shape)).clamp(min=0)
 
-    conv = nn.functional.conv2d
-    active = normed(block.bn1, x)
-    inner = normed(block.bn2, conv(active, block.conv1.weight, stride=2, padding=1))
-    expected = conv(inner, block.conv2.weight, padding=1)
-    expected = expected + conv(active, block.shortcut.weight, stride=2)
-    assert torch.allclose(block(x), expected, atol=1e-5)
+def test_layer_names_depend_on_the_image_size_in_a_vgg_alone():
+    differ = {arch for arch in ARCHITECTURES
+              if tunable_layer_names(arch) != tunable_layer_names(arch, (3, 224, 224))}
+    assert differ == {"vgg11_bn", "vgg19_bn"}
+    assert tunable_layer_names("vgg11_bn", (3, 224, 224))[-3:] == (
+        "classifier.0", "classifier.3", "classifier.6")
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_large_images_are_reduced_early(arch):
+    """No layer of a network for 224 pixels works on more positions than ImageNet's stem, 112^2."""
+    model, positions = on_meta(arch, (3, 224, 224)).eval(), []
+    for layer in tunable_layers(model).values():
+        layer.register_forward_hook(lambda _, args, out: positions.append(prod(out.shape[2:])))
+    model(torch.zeros(1, 3, 224, 224, device="meta"))
+    assert max(positions[1:]) <= (224**2 if "vgg" in arch else 112**2)
 
 
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ConfigError, match="'vgg' is unknown. Choose one of mini_preact_resnet"):
-        build_model("vgg", (3, 32, 32), 10)
-    model = build_model("mini_preact_resnet", (3, 32, 32), 10)
+        build_model("vgg", COLOUR, 10)
+    model = build_model("mini_preact_resnet", COLOUR, 10)
     for name in ("nose", "blocks.0", "bn"):
         with pytest.raises(ConfigError, match=f"no layer '{name}'. Choose one of stem, blocks.0"):
             tunable_layer(model, name)
