@@ -1,0 +1,70 @@
+"""A picture from outside (a file, a drawing) as one image that a model can be shown."""
+
+import base64
+import binascii
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ngf_core.errors import NGFError
+
+MOST_PIXELS = 50_000_000
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+
+def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The picture in a file, cut to the middle and resized to `shape`, as uint8 (1, C, H, W).
+
+    It is turned as its EXIF data say, laid on white where it is transparent, and made grey where C
+    is 1; of an animation the first frame is taken. Raises NGFError for what is no picture in one
+    of `FORMATS`, and for more than `MOST_PIXELS`, before these are decoded.
+    """
+    channels, height, width = shape
+    try:
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise NGFError(f"The picture has {picture.width:,} x {picture.height:,} pixels, more "
+                           f"than {MOST_PIXELS // 10**6} million. Make it smaller first.")
+        # JPEG files can be decoded at a fraction of their size, which saves time and memory.
+        picture.draft("RGB", (2 * width, 2 * height))
+        picture = ImageOps.exif_transpose(picture).convert("RGBA")
+    except NGFError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on a file that is not what it says
+        raise NGFError(f"This file could not be read as a picture. Give a "
+                       f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]} file that is whole.") from error
+    paper = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(paper, picture).convert("L" if channels == 1 else "RGB")
+    picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+    return _pixels(picture, shape)
+
+
+def painted(content: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A drawing of exactly `shape`, its pixels row by row as base64 of red, green, blue bytes.
+
+    uint8 (1, C, H, W); made grey (ITU-R 601 luma) where C is 1. Raises NGFError for another size.
+    """
+    channels, height, width = shape
+    try:
+        levels = base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NGFError("The drawing did not arrive whole. Draw it again.") from error
+    if len(levels) != 3 * height * width:
+        raise NGFError(f"The drawing has {len(levels) // 3:,} pixels instead of "
+                       f"{height * width:,}. Clear it and draw again.")
+    picture = Image.frombytes("RGB", (width, height), levels)
+    return _pixels(picture.convert("L") if channels == 1 else picture, shape)
+
+
+def to_base64(image: NDArray[np.uint8]) -> str:
+    """An image, uint8 (C, H, W) with 1 or 3 channels, in the form that `painted` reads."""
+    colours = np.broadcast_to(image, (3, *image.shape[1:]))
+    return base64.b64encode(np.moveaxis(colours, 0, -1).tobytes()).decode()
+
+
+def _pixels(picture: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    channels, height, width = shape
+    levels = np.asarray(picture, np.uint8).reshape(height, width, channels)
+    return np.ascontiguousarray(levels.transpose(2, 0, 1))[None]
