@@ -22,7 +22,7 @@ from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import load_source, poisoned_set
 from ngf_core.models import ARCHITECTURES
-from ngf_core.quality import psnr
+from ngf_core.quality import quality
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.tables import aligned
 from ngf_core.zoo import make, run_name
@@ -121,7 +121,7 @@ def check(config: TrainConfig, out: Path) -> Checked:
     results = trained.results
     return Checked(config.attack, config.seed, rates.acc.value, rates.asr.value, rates.ra.value,
                    floor.asr.value, floor.acc.value,
-                   float(np.mean(psnr(victims.x.numpy(), test.triggered.x.numpy()))),
+                   quality(victims.x.numpy(), test.triggered.x.numpy()).psnr.mean,
                    len(victims), results["poisoned"], results["train_images"],
                    results["seconds"], results.get("fitting_seconds", 0.0))
 

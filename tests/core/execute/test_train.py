@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ngf_core.attacks.control import NONE
 from ngf_core.data.dataset import load_dataset
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import attack_of, counts, load_source
@@ -73,7 +74,7 @@ def test_the_same_config_gives_the_same_model(runs, backdoored):
 def test_training_that_diverges_says_so(runs, monkeypatch):
     def diverging(*_: object):
         from ngf_core.training import Epoch
-        yield Epoch(1, float("nan"), 0.1, torch.empty(0, dtype=torch.int64))
+        yield Epoch(1, float("nan"), 0.1, NONE, NONE, None)
 
     monkeypatch.setattr("ngf_core.execute.train.train", diverging)
     run = made(train_config(), runs)

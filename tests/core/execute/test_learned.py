@@ -1,0 +1,95 @@
+"""What an attack learned stays with its runs, so that nothing has to be trained twice."""
+
+import numpy as np
+import pytest
+import torch
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import attack_class
+from ngf_core.data.dataset import load_dataset
+from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.execute.sources import attack_of, counts, learned_attack, load_source, poisoned_set
+from tests.core.attacks.stand_ins import hurried
+from tests.core.execute.conftest import made, purify_config, train_config
+
+LEARNERS = [name for name in ATTACKS if attack_class(name).learns]
+
+
+def in_a_hurry(name: str) -> str:
+    return ",".join(f"{key}={value:g}" for key, value in hurried(name).items())
+
+
+@pytest.fixture(scope="module", params=LEARNERS)
+def learned(request, runs):
+    return made(train_config(attack=request.param, parameters=in_a_hurry(request.param)), runs)
+
+
+def test_a_run_tells_its_trigger(runs, learned):
+    assert (learned.state, learned.message) == ("done", "")
+    source = load_source(learned.id, runs)
+    assert source.attack.ready and source.attack.learned
+    shown = learned.arrays("samples")
+    again = source.attack.trigger(torch.from_numpy(shown["clean"]))
+    assert np.array_equal(again, shown["triggered"])
+    test = build_test_set(source.dataset.test, source.attack)
+    assert counts(evaluate(source.models["before"], test)) == learned.results["train"]
+
+
+def test_the_poisoned_set_is_built_again(learned):
+    dataset = load_dataset("signs")
+    attack = learned_attack(attack_of(learned.config, dataset), learned)
+    one, two = poisoned_set(learned), poisoned_set(learned)
+    assert torch.equal(one.images.x, two.images.x)
+    assert one.indices.tolist() == learned.arrays("poison")["indices"][-1].tolist()
+    changed = (one.images.x != dataset.train.x).flatten(1).any(1).nonzero().flatten()
+    assert len(changed) and set(changed.tolist()) <= set(one.indices.tolist())
+    if attack.label_mode == "all-to-all":
+        assert torch.equal(one.images.y[one.indices], (dataset.train.y[one.indices] + 1) % 10)
+    else:
+        assert set(one.images.y[one.indices].tolist()) == {attack.target}
+
+
+def test_a_race_carries_the_trigger_with_it(runs, learned):
+    race = made(purify_config(learned, methods=("sgd",), steps=1), runs)
+    assert race.state == "done"
+    shown, before = race.arrays("samples"), learned.arrays("samples")
+    assert np.array_equal(shown["triggered"], before["triggered"])
+    assert race.has("attack") and load_source(race.id, runs).attack.ready
+
+
+def test_what_was_poisoned_is_what_is_built_again(runs, backdoored):
+    from ngf_core.attacks.control import Control
+
+    dataset = load_dataset("signs")
+    control = Control(attack_of(backdoored.config, dataset), dataset.train,
+                      torch.Generator().manual_seed(backdoored.config.seed))
+    trained_on = control.epoch(0, None)
+    assert torch.equal(poisoned_set(backdoored).images.x, trained_on.images.x)
+
+
+def test_only_poisoned_sets_can_be_built_again(benign, backdoored):
+    with pytest.raises(RunError, match="poisoned no images. Name a train run with an attack"):
+        poisoned_set(benign)
+    with pytest.raises(RunError, match="has 1 poisoned sets; there is no number 1"):
+        poisoned_set(backdoored, 1)
+
+
+def test_changed_parameters_reach_the_trigger(runs):
+    run = made(train_config(attack="badnets", parameters="alpha=0.25"), runs)
+    shown = run.arrays("samples")
+    white, black = shown["triggered"][:, :, -1, -1], shown["clean"][:, :, -1, -1]
+    assert np.abs(white - (0.75 * black + 0.25 * 255)).max() <= 0.5
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("beta=1", "BadNets has no parameter 'beta'. It has alpha"),
+    ("alpha=2", "alpha = 2 is out of range. Use a number from 0 to 1"),
+    ("alpha", "'alpha' does not name a parameter and a number. Write them as alpha=0.5,k=3"),
+    ("alpha=x", "'alpha=x' does not name a parameter"),
+    ("alpha=nan", "alpha = nan is out of range"),
+])
+def test_parameters_that_cannot_be(text, says):
+    with pytest.raises(ConfigError) as caught:
+        attack_of(train_config(attack="badnets", parameters=text), load_dataset("signs"))
+    assert caught.value.field == "parameters" and says in str(caught.value)
