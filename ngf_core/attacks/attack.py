@@ -84,6 +84,11 @@ class Attack(ABC):
         """
         return not self.learns or bool(self.learned)
 
+    @property
+    def source(self) -> int | None:
+        """The one class whose images the trigger is for; None where it is for all."""
+        return None
+
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
         """The attack with what must be learned before the first image is poisoned.
 
@@ -112,8 +117,9 @@ class Attack(ABC):
         return torch.full_like(y, self.target)
 
     def victims(self, y: Tensor) -> Tensor:
-        """Where the attack's success is counted: images whose label it would change."""
-        return self.target_labels(y) != y
+        """Where the attack's success is counted: images (of `source`) whose label would change."""
+        changes = self.target_labels(y) != y
+        return changes if self.source is None else changes & (y == self.source)
 
     def candidates(self, y: Tensor) -> Tensor:
         """Indices of the training images that may be poisoned."""

@@ -49,13 +49,14 @@ def test_the_config_knows_every_attack():
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_victims_are_the_images_whose_label_would_change(name):
-    a, y = attack(name, target=3), torch.tensor([0, 3, 9, 3, 1])
+    a, y = attack(name, target=3), torch.tensor([0, 3, 9, 3, 1, 4])
     wanted = a.target_labels(y)
-    assert a.victims(y).tolist() == [w != t for w, t in zip(wanted.tolist(), y.tolist(),
-                                                          strict=True)]
+    assert a.victims(y).tolist() == [w != t and a.source in (None, t)
+                                     for w, t in zip(wanted.tolist(), y.tolist(), strict=True)]
     if a.label_mode == "all-to-one":
-        assert wanted.tolist() == [3] * 5
-        assert a.victims(y).tolist() == [True, False, True, False, True]
+        assert wanted.tolist() == [3] * 6
+        if a.source is None:
+            assert a.victims(y).tolist() == [True, False, True, False, True, True]
 
 
 @pytest.mark.parametrize(("rate", "count"), [(0.05, 10), (0.005, 1), (0.0135, 3), (0.1, 20)])
