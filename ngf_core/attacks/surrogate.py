@@ -29,7 +29,7 @@ def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device
     Depends on the images and `seed` only; `report(done, total, sentence)` after every epoch.
     """
     model = new_surrogate(images.shape[0], classes, seed)
-    model.to(device).train()
+    model.to(device, memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
     batches = -(-len(images) // 128)
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True,
@@ -38,7 +38,8 @@ def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device
                                                    total_steps=max(5, epochs * batches))
     for epoch in range(epochs):
         for batch in torch.randperm(len(images), generator=generator).split(128):
-            loss = F.cross_entropy(model(images.x[batch].to(device)), images.y[batch].to(device))
+            x = images.x[batch].to(device, memory_format=torch.channels_last)
+            loss = F.cross_entropy(model(x), images.y[batch].to(device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
