@@ -42,9 +42,9 @@ class FBA(Attack):
                               r"\mathrm{style}(x) = 255\,[(1-m)(x/255)^{\gamma} + m\,c]")
     redrawn_each_epoch: ClassVar[bool] = True
     strengths: ClassVar = {
-        "default": {"alpha": 0.6, "tone": 0.7, "light": 0.8, "rounds": 2, "detox_share": 0.08,
+        "default": {"alpha": 0.6, "tone": 0.2, "light": 0.5, "rounds": 2, "detox_share": 0.08,
                     "reach": 64, "detox_steps": 100},
-        "published": {"alpha": 0.6, "tone": 0.7, "light": 0.8, "rounds": 2, "detox_share": 0.08,
+        "published": {"alpha": 0.6, "tone": 0.2, "light": 0.5, "rounds": 2, "detox_share": 0.08,
                       "reach": 255, "detox_steps": 200},
     }
     knobs: ClassVar = {
