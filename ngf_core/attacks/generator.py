@@ -1,6 +1,6 @@
 """Small image-to-image networks that attacks train, and how what was learned is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,20 @@ class Autoencoder(nn.Module):
 def _block(channels_in: int, channels: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels_in, channels, 3, stride, 1),
                          nn.GroupNorm(min(4, channels), channels), nn.ReLU())
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """What `build` gives with initial weights from `seed` alone; the global generator is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def in_parts(function: Callable[..., Tensor], *x: Tensor, size: int = 250) -> Tensor:
+    """function(*x) a few images at a time without gradients, so that any number of them fits."""
+    with torch.no_grad():
+        parts = zip(*(each.split(size) for each in x), strict=True)
+        return torch.cat([function(*part) for part in parts])
 
 
 def learned(**modules: nn.Module) -> dict[str, Tensor]:
