@@ -35,6 +35,7 @@ Each job prints its run's id and goes on if you close the terminal; Ctrl-C asks 
 _LOOK = 0.2
 _MORE = {
     "zoo": ("ngf_core.zoo", "Build the runs that ship with NGF Lab."),
+    "data": ("ngf_core.data.command", "List data sets, or download one."),
     "attacks": ("ngf_core.attacks_command", "Check every attack, or write a poisoned set."),
 }
 

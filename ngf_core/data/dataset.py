@@ -1,25 +1,42 @@
-"""Images with labels, and the three fixed, disjoint parts that every data set is split into."""
+"""Images with labels, and the three fixed, disjoint parts that every data set is split into.
+
+An embedded set is cut in its own order: test, reserve, train. A set on the user's disk keeps its
+official test part; its official training part, in an order drawn once and for all, is cut into
+reserve and train. Its images are decoded once and then mapped into memory.
+"""
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 
+import numpy as np
+import PIL
 import torch
 from torch import Tensor
 
-from ngf_core.data import DATASETS
-from ngf_core.errors import ConfigError
+from ngf_core.data import DATASETS, DatasetEntry
+from ngf_core.data.mapped import Kept, Plan, Report, kept, mapped
+from ngf_core.data.source import Content, Part, Source, data_folder, listing
+from ngf_core.errors import ConfigError, NGFError
 
 TEST_IMAGES = 1000
 RESERVE_SHARE = 0.05
+ORDER_SEED = 1234
+FORMAT = "1"  # another one where what is kept for the same files changes
 
 
 @dataclass(frozen=True)
 class Images:
-    """n images x, uint8 (n, C, H, W), with labels y, int64 (n,)."""
+    """n images x, uint8 (n, C, H, W), with labels y, int64 (n,).
+
+    Where x is mapped from a file, `file` names it and `first` says which of its images is x[0].
+    """
 
     x: Tensor
     y: Tensor
+    file: Path | None = None
+    first: int = 0
 
     def __post_init__(self) -> None:
         if self.x.dtype != torch.uint8 or self.x.ndim != 4:
@@ -39,7 +56,17 @@ class Images:
 
     def take(self, indices: Tensor | slice) -> "Images":
         """The images at `indices`, in that order."""
+        if self.file is not None and isinstance(indices, slice) and indices.step in (None, 1):
+            first = self.first + indices.indices(len(self))[0]
+            return Images(self.x[indices], self.y[indices], self.file, first)
         return Images(self.x[indices], self.y[indices])
+
+    def copy(self) -> "Images":
+        """The same images, to be written into; mapped ones cost memory only where they are."""
+        if self.file is None:
+            return Images(self.x.clone(), self.y.clone())
+        x = mapped(self.file, self.first, len(self), self.shape)
+        return Images(x, self.y.clone(), self.file, self.first)
 
 
 @dataclass(frozen=True)
@@ -91,10 +118,146 @@ def split(name: str, class_names: tuple[str, ...], x: Tensor, y: Tensor) -> Data
 
 
 @lru_cache(maxsize=2)
-def load_dataset(name: str) -> Dataset:
-    """The data set called `name`; ConfigError where there is none."""
+def load_dataset(name: str, root: str = "", limit: int = 0, size: int = 0) -> Dataset:
+    """The data set called `name`.
+
+    `root` is the folder with the user's data sets ("": the one of `data_folder`), `limit` the
+    most images of each class in the official training part and in the test part (0: all), `size`
+    the side of an image in pixels (0: the set's own). Embedded sets need no root and have one size.
+
+    Raises ConfigError for an unknown name, a size that cannot be, and files that are missing,
+    NGFError for damaged ones.
+    """
+    entry = _entry(name, limit, size)
+    if not entry.embedded:
+        return _assembled(name, _keep(name, root, limit, size, None))
+    dataset = split(name, entry.class_names, *entry.load()())
+    return _limited(dataset, limit) if limit else dataset
+
+
+def prepare_dataset(name: str, root: str = "", limit: int = 0, size: int = 0,
+                    report: Report | None = None) -> None:
+    """Decode a set on disk where that is not done yet, so that `load_dataset` is quick.
+
+    `report(done, total)` counts images. Nothing is done for embedded sets. Raises what
+    `load_dataset` raises.
+    """
+    if not _entry(name, limit, size).embedded:
+        _keep(name, root, limit, size, report)
+
+
+def find_source(name: str, root: str = "") -> Source:
+    """The files of a set on disk; ConfigError where some are missing."""
+    try:
+        return DATASETS[name].load()(data_folder(root))
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _entry(name: str, limit: int, size: int) -> DatasetEntry:
     if name not in DATASETS:
         raise ConfigError("dataset", f"{name!r} is unknown",
                           f"Choose one of {', '.join(DATASETS)}.")
     entry = DATASETS[name]
-    return split(name, entry.class_names, *entry.load()())
+    if limit < 0:
+        raise ConfigError("limit", f"{limit} is negative", "Use 0 for all images.")
+    if entry.embedded and size not in (0, entry.size):
+        raise ConfigError("size", f"{name} has images of {entry.size} pixels only, not {size}",
+                          f"Use 0 or {entry.size}.")
+    if size and not 8 <= size <= 1024:
+        raise ConfigError("size", f"{size} is out of range", "Use 0 or 8 to 1024 pixels.")
+    return entry
+
+
+# ---- embedded sets
+
+
+def _limited(dataset: Dataset, limit: int) -> Dataset:
+    """The first images of each class: of the test part, and of reserve and train together."""
+    pool = Images(torch.cat((dataset.reserve.x, dataset.train.x)),
+                  torch.cat((dataset.reserve.y, dataset.train.y)))
+    pool = pool.take(first_of_each_class(pool.y, limit))
+    reserved = _reserve(len(pool))
+    test = dataset.test.take(first_of_each_class(dataset.test.y, limit))
+    digest = hashlib.sha256(f"{dataset.sha256} {limit}".encode()).hexdigest()
+    return Dataset(dataset.name, dataset.class_names, pool.take(slice(reserved, None)),
+                   pool.take(slice(0, reserved)), test, digest)
+
+
+def first_of_each_class(labels: Tensor, limit: int) -> Tensor:
+    """Ascending indices of the first `limit` entries of each label."""
+    order = labels.argsort(stable=True)
+    counts = labels.bincount()
+    rank = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    return order[rank < limit].sort().values
+
+
+def _reserve(count: int) -> int:
+    return max(1, round(RESERVE_SHARE * count))
+
+
+# ---- sets on disk
+
+
+def _keep(name: str, root: str, limit: int, size: int, report: Report | None) -> Kept:
+    entry, folder, source = DATASETS[name], data_folder(root), find_source(name, root)
+    side = size or entry.size
+    try:
+        files = "".join(listing(folder, source.places))
+    except OSError as error:
+        raise _unreadable(error) from error
+    facts = f"{FORMAT} {PIL.__version__} {name} {limit} {side}\n{files}"
+    plan = partial(_plan, source, entry.channels, limit, side)
+    return kept(name, facts.encode(), plan, report)
+
+
+def _plan(source: Source, channels: int, limit: int, size: int) -> Plan:
+    """What is kept: train, then reserve, then test, each in a random order."""
+    try:
+        content = source.read()
+    except OSError as error:
+        raise _unreadable(error) from error
+    pool, test = _order(content.train, limit), _order(content.test, limit)
+    reserved = _reserve(len(pool))
+    train, reserve = pool[reserved:], pool[:reserved]
+    places = [(part, i) for part, chosen in ((content.train, train), (content.train, reserve),
+                                             (content.test, test)) for i in chosen.tolist()]
+    labels = torch.cat((content.train.labels[train], content.train.labels[reserve],
+                        content.test.labels[test]))
+    notes = {"class_names": content.class_names, "parts": [len(train), len(reserve), len(test)]}
+
+    def image(index: int) -> np.ndarray:
+        part, i = places[index]
+        return _pixels(content, part, i, channels, size)
+
+    return Plan(labels, image, (channels, size, size), notes)
+
+
+def _order(part: Part, limit: int) -> Tensor:
+    """Indices in random order; with a limit, the first of each class in that order."""
+    generator = torch.Generator().manual_seed(ORDER_SEED)
+    order = torch.randperm(len(part.labels), generator=generator)
+    return order[first_of_each_class(part.labels[order], limit)] if limit else order
+
+
+def _pixels(content: Content, part: Part, index: int, channels: int, size: int) -> np.ndarray:
+    image = part.image(index)
+    mode = "L" if channels == 1 else "RGB"
+    image = content.fit(image if image.mode == mode else image.convert(mode), size)
+    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _assembled(name: str, stored: Kept) -> Dataset:
+    whole = Images(mapped(stored.path, 0, len(stored.labels), stored.shape), stored.labels,
+                   stored.path)
+    train, reserve, _ = stored.notes["parts"]
+    return Dataset(name, tuple(stored.notes["class_names"]),
+                   train=whole.take(slice(0, train)),
+                   reserve=whole.take(slice(train, train + reserve)),
+                   test=whole.take(slice(train + reserve, None)),
+                   sha256=stored.sha256)
+
+
+def _unreadable(error: OSError) -> NGFError:
+    return NGFError(f"{error.filename or 'A file of the data set'} cannot be read "
+                    f"({error.strerror or error}). Check that it exists and that you may read it.")

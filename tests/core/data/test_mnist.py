@@ -1,0 +1,36 @@
+"""MNIST's idx files."""
+
+import pytest
+
+from ngf_core.data.dataset import load_dataset
+from ngf_core.errors import ConfigError, NGFError
+from tests.core.data import made_up
+
+
+def test_pixels_and_labels_are_those_of_the_files(root):
+    train, test = made_up.mnist(root)
+    dataset = load_dataset("mnist", str(root))
+    made_up.assert_holds(dataset, train, test)
+    assert dataset.shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize(("file", "change", "says"), [
+    ("train-images-idx3-ubyte", lambda b: b[:-1], "23,535 bytes where its header promises 23,536"),
+    ("t10k-labels-idx1-ubyte", lambda b: b + b"x", "39 bytes where its header promises 38"),
+    ("train-labels-idx1-ubyte", lambda b: b[:3], "no unpacked idx file"),
+    ("t10k-images-idx3-ubyte", lambda b: b"\x1f\x8b" + b, "no unpacked idx file"),
+    ("train-labels-idx1-ubyte", lambda b: b[:7] + b"\x1d" + b[8:-1], "29 labels for the 30 images"),
+])
+def test_a_damaged_file_is_named(root, file, change, says):
+    made_up.mnist(root)
+    path = root / "MNIST" / "raw" / file
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(NGFError, match=f"{file} is not the file that MNIST needs: .*{says}"):
+        load_dataset("mnist", str(root))
+
+
+def test_a_missing_file_is_named(root):
+    made_up.mnist(root)
+    (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(ConfigError, match="raw: t10k-labels-idx1-ubyte missing"):
+        load_dataset("mnist", str(root))
