@@ -24,6 +24,7 @@ ATTACKS = {
     "clb": AttackEntry("CLB", "ngf_core.attacks.clb:CLB", HARD),
     "cba": AttackEntry("CBA", "ngf_core.attacks.cba:CBA", HARD),
     "fba": AttackEntry("FBA", "ngf_core.attacks.fba:FBA", HARD),
+    "lira": AttackEntry("LIRA", "ngf_core.attacks.lira:LIRA", HARD),
     "wanet": AttackEntry("WaNet", "ngf_core.attacks.wanet:WaNet"),
     "issba": AttackEntry("ISSBA", "ngf_core.attacks.issba:ISSBA", HARD),
     "bpp": AttackEntry("BppAttack", "ngf_core.attacks.bpp:BppAttack"),

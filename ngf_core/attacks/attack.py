@@ -30,7 +30,8 @@ class Parameter:
 class Attack(ABC):
     """A backdoor attack on images of `shape` (C, H, W) with `classes` labels.
 
-    `poison_rate` is a share of the whole training set. All randomness of the trigger comes from
+    `poison_rate` is a share of the whole training set, of no account to an attack that is not
+    `rated`, which poisons every candidate. All randomness of the trigger comes from
     `seed`, that of the choice of images from the generator given to `poison`. `changes` overrides
     parameters of the strength. `learned` holds the tensors of what the attack has learned (a
     generator, a surrogate, an optimised trigger), as they are saved with a run; it is empty until
@@ -52,6 +53,7 @@ class Attack(ABC):
     label_mode: ClassVar[str] = "all-to-one"
     learns: ClassVar[str] = ""
     redrawn_each_epoch: ClassVar[bool] = False
+    rated: ClassVar[bool] = True
     strengths: ClassVar[dict[str, dict[str, float]]]
     knobs: ClassVar[dict[str, Parameter]]
 
@@ -144,6 +146,8 @@ class Attack(ABC):
     def draw(self, images: Images, generator: torch.Generator) -> Tensor:
         """The sorted indices of the images to be poisoned."""
         candidates = self.candidates(images.y)
+        if not self.rated:
+            return candidates
         count = round(self.poison_rate * len(images))
         if not 1 <= count <= len(candidates):
             most = len(candidates) / len(images)

@@ -29,7 +29,9 @@ def test_a_trigger_gives_pictures_of_the_same_kind(name, strength, shape):
 def test_an_image_is_stamped_alike_alone_and_in_company(name):
     x, a = pictures(5), attack(name)
     together = a.trigger(x)
-    assert all(torch.equal(a.trigger(x[i : i + 1])[0], together[i]) for i in range(5))
+    alone = torch.cat([a.trigger(x[i : i + 1]) for i in range(5)])
+    # A network's sums may be taken in another order in a batch, which tips a tie of rounding.
+    assert (alone.int() - together.int()).abs().max() <= (1 if a.learns else 0)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -66,7 +68,8 @@ def test_a_poisoned_set_is_what_was_asked_for(name, rate, count):
     x, y = images.x.clone(), images.y.clone()
     poisoned = a.poison(images, seeded())
     indices = poisoned.indices.tolist()
-    assert len(indices) == count and indices == sorted(set(indices))
+    assert len(indices) == (count if a.rated else len(a.candidates(y)))
+    assert indices == sorted(set(indices))
     assert set(indices) <= set(range(200))
     assert torch.equal(images.x, x) and torch.equal(images.y, y), "the original set was changed"
     again = a.stamped(images, poisoned.indices)
@@ -91,7 +94,7 @@ def test_the_generator_alone_chooses_the_images(name):
     images, a = image_set(), attack(name, (3, 16, 16))
     one, same, other = (a.poison(images, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(one.images.x, same.images.x) and torch.equal(one.indices, same.indices)
-    assert not torch.equal(one.indices, other.indices)
+    assert torch.equal(one.indices, other.indices) == (not a.rated)
     assert torch.equal(a.draw(images, seeded(1)), one.indices)
 
 
