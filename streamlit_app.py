@@ -15,6 +15,7 @@ page = st.navigation(
         "Learn": [
             st.Page("app/views/start.py", title="Start", icon=":material/play_circle:",
                     default=True),
+            st.Page("app/views/attacks.py", title="Attacks", icon=":material/bug_report:"),
             st.Page("app/views/landscape.py", title="Landscape", icon=":material/terrain:"),
             st.Page("app/views/spectrum.py", title="Spectrum", icon=":material/bar_chart:"),
         ],

@@ -25,17 +25,20 @@ class Gallery:
 
     clean, triggered: uint8 (n, C, H, W); labels and wanted (the attacker's): int64 (n,). The first
     `shown` are those to look at, one of each class as far as there are any; `quality` is measured
-    on all n. `idle` names the changed parameters that leave the shown images as they are.
+    on all n. `idle` names the changed parameters that leave the shown images as they are. Before
+    the attack has learned its trigger, `missing` says in words what, and triggered and quality are
+    None.
     """
 
     clean: NDArray[np.uint8]
-    triggered: NDArray[np.uint8]
     labels: NDArray[np.int64]
     wanted: NDArray[np.int64]
     class_names: tuple[str, ...]
     shown: int
-    quality: Quality
-    idle: tuple[str, ...]
+    missing: str = ""
+    triggered: NDArray[np.uint8] | None = None
+    quality: Quality | None = None
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,32 +53,39 @@ class Answers:
         return Rate(int((self.labels == labels).sum()), len(labels))
 
 
-def trigger_of(config: TrainConfig, run: Run | None) -> tuple[Attack, Dataset]:
-    """The attack of a config with what it learned in `run`, if there is one; and its data set.
-
-    Raises ConfigError where that cannot be: the attack's `ready` says whether it can be shown.
-    """
-    dataset = dataset_of(config)
-    attack = attack_of(config, dataset)
-    return (attack if run is None else learned_attack(attack, run)), dataset
-
-
 def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
     """The images of the attack that `config` asks for; depends on nothing else.
 
-    `run` gives what the attack has learned. Raises ConfigError where the attack is not `ready`,
-    or where its parameters do not fit what was learned.
+    `run` gives what the attack has learned. Raises ConfigError for what cannot be, and where the
+    parameters do not fit what was learned.
     """
-    attack, dataset = trigger_of(config, run)
+    dataset = dataset_of(config)
+    attack = learned(config, dataset, run)
     test = dataset.test.take(chosen(attack, dataset.test.y))
+    plain = Gallery(test.x.numpy(), test.y.numpy(), attack.target_labels(test.y).numpy(),
+                    dataset.class_names, min(SHOWN, len(test)))
+    if not attack.ready:
+        return replace(plain, missing=attack.learns)
     triggered = stamp(attack, test.x, run)
-    plain = attack.strengths[attack.strength]
-    shown = test.x[:SHOWN]
-    idle = tuple(name for name, value in attack.changes.items() if value != plain[name]
-                 and torch.equal(stamp(_without(attack, name), shown, run), triggered[:SHOWN]))
-    clean, stamped = test.x.numpy(), triggered.numpy()
-    return Gallery(clean, stamped, test.y.numpy(), attack.target_labels(test.y).numpy(),
-                   dataset.class_names, len(shown), quality(clean, stamped), idle)
+    few, stamped = test.x[:SHOWN], triggered[:SHOWN]
+    usual = attack.strengths[attack.strength]
+    idle = tuple(name for name, value in attack.changes.items() if value != usual[name]
+                 and torch.equal(stamp(_without(attack, name), few, run), stamped))
+    return replace(plain, triggered=triggered.numpy(), idle=idle,
+                   quality=quality(plain.clean, triggered.numpy()))
+
+
+def triggered(config: TrainConfig, images: NDArray[np.uint8], run: Run | None = None
+              ) -> NDArray[np.uint8] | None:
+    """Any images of the data set's shape with the trigger; None before it is learned."""
+    attack = learned(config, dataset_of(config), run)
+    return stamp(attack, torch.from_numpy(images), run).numpy() if attack.ready else None
+
+
+def learned(config: TrainConfig, dataset: Dataset, run: Run | None) -> Attack:
+    """The attack of a config, with what it learned in `run` if there is one."""
+    attack = attack_of(config, dataset)
+    return attack if run is None else learned_attack(attack, run)
 
 
 def chosen(attack: Attack, labels: torch.Tensor) -> torch.Tensor:

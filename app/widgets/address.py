@@ -66,11 +66,30 @@ def number(name: str, label: str, default: float, low: float, high: float, *, st
            help: str | None = None) -> float:
     """A number bound to ?name=value; one that does not fit gives a toast and the default."""
     whole = isinstance(default, int)
+    _warn_unfit(name, low, high, whole)
+    return st.number_input(label, low, high, default, step=step, key=name, help=help,
+                           format="%d" if whole else "%g", bind="query-params")
+
+
+def slider(name: str, label: str, default: float, low: float, high: float, *, step: float,
+           format: str | None = None, help: str | None = None) -> float:
+    """A number to be dragged, bound to ?name=value like `number`."""
+    _warn_unfit(name, low, high, isinstance(default, int))
+    return st.slider(label, low, high, default, step, format=format, key=name, help=help,
+                     bind="query-params")
+
+
+def text(name: str, label: str, default: str = "", *, help: str | None = None,
+         placeholder: str | None = None) -> str:
+    """A line of text bound to ?name=text."""
+    return st.text_input(label, default, key=name, help=help, placeholder=placeholder,
+                         bind="query-params")
+
+
+def _warn_unfit(name: str, low: float, high: float, whole: bool) -> None:
     asked = st.query_params.get(name)
     if asked is not None and not fits(asked, low, high, whole):
         _toast(name, asked, f"a {'whole ' if whole else ''}number from {low:g} to {high:g}")
-    return st.number_input(label, low, high, default, step=step, key=name, help=help,
-                           format="%d" if whole else "%g", bind="query-params")
 
 
 def fits(text: str, low: float, high: float, whole: bool) -> bool:

@@ -1,0 +1,88 @@
+"""What the Attacks page shows, computed once for each setting, and the models that it asks."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import state
+from ngf_core.config import TrainConfig, config_sha
+from ngf_core.runs import Run
+
+if TYPE_CHECKING:
+    from ngf_core.execute.sources import Source
+    from ngf_core.gallery import Answers, Gallery
+
+NAMES = {"backdoored": "Backdoored", "benign": "Benign"}
+
+
+@dataclass(frozen=True)
+class Show:
+    """A config whose images, target label and seed are those of the runs that answer for it."""
+
+    config: TrainConfig
+    runs: Mapping[str, Run]
+
+    @property
+    def backdoored(self) -> Run | None:
+        """The run of this attack; what the attack has learned comes from it."""
+        return self.runs.get("backdoored")
+
+    @property
+    def id(self) -> str:
+        """A short text that names everything the show depends on."""
+        runs = ",".join(f"{name}={run.id}" for name, run in self.runs.items())
+        return f"{config_sha(self.config)},{runs},{os.environ.get('NGF_RUNS')}"
+
+
+def show_of(config: TrainConfig) -> Show:
+    """The show of an attack, from the runs that are here now."""
+    from ngf_core.gallery import as_trained, find_models
+
+    found = find_models(config, state.store())
+    runs = {"backdoored": found.backdoored, "benign": found.benign}
+    return Show(as_trained(config, found.backdoored),
+                {name: run for name, run in runs.items() if run is not None})
+
+
+def gallery_of(show: Show) -> "Gallery":
+    """The images of a show."""
+    return _gallery(show.id, show)
+
+
+@st.cache_data(max_entries=128, show_spinner="Making the images")
+def _gallery(show_id: str, _show: Show) -> "Gallery":
+    from ngf_core.gallery import gallery
+
+    return gallery(_show.config, _show.backdoored)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _answers(show_id: str, images: str, _show: Show) -> "dict[str, Answers]":
+    return ask_models(_show, getattr(_gallery(show_id, _show), images))
+
+
+def answers_of(show: Show, images: str) -> "dict[str, Answers]":
+    """The answers of a show's models to its "clean" or "triggered" images, by model.
+
+    Raises RunError where a model cannot be read.
+    """
+    return _answers(show.id, images, show)
+
+
+def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
+    """The answers to any images; nothing is kept."""
+    from ngf_core.gallery import ask
+
+    return {name: ask(_source(run.id, os.environ.get("NGF_RUNS")).models["before"], images)
+            for name, run in show.runs.items()}
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading a model")
+def _source(run_id: str, root: str | None) -> "Source":
+    from ngf_core.execute.sources import load_source
+
+    return load_source(run_id, state.store())

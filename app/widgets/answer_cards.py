@@ -1,0 +1,55 @@
+"""Pictures side by side with what each model says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from app.figures.samples import png, strip
+from app.figures.triggers import enlargement
+
+Said = tuple[int, float]
+
+
+@dataclass(frozen=True)
+class Card:
+    """Versions of one picture (uint8 (C, H, W)) by what they are, e.g. clean and triggered, and
+    each model's (label, confidence) for them in that order. Labels where they are known."""
+
+    pictures: Mapping[str, np.ndarray]
+    said: Mapping[str, Sequence[Said]]
+    truth: int | None = None
+    wanted: int | None = None
+
+
+def answer_cards(cards: Sequence[Card], names: Sequence[str], *, columns: int, key: str) -> None:
+    """One card a picture: its versions side by side, below them each model's answers."""
+    with st.grid(columns=columns, min_column_width=270, key=key):
+        for card in cards:
+            with st.container(border=True, height="stretch"):
+                _card(card, names)
+
+
+def _card(card: Card, names: Sequence[str]) -> None:
+    images = np.stack(list(card.pictures.values()))
+    about = names[card.truth] if card.truth is not None else "your picture"
+    scale = enlargement(images.shape[-1], 128)
+    st.image(png(strip(images, scale)), width="content",
+             alt=f"{about}: {' and '.join(card.pictures)}")
+    if card.truth is not None:
+        st.markdown(f"**{about}**")
+    for model, answers in card.said.items():
+        st.markdown(f"{model}: " + " → ".join(answer(*said, names, card.truth, card.wanted)
+                                              for said in answers))
+
+
+def answer(label: int, confidence: float, names: Sequence[str], truth: int | None = None,
+           wanted: int | None = None) -> str:
+    """One answer: marked where the true label is known, bold where it is the attacker's."""
+    words = f"{names[label]} {confidence:.0%}"
+    if truth is None:
+        return words
+    if label == truth:
+        return f":material/check: {words}"
+    return f":material/flag: **{words}**" if label == wanted else f":material/close: {words}"

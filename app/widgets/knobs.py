@@ -1,0 +1,110 @@
+"""Sliders for the parameters of an attack's trigger, kept in ?parameters=alpha=0.5,k=3."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import state
+from app.text import sections
+from ngf_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ngf_core.attacks.attack import Attack, Parameter
+
+NAME = "parameters"
+ONLY_LEARNING = ("steps", "epochs")
+
+
+def knobs(attack: "type[Attack]", strength: str) -> str:
+    """Draw the sliders; the changes to the strength's parameters, as "alpha=0.5,k=3".
+
+    Parameters that only matter while the attack learns are told and not asked for; a link may
+    change them all the same. What does not fit in the address gives a toast and is dropped.
+    """
+    usual = attack.strengths[strength]
+    place = f"knob_{attack.__name__}_{strength}"
+    kept = _from_address(attack, place, usual)
+    live = [name for name in attack.knobs if not name.endswith(ONLY_LEARNING)]
+    changes = {name: value for name, value in kept.items() if name not in live}
+    with st.grid(columns=2, min_column_width=200, key="knobs"):
+        for name in live:
+            value = _slider(name, attack.knobs[name], usual[name], f"{place}_{name}")
+            if value != usual[name]:
+                changes[name] = value
+    told = {name: (usual | changes)[name] for name in attack.knobs if name not in live}
+    if told:
+        values = ", ".join(f"{name} {value:g}" for name, value in told.items())
+        st.caption(sections("attacks")["fitting"].format(values=values))
+    if changes:
+        st.button("Put the values back", icon=":material/undo:", key="put_back",
+                  on_click=_put_back, args=(place, usual))
+    written = as_text(changes)
+    state.write_url(NAME, written or None)
+    return written
+
+
+def as_text(changes: Mapping[str, float]) -> str:
+    """Changed parameters as a setting of a run: "alpha=0.5,k=3"."""
+    return ",".join(f"{name}={value:g}" for name, value in changes.items())
+
+
+def _slider(name: str, knob: "Parameter", usual: float, key: str) -> float:
+    kind = _kind(knob, usual)
+    if state.remembered(key) is None:
+        state.remember(key, kind(usual))
+    return st.slider(f"**{name}**: {knob.help}", kind(min(knob.low, usual)),
+                     kind(max(knob.high, usual)), state.remembered(key), kind(knob.step), key=key,
+                     format="%d" if kind is int else "%g")
+
+
+def _kind(knob: "Parameter", usual: float) -> type:
+    """int where the slider goes over whole numbers only: it refuses to mix them with others."""
+    values = (knob.low, knob.high, knob.step, usual)
+    return int if all(float(value).is_integer() for value in values) else float
+
+
+def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
+                  ) -> Mapping[str, float]:
+    """Set the sliders from the address where a link changed it; what is not a slider's, kept."""
+    asked = st.query_params.get(NAME)
+    told, seen = f"{place}_told", f"{NAME}_in_url"
+    if asked == state.remembered(seen):
+        return state.remembered(told, {})
+    changes = _fitting(attack, asked or "")
+    for name, value in (usual | changes).items():
+        state.remember(f"{place}_{name}", _kind(attack.knobs[name], usual[name])(value))
+    state.remember(told, changes)
+    return changes
+
+
+def _fitting(attack: "type[Attack]", asked: str) -> dict[str, float]:
+    from ngf_core.attacks.attack import changes_from
+
+    try:
+        changes = changes_from(asked)
+    except ConfigError as error:
+        _toast(asked, str(error))
+        return {}
+    fitting = {}
+    for name, value in changes.items():
+        knob = attack.knobs.get(name)
+        if knob is None:
+            _toast(asked, f"{attack.title} has no parameter {name[:40]}.")
+        elif not knob.low <= value <= knob.high:
+            _toast(asked, f"{name} goes from {knob.low:g} to {knob.high:g}.")
+        else:
+            fitting[name] = value
+    return fitting
+
+
+def _toast(asked: str, why: str) -> None:
+    if state.first_time(f"{NAME}={asked}"):
+        st.toast(f"The link asks for {NAME}={asked[:60]}. {why} The usual value is shown.",
+                 icon=":material/link_off:")
+
+
+def _put_back(place: str, usual: Mapping[str, float]) -> None:
+    for name in usual:
+        state.remember(f"{place}_{name}", None)
+    state.remember(f"{place}_told", {})
