@@ -22,7 +22,6 @@ from ngf_core.runs import Run, RunStore, default_store
 # below that on purpose, and replaced by this machine's own runs as soon as there are any.
 CAUTIOUS_SPEED = 3.0e10
 START_SECONDS = 4.0
-EVALUATED = 1900  # test images, clean and triggered
 CURVATURE_MODELS = 3
 
 
@@ -38,25 +37,29 @@ class Cost:
 def estimate(config: Config, store: RunStore | None = None) -> Cost:
     """The cost of a run; works for configs whose source is not here, as a mini network's."""
     store = store or default_store()
-    arch = _arch(config, store)
-    work, size = _work(config, arch), _megabytes(config, arch)
+    train = _training(config, store)
+    work, size = _work(config, train), _megabytes(config, train)
     for run in store.list(config.kind):
-        if run.state == "done" and not run.shipped and _arch(run.config, store) == arch:
-            pace = max(_seconds(run) - START_SECONDS, 0.1) / _work(run.config, arch)
+        if run.state != "done" or run.shipped:
+            continue
+        like = _training(run.config, store)
+        if _alike(like, train, config.kind):
+            pace = max(_seconds(run) - START_SECONDS, 0.1) / _work(run.config, like)
             return Cost(START_SECONDS + pace * work, size, f"From the pace of run {run.id}.")
     return Cost(START_SECONDS + work / CAUTIOUS_SPEED, size,
                 "A cautious guess: no such run was finished on this machine yet.")
 
 
-def _work(config: Config, arch: str) -> float:
+def _work(config: Config, train: TrainConfig) -> float:
     """Multiply-adds, a backward pass counted as two forward passes."""
-    forward = multiply_adds(arch)
+    forward, entry = multiply_adds(train.arch, *_shape(train)), DATASETS[train.dataset]
+    evaluated = 1.9 * min(entry.test_images, train.limit * entry.classes or entry.test_images)
     if isinstance(config, TrainConfig):
-        trained = 3 * DATASETS[config.dataset].train_images
-        return forward * config.epochs * (trained + EVALUATED)
+        trained = 3 * entry.training_images(config.limit)
+        return forward * config.epochs * (trained + evaluated)
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
-        return forward * len(config.methods) * (tuning + (config.evaluations + 1) * EVALUATED)
+        return forward * len(config.methods) * (tuning + (config.evaluations + 1) * evaluated)
     if isinstance(config, SpectrumConfig):
         products = config.probes * config.steps + config.k + config.trace_probes + 20
         return forward * CURVATURE_MODELS * products * config.samples * 9
@@ -65,8 +68,8 @@ def _work(config: Config, arch: str) -> float:
     return forward * points * 2 * config.samples
 
 
-def _megabytes(config: Config, arch: str) -> float:
-    model = 4e-6 * parameters(arch)
+def _megabytes(config: Config, train: TrainConfig) -> float:
+    model = 4e-6 * parameters(train.arch)
     if isinstance(config, TrainConfig):
         return model + 0.1
     if isinstance(config, PurifyConfig):
@@ -75,8 +78,8 @@ def _megabytes(config: Config, arch: str) -> float:
 
 
 @lru_cache
-def multiply_adds(arch: str) -> float:
-    """Of one forward pass of one 3x32x32 image through convolutions and linear layers."""
+def multiply_adds(arch: str, channels: int = 3, side: int = 32) -> float:
+    """Of one forward pass of one image through convolutions and linear layers."""
     import torch
 
     from ngf_core.models.build import build_model, tunable_layers
@@ -88,10 +91,10 @@ def multiply_adds(arch: str) -> float:
         total += layer.weight[0].numel() * out.numel()
 
     with torch.device("meta"):
-        model = build_model(arch, (3, 32, 32), 10).eval()
+        model = build_model(arch, (channels, side, side), 10).eval()
         for layer in tunable_layers(model).values():
             layer.register_forward_hook(count)
-        model(torch.zeros(1, 3, 32, 32))
+        model(torch.zeros(1, channels, side, side))
     return total
 
 
@@ -106,16 +109,32 @@ def parameters(arch: str) -> int:
         return sum(p.numel() for p in build_model(arch, (3, 32, 32), 10).parameters())
 
 
-def _arch(config: Config, store: RunStore) -> str:
+def _training(config: Config, store: RunStore) -> TrainConfig:
+    """How the model that the run is about is trained; the default where nobody knows."""
     while not isinstance(config, TrainConfig):
         try:
             source = store.get(config.source)
             if isinstance(source.config, PurifyConfig) and "train_config" in source.results:
-                return source.results["train_config"]["arch"]
+                return TrainConfig(**source.results["train_config"])
             config = source.config
-        except NGFError:
-            return "mini_preact_resnet"
-    return config.arch
+        except (NGFError, TypeError):
+            return TrainConfig()
+    return config
+
+
+def _shape(train: TrainConfig) -> tuple[int, int]:
+    """Channels and side of the images."""
+    entry = DATASETS[train.dataset]
+    return entry.channels, train.size or entry.size
+
+
+def _alike(one: TrainConfig, other: TrainConfig, kind: str) -> bool:
+    """Whether the pace of a run on one tells that of a run on the other.
+
+    Training a generator beside the network costs more, so a training tells of its attack only.
+    """
+    return ((one.arch, _shape(one)) == (other.arch, _shape(other))
+            and (kind != "train" or one.attack == other.attack))
 
 
 def _seconds(run: Run) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ngf_core.attacks.attack import Attack
+from ngf_core.attacks.attack import PART, Attack
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.metrics import Evaluation, Rate
@@ -27,8 +27,8 @@ def build_test_set(test: Images, attack: Attack | None) -> TestSet:
     if attack is None:
         return TestSet(test, None, None)
     victims = test.take(attack.victims(test.y))
-    return TestSet(test, Images(attack.trigger(victims.x), victims.y),
-                   attack.target_labels(victims.y))
+    stamped = torch.cat([attack.trigger(part) for part in victims.x.split(PART)])
+    return TestSet(test, Images(stamped, victims.y), attack.target_labels(victims.y))
 
 
 def evaluate(model: nn.Module, test: TestSet) -> Evaluation:

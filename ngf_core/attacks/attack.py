@@ -14,6 +14,7 @@ from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 
 Report = Callable[[int, int, str], None]
+PART = 500  # images stamped at a time, so that a large set never stands in memory as floats
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,11 @@ class Attack(ABC):
 
     def stamped(self, images: Images, indices: Tensor) -> Images:
         """A copy of the set whose images at `indices` carry the trigger and their target label."""
-        x, y = images.x.clone(), images.y.clone()
-        x[indices] = self.trigger(x[indices])
-        y[indices] = self.target_labels(y[indices])
-        return Images(x, y)
+        copy = images.copy()
+        for part in indices.split(PART):
+            copy.x[part] = self.trigger(copy.x[part])
+            copy.y[part] = self.target_labels(copy.y[part])
+        return copy
 
     def draw(self, images: Images, generator: torch.Generator) -> Tensor:
         """The sorted indices of the images to be poisoned."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ngf_core.config import TrainConfig
+from ngf_core.data.dataset import prepare_dataset
 from ngf_core.errors import NGFError
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import attack_of, counts, dataset_of, device, samples
@@ -23,15 +24,16 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     """
     where = device()
     writer.progress(0, config.epochs, "Preparing images")
+
+    def tell(done: int, total: int, sentence: str = "Decoding images") -> None:
+        writer.checkpoint()
+        writer.progress(done, total, sentence)
+
+    prepare_dataset(config.dataset, config.root, config.limit, config.size, tell)
     dataset = dataset_of(config)
     attack = attack_of(config, dataset)
     writer.note(device=str(where), data_sha=dataset.sha256)
     started = time.perf_counter()
-
-    def tell(done: int, total: int, sentence: str) -> None:
-        writer.checkpoint()
-        writer.progress(done, total, sentence)
-
     if attack is not None:
         attack = attack.fit(dataset.train, where, tell)
     fitting = time.perf_counter() - started
