@@ -63,8 +63,15 @@ class ISSBA(Attack):
     Encoder E and decoder D are trained together on the attacker's images with random messages m:
     BCE(D(E(x, m)), m) + hiding * mean((E(x, m) - x)^2) / limit^2, through rounding to whole levels,
     so that the message survives being saved as a picture. Which levels change depends on the image:
-    every sample has a trigger of its own. Then the training set is poisoned once with the code that
-    `seed` draws; the classifier never sees E or D.
+    every sample has a trigger of its own. For the first half of the steps `hiding` counts as 0,
+    then it grows. Afterwards the training set is poisoned once with the code that `seed` draws; the
+    classifier never sees E or D.
+
+    The paper takes StegaStamp's much larger networks, whose losses also hold a perceptual
+    distance and a critic; both are left out, and `limit` keeps the change small instead.
+    `published` has the paper's 100 bits, its 140,000 steps and its weights 2 of hiding and 1.5 of
+    reading, without a limit. `default` hides 20 bits, which fit a 32 x 32 image and are learned in
+    400 steps.
     """
 
     title: ClassVar[str] = "ISSBA"
@@ -74,15 +81,16 @@ class ISSBA(Attack):
     learns: ClassVar[str] = "encoder"
     strengths: ClassVar = {
         "default": {"bits": 20, "limit": 16.0, "hiding": 1.0, "steps": 400, "accuracy": 0.95},
-        "published": {"bits": 100, "limit": 255.0, "hiding": 1.0, "steps": 140000,
+        "published": {"bits": 100, "limit": 255.0, "hiding": 1.33, "steps": 140000,
                       "accuracy": 0.95},
     }
     knobs: ClassVar = {
         "bits": Parameter("length of the hidden message", 1, 100, 1),
         "limit": Parameter("most levels a pixel may change by", 1.0, 255.0, 1.0),
-        "hiding": Parameter("weight of the squared change against reading the bits", 0.0, 100.0,
-                            0.5),
-        "steps": Parameter("training steps of encoder and decoder, 32 images each", 1, 140000, 1),
+        "hiding": Parameter("weight of the squared change against reading the bits", 0.0, 10.0,
+                            0.01),
+        "steps": Parameter(f"training steps of encoder and decoder, {BATCH} images each",
+                           1, 140000, 1),
         "accuracy": Parameter("share of bits that must be read back from saved pictures; 0 asks "
                               "for nothing", 0.0, 1.0, 0.01),
     }
