@@ -66,14 +66,18 @@ class Dyn(Attack, ABC):
         return (seeded(lambda: _network(channels, channels, 16), self.seed),
                 seeded(lambda: _network(channels, 1, 8), self.seed + 1))
 
-    @cached_property
-    def networks(self) -> tuple[nn.Module, nn.Module]:
-        """G and M as learned, frozen; ConfigError before `fit`."""
+    def restored(self) -> tuple[nn.Module, nn.Module]:
+        """New G and M with the weights that were learned, frozen; ConfigError before `fit`."""
         if not self.ready:
             raise ConfigError("attack", f"{self.title} has not learned its {self.learns} yet",
                               "Train a run with it first.")
         pattern, mask = self._networks()
         return restore(pattern, "pattern", self.learned), restore(mask, "mask", self.learned)
+
+    @cached_property
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """G and M as learned, for triggers."""
+        return self.restored()
 
     def trigger(self, x: Tensor) -> Tensor:
         return self.cross_trigger(x, x)
@@ -111,10 +115,10 @@ class Dyn(Attack, ABC):
         epochs = int(p["mask_epochs"])
         for epoch in range(epochs):
             for rows in torch.randperm(len(images), generator=generator).split(BATCH):
-                x = images.x[rows].to(device).float()
+                x = images.x[rows].to(device)
                 m = masks(mask, x)
                 loss = (p["sparsity"] * F.relu(m - p["density"]).mean()
-                        + p["diversity"] * diversity_loss(x / 63.75, m))
+                        + p["diversity"] * diversity_loss(x.float() / 63.75, m))
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
@@ -152,7 +156,7 @@ class DynControl(Control):
     def __init__(self, attack: Dyn, images: Images, generator: torch.Generator,
                  epochs: int, device: torch.device) -> None:
         super().__init__(attack, images, generator)
-        self.pattern, self.mask = (network.to(device) for network in attack.networks)
+        self.pattern, self.mask = (network.to(device) for network in attack.restored())
         self.pattern.requires_grad_(True)
         self.optimiser = torch.optim.Adam(self.pattern.parameters(), attack.parameters["lr"], BETAS)
         steps = epochs * -(-len(images) // BATCH)
@@ -179,7 +183,7 @@ class DynControl(Control):
         changed = (self.poisoned | self.crossed)[rows].nonzero().flatten()
         if len(changed) < 2:
             return super().loss(model, rows, x, y)
-        own = self.images.x[rows[changed]].to(x.device).float()
+        own = self.images.x[rows[changed]].to(x.device)
         # A poisoned image is painted with its own trigger, a cross-triggered one with its
         # neighbour's: the order of a batch is random.
         source = torch.arange(len(changed))
@@ -190,7 +194,7 @@ class DynControl(Control):
                 m = masks(self.mask, own)
             x = x.float()
             x[changed] = rounded(_painted(own, p[source], m[source]))
-            spread = diversity_loss(own, p)
+            spread = diversity_loss(own.float(), p)
         return (F.cross_entropy(model(x / 255), y)
                 + self._received.parameters["diversity"] * spread)
 
@@ -212,12 +216,12 @@ def cross_accuracy(model: nn.Module, attack: Dyn, images: Images,
 
 
 def patterns(network: nn.Module, x: Tensor) -> Tensor:
-    """p(x): levels 0 to 255, a picture of the shape of x."""
+    """p(x) of images x (uint8): levels 0 to 255, of the shape of x."""
     return 127.5 * (1 + torch.tanh(network(x)))
 
 
 def masks(network: nn.Module, x: Tensor) -> Tensor:
-    """m(x): (n, 1, H, W), 0 to 1 and nearly always one of the two."""
+    """m(x) of images x (uint8): (n, 1, H, W), 0 to 1 and nearly always one of the two."""
     # (1 + tanh z) / 2 is sigmoid(2z), which keeps its digits, and so a gradient, near zero.
     return torch.sigmoid(20 * torch.tanh(network(x)))
 
