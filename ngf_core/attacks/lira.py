@@ -107,13 +107,15 @@ class LIRAControl(Control):
         own = clean.x.to(x)
         said = model(torch.cat([own, x[victims]]))
         self.batch = model, own[victims], y[victims], torch.is_autocast_enabled(x.device.type)
-        return (alpha * F.cross_entropy(said[: len(rows)], clean.y.to(y.device))
-                + (1 - alpha) * F.cross_entropy(said[len(rows):], y[victims]))
+        loss = alpha * F.cross_entropy(said[: len(rows)], clean.y.to(y.device))
+        if victims.any():
+            loss = loss + (1 - alpha) * F.cross_entropy(said[len(rows):], y[victims])
+        return loss
 
     def step(self) -> None:
-        if not self.learning:
-            return
         model, x, y, bf16 = self.batch
+        if not self.learning or not len(x):
+            return
         model.eval()  # the trigger is to work on the classifier as it will be used
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
             said = model(rounded(self.attack.noisy(self.copy, x)) / 255)
