@@ -109,9 +109,13 @@ def arrays(run: Run, name: str) -> dict[str, np.ndarray]:
     return _arrays(run.id, os.environ.get("NGF_RUNS"), name)
 
 
-def class_names(dataset: str) -> tuple[str, ...]:
-    """The names of a data set's classes."""
-    return DATASETS[dataset].class_names
+def class_names(dataset: str, run: Run | None = None) -> Sequence[str]:
+    """The names of a data set's classes; those that only its files tell are kept with a run.
+
+    Empty where nobody here knows them.
+    """
+    names = DATASETS[dataset].class_names if dataset in DATASETS else ()
+    return names or (run.results.get("class_names", ()) if run else ())
 
 
 @st.cache_resource(show_spinner=False)

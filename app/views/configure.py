@@ -7,6 +7,7 @@ from app.text import sections
 from app.widgets.address import choose
 from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
+from app.widgets.missing_data import missing_data
 from app.widgets.notice import guarded
 from app.widgets.run_name import titles
 from app.widgets.sample_grid import sample_grid
@@ -60,10 +61,15 @@ def _form(shown: Run | None) -> None:
             _train(config, shown)
     except ConfigError as error:
         form.blame(error)
+        missing_data(config)
 
 
 def _fields(form: ConfigForm) -> None:
     dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
+    if not DATASETS[dataset].embedded:
+        form.ask("root", "Folder of your data sets")
+        form.ask("limit", "Images of each class")
+        form.ask("size", "Side of the images")
     attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(ATTACKS))
     if attack == "none":
         st.caption(TEXT["benign"])
@@ -71,8 +77,8 @@ def _fields(form: ConfigForm) -> None:
         form.ask("strength", "Strength of the trigger",
                  options={"default": "Default", "published": "As published"})
         form.ask("poison_rate", "Poison rate", step=0.01)
-        names = state.class_names(dataset)
-        form.ask("target", "Target label", options={str(i): n for i, n in enumerate(names)})
+        names = {str(i): name for i, name in enumerate(state.class_names(dataset))}
+        form.ask("target", "Target label", options=names or None)
     form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":
@@ -85,6 +91,9 @@ def _fields(form: ConfigForm) -> None:
         form.ask("lr", "Peak learning rate", step=0.01)
         form.ask("weight_decay", "Weight decay")
         form.ask("precision", "Precision")
+        form.ask("weights", "Start from weights")
+        if attack != "none":
+            form.ask("parameters", "Changed parameters of the attack")
 
 
 @st.cache_data(max_entries=32, show_spinner="Making the images")
@@ -97,15 +106,23 @@ def _preview(sha: str, _config: TrainConfig) -> dict:
 def _images(config: TrainConfig, poison) -> None:
     # The images do not depend on how the model is trained: those settings must not miss the cache.
     shown = from_json(to_json(config) | {"epochs": 1, "lr": 0.1, "weight_decay": 0.0,
-                                         "batch_size": 128, "precision": "auto"})
+                                         "batch_size": 128, "precision": "auto", "weights": ""})
     samples = _preview(config_sha(shown), shown)
     if config.attack == "none":
-        samples = {part: samples[part] for part in ("clean", "labels")}
+        samples = {part: samples[part] for part in ("clean", "labels", "class_names")}
     else:
-        poison.markdown(f"**{samples['poisoned']:,} of {samples['train_images']:,}** training "
-                        f"images are poisoned ({config.poison_rate:.1%}).")
+        poison.markdown(_poisoned(samples, config.poison_rate))
         st.markdown(TEXT["preview"])
-    sample_grid(samples, state.class_names(config.dataset), key="preview")
+        if samples["learns"]:
+            st.info(TEXT["learns"].format(what=samples["learns"]), icon=":material/school:")
+    sample_grid(samples, samples["class_names"], key="preview")
+
+
+def _poisoned(samples: dict, rate: float) -> str:
+    if samples["poisoned"] is None:
+        return f"**{rate:.1%}** of the training images are poisoned."
+    return (f"**{samples['poisoned']:,} of {samples['train_images']:,}** training images are "
+            f"poisoned ({rate:.1%}).")
 
 
 def _train(config: TrainConfig, above: Run | None) -> None:

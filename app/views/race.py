@@ -138,7 +138,7 @@ def _what_it_sees(run: Run, step: int | None) -> None:
     st.subheader("What it sees", anchor=False)
     backdoored = model.attack != "none"
     triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
-    prediction_strip(recording, state.class_names(model.dataset),
+    prediction_strip(recording, state.class_names(model.dataset, run),
                      methods=recording.methods, triggered=triggered, step=step,
                      key="race_pictures", columns=2)
     st.caption(f"Answers with their confidence "

@@ -69,7 +69,7 @@ def _pictures(chosen: Scenario) -> None:
     st.markdown(TEXT["images"])
     triggered = st.toggle("Trigger", key="trigger")
     best = "ngf" if "ngf" in recording.methods else recording.methods[0]
-    prediction_strip(recording, state.class_names(chosen.dataset), methods=(best,),
+    prediction_strip(recording, state.class_names(chosen.dataset, chosen.run), methods=(best,),
                      triggered=triggered, key="start_pictures", columns=2)
     st.caption(f"The first samples that the received model gets right without the trigger; "
                f"after {style(best).label} is after its last step.")

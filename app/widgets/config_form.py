@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.widgets.address import choose, number, same
+from app.widgets.address import choose, number, same, text
 from ngf_core.config import Config, validate
 from ngf_core.errors import ConfigError
 
@@ -48,6 +48,8 @@ class ConfigForm:
             chosen = choose(address, label, options or same(meta["choices"]), str(default),
                             help=help)
             value = field.type(chosen)
+        elif field.type is str:
+            value = text(address, label, default, help=help)
         else:
             value = number(address, label, default, meta["low"], meta["high"], help=help,
                            step=step or _step(default))

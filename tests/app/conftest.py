@@ -27,7 +27,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     took.verdict = lambda run, store: None
     monkeypatch.setitem(sys.modules, "ngf_core.took", took)
     names = tuple(f"class {i}" for i in range(10))
-    monkeypatch.setattr(state, "class_names", lambda dataset: names)
+    monkeypatch.setattr(state, "class_names", lambda dataset, run=None: names)
     monkeypatch.setattr(state, "layer_names", lambda arch: ("conv1", "blocks.2.conv1", "linear"))
     st.cache_resource.clear()
     st.cache_data.clear()

@@ -30,7 +30,8 @@ def poison_preview(config: TrainConfig, count: int = 8) -> dict:
                           "Use at most 0.1.")
     clean = np.zeros((count, 3, 4, 4), np.uint8)
     return {"clean": clean, "triggered": clean + 255, "labels": np.arange(count),
-            "targets": np.full(count, config.target), "poisoned": 475, "train_images": 4750}
+            "targets": np.full(count, config.target), "poisoned": 475, "train_images": 4750,
+            "class_names": [f"class {i}" for i in range(10)], "learns": ""}
 
 
 def address(app: AppTest, name: str) -> str | None:

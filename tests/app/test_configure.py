@@ -1,10 +1,13 @@
 """Configure: the form, its errors, the images, and the run it starts and follows."""
 
+import sys
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.address import fits
 from ngf_core.config import TrainConfig
+from ngf_core.errors import ConfigError
 from tests.app.stand_ins import address, text_of
 from tests.factory import make_run
 
@@ -149,3 +152,56 @@ def test_an_unknown_run_is_a_card_and_the_form_stays(open_page, started) -> None
     app = open_page("configure", run="20200101-000000-train-x-00000000")
     assert "There is no run" in app.info[0].value
     assert "Train this model" in labels(app)
+
+
+def test_a_set_that_is_not_here_is_named_and_offered(open_page, started, monkeypatch, tmp_path):
+    def not_here(config: TrainConfig, count: int = 8) -> dict:
+        raise ConfigError("root", f"CIFAR-10 is not in {tmp_path}", "Put its files there.")
+
+    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", not_here)
+    app = open_page("configure", dataset="cifar10", root=str(tmp_path), limit="5")
+    text = text_of(app)
+    assert f"CIFAR-10 is not in {tmp_path}. Put its files there." in text
+    assert "170 MB" in text and "Nothing is fetched unless you press" in text
+    assert "Download CIFAR-10" in labels(app) and "Train this model" not in labels(app)
+
+
+def test_fetching_shows_its_end(open_page, started, monkeypatch, tmp_path):
+    from ngf_core.data import download as fetching
+    from ngf_core.errors import NGFError
+
+    def not_here(config: TrainConfig, count: int = 8) -> dict:
+        raise ConfigError("root", "it is not here", "Put its files there.")
+
+    def offline(name, root, report):
+        assert (name, root) == ("mnist", str(tmp_path))
+        report(5, 10)
+        raise NGFError("MNIST could not be downloaded. Check the connection.")
+
+    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", not_here)
+    monkeypatch.setattr(fetching, "download", offline)
+    app = open_page("configure", dataset="mnist", root=str(tmp_path))
+    app.button(key="download").click().run()
+    assert "MNIST could not be downloaded. Check the connection." in text_of(app)
+
+
+def test_settings_of_data_and_trigger_are_asked_for(open_page, started) -> None:
+    app = open_page("configure", parameters="alpha=0.5", dataset="signs")
+    app.button(key="train").click().run()
+    assert started[0].parameters == "alpha=0.5" and started[0].root == ""
+    app = open_page("configure", dataset="imagenet", root="here", limit="7", size="64")
+    app.button(key="train").click().run()
+    config = started[1]
+    assert (config.dataset, config.root, config.limit, config.size) == ("imagenet", "here", 7, 64)
+
+
+def test_what_an_attack_must_learn_is_said(open_page, started, monkeypatch):
+    plain = sys.modules["ngf_core.preview"].poison_preview
+
+    def learning(config: TrainConfig, count: int = 8) -> dict:
+        shown = plain(config, count) | {"learns": "generator"}
+        return {name: value for name, value in shown.items() if name != "triggered"}
+
+    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", learning)
+    app = open_page("configure")
+    assert not app.exception and "first has to learn its generator" in text_of(app)

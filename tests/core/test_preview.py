@@ -1,15 +1,18 @@
 """The preview shows the very images that training would poison."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError
 from ngf_core.execute.sources import attack_of
-from ngf_core.preview import poison_preview
+from ngf_core.preview import LOOKED_AT, glance, poison_preview
 
 DIGITS = {"dataset": "digits", "seed": 4}
 
@@ -61,3 +64,25 @@ def test_impossible_combinations_say_why(changes, field):
     with pytest.raises(ConfigError) as caught:
         poison_preview(TrainConfig(**DIGITS | changes))
     assert caught.value.field == field
+
+
+def folder_of(root, classes: int, each: int):
+    random = np.random.default_rng(0)
+    for c in range(classes):
+        place = root / f"kind {c}"
+        place.mkdir(parents=True)
+        for i in range(each):
+            pixels = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / f"{i}.png")
+
+
+def test_a_set_on_disk_is_only_glanced_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    folder_of(tmp_path / "kinds", classes=4, each=30)
+    config = TrainConfig(dataset="folder", root=str(tmp_path / "kinds"), size=12, poison_rate=0.2)
+    assert glance(config).limit == LOOKED_AT // 100 and glance(TrainConfig()) == TrainConfig()
+    assert glance(replace(config, limit=3)).limit == 3
+    shown = poison_preview(config, 5)
+    assert shown["class_names"] == ("kind 0", "kind 1", "kind 2", "kind 3")
+    assert shown["clean"].shape == (5, 3, 12, 12)
+    assert shown["poisoned"] is None and shown["train_images"] is None
