@@ -1,5 +1,6 @@
 """What the Attacks page shows, computed once for each setting, and the models that it asks."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,25 +61,34 @@ def _gallery(show_id: str, _show: Show) -> "Gallery":
     return gallery(_show.config, _show.backdoored)
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def _answers(show_id: str, images: str, _show: Show) -> "dict[str, Answers]":
-    return ask_models(_show, getattr(_gallery(show_id, _show), images))
+def answers_of(show: Show, gallery: "Gallery") -> "dict[str, dict[str, Answers]]":
+    """The models' answers to the "clean" and, where there are any, "triggered" images of a show.
 
-
-def answers_of(show: Show, images: str) -> "dict[str, Answers]":
-    """The answers of a show's models to its "clean" or "triggered" images, by model.
-
-    Raises RunError where a model cannot be read.
+    Empty where no model is here. Raises RunError where one cannot be read.
     """
-    return _answers(show.id, images, show)
+    versions = {"clean": gallery.clean, "triggered": gallery.triggered}
+    root = os.environ.get("NGF_RUNS")
+    return {version: {name: _answers(run.id, root, hashlib.sha256(images.tobytes()).hexdigest(),
+                                     images) for name, run in show.runs.items()}
+            for version, images in versions.items() if show.runs and images is not None}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _answers(run_id: str, root: str | None, digest: str, _images: np.ndarray) -> "Answers":
+    # Keyed by the digest of the images: the clean ones stay the same while a slider moves.
+    return _ask(run_id, root, _images)
 
 
 def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
-    """The answers to any images; nothing is kept."""
+    """The answers to any images, by model; nothing is kept."""
+    root = os.environ.get("NGF_RUNS")
+    return {name: _ask(run.id, root, images) for name, run in show.runs.items()}
+
+
+def _ask(run_id: str, root: str | None, images: np.ndarray) -> "Answers":
     from ngf_core.gallery import ask
 
-    return {name: ask(_source(run.id, os.environ.get("NGF_RUNS")).models["before"], images)
-            for name, run in show.runs.items()}
+    return ask(_source(run_id, root).models["before"], images)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading a model")

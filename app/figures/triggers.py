@@ -1,8 +1,10 @@
 """Images without and with a trigger, one above the other, with what the trigger changed."""
 
+import base64
+
 import numpy as np
 
-from app.figures.samples import difference, strip
+from app.figures.samples import difference, png, strip
 
 
 def columns(clean: np.ndarray, triggered: np.ndarray | None, scale: int = 5
@@ -30,3 +32,9 @@ def sheet(clean: np.ndarray, triggered: np.ndarray | None, scale: int = 5) -> np
 def enlargement(side: int, wanted: int = 160) -> int:
     """The whole number of screen pixels for one of the image's, near `wanted` in all."""
     return max(1, round(wanted / side))
+
+
+def data_url(picture: np.ndarray) -> str:
+    """An (H, W, 3 or 4) uint8 array as a PNG within an address: it reaches the page together with
+    the text beside it, where a file of its own may be gone before a browser has asked for it."""
+    return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"

@@ -4,22 +4,25 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.showcase import Show, gallery_of, show_of
+from app.showcase import Show, answers_of, gallery_of, show_of
 from app.text import sections
 from app.widgets.address import choose
-from app.widgets.attack_answers import attack_answers
+from app.widgets.attack_answers import attack_answers, success
 from app.widgets.attack_card import attack_card
 from app.widgets.knobs import knobs
-from app.widgets.notice import guarded
+from app.widgets.notice import guarded, show_error
+from app.widgets.own_picture import own_picture
 from app.widgets.poison_rate import poison_rate
 from app.widgets.quality_tiles import quality_tiles
 from app.widgets.run_name import attack_name, dataset_name, titles
-from app.widgets.trigger_gallery import trigger_gallery
+from app.widgets.trigger_gallery import gallery_table, trigger_gallery
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
+from ngf_core.errors import NGFError
 
 TEXT = sections("attacks")
+CARRIED = ("dataset", "attack", "strength", "parameters", "poison_rate")
 STRENGTHS = {"default": "Default", "published": "As published"}
 
 
@@ -36,7 +39,7 @@ def page() -> None:
 
 def _attack(asked: TrainConfig) -> None:
     kind = ATTACKS[asked.attack].load()
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([3, 8], gap="large")
     with left:
         card = st.container()
         changes = knobs(kind, asked.strength)
@@ -45,18 +48,38 @@ def _attack(asked: TrainConfig) -> None:
     with card:
         attack_card(kind, show.config, gallery.class_names)
     with left:
-        rate = poison_rate(show.config)
-        st.page_link("app/views/configure.py", label="Train this attack", icon=":material/tune:",
-                     query_params=_address(replace(show.config, poison_rate=rate)))
+        _train(show.config)
+    said = _said(show, gallery)
     with right:
         if gallery.missing:
             _missing(show, gallery.missing)
-        trigger_gallery(gallery, key="gallery", filename=f"{asked.dataset}-{asked.attack}")
-        if gallery.quality:
-            quality_tiles(gallery.quality, key="quality")
+        trigger_gallery(gallery, key="gallery")
         if gallery.idle:
             st.caption(TEXT["idle"].format(names=", ".join(gallery.idle)))
-    attack_answers(show, gallery)
+        if gallery.quality:
+            quality_tiles(gallery.quality, success(gallery, said), key="quality")
+        gallery_table(gallery, key="gallery", filename=f"{asked.dataset}-{asked.attack}")
+    attack_answers(show, gallery, said)
+    own_picture(show, gallery)
+
+
+def _said(show: Show, gallery) -> dict:
+    """The models' answers; a model that cannot be read gives a card and no answers."""
+    try:
+        return answers_of(show, gallery)
+    except NGFError as error:
+        show_error(error)
+        return {}
+
+
+def _train(config: TrainConfig) -> None:
+    """The poison rate, and the way to Configure with all that was chosen here."""
+    rate = poison_rate(config)
+    if st.button("Train this attack", icon=":material/tune:", key="train_this"):
+        usual, chosen = TrainConfig(), replace(config, poison_rate=rate)
+        st.switch_page("app/views/configure.py", query_params={
+            name: str(getattr(chosen, name)) for name in CARRIED
+            if getattr(chosen, name) != getattr(usual, name)})
 
 
 def _missing(show: Show, what: str) -> None:
@@ -66,14 +89,6 @@ def _missing(show: Show, what: str) -> None:
             icon=":material/school:")
     st.code(f"python -m ngf_core train --dataset {config.dataset} --attack {config.attack}"
             f" --strength {config.strength}", language="bash")
-
-
-def _address(config: TrainConfig) -> dict[str, str]:
-    """The settings that Configure is to start with, as its address."""
-    usual = TrainConfig()
-    return {name: str(getattr(config, name))
-            for name in ("dataset", "attack", "strength", "parameters", "poison_rate")
-            if getattr(config, name) != getattr(usual, name)}
 
 
 guarded(page)()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from app.figures.samples import png, strip
-from app.figures.triggers import enlargement
+from app.figures.samples import strip
+from app.figures.triggers import data_url, enlargement
 
 Said = tuple[int, float]
 
@@ -35,21 +35,30 @@ def _card(card: Card, names: Sequence[str]) -> None:
     images = np.stack(list(card.pictures.values()))
     about = names[card.truth] if card.truth is not None else "your picture"
     scale = enlargement(images.shape[-1], 128)
-    st.image(png(strip(images, scale)), width="content",
+    st.image(data_url(strip(images, scale)), width="content",
              alt=f"{about}: {' and '.join(card.pictures)}")
     if card.truth is not None:
         st.markdown(f"**{about}**")
-    for model, answers in card.said.items():
-        st.markdown(f"{model}: " + " → ".join(answer(*said, names, card.truth, card.wanted)
-                                              for said in answers))
+    if card.said:
+        st.markdown(answer_grid(card, names))
+
+
+def answer_grid(card: Card, names: Sequence[str]) -> str:
+    """The answers as a Markdown table: a row for each model, a column for each version."""
+    rows = [["", *card.pictures], ["---"] * (1 + len(card.pictures))]
+    rows += [[model, *(answer(*said, names, card.truth, card.wanted) for said in answers)]
+             for model, answers in card.said.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def answer(label: int, confidence: float, names: Sequence[str], truth: int | None = None,
            wanted: int | None = None) -> str:
-    """One answer: marked where the true label is known, bold where it is the attacker's."""
-    words = f"{names[label]} {confidence:.0%}"
+    """One answer. Where the true label is known the right answer is a check, the attacker's label
+    a flag and any other one a cross; only a wrong one is named then."""
+    sure = f"{100 * confidence:.0f}\u00a0%"
     if truth is None:
-        return words
+        return f"{names[label]} {sure}"
     if label == truth:
-        return f":material/check: {words}"
-    return f":material/flag: **{words}**" if label == wanted else f":material/close: {words}"
+        return f":material/check: {sure}"
+    mark, name = ("flag", f"**{names[label]}**") if label == wanted else ("close", names[label])
+    return f":material/{mark}: {name} {sure}"

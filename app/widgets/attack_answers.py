@@ -1,4 +1,8 @@
-"""What the network sees: an attack's images before a backdoored and a benign model."""
+"""What the network sees: an attack's images before a backdoored and a benign model.
+
+`said` holds the answers to the "clean" and, where there is a trigger, the "triggered" images, each
+by model; it is empty where no model answers.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,49 +10,49 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.showcase import NAMES, Show, answers_of
-from app.text import define, sections
+from app.showcase import NAMES, Show
+from app.text import sections
 from app.widgets.answer_cards import Card, answer_cards
-from app.widgets.notice import model_notice, show_error
-from app.widgets.result_tiles import interval
+from app.widgets.notice import model_notice
+from app.widgets.result_tiles import percent
 from app.widgets.run_name import attack_name, dataset_name, run_name
 from ngf_core.config import TrainConfig
-from ngf_core.errors import NGFError
+from ngf_core.runs import Run
 
 if TYPE_CHECKING:
     from ngf_core.gallery import Answers, Gallery
+    from ngf_core.metrics import Rate
+
+    Said = dict[str, dict[str, Answers]]
 
 TEXT = sections("attacks")
 
 
-def attack_answers(show: Show, gallery: "Gallery") -> None:
-    """Tiles with the rates over all measured images, cards of the images to look at, a table."""
+def attack_answers(show: Show, gallery: "Gallery", said: "Said") -> None:
+    """Cards of the images to look at with every model's answers, and the table of them."""
     st.subheader(TEXT["sees"], anchor=False)
     missing_models(show)
-    if not show.runs:
-        return
-    try:
-        said = {"clean": answers_of(show, "clean")}
-        if gallery.triggered is not None:
-            said["triggered"] = answers_of(show, "triggered")
-    except NGFError as error:
-        show_error(error)
+    if "triggered" not in said:
         return
     _other_trigger(show)
-    if "triggered" in said:
-        _tiles(show, gallery, said["triggered"])
     st.markdown(TEXT["sees text"])
     answer_cards(_cards(show, gallery, said), gallery.class_names, columns=4, key="answers")
-    table = answer_table(show, gallery, said)
+    table = answer_table(gallery, said)
     with st.expander(f"Table ({len(table)} rows)", key="answers_table_box"):
         st.dataframe(table, hide_index=True, key="answers_table")
         st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
                            file_name=f"answers-{show.config.dataset}-{show.config.attack}.csv",
                            mime="text/csv", key="answers_csv", on_click="ignore")
-    for name, run in show.runs.items():
-        st.caption(f"{NAMES[name]}: {run_name(run, state.store())}.")
+    st.caption("  \n".join(_who(name, run) for name, run in show.runs.items()))
     if show.backdoored:
         model_notice(show.backdoored)
+
+
+def _who(name: str, run: Run) -> str:
+    rates = run.results["train"]
+    measured = ", ".join(f"{rate.upper()} {percent(rates[rate])} (n = {rates[rate]['n']:,})"
+                         for rate in ("acc", "asr") if rates.get(rate))
+    return f"{NAMES[name]}: {run_name(run, state.store())}; on the whole test set {measured}."
 
 
 def missing_models(show: Show) -> None:
@@ -75,17 +79,13 @@ def _values(config: TrainConfig) -> str:
     return f"{config.strength} strength" + (f", {config.parameters}" if config.parameters else "")
 
 
-def _tiles(show: Show, gallery: "Gallery", said: "dict[str, Answers]") -> None:
-    with st.grid(columns=4, min_column_width=200, key="answer_tiles"):
-        for name in show.runs:
-            rate = said[name].agreeing(gallery.wanted)
-            counts = {"hits": rate.hits, "n": rate.n}
-            st.metric(f"{NAMES[name]}: attacker's label", f"{rate.hits} of {rate.n}", border=True,
-                      delta=interval(counts), delta_color="off", delta_arrow="off",
-                      help=f"{define('ASR')}\n\n{define('Interval')}")
+def success(gallery: "Gallery", said: "Said") -> "dict[str, Rate]":
+    """How many of the measured images each model gives the attacker's label, by its name."""
+    return {NAMES[name].lower(): answers.agreeing(gallery.wanted)
+            for name, answers in said.get("triggered", {}).items()}
 
 
-def _cards(show: Show, gallery: "Gallery", said: "dict[str, dict[str, Answers]]") -> list[Card]:
+def _cards(show: Show, gallery: "Gallery", said: "Said") -> list[Card]:
     return [Card({version: getattr(gallery, version)[i] for version in said},
                  {NAMES[name]: [(int(said[version][name].labels[i]),
                                  float(said[version][name].confidence[i])) for version in said]
@@ -93,8 +93,7 @@ def _cards(show: Show, gallery: "Gallery", said: "dict[str, dict[str, Answers]]"
                  int(gallery.labels[i]), int(gallery.wanted[i])) for i in range(gallery.shown)]
 
 
-def answer_table(show: Show, gallery: "Gallery", said: "dict[str, dict[str, Answers]]"
-                 ) -> pd.DataFrame:
+def answer_table(gallery: "Gallery", said: "Said") -> pd.DataFrame:
     """The same as a table: one row an image, model and version."""
     names = gallery.class_names
     return pd.DataFrame([
