@@ -17,6 +17,7 @@ from ngf_core.errors import ConfigError
 
 # +1 brightens, -1 darkens; the lower right corner, mirrored into the others.
 CHECKERBOARD = torch.tensor([[-1, -1, 1], [-1, 1, -1], [1, -1, 1]])
+BATCH = 128  # images hardened at a time
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ class CLB(Attack):
 
     def stamped(self, images: Images, indices: Tensor) -> Images:
         """A copy of the set whose images at `indices` are hardened and marked; labels stay."""
-        x = images.x.clone()
-        for batch in indices.split(128):
-            x[batch] = self.trigger(self.hardened(x[batch], images.y[batch]))
-        return Images(x, images.y.clone())
+        copy = images.copy()
+        for part in indices.split(BATCH):
+            copy.x[part] = self.trigger(self.hardened(copy.x[part], copy.y[part]))
+        return copy
 
     def trigger(self, x: Tensor) -> Tensor:
         board = (self.parameters["amplitude"] * CHECKERBOARD).to(x.device)
