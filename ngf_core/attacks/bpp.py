@@ -91,5 +91,9 @@ def floyd_steinberg(x: Tensor, q: int) -> Tensor:
 
 
 def _nearest_level(x: Tensor, q: int) -> Tensor:
-    """The nearest of the q levels 255 k / (q - 1); sums beyond 0..255 stay within."""
-    return (x * ((q - 1) / 255)).round().clamp(0, q - 1) * (255 / (q - 1))
+    """The nearest multiple of 255 / (q - 1).
+
+    It is one of the q levels from 0 to 255 also where errors were added: a pixel gets at most the
+    mean of four errors, so half a step.
+    """
+    return (x * ((q - 1) / 255)).round() * (255 / (q - 1))

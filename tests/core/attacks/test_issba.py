@@ -93,6 +93,13 @@ def test_no_pixel_changes_by_more_than_the_limit(limit):
     assert change.max() == limit
 
 
+def test_hiding_makes_the_change_small():
+    x = smooth(50, seed=1)
+    loud, quiet = (fitted(easy(hiding=hiding, accuracy=0)) for hiding in (0, 10))
+    change = [(a.trigger(x).float() - x.float()).square().mean() for a in (loud, quiet)]
+    assert change[1] < change[0] / 2
+
+
 def test_too_few_bits_read_back_is_an_error_that_says_what_to_do():
     with pytest.raises(NGFError, match=r"reads \d+\.\d % of the hidden bits .* 99 % are asked for"
                        ) as caught:
@@ -109,7 +116,8 @@ def test_the_bits_that_are_checked_are_those_of_images_held_out(monkeypatch):
     monkeypatch.setattr(ISSBA, "_check", lambda self, x: checked.append(x))
     easy(limit=1, steps=30).fit(images, CPU, lambda done, total, sentence: None)
     assert torch.equal(checked[0], images.x[-30:])
-    shown = torch.cat(seen).round()
+    shown = torch.cat(seen)
+    assert torch.allclose(shown, shown.round(), atol=1e-3), "the decoder saw more than a picture"
     nearest = torch.cdist(shown.flatten(1), images.x[-30:].flatten(1).float(), p=float("inf"))
     assert (nearest.min(0).values > 0).all()
 
