@@ -1,7 +1,9 @@
 """Architectures. A new one is a module here with `build(name, shape, classes)` and a line below.
 
 `build` returns a network for images of `shape` (C, H, W), any number of channels and any size,
-that takes them as they are (`Normalise` comes first) and returns logits (n, classes).
+that takes them as they are (`Normalise` comes first) and returns logits (n, classes). Dropout is
+left out: its masks would come from the global random state, and the same config not give the same
+run.
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ class MobileNetV2(torchvision.models.MobileNetV2):
         if small(shape):
             first, second, *others = stages
             stages = [first, [*second[:3], 1], *others]
-        super().__init__(classes, inverted_residual_setting=stages)
+        super().__init__(classes, inverted_residual_setting=stages, dropout=0.0)
         self.normalise = Normalise()
         stem = nn.Conv2d(shape[0], 32, 3, stem_stride, 1, bias=False)
         nn.init.kaiming_normal_(stem.weight, mode="fan_out")

@@ -31,7 +31,7 @@ class VGG(torchvision.models.VGG):
         features[0] = nn.Conv2d(shape[0], layers[0], 3, padding=1)
         # A head that is not kept is not filled with its 120 million numbers either.
         with nullcontext() if published_head else torch.device("meta"):
-            super().__init__(features, classes)
+            super().__init__(features, classes, dropout=0.0)
         self.normalise = Normalise()
         if not published_head:
             self.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -111,7 +111,8 @@ def check_logits_and_gradients(arch: str, shape: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("arch", HEAVY)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (4, 32, 32), (3, 64, 64), (3, 30, 50),
+                                   (1, 224, 224), (3, 224, 224)], ids=str)
 def test_shapes_of_heavy_networks_for_every_kind_of_image(arch, shape):
     model = on_meta(arch, shape, 7)
     logits = model(torch.zeros(2, *shape, dtype=torch.uint8, device="meta"))
@@ -150,6 +151,20 @@ def test_weights_come_from_the_seed_and_nothing_else_changes(arch):
     assert list(one) == list(same) and all(torch.equal(one[name], same[name]) for name in one)
     drawn = [name for name in one if name.endswith("weight") and one[name].ndim > 1]
     assert drawn and not any(torch.equal(one[name], other[name]) for name in drawn)
+
+
+@pytest.mark.parametrize("arch", LIGHT)
+def test_training_mode_draws_nothing(arch):
+    model, x = build_model(arch, COLOUR, 10).train(), images(4)
+    state = torch.get_rng_state()
+    assert torch.equal(model(x), model(x))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("arch", HEAVY)
+def test_heavy_networks_drop_nothing_out(arch):
+    for shape in (COLOUR, (3, 224, 224)):
+        assert not any(m.p for m in on_meta(arch, shape).modules() if isinstance(m, nn.Dropout))
 
 
 @pytest.mark.parametrize("arch", LIGHT)
