@@ -30,7 +30,8 @@ FORMAT = "1"  # another one where what is kept for the same files changes
 class Images:
     """n images x, uint8 (n, C, H, W), with labels y, int64 (n,).
 
-    Where x is mapped from a file, `file` names it and `first` says which of its images is x[0].
+    Where x is mapped from a file, `file` names it and `first` says which of its images is x[0];
+    such images are not to be written into, but their `copy()` is.
     """
 
     x: Tensor
@@ -62,11 +63,10 @@ class Images:
         return Images(self.x[indices], self.y[indices])
 
     def copy(self) -> "Images":
-        """The same images, to be written into; mapped ones cost memory only where they are."""
-        if self.file is None:
-            return Images(self.x.clone(), self.y.clone())
-        x = mapped(self.file, self.first, len(self), self.shape)
-        return Images(x, self.y.clone(), self.file, self.first)
+        """The same images, to be written into; of mapped ones, memory holds only what is."""
+        if self.file is not None and self.file.exists():
+            return Images(mapped(self.file, self.first, len(self), self.shape), self.y.clone())
+        return Images(self.x.clone(), self.y.clone())
 
 
 @dataclass(frozen=True)
