@@ -28,7 +28,8 @@ class Autoencoder(nn.Module):
         self.head = nn.Conv2d(width, channels_out, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = [self.stem(x)]
+        # Float32 convolutions of few channels take half the time in this order on processors.
+        maps = [self.stem(x.contiguous(memory_format=torch.channels_last))]
         for down in self.down:
             maps.append(down(maps[-1]))
         x = maps.pop()
