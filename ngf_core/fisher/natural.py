@@ -34,7 +34,8 @@ def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
     r, parameters = rows.shape
-    trace = float(rows.double().square().sum())
+    # In parts: the rows of a large layer are gigabytes, and a float64 copy would be twice that.
+    trace = sum(float(part.double().square().sum()) for part in rows.split(16))
     damping = relative_damping * trace / r
     if not damping > 0:
         raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model is "

@@ -20,7 +20,7 @@ from ngf_core.fisher.per_sample import Tapped, per_sample_outer
 def empirical_rows(tapped: Tapped, y: Tensor) -> Tensor:
     """(n, P) at the given labels y."""
     losses = F.cross_entropy(tapped.logits, y, reduction="none")
-    return tapped.gradients(losses) / math.sqrt(len(y))
+    return tapped.gradients(losses / math.sqrt(len(y)))  # no second copy of G
 
 
 def sampled_rows(tapped: Tapped, generator: torch.Generator) -> Tensor:

@@ -67,6 +67,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
                 natural = natural_direction(rows, gradient, config.damping)
             except NGFError as error:
                 raise Diverged(f"NGF stopped at step {step + 1}. {error}") from error
+            del rows  # gigabytes on a large layer, and the next step's come before these would go
             bound = config.kl_bound * cosine(step, config.steps)
             scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
             assign(parameters, before - scale * natural.direction)
@@ -103,7 +104,7 @@ def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: 
     for i in range(0, len(y), config.batch_size):
         part, given = x[i : i + config.batch_size], y[i : i + config.batch_size]
         rows = fisher_rows(config.fisher, tap(model, layer, part), given, generator)
-        total = total + rows.square().sum(0) * len(given) / len(y)
+        total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(given) / len(y)
     return total
 
 
