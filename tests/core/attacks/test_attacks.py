@@ -136,3 +136,20 @@ def test_what_cannot_be_built_says_why(changes, field, says):
 def test_rounding_goes_to_the_nearest_level_and_never_wraps():
     x = torch.tensor([-300.0, -0.6, 0.4, 99.6, 255.4, 256.0, 511.0])
     assert to_uint8(x).tolist() == [0, 0, 0, 100, 255, 255, 255]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_parameter_of_every_strength_can_be_turned(name):
+    cls = attack_class(name)
+    for values in cls.strengths.values():
+        assert set(values) == set(cls.knobs)
+        assert all(cls.knobs[key].low <= value <= cls.knobs[key].high
+                   for key, value in values.items())
+    assert all(knob.help and knob.step > 0 for knob in cls.knobs.values())
+
+
+def test_a_change_overrides_the_strength():
+    changed = attack("blend", changes={"alpha": 0.5})
+    assert changed.parameters == {"alpha": 0.5}
+    x = pictures(2)
+    assert not torch.equal(changed.trigger(x), attack("blend").trigger(x))
