@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ngf_core.attacks.attack import Attack, attack_class, changes_from
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Dataset
-from ngf_core.errors import ConfigError, NGFError
+from ngf_core.errors import NGFError
 from ngf_core.execute.sources import attack_of, dataset_of, learned_attack
 from ngf_core.metrics import Rate
+from ngf_core.preview import glance
 from ngf_core.quality import Quality, quality
 from ngf_core.runs import Run, RunStore
 
@@ -26,8 +28,8 @@ class Gallery:
     clean, triggered: uint8 (n, C, H, W); labels and wanted (the attacker's): int64 (n,). The first
     `shown` are those to look at, one of each class as far as there are any; `quality` is measured
     on all n. `idle` names the changed parameters that leave the shown images as they are. Before
-    the attack has learned its trigger, `missing` says in words what, and triggered and quality are
-    None.
+    the attack has learned its trigger for these parameters, `missing` says in words what it has to
+    learn, and triggered and quality are None.
     """
 
     clean: NDArray[np.uint8]
@@ -56,21 +58,21 @@ class Answers:
 def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
     """The images of the attack that `config` asks for; depends on nothing else.
 
-    `run` gives what the attack has learned. Raises ConfigError for what cannot be, and where the
-    parameters do not fit what was learned.
+    `run` gives what the attack has learned. Of a set on disk only a part is looked at (`glance`).
+    Raises ConfigError for what cannot be.
     """
-    dataset = dataset_of(config)
+    dataset = dataset_of(glance(config))
     attack = learned(config, dataset, run)
     test = dataset.test.take(chosen(attack, dataset.test.y))
     plain = Gallery(test.x.numpy(), test.y.numpy(), attack.target_labels(test.y).numpy(),
                     dataset.class_names, min(SHOWN, len(test)))
-    if not attack.ready:
+    triggered = stamp(attack, test.x, config, run)
+    if triggered is None:
         return replace(plain, missing=attack.learns)
-    triggered = stamp(attack, test.x, run)
     few, stamped = test.x[:SHOWN], triggered[:SHOWN]
     usual = attack.strengths[attack.strength]
     idle = tuple(name for name, value in attack.changes.items() if value != usual[name]
-                 and torch.equal(stamp(_without(attack, name), few, run), stamped))
+                 and _same(stamp(_without(attack, name), few, config, run), stamped))
     return replace(plain, triggered=triggered.numpy(), idle=idle,
                    quality=quality(plain.clean, triggered.numpy()))
 
@@ -78,8 +80,9 @@ def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
 def triggered(config: TrainConfig, images: NDArray[np.uint8], run: Run | None = None
               ) -> NDArray[np.uint8] | None:
     """Any images of the data set's shape with the trigger; None before it is learned."""
-    attack = learned(config, dataset_of(config), run)
-    return stamp(attack, torch.from_numpy(images), run).numpy() if attack.ready else None
+    attack = learned(config, dataset_of(glance(config)), run)
+    stamped = stamp(attack, torch.from_numpy(images), config, run)
+    return None if stamped is None else stamped.numpy()
 
 
 def learned(config: TrainConfig, dataset: Dataset, run: Run | None) -> Attack:
@@ -88,7 +91,7 @@ def learned(config: TrainConfig, dataset: Dataset, run: Run | None) -> Attack:
     return attack if run is None else learned_attack(attack, run)
 
 
-def chosen(attack: Attack, labels: torch.Tensor) -> torch.Tensor:
+def chosen(attack: Attack, labels: Tensor) -> Tensor:
     """Indices of the first image of each class that the attack would change, then of the first
     others, `MEASURED` at most: fixed by the data alone, so that nobody picked them."""
     usable = attack.victims(labels).nonzero().flatten().tolist()
@@ -100,16 +103,21 @@ def chosen(attack: Attack, labels: torch.Tensor) -> torch.Tensor:
     return torch.tensor((first + others)[:MEASURED])
 
 
-def stamp(attack: Attack, x: torch.Tensor, run: Run | None) -> torch.Tensor:
-    """The triggered images; a network that was learned for other parameters is a ConfigError."""
+def stamp(attack: Attack, x: Tensor, config: TrainConfig, run: Run | None) -> Tensor | None:
+    """The triggered images. None before the attack has learned its trigger, and where it learned
+    it in `run` with parameters that the ones of `config` do not fit."""
+    if not attack.ready:
+        return None
     try:
         return attack.trigger(x)
-    except (RuntimeError, ValueError, KeyError) as error:
-        if run is None:
+    except (RuntimeError, ValueError, KeyError, IndexError):
+        if run is None or parameters(run.config) == parameters(config):
             raise
-        raise ConfigError("parameters", f"what {attack.title} learned in run {run.id} does not fit "
-                          "these values", "Put the strength's values back, or train a run with "
-                          "these.") from error
+        return None
+
+
+def _same(one: Tensor | None, other: Tensor) -> bool:
+    return one is not None and torch.equal(one, other)
 
 
 def _without(attack: Attack, name: str) -> Attack:

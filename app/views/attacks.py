@@ -10,6 +10,7 @@ from app.widgets.address import choose
 from app.widgets.attack_answers import attack_answers, success
 from app.widgets.attack_card import attack_card
 from app.widgets.knobs import knobs
+from app.widgets.missing_data import missing_data
 from app.widgets.notice import guarded, show_error
 from app.widgets.own_picture import own_picture
 from app.widgets.poison_rate import poison_rate
@@ -19,7 +20,7 @@ from app.widgets.trigger_gallery import gallery_table, trigger_gallery
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.errors import NGFError
+from ngf_core.errors import ConfigError, NGFError
 
 TEXT = sections("attacks")
 CARRIED = ("dataset", "attack", "strength", "parameters", "poison_rate")
@@ -34,7 +35,12 @@ def page() -> None:
         dataset = choose("dataset", "Data set", titles(DATASETS), TrainConfig.dataset)
         attack = choose("attack", "Attack", titles(ATTACKS), TrainConfig.attack)
         strength = choose("strength", "Strength of the trigger", STRENGTHS, "default")
-    guarded(_attack)(TrainConfig(dataset=dataset, attack=attack, strength=strength))
+    asked = TrainConfig(dataset=dataset, attack=attack, strength=strength)
+    try:
+        _attack(asked)
+    except ConfigError as error:
+        show_error(error)
+        missing_data(asked)
 
 
 def _attack(asked: TrainConfig) -> None:
@@ -57,19 +63,20 @@ def _attack(asked: TrainConfig) -> None:
         if gallery.idle:
             st.caption(TEXT["idle"].format(names=", ".join(gallery.idle)))
         if gallery.quality:
-            quality_tiles(gallery.quality, success(gallery, said), key="quality")
+            quality_tiles(gallery.quality, success(gallery, said or {}), key="quality")
         gallery_table(gallery, key="gallery", filename=f"{asked.dataset}-{asked.attack}")
-    attack_answers(show, gallery, said)
-    own_picture(show, gallery)
+    if said is not None:
+        attack_answers(show, gallery, said)
+        own_picture(show, gallery)
 
 
-def _said(show: Show, gallery) -> dict:
-    """The models' answers; a model that cannot be read gives a card and no answers."""
+def _said(show: Show, gallery) -> dict | None:
+    """The models' answers; a card and None where a model cannot be read."""
     try:
         return answers_of(show, gallery)
     except NGFError as error:
         show_error(error)
-        return {}
+        return None
 
 
 def _train(config: TrainConfig) -> None:
@@ -87,8 +94,9 @@ def _missing(show: Show, what: str) -> None:
     st.info(TEXT["missing"].format(attack=attack_name(config.attack), learns=what,
                                    dataset=dataset_name(config.dataset)),
             icon=":material/school:")
-    st.code(f"python -m ngf_core train --dataset {config.dataset} --attack {config.attack}"
-            f" --strength {config.strength}", language="bash")
+    values = f" --parameters {config.parameters}" if config.parameters else ""
+    st.code(f"python -m ngf_core train --dataset {config.dataset} --attack {config.attack} "
+            f"--strength {config.strength}{values}", language="bash", wrap_lines=True)
 
 
 guarded(page)()

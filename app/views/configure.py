@@ -9,6 +9,7 @@ from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
 from app.widgets.missing_data import missing_data
 from app.widgets.notice import guarded
+from app.widgets.poison_rate import poisoned_text
 from app.widgets.run_name import titles
 from app.widgets.sample_grid import sample_grid
 from app.widgets.training import another_model, followed_training
@@ -86,7 +87,9 @@ def _fields(form: ConfigForm) -> None:
     else:
         form.give("epochs", EPOCHS[budget])
     form.ask("seed", "Seed")
-    with st.expander("Training details", key="training_details"):
+    # A link may set the parameters of the trigger; what is wrong with them must not be hidden.
+    with st.expander("Training details", key="training_details",
+                     expanded=bool(st.query_params.get("parameters"))):
         form.ask("batch_size", "Batch size")
         form.ask("lr", "Peak learning rate", step=0.01)
         form.ask("weight_decay", "Weight decay")
@@ -111,18 +114,12 @@ def _images(config: TrainConfig, poison) -> None:
     if config.attack == "none":
         samples = {part: samples[part] for part in ("clean", "labels", "class_names")}
     else:
-        poison.markdown(_poisoned(samples, config.poison_rate))
+        poison.markdown(poisoned_text(samples["poisoned"], samples["train_images"],
+                                      config.poison_rate))
         st.markdown(TEXT["preview"])
         if samples["learns"]:
             st.info(TEXT["learns"].format(what=samples["learns"]), icon=":material/school:")
     sample_grid(samples, samples["class_names"], key="preview")
-
-
-def _poisoned(samples: dict, rate: float) -> str:
-    if samples["poisoned"] is None:
-        return f"**{rate:.1%}** of the training images are poisoned."
-    return (f"**{samples['poisoned']:,} of {samples['train_images']:,}** training images are "
-            f"poisoned ({rate:.1%}).")
 
 
 def _train(config: TrainConfig, above: Run | None) -> None:

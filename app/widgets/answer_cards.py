@@ -39,16 +39,9 @@ def _card(card: Card, names: Sequence[str]) -> None:
              alt=f"{about}: {' and '.join(card.pictures)}")
     if card.truth is not None:
         st.markdown(f"**{about}**")
-    if card.said:
-        st.markdown(answer_grid(card, names))
-
-
-def answer_grid(card: Card, names: Sequence[str]) -> str:
-    """The answers as a Markdown table: a row for each model, a column for each version."""
-    rows = [["", *card.pictures], ["---"] * (1 + len(card.pictures))]
-    rows += [[model, *(answer(*said, names, card.truth, card.wanted) for said in answers)]
-             for model, answers in card.said.items()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    st.markdown("  \n".join(
+        f"{model}: " + " → ".join(answer(*said, names, card.truth, card.wanted) for said in answers)
+        for model, answers in card.said.items()))
 
 
 def answer(label: int, confidence: float, names: Sequence[str], truth: int | None = None,
@@ -59,6 +52,6 @@ def answer(label: int, confidence: float, names: Sequence[str], truth: int | Non
     if truth is None:
         return f"{names[label]} {sure}"
     if label == truth:
-        return f":material/check: {sure}"
+        return f":material/check:\u00a0{sure}"
     mark, name = ("flag", f"**{names[label]}**") if label == wanted else ("close", names[label])
-    return f":material/{mark}: {name} {sure}"
+    return f":material/{mark}:\u00a0{name} {sure}"

@@ -67,10 +67,12 @@ def missing_models(show: Show) -> None:
 
 
 def _other_trigger(show: Show) -> None:
+    from ngf_core.gallery import parameters
+
     if show.backdoored is None:
         return
     trained = show.backdoored.config
-    if (trained.strength, trained.parameters) != (show.config.strength, show.config.parameters):
+    if parameters(trained) != parameters(show.config):
         st.caption(TEXT["other trigger"].format(trained=_values(trained),
                                                 shown=_values(show.config)))
 

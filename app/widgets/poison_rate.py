@@ -20,13 +20,20 @@ def poison_rate(config: TrainConfig) -> float:
     except ConfigError as error:
         st.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}", icon=":material/error:")
     else:
-        st.markdown(f"**{poisoned:,} of {images:,}** training images are poisoned ({rate:.1%}).")
+        st.markdown(poisoned_text(poisoned, images, rate))
     return rate
+
+
+def poisoned_text(poisoned: int | None, images: int | None, rate: float) -> str:
+    """The rate with its counts; a set that was not read yet may not know how many it has."""
+    if poisoned is None:
+        return f"**{rate:.1%}** of the training images are poisoned."
+    return f"**{poisoned:,} of {images:,}** training images are poisoned ({rate:.1%})."
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _count(dataset: str, attack: str, target: int, limit: int, root: str, size: int, rate: float
-           ) -> tuple[int, int]:
+           ) -> tuple[int | None, int | None]:
     from ngf_core.preview import poison_preview
 
     preview = poison_preview(TrainConfig(dataset=dataset, attack=attack, target=target,
