@@ -67,4 +67,4 @@ def to_base64(image: NDArray[np.uint8]) -> str:
 def _pixels(picture: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     channels, height, width = shape
     levels = np.asarray(picture, np.uint8).reshape(height, width, channels)
-    return np.ascontiguousarray(levels.transpose(2, 0, 1))[None]
+    return levels.transpose(2, 0, 1)[None].copy()

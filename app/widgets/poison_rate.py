@@ -25,10 +25,11 @@ def poison_rate(config: TrainConfig) -> float:
 
 
 def poisoned_text(poisoned: int | None, images: int | None, rate: float) -> str:
-    """The rate with its counts; a set that was not read yet may not know how many it has."""
+    """The share that is poisoned, with its counts; a set that was not read yet may not know how
+    many images it has. Some attacks poison another share than they are asked for."""
     if poisoned is None:
         return f"**{rate:.1%}** of the training images are poisoned."
-    return f"**{poisoned:,} of {images:,}** training images are poisoned ({rate:.1%})."
+    return f"**{poisoned:,} of {images:,}** training images are poisoned ({poisoned / images:.1%})."
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -31,8 +31,8 @@ def test_nothing_starts_by_itself(open_page, started) -> None:
 
 
 def test_poison_rate_is_shown_with_its_count_and_the_cost(open_page, started) -> None:
-    text = text_of(open_page("configure", poison_rate="0.05"))
-    assert "475 of 4,750" in text and "5.0%" in text
+    text = text_of(open_page("configure", poison_rate="0.1"))
+    assert "475 of 4,750" in text and "10.0%" in text
     assert "About 38 s and 4.2 MB" in text
 
 
@@ -86,6 +86,15 @@ def test_a_control_that_lost_its_value_takes_that_of_the_address(open_page, star
     assert not app.exception and not app.error
     app.button(key="train").click().run()
     assert (started[0].target, started[0].dataset) == (3, "digits")
+
+
+@pytest.mark.parametrize("parameters", ["", "alpha=0.5"])
+def test_parameters_that_a_link_sets_are_in_sight(open_page, started, parameters) -> None:
+    app = open_page("configure", **({"parameters": parameters} if parameters else {}))
+    details = next(box for box in app.expander if box.label == "Training details")
+    assert details.proto.expanded is bool(parameters)
+    app.button(key="train").click().run()
+    assert started[0].parameters == parameters
 
 
 def test_a_benign_model_asks_for_no_trigger(open_page, started) -> None:

@@ -1,0 +1,306 @@
+"""Attacks: images, sliders, quality, answers, pictures of one's own; nothing is trained.
+
+The science is the real one, on the embedded digits; models are untrained networks.
+"""
+
+import base64
+import io
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.widgets import own_picture, painter
+from app.widgets.attack_card import idea, label_rule, reference
+from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import attack_class
+from ngf_core.config import TrainConfig
+from ngf_core.errors import NGFError
+from ngf_core.evaluation import predict
+from ngf_core.gallery import gallery
+from ngf_core.models.build import build_model
+from ngf_core.preview import poison_preview
+from ngf_core.runs import Run, RunStore, RunWriter
+from tests.app.stand_ins import address, text_of
+
+DIGITS = {"dataset": "digits"}
+SHAPE = (1, 32, 32)
+
+
+def trained(store: RunStore, **fields) -> Run:
+    """A finished training run whose model is as `build_model` left it."""
+    config = TrainConfig(**DIGITS | fields)
+    run = store.create(config)
+    writer = RunWriter(run)
+    writer.begin(threads=1)
+    model = build_model(config.arch, SHAPE, 10, config.seed)
+    writer.tensors("model", model.state_dict())
+    rates = {"acc": {"hits": 990, "n": 1000}, "asr": None, "ra": None}
+    if config.attack != "none":
+        rates |= {"asr": {"hits": 880, "n": 900}, "ra": {"hits": 9, "n": 900}}
+    writer.finish({"train": rates, "poisoned": 304, "train_images": 3800})
+    return run
+
+
+@pytest.fixture
+def models(runs) -> list[Run]:
+    return [trained(runs), trained(runs, attack="none", seed=1)]
+
+
+def tiles(app: AppTest) -> dict[str, str]:
+    return {tile.label: tile.value for tile in app.metric}
+
+
+def knob(app: AppTest, name: str):
+    return next(slider for slider in app.slider if slider.label.startswith(f"**{name}**"))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_has_its_page(runs, open_page, name):
+    app = open_page("attacks", attack=name, **DIGITS)
+    kind = attack_class(name)
+    assert not app.exception and not app.error and not app.toast
+    assert app.subheader[0].value == kind.title
+    assert app.latex[0].value.strip("$\n ") == kind.formula
+    told = {slider.label.strip("*").partition("*")[0] for slider in app.slider}
+    for knob in kind.knobs:
+        assert (knob in told) is not knob.endswith(("steps", "epochs"))
+        if knob not in told:
+            assert f"{knob} {kind.strengths['default'][knob]:g}" in text_of(app)
+    text = text_of(app)
+    if kind.learns:
+        assert kind.learns in text
+    if "has no trigger" in text:
+        assert f"--attack {name}" in app.code[0].value and "PSNR" not in tiles(app)
+    else:
+        assert {"PSNR", "SSIM", "L∞"} <= set(tiles(app))
+    poisoned = poison_preview(TrainConfig(attack=name, **DIGITS), 1)["poisoned"]
+    assert f"{poisoned:,} of 3,800" in text and f"({poisoned / 3800:.1%})" in text
+
+
+def test_without_models_it_says_so_and_where_to_train_them(runs, open_page):
+    app = open_page("attacks", **DIGITS)
+    assert [info.value for info in app.info] == [
+        "No model with this attack was trained on Digits here yet, so nobody can answer for it.",
+        "No benign model was trained on Digits here yet, so there is no floor to compare with."]
+    assert set(tiles(app)) == {"PSNR", "SSIM", "L∞"}
+
+
+def test_both_models_answer(models, open_page):
+    app = open_page("attacks", **DIGITS)
+    assert not app.exception and not app.error and not app.info
+    assert {"ASR, backdoored", "ASR, benign"} <= set(tiles(app))
+    text = text_of(app)
+    assert models[0].id[-4:] in text and models[1].id[-4:] in text
+    assert "ASR 97.8 % (n = 900)" in text and "ACC 99.0 % (n = 1,000)" in text
+    table = next(frame.value for frame in app.dataframe if "confidence" in frame.value)
+    assert len(table) == 8 * 2 * 2 and set(table["model"]) == {"Backdoored", "Benign"}
+    assert table["confidence"].between(0.1, 1).all()
+
+
+def test_the_tile_is_the_share_of_the_attackers_label(models, open_page):
+    app = open_page("attacks", **DIGITS)
+    shown = gallery(TrainConfig(**DIGITS))
+    for name, seed in (("backdoored", 0), ("benign", 1)):
+        model = build_model(TrainConfig.arch, SHAPE, 10, seed)
+        said = predict(model, torch.from_numpy(shown.triggered)).argmax(1).numpy()
+        share = 100 * (said == shown.wanted).mean()
+        assert tiles(app)[f"ASR, {name}"] == f"{share:.1f} %"
+
+
+def test_a_slider_redraws_and_stands_in_the_address(models, open_page):
+    app = open_page("attacks", **DIGITS)
+    before = tiles(app)
+    knob(app, "alpha").set_value(0.5).run()
+    assert not app.exception
+    assert float(tiles(app)["PSNR"].split()[0]) > float(before["PSNR"].split()[0])
+    assert address(app, "parameters") == "alpha=0.5"
+    assert "default strength, alpha=0.5" in text_of(app)
+    app.button(key="put_back").click().run()
+    assert tiles(app) == before and address(app, "parameters") is None
+    assert "put_back" not in {button.key for button in app.button}
+
+
+def test_an_invisible_trigger_has_infinite_psnr(runs, open_page):
+    app = open_page("attacks", parameters="alpha=0", **DIGITS)
+    assert tiles(app) == {"PSNR": "∞ dB", "SSIM": "1.000", "L∞": "0"}
+
+
+def test_the_address_is_the_page(runs, open_page):
+    app = open_page("attacks", attack="wanet", strength="published", parameters="s=3,k=6",
+                    poison_rate="0.05", **DIGITS)
+    assert not app.toast
+    assert (knob(app, "s").value, knob(app, "k").value) == (3.0, 6)
+    assert knob(app, "jitter").value == attack_class("wanet").strengths["published"]["jitter"]
+    assert address(app, "parameters") == "s=3,k=6"
+    assert "190 of 3,800" in text_of(app)
+
+
+def test_a_parameter_of_learning_is_kept_and_not_asked(runs, open_page):
+    name = next(n for n in ATTACKS if any(k.endswith("steps") for k in attack_class(n).knobs))
+    steps = next(k for k in attack_class(name).knobs if k.endswith("steps"))
+    low = attack_class(name).knobs[steps].low
+    app = open_page("attacks", attack=name, parameters=f"{steps}={low:g}", **DIGITS)
+    app.run()
+    assert not app.toast and address(app, "parameters") == f"{steps}={low:g}"
+    assert f"{steps} {low:g}" in text_of(app)
+
+
+def test_a_change_that_only_acts_in_training_is_said(runs, open_page):
+    app = open_page("attacks", attack="wanet", parameters="jitter=1", **DIGITS)
+    assert "jitter: this change leaves the images as they are" in text_of(app)
+
+
+@pytest.mark.parametrize(("asked", "why"), [
+    ("alpha=7", "goes from 0 to 1"), ("beta=1", "no parameter beta"), ("alpha", "alpha=0.5,k=3"),
+    ("alpha=nan", "goes from 0 to 1")])
+def test_parameters_that_cannot_be_give_one_toast_and_the_usual_value(runs, open_page, asked, why):
+    app = open_page("attacks", parameters=asked, **DIGITS)
+    assert not app.exception and not app.error
+    assert len(app.toast) == 1 and why in app.toast[0].value
+    assert knob(app, "alpha").value == 1 and address(app, "parameters") is None
+    app.run()
+    assert not app.toast
+
+
+def test_words_of_the_address_that_do_not_fit_give_the_default(runs, open_page):
+    app = open_page("attacks", attack="zzz", strength="weak", poison_rate="7", **DIGITS)
+    toasts = " ".join(toast.value for toast in app.toast)
+    assert "attack=zzz" in toasts and "strength=weak" in toasts and "poison_rate=7" in toasts
+    assert app.subheader[0].value == "BadNets"
+
+
+def test_another_attack_leaves_the_changes_of_the_last_behind(runs, open_page):
+    app = open_page("attacks", parameters="alpha=0.5", **DIGITS)
+    app.selectbox(key="attack_choice").set_value("blend").run()
+    assert not app.exception and not app.toast
+    assert address(app, "parameters") is None
+    assert knob(app, "alpha").value == attack_class("blend").strengths["default"]["alpha"]
+
+
+def test_a_rate_that_cannot_be_is_said_beside_its_slider(runs, open_page):
+    app = open_page("attacks", attack="sig", poison_rate="0.4", **DIGITS)
+    assert "can poison 1 to" in app.error[0].value and "PSNR" in tiles(app)
+
+
+def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ngf_core.preview")  # this page counts with the real one
+    gone = []
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: gone.append(
+        (page, query_params)))
+    app = open_page("attacks", attack="blend", strength="published", parameters="alpha=0.1",
+                    poison_rate="0.05", **DIGITS)
+    app.button(key="train_this").click().run()
+    assert gone == [("app/views/configure.py", {
+        "dataset": "digits", "attack": "blend", "strength": "published",
+        "parameters": "alpha=0.1", "poison_rate": "0.05"})]
+
+
+def test_a_model_that_cannot_be_read_is_a_sentence(models, open_page):
+    (models[0].path / "model.safetensors").write_bytes(b"broken")
+    app = open_page("attacks", **DIGITS)
+    assert not app.exception
+    assert "model.safetensors" in app.error[0].value and "PSNR" in tiles(app)
+
+
+def test_a_set_that_is_not_here_is_a_sentence(runs, open_page, monkeypatch, tmp_path):
+    monkeypatch.setenv("NGF_DATA", str(tmp_path))
+    app = open_page("attacks", dataset="cifar10")
+    assert not app.exception and "CIFAR-10" in app.error[0].value
+    assert "download" in {button.key for button in app.button}
+
+
+def picture(format: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 200), (200, 30, 30)).save(buffer, format)
+    return buffer.getvalue()
+
+
+def answers(app: AppTest) -> list[str]:
+    """The lines with the answers to an uploaded picture: without a true label nothing is marked."""
+    return [text.value for text in app.markdown if re.match(r"Backdoored: \d", text.value)]
+
+
+def test_an_uploaded_picture_is_answered_for(models, open_page):
+    app = open_page("attacks", **DIGITS)
+    assert not answers(app)
+    app.file_uploader(key="upload").upload("mine.jpg", picture("JPEG")).run()
+    assert not app.exception and not app.error
+    backdoored, benign = answers(app)[0].split("  \n")
+    assert re.fullmatch(r"Backdoored: \d \d+\u00a0% → \d \d+\u00a0%", backdoored)
+    assert benign.startswith("Benign: ")
+
+
+def test_a_bad_file_is_a_sentence(models, open_page):
+    app = open_page("attacks", **DIGITS)
+    app.file_uploader(key="upload").upload("mine.png", b"no picture").run()
+    assert not app.exception and not answers(app)
+    assert "could not be read as a picture" in app.error[0].value
+
+
+def test_a_painted_picture_is_answered_for(models, open_page, monkeypatch):
+    seen = []
+
+    def canvas(*, key, data, default, on_painted_change):
+        seen.append(data)
+        pixels = bytearray(base64.b64decode(data["pixels"]))
+        pixels[:3] = b"\xff\xff\xff"
+        return type("Result", (), {"painted": {
+            "of": data["id"], "pixels": base64.b64encode(pixels).decode()}})
+
+    asked = []
+    ask = own_picture.ask_models
+    monkeypatch.setattr(painter, "_canvas", canvas)
+    monkeypatch.setattr(own_picture, "ask_models",
+                        lambda show, images: asked.append(images) or ask(show, images))
+    app = open_page("attacks", **DIGITS)
+    assert not app.exception and not app.error
+    assert (seen[0]["width"], seen[0]["height"]) == (32, 32)
+    clean, painted = asked
+    assert painted[0, 0, 0, 0] == 255 and (painted != clean).sum() == 1
+
+
+@pytest.mark.parametrize(("drawn", "said"), [
+    (None, None), ({"of": "another", "pixels": ""}, None), ("nonsense", None),
+    ({"of": "it", "pixels": "AAAA"}, "has 1 pixels")])
+def test_what_a_browser_may_send_back(drawn, said, monkeypatch):
+    monkeypatch.setattr(painter, "_canvas",
+                        lambda **_: type("Result", (), {"painted": drawn}))
+    image = np.zeros((1, 4, 4), np.uint8)
+    if said is None:
+        assert painter.painter(image, "it", label="it", key="it") is None
+    else:
+        with pytest.raises(NGFError, match=said):
+            painter.painter(image, "it", label="it", key="it")
+
+
+@pytest.mark.parametrize("mode", ["all-to-one", "all-to-all", "clean-label"])
+def test_every_label_mode_has_words(mode):
+    words = label_rule(mode, 2, ("cat", "dog", "fox"))
+    assert ("fox" in words) is (mode != "all-to-all") and "{" not in words
+    assert mode != "all-to-all" or ("cat" in words and "dog" in words and "mod 3" in words)
+
+
+def test_an_unknown_label_mode_is_named():
+    assert "half-to-half" in label_rule("half-to-half", 0, ("cat",))
+
+
+def test_papers_on_arxiv_are_linked():
+    assert reference("Nguyen, Tran 2021, arXiv 2102.10369") == (
+        "Nguyen, Tran 2021, [arXiv 2102.10369](https://arxiv.org/abs/2102.10369)")
+    assert reference("Somebody, CVPR 2020") == "Somebody, CVPR 2020"
+
+
+def test_the_idea_is_the_first_paragraph():
+    class Attack:
+        """One thing
+        and another.
+
+        The rest.
+        """
+
+    assert idea(Attack) == "One thing and another."
