@@ -219,12 +219,13 @@ def test_the_generator_finds_patterns_that_the_classifier_takes_for_the_target()
     assert asr_loss() < before - 0.05
 
 
-@pytest.mark.parametrize("changed", [0, 1])
+@pytest.mark.parametrize("changed", ["none", "poisoned", "crossed"])
 def test_a_batch_with_no_pair_to_compare_is_trained_on_as_it_is(changed):
     _, control, spy, drawn = begun(image_set(200))
     free = torch.ones(200, dtype=torch.bool)
     free[drawn.indices] = free[drawn.cover] = False
-    rows = torch.cat([free.nonzero().flatten()[:10], drawn.indices[:changed]])
+    one = {"none": drawn.indices[:0], "poisoned": drawn.indices[:1], "crossed": drawn.cover[:1]}
+    rows = torch.cat([free.nonzero().flatten()[:10], one[changed]])
     x, y = drawn.images.x[rows], drawn.images.y[rows]
     loss = control.loss(spy, rows, x, y)
     assert loss.item() == pytest.approx(nn.functional.cross_entropy(spy(x), y).item(), rel=1e-5)
