@@ -22,7 +22,7 @@ def address(name: str) -> str:
 
 
 def test_the_pages_are_found():
-    assert {"start", "configure", "race", "landscape", "spectrum", "runs"} <= set(PAGES)
+    assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "runs"} <= set(PAGES)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -42,7 +42,7 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width):
     shot(page, f"{name}-{width}-dark")
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "start"])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("start", "attacks")])
 def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
     page.goto(f"{filled.url}/{name}?run=20200101-000000-nowhere")
     card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
