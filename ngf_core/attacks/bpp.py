@@ -20,8 +20,10 @@ class BppAttack(Attack):
     T(x') - x' of a poisoned image x' and keep their label: a residual by itself is no cue, only an
     image that is quantised throughout. The attacker controls training: who is poisoned, who is
     negative and whose residual it gets is drawn anew every epoch (every batch in the paper; the
-    shares are the same). The paper gives a poisoned image random neighbours in a batch; here the
-    residuals are those of the images poisoned in the same epoch.
+    shares are the same), and the residuals are those of the images poisoned in the same epoch.
+
+    A few thousand 32x32 images do not teach a small network to tell 8 levels from their residuals
+    (ASR 48 % after 20 epochs): `default` has 6 levels, which show more, and half the negatives.
     """
 
     title: ClassVar[str] = "BppAttack"
@@ -31,7 +33,7 @@ class BppAttack(Attack):
                               r"e = \text{errors of the neighbours before it}")
     redrawn_each_epoch: ClassVar[bool] = True
     strengths: ClassVar = {
-        "default": {"q": 8, "dither": 1, "negatives": 1.0},
+        "default": {"q": 6, "dither": 1, "negatives": 0.5},
         "published": {"q": 8, "dither": 1, "negatives": 1.0},
     }
     knobs: ClassVar = {
