@@ -126,11 +126,12 @@ def pieces(x: torch.Tensor) -> set[tuple[int, ...]]:
     return {tuple(row) for row in rows.tolist()}
 
 
-def test_half_of_the_set_is_mixed_within_its_class():
+@pytest.mark.parametrize(("strength", "count"), [("default", 100), ("published", 200)])
+def test_a_share_of_the_set_is_mixed_within_its_class(strength, count):
     images = flat(torch.arange(400) % 10)
-    a = fitted(images, poison_rate=0.05)
+    a = fitted(images, poison_rate=0.05, strength=strength)
     poisoned = a.poison(images, seeded())
-    assert len(poisoned.cover) == 200
+    assert len(poisoned.cover) == count
     assert torch.equal(poisoned.images.y[poisoned.cover], images.y[poisoned.cover])
     labels = poisoned.images.x[poisoned.cover].flatten(1) // 10
     assert torch.equal(labels, images.y[poisoned.cover][:, None].expand_as(labels))
