@@ -45,9 +45,9 @@ def page() -> None:
 
 def _attack(asked: TrainConfig) -> None:
     kind = ATTACKS[asked.attack].load()
+    card = st.container(key="attack_card")
     left, right = st.columns([3, 8], gap="large")
     with left:
-        card = st.container()
         changes = knobs(kind, asked.strength)
     show = show_of(replace(asked, parameters=changes))
     gallery = gallery_of(show)

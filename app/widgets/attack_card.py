@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,31 @@ TEXT = sections("attacks")
 
 
 def attack_card(attack: "type[Attack]", config: TrainConfig, names: Sequence[str]) -> None:
-    """Describe an attack with the words its own class carries."""
-    st.subheader(attack.title, anchor=False)
-    st.markdown(idea(attack))
-    st.latex(attack.formula)
-    st.markdown(label_rule(attack.label_mode, config.target, names))
-    if attack.learns:
-        st.markdown(TEXT["learns"].format(learns=attack.learns))
-    st.caption(reference(attack.reference))
+    """Describe an attack with the words its own module and class carry."""
+    words, formula = st.columns([5, 4], gap="large", vertical_alignment="center")
+    with words:
+        st.subheader(attack.title, anchor=False)
+        st.markdown(idea(attack))
+        st.markdown(label_rule(attack.label_mode, config.target, names))
+        if attack.learns:
+            st.markdown(TEXT["learns"].format(learns=attack.learns))
+    with formula:
+        for line in lines(attack.formula):
+            st.latex(line)
+        st.caption(reference(attack.reference), text_alignment="center")
 
 
 def idea(attack: "type[Attack]") -> str:
-    """The first paragraph of the class's documentation."""
-    words = inspect.getdoc(attack) or ""
-    return " ".join(words.split("\n\n")[0].split())
+    """What the module's first line says after its colon, and the class's first paragraph."""
+    brief = (sys.modules[attack.__module__].__doc__ or "").strip().partition("\n")[0]
+    brief = brief.rpartition(": ")[2].rstrip(".")
+    words = " ".join((inspect.getdoc(attack) or "").split("\n\n")[0].split())
+    return f"**{brief[:1].upper()}{brief[1:]}.** {words}" if brief else words
+
+
+def lines(formula: str) -> list[str]:
+    """The parts of a formula that stand side by side, each for a line of its own."""
+    return re.split(r"[,;] \\; ?", formula)
 
 
 def label_rule(mode: str, target: int, names: Sequence[str]) -> str:

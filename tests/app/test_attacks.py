@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.widgets import own_picture, painter
-from app.widgets.attack_card import idea, label_rule, reference
+from app.widgets.attack_card import idea, label_rule, lines, reference
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.config import TrainConfig
@@ -65,7 +65,8 @@ def test_every_attack_has_its_page(runs, open_page, name):
     kind = attack_class(name)
     assert not app.exception and not app.error and not app.toast
     assert app.subheader[0].value == kind.title
-    assert app.latex[0].value.strip("$\n ") == kind.formula
+    drawn = [line.value.strip("$\n ") for line in app.latex]
+    assert "".join(drawn) == re.sub(r"[,;] \\; ?", "", kind.formula)
     told = {slider.label.strip("*").partition("*")[0] for slider in app.slider}
     for knob in kind.knobs:
         assert (knob in told) is not knob.endswith(("steps", "epochs"))
@@ -303,4 +304,16 @@ def test_the_idea_is_the_first_paragraph():
         The rest.
         """
 
-    assert idea(Attack) == "One thing and another."
+    assert idea(Attack) == ("**Images, sliders, quality, answers, pictures of one's own; nothing "
+                            "is trained.** One thing and another.")
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_says_what_it_is_in_a_line(name):
+    assert re.match(r"\*\*[A-Z].{10,70}\.\*\* [A-Z]", idea(attack_class(name)))
+
+
+def test_formulas_break_where_they_list():
+    assert lines(r"x' = E(x), \; \min_{E, D} \; L(E, D)") == [
+        "x' = E(x)", r"\min_{E, D} \; L(E, D)"]
+    assert lines("x' = x") == ["x' = x"]
