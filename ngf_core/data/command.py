@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def table(root: str) -> str:
-    """One line a data set, and one on where they are looked for."""
+    """One line a data set, then where they are looked for and where decoded images are kept."""
+    from ngf_core.data.cache import cache_folder
     from ngf_core.data.source import data_folder
 
     rows = [("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "WHERE", "DOWNLOAD")]
@@ -42,7 +43,10 @@ def table(root: str) -> str:
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
              for row in rows]
-    return "\n".join([*lines, "", f"Sets that do not ship are looked for in {data_folder(root)}."])
+    decoded = sum(path.stat().st_size for path in cache_folder().glob("*.images"))
+    return "\n".join([*lines, "", f"Sets that do not ship are looked for in {data_folder(root)}.",
+                      f"Their decoded images take {decoded / 1e9:.1f} GB in {cache_folder()}, which "
+                      "may be emptied."])
 
 
 def _row(name: str, entry: DatasetEntry, root: str) -> tuple[str, ...]:

@@ -59,8 +59,12 @@ def _divided(root: Path) -> Content:
 
 
 def _classes(place: Path) -> list[str]:
-    """Names of the class folders in `place`, sorted; ConfigError where there are not two."""
-    names = sorted(p.name for p in place.iterdir() if p.is_dir()) if place.is_dir() else []
+    """Names of the class folders in `place`, sorted; ConfigError where there are not two.
+
+    Hidden folders, which editors and notebooks leave behind, are no classes.
+    """
+    names = sorted(p.name for p in place.iterdir() if p.is_dir() and p.name[0] != "."
+                   ) if place.is_dir() else []
     if len(names) < 2:
         what = (f"has {len(names)} class folder(s), and at least two are needed"
                 if place.is_dir() else "does not exist or is no folder")

@@ -17,8 +17,8 @@ from ngf_core.torchvision_guard import torchvision
 
 
 def imagenet(root: Path) -> Source:
-    """ImageNet in root/imagenet, or in root itself where there is no such folder."""
-    place = root if (root / "train").is_dir() else root / "imagenet"
+    """ImageNet in root/imagenet, or in root itself where root/train has such class folders."""
+    place = root if any(map(_is_class, root.glob("train/n*"))) else root / "imagenet"
     train, val = require("imagenet", place, ("train", "val"))
     return Source((train, val), partial(_read, train, val))
 
@@ -26,7 +26,7 @@ def imagenet(root: Path) -> Source:
 def _read(train: Path, val: Path) -> Content:
     for folder in (train, val):
         classes = sorted(place for place in folder.iterdir() if place.is_dir())
-        strange = [place for place in classes if not re.fullmatch(r"n\d{8}", place.name)]
+        strange = [place for place in classes if not _is_class(place)]
         if strange:
             raise ConfigError("root", f"{strange[0]} is no class folder of ImageNet (n and eight "
                               "digits)", "For other classes use the data set `folder`.")
@@ -34,6 +34,10 @@ def _read(train: Path, val: Path) -> Content:
             raise ConfigError("root", f"{folder} has no class folders", WHERE_TO_GET["imagenet"])
     content = by_class(train, val)
     return replace(content, class_names=_names(content.class_names))
+
+
+def _is_class(place: Path) -> bool:
+    return re.fullmatch(r"n\d{8}", place.name) is not None
 
 
 def _names(wnids: tuple[str, ...]) -> tuple[str, ...]:

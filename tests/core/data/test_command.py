@@ -17,7 +17,7 @@ def test_the_list_says_what_is_there(root, capsys):
     assert "not here" in lines["cifar10"] and "170 MB" in lines["cifar10"]
     assert lines["cifar10"].split()[2:8] == ["47,500", "10,000", "10", "3", "x", "32²"]
     assert "1,000" in lines["imagenet"] and "any" in lines["folder"]
-    assert f"looked for in {root}" in out
+    assert f"looked for in {root}" in out and "decoded images take 0.0 GB" in out
 
 
 def test_fetching_what_is_there_says_so(root, capsys, monkeypatch):

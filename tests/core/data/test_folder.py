@@ -25,7 +25,9 @@ def test_a_given_split_is_kept(root, other):
 def test_without_a_split_a_fifth_is_for_testing(root):
     images = written(10, 3, (3, 64, 64), 0)
     made_up.class_folders(root, images, NAMES)
+    (root / ".checkpoints").mkdir()
     dataset = load_dataset("folder", str(root))
+    assert dataset.class_names == NAMES
     assert [len(p) for p in (dataset.test, dataset.reserve, dataset.train)] == [6, 1, 23]
     assert pairs(dataset.test, dataset.reserve, dataset.train) == images.pairs()
 

@@ -54,6 +54,13 @@ def test_other_class_folders_are_refused(root):
         load_dataset("imagenet", str(root))
 
 
+def test_some_other_folder_with_a_training_part_is_not_taken_for_imagenet(root):
+    (root / "train" / "cats").mkdir(parents=True)
+    (root / "val" / "cats").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="not complete in .*imagenet: train and val missing"):
+        load_dataset("imagenet", str(root))
+
+
 def test_an_unsorted_val_folder_is_explained(root):
     make(root)
     for wnid in WNIDS:
