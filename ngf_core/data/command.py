@@ -45,8 +45,8 @@ def table(root: str) -> str:
              for row in rows]
     decoded = sum(path.stat().st_size for path in cache_folder().glob("*.images"))
     return "\n".join([*lines, "", f"Sets that do not ship are looked for in {data_folder(root)}.",
-                      f"Their decoded images take {decoded / 1e9:.1f} GB in {cache_folder()}, which "
-                      "may be emptied."])
+                      f"Their decoded images take {decoded / 1e9:.1f} GB in {cache_folder()}, "
+                      "which may be emptied."])
 
 
 def _row(name: str, entry: DatasetEntry, root: str) -> tuple[str, ...]:
