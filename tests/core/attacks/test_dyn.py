@@ -90,7 +90,7 @@ def test_fitting_makes_masks_that_are_sparse_and_differ():
     images, x = image_set(384), pictures(32, SHAPE, seed=5)
 
     def fitted(**changes: float) -> torch.Tensor:
-        a = unfitted(mask_epochs=8, **changes).fit(images, CPU, SILENT)
+        a = unfitted(**{"mask_epochs": 8, "density": 0.032, **changes}).fit(images, CPU, SILENT)
         with torch.no_grad():
             return masks(a.networks[1], x)
 
