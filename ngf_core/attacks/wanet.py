@@ -1,4 +1,4 @@
-"""WaNet (Nguyen & Tran 2021, arXiv 2102.10369): an imperceptible warp of the whole image."""
+"""WaNet (Nguyen & Tran 2021, arXiv 2102.10369): a smooth warp of the whole image."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -11,7 +11,7 @@ from ngf_core.attacks.attack import Attack, attack_class, build_attack
 from ngf_core.data.dataset import Images
 from ngf_core.models.normalise import Normalise
 
-SHAPES = [(1, 28, 28), (3, 28, 28), (1, 32, 32), (3, 32, 32), (3, 64, 64), (3, 224, 224)]
+SHAPES = [(c, side, side) for c in (1, 3) for side in (28, 32, 64, 224)]
 VARIANTS = [(name, strength) for name in ATTACKS for strength in attack_class(name).strengths]
 CPU = torch.device("cpu")
 
