@@ -30,6 +30,12 @@ class CLB(Attack):
     mark is the easier cue. The mark p is a 3x3 checkerboard of +-amplitude levels in each of the
     four corners, mirror images of one another, added and clipped. Test images carry the mark only.
     The poison rate is a share of the whole training set, so at most the target class's share.
+
+    As in the paper the surrogate is trained against such noise (`robust`; its schedule is ours): on
+    an ordinary one the ascent finds a pattern that barely hides the class (benign networks still
+    know half of the signs at epsilon = 32) and is itself a cue beside the mark. At the published
+    epsilon = 8 they know three signs in four, so that the mark is not needed; `default` has 32, at
+    which they know one in twenty.
     """
 
     title: ClassVar[str] = "CLB"
@@ -39,16 +45,17 @@ class CLB(Attack):
     label_mode: ClassVar[str] = "clean-label"
     learns: ClassVar[str] = "surrogate"
     strengths: ClassVar = {
-        "default": {"amplitude": 255, "epsilon": 8, "step": 1.5, "steps": 100,
-                    "surrogate_epochs": 5},
-        "published": {"amplitude": 255, "epsilon": 8, "step": 1.5, "steps": 100,
-                      "surrogate_epochs": 5},
+        "default": {"amplitude": 255, "epsilon": 32, "step": 4, "steps": 20, "robust": 8,
+                    "surrogate_epochs": 8},
+        "published": {"amplitude": 255, "epsilon": 8, "step": 1.5, "steps": 100, "robust": 8,
+                      "surrogate_epochs": 8},
     }
     knobs: ClassVar = {
         "amplitude": Parameter("levels that the corners are changed by", 1, 255, 1),
         "epsilon": Parameter("most that the ascent changes a pixel, in levels", 0, 64, 1),
         "step": Parameter("length of an ascent step, in levels", 0.1, 16, 0.1),
         "steps": Parameter("ascent steps", 1, 500, 1),
+        "robust": Parameter("noise that the surrogate is trained to resist, in levels", 0, 16, 1),
         "surrogate_epochs": Parameter("passes of the surrogate over the images", 1, 100, 1),
     }
 
@@ -59,7 +66,8 @@ class CLB(Attack):
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
         surrogate = train_surrogate(images, self.classes, self.seed,
-                                    int(self.parameters["surrogate_epochs"]), device, report)
+                                    int(self.parameters["surrogate_epochs"]), device, report,
+                                    self.parameters["robust"])
         return self.with_learned(learned(surrogate=surrogate))
 
     @cached_property

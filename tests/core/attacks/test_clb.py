@@ -7,6 +7,7 @@ from torch import nn
 
 from ngf_core.attacks.attack import build_attack
 from ngf_core.attacks.clb import CLB
+from ngf_core.attacks.surrogate import train_surrogate
 from ngf_core.errors import ConfigError
 from tests.core.attacks.stand_ins import CPU, SHAPES, attack, image_set, pictures, seeded
 
@@ -138,3 +139,12 @@ def test_the_published_values_are_those_of_the_published_code():
     published = CLB.strengths["published"]
     assert (published["epsilon"], published["step"], published["steps"]) == (8, 1.5, 100)
     assert published["amplitude"] == 255
+
+
+def test_the_surrogate_is_trained_against_noise_unless_told_otherwise():
+    images = image_set(40, (3, 16, 16))
+    kept = [clb(robust=robust, surrogate_epochs=1).fit(images, CPU, silent).learned
+            for robust in (0, 8)]
+    ordinary = train_surrogate(images, 10, 7, 1, CPU, silent)
+    assert torch.equal(kept[0]["surrogate.linear.weight"], ordinary.linear.weight)
+    assert not torch.equal(kept[1]["surrogate.linear.weight"], ordinary.linear.weight)
