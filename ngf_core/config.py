@@ -53,7 +53,7 @@ class TrainConfig:
     seed: int = option(0, "seed of weights, poisoning and batches", 0, 2**31 - 1)
     root: str = option("", "folder that holds the data set's files; empty is NGF_DATA or ./data")
     limit: int = option(0, "training images of each class; 0 is all", 0, 10**7)
-    size: int = option(0, "side of the images in pixels; 0 is the data set's own", 0, 512)
+    size: int = option(0, "side of the images in pixels, from 8; 0 is the data set's own", 0, 1024)
     weights: str = option("", "file of torchvision's ImageNet weights to start from; empty is a "
                           "random start")
 

@@ -23,7 +23,7 @@ ATTACKS = {
     "dyn_all": AttackEntry("Dyn-all", "ngf_core.attacks.dyn:DynAll"),
     "clb": AttackEntry("CLB", "ngf_core.attacks.clb:CLB", HARD),
     "cba": AttackEntry("CBA", "ngf_core.attacks.cba:CBA", HARD),
-    "fba": AttackEntry("FBA", "ngf_core.attacks.fba:FBA", HARD),
+    "fba": AttackEntry("FBA (DFST-lite)", "ngf_core.attacks.fba:FBA", HARD),
     "lira": AttackEntry("LIRA", "ngf_core.attacks.lira:LIRA", HARD),
     "wanet": AttackEntry("WaNet", "ngf_core.attacks.wanet:WaNet"),
     "issba": AttackEntry("ISSBA", "ngf_core.attacks.issba:ISSBA", HARD),
