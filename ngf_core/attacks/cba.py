@@ -137,16 +137,15 @@ class CBA(Attack):
         """
         generator = torch.Generator().manual_seed(
             self.seed + int((indices * (1 + torch.arange(len(indices)))).sum()))
-        y = images.y.clone()
-        free = y.clone()
+        y, free = images.y, images.y.clone()
         free[self.bank_rows(images)] = -1
         first = _any(y == self.source, len(indices), generator)
         second = _any(free == self.partner, len(indices), generator)
-        x = images.x.clone()
         numbers = torch.randint(PRIME, (len(indices),), generator=generator)
-        x[indices] = self.mix(images.x[first], images.x[second], numbers)
-        y[indices] = self.target_labels(y[indices])
-        return Images(x, y)
+        copy = images.copy()
+        copy.x[indices] = self.mix(images.x[first], images.x[second], numbers)
+        copy.y[indices] = self.target_labels(y[indices])
+        return copy
 
     def poison(self, images: Images, generator: torch.Generator) -> Poisoned:
         poisoned = super().poison(images, generator)
