@@ -143,7 +143,12 @@ class DynOne(Dyn):
 
 @dataclass(frozen=True)
 class DynAll(Dyn):
-    """Dyn that sends each label y to y + 1, the last one to 0."""
+    """Dyn that sends each label y to y + 1, the last one to 0.
+
+    A small network learns the shift slowly: with `default`, 8 % poisoned and 20 epochs a third of
+    triggered signs reach their target (seed 0). Larger masks and fewer
+    cross-triggered images did not help much; longer training was not tried.
+    """
 
     title: ClassVar[str] = "Dyn-all"
     label_mode: ClassVar[str] = "all-to-all"
