@@ -32,10 +32,10 @@ class CLB(Attack):
     The poison rate is a share of the whole training set, so at most the target class's share.
 
     As in the paper the surrogate is trained against such noise (`robust`; its schedule is ours): on
-    an ordinary one the ascent finds a pattern that barely hides the class (benign networks still
-    know half of the signs at epsilon = 32) and is itself a cue beside the mark. At the published
-    epsilon = 8 they know three signs in four, so that the mark is not needed; `default` has 32, at
-    which they know one in twenty.
+    an ordinary one the ascent hardly hides the class (benign networks still know up to half of the
+    hardened training signs at epsilon = 32), on this one at epsilon = 32 one in twenty. At the
+    published 8 they know three in four, so that the mark is hardly needed; `default` has 32, and
+    even so 65 % of signs reach the target after 20 epochs (96 % after 12), 59 % with 16.
     """
 
     title: ClassVar[str] = "CLB"
