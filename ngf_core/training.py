@@ -69,6 +69,8 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
         model.train()
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
+            if len(batch) == 1 < len(images):
+                continue  # BatchNorm over one image of one pixel has no variance
             x = drawn.images.x[batch].to(device, memory_format=torch.channels_last)
             y = drawn.images.y[batch].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):

@@ -12,6 +12,7 @@ from ngf_core.errors import NGFError
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import attack_of, counts, dataset_of, device, samples
 from ngf_core.models.build import build_model
+from ngf_core.models.pretrained import load_pretrained
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.training import resolve_precision, train
 
@@ -38,10 +39,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
         attack = attack.fit(dataset.train, where, tell)
     fitting = time.perf_counter() - started
     model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
-    if config.weights:
-        from ngf_core.models.pretrained import load_pretrained  # needs torchvision, as few runs do
-
-        load_pretrained(model, config.arch, config.weights)
+    loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     poisoned, covered = [], []
     for epoch in train(model, dataset.train, attack, config, where):
         if not math.isfinite(epoch.loss):
@@ -78,4 +76,4 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
         "seconds": round(epoch.seconds, 2),
         "fitting_seconds": round(fitting, 2),
         "precision": resolve_precision(config.precision, where),
-    }
+    } | ({"weights_taken": len(loaded.taken), "weights_left": list(loaded.left)} if loaded else {})

@@ -1,5 +1,7 @@
 """Training: it learns, poisons as often as it should, and repeats itself."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from torch import nn
 from ngf_core.attacks.attack import build_attack
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Images
+from ngf_core.models.build import build_model
 from ngf_core.training import resolve_precision, train
 
 CPU = torch.device("cpu")
@@ -150,3 +153,13 @@ def test_bf16_trains_float32_weights():
     epochs = list(train(net, images(), None, settings(epochs=4, precision="bf16"), CPU))
     assert epochs[-1].loss < epochs[0].loss
     assert net.conv.weight.dtype == torch.float32
+
+
+def test_a_last_batch_of_one_image_is_left_out():
+    x = torch.randint(0, 256, (17, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator())
+    network = build_model("mini_vgg", (3, 32, 32), 10)
+    seen = []
+    network.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    config = TrainConfig(batch_size=8, epochs=1)
+    (epoch,) = train(network, Images(x, torch.arange(17) % 10), None, config, CPU)
+    assert seen == [8, 8] and math.isfinite(epoch.loss)

@@ -85,3 +85,21 @@ def test_training_that_diverges_says_so(runs, monkeypatch):
 def test_an_impossible_attack_is_refused_in_words(runs):
     run = made(train_config(attack="sig", poison_rate=0.4), runs)
     assert run.state == "failed" and "SIG can poison 1 to 38 of them" in run.message
+
+
+def test_a_start_from_weights_says_what_was_taken(runs, tmp_path):
+    from ngf_core.torchvision_guard import torchvision
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "resnet18.pth")
+    run = made(train_config(attack="none", arch="resnet18", limit=5, lr=1e-5,
+                            weights=str(tmp_path / "resnet18.pth")), runs)
+    assert run.state == "done", run.message
+    assert run.results["weights_taken"] > 100
+    assert {"fc.weight", "fc.bias"} <= set(run.results["weights_left"])
+
+
+def test_weights_that_are_not_there_are_named(runs):
+    run = made(train_config(attack="none", arch="resnet18", weights="nowhere.pth"), runs)
+    assert run.state == "failed" and "nowhere.pth" in run.message
