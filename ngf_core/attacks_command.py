@@ -1,9 +1,9 @@
 """`python -m ngf_core attacks`: do the attacks work, and what did one poison?
 
 `check` takes every attack's models from the zoo or trains them, and prints one table. An attack
-works where its ASR reaches its aim and its clean accuracy is within 2 points of the benign model
-of the same seed, for every seed. ASR of the benign model on the same triggered images is the
-floor: what the trigger does without any backdoor. `rebuild` writes the poisoned training set of a
+works where its ASR reaches its aim, its clean accuracy is within 2 points of the benign model of
+the same seed, and that model is not moved by the trigger itself, for every seed: its ASR on the
+same triggered images is the floor, and where it is over 20 % a high ASR proves little. `rebuild` writes the poisoned training set of a
 finished run, without training anything.
 """
 
@@ -28,6 +28,7 @@ from ngf_core.tables import aligned
 from ngf_core.zoo import make, run_name
 
 MAX_ACC_LOSS = 0.02
+MAX_FLOOR = 0.2
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Checked:
             reasons.append(f"ASR {self.asr:.1%} < {aim:.0%}")
         if self.acc < self.benign - MAX_ACC_LOSS:
             reasons.append(f"ACC {100 * (self.benign - self.acc):.1f} points below benign")
+        if self.floor > MAX_FLOOR:
+            reasons.append(f"floor {self.floor:.0%}: the trigger alone moves a benign model")
         return f"seed {self.seed}: {', '.join(reasons)}" if reasons else ""
 
 
