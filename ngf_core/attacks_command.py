@@ -3,8 +3,8 @@
 `check` takes every attack's models from the zoo or trains them, and prints one table. An attack
 works where its ASR reaches its aim, its clean accuracy is within 2 points of the benign model of
 the same seed, and that model is not moved by the trigger itself, for every seed: its ASR on the
-same triggered images is the floor, and where it is over 20 % a high ASR proves little. `rebuild` writes the poisoned training set of a
-finished run, without training anything.
+same triggered images is the floor, and where it is over 20 % a high ASR proves little. `rebuild`
+writes the poisoned training set of a finished run, without training anything.
 """
 
 import argparse
