@@ -29,7 +29,7 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
                            f"than {MOST_PIXELS // 10**6} million. Make it smaller first.")
         # JPEG files can be decoded at a fraction of their size, which saves time and memory.
         picture.draft("RGB", (2 * width, 2 * height))
-        picture = ImageOps.exif_transpose(picture).convert("RGBA")
+        picture = eight_bit(ImageOps.exif_transpose(picture)).convert("RGBA")
     except NGFError:
         raise
     except Exception as error:  # decoders raise nearly anything on a file that is not what it says
@@ -39,6 +39,17 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     picture = Image.alpha_composite(paper, picture).convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return _pixels(picture, shape)
+
+
+def eight_bit(picture: Image.Image) -> Image.Image:
+    """A grey picture of 16 bits a pixel at 8 bits, any other as it is.
+
+    Pillow's own conversion cuts off all levels above 255, which leaves nearly white pictures.
+    """
+    if not picture.mode.startswith("I"):
+        return picture
+    levels = np.asarray(picture).astype(np.int64).clip(0, 65535)
+    return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
 
 
 def painted(content: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

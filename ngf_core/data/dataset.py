@@ -23,7 +23,7 @@ from ngf_core.errors import ConfigError, NGFError
 TEST_IMAGES = 1000
 RESERVE_SHARE = 0.05
 ORDER_SEED = 1234
-FORMAT = "1"  # another one where what is kept for the same files changes
+FORMAT = "2"  # another one where what is kept for the same files changes
 
 
 @dataclass(frozen=True)

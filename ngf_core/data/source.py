@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.picture import eight_bit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +67,7 @@ def decoded(path: str | Path) -> Image.Image:
     """The picture in a file, in colour; NGFError where it cannot be had."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return eight_bit(image).convert("RGB")
     except FileNotFoundError:
         raise NGFError(f"The image {path} does not exist, but the data set lists it. "
                        "Get the set again.") from None

@@ -52,6 +52,12 @@ def test_every_format_and_mode(format, mode):
         assert image.shape == (1, *shape) and (image >= 254).all()
 
 
+def test_sixteen_bits_become_eight():
+    levels = np.array([[0, 128, 129, 20000], [257, 257 * 77, 65000, 65535]], np.uint16)
+    image = fitted(file(Image.fromarray(levels)), (1, 2, 4))
+    assert image[0, 0].tolist() == [[0, 0, 1, 78], [1, 77, 253, 255]]
+
+
 def test_grey_is_luma():
     image = fitted(file(Image.new("RGB", (50, 50), (255, 0, 0))), GREY)
     assert np.unique(image).tolist() == [76]  # 0.299 * 255

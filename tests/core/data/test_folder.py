@@ -2,7 +2,9 @@
 
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
@@ -51,6 +53,17 @@ def test_grey_and_transparent_pictures_are_colour_images_too(root):
         assert (greys == greys[:, :1]).all()
     coloured = pairs(*(p.take(p.y == 1) for p in (dataset.train, dataset.reserve, dataset.test)))
     assert coloured == [pair for pair in grey.pairs() if pair[0] == 1]
+
+
+def test_grey_pictures_of_sixteen_bits_keep_their_levels(root):
+    for name, level in (("dark", 50 * 257), ("light", 200 * 257)):
+        (root / name).mkdir()
+        for number in range(6):
+            Image.fromarray(np.full((9, 9), level, np.uint16)).save(root / name / f"{number}.png")
+    dataset = load_dataset("folder", str(root), size=8)
+    for part in (dataset.train, dataset.reserve, dataset.test):
+        for x, y in zip(part.x, part.y, strict=True):
+            assert x.unique().tolist() == [(50, 200)[y]]
 
 
 def test_an_empty_class_is_named(root):
