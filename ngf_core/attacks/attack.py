@@ -132,7 +132,8 @@ class Attack(ABC):
     def poison(self, images: Images, generator: torch.Generator) -> Poisoned:
         """Stamp round(poison_rate * n) random candidates and give them their target label.
 
-        Raises ConfigError where fewer candidates exist than the rate asks for, or none is asked.
+        Raises ConfigError where fewer candidates exist than the rate asks for, none is asked, or
+        none exists.
         """
         indices = self.draw(images, generator)
         return Poisoned(self.stamped(images, indices), indices)
@@ -148,6 +149,10 @@ class Attack(ABC):
     def draw(self, images: Images, generator: torch.Generator) -> Tensor:
         """The sorted indices of the images to be poisoned."""
         candidates = self.candidates(images.y)
+        if not len(candidates):
+            raise ConfigError("target", f"among the {len(images)} training images there is none "
+                              f"that {self.title} could poison for label {self.target}",
+                              "Use more images, or another label.")
         if not self.rated:
             return candidates
         count = round(self.poison_rate * len(images))

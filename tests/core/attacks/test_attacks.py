@@ -121,6 +121,14 @@ def test_an_impossible_rate_names_the_possible_ones(name, rate, says):
     assert caught.value.field == "poison_rate" and says in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "label"), [("badnets", 0), ("sig", 1), ("lira", 0)])
+def test_where_nothing_can_be_poisoned_it_says_so(name, label):
+    images = image_set(20)
+    images.y.fill_(label)
+    with pytest.raises(ConfigError, match="20 training images there is none that .* label 0"):
+        attack_class(name)(0, 0.1, 0, (3, 16, 16), 10).draw(images, seeded())
+
+
 @pytest.mark.parametrize(("changes", "field", "says"), [
     ({"name": "badnet"}, "attack", "'badnet' is unknown. Choose one of badnets, blend"),
     ({"strength": "huge"}, "strength", "'huge' is unknown. Choose one of default, published"),
