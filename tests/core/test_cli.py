@@ -213,6 +213,7 @@ def test_a_reader_that_leaves_early_is_no_error(store):
 def test_a_table_for_every_kind_of_result():
     assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc  d"
     text = results_table({"before": {"lambda_max": 130.0, "trace": 364.25}, "samples": 300,
+                          "train_config": {"dataset": "signs", "lr": 0.1},
                           "train": {"acc": {"hits": 0, "n": 0}, "asr": None}})
     assert text.splitlines() == [
         "        λ_max  trace  ACC              ASR",
