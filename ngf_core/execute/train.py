@@ -34,12 +34,13 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     dataset = dataset_of(config)
     attack = attack_of(config, dataset)
     writer.note(device=str(where), data_sha=dataset.sha256)
+    # Before fitting, which may take minutes: a wrong file is told at once.
+    model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
+    loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     started = time.perf_counter()
     if attack is not None:
         attack = attack.fit(dataset.train, where, tell)
     fitting = time.perf_counter() - started
-    model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
-    loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     poisoned, covered = [], []
     for epoch in train(model, dataset.train, attack, config, where):
         if not math.isfinite(epoch.loss):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ngf_core.attacks.control import NONE
+from ngf_core.attacks.troj import TrojOne
 from ngf_core.data.dataset import load_dataset
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import attack_of, counts, load_source
@@ -100,6 +101,7 @@ def test_a_start_from_weights_says_what_was_taken(runs, tmp_path):
     assert {"fc.weight", "fc.bias"} <= set(run.results["weights_left"])
 
 
-def test_weights_that_are_not_there_are_named(runs):
-    run = made(train_config(attack="none", arch="resnet18", weights="nowhere.pth"), runs)
+def test_weights_that_are_not_there_are_named_before_anything_is_learned(runs, monkeypatch):
+    monkeypatch.setattr(TrojOne, "fit", lambda *_: pytest.fail("fitted for nothing"))
+    run = made(train_config(attack="troj_one", arch="resnet18", weights="nowhere.pth"), runs)
     assert run.state == "failed" and "nowhere.pth" in run.message
