@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
 from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.data import DATASETS
 from ngf_core.data.dataset import Dataset, load_dataset
+from ngf_core.data.source import data_folder
 from ngf_core.errors import RunError
 from ngf_core.evaluation import predict
 from ngf_core.metrics import Evaluation
@@ -54,16 +56,29 @@ def dataset_of(config: TrainConfig) -> Dataset:
     return load_dataset(config.dataset, config.root, config.limit, config.size)
 
 
+def dataset_behind(run: Run, train: TrainConfig) -> Dataset:
+    """The images that the model of `run`, trained as `train` says, has seen.
+
+    Raises RunError where the files on disk have changed since: the parts would be cut elsewhere,
+    and training images would stand among the test images.
+    """
+    dataset, seen = dataset_of(train), run.manifest.get("data_sha")
+    if not DATASETS[train.dataset].embedded and seen not in (None, dataset.sha256):
+        raise RunError(f"The images in {data_folder(train.root)} are no longer those that run "
+                       f"{run.id} was made with. Put the old files back, or train again.")
+    return dataset
+
+
 def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
     """The poisoned images of one epoch (the last one) of a finished training run, built again.
 
     From what the attack learned and the recorded indices; nothing is trained. Cover images, which
     only an attacker who controls training makes, are left as they were. Raises RunError where the
-    run is not one of a backdoored model or has no such epoch.
+    run is not one of a backdoored model or has no such epoch, or the images have changed.
     """
     if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
         raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
-    dataset = dataset_of(run.config)
+    dataset = dataset_behind(run, run.config)
     attack = learned_attack(attack_of(run.config, dataset), run)
     epochs = run.arrays("poison")["indices"]
     if not -len(epochs) <= epoch < len(epochs):
@@ -76,7 +91,8 @@ def load_source(run_id: str, store: RunStore) -> Source:
     """The models of a training or purification run, in eval mode on `device()`.
 
     A purification run carries its received model, so its own source may have been deleted; its
-    training config is in the manifest's results. Raises RunError where files are missing.
+    training config is in the manifest's results. Raises RunError where files are missing and where
+    the images on disk have changed.
     """
     run = store.get(run_id)
     config = run.config
@@ -93,7 +109,7 @@ def load_source(run_id: str, store: RunStore) -> Source:
     else:
         raise RunError(f"Run {run.id} is a {run.kind} run and holds no model. "
                        "Name a train or purify run.")
-    dataset = dataset_of(train)
+    dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
     attack = learned_attack(attack_of(train, dataset), run)
     return Source(train, dataset, attack, models, layer)

@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from ngf_core.config import LandscapeConfig, SpectrumConfig
+from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import RunError
-from ngf_core.execute.sources import held_out, load_source
-from tests.core.execute.conftest import made
+from ngf_core.execute.sources import held_out, load_source, poisoned_set
+from tests.core.data.made_up import class_folders, picture, written
+from tests.core.execute.conftest import made, purify_config, train_config
 
 SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2}
 KEYS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher", "products")
@@ -130,6 +132,22 @@ def test_held_out_images_are_test_images_and_victims(runs, backdoored):
 def test_runs_without_a_model_are_no_source(runs, spectrum):
     with pytest.raises(RunError, match="is a spectrum run and holds no model. Name a train or"):
         load_source(spectrum.id, runs)
+
+
+def test_images_that_changed_since_training_are_refused(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    images, folder = written(20, 2, (3, 16, 16), 0), tmp_path / "pictures"
+    class_folders(folder, images, ("one", "two"))
+    run = made(train_config(dataset="folder", root=str(folder), size=16), runs)
+    assert (run.state, run.message) == ("done", "")
+    race = made(purify_config(run, methods=("sgd",), steps=1), runs)
+    picture(images.x[0]).save(folder / "two" / "another.png")
+    load_dataset.cache_clear()
+    for there in (run, race):
+        with pytest.raises(RunError, match=f"images in {folder} are no longer .* train again"):
+            load_source(there.id, runs)
+    with pytest.raises(RunError, match="no longer"):
+        poisoned_set(run)
 
 
 def test_weights_that_do_not_fit_are_named(runs, backdoored, monkeypatch):
