@@ -184,8 +184,9 @@ def markdown(rows: list[list[str]]) -> str:
 def _rebuild(arguments: argparse.Namespace) -> int:
     poisoned = poisoned_set(default_store().get(arguments.run), arguments.epoch)
     try:
-        np.savez_compressed(arguments.out, x=poisoned.images.x.numpy(),
-                            y=poisoned.images.y.numpy(), indices=poisoned.indices.numpy())
+        with open(arguments.out, "wb") as file:  # numpy would add .npz to another name
+            np.savez_compressed(file, x=poisoned.images.x.numpy(), y=poisoned.images.y.numpy(),
+                                indices=poisoned.indices.numpy())
     except OSError as error:
         raise NGFError(f"{arguments.out} cannot be written ({error.strerror}). Give another file "
                        "with --out.") from error

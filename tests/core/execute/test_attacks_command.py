@@ -78,7 +78,7 @@ def test_a_check_takes_what_is_in_the_zoo(tmp_path, capsys, monkeypatch):
 
 def test_rebuild_writes_the_poisoned_set(tmp_path, runs, backdoored, monkeypatch, capsys):
     monkeypatch.setattr(attacks_command, "default_store", lambda: runs)
-    out = tmp_path / "set.npz"
+    out = tmp_path / "set"
     assert run(asked("rebuild", backdoored.id, "--out", str(out))) == 0
     assert "380 images, 30 poisoned" in capsys.readouterr().out
     with np.load(out) as written:
