@@ -13,10 +13,12 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ngf_core import jobs
 from ngf_core.config import CONFIGS, Config, PurifyConfig, TrainConfig, validate
+from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import SOURCES, Run, RunStore, default_store
 from ngf_core.tables import results_table, runs_table
@@ -176,12 +178,20 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     config = cls(**values)
     validate(config)
+    if isinstance(config, TrainConfig):
+        # The run may be purified from another folder than the one we are in.
+        config = dataclasses.replace(config, root=_absolute(config.root),
+                                     weights=_absolute(config.weights))
     if values.get("source") == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
     if isinstance(config, PurifyConfig) and config.layer == PurifyConfig.layer:
         config = dataclasses.replace(config, layer=_usual_layer(config.source, store))
     _refuse_impossible(config, store)
     return config
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
 def _usual_layer(source: str, store: RunStore) -> str:
@@ -199,8 +209,17 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
     Defaults fit every attack and network, and are not checked: that would import torch.
     """
-    if isinstance(config, TrainConfig) and config.attack != "none":
-        if (config.poison_rate, config.target) != (TrainConfig.poison_rate, TrainConfig.target):
+    if isinstance(config, TrainConfig):
+        if not DATASETS[config.dataset].embedded:
+            from ngf_core.data.dataset import find_source
+
+            find_source(config.dataset, config.root)
+        if config.weights and not Path(config.weights).is_file():
+            raise ConfigError("weights", f"there is no file {config.weights}",
+                              "Name a file of ImageNet weights (.pth) as torchvision publishes it.")
+        asked = ("poison_rate", "target", "parameters", "size")
+        if config.attack != "none" and any(
+                getattr(config, name) != getattr(TrainConfig, name) for name in asked):
             from ngf_core.preview import poison_preview
 
             poison_preview(config)

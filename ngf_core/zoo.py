@@ -21,6 +21,7 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.data import DATASETS
+from ngf_core.data.dataset import find_source
 from ngf_core.errors import NGFError, RunError
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import default_layer
@@ -56,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the zoo; 0 when everything is there, 1 where a run failed."""
+    """Build the zoo; 0 when everything is there, 1 where a run failed.
+
+    Raises ConfigError where a data set is not here.
+    """
+    for dataset in arguments.dataset:
+        if not DATASETS[dataset].embedded:
+            find_source(dataset, arguments.root)  # else each of its runs would fail
     store = RunStore(arguments.out)
     store.prepare()
     lock = FileLock(store.root / ".lock")

@@ -224,6 +224,11 @@ def test_a_table_for_every_kind_of_result():
 
 @pytest.mark.parametrize(("line", "says"), [
     ("train --attack sig --poison-rate 0.5", "poison_rate: .* SIG can poison 1 to"),
+    ("train --parameters beta=1", "parameters: BadNets has no parameter 'beta'"),
+    ("train --parameters nonsense --attack fba", "parameters: 'nonsense' does not name"),
+    ("train --size 64", "size: signs has images of 32 pixels only"),
+    ("train --dataset folder --root nowhere", "root: /.*/nowhere does not exist"),
+    ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
     ("purify {source} --layer nope", "layer: this network has no layer 'nope'. Choose one of stem"),
 ])
 def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
@@ -231,6 +236,22 @@ def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
     code, out, err = ngf(line.format(source=source.id), capsys)
     assert (code, out) == (2, "") and re.match(says, err)
     assert [run.id for run in store.list() if not run.shipped] == [source.id]
+
+
+def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+    code, out, err = ngf("train --dataset folder --root pictures --detach", capsys)
+    assert code == 0, err
+    assert store.get(out.strip()).config.root == str(tmp_path / "pictures")
+
+
+def test_a_zoo_of_a_set_that_is_not_here_builds_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NGF_DATA", str(tmp_path / "data"))
+    code, _, err = ngf(f"zoo build --dataset cifar10 --out {tmp_path / 'zoo'}", capsys)
+    assert code == 2 and "CIFAR-10 is not complete" in err and err.count("\n") == 1
+    assert not (tmp_path / "zoo").exists()
 
 
 @pytest.mark.parametrize("line", ["train --epochs 1", "zoo build --out {folder}"])
