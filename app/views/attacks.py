@@ -18,12 +18,13 @@ from app.widgets.quality_tiles import quality_tiles
 from app.widgets.run_name import attack_name, dataset_name, titles
 from app.widgets.trigger_gallery import gallery_table, trigger_gallery
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli import command_line
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
 
 TEXT = sections("attacks")
-CARRIED = ("dataset", "attack", "strength", "parameters", "poison_rate")
+CARRIED = ("dataset", "root", "limit", "size", "attack", "strength", "parameters", "poison_rate")
 STRENGTHS = {"default": "Default", "published": "As published"}
 
 
@@ -94,9 +95,7 @@ def _missing(show: Show, what: str) -> None:
     st.info(TEXT["missing"].format(attack=attack_name(config.attack), learns=what,
                                    dataset=dataset_name(config.dataset)),
             icon=":material/school:")
-    values = f" --parameters {config.parameters}" if config.parameters else ""
-    st.code(f"python -m ngf_core train --dataset {config.dataset} --attack {config.attack} "
-            f"--strength {config.strength}{values}", language="bash", wrap_lines=True)
+    st.code(command_line(config), language="bash", wrap_lines=True)
 
 
 guarded(page)()

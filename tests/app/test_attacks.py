@@ -26,6 +26,7 @@ from ngf_core.models.build import build_model
 from ngf_core.preview import poison_preview
 from ngf_core.runs import Run, RunStore, RunWriter
 from tests.app.stand_ins import address, text_of
+from tests.core.data.made_up import class_folders, written
 
 DIGITS = {"dataset": "digits"}
 SHAPE = (1, 32, 32)
@@ -199,6 +200,21 @@ def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
     assert gone == [("app/views/configure.py", {
         "dataset": "digits", "attack": "blend", "strength": "published",
         "parameters": "alpha=0.1", "poison_rate": "0.05"})]
+
+
+def test_what_is_trained_is_the_folder_that_is_shown(runs, open_page, monkeypatch, tmp_path):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "my pictures"
+    class_folders(folder, written(20, 2, (3, 32, 32), 0), ("one", "two"))
+    trained(runs, dataset="folder", root=str(folder), size=32, attack="none")
+    source = trained(runs, dataset="folder", root=str(folder), size=32)
+    gone = []
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: gone.append(
+        dict(query_params)))
+    app = open_page("attacks", dataset="folder")
+    app.button(key="train_this").click().run()
+    assert source.config.root and gone == [
+        {"dataset": "folder", "root": str(folder), "size": "32"}]
 
 
 def test_a_model_that_cannot_be_read_is_a_sentence(models, open_page):
