@@ -36,7 +36,7 @@ class Plane(nn.Module):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_mark_is_a_checkerboard_mirrored_into_four_corners(shape):
     x = pictures(3, shape)
-    stamped = attack("clb", shape).trigger(x)
+    stamped = attack("clb", shape, strength="published").trigger(x)
     corner = [[0, 0, 255], [0, 255, 0], [255, 0, 255]]
     expected = x.clone()
     for i in range(3):
@@ -47,8 +47,17 @@ def test_the_mark_is_a_checkerboard_mirrored_into_four_corners(shape):
     assert torch.equal(stamped, expected)
 
 
+def test_a_larger_mark_is_the_same_board_enlarged():
+    small, large = clb(side=3), clb(side=6)
+    assert torch.equal(large.board, small.board.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    x = pictures(2, (3, 16, 16))
+    changed = (large.trigger(x) != x).any(0).any(0)
+    assert not changed[6:-6].any() and not changed[:, 6:-6].any()
+    assert changed[:6, :6].all() and changed[-6:, -6:].all()
+
+
 def test_a_faint_mark_is_added_and_clipped_and_never_wraps():
-    a = clb(amplitude=64)
+    a = clb(amplitude=64, side=3)
     for level in (0, 30, 128, 250, 255):
         x = torch.full((1, 3, 16, 16), level, dtype=torch.uint8)
         corner = a.trigger(x)[0, 0, -3:, -3:].tolist()
@@ -96,13 +105,13 @@ def test_hard_images_are_near_and_cost_the_surrogate_more(epsilon):
 
 def test_poisoned_images_are_hard_and_marked_while_triggered_ones_are_marked_only():
     images, a = image_set(200), attack("clb", (3, 16, 16), poison_rate=0.1)
-    epsilon = CLB.strengths["default"]["epsilon"]
+    epsilon, side = a.parameters["epsilon"], int(a.parameters["side"])
     indices = a.draw(images, seeded())
     stamped = a.stamped(images, indices)
     assert torch.equal(stamped.y, images.y) and set(images.y[indices].tolist()) == {3}
     poisoned, triggered = stamped.x[indices], a.trigger(images.x[indices])
     mark = torch.ones(16, 16, dtype=torch.bool)
-    mark[3:-3], mark[:, 3:-3] = False, False
+    mark[side:-side], mark[:, side:-side] = False, False
     assert torch.equal(poisoned[..., mark], triggered[..., mark])
     assert torch.equal(triggered[..., ~mark], images.x[indices][..., ~mark])
     off = (poisoned.int() - triggered.int()).abs()[..., ~mark]
@@ -138,7 +147,7 @@ def test_no_image_is_hardened_where_none_is_named():
 def test_the_published_values_are_those_of_the_published_code():
     published = CLB.strengths["published"]
     assert (published["epsilon"], published["step"], published["steps"]) == (8, 1.5, 100)
-    assert published["amplitude"] == 255
+    assert (published["amplitude"], published["side"]) == (255, 3)
 
 
 def test_the_surrogate_is_trained_against_noise_unless_told_otherwise():
