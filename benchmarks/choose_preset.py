@@ -32,7 +32,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.environment import environment
-from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
@@ -44,6 +43,7 @@ from ngf_core.runs import RunStore, default_store
 JUDGING = 50
 DRAWS = 8
 OUT = Path(__file__).parent / "results" / "preset.json"
+JUDGED = ("badnets", "blend", "sig", "wanet")
 LAYERS = ("blocks.2.conv1", "linear")
 STEP_SIZES = ((0.1, 0.3), (0.1, 1.0), (1.0, 1.0))  # damping, KL bound
 RATES = {"sgd": (0.003, 0.01, 0.03), "finetune": (0.001, 0.003)}
@@ -78,11 +78,11 @@ def _judged(model: nn.Module, images: Images, config: PurifyConfig) -> dict[str,
 def compare(method: str, candidates: list[PurifyConfig], runs: Path, pool: ProcessPoolExecutor
             ) -> list[dict[str, Any]]:
     """Every candidate's mean over the four models, the best first."""
-    jobs = [replace(c, source=f"signs-{attack}-s0-train") for c in candidates for attack in ATTACKS]
+    jobs = [replace(c, source=f"signs-{attack}-s0-train") for c in candidates for attack in JUDGED]
     judged = list(pool.map(judge, [method] * len(jobs), jobs, [runs] * len(jobs)))
     rows = []
     for i, candidate in enumerate(candidates):
-        mine = judged[i * len(ATTACKS):(i + 1) * len(ATTACKS)]
+        mine = judged[i * len(JUDGED):(i + 1) * len(JUDGED)]
         means = {key: sum(j[key] for j in mine) / len(mine) for key in mine[0]}
         rows.append({"method": method} | {f: getattr(candidate, f) for f in FIELDS} | means)
         print(rows[-1], flush=True)
