@@ -25,7 +25,7 @@ from ngf_core.models import ARCHITECTURES
 from ngf_core.quality import quality
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.tables import aligned
-from ngf_core.zoo import make, run_name
+from ngf_core.zoo import is_current, make, run_name
 
 MAX_ACC_LOSS = 0.02
 MAX_FLOOR = 0.2
@@ -82,7 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          "models that are not in the zoo (default: %(default)s)")
     checker.add_argument("--save", type=Path, help="folder for attacks.json and attacks.md")
     builder = actions.add_parser("rebuild", help="write the poisoned training set of a run",
-                                 description="Write x, y and the poisoned indices as one .npz.")
+                                 description="Write x, y and the poisoned indices as one .npz. "
+                                 "Images that an attack changes without poisoning them (WaNet's "
+                                 "noise images, cross-triggered ones) are left clean.")
     builder.add_argument("run", metavar="RUN", help="a finished train run with an attack")
     builder.add_argument("--epoch", type=int, default=-1, help="which epoch's set, from 0, for "
                          "attacks that draw anew (default: the last)")
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _rebuild(arguments)
     checked = []
     for attack in arguments.attack:
-        for seed in arguments.seed:
+        for seed in dict.fromkeys(arguments.seed):
             config = TrainConfig(dataset=arguments.dataset, arch=arguments.arch, attack=attack,
                                  seed=seed, epochs=arguments.epochs)
             checked.append(check(config, arguments.out))
@@ -135,7 +137,7 @@ def _trained(config: TrainConfig, out: Path) -> tuple[Run, RunStore]:
     shipped = default_store()
     try:
         there = shipped.get(name)
-        if there.state == "done" and there.config == config:
+        if there.state == "done" and there.config == config and is_current(there):
             return there, shipped
     except NGFError:
         pass  # not in the zoo

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import attack_class, changes_from
 from ngf_core.config import (
     Config,
     LandscapeConfig,
@@ -101,13 +102,21 @@ def run_name(train: TrainConfig) -> str:
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:
-    """The finished run of that id and config: the one that is there, or a new one made here."""
+    """The finished run of that id and config: the one that is there, or a new one made here.
+
+    A training whose strength meant other parameters is made anew. Raises RunError where a finished
+    run of that id has another config, since somebody may want it.
+    """
     try:
         there = store.get(run_id)
-        if there.state == "done" and there.config == config:
-            return there
     except NGFError:
-        pass  # absent or broken: made anew
+        there = None  # absent or broken: made anew
+    if there is not None and there.state == "done":
+        if there.config != config:
+            raise RunError(f"{there.path} is a finished run with other settings. Delete it, or "
+                           "give another folder with --out.")
+        if is_current(there):
+            return there
     shutil.rmtree(store.root / run_id, ignore_errors=True)
     made = store.create(config, run_id)
     print(f"{run_id} ...", end=" ", flush=True)
@@ -118,6 +127,15 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
     if made.state != "done":
         print(made.message, file=sys.stderr)
     return made
+
+
+def is_current(there: Run) -> bool:
+    """Whether the attack's strength still means the parameters that a training run had."""
+    config, had = there.config, there.results.get("parameters")
+    if not isinstance(config, TrainConfig) or not had:
+        return True
+    means = attack_class(config.attack).strengths[config.strength]
+    return had == means | changes_from(config.parameters)
 
 
 def summary(made: Run) -> str:

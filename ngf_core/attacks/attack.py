@@ -19,7 +19,10 @@ PART = 500  # images stamped at a time, so that a large set never stands in memo
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a trigger: what it does, and the values that make sense."""
+    """One parameter of a trigger: what it does, and the values that make sense.
+
+    Where `step` is an int only whole numbers make sense.
+    """
 
     help: str
     low: float
@@ -73,6 +76,9 @@ class Attack(ABC):
             if not knob.low <= value <= knob.high:
                 raise ConfigError("parameters", f"{name} = {value:g} is out of range",
                                   f"Use a number from {knob.low:g} to {knob.high:g}.")
+            if isinstance(knob.step, int) and value != int(value):
+                raise ConfigError("parameters", f"{name} = {value:g} is no whole number",
+                                  f"Use a whole number from {knob.low:g} to {knob.high:g}.")
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -185,6 +191,8 @@ def changes_from(text: str) -> dict[str, float]:
     changes = {}
     for part in text.replace(" ", "").split(",") if text.strip() else ():
         name, _, value = part.partition("=")
+        if name in changes:
+            raise ConfigError("parameters", f"{name} is given twice", "Give it once.")
         try:
             changes[name] = float(value)
         except ValueError:

@@ -97,6 +97,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             "stopped": racer.stopped}
     return results | {"clean_images": len(clean), "layer": config.layer,
                       "train_config": asdict(source.train),
+                      "parameters": source.attack.parameters if source.attack else {},
                       "class_names": list(source.dataset.class_names)}
 
 

@@ -1,6 +1,6 @@
 """A finished run brought back to life: its data, attack and models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,19 @@ def learned_attack(attack: Attack | None, run: Run) -> Attack | None:
     return attack.with_learned(run.tensors("attack"))
 
 
+def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
+    """The attack as it was in `run`: its parameters and what it learned.
+
+    The parameters come from the run where it has them, so that a strength which means something
+    else today does not change what an old run did.
+    """
+    attack = attack_of(train, dataset)
+    if attack is None:
+        return None
+    return learned_attack(replace(attack, changes=run.results.get("parameters", attack.changes)),
+                          run)
+
+
 def dataset_of(config: TrainConfig) -> Dataset:
     """The images that a training run asks for."""
     return load_dataset(config.dataset, config.root, config.limit, config.size)
@@ -79,7 +92,7 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
     if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
         raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
     dataset = dataset_behind(run, run.config)
-    attack = learned_attack(attack_of(run.config, dataset), run)
+    attack = attack_in(run, run.config, dataset)
     epochs = run.arrays("poison")["indices"]
     if not -len(epochs) <= epoch < len(epochs):
         raise RunError(f"Run {run.id} has {len(epochs)} poisoned sets; there is no number {epoch}.")
@@ -111,7 +124,7 @@ def load_source(run_id: str, store: RunStore) -> Source:
                        "Name a train or purify run.")
     dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
-    attack = learned_attack(attack_of(train, dataset), run)
+    attack = attack_in(run, train, dataset)
     return Source(train, dataset, attack, models, layer)
 
 

@@ -70,6 +70,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
             writer.tensors("attack", attack.learned)
     return {
         "train": counts(evaluation),
+        "parameters": attack.parameters if attack else {},
         "poisoned": len(poisoned[0]) if poisoned else 0,
         "poison_rate": len(poisoned[0]) / len(dataset.train) if poisoned else 0.0,
         "train_images": len(dataset.train),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ngf_core import zoo
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.data.dataset import load_dataset
@@ -88,8 +89,33 @@ def test_changed_parameters_reach_the_trigger(runs):
     ("alpha", "'alpha' does not name a parameter and a number. Write them as alpha=0.5,k=3"),
     ("alpha=x", "'alpha=x' does not name a parameter"),
     ("alpha=nan", "alpha = nan is out of range"),
+    ("alpha=0.1,alpha=0.2", "alpha is given twice. Give it once"),
 ])
 def test_parameters_that_cannot_be(text, says):
     with pytest.raises(ConfigError) as caught:
         attack_of(train_config(attack="badnets", parameters=text), load_dataset("signs"))
     assert caught.value.field == "parameters" and says in str(caught.value)
+
+
+def test_an_old_run_keeps_the_parameters_it_had(runs, backdoored, monkeypatch):
+    from ngf_core.attacks.badnets import BadNets
+
+    assert backdoored.results["parameters"] == {"alpha": 0.7}
+    before = load_source(backdoored.id, runs).attack
+    monkeypatch.setattr(BadNets, "strengths", {"default": {"alpha": 1.0},
+                                               "published": {"alpha": 0.1}})
+    after = load_source(backdoored.id, runs).attack
+    assert after.parameters == before.parameters == {"alpha": 0.7}
+    assert not zoo.is_current(backdoored)
+
+
+def test_a_finished_run_is_not_thrown_away(runs, backdoored, benign):
+    assert zoo.make(runs, backdoored.id, backdoored.config).manifest == backdoored.manifest
+    with pytest.raises(RunError, match="is a finished run with other settings. Delete it, or give"):
+        zoo.make(runs, backdoored.id, benign.config)
+    assert runs.get(backdoored.id).state == "done"
+
+
+def test_a_part_of_a_step_is_refused():
+    with pytest.raises(ConfigError, match="k = 2.5 is no whole number. Use a whole number from 2"):
+        attack_of(train_config(attack="wanet", parameters="k=2.5"), load_dataset("signs"))
