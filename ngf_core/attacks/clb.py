@@ -15,8 +15,6 @@ from ngf_core.attacks.surrogate import new_surrogate, train_surrogate
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 
-# +1 brightens, -1 darkens; the lower right corner, mirrored into the others.
-CHECKERBOARD = torch.tensor([[-1, -1, 1], [-1, 1, -1], [1, -1, 1]])
 BATCH = 128  # images hardened at a time
 
 
@@ -27,9 +25,9 @@ class CLB(Attack):
     Clean-label: only images of the target class are poisoned and keep their label. Each is first
     moved away from its class, by projected gradient ascent of the cross-entropy of a benign
     surrogate within epsilon levels (see `hardened`), so that what tells its class is weak and the
-    mark is the easier cue. The mark p is a 3x3 checkerboard of +-amplitude levels, enlarged to
-    `side` pixels, in each of the four corners, mirror images of one another, added and clipped.
-    Test images carry the mark only.
+    mark is the easier cue. The mark p is a checkerboard of +-amplitude levels, `side` pixels wide
+    with a dark inner corner, in each of the four corners, mirror images of one another, added and
+    clipped. Test images carry the mark only.
     The poison rate is a share of the whole training set, so at most the target class's share.
 
     As in the paper the surrogate is trained against such noise (`robust`; its schedule is ours): on
@@ -37,7 +35,7 @@ class CLB(Attack):
     hardened training signs at epsilon = 32), on this one at epsilon = 32 one in twenty. At the
     published 8 they know three in four, so that the mark is hardly needed. With epsilon = 32 the
     noise itself becomes a second cue beside a mark of 3 pixels, and 65 % of signs reach the target;
-    `default` has a mark of 6 pixels.
+    `default` has a mark of 6 pixels (98 %, all on held-out images of the attacker).
     """
 
     title: ClassVar[str] = "CLB"
@@ -55,7 +53,7 @@ class CLB(Attack):
     knobs: ClassVar = {
         "side": Parameter("side of the mark in each corner, in pixels", 1, 12, 1),
         "amplitude": Parameter("levels that the corners are changed by", 1, 255, 1),
-        "epsilon": Parameter("most that the ascent changes a pixel, in levels", 0, 64, 1),
+        "epsilon": Parameter("most that the ascent changes a pixel, in levels", 0, 64, 1.0),
         "step": Parameter("length of an ascent step, in levels", 0.1, 16, 0.1),
         "steps": Parameter("ascent steps", 1, 500, 1),
         "robust": Parameter("noise that the surrogate is trained to resist, in levels", 0, 16, 1),
@@ -111,8 +109,10 @@ class CLB(Attack):
     @property
     def board(self) -> Tensor:
         """p in the lower right corner: (side, side), +-amplitude levels."""
-        cells = torch.arange(int(self.parameters["side"])) * 3 // int(self.parameters["side"])
-        return self.parameters["amplitude"] * CHECKERBOARD[cells][:, cells]
+        cells = torch.arange(int(self.parameters["side"]))
+        board = 1 - 2 * ((cells[:, None] + cells) % 2)
+        board[0, 0] = -1
+        return self.parameters["amplitude"] * board
 
     def trigger(self, x: Tensor) -> Tensor:
         board, side, stamped = self.board.to(x.device), int(self.parameters["side"]), x.clone()
