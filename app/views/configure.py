@@ -62,7 +62,8 @@ def _form(shown: Run | None) -> None:
             _train(config, shown)
     except ConfigError as error:
         form.blame(error)
-        missing_data(config)
+        with right:
+            missing_data(config)
 
 
 def _fields(form: ConfigForm) -> None:
