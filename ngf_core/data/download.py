@@ -46,6 +46,10 @@ def download(name: str, root: str = "", report: Report | None = None) -> Path:
     archives, fetch = FETCHERS[name]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("root", f"{folder} cannot hold a data set ({error.strerror})",
+                          "Name a folder that can be written.") from error
+    try:
         _check_room(folder, entry.download_bytes)
         with _watched(folder, archives, entry.download_bytes, report):
             fetch(folder)
