@@ -116,4 +116,4 @@ def test_a_stream_goes_to_its_file_in_one_piece(tmp_path):
 def test_a_place_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ConfigError, match="file cannot hold a data set .* Name a folder that can"):
-        download("mnist", str(tmp_path / "file"))
+        download.download("mnist", str(tmp_path / "file"))
