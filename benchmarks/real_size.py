@@ -4,9 +4,9 @@
     python -m benchmarks.real_size --full             # the zoo's full training: for a GPU
 
 BadNets on `signs`: poison, train, race NGF against one-layer SGD on the last block's first
-convolution (2.4 million weights, all 237 clean images a step), and measure the Hessian and Fisher
-spectra of the three models. Without --full the training has `--limit` images of each class and two
-epochs, so its ACC and ASR mean nothing; what is shown is that every part runs at this size, and how
+convolution (2.4 million weights, all 250 clean images a step), and measure the Hessian and Fisher
+spectra of the three models. Without --full the training has one epoch, so its ACC and ASR mean
+nothing; what is shown is that every part runs at this size, and how
 long a step takes. Each part is a run made by the worker's code; peak memory is the process's own.
 
 Writes benchmarks/results/real_size.json with the environment.
@@ -17,6 +17,7 @@ import json
 import resource
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from benchmarks.environment import environment
@@ -33,11 +34,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="train on all images for 20 epochs")
-    parser.add_argument("--limit", type=int, default=60, help="images a class (default: 60)")
+    parser.add_argument("--limit", type=int, default=0, help="images a class (default: all)")
     parser.add_argument("--steps", type=int, default=4, help="purification steps (default: 4)")
     arguments = parser.parse_args()
     train = (TrainConfig(arch=ARCH) if arguments.full else
-             TrainConfig(arch=ARCH, epochs=2, limit=arguments.limit))
+             TrainConfig(arch=ARCH, epochs=1, limit=arguments.limit))
     steps = PurifyConfig.steps if arguments.full else arguments.steps
     root = Path(tempfile.mkdtemp())
     try:
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def measure(store: RunStore, train: TrainConfig, steps: int) -> dict[str, object]:
-    """Make the three runs and read their seconds; each `seconds_per_...` is of one thread pool."""
+    """Make the three runs and read their seconds and the process's peak memory."""
     store.prepare()
     trained = _made(store, "real-train", train)
     images = trained.results["train_images"]
@@ -88,8 +89,6 @@ def _made(store: RunStore, run_id: str, config: object) -> Run:
 
 
 def _wall(run: Run) -> float:
-    from datetime import datetime
-
     ends = (datetime.fromisoformat(run.manifest[key]) for key in ("started", "finished"))
     started, finished = ends
     return (finished - started).total_seconds()
