@@ -182,6 +182,20 @@ def test_training_steps_lower_the_loss(arch):
     assert losses[-1] < 0.98 * losses[0]
 
 
+@pytest.mark.parametrize("arch", HEAVY)
+def test_a_training_step_of_a_heavy_network_lowers_the_loss(arch):
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randint(0, 256, (4, *COLOUR), dtype=torch.uint8, generator=generator)
+    y = torch.arange(4)
+    model = build_model(arch, COLOUR, 10, seed=1).train()
+    optimiser = torch.optim.SGD(model.parameters(), 1e-3)
+    before = nn.functional.cross_entropy(model(x), y)
+    before.backward()
+    optimiser.step()
+    with torch.no_grad():
+        assert nn.functional.cross_entropy(model(x), y) < before
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_convolution_and_linear_layer_can_be_tuned(arch):
     model = on_meta(arch)
