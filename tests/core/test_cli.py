@@ -188,7 +188,9 @@ def test_delete_and_restart(capsys, store):
 
 def test_ctrl_c_cancels_the_run_and_only_it(store):
     """In a terminal of its own: one rewritten line, then Ctrl-C."""
-    code = ("import sys; from ngf_core import jobs, cli; "
+    code = ("import signal, sys; from ngf_core import jobs, cli; "
+            # A test run in the background inherits that Ctrl-C is ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "jobs.WORKER = (sys.executable, '-m', 'tests.core.fake_worker'); "
             f"raise SystemExit(cli.main(['train', '--seed', '{fake.SLOW}', '--epochs', '400']))")
     ours, theirs = pty.openpty()
