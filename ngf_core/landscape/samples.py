@@ -1,0 +1,67 @@
+"""The images that losses are measured on, checked, and handed out chunk by chunk."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ngf_core.errors import ConfigError
+
+Batches = Mapping[str, tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """One named data set: inputs (n, ...), as they were given, and labels (n,) int64."""
+
+    name: str
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def chunks(self, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of `size` samples on `device`; images channels-last.
+
+        Converted here, a chunk at a time, so that the whole set never stands in memory twice.
+        """
+        for x, y in zip(self.inputs.split(size), self.labels.split(size), strict=True):
+            x = x.to(device)
+            if x.dim() == 4:
+                x = x.contiguous(memory_format=torch.channels_last)
+            yield x, y.to(device)
+
+
+def check_batches(batches: Batches) -> list[Samples]:
+    """The data sets of name -> (inputs (n, ...), labels (n,) of whole numbers).
+
+    Raises ConfigError where none is named, one is empty, or labels are no class numbers.
+    """
+    if not batches:
+        raise ConfigError("batches", "no data set is named",
+                          'Give at least one, as {"clean": (inputs, labels)}.')
+    return [_check(name, *batch) for name, batch in batches.items()]
+
+
+def check_classes(labels: Tensor, logits: Tensor) -> None:
+    """Raise ConfigError where a label is no class of the model with outputs `logits` (n, C)."""
+    if int(labels.max()) >= logits.shape[1]:
+        raise ConfigError("batches", f"a label is {int(labels.max())}, but the model has "
+                          f"{logits.shape[1]} classes", "Give labels of the model's classes.")
+
+
+def _check(name: str, inputs: Tensor, labels: Tensor) -> Samples:
+    if len(inputs) == 0:
+        raise ConfigError("batches", f"the data set {name!r} is empty",
+                          "Give it at least one image.")
+    if labels.dim() != 1 or labels.is_floating_point() or len(labels) != len(inputs):
+        raise ConfigError("batches", f"the data set {name!r} has {len(inputs)} inputs and labels "
+                          f"of shape {tuple(labels.shape)} and type {labels.dtype}",
+                          "Give one whole-number label for each input.")
+    # cross_entropy leaves out the label -100 without a word.
+    if int(labels.min()) < 0:
+        raise ConfigError("batches", f"the data set {name!r} has the label {int(labels.min())}",
+                          "Labels count from 0.")
+    return Samples(name, inputs.detach(), labels.detach().to(torch.int64))
