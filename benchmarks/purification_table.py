@@ -104,7 +104,7 @@ def _sharpness(model: nn.Module, dataset: Any, root: Path) -> dict[str, float]:
     if kept.exists():
         return json.loads(kept.read_text())
     x, y = held_out(dataset, None, SAMPLES, 0, device())["clean"]
-    operator = HessianOperator(model, x, y)
+    operator = HessianOperator(model, (x, y))
     generator = torch.Generator().manual_seed(0)
     top = top_eigenvalues(operator, 1, 100, 1e-3, generator, check=False)
     total = trace(operator, PROBES, generator, top.vectors)

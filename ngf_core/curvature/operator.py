@@ -16,6 +16,7 @@ class SymmetricOperator(Protocol):
 
     size: int
     dtype: torch.dtype
+    device: torch.device
 
     def matvec(self, v: Tensor) -> Tensor:
         """The matrix times `v`, both of shape (P,)."""

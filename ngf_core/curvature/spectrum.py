@@ -50,7 +50,7 @@ def measure_spectrum(model: nn.Module, inputs: Tensor, targets: Tensor, k: int =
     check_count("probes", probes, 1)
     check_count("steps", steps, 1)
     check_count("trace_probes", trace_probes, 2)
-    operator = HessianOperator(model, inputs, targets, parameters, dtype)
+    operator = HessianOperator(model, (inputs, targets), parameters=parameters, dtype=dtype)
     check_count("k", k, 1, operator.size)
     generator = torch.Generator().manual_seed(seed)
     planned = [min(steps, operator.size)] * probes + [steps // 4, k + trace_probes]

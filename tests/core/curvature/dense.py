@@ -46,6 +46,10 @@ class Matrix:
     def dtype(self) -> torch.dtype:
         return self.entries.dtype
 
+    @property
+    def device(self) -> torch.device:
+        return self.entries.device
+
     def matvec(self, v: Tensor) -> Tensor:
         self.products += 1
         return self.entries @ v

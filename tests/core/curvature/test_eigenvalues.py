@@ -103,7 +103,7 @@ def test_uniform_predictions_have_the_closed_form_of_softmax():
     x = torch.randn(30, 3, generator=seeded(0), dtype=torch.float64)
     model = nn.Linear(3, 4, bias=False).double()
     nn.init.zeros_(model.weight)
-    operator = HessianOperator(model, x, torch.arange(30) % 4, dtype=torch.float64)
+    operator = HessianOperator(model, (x, torch.arange(30) % 4), dtype=torch.float64)
     pairs = top_eigenvalues(operator, 9, generator=seeded(0), tolerance=1e-9)
     expected = descending(x.T @ x / 30 / 4).repeat_interleave(3)
     assert torch.allclose(pairs.values, expected, rtol=1e-8)
@@ -112,7 +112,7 @@ def test_uniform_predictions_have_the_closed_form_of_softmax():
 @pytest.mark.parametrize("name", MODELS)
 def test_networks(name):
     model, x, y = case(name)
-    pairs = top_eigenvalues(HessianOperator(model, x, y), 4, tolerance=1e-4, generator=seeded(0))
+    pairs = top_eigenvalues(HessianOperator(model, (x, y)), 4, tolerance=1e-4, generator=seeded(0))
     truth = descending(dense_hessian(model, x, y))
     assert torch.allclose(pairs.values, truth[:4], rtol=1e-3, atol=1e-4 * truth[0].item())
 

@@ -30,7 +30,7 @@ def test_the_first_run_goes_on_until_the_eigenvalues_have_converged():
     short = measure_spectrum(model, x, y, k=3, probes=1, steps=2, trace_probes=2)
     assert short.converged.all()
     assert torch.allclose(short.eigenvalues, descending(dense_hessian(model, x, y))[:3], rtol=0.01)
-    two_steps = spectral_density(HessianOperator(model, x, y), 1, 2, seeded(0))
+    two_steps = spectral_density(HessianOperator(model, (x, y)), 1, 2, seeded(0))
     assert torch.equal(short.density.values, two_steps.values)
 
 
@@ -71,8 +71,8 @@ def test_nothing_is_left_behind_when_progress_raises(monkeypatch):
     operators = []
 
     class Watched(hessian.HessianOperator):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             operators.append(weakref.ref(self))
 
     monkeypatch.setattr("ngf_core.curvature.spectrum.HessianOperator", Watched)

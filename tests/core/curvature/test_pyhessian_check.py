@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using backward")
 def test_eigenvalues_agree_within_its_tolerance():
     model, x, y = case("linear")
     theirs = pyhessian_eigenvalues(model, x, y, 3, seed=0, tolerance=1e-5, max_steps=500)
-    ours = top_eigenvalues(HessianOperator(model, x, y), 3, generator=seeded(0)).values
+    ours = top_eigenvalues(HessianOperator(model, (x, y)), 3, generator=seeded(0)).values
     assert torch.allclose(theirs, ours, rtol=1e-2)
     assert torch.allclose(ours, descending(dense_hessian(model, x, y))[:3], rtol=1e-3)
 

@@ -67,7 +67,7 @@ def test_deflating_everything_is_exact():
 
 def test_a_network():
     model, x, y = case("residual")
-    found = trace(HessianOperator(model, x, y), 100, seeded(0))
+    found = trace(HessianOperator(model, (x, y)), 100, seeded(0))
     truth = dense_hessian(model, x, y).trace()
     assert abs(found.value - truth) < 4 * found.standard_error < 2 * abs(truth)
     assert found.probes == 100

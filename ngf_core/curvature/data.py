@@ -1,0 +1,66 @@
+"""Labelled samples, as two tensors or as batches that need not fit in memory."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from ngf_core.errors import ConfigError
+
+Batch = tuple[Tensor, Tensor]
+Data = Batch | Iterable[Batch]
+
+
+def chunks(data: Data, size: int) -> Iterator[Batch]:
+    """The samples in their order, at most `size` at a time; no chunk spans two batches.
+
+    Raises ConfigError for data that can be read only once or is not made of pairs of tensors.
+    """
+    for inputs, targets in _batches(data):
+        _check(inputs, targets)
+        if len(inputs):
+            yield from zip(inputs.split(size), targets.split(size), strict=True)
+
+
+def as_float(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A copy of the inputs as the model takes them: uint8 images as x / 255, int64 as they are."""
+    if inputs.dtype == torch.int64:
+        return inputs.to(device, copy=True)
+    x = inputs.to(device, dtype, copy=True)
+    return x.div_(255) if inputs.dtype == torch.uint8 else x
+
+
+def fingerprint(inputs: Tensor, targets: Tensor) -> tuple:
+    """What tells one chunk from another without keeping it."""
+    return (*inputs.shape, inputs.sum(dtype=torch.float64).item(),
+            targets.sum(dtype=torch.float64).item())
+
+
+def _batches(data: Data) -> Iterator[Batch]:
+    if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
+        yield data[0], data[1]
+        return
+    if not isinstance(data, Iterable):
+        raise ConfigError("data", f"it is a {type(data).__name__}",
+                          "Give (inputs, targets), or batches of (inputs, targets).")
+    if isinstance(data, Iterator):
+        raise ConfigError("data", "it can be read only once, but every product may read it again",
+                          "Give a list or a DataLoader of (inputs, targets) batches.")
+    for batch in data:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise ConfigError("data", "a batch is not a pair",
+                              "Give batches of (inputs, targets).")
+        yield batch[0], batch[1]
+
+
+def _check(inputs: Tensor, targets: Tensor) -> None:
+    for name, part in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(part, Tensor):
+            raise ConfigError(name, f"they are a {type(part).__name__}", "Give a tensor.")
+    if inputs.dtype not in (torch.uint8, torch.int64) and not inputs.is_floating_point():
+        raise ConfigError("inputs", f"their type is {inputs.dtype}",
+                          "Give uint8 images, floats or int64 indices.")
+    if targets.ndim == 0 or inputs.ndim == 0 or len(targets) != len(inputs):
+        raise ConfigError("targets", f"{targets.dtype} of shape {tuple(targets.shape)} do not "
+                          f"label inputs of shape {tuple(inputs.shape)}",
+                          "Give one target for each input.")

@@ -1,0 +1,67 @@
+"""What the operators ask of a loss: (outputs, targets) -> the mean over the samples."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ngf_core.errors import ConfigError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def is_cross_entropy(loss: Loss) -> bool:
+    return loss is functional.cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
+
+
+def is_squared_error(loss: Loss) -> bool:
+    return loss is functional.mse_loss or isinstance(loss, nn.MSELoss)
+
+
+def private_loss(loss: Loss, dtype: torch.dtype, device: torch.device) -> Loss:
+    """The loss itself, or where it is a module a copy in the operator's dtype."""
+    return copy.deepcopy(loss).to(device, dtype) if isinstance(loss, nn.Module) else loss
+
+
+def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
+    """ConfigError for targets that cross-entropy would misread or leave out without a word."""
+    if not is_cross_entropy(loss):
+        return
+    if outputs.ndim < 2:
+        raise ConfigError("model", f"its outputs have shape {tuple(outputs.shape)}",
+                          "Cross-entropy needs one logit a class, shape (n, classes).")
+    if targets.is_floating_point() and targets.shape == outputs.shape:
+        return
+    labels = outputs[:, 0].shape
+    if targets.is_floating_point() or targets.shape != labels:
+        raise ConfigError("targets", f"{targets.dtype} of shape {tuple(targets.shape)} do not "
+                          f"label outputs of shape {tuple(outputs.shape)}",
+                          f"Give whole numbers of shape {tuple(labels)}.")
+    if targets.min() < 0 or targets.max() >= outputs.shape[1]:
+        raise ConfigError("targets", f"labels run from {targets.min()} to {targets.max()}",
+                          f"This network knows the labels 0 to {outputs.shape[1] - 1}.")
+
+
+def check_mean(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
+    """ConfigError unless the loss of some samples is the mean over its parts, by their sizes.
+
+    A sum, or a mean weighted by class, would change with the way samples are put into batches.
+    """
+    with torch.no_grad():
+        whole = loss(outputs, targets)
+        if not isinstance(whole, Tensor) or whole.ndim != 0:
+            raise ConfigError("loss", "it does not return one number",
+                              "Give a loss that returns the mean over the samples.")
+        if len(outputs) == 1:
+            return
+        first = max(1, len(outputs) // 3)
+        parts = sum(loss(z, y) * len(z) for z, y in zip(
+            outputs.split([first, len(outputs) - first]),
+            targets.split([first, len(outputs) - first]), strict=True)) / len(outputs)
+    if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise ConfigError("loss", f"on {len(outputs)} samples it is {whole:.4g}, but the mean over "
+                          f"its parts is {parts:.4g}",
+                          'Give a plain mean over the samples, such as reduction="mean" without '
+                          "class weights.")

@@ -1,0 +1,66 @@
+"""How many bytes an autograd graph keeps, and how many graphs fit a budget."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from ngf_core.errors import ConfigError
+
+# Bytes that the graphs of one operator may keep, unless the caller says otherwise.
+MEMORY = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class GraphBytes:
+    """The bytes a graph of n samples keeps: fixed + per_sample n."""
+
+    fixed: float
+    per_sample: float
+
+    def of(self, samples: int) -> float:
+        return self.fixed + self.per_sample * samples
+
+    def largest_chunk(self, memory: float, wanted: int) -> int:
+        """As many samples, at most `wanted`, as one graph within `memory` bytes can hold.
+
+        Raises ConfigError if not even one fits.
+        """
+        if self.of(1) > memory:
+            raise ConfigError("memory", f"{memory:.3g} bytes are too few for the graph of one "
+                              f"sample, which keeps {self.of(1):.3g}",
+                              "Allow more, or name fewer parameters.")
+        if self.of(wanted) <= memory:
+            return wanted
+        return int((memory - self.fixed) / self.per_sample)
+
+
+def measure_graph(build: Callable[[int], object], samples: int,
+                  ignored: Iterable[Tensor]) -> GraphBytes:
+    """The bytes kept by the graphs that `build(n)` makes and returns, from n = 1 and `samples`.
+
+    Counts each storage once; those of the `ignored` tensors, the parameters, not at all.
+    """
+    known = {t.untyped_storage().data_ptr() for t in ignored}
+    one = _kept(build, 1, known)
+    if samples == 1:
+        return GraphBytes(0, one)
+    slope = (_kept(build, samples, known) - one) / (samples - 1)
+    return GraphBytes(max(0, one - slope), max(0, slope))
+
+
+def _kept(build: Callable[[int], object], samples: int, known: set[int]) -> int:
+    storages: dict[int, int] = {}
+
+    def pack(saved: Tensor) -> Tensor:
+        storage = saved.untyped_storage()
+        if storage.data_ptr() not in known:
+            storages[storage.data_ptr()] = storage.nbytes()
+        # Detached: an output that its own node keeps would hold the graph alive for ever.
+        return saved.detach()
+
+    with saved_tensors_hooks(pack, lambda saved: saved):
+        graph = build(samples)
+    del graph
+    return sum(storages.values())
