@@ -73,8 +73,11 @@ class Projection(NamedTuple):
     distance: float
 
 
-def random_plane(model: nn.Module, generator: torch.Generator) -> Plane:
+def random_plane(model: nn.Module, generator: torch.Generator, vectors: str = "still") -> Plane:
     """The plane around `model` along two filter-normalised random directions, u drawn first.
+
+    `vectors` says what biases and BatchNorm's weights do, as in `random_direction`; BatchNorm's
+    running statistics stay the model's.
 
     v is independent of u and not made orthogonal to it: that would change the norms of its filters
     after they were set, and the two axes would no longer share one scale. In P dimensions the
@@ -82,8 +85,8 @@ def random_plane(model: nn.Module, generator: torch.Generator) -> Plane:
     `project` does not rely on it. Units: 1 moves each filter by its own norm. Raises NGFError as
     `random_direction` does.
     """
-    return Plane(model_state(model), random_direction(model, generator),
-                 random_direction(model, generator), _parameter_names(model))
+    return Plane(model_state(model), random_direction(model, generator, vectors),
+                 random_direction(model, generator, vectors), parameter_names(model))
 
 
 def model_plane(a: nn.Module, b: nn.Module, c: nn.Module,
@@ -105,9 +108,9 @@ def model_plane(a: nn.Module, b: nn.Module, c: nn.Module,
     models, states = (a, b, c), [model_state(m) for m in (a, b, c)]
     for name, model, state in zip(names, models, states):
         check_same_tensors(state, states[0], f"the model {name!r}", f"the model {names[0]!r}")
-        _check_finite(state, name)
-        _check_fixed_buffers(model, a, name, names[0])
-    parameters = _parameter_names(a)
+        check_finite(state, name)
+        check_fixed_buffers(model, a, name, names[0])
+    parameters = parameter_names(a)
     to_b, to_c = _minus(states[1], states[0]), _minus(states[2], states[0])
     across = _minus(states[2], states[1])
 
@@ -187,14 +190,14 @@ def check_same_tensors(state: State, expected: State, who: str, whom: str) -> No
                            f"{whom}. Choose models of one architecture.")
 
 
-def _check_finite(state: State, who: str) -> None:
+def check_finite(state: State, who: str) -> None:
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise NGFError(f"The model {who!r} holds values that are not finite in {name}. Choose "
                            "a model whose training did not diverge.")
 
 
-def _check_fixed_buffers(model: nn.Module, other: nn.Module, who: str, whom: str) -> None:
+def check_fixed_buffers(model: nn.Module, other: nn.Module, who: str, whom: str) -> None:
     """Whole numbers cannot be interpolated; BatchNorm's batch count alone changes no output."""
     theirs = dict(other.named_buffers())
     for name, buffer in model.named_buffers():
@@ -206,7 +209,7 @@ def _check_fixed_buffers(model: nn.Module, other: nn.Module, who: str, whom: str
                            "share it.")
 
 
-def _parameter_names(model: nn.Module) -> tuple[str, ...]:
+def parameter_names(model: nn.Module) -> tuple[str, ...]:
     return tuple(name for name, _ in model.named_parameters())
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ngf_core.errors import NGFError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape import random_direction
 
 
@@ -90,3 +90,51 @@ def test_weight_that_is_not_finite(make_net):
         net.conv.weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(NGFError, match="conv.weight holds values that are not finite"):
         random_direction(net, seeded(1))
+
+
+CHOICES = ("still", "scaled")
+
+
+@pytest.mark.parametrize("vectors", CHOICES)
+def test_directions_are_not_all_positive(vectors, make_net):
+    """A published package draws from [0, 1): every weight then moves the same way."""
+    direction = random_direction(make_net(0), seeded(1), vectors)
+    numbers = torch.cat([d.flatten() for d in direction.values()])
+    numbers = numbers[numbers != 0]
+    positive = (numbers > 0).double().mean().item()
+    assert abs(positive - 0.5) < 4 * 0.5 / len(numbers) ** 0.5
+
+
+@pytest.mark.parametrize("vectors", CHOICES)
+def test_vectors_never_become_plus_or_minus_themselves(vectors, make_net):
+    """A published package normalises a bias number by number: d_j = +-theta_j exactly."""
+    net = make_net(0)
+    direction = random_direction(net, seeded(1), vectors)
+    for name in ("conv.bias", "norm.weight", "norm.bias", "linear.bias"):
+        theta = net.get_parameter(name).detach()
+        assert (direction[name].abs() != theta.abs()).all()
+
+
+def test_scaled_vectors_are_gaussian_and_as_long_as_the_models(make_net):
+    net = make_net(0)
+    still, scaled = (random_direction(net, seeded(1), v) for v in ("still", "scaled"))
+    for name in ("conv.bias", "norm.weight", "norm.bias", "linear.bias"):
+        theta = net.get_parameter(name).detach()
+        assert scaled[name].norm().item() == pytest.approx(theta.norm().item(), rel=1e-12)
+        assert not still[name].any()
+    for name in ("conv.weight", "linear.weight"):
+        for d, w in zip(scaled[name], net.get_parameter(name)):
+            assert d.norm().item() == pytest.approx(w.norm().item(), rel=1e-12)
+    layer = nn.BatchNorm1d(20000).double()
+    z = random_direction(layer, seeded(3), "scaled")["weight"]
+    assert abs((z**4).mean().item() - 3) < 4 * (96 / 20000) ** 0.5
+
+
+def test_a_vector_of_one_number_has_no_direction_and_stays():
+    layer = nn.Linear(3, 1)
+    assert not random_direction(layer, seeded(1), "scaled")["bias"].any()
+
+
+def test_unknown_choice_for_vectors(make_net):
+    with pytest.raises(ConfigError, match="vectors: 'zero' is unknown. Choose one of still, sca"):
+        random_direction(make_net(0), seeded(1), "zero")

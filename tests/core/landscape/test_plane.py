@@ -139,6 +139,18 @@ def test_random_plane_never_moves_buffers_and_draws_u_before_v(make_net):
             assert torch.equal(axis[name], d)
 
 
+@pytest.mark.parametrize("vectors", ["still", "scaled"])
+def test_running_statistics_are_the_models_everywhere_on_a_random_plane(vectors, make_net):
+    """Published packages add the direction to every tensor of state_dict, statistics included."""
+    net = make_net(0)
+    plane = random_plane(net, seeded(1), vectors)
+    for name in ("norm.running_mean", "norm.running_var"):
+        assert name not in plane.moved
+        assert torch.equal(plane.value(name, 3.0, -2.0), net.get_buffer(name))
+    assert ("norm.weight" in plane.moved and bool(plane.u["norm.weight"].any())) is (
+        vectors == "scaled")
+
+
 def test_same_directions_around_another_model(make_net):
     before, after = make_net(0), make_net(1)
     plane = random_plane(before, seeded(8))

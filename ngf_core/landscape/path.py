@@ -1,0 +1,71 @@
+"""One-dimensional views between models: the chord, and the recorded points of a path."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ngf_core.landscape.evaluator import MEMORY, Progress
+from ngf_core.landscape.plane import (
+    Plane,
+    check_finite,
+    check_fixed_buffers,
+    check_same_tensors,
+    model_state,
+    parameter_names,
+)
+from ngf_core.landscape.samples import Batches
+from ngf_core.landscape.surface import losses_at
+
+
+def chord(a: nn.Module, b: nn.Module, names: tuple[str, str] = ("first", "second")) -> Plane:
+    """The straight line through two models: x = 0 is a, x = 1 is b, with all weights on the way.
+
+    (1 - x) a + x b over parameters and floating-point buffers (Goodfellow, Vinyals, Saxe,
+    "Qualitatively characterizing neural network optimization problems", 2015, arXiv 1412.6544), so
+    both ends are the models with their own BatchNorm statistics; in between these are
+    interpolated, not measured. Beyond the ends no variance falls below the smaller of the two.
+    y moves nothing. `names` are used in messages. Raises NGFError if the architectures differ or a
+    value is not finite.
+    """
+    states = [model_state(model) for model in (a, b)]
+    check_same_tensors(states[1], states[0], f"the model {names[1]!r}", f"the model {names[0]!r}")
+    check_fixed_buffers(b, a, names[1], names[0])
+    for name, state in zip(names, states, strict=True):
+        check_finite(state, name)
+    way = {name: states[1][name].double() - value.double() for name, value in states[0].items()}
+    moved = {name: step for name, step in way.items() if step.any()}
+    floors = {name: torch.minimum(states[0][name].double(), states[1][name].double())
+              for name in moved if name.endswith("running_var")}
+    return Plane(states[0], moved, {}, parameter_names(a), floors)
+
+
+def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batches: Batches,
+                progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
+    """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
+
+    states: name -> tensor; what a state does not name is as in `model`. `progress(done, total)` is
+    called after each point. Raises NGFError for a name or shape that the model does not have, and
+    what `losses_at` raises.
+    """
+    origin, parameters = model_state(model), parameter_names(model)
+    losses: dict[str, list[Tensor]] = {name: [] for name in batches}
+    for done, state in enumerate(states, 1):
+        here = origin | {n: t.to(origin[n]) if n in origin else t for n, t in state.items()}
+        check_same_tensors(here, origin, "the path", "the model")
+        point = losses_at(model, Plane(here, {}, {}, parameters), [(0.0, 0.0)], batches,
+                          memory=memory)
+        for name, loss in point.items():
+            losses[name].append(loss[0])
+        if progress is not None:
+            progress(done, len(states))
+    return {name: torch.stack(row) for name, row in losses.items()}
+
+
+def arc_length(states: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """The way travelled along straight pieces up to each point, (s,) float64, 0 at the first."""
+    pieces = [torch.zeros((), dtype=torch.float64)]
+    for before, after in zip(states, states[1:], strict=False):
+        pieces.append(sum((after[n].double() - before[n].double()).square().sum().cpu()
+                          for n in before).sqrt())
+    return torch.stack(pieces).cumsum(0)
