@@ -68,6 +68,7 @@ class LossOperator(ABC):
                               "Use torch.float32 or torch.float64.")
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
+        self._check_loss(loss)
         self._model = copy.deepcopy(model).to(dtype).eval()
         self._model.zero_grad(set_to_none=True)
         chosen = choose(self._model, parameters)
@@ -78,6 +79,9 @@ class LossOperator(ABC):
         self._loss = private_loss(loss, dtype, self.device)
         self.products = 0
         self._keep_graphs(data, memory, batch_size or CHUNK.get(self.device.type, CHUNK["cpu"]))
+
+    def _check_loss(self, loss: Loss) -> None:  # noqa: B027 (most matrices take any loss)
+        """Raise ConfigError for a loss that has no such matrix."""
 
     @abstractmethod
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -115,11 +116,12 @@ def conv_bn() -> nn.Module:
 MODELS = {"linear": linear_softmax, "conv_bn": conv_bn, "residual": Residual}
 
 
-def case(name: str, samples: int = 11) -> tuple[nn.Module, Tensor, Tensor]:
-    """A model of MODELS away from special points, in training mode, with inputs and targets."""
+def case(name: str, samples: int = 11, models: dict[str, Callable[[], nn.Module]] = MODELS
+         ) -> tuple[nn.Module, Tensor, Tensor]:
+    """A model of `models` away from special points, in training mode, with inputs and targets."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        model = MODELS[name]()
+        model = models[name]()
         for p in model.parameters():
             p.data += 0.2 * torch.randn_like(p)
         for module in model.modules():
