@@ -33,27 +33,26 @@ def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -
     for a small damping the products too.
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
-    r, parameters = rows.shape
-    # In parts: the rows of a large layer are gigabytes, and a float64 copy would be twice that.
-    trace = sum(float(part.double().square().sum()) for part in rows.split(16))
-    damping = relative_damping * trace / r
+    if relative_damping < FLOAT32_DAMPING:
+        rows = rows.double()
+    in_sample_space = rows.shape[0] < rows.shape[1]
+    gram = (rows @ rows.T if in_sample_space else rows.T @ rows).double()
+    damping = relative_damping * float(gram.trace()) / len(rows)
     if not damping > 0:
         raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model is "
                        "certain of every clean image. Use strong augmentation or another layer.")
-    if relative_damping < FLOAT32_DAMPING:
-        rows = rows.double()
-    if r < parameters:
+    if in_sample_space:
         g = gradient.to(rows.dtype)
-        solved = _solve(rows @ rows.T, damping, rows @ g)
+        solved = _solve(gram, damping, rows @ g)
         direction = (g - rows.T @ solved.to(rows.dtype)) / damping
     else:
-        direction = _solve(rows.T @ rows, damping, gradient)
+        direction = _solve(gram, damping, gradient)
     length = float(gradient.double() @ direction.double())
     return NaturalDirection(direction.to(gradient.dtype), damping, length)
 
 
 def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:
-    matrix = matrix.double()
+    """(matrix + damping I)^-1 right, in float64; `matrix` is used up."""
     matrix.diagonal().add_(damping)
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed or not torch.isfinite(factor).all():

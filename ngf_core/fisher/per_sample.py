@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from ngf_core.errors import ConfigError
 
+# Samples whose patches are held at a time, so that they stay in the processor's cache.
+CHUNK = 8
+
 
 @dataclass(frozen=True)
 class Tapped:
@@ -73,9 +76,9 @@ def per_sample_outer(layer: nn.Module, a: Tensor, dz: Tensor) -> Tensor:
         if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
             raise ConfigError("layer", "a convolution with named or non-zero padding",
                               "Choose one with padding by a number of zeros.")
-        patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-        by_group = (layer.groups, -1)
-        weight = dz.flatten(2).unflatten(1, by_group) @ patches.unflatten(1, by_group).mT
+        weight = a.new_empty(len(a), *layer.weight.shape)
+        for i in range(0, len(a), CHUNK):
+            weight[i : i + CHUNK] = _convolution(layer, a[i : i + CHUNK], dz[i : i + CHUNK])
         bias_grad = dz.sum((2, 3))
     else:
         raise ConfigError("layer", f"a {type(layer).__name__} has no per-sample gradients here",
@@ -83,3 +86,23 @@ def per_sample_outer(layer: nn.Module, a: Tensor, dz: Tensor) -> Tensor:
     if layer.bias is None:
         return weight.flatten(1)  # without the copy that torch.cat would make
     return torch.cat([weight.flatten(1), bias_grad], 1)
+
+
+def _convolution(layer: nn.Conv2d, a: Tensor, dz: Tensor) -> Tensor:
+    """dz U^T for some samples, of the shape (n, *layer.weight.shape).
+
+    The patches U are read off the padded input, channels last, as an overlapping view: the row of
+    a patch is then one stretch of memory, and copying it several times cheaper than `F.unfold`.
+    """
+    n, channels_out, height, width = dz.shape
+    (kh, kw), groups, inner = layer.kernel_size, layer.groups, a.shape[1] // layer.groups
+    (ph, pw), (sh, sw), (dh, dw) = layer.padding, layer.stride, layer.dilation
+    padded = F.pad(a.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
+    image, row, column, one = padded.stride()
+    patches = padded.as_strided(
+        (n, groups, height, width, kh, kw, inner),
+        (image, inner * one, sh * row, sw * column, dh * row, dw * column, one))
+    patches = patches.reshape(n * groups, height * width, kh * kw * inner)
+    by_group = dz.reshape(n * groups, channels_out // groups, height * width)
+    outer = torch.bmm(by_group, patches).view(n, channels_out, kh, kw, inner)
+    return outer.permute(0, 1, 4, 2, 3)

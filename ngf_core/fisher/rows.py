@@ -60,3 +60,18 @@ def fisher_rows(kind: str, tapped: Tapped, y: Tensor, generator: torch.Generator
     if kind == "empirical":
         return empirical_rows(tapped, y)
     return last_layer_rows(tapped) if is_last_layer(tapped) else sampled_rows(tapped, generator)
+
+
+def gradient_and_rows(kind: str, tapped: Tapped, loss: Tensor, y: Tensor,
+                      generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The gradient (P,) of `loss`, the mean cross-entropy at y, and `fisher_rows`.
+
+    The empirical rows come out of the gradient's own backward pass.
+    """
+    wanted = [tapped.output, *tapped.layer.parameters()]
+    output_grad, *parts = torch.autograd.grad(loss, wanted, retain_graph=kind == "true")
+    gradient = torch.cat([part.reshape(-1) for part in parts])
+    if kind == "true":
+        return gradient, fisher_rows(kind, tapped, y, generator)
+    scaled = output_grad * math.sqrt(len(y))  # of loss_i / sqrt(n); that of the mean has 1 / n
+    return gradient, per_sample_outer(tapped.layer, tapped.input, scaled)

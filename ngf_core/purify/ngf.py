@@ -22,7 +22,7 @@ from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 from ngf_core.fisher.natural import natural_direction
 from ngf_core.fisher.per_sample import Tapped, tap
-from ngf_core.fisher.rows import fisher_rows
+from ngf_core.fisher.rows import fisher_rows, gradient_and_rows
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify.purifier import (
     CleanBatches,
@@ -60,9 +60,8 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         with watch:
             before, loss_before = flat(parameters), loss.item()
             worst = loss_before + math.log(tapped.logits.shape[1])
-            gradient = _flat_gradient(loss, parameters)
+            gradient, rows = gradient_and_rows(config.fisher, tapped, loss, y, labels)
             gradient = gradient + config.regulariser * anchor * (before - received)
-            rows = fisher_rows(config.fisher, tapped, y, labels)
             try:
                 natural = natural_direction(rows, gradient, config.damping)
             except NGFError as error:
@@ -106,8 +105,3 @@ def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: 
         rows = fisher_rows(config.fisher, tap(model, layer, part), given, generator)
         total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(given) / len(y)
     return total
-
-
-def _flat_gradient(loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
-    grads = torch.autograd.grad(loss, parameters, retain_graph=True)
-    return torch.cat([g.reshape(-1) for g in grads])
