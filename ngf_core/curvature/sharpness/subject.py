@@ -1,0 +1,198 @@
+"""One model on the images on which its sharpness is read: what every measure asks of it."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp, vmap
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ngf_core.curvature.data import Data, as_float, chunks
+from ngf_core.curvature.eigenvalues import Eigenpairs, top_eigenvalues
+from ngf_core.curvature.hessian import HessianOperator
+from ngf_core.curvature.loss import Loss, private_loss
+from ngf_core.curvature.memory import MEMORY
+from ngf_core.curvature.parameters import choose
+from ngf_core.errors import ConfigError
+
+# Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation want five.
+PAIRS = 5
+CHUNK = 50
+
+
+class Subject:
+    """Loss, slopes and curvatures along directions in weight space, image by image.
+
+    Model, data, loss, parameters, dtype and memory are those of `HessianOperator`; the model is
+    copied and never touched. Derivatives along a direction are taken forward (twice forward for
+    curvature), so they cost one pass without a graph and come out for each image by itself.
+
+    pairs: leading eigenpairs of the Hessian, at least five, where they are known already.
+    on_pass: called after every pass over the images. spent: passes so far, by kind.
+    """
+
+    def __init__(self, model: nn.Module, data: Data, *, loss: Loss = functional.cross_entropy,
+                 parameters: Sequence[str] | None = None, dtype: torch.dtype = torch.float32,
+                 memory: float = MEMORY, batch_size: int = CHUNK, seed: int = 0,
+                 pairs: Eigenpairs | None = None,
+                 on_pass: Callable[[], None] | None = None) -> None:
+        self.dtype, self.data, self.seed = dtype, data, seed
+        self.model = copy.deepcopy(model).to(dtype).eval()
+        chosen = choose(self.model, parameters)
+        self.shapes = {name: p.shape for name, p in chosen.items()}
+        self.weights = torch.cat([p.detach().reshape(-1) for p in chosen.values()])
+        self.size, self.device = len(self.weights), self.weights.device
+        self.model.requires_grad_(False)
+        self.spent: Counter[str] = Counter()
+        self._loss = private_loss(loss, dtype, self.device)
+        self._hessian_of = lambda: HessianOperator(
+            model, data, loss=loss, parameters=list(self.shapes), dtype=dtype, memory=memory,
+            batch_size=batch_size)
+        self._batch_size, self._pairs = batch_size, pairs
+        self._on_pass = on_pass or (lambda: None)
+        self._shares: dict[int, Tensor] = {}
+
+    @property
+    def samples(self) -> int:
+        """n."""
+        return len(self.base_losses)
+
+    @cached_property
+    def base_losses(self) -> Tensor:
+        """The loss of each image at the weights, (n,) float64."""
+        return self.losses(self.weights)
+
+    def generator(self) -> torch.Generator:
+        """A fresh generator from the seed: two subjects of one seed draw the same probes."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def matvec(self, v: Tensor) -> Tensor:
+        """The Hessian times `v` (P,)."""
+        product = self._hessian.matvec(v)
+        self._count("Hessian products")
+        return product
+
+    def pairs(self, k: int = PAIRS) -> Eigenpairs:
+        """At least k leading eigenpairs of the Hessian, or all where P is smaller."""
+        k = min(k, self.size)
+        if self._pairs is None or len(self._pairs.values) < k:
+            self._pairs = top_eigenvalues(self, max(k, min(PAIRS, self.size)),
+                                          generator=self.generator(), check=False)
+        return self._pairs
+
+    def pair_shares(self, rank: int) -> Tensor:
+        """v^T H_i v of each image (n,) for the eigenvector of that rank, from 0."""
+        if rank not in self._shares:
+            self._shares[rank] = self.curvatures(self.pairs(rank + 1).vectors[rank])
+        return self._shares[rank]
+
+    def losses(self, weights: Tensor) -> Tensor:
+        """l_i at `weights` (P,), shape (n,) float64."""
+        with torch.no_grad(), self._mathematical():
+            parts = [self._each(self._outputs(weights, x), y) for x, y in self._batches()]
+        self._count("forward passes")
+        return torch.cat(parts).double()
+
+    def gradient(self, weights: Tensor) -> Tensor:
+        """dL/dw of the mean loss at `weights` (P,)."""
+        total, n = torch.zeros_like(self.weights), 0
+        with torch.inference_mode(False), torch.enable_grad(), self._mathematical():
+            for x, y in self._batches():
+                at = weights.detach().clone().requires_grad_(True)
+                total += torch.autograd.grad(self._each(self._outputs(at, x), y).sum(), at)[0]
+                n += len(y)
+        self._count("gradients")
+        return total / n
+
+    def slopes(self, direction: Tensor, weights: Tensor | None = None) -> Tensor:
+        """d/dt l_i(w + t d) at 0, (n,) float64."""
+        def slope(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
+            return jvp(lambda at: self._each(self._outputs(at, x), y), (w,), (d,))[1]
+
+        return self._along(slope, direction, weights)
+
+    def curvatures(self, direction: Tensor) -> Tensor:
+        """d^T H_i d, the second derivatives of l_i(w + t d) at 0, (n,) float64."""
+        def curvature(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
+            def slope(at: Tensor) -> Tensor:
+                return jvp(lambda at: self._each(self._outputs(at, x), y), (at,), (d,))[1]
+
+            return jvp(slope, (w,), (d,))[1]
+
+        return self._along(curvature, direction)
+
+    def fisher_forms(self, direction: Tensor) -> Tensor:
+        """d^T J_i^T (d^2 l_i / df^2) J_i d, (n,) float64: d^T F_i d for cross-entropy."""
+        def form(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
+            outputs, moved = jvp(lambda at: self._outputs(at, x), (w,), (d,))
+
+            def slope(z: Tensor) -> Tensor:
+                return jvp(lambda z: self._each(z, y), (z,), (moved,))[1]
+
+            return jvp(slope, (outputs,), (moved,))[1]
+
+        return self._along(form, direction)
+
+    def unflatten(self, v: Tensor) -> dict[str, Tensor]:
+        """`v` (P,) as name -> tensor of the parameter's shape."""
+        parts = v.split([shape.numel() for shape in self.shapes.values()])
+        return {name: part.view(shape)
+                for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def flatten(self, parts: dict[str, Tensor]) -> Tensor:
+        """(P,) with the given parts, zero elsewhere."""
+        return torch.cat([parts[name].reshape(-1) if name in parts
+                          else self.weights.new_zeros(shape.numel())
+                          for name, shape in self.shapes.items()])
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The linear and convolutional layers whose weight is among the parameters."""
+        found = {}
+        for name, module in self.model.named_modules():
+            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) \
+                    and (f"{name}.weight" if name else "weight") in self.shapes:
+                found[name] = module
+        return found
+
+    @cached_property
+    def _hessian(self) -> HessianOperator:
+        return self._hessian_of()
+
+    def _outputs(self, weights: Tensor, x: Tensor) -> Tensor:
+        return functional_call(self.model, self.unflatten(weights), (x,))
+
+    def _each(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each sample by itself, (n,)."""
+        return vmap(lambda z, y: self._loss(z[None], y[None]))(outputs, targets)
+
+    def _along(self, derive: Callable[..., Tensor], direction: Tensor,
+               weights: Tensor | None = None) -> Tensor:
+        if direction.shape != self.weights.shape:
+            raise ConfigError("direction", f"its shape is {tuple(direction.shape)}",
+                              f"Give a vector of shape ({self.size},).")
+        w = self.weights if weights is None else weights
+        d = direction.to(self.device, self.dtype)
+        with torch.no_grad(), self._mathematical():
+            parts = [derive(x, y, w, d) for x, y in self._batches()]
+        self._count("directional passes")
+        return torch.cat(parts).double()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in chunks(self.data, self._batch_size):
+            wanted = self.dtype if y.is_floating_point() else torch.int64
+            yield as_float(x, self.dtype, self.device), y.to(self.device, wanted)
+
+    def _count(self, kind: str) -> None:
+        self.spent[kind] += 1
+        self._on_pass()
+
+    @contextmanager
+    def _mathematical(self) -> Iterator[None]:
+        """Attention spelt out: its fused kernels have no forward derivative."""
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
