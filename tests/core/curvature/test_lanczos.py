@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ngf_core.curvature import lanczos, ritz
+from ngf_core.curvature.lanczos import lanczos_steps
 from ngf_core.errors import ConfigError, NGFError
 from tests.core.curvature.dense import Matrix, descending, outliers, seeded, with_spectrum
 
@@ -124,3 +125,71 @@ def test_bad_input_is_named(change, message):
 def test_products_that_are_not_finite_are_reported():
     with pytest.raises(NGFError, match="not finite"):
         lanczos(lambda v: v * float("nan"), 5, 3, start=torch.ones(5))
+
+
+@pytest.mark.parametrize("first", [1, 7, 16, 17])
+def test_a_resumed_run_gives_the_numbers_of_one_long_run(first):
+    matrix = outliers(60)
+    whole = run(matrix, 30)
+    matrix.products = 0
+    early = run(matrix, first)
+    resumed = run(matrix, 30, resume=early)
+    assert matrix.products == 30
+    assert torch.allclose(resumed.alphas, whole.alphas, atol=1e-10)
+    assert torch.allclose(resumed.betas, whole.betas, atol=1e-10)
+    assert torch.allclose(resumed.basis, whole.basis, atol=1e-9)
+    assert early.steps == len(early.rows) == first
+
+
+def test_a_run_can_be_resumed_twice_and_to_its_own_length():
+    matrix = outliers(60)
+    early = run(matrix, 5)
+    one, two = (run(matrix, 12, resume=early) for _ in range(2))
+    assert torch.equal(one.basis, two.basis) and run(matrix, 5, resume=early) is early
+    assert run(matrix, 3, resume=early) is early
+
+
+def test_a_resumed_run_ends_where_the_space_is_invariant():
+    matrix = with_spectrum([4.0, -1.0] + [0.0] * 38)
+    ended = run(matrix, 30, resume=run(matrix, 1))
+    assert ended.invariant and ended.steps == 3 and ended.next is None
+    matrix.products = 0
+    assert run(matrix, 30, resume=ended) is ended and matrix.products == 0
+
+
+def test_a_resumed_run_keeps_to_the_complement():
+    matrix = outliers(60)
+    against = torch.linalg.eigh(matrix.entries)[1][:, -2:].T
+    early = run(matrix, 4, against=against)
+    resumed = run(matrix, 20, against=against, resume=early)
+    whole = run(matrix, 20, against=against)
+    assert torch.allclose(resumed.alphas, whole.alphas, atol=1e-10)
+    assert resumed.steps == len(resumed.rows) == 20
+
+
+def test_what_was_reached_when_progress_raised_can_be_resumed():
+    matrix, reached = outliers(60), []
+
+    def cancel(done, total):
+        if done == 6:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        for krylov in lanczos_steps(matrix.matvec, 60, generator=seeded(0), dtype=matrix.dtype):
+            reached.append(krylov)
+            cancel(krylov.steps, 20)
+    resumed = run(matrix, 20, resume=reached[-1])
+    assert torch.allclose(resumed.alphas, run(matrix, 20).alphas, atol=1e-10)
+
+
+def test_a_head_cannot_be_resumed():
+    matrix = outliers(60)
+    with pytest.raises(ConfigError, match="does not hold its next direction"):
+        run(matrix, 20, resume=run(matrix, 9).head(4))
+
+
+def test_chosen_vectors_are_those_of_the_pairs():
+    pairs = ritz(run(outliers(60), 20))
+    every = pairs.vectors(20)
+    assert torch.equal(pairs.vectors(torch.tensor([19, 0])), every[[19, 0]])
+    assert pairs.vectors(99).shape == (20, 60)
