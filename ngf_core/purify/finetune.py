@@ -12,4 +12,4 @@ from ngf_core.purify.sgd import descend
 
 def finetune(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, list(model.parameters()), clean, config, config.finetune_lr)
+    return descend(model, model, clean, config, config.finetune_lr)

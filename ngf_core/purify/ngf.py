@@ -24,6 +24,7 @@ from ngf_core.fisher.natural import natural_direction
 from ngf_core.fisher.per_sample import Tapped, tap
 from ngf_core.fisher.rows import fisher_rows, gradient_and_rows
 from ngf_core.models.build import tunable_layer
+from ngf_core.purify.features import tuned_network
 from ngf_core.purify.purifier import (
     CleanBatches,
     Diverged,
@@ -52,10 +53,11 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         if config.batchnorm == "recalibrated":
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
-        anchor = _fisher_diagonal(model, layer, clean, config, labels)
+        anchor = _fisher_diagonal(model, layer, batches, labels)
+        network, batches = tuned_network(model, layer, batches)
     with watch:
         x, y = batches(0)
-        tapped, loss = _settle(model, layer, x, y, received, math.inf, 0)
+        tapped, loss = _settle(network, layer, x, y, received, math.inf, 0)
     for step in range(config.steps):
         with watch:
             before, loss_before = flat(parameters), loss.item()
@@ -71,7 +73,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
             assign(parameters, before - scale * natural.direction)
             x, y = batches(step + 1)
-            tapped, loss = _settle(model, layer, x, y, before, worst, step + 1)
+            tapped, loss = _settle(network, layer, x, y, before, worst, step + 1)
         yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
 
 
@@ -94,14 +96,11 @@ def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Te
                    "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")
 
 
-def _fisher_diagonal(model: nn.Module, layer: nn.Module, clean: Images, config: PurifyConfig,
+def _fisher_diagonal(model: nn.Module, layer: nn.Module, batches: CleanBatches,
                      generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
-    device = next(layer.parameters()).device
-    x, y = clean.x.to(device).float() / 255, clean.y.to(device)
     total: Tensor | float = 0.0
-    for i in range(0, len(y), config.batch_size):
-        part, given = x[i : i + config.batch_size], y[i : i + config.batch_size]
-        rows = fisher_rows(config.fisher, tap(model, layer, part), given, generator)
-        total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(given) / len(y)
+    for x, y in batches.whole():
+        rows = fisher_rows(batches.config.fisher, tap(model, layer, x), y, generator)
+        total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(y) / len(batches.clean)
     return total

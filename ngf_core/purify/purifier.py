@@ -56,13 +56,24 @@ class CleanBatches:
     config: PurifyConfig
     device: torch.device
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Augmented images, float32 in [0, 1], and labels of one step."""
+    def drawn(self, step: int) -> tuple[Tensor, torch.Generator]:
+        """Which images a step sees, by index, and the generator that goes on to change them."""
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         size = min(self.config.batch_size, len(self.clean))
-        drawn = self.clean.take(torch.randperm(len(self.clean), generator=generator)[:size])
-        x = augment(self.config.augment, drawn.x, generator)
-        return x.to(self.device), drawn.y.to(self.device)
+        return torch.randperm(len(self.clean), generator=generator)[:size], generator
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Augmented images, float32 in [0, 1], and labels of one step."""
+        chosen, generator = self.drawn(step)
+        images = self.clean.take(chosen)
+        x = augment(self.config.augment, images.x, generator)
+        return x.to(self.device), images.y.to(self.device)
+
+    def whole(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The clean set as it is, not augmented, in its order and in parts of a batch's size."""
+        for indices in torch.arange(len(self.clean)).split(self.config.batch_size):
+            part = self.clean.take(indices)
+            yield part.x.to(self.device).float() / 255, part.y.to(self.device)
 
 
 class Stopwatch:

@@ -9,6 +9,7 @@ from torch import nn
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.models.build import tunable_layer
+from ngf_core.purify.features import tuned_network
 from ngf_core.purify.purifier import (
     CleanBatches,
     Diverged,
@@ -24,16 +25,16 @@ from ngf_core.purify.purifier import (
 
 def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, list(tunable_layer(model, config.layer).parameters()), clean, config,
-                   config.lr)
+    return descend(model, tunable_layer(model, config.layer), clean, config, config.lr)
 
 
-def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, config: PurifyConfig,
+def descend(model: nn.Module, tuned: nn.Module, clean: Images, config: PurifyConfig,
             lr: float) -> Iterator[Step]:
-    """SGD on the given parameters from learning rate `lr`.
+    """SGD on the parameters of `tuned`, a layer of the model or the model, from rate `lr`.
 
     Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite.
     """
+    parameters = list(tuned.parameters())
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
     only_trainable(model, parameters)
@@ -43,12 +44,16 @@ def descend(model: nn.Module, parameters: list[nn.Parameter], clean: Images, con
     if config.batchnorm == "recalibrated":
         with watch:
             recalibrate_batchnorm(model, batches)
+    network = model
+    if tuned is not model:
+        with watch:
+            network, batches = tuned_network(model, tuned, batches)
     for step in range(config.steps):
         with watch:
             x, y = batches(step)
             for group in optimiser.param_groups:
                 group["lr"] = lr * cosine(step, config.steps)
-            loss = F.cross_entropy(model(x), y)
+            loss = F.cross_entropy(network(x), y)
             if not torch.isfinite(loss):
                 assign(parameters, before)
                 raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "
