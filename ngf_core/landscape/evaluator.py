@@ -1,25 +1,40 @@
-"""The exact loss at many points of a plane."""
+"""The exact loss at many points of a plane, by the shortest way there is for it."""
 
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ngf_core.errors import ConfigError
+from ngf_core.landscape import chunk
+from ngf_core.landscape.affine import Affine
+from ngf_core.landscape.last_layer import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
+from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, check_batches, check_classes
+from ngf_core.landscape.threads import spread
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]
 
 # Bytes that intermediate results may take.
 MEMORY = 2**30
-# Images per forward pass. Larger ones fall out of the processor's cache, smaller ones pay the
-# cost of each call more often.
-CHUNK = 100
+# Points taken through one chunk before the next chunk's turn.
+GROUP = 32
+
+
+@dataclass(eq=False)
+class _Chunk:
+    """Consecutive samples of one data set; `state` once it is computed and kept."""
+
+    samples: int
+    inputs: Tensor
+    labels: Tensor
+    state: State | None = None
 
 
 class Evaluator:
@@ -31,6 +46,10 @@ class Evaluator:
     copied here and never touched. Its outputs must not depend on which samples share a batch, as
     is so for BatchNorm with running statistics. Losses that overflow come back as inf or nan.
 
+    `path` says how the numbers are found, as the plane and the model allow: "last layer", "suffix"
+    or "folded" as `Program` has them, or "plain", the model as it is. All give the same numbers to
+    rounding; a program is used only if its logits are the model's at two points of the plane.
+
     batches: name -> (inputs (n, ...), labels (n,) of whole numbers). memory: bytes that
     intermediate results may take; less makes it slower, never different. Made once and called for
     many points. Raises ConfigError for a bad data set, NGFError if plane and model do not fit.
@@ -41,15 +60,29 @@ class Evaluator:
         check_same_tensors(model_state(model), plane.origin, "the model", "the plane")
         self._samples = check_batches(batches)
         self._device = next(iter(plane.origin.values())).device
-        self._plane = plane
+        self._plane, self._free = plane, memory
         self._model = copy.deepcopy(model).requires_grad_(False).eval().to(self._device)
         if any(samples.inputs.dim() == 4 for samples in self._samples):
             self._model = self._model.to(memory_format=torch.channels_last)
         self._tensors = (dict(self._model.named_parameters())
                          | dict(self._model.named_buffers()))
+        self._program = None
         with torch.inference_mode():
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
+            self._check_labels()
+            self._program = self._working_program()
+            self._margins = self._all_margins() if self.path == "last layer" else None
+        if self._margins is None:
+            size = self._chunk_size()
+            self._chunks = [_Chunk(k, inputs, labels) for k, samples in enumerate(self._samples)
+                            for inputs, labels in zip(samples.inputs.split(size),
+                                                      samples.labels.split(size), strict=True)]
+
+    @property
+    def path(self) -> str:
+        """How the numbers are found: "last layer", "suffix", "folded" or "plain"."""
+        return "plain" if self._program is None else self._program.path
 
     def losses(self, points: Points, progress: Progress | None = None) -> dict[str, Tensor]:
         """name -> the losses at `points` (n, 2) in their order, (n,) float64.
@@ -58,22 +91,165 @@ class Evaluator:
         the evaluator usable. Raises ConfigError for points that are not finite pairs.
         """
         places = check_points(points)
-        losses: dict[str, list[float]] = {samples.name: [] for samples in self._samples}
-        for done, (x, y) in enumerate(places, 1):
+        if self._margins is not None:
+            losses = self._from_margins(places)
+            report(progress, 0, len(places), len(places))
+        elif self._program is not None and not self._program.places:
+            losses = self._chunk_by_chunk(places, progress)
+        else:
+            losses = self._point_by_point(places, progress)
+        return {samples.name: row / len(samples)
+                for samples, row in zip(self._samples, losses, strict=True)}
+
+    def _from_margins(self, places: list[tuple[float, float]]) -> Tensor:
+        with torch.inference_mode():
+            points = torch.tensor(places, dtype=torch.float64, device=self._device).view(-1, 2)
+            rows = torch.stack([summed_losses(d, points) for d in self._margins])
+        return rows.cpu().clone()
+
+    def _chunk_by_chunk(self, places: list[tuple[float, float]], progress: Progress | None,
+                        ) -> Tensor:
+        """No weights to place: a chunk's state serves many points while it is at hand."""
+        losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
+        with spread(self._device) as each:
+            for start in range(0, len(places), GROUP):
+                group, done = places[start:start + GROUP], start
+
+                def along(c: _Chunk, group: list = group) -> Tensor:
+                    with torch.inference_mode():
+                        state = self._state(c)
+                        return torch.stack([self._loss(c, state, x, y) for x, y in group])
+
+                for count, (c, sums) in enumerate(zip(self._chunks, each(along, self._chunks),
+                                                      strict=True), 1):
+                    losses[c.samples, start:start + len(group)] += sums.cpu()
+                    now = start + len(group) * count // len(self._chunks)
+                    report(progress, done, now, len(places))
+                    done = now
+        return losses
+
+    def _point_by_point(self, places: list[tuple[float, float]], progress: Progress | None,
+                        ) -> Tensor:
+        losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
+        with spread(self._device) as each:
+            for k, (x, y) in enumerate(places):
+                self._place(x, y)
+
+                def here(c: _Chunk, x: float = x, y: float = y) -> Tensor:
+                    with torch.inference_mode():
+                        return self._loss(c, self._state(c), x, y)
+
+                sums = list(each(here, self._chunks))
+                with torch.inference_mode():
+                    for i in range(len(self._samples)):
+                        mine = [s for c, s in zip(self._chunks, sums, strict=True)
+                                if c.samples == i]
+                        losses[i, k] = float(torch.stack(mine).sum())
+                report(progress, k, k + 1, len(places))
+        return losses
+
+    def _place(self, x: float, y: float) -> None:
+        with torch.inference_mode():
+            for name in self._plane.moved:
+                self._tensors[name].copy_(self._plane.value(name, x, y))
+            if self._program is not None:
+                self._program.refresh()
+
+    def _state(self, c: _Chunk) -> State:
+        """What is the same at every point; kept as long as the memory allows."""
+        if c.state is not None:
+            return c.state
+        inputs = on_device(c.inputs, self._device)
+        state = [inputs] if self._program is None else self._program.state(inputs)
+        size = nbytes(state)
+        if size <= self._free:
+            self._free -= size
+            c.state = state
+        return state
+
+    def _loss(self, c: _Chunk, state: State, x: float, y: float) -> Tensor:
+        logits = self._logits(state, x, y).double()
+        return functional.cross_entropy(logits, c.labels.to(logits.device), reduction="sum")
+
+    def _logits(self, state: State, x: float, y: float) -> Tensor:
+        return (self._model(*state) if self._program is None
+                else self._program.logits(state, x, y))
+
+    def _check_labels(self) -> None:
+        for samples in self._samples:
+            logits = self._model(on_device(samples.inputs[:1], self._device))
+            check_classes(samples.labels, logits)
+
+    def _working_program(self) -> Program | None:
+        """The program, if it finds the model's own logits; tried on chunks of two sizes."""
+        try:
+            found = program(self._model, self._tensors, self._plane)
+            if found is None:
+                return None
+            inputs = on_device(self._samples[0].inputs[:16], self._device)
+            found.work_in_place(found.state(inputs))
+            for x, y in ((1.0, 1.0), (0.0, 0.0)):
+                self._place(x, y)
+                found.refresh()
+                for some in (inputs, inputs[:3]):
+                    state = found.state(some)
+                    for _ in range(2):  # A state that a point has spoiled shows at the next.
+                        if not alike(found.logits(state, x, y), self._model(some)):
+                            return None
+        except Exception:  # A graph of a foreign model may fail in any way; the model does not.
+            return None
+        return found
+
+    def _all_margins(self) -> list[Tensor]:
+        """The margins of every data set, from features computed once."""
+        found = []
+        size = chunk.GPU if self._device.type != "cpu" else chunk.SIZES[1]
+        for samples in self._samples:
+            states = [self._program.state(on_device(part, self._device))[0]
+                      for part in samples.inputs.split(size)]
+            logits = Affine(*(torch.cat(zs) for zs in zip(*states, strict=True)))
+            found.append(margins(logits, samples.labels.to(self._device)))
+        return found
+
+    def _chunk_size(self) -> int:
+        largest = max(self._samples, key=len)
+        if self._device.type != "cpu":
+            return chunk.GPU
+        sizes = [size for size in chunk.SIZES if size <= len(largest)]
+        if len(sizes) < 2:
+            return chunk.SIZES[0]
+
+        def run(inputs: Tensor) -> None:
             with torch.inference_mode():
-                for name in self._plane.moved:
-                    self._tensors[name].copy_(self._plane.value(name, x, y))
-                for samples in self._samples:
-                    total = 0.0
-                    for inputs, labels in samples.chunks(CHUNK, self._device):
-                        logits = self._model(inputs)
-                        check_classes(labels, logits)
-                        total += float(functional.cross_entropy(logits.double(), labels,
-                                                                reduction="sum"))
-                    losses[samples.name].append(total / len(samples))
-            if progress is not None:
-                progress(done, len(places))
-        return {name: torch.tensor(row, dtype=torch.float64) for name, row in losses.items()}
+                self._logits([inputs] if self._program is None else self._program.state(inputs),
+                             0.0, 0.0)
+
+        inputs = on_device(largest.inputs[:sizes[-1]], self._device)
+        return chunk.one_thread(
+            lambda: chunk.best_chunk(run, (inputs[:size] for size in sizes)))
+
+
+def on_device(inputs: Tensor, device: torch.device) -> Tensor:
+    """Inputs as the network takes them fastest: images channels-last. A chunk at a time, so that
+    the whole set never stands in memory twice."""
+    inputs = inputs.to(device)
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+
+
+def alike(found: Tensor, true: Tensor) -> bool:
+    """Whether logits agree to rounding, where the true ones are finite."""
+    finite = true.isfinite()
+    if found.shape != true.shape or not bool(finite.any()):
+        return found.shape == true.shape
+    bound = 1e3 * torch.finfo(true.dtype).eps * true[finite].abs().max()
+    return bool(((found - true)[finite].abs() <= bound).all())
+
+
+def report(progress: Progress | None, before: int, now: int, total: int) -> None:
+    """Count each point from `before` to `now`."""
+    if progress is not None:
+        for done in range(before + 1, now + 1):
+            progress(done, total)
 
 
 def check_points(points: Points) -> list[tuple[float, float]]:

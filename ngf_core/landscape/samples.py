@@ -1,6 +1,6 @@
-"""The images that losses are measured on, checked, and handed out chunk by chunk."""
+"""The images that losses are measured on, checked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,17 +21,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def chunks(self, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of `size` samples on `device`; images channels-last.
-
-        Converted here, a chunk at a time, so that the whole set never stands in memory twice.
-        """
-        for x, y in zip(self.inputs.split(size), self.labels.split(size), strict=True):
-            x = x.to(device)
-            if x.dim() == 4:
-                x = x.contiguous(memory_format=torch.channels_last)
-            yield x, y.to(device)
 
 
 def check_batches(batches: Batches) -> list[Samples]:

@@ -148,7 +148,8 @@ def test_rows_stream_in_order_and_leave_inference_mode(make_net, batches):
         assert torch.is_grad_enabled()
         seen.append(i)
         for name in batches:
-            assert torch.equal(row[name], whole[name][i])
+            # Chunks of another size, as timed anew, may differ in rounding.
+            assert row[name].tolist() == pytest.approx(whole[name][i].tolist(), rel=1e-12)
             assert not row[name].is_inference()
     assert seen == [0, 1, 2]
 
