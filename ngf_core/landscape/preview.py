@@ -242,9 +242,8 @@ def _radial(kernel: Callable[[np.ndarray], np.ndarray], places: np.ndarray, heig
     system[:count, :count] = kernels[places]
     system[:count, count:] = trend[places]
     system[count:, :count] = trend[places].T
-    inverse = np.linalg.inv(system)
-    coefficients = inverse[:, :count] @ heights
-    left_out = coefficients[:count] / np.diag(inverse)[:count]
+    coefficients = np.linalg.solve(system, np.append(heights, np.zeros(3)))
+    left_out = coefficients[:count] / np.diag(np.linalg.inv(system))[:count]
     return kernels @ coefficients[:count] + trend @ coefficients[count:], left_out
 
 

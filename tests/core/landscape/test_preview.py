@@ -104,7 +104,7 @@ def test_losses_that_are_not_finite_stay_blank_and_their_border_is_found():
     truth[(x < -0.9) & (y < -0.9)] = np.nan
     found = preview(Recorded(truth), SIDE, SIDE, most=500)
     blank = ~np.isfinite(found.losses.numpy())
-    assert (blank != ~np.isfinite(truth)).mean() < 0.02
+    assert (blank != ~np.isfinite(truth)).sum() <= 2
     agree = ~blank & np.isfinite(truth)
     assert (relative(found.losses, truth)[agree] <= BOUND).mean() > 0.99
     assert not found.held_out.isnan().any()
@@ -154,7 +154,7 @@ def test_an_earlier_calls_losses_are_not_asked_for_again():
     rounds = preview_rounds(remembering, SIDE, SIDE)
     next(rounds), next(rounds), next(rounds)
     again = preview(remembering, SIDE, SIDE)
-    torch.testing.assert_close(again.losses, end.losses, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(again.losses, end.losses, rtol=1e-6, atol=1e-9)
     assert sorted(cut.nodes) == sorted(whole.nodes)
 
 
