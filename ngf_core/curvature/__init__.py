@@ -1,7 +1,7 @@
 """Curvature of the loss: Hessian, GGN and Fisher products, eigenvalues, trace and density."""
 
 from ngf_core.curvature.density import Density, spectral_density
-from ngf_core.curvature.eigenvalues import Eigenpairs, top_eigenvalues
+from ngf_core.curvature.eigenvalues import Eigenpairs, bottom_eigenvalues, top_eigenvalues
 from ngf_core.curvature.empirical_fisher import EmpiricalFisherOperator
 from ngf_core.curvature.fisher import FisherOperator
 from ngf_core.curvature.ggn import GGNOperator
@@ -12,6 +12,6 @@ from ngf_core.curvature.spectrum import Spectrum, measure_spectrum
 from ngf_core.curvature.trace import Estimate, trace
 
 __all__ = ["Density", "Eigenpairs", "EmpiricalFisherOperator", "Estimate", "FisherOperator",
-           "GGNOperator", "HessianOperator", "Krylov", "Ritz", "Spectrum", "lanczos",
-           "layer_parameters", "measure_spectrum", "ritz", "spectral_density", "top_eigenvalues",
-           "trace"]
+           "GGNOperator", "HessianOperator", "Krylov", "Ritz", "Spectrum", "bottom_eigenvalues",
+           "lanczos", "layer_parameters", "measure_spectrum", "ritz", "spectral_density",
+           "top_eigenvalues", "trace"]

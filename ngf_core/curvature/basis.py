@@ -23,6 +23,11 @@ class Basis:
     def __len__(self) -> int:
         return sum(len(block) for block in self.blocks)
 
+    @property
+    def length(self) -> int:
+        """P."""
+        return self.blocks[0].shape[1]
+
     def append(self, q: Tensor) -> None:
         """Add the vector q (P,)."""
         used = len(self.blocks[-1]) if self._room is not None else 0

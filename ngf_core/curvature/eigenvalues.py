@@ -1,19 +1,18 @@
-"""The largest eigenvalues of a symmetric operator, each with its residual."""
+"""The largest and smallest eigenvalues of a symmetric operator, each with its residual."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ngf_core.curvature.lanczos import Krylov, lanczos, random_unit, ritz, ritz_values
+from ngf_core.curvature.lanczos import Krylov, Stop, lanczos, random_unit, ritz, ritz_values
 from ngf_core.curvature.operator import Progress, SymmetricOperator, check_count
 from ngf_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k algebraically largest eigenvalues found, largest first.
+    """The k algebraically largest eigenvalues found, largest first, or smallest, smallest first.
 
     values: (k,) float64. residuals: (k,) float64, ||A v - lambda v||; the true eigenvalue nearest
     to lambda is no further away than that. vectors: (k, P), orthonormal rows.
@@ -27,16 +26,19 @@ class Eigenpairs:
     converged: Tensor
 
 
-def settled(k: int, tolerance: float, at_least: int = 0) -> Callable[[Tensor, Tensor], bool]:
-    """A stop rule for `lanczos`: the k largest Ritz pairs have residual <= tolerance * |lambda_1|.
+def settled(k: int, tolerance: float, at_least: int = 0, bottom: int = 0) -> Stop:
+    """A stop rule for `lanczos`: the wanted Ritz pairs have converged.
 
-    It never stops before `at_least` steps.
+    The k largest have residuals <= tolerance * |lambda_1|, the `bottom` smallest residuals
+    <= tolerance * max_i |lambda_i|. It never stops before `at_least` steps.
     """
     def stop(alphas: Tensor, betas: Tensor) -> bool:
-        if len(alphas) < max(k, at_least):
+        if len(alphas) < max(k + bottom, at_least):
             return False
         values, residuals = ritz_values(alphas, betas)
-        return bool(residuals[:k].max() <= tolerance * values[0].abs())
+        low = residuals[len(residuals) - bottom :]
+        return bool(residuals[:k].max() <= tolerance * values[0].abs()
+                    and (low <= tolerance * values.abs().max()).all())
 
     return stop
 
@@ -73,34 +75,44 @@ def top_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
 
     if run is None:
         run = lanczos(operator.matvec, operator.size, max_steps, generator=generator,
-                      dtype=operator.dtype, stop=settled(k, tolerance), progress=count)
+                      dtype=operator.dtype, device=operator.device, stop=settled(k, tolerance),
+                      progress=count)
     pairs = ritz(run)
     values, residuals, vectors = pairs.values[:k], pairs.residuals[:k], pairs.vectors(k)
-    needed = _steps_needed(run, k, tolerance)
+    needed = steps_needed(run, k, tolerance)
     while len(values) < k or (check and needed is not None):
         short = len(values) < k
         if spent >= max_steps or len(values) >= operator.size:
             break
         margin = tolerance * values[0].abs()
-        stop = _found(None if short else values[-1], margin, 0 if short else needed // 2)
+        stop = out_of_reach(None if short else values[-1], margin, 0 if short else needed // 2)
+        start = random_unit(operator.size, generator, vectors.dtype, operator.device)
         found = ritz(lanczos(operator.matvec, operator.size, max_steps - spent, against=vectors,
-                             start=random_unit(operator.size, generator, vectors.dtype),
-                             stop=stop, progress=count))
+                             start=start, stop=stop, progress=count))
         if not short and found.values[0] <= values[-1] + margin:
             break
         u = found.vectors(1)[0]
         # Seen from the complement, the residual lacks its part along the vectors already found.
         product = operator.matvec(u)
         count()
-        residual = (product - found.values[0].to(u.dtype) * u).norm().double()
+        residual = (product - found.values[0].to(u) * u).norm().double().cpu()
         order = torch.argsort(torch.cat([values, found.values[:1]]), descending=True)[:k]
         values = torch.cat([values, found.values[:1]])[order]
         residuals = torch.cat([residuals, residual[None]])[order]
-        vectors = torch.cat([vectors, u[None]])[order]
+        vectors = torch.cat([vectors, u[None]])[order.to(vectors.device)]
     return Eigenpairs(values, residuals, vectors, spent, residuals <= tolerance * values[0].abs())
 
 
-def _steps_needed(run: Krylov, k: int, tolerance: float) -> int | None:
+def bottom_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
+                       tolerance: float = 1e-3, generator: torch.Generator | None = None,
+                       progress: Progress | None = None, check: bool = True) -> Eigenpairs:
+    """The k smallest eigenvalues, smallest first: `top_eigenvalues` of -A, values negated."""
+    pairs = top_eigenvalues(_Negative(operator), k, max_steps, tolerance, generator, progress,
+                            check=check)
+    return replace(pairs, values=-pairs.values)
+
+
+def steps_needed(run: Krylov, k: int, tolerance: float) -> int | None:
     """The first step after which the k largest pairs had converged, or None if they have not.
 
     An invariant space has converged, however few pairs it holds.
@@ -111,14 +123,24 @@ def _steps_needed(run: Krylov, k: int, tolerance: float) -> int | None:
     return run.steps if run.invariant else None
 
 
-def _found(floor: Tensor | None, margin: Tensor,
-           at_least: int) -> Callable[[Tensor, Tensor], bool]:
+def out_of_reach(floor: Tensor | None, margin: Tensor, at_least: int) -> Stop:
     """Stop when the largest pair has converged, or is out of reach of `floor`."""
     def stop(alphas: Tensor, betas: Tensor) -> bool:
         if len(alphas) < at_least:
             return False
         values, residuals = ritz_values(alphas, betas)
-        out_of_reach = floor is not None and values[0] + residuals[0] < floor
-        return bool(out_of_reach or residuals[0] <= margin)
+        below = floor is not None and values[0] + residuals[0] < floor
+        return bool(below or residuals[0] <= margin)
 
     return stop
+
+
+class _Negative:
+    """-A."""
+
+    def __init__(self, operator: SymmetricOperator) -> None:
+        self.size, self.dtype, self.device = operator.size, operator.dtype, operator.device
+        self._operator = operator
+
+    def matvec(self, v: Tensor) -> Tensor:
+        return -self._operator.matvec(v)

@@ -11,6 +11,9 @@ from ngf_core.curvature.basis import Basis
 from ngf_core.curvature.operator import Progress, check_count
 from ngf_core.errors import ConfigError, NGFError
 
+# Asked with the alphas and betas so far; True ends the run.
+Stop = Callable[[Tensor, Tensor], bool]
+
 # A new direction shorter than this many roundoffs of the matrix's size is roundoff itself.
 BREAKDOWN = 20
 
@@ -84,8 +87,7 @@ def lanczos(matvec: Callable[[Tensor], Tensor], size: int, steps: int, *,
             start: Tensor | None = None, generator: torch.Generator | None = None,
             dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
             against: Tensor | None = None, resume: Krylov | None = None,
-            stop: Callable[[Tensor, Tensor], bool] | None = None,
-            progress: Progress | None = None) -> Krylov:
+            stop: Stop | None = None, progress: Progress | None = None) -> Krylov:
     """At most `steps` Lanczos steps with a symmetric operator (P, P), one product each.
 
     start: (P,), of any length but 0; without it a random direction from `generator`, in `dtype`.
@@ -174,6 +176,12 @@ def ritz_values(alphas: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
     """Ritz values (m,), largest first, and their residuals (m,), from T alone."""
     values, vectors = _eigen(alphas, betas)
     return values, betas[-1] * vectors[-1].abs()
+
+
+def ritz_nodes(alphas: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+    """Ritz values (m,), largest first, and their weights (m,), from T alone."""
+    values, vectors = _eigen(alphas, betas)
+    return values, vectors[0] ** 2
 
 
 def tridiagonal(alphas: Tensor, betas: Tensor) -> Tensor:

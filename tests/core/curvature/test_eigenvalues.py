@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from ngf_core.curvature import HessianOperator, lanczos, top_eigenvalues
+from ngf_core.curvature import HessianOperator, bottom_eigenvalues, lanczos, top_eigenvalues
+from ngf_core.curvature.eigenvalues import settled
+from ngf_core.curvature.lanczos import ritz_values
 from ngf_core.errors import ConfigError
 from tests.core.curvature.dense import (
     MODELS,
@@ -41,6 +43,38 @@ def test_five_largest(name, seed):
     true = (v @ matrix.entries - pairs.values[:, None] * v).norm(dim=1)
     assert torch.allclose(pairs.residuals, true, atol=1e-9)
     assert pairs.products == matrix.products
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_five_smallest(name):
+    matrix = with_spectrum(SPECTRA[name])
+    pairs = bottom_eigenvalues(matrix, 5, tolerance=1e-8, generator=seeded(0))
+    assert torch.allclose(pairs.values, descending(matrix.entries).flip(0)[:5], atol=1e-6)
+    v = pairs.vectors
+    true = (v @ matrix.entries - pairs.values[:, None] * v).norm(dim=1)
+    assert torch.allclose(pairs.residuals, true, atol=1e-9)
+    assert pairs.products == matrix.products
+
+
+@pytest.mark.parametrize("steps", [6, 9, 14])
+def test_the_residual_bounds_the_error_for_every_seed(steps):
+    # A bound, not a rate: some eigenvalue lies within the residual of each of 200 runs' values.
+    matrix = outliers(60)
+    truth = descending(matrix.entries)
+    for seed in range(200):
+        pairs = top_eigenvalues(matrix, 5, max_steps=steps, generator=seeded(seed), check=False)
+        off = (pairs.values[:, None] - truth).abs().min(1).values
+        assert (off <= pairs.residuals + 1e-9).all()
+
+
+def test_both_ends_can_be_waited_for():
+    matrix = with_spectrum([50.0, -20.0] + torch.linspace(-1, 1, 78).tolist())
+    for bottom in (0, 1):
+        run = lanczos(matrix.matvec, 80, 80, generator=seeded(0), dtype=torch.float64,
+                      stop=settled(1, 1e-3, bottom=bottom))
+        values, residuals = ritz_values(run.alphas, run.betas)
+        assert residuals[0] <= 1e-3 * 50
+        assert not bottom or residuals[-1] <= 1e-3 * 50
 
 
 def test_values_are_within_their_residuals_of_an_eigenvalue_before_convergence():
