@@ -14,6 +14,8 @@ class HessianOperator(LossOperator):
     Neural Computation 6, 1994).
     """
 
+    _derived_twice = True
+
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:
         loss = self._loss(outputs, targets) * len(outputs)
         gradient = torch.autograd.grad(loss, self._parameters, create_graph=True,

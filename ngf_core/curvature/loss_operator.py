@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ngf_core.curvature.data import Data, as_float, chunks, fingerprint
+from ngf_core.curvature.double_backward import CheapDoubleBackward
 from ngf_core.curvature.loss import Loss, check_mean, check_targets, private_loss
 from ngf_core.curvature.memory import MEMORY, measure_graph
 from ngf_core.curvature.operator import check_count
@@ -69,7 +70,8 @@ class LossOperator(ABC):
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
         self._check_loss(loss)
-        self._model = copy.deepcopy(model).to(dtype).eval()
+        # Channels last: the order that convolutions work in.
+        self._model = copy.deepcopy(model).to(dtype, memory_format=torch.channels_last).eval()
         self._model.zero_grad(set_to_none=True)
         chosen = choose(self._model, parameters)
         self._parameters = list(chosen.values())
@@ -79,6 +81,9 @@ class LossOperator(ABC):
         self._loss = private_loss(loss, dtype, self.device)
         self.products = 0
         self._keep_graphs(data, memory, batch_size or CHUNK.get(self.device.type, CHUNK["cpu"]))
+
+    # Whether a product needs the second derivatives of the network.
+    _derived_twice = False
 
     def _check_loss(self, loss: Loss) -> None:  # noqa: B027 (most matrices take any loss)
         """Raise ConfigError for a loss that has no such matrix."""
@@ -138,6 +143,11 @@ class LossOperator(ABC):
         x, y = probe
         with self._differentiable():
             outputs = self._outputs(x, y)
+            again = torch.cat([self._outputs(x[:1], y[:1]), self._outputs(x[-1:], y[-1:])])
+        if (outputs[[0, -1]] - again).abs().max() > 1e-3 * outputs.abs().max():
+            raise ConfigError("model", "its outputs change from call to call, or with the samples "
+                              "that share a batch",
+                              "Leave out randomness, and let BatchNorm keep running statistics.")
         check_mean(self._loss, outputs, self._targets(y))
         graph = measure_graph(lambda n: self._build(x[:n], y[:n]), len(x),
                               self._model.parameters())
@@ -180,7 +190,10 @@ class LossOperator(ABC):
             return self._product(outputs, self._targets(targets))
 
     def _outputs(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        outputs = self._model(as_float(inputs, self.dtype, self.device))
+        x = as_float(inputs, self.dtype, self.device)
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        outputs = self._model(x)
         if not isinstance(outputs, Tensor) or outputs.ndim == 0 or len(outputs) != len(inputs):
             raise ConfigError("model", "it does not return a tensor with one row for each input",
                               "Wrap it in a module that does.")
@@ -197,6 +210,8 @@ class LossOperator(ABC):
 
     @contextmanager
     def _differentiable(self) -> Iterator[None]:
-        """Gradients on, wherever the caller is, and attention that can be derived twice."""
-        with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        """Gradients on, wherever the caller is, and layers that are derived twice at low cost."""
+        # The other kernels for attention have no second derivative.
+        with (torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH),
+              CheapDoubleBackward(self._derived_twice)):
             yield
