@@ -1,0 +1,32 @@
+"""What a contest is: peers that do the same work on the same model and samples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.side_by_side.record import Figures, Record
+from benchmarks.side_by_side.subject import Subject
+from benchmarks.side_by_side.table import Line
+
+MODELS = ("before", "ngf")
+
+Measure = Callable[[int, Figures], Figures]
+Prepare = Callable[[Subject], Measure]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One piece of work that every peer does.
+
+    peers: name -> what gets a peer ready, warmed up, on a subject; the function it returns does
+    the work once from a seed, given what `truth` found, and returns figures that JSON can hold.
+    lines: the table's lines from a finished record. truth: measured once, before the peers.
+    samples: images. threads: of every peer; with one, two contests run at a time, one a core.
+    """
+
+    title: str
+    peers: dict[str, Prepare]
+    lines: Callable[[Record], list[Line]]
+    samples: int
+    models: tuple[str, ...] = MODELS
+    threads: int = 1
+    truth: Prepare | None = None

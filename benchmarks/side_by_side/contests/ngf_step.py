@@ -1,0 +1,60 @@
+"""One NGF step against one SGD step on the same layer and batch, for every layer."""
+
+from collections.abc import Iterator
+
+from benchmarks.side_by_side.contest import Contest, Measure, Prepare
+from benchmarks.side_by_side.record import Figures, Record
+from benchmarks.side_by_side.stopwatch import timed
+from benchmarks.side_by_side.subject import Subject
+from benchmarks.side_by_side.table import Goal, Line, seconds
+from ngf_core.config import PurifyConfig
+
+STEPS = 4
+NOTE = (f"CPU seconds of a step, mean of {STEPS} after the first, on the defender's 250 clean "
+        "images in one batch; BatchNorm frozen, no augmentation.")
+
+
+def method(name: str) -> Prepare:
+    """The purifier called `name`, a few steps on each layer in turn."""
+    def prepare(subject: Subject) -> Measure:
+        from ngf_core.models.build import tunable_layers
+        from ngf_core.purify.purifier import purifier
+
+        layers = list(tunable_layers(subject.model))
+        layers = layers[-2:] if subject.quick else layers
+
+        def under_way(layer: str) -> Iterator:
+            config = PurifyConfig(source="-", layer=layer, augment="none", batchnorm="frozen")
+            steps = purifier(name)(subject.copy(), subject.clean, config)
+            next(steps)
+            return steps
+
+        for layer in layers:
+            under_way(layer)
+
+        def measure(seed: int, truth: Figures) -> Figures:
+            found = {}
+            for layer in layers:
+                steps = under_way(layer)
+                _, cost = timed(lambda steps=steps: [next(steps) for _ in range(STEPS)])
+                found[layer] = cost["cpu"] / STEPS
+            return found
+
+        return measure
+
+    return prepare
+
+
+def lines(record: Record) -> list[Line]:
+    """A line a layer."""
+    made = []
+    for layer in record.runs["ngf"][0]:
+        sgd, ngf = record.median("sgd", layer), record.median("ngf", layer)
+        made.append(Line(f"NGF step / SGD step, {layer}", record.model, "SGD", seconds(sgd),
+                         seconds(ngf), ngf / sgd, Goal(1.5, 1.2, least=False),
+                         record.range("ngf", "sgd", layer), NOTE))
+    return made
+
+
+CONTEST = Contest("one NGF step", {"sgd": method("sgd"), "ngf": method("ngf")}, lines,
+                  samples=200, models=("before",))
