@@ -1,7 +1,7 @@
 """How many samples go through the network at once."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,26 +11,23 @@ SIZES = (16, 32, 64, 128)
 GPU = 512
 
 
-def best_chunk(run: Callable[[Tensor], object], inputs: Iterable[Tensor]) -> int:
-    """The chunk size of SIZES at which `run` takes the least time for each sample.
+def best_chunk(run: Callable[[Tensor], object], inputs: Tensor) -> int:
+    """The chunk size of SIZES at which `run` takes the least time for the same `inputs`.
 
-    inputs: one chunk of each size to try it on. Each runs twice, and the second run counts, in
-    processor time of this thread, which other programs disturb least.
+    Each size goes through them twice, on one thread as each of the workers will, and the better
+    time counts: processor time of this thread, which other programs disturb least. Sizes differ in
+    the rounding of what they give, so two calls may as well.
     """
-    times = {}
-    for chunk in inputs:
-        run(chunk)
-        start = time.thread_time()
-        run(chunk)
-        times[len(chunk)] = (time.thread_time() - start) / len(chunk)
-    return min(times, key=times.get)
-
-
-def one_thread(work: Callable[[], int]) -> int:
-    """`work()` with torch on one thread, as each of the workers will have."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return work()
+        sizes = [size for size in SIZES if size <= len(inputs)] or [len(inputs)]
+        times = {size: [] for size in sizes}
+        for size in sizes * 2 if len(sizes) > 1 else ():
+            start = time.thread_time()
+            for chunk in inputs.split(size):
+                run(chunk)
+            times[size].append(time.thread_time() - start)
+        return min(sizes, key=lambda size: min(times[size], default=0.0))
     finally:
         torch.set_num_threads(before)

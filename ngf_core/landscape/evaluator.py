@@ -212,21 +212,16 @@ class Evaluator:
         return found
 
     def _chunk_size(self) -> int:
-        largest = max(self._samples, key=len)
         if self._device.type != "cpu":
             return chunk.GPU
-        sizes = [size for size in chunk.SIZES if size <= len(largest)]
-        if len(sizes) < 2:
-            return chunk.SIZES[0]
 
         def run(inputs: Tensor) -> None:
             with torch.inference_mode():
                 self._logits([inputs] if self._program is None else self._program.state(inputs),
                              0.0, 0.0)
 
-        inputs = on_device(largest.inputs[:sizes[-1]], self._device)
-        return chunk.one_thread(
-            lambda: chunk.best_chunk(run, (inputs[:size] for size in sizes)))
+        largest = max(self._samples, key=len)
+        return chunk.best_chunk(run, on_device(largest.inputs[:chunk.SIZES[-1]], self._device))
 
 
 def on_device(inputs: Tensor, device: torch.device) -> Tensor:

@@ -72,7 +72,7 @@ class VisionTransformer(nn.Module):
         # A last, incomplete patch is filled with grey, so that no border is cut off.
         x = F.pad(x, (0, -width % self.patch, 0, -height % self.patch))
         x = self.patches(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
         return self.linear(self.norm(self.blocks(x))[:, 0])
 
 
