@@ -69,7 +69,8 @@ class PurifyConfig:
                                       choices=tuple(PURIFIERS))
     layer: str = option("blocks.2.conv1", "tuned layer (any convolution or linear layer); "
                         "finetune ignores it")
-    steps: int = option(100, "updates each method may make", 1, 5000)
+    steps: int = option(100, "updates each method may make, counted in passes forward and back "
+                        "over a clean batch", 1, 5000)
     seconds: float = option(0.0, "tuning seconds each method may take; 0 means no limit",
                             0.0, 86400.0)
     clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
@@ -92,6 +93,8 @@ class PurifyConfig:
                        1e-6, 10.0)
     finetune_lr: float = option(0.003, "learning rate of finetune on all layers (momentum 0.9, "
                                 "cosine)", 1e-6, 10.0)
+    parameters: str = option("", "changes to the methods' own parameters, as "
+                             "anp.eps=0.3,ft_sam.rho=1")
     evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)
     seed: int = option(0, "seed of batches, augmentation and sampled labels", 0, 2**31 - 1)
 

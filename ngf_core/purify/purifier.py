@@ -1,13 +1,15 @@
 """What every purification method shares: its form, its clean batches, BatchNorm, its schedule.
 
 A method is a function `(model, clean, config) -> Iterator[Step]` that tunes the model it is
-given in place and yields after every update. It sees clean images only.
+given in place and yields after every update. It sees clean images only. `config.steps` is its
+budget: passes forward and back over one clean batch.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +25,20 @@ CALIBRATION_BATCHES = 10
 
 @dataclass(frozen=True)
 class Step:
-    """One update: its number from 1, the clean batch's loss before it, tuning seconds so far.
+    """One update: passes spent so far (at least 1), the clean batch's loss before it, tuning
+    seconds so far.
 
-    `kl` is s^2 d^T (F + lambda I) d of a natural step, about twice the KL divergence it caused.
+    A pass is a batch's way forward and back; an update of most methods takes one, of those that
+    look twice (FT-SAM, ANP) two. `kl` is s^2 d^T (F + lambda I) d of a natural step, about twice
+    the KL divergence it caused. `found` is what a method has to tell (channels cut, classes
+    flagged), as JSON values.
     """
 
     step: int
     loss: float
     seconds: float
     kl: float | None = None
+    found: dict[str, Any] | None = None
 
 
 class Diverged(NGFError):

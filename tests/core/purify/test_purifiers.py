@@ -16,7 +16,7 @@ from ngf_core.purify.purifier import CleanBatches, purifier
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
-ONE_LAYER = [name for name in PURIFIERS if name != "finetune"]
+ONE_LAYER = [name for name, entry in PURIFIERS.items() if entry.tunes == "layer"]
 
 
 def run(name: str, model: nn.Module, config=None, clean: Images | None = None) -> list:
