@@ -96,6 +96,9 @@ class PurifyConfig:
     parameters: str = option("", "changes to the methods' own parameters, as "
                              "anp.eps=0.3,ft_sam.rho=1")
     evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)
+    sharpness: str = option("on", "lambda_max and Tr(F) of the tuned models along the race, on 50 "
+                            "clean images of the defender's; slows it by at most a quarter",
+                            choices=("on", "off"))
     seed: int = option(0, "seed of batches, augmentation and sampled labels", 0, 2**31 - 1)
 
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.evaluation import TestSet, build_test_set, evaluate
+from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
 from ngf_core.models.build import tunable_layer
-from ngf_core.purify.purifier import Diverged, Step, flat, purifier
+from ngf_core.purify.purifier import Diverged, Step, Stopwatch, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
 
 PATH_POINTS = 10
@@ -47,8 +48,8 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     """Race the methods; leaves before, after_<method> (safetensors), path_<method>, samples (npz).
 
     Path deltas are the tuned layer's weights minus the received ones, for the methods that tune
-    one layer. Tuning seconds leave out evaluations and pauses. A method that diverges keeps its
-    curve and the model it had, and its sentence stands in its results.
+    one layer. Tuning seconds leave out evaluations, looks at the sharpness and pauses. A method
+    that diverges keeps its curve and the model it had, and its sentence stands in its results.
     """
     source = load_source(config.source, store)
     received = source.models["before"]
@@ -68,8 +69,22 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     for name in config.methods:
         model = copy.deepcopy(received)
         racers.append(Racer(name, model, purifier(name)(model, clean, config)))
+    watch = Stopwatch()
+    sharpness = LiveSharpness(clean, config.seed) if config.sharpness == "on" else None
+
+    def record(racer: Racer, ends: bool) -> None:
+        with watch:
+            metrics, n, said = _evaluated(racer, test, shown)
+        if sharpness is not None:
+            spent = watch.seconds + sum(r.last.seconds for r in racers)
+            sharp = sharpness.measure(racer.name, racer.model, racer.last.step, spent,
+                                      len(racers), ends)
+            metrics, n = metrics | sharp, n | sharpness.counts(sharp)
+        writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, said)
+        racer.recorded = racer.last.step
+
     for racer in racers:
-        _record(racer, test, shown, writer)
+        record(racer, False)
         _follow(racer, config.layer)
     look, mark = max(1, config.steps // config.evaluations), max(1, config.steps // PATH_POINTS)
     while any(not racer.finished for racer in racers):
@@ -82,7 +97,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             if ends or step % mark == 0:
                 _follow(racer, config.layer)
             if step != racer.recorded and (ends or step % look == 0):
-                _record(racer, test, shown, writer)
+                record(racer, ends)
             writer.checkpoint()
         done = sum(racer.last.step for racer in racers)
         writer.progress(done, config.steps * len(racers),
@@ -95,19 +110,21 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         results[racer.name] = counts(evaluate(racer.model, test)) | {
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
             "stopped": racer.stopped}
+    if sharpness is not None:
+        results["live_sharpness"] = sharpness.report()
     return results | {"clean_images": len(clean), "layer": config.layer,
                       "train_config": asdict(source.train),
                       "parameters": source.attack.parameters if source.attack else {},
                       "class_names": list(source.dataset.class_names)}
 
 
-def _record(racer: Racer, test: TestSet, shown: dict[str, np.ndarray], writer: RunWriter) -> None:
+def _evaluated(racer: Racer, test: TestSet, shown: dict[str, np.ndarray]
+               ) -> tuple[dict[str, float | None], dict[str, int], dict[str, Any]]:
+    """The racer's rates and loss, the images behind the rates, and its answers to the samples."""
     rates = evaluate(racer.model, test).rates()
     metrics = {name: rate.value for name, rate in rates.items()}
-    writer.point(racer.name, racer.last.step, racer.last.seconds,
-                 metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
-                 {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
-    racer.recorded = racer.last.step
+    return (metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
+            {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
 
 
 def _follow(racer: Racer, layer: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ngf_core.curvature.tracking import METRICS, look
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import counts, load_source
 from ngf_core.purify import PURIFIERS
@@ -57,7 +58,7 @@ def test_the_curves(race):
     for method in ("ngf", "sgd"):
         own = points[points["method"] == method]
         assert sorted(set(own["step"])) == [0, 1, 2, 3]
-        assert set(own["metric"]) == {"acc", "asr", "ra", "loss", "kl"}
+        assert set(own["metric"]) == {"acc", "asr", "ra", "loss", "kl", *METRICS}
         last = own[own["step"] == 3].set_index("metric")["value"]
         for name in ("acc", "asr", "ra"):
             rate = race.results[method][name]
@@ -96,6 +97,31 @@ def test_a_path_ends_at_the_last_step_however_many_there_are(runs, backdoored):
     assert path["steps"].tolist() == [*range(0, 23, 2), 23]
     expected = (run.tensors("after_sgd")[LAYER] - run.tensors("before")[LAYER]).flatten()
     assert np.allclose(path["deltas"][-1], expected, rtol=2e-3, atol=1e-6)
+
+
+def test_the_sharpness_of_the_received_model_stands_at_step_0(runs, race, backdoored):
+    source = load_source(backdoored.id, runs)
+    clean = source.dataset.clean(race.config.clean_fraction)
+    drawn = clean.take(torch.randperm(len(clean), generator=torch.Generator().manual_seed(0)))
+    truth = look(source.models["before"], drawn.x, drawn.y)
+    points = race.points()
+    for method in ("ngf", "sgd"):
+        first = points[(points["method"] == method) & (points["step"] == 0)].set_index("metric")
+        for name, value in truth.metrics().items():
+            assert first["value"][name] == pytest.approx(value, rel=1e-4)
+        assert first["n"]["lambda_max"] == 20
+    told = race.results["live_sharpness"]
+    assert told["images"] == 20 and told["steps"][0] == 0 and told["seconds"] > 0
+
+
+def test_without_sharpness_a_race_tunes_the_same(runs, race, backdoored):
+    plain = made(purify_config(backdoored, sharpness="off"), runs)
+    assert "live_sharpness" not in plain.results
+    points = plain.points()
+    assert not set(METRICS) & set(points["metric"])
+    for method in ("ngf", "sgd"):
+        ours, theirs = plain.tensors(f"after_{method}"), race.tensors(f"after_{method}")
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def falling_out(model, clean, config):

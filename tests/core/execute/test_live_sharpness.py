@@ -1,0 +1,80 @@
+"""The budget of the looks along a race, on a clock that the test winds."""
+
+import math
+
+import pytest
+import torch
+
+from ngf_core.data.dataset import Images
+from ngf_core.execute.live_sharpness import LiveSharpness
+from tests.core.curvature.dense import case
+
+
+class Clock:
+    """Every look lasts as long as `cost` says."""
+
+    def __init__(self, cost: float) -> None:
+        self.cost, self.now, self.asked = cost, 0.0, 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        self.now += self.cost * (self.asked % 2 == 0)
+        return self.now
+
+
+def images(count: int = 12) -> Images:
+    x = torch.randint(0, 256, (count, 2, 5, 5), generator=torch.Generator().manual_seed(0))
+    return Images(x.to(torch.uint8), torch.arange(count) % 4)
+
+
+def measured(cost: float, pace: float, steps: int = 40) -> tuple[LiveSharpness, list[int]]:
+    """A race of two methods that takes `pace` seconds a step; the steps that were measured."""
+    model, *_ = case("linear")
+    live = LiveSharpness(images(), 0, Clock(cost))
+    seen = [step for step in range(steps + 1) for method in ("a", "b")
+            if live.measure(method, model, step, pace * step, 2, step == steps) and method == "b"]
+    return live, seen
+
+
+def test_a_cheap_look_is_taken_every_time():
+    live, seen = measured(cost=0.01, pace=1.0)
+    assert seen == list(range(41)) and live.report()["skipped"] == 0
+
+
+@pytest.mark.parametrize("cost, pace", [(1.0, 1.0), (0.3, 1.0), (5.0, 1.0)])
+def test_looks_never_take_more_than_a_quarter_of_the_race(cost, pace):
+    live, seen = measured(cost, pace)
+    told = live.report()
+    assert told["seconds"] <= 0.25 * told["race_seconds"] + (0 if cost < 5 else cost)
+    assert told["steps"] == seen and told["skipped"] == 41 - len(seen)
+    assert seen[0] == 0 and (cost == 5 or seen[-1] == 40)
+    assert len(seen) > 1 or cost == 5
+
+
+def test_methods_are_measured_at_the_same_steps():
+    model, *_ = case("linear")
+    live = LiveSharpness(images(), 0, Clock(1.0))
+    taken = {m: [] for m in "ab"}
+    for step in range(30):
+        for method in "ab":
+            if live.measure(method, model, step, 3.0 * step, 2):
+                taken[method].append(step)
+    assert taken["a"] == taken["b"] and 1 < len(taken["a"]) < 30
+
+
+def test_all_methods_start_from_one_look():
+    model, *_ = case("linear")
+    clock = Clock(1.0)
+    live = LiveSharpness(images(), 0, clock)
+    first, second = (live.measure(m, model, 0, 0.0, 2) for m in "ab")
+    assert first == second and clock.asked == 2
+    assert live.counts(first)["lambda_max"] == 12 and live.counts({}) == {}
+
+
+def test_a_model_that_has_fallen_over_is_left_out():
+    model, *_ = case("linear")
+    live = LiveSharpness(images(), 0)
+    live.measure("a", model, 0, 0.0, 1)
+    model[1].weight.data.fill_(math.nan)
+    assert live.measure("a", model, 1, 1e6, 1) == {}
+    assert live.report()["steps"] == [0]
