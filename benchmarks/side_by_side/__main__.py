@@ -45,10 +45,11 @@ def main() -> None:
     arguments = parser.parse_args()
     out = arguments.out or (TRYING if arguments.quick else RESULTS)
     records = load(out / "side_by_side.json")
+    contests = {name: contest(name) for name in CONTESTS}
     names = [] if arguments.table else arguments.only or list(CONTESTS)
     wanted = []
     for name in names:
-        held = contest(name)
+        held = contests[name]
         samples = arguments.samples or (QUICK_SAMPLES if arguments.quick else held.samples)
         for model in held.models:
             chosen = not arguments.model or model in arguments.model
@@ -63,7 +64,7 @@ def main() -> None:
 
     def run(job: tuple[str, str, int]) -> None:
         name, model, samples = job
-        held = contest(name)
+        held = contests[name]
         core = cores.get() if held.threads == 1 else None
         try:
             record = hold(name, held, model, samples, arguments.repeats, core, arguments.quick,
@@ -81,9 +82,9 @@ def main() -> None:
 
     # One thread each: a contest on either core. More: alone on the machine.
     with ThreadPoolExecutor(len(CORES)) as pool:
-        list(pool.map(run, [job for job in wanted if contest(job[0]).threads == 1]))
+        list(pool.map(run, [job for job in wanted if contests[job[0]].threads == 1]))
     for job in wanted:
-        if contest(job[0]).threads > 1:
+        if contests[job[0]].threads > 1:
             run(job)
     print(draw(out, records) if records else "nothing was measured")
     sys.exit("\n".join(failed) or 0)
@@ -97,7 +98,7 @@ def draw(out: Path, records: dict[str, Record]) -> str:
     about = newest.environment
     header = {
         "command": "`python -m benchmarks.side_by_side`, last finished " + newest.date,
-        "commit": ", ".join(sorted({str(r.environment["git"]["sha"])[:10] for r in ordered})),
+        "commit": ", ".join(sorted({_commit(r) for r in ordered})),
         "machine": f"{about['processor']}, {about['cores']} cores, AMX bf16: {about['amx_bf16']}, "
                    f"GPU: {about['cuda'] or 'none'}",
         "versions": f"Python {about['python']}, "
@@ -114,6 +115,11 @@ def draw(out: Path, records: dict[str, Record]) -> str:
     text = markdown(lines, header)
     (out / "side_by_side.md").write_text(text)
     return text
+
+
+def _commit(record: Record) -> str:
+    git = record.environment["git"]
+    return "unknown" if git is None else git["sha"][:10] + (" (changed)" if git["dirty"] else "")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,10 @@ class Peer:
 
 def hold(name: str, contest: Contest, model: str, samples: int, repeats: int, core: int | None,
          quick: bool, say: Say) -> Record:
-    """Let every peer measure `repeats` times, in turn: peer A, peer B, ..., peer A, ..."""
+    """Let every peer measure `repeats` times, in turn: peer A, peer B, ..., peer A, ...
+
+    What `truth` calls by a name that begins with _ is for the peers, and too large to be kept.
+    """
     started = time.perf_counter()
     settings = (model, samples, contest.threads, core, quick)
     truth: Figures = {}
@@ -72,6 +75,7 @@ def hold(name: str, contest: Contest, model: str, samples: int, repeats: int, co
                 runs[peer].append(process.measure(seed, truth))
             say(f"{name}, {model}: repeat {seed + 1} of {repeats} after "
                 f"{time.perf_counter() - started:.0f} s")
-    return Record(name, model, samples, contest.threads, runs, truth,
+    kept = {key: value for key, value in truth.items() if not key.startswith("_")}
+    return Record(name, model, samples, contest.threads, runs, kept,
                   round(time.perf_counter() - started, 1),
                   datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), environment())

@@ -5,7 +5,7 @@ from importlib import import_module
 from benchmarks.side_by_side.contest import Contest
 
 CONTESTS = ("eigenvalues", "panel", "product", "surface", "layers", "point", "ngf_step",
-            "last_layer")
+            "last_layer", "live")
 
 
 def contest(name: str) -> Contest:
