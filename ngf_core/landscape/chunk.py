@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 # Larger chunks fall out of the processor's cache, smaller ones pay each call more often.
@@ -14,20 +13,15 @@ GPU = 512
 def best_chunk(run: Callable[[Tensor], object], inputs: Tensor) -> int:
     """The chunk size of SIZES at which `run` takes the least time for the same `inputs`.
 
-    Each size goes through them twice, on one thread as each of the workers will, and the better
-    time counts: processor time of this thread, which other programs disturb least. Sizes differ in
-    the rounding of what they give, so two calls may as well.
+    Each size goes through them twice and the better time counts: processor time of this thread,
+    which other programs disturb least. Sizes differ in the rounding of what they give, so two
+    calls may as well.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        sizes = [size for size in SIZES if size <= len(inputs)] or [len(inputs)]
-        times = {size: [] for size in sizes}
-        for size in sizes * 2 if len(sizes) > 1 else ():
-            start = time.thread_time()
-            for chunk in inputs.split(size):
-                run(chunk)
-            times[size].append(time.thread_time() - start)
-        return min(sizes, key=lambda size: min(times[size], default=0.0))
-    finally:
-        torch.set_num_threads(before)
+    sizes = [size for size in SIZES if size <= len(inputs)] or [len(inputs)]
+    times = {size: [] for size in sizes}
+    for size in sizes * 2 if len(sizes) > 1 else ():
+        start = time.thread_time()
+        for chunk in inputs.split(size):
+            run(chunk)
+        times[size].append(time.thread_time() - start)
+    return min(sizes, key=lambda size: min(times[size], default=0.0))

@@ -16,7 +16,6 @@ from ngf_core.landscape.last_layer import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, check_batches, check_classes
-from ngf_core.landscape.threads import spread
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]
@@ -111,49 +110,36 @@ class Evaluator:
                         ) -> Tensor:
         """No weights to place: a chunk's state serves many points while it is at hand."""
         losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
-        with spread(self._device) as each:
-            for start in range(0, len(places), GROUP):
-                group, done = places[start:start + GROUP], start
-
-                def along(c: _Chunk, group: list = group) -> Tensor:
-                    with torch.inference_mode():
-                        state = self._state(c)
-                        return torch.stack([self._loss(c, state, x, y) for x, y in group])
-
-                for count, (c, sums) in enumerate(zip(self._chunks, each(along, self._chunks),
-                                                      strict=True), 1):
-                    losses[c.samples, start:start + len(group)] += sums.cpu()
-                    now = start + len(group) * count // len(self._chunks)
-                    report(progress, done, now, len(places))
-                    done = now
+        for start in range(0, len(places), GROUP):
+            group, done = places[start:start + GROUP], start
+            for count, c in enumerate(self._chunks, 1):
+                with torch.inference_mode():
+                    state = self._state(c)
+                    sums = torch.stack([self._loss(c, state, x, y) for x, y in group])
+                losses[c.samples, start:start + len(group)] += sums.cpu()
+                now = start + len(group) * count // len(self._chunks)
+                report(progress, done, now, len(places))
+                done = now
         return losses
 
     def _point_by_point(self, places: list[tuple[float, float]], progress: Progress | None,
                         ) -> Tensor:
         losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
-        with spread(self._device) as each:
-            for k, (x, y) in enumerate(places):
+        for k, (x, y) in enumerate(places):
+            with torch.inference_mode():
                 self._place(x, y)
-
-                def here(c: _Chunk, x: float = x, y: float = y) -> Tensor:
-                    with torch.inference_mode():
-                        return self._loss(c, self._state(c), x, y)
-
-                sums = list(each(here, self._chunks))
-                with torch.inference_mode():
-                    for i in range(len(self._samples)):
-                        mine = [s for c, s in zip(self._chunks, sums, strict=True)
-                                if c.samples == i]
-                        losses[i, k] = float(torch.stack(mine).sum())
-                report(progress, k, k + 1, len(places))
+                sums = torch.zeros(len(self._samples), dtype=torch.float64, device=self._device)
+                for c in self._chunks:
+                    sums[c.samples] += self._loss(c, self._state(c), x, y)
+            losses[:, k] = sums.cpu()
+            report(progress, k, k + 1, len(places))
         return losses
 
     def _place(self, x: float, y: float) -> None:
-        with torch.inference_mode():
-            for name in self._plane.moved:
-                self._tensors[name].copy_(self._plane.value(name, x, y))
-            if self._program is not None:
-                self._program.refresh()
+        for name in self._plane.moved:
+            self._tensors[name].copy_(self._plane.value(name, x, y))
+        if self._program is not None:
+            self._program.refresh()
 
     def _state(self, c: _Chunk) -> State:
         """What is the same at every point; kept as long as the memory allows."""

@@ -226,30 +226,13 @@ def test_kept_values_stay_within_the_memory():
     assert size <= 50_000
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("chosen", [[""], ["blocks.1.conv2"], ["blocks.2"], ["linear"]])
-def test_threads_give_the_same_numbers_and_are_put_back(threads, chosen):
-    net, before = make("preact"), torch.get_num_threads()
-    plane = restricted(random(net), chosen)
-    one = losses_at(net, plane, POINTS, data())
-    torch.set_num_threads(threads)
-    try:
-        found = losses_at(net, plane, POINTS, data())
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
-    for name, losses in one.items():
-        assert found[name].tolist() == pytest.approx(losses.tolist(), rel=1e-11)
-
-
 class Stop(Exception):
     pass
 
 
 @pytest.mark.parametrize("chosen", [[""], ["blocks.1.conv2"], ["blocks.2"], ["linear"]])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_exception_in_progress_leaves_everything_as_it_was(chosen, threads):
-    net, before = make("preact").train(), torch.get_num_threads()
+def test_an_exception_in_progress_leaves_everything_as_it_was(chosen):
+    net = make("preact").train()
     state = copy.deepcopy(net.state_dict())
     plane = restricted(random(net), chosen)
     evaluator = Evaluator(net, plane, data())
@@ -258,13 +241,8 @@ def test_an_exception_in_progress_leaves_everything_as_it_was(chosen, threads):
         if done == 2:
             raise Stop
 
-    torch.set_num_threads(threads)
-    try:
-        with pytest.raises(Stop):
-            evaluator.losses(POINTS, stop)
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+    with pytest.raises(Stop):
+        evaluator.losses(POINTS, stop)
     assert not torch.is_inference_mode_enabled()
     assert all(torch.equal(t, state[n]) for n, t in net.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in net.parameters())
