@@ -64,8 +64,13 @@ def _work(config: Config, train: TrainConfig) -> float:
         products = config.probes * config.steps + config.k + config.trace_probes + 20
         return forward * CURVATURE_MODELS * products * config.samples * 9
     assert isinstance(config, LandscapeConfig)
-    points = (CURVATURE_MODELS + 1) * config.grid**2 + 41 * CURVATURE_MODELS
-    return forward * points * 2 * config.samples
+    surfaces = sum(CURVATURE_MODELS if plane in ("random", "eigen") else 1
+                   for plane in config.planes)
+    # A preview of 51 x 51 points computed an eighth to a fifth of them.
+    share = 0.17 if config.mode == "preview" else 1.0
+    points = share * surfaces * config.grid**2 + 70 * CURVATURE_MODELS
+    products = 9 * 20 if "eigen" in config.planes else 0
+    return forward * (points * 2 + products) * config.samples
 
 
 def _megabytes(config: Config, train: TrainConfig) -> float:

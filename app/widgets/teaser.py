@@ -19,6 +19,9 @@ def landscape_teaser(race: Run, prose: str) -> None:
         return
     arrays = state.arrays(run, "landscape")
     losses = {m: arrays[f"{m}.random.clean"] for m in SHOWN if f"{m}.random.clean" in arrays}
+    if not losses:
+        st.caption("The random plane of this race was not measured.")
+        return
     figure = landscape.contour_row(arrays["xs"], arrays["ys"], losses, log=True, dark=is_dark())
     figure.update_layout(height=360)
     models = "before and after NGF" if "ngf" in losses else "before any defense"

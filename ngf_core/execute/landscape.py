@@ -1,122 +1,194 @@
-"""A landscape run: a line, a random plane and the plane through the models, clean and triggered."""
+"""A landscape run: lines, paths and planes of a run's models, on clean and triggered images."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ngf_core.config import LandscapeConfig
+from ngf_core.curvature.hessian import HessianOperator
 from ngf_core.errors import NGFError
+from ngf_core.execute.canvas import Canvas
 from ngf_core.execute.sources import Source, held_out, load_source
 from ngf_core.landscape import (
-    Plane,
-    line,
+    arc_length,
+    chord,
+    curvature_along,
+    eigen_plane,
+    losses_at,
     model_plane,
+    path_losses,
+    path_plane,
     project,
     random_plane,
-    surface_rows,
 )
 from ngf_core.models.build import tunable_layer
-from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs import Run, RunStore, RunWriter
 
 LINE_POINTS = 41
+CHORD = np.linspace(-0.25, 1.25, 31)
 MARGIN = 0.35
+State = dict[str, Tensor]
+Batches = dict[str, tuple[Tensor, Tensor]]
 
 
 def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
     """Measure and leave landscape.npz, rewritten after every row; what is not computed is NaN.
 
-    All models are seen along the same two directions, drawn and filter-normalised on the received
-    model. The plane through three models needs a race of exactly two methods that both moved.
+    All models are seen along the same directions: the random ones are drawn and filter-normalised
+    on the received model, the eigenvectors are those of its Hessian. The planes of the paths and
+    through three models need a race; where one cannot be had the results say why. A cancelled or
+    killed run of the same config is gone on with, see `Canvas`.
     """
     source = load_source(config.source, store)
-    before = source.models["before"]
+    before = source.models["before"].requires_grad_(True)
     where = next(before.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     batches = held_out(source.dataset, source.attack, config.samples, config.seed, where)
+    paths = _paths(source, store.get(config.source))
+    surfaces = {"random": len(source.models), "eigen": len(source.models),
+                "path": bool(paths), "models": len(source.models) == 3}
+    total = LINE_POINTS * len(source.models) + len(CHORD) * (len(source.models) - 1) + sum(
+        len(states) for states in paths.values()) + config.grid**2 * sum(
+            surfaces[plane] for plane in config.planes)
+    canvas = Canvas(config, store, writer, tuple(batches), total)
+    canvas.arrays["models"] = np.array(list(source.models))
     generator = torch.Generator().manual_seed(config.seed)
-    plane = random_plane(before.requires_grad_(True), generator)
-    side = np.linspace(-config.span, config.span, config.grid)
-    ts = np.linspace(-config.span, config.span, LINE_POINTS)
-    arrays: dict[str, np.ndarray] = {"models": np.array(list(source.models)), "line_t": ts,
-                                     "xs": side, "ys": side}
-    through, why_not = _through_models(source, store.get(config.source))
-    total = len(source.models) * (LINE_POINTS + config.grid**2)
-    total += config.grid**2 if through else 0
-    done = 0
+    canvas.tick(0, "Choosing directions")
+    random = random_plane(before, generator, config.vectors)
+    _lines(canvas, source, random, batches)
+    _between(canvas, source, paths, batches)
+    why_not: dict[str, str] = {}
+    for plane in config.planes:
+        try:
+            if plane == "random":
+                side = np.linspace(-config.span, config.span, config.grid)
+                canvas.arrays |= {"xs": side, "ys": side}
+                for name, model in source.models.items():
+                    canvas.surface(f"{name}.random", f"{name}, random plane", model,
+                                   random.around(model), side, side, batches)
+            elif plane == "eigen":
+                _eigen(canvas, source, batches, generator)
+            elif plane == "path":
+                _path(canvas, source, paths, batches)
+            else:
+                _models(canvas, source, paths, batches)
+        except NGFError as error:
+            why_not[plane] = str(error)
+    canvas.save()
+    losses = [a for key, a in canvas.arrays.items() if key.rpartition(".")[2] in batches]
+    return {"samples": len(batches["clean"][1]), "points": canvas.points,
+            "not_finite": sum(int((~np.isfinite(a)).sum()) for a in losses),
+            "no_plane": why_not.get("models"), "why_not": why_not, "resumed": canvas.resumed}
 
-    def tick(points: int, text: str) -> None:
-        nonlocal done
-        done += points
-        writer.checkpoint()
-        writer.progress(done, total, text)
 
-    tick(0, "Choosing directions")
+def _lines(canvas: Canvas, source: Source, random: Any, batches: Batches) -> None:
+    """The loss along the random plane's first direction, from every model."""
+    span = canvas.config.span
+    ts = canvas.arrays["line_t"] = np.linspace(-span, span, LINE_POINTS)
     for name, model in source.models.items():
-        losses = line(model, plane.u, ts, batches, lambda *_: writer.checkpoint())
-        arrays |= {f"{name}.line.{part}": row.numpy() for part, row in losses.items()}
-        tick(LINE_POINTS, f"{name}: line")
+        canvas.curve(f"{name}.line", f"{name}: line", LINE_POINTS, lambda count, m=model: losses_at(
+            m, random.around(m), [(t, 0.0) for t in ts], batches, count, memory=canvas.memory))
+
+
+def _between(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches
+             ) -> None:
+    """From the received model to each purified one: straight, and along the recorded path."""
+    before = source.models["before"]
+    canvas.arrays["chord_t"] = CHORD
+    for name, model in list(source.models.items())[1:]:
+        straight = chord(before, model, names=("before", name))
+        canvas.curve(f"{name}.chord", f"{name}: straight from before", len(CHORD),
+                     lambda count, p=straight: losses_at(
+                         before, p, [(t, 0.0) for t in CHORD], batches, count,
+                         memory=canvas.memory))
+    for name, states in paths.items():
+        canvas.arrays[f"{name}.path_length"] = arc_length(states).numpy()
+        canvas.curve(f"{name}.along", f"{name}: along its path", len(states),
+                     lambda count, m=source.models[name], s=states: path_losses(
+                         m, s, batches, count, memory=canvas.memory))
+
+
+def _eigen(canvas: Canvas, source: Source, batches: Batches, generator: torch.Generator) -> None:
+    """The received model's plane of its two leading eigenvectors, carried to every model."""
+    def count(done: int, most: int) -> None:
+        canvas.tick(0, f"eigenvectors: Hessian product {done} of at most {most}")
+
+    before, clean = source.models["before"], batches["clean"]
+    found = eigen_plane(before, HessianOperator(before, clean, memory=canvas.memory), generator,
+                        progress=count)
+    # At this distance lambda_1 x^2 / 2 is one nat.
+    nat = (2 / max(abs(float(found.values[0])), 1e-12)) ** 0.5
+    half = 2 * canvas.config.span * nat
+    side = canvas.axis("eigen_xs", np.linspace(-half, half, canvas.config.grid))
+    canvas.arrays |= {"eigen_ys": side, "eigen_values": found.values.cpu().numpy(),
+                      "eigen_residuals": found.residuals.cpu().numpy()}
     for name, model in source.models.items():
-        for row in _surface(f"{name}.random", model, plane.around(model), side, side, batches,
-                            arrays, writer):
-            tick(config.grid, f"{name}: row {row + 1} of {config.grid}")
-    if through:
-        middle, points, paths = through
-        xs, ys = _window(points, config.grid)
-        arrays |= {"plane_xs": xs, "plane_ys": ys, "plane.points": points} | paths
-        for row in _surface("plane", before, middle, xs, ys, batches, arrays, writer):
-            tick(config.grid, f"plane through the models: row {row + 1} of {config.grid}")
-    writer.arrays("landscape", arrays)
-    holes = sum(int((~np.isfinite(a)).sum()) for key, a in arrays.items() if "." in key)
-    return {"samples": len(batches["clean"][1]), "points": total, "not_finite": holes,
-            "no_plane": why_not}
+        plane = found.plane.around(model)
+        operator = HessianOperator(model.requires_grad_(True), clean, memory=canvas.memory)
+        canvas.arrays[f"{name}.curvature"] = curvature_along(plane, operator).cpu().numpy()
+        del operator
+        canvas.surface(f"{name}.eigen", f"{name}, eigen plane", model, plane, side, side, batches)
 
 
-def _surface(key: str, model: torch.nn.Module, plane: Plane, xs: np.ndarray, ys: np.ndarray,
-             batches: dict, arrays: dict[str, np.ndarray], writer: RunWriter) -> Iterator[int]:
-    """Fill arrays[key.clean], arrays[key.triggered] row by row and save after each."""
-    for part in batches:
-        arrays[f"{key}.{part}"] = np.full((len(ys), len(xs)), np.nan)
-    for i, rows in surface_rows(model, plane, xs, ys, batches, lambda *_: writer.checkpoint()):
-        for part, row in rows.items():
-            arrays[f"{key}.{part}"][i] = row.numpy()
-        writer.arrays("landscape", arrays)
-        yield i
+def _path(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches) -> None:
+    """The plane that lies closest to the paths of all methods that tune one layer."""
+    if not paths:
+        raise NGFError("The plane of a path needs a race with NGF or SGD: a path is recorded where "
+                       "one layer is tuned.")
+    model = source.models[next(iter(paths))]
+    found = path_plane(model, [state for states in paths.values() for state in states])
+    xs, ys = _window(found.points.numpy(), canvas.config.grid)
+    canvas.arrays |= {"path_xs": xs, "path_ys": ys, "path_variance": found.variance.numpy()}
+    start = 0
+    for name, states in paths.items():
+        here = slice(start, start + len(states))
+        canvas.arrays |= {f"{name}.on_path_plane": found.points[here].numpy(),
+                          f"{name}.off_path_plane": found.distances[here].numpy()}
+        start += len(states)
+    canvas.surface("path", "plane of the paths", model, found.plane, xs, ys, batches)
 
 
-def _through_models(source: Source, run: Any) -> tuple[tuple | None, str | None]:
-    """(plane, points (3, 2), path arrays) through before and two methods, or why there is none."""
-    names = list(source.models)
+def _models(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches
+            ) -> None:
+    """The plane through before and two methods, with their paths projected onto it."""
+    names = tuple(source.models)
     if len(names) != 3:
-        return None, "The plane through the models needs a race of exactly two methods."
-    try:
-        plane, points = model_plane(*source.models.values(), names=tuple(names))
-    except NGFError as error:
-        return None, str(error)
-    paths = {}
-    for name in names[1:]:
-        if run.has(f"path_{name}.npz"):
-            paths |= _path(name, plane, source, run.arrays(f"path_{name}"))
-    return (plane, points.numpy(), paths), None
+        raise NGFError("The plane through the models needs a race of exactly two methods.")
+    plane, points = model_plane(*source.models.values(), names=names)
+    xs, ys = _window(points.numpy(), canvas.config.grid)
+    canvas.arrays |= {"plane_xs": xs, "plane_ys": ys, "plane.points": points.numpy()}
+    for name, states in paths.items():
+        canvas.arrays[f"{name}.path"] = np.array([project(plane, state)[:2] for state in states])
+    canvas.surface("plane", "plane through the models", source.models["before"], plane, xs, ys,
+                   batches)
 
 
-def _path(name: str, plane: Plane, source: Source, path: dict[str, np.ndarray]
-          ) -> dict[str, np.ndarray]:
+def _paths(source: Source, run: Run) -> dict[str, list[State]]:
+    """The recorded points of each path, as the tuned layer's weights; the last is the model's own.
+
+    The others were recorded in half precision, as steps from the received weights.
+    """
     layer = tunable_layer(source.models["before"], source.layer)
-    parameters = {f"{source.layer}.{key}": p.detach() for key, p in layer.named_parameters()}
-    places = []
-    for delta in torch.from_numpy(path["deltas"]).float():
-        parts = delta.to(plane.origin[next(iter(parameters))].device).split(
-            [p.numel() for p in parameters.values()])
-        state = {key: p + part.view(p.shape)
-                 for (key, p), part in zip(parameters.items(), parts, strict=True)}
-        places.append(project(plane, state)[:2])
-    return {f"{name}.path": np.array(places), f"{name}.path_steps": path["steps"]}
+    received = {f"{source.layer}.{key}": p.detach() for key, p in layer.named_parameters()}
+    paths = {}
+    for name in list(source.models)[1:]:
+        if not run.has(f"path_{name}.npz"):
+            continue
+        path = run.arrays(f"path_{name}")
+        states = []
+        for delta in torch.from_numpy(path["deltas"]).float():
+            parts = delta.split([p.numel() for p in received.values()])
+            states.append({key: p + part.view(p.shape).to(p.device) for (key, p), part
+                           in zip(received.items(), parts, strict=True)})
+        own = dict(source.models[name].named_parameters())
+        paths[name] = [*states[:-1], {key: own[key].detach() for key in received}]
+    return paths
 
 
 def _window(points: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:
-    """Axes that show the three models with a margin."""
+    """Axes that show the points with a margin."""
     low, high = points.min(0), points.max(0)
     margin = MARGIN * (high - low).max()
     return tuple(np.linspace(low[i] - margin, high[i] + margin, grid) for i in range(2))

@@ -44,22 +44,29 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
                 progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
     """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
 
-    states: name -> tensor; what a state does not name is as in `model`. `progress(done, total)` is
-    called after each point. Raises NGFError for a name or shape that the model does not have, and
-    what `losses_at` raises.
+    states: name -> tensor, all of the same names; what they do not name is as in `model`.
+    `progress(done, total)` is called after every three points. Raises NGFError for a name or shape
+    that the model does not have, and what `losses_at` raises.
     """
     origin, parameters = model_state(model), parameter_names(model)
+    places = []
+    for state in states:
+        place = {n: t.double().to(origin[n].device) if n in origin else t for n, t in state.items()}
+        check_same_tensors(origin | place, origin, "the path", "the model")
+        places.append(place)
     losses: dict[str, list[Tensor]] = {name: [] for name in batches}
-    for done, state in enumerate(states, 1):
-        here = origin | {n: t.to(origin[n]) if n in origin else t for n, t in state.items()}
-        check_same_tensors(here, origin, "the path", "the model")
-        point = losses_at(model, Plane(here, {}, {}, parameters), [(0.0, 0.0)], batches,
-                          memory=memory)
-        for name, loss in point.items():
-            losses[name].append(loss[0])
+    # Three points at a time, as the corners of a plane: setting one up costs as much as a few.
+    for start in range(0, len(places), 3):
+        first, *others = places[start:start + 3]
+        u, v = ({n: there[n] - first[n] for n in first} for there in (*others, first, first)[:2])
+        corners = Plane(origin | {n: t.to(origin[n]) for n, t in first.items()}, u, v, parameters)
+        found = losses_at(model, corners, [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)][:len(others) + 1],
+                          batches, memory=memory)
+        for name, loss in found.items():
+            losses[name].append(loss)
         if progress is not None:
-            progress(done, len(states))
-    return {name: torch.stack(row) for name, row in losses.items()}
+            progress(start + 1 + len(others), len(places))
+    return {name: torch.cat(row) for name, row in losses.items()}
 
 
 def arc_length(states: Sequence[Mapping[str, Tensor]]) -> Tensor:

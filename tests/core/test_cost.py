@@ -40,6 +40,11 @@ def test_the_guess_grows_with_the_work(store):
             == pytest.approx(2 * seconds(SpectrumConfig(source="x", samples=300))))
     assert seconds(LandscapeConfig(source="x", grid=31)) > 2 * seconds(
         LandscapeConfig(source="x", grid=17))
+    assert seconds(LandscapeConfig(source="x", grid=51)) > 4 * seconds(
+        LandscapeConfig(source="x", grid=51, mode="preview"))
+    planes = ("random", "eigen", "path", "models")
+    assert seconds(LandscapeConfig(source="x", planes=planes)) > seconds(
+        LandscapeConfig(source="x"))
     assert "cautious guess" in estimate(TrainConfig(), store).basis
 
 

@@ -1,9 +1,8 @@
-"""Spectrum and landscape runs of real runs: files, keys and that the numbers fit together."""
+"""Spectrum runs of real runs and what measurements stand on: files, keys, fitting numbers."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from ngf_core.config import LandscapeConfig, SpectrumConfig
 from ngf_core.data.dataset import load_dataset
@@ -14,17 +13,6 @@ from tests.core.execute.conftest import made, purify_config, train_config
 
 SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2}
 KEYS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher", "products")
-LANDSCAPE = {"samples": 10, "grid": 3}
-
-
-def losses(run, store, config) -> dict[str, dict[str, float]]:
-    """Cross-entropy of every model on the run's held-out images."""
-    source = load_source(run.id, store)
-    sets = held_out(source.dataset, source.attack, config.samples, config.seed, torch.device("cpu"))
-    with torch.no_grad():
-        return {name: {part: nn.functional.cross_entropy(model(x), y).item()
-                       for part, (x, y) in sets.items()}
-                for name, model in source.models.items()}
 
 
 @pytest.fixture(scope="module")
@@ -70,43 +58,6 @@ def test_a_spectrum_of_a_race_measures_every_model(runs, race, monkeypatch):
                                       for key in KEYS)}
     assert all(torch.equal(x, seen[0]) for x in seen) and len(seen) == 3
     assert not np.array_equal(arrays["before.fisher"], arrays["ngf.fisher"])
-
-
-def test_a_landscape_of_a_race(runs, race):
-    config = LandscapeConfig(source=race.id, **LANDSCAPE)
-    run = made(config, runs)
-    assert (run.state, run.message) == ("done", "")
-    arrays = run.arrays("landscape")
-    models, parts = ("before", "ngf", "sgd"), ("clean", "triggered")
-    expected = {"models", "line_t", "xs", "ys", "plane_xs", "plane_ys", "plane.points",
-                "plane.clean", "plane.triggered"}
-    expected |= {f"{m}.{kind}.{p}" for m in models for kind in ("line", "random") for p in parts}
-    expected |= {f"{m}.{key}" for m in models[1:] for key in ("path", "path_steps")}
-    assert set(arrays) == expected
-    assert run.results == {"samples": 10, "points": 3 * (41 + 9) + 9, "not_finite": 0,
-                           "no_plane": None}
-    truth = losses(race, runs, config)
-    for model in models:
-        for part in parts:
-            middle = truth[model][part]
-            assert arrays[f"{model}.line.{part}"][20] == pytest.approx(middle, rel=1e-4)
-            assert arrays[f"{model}.random.{part}"][1, 1] == pytest.approx(middle, rel=1e-4)
-    assert arrays["plane.points"].shape == (3, 2)
-    for i, model in enumerate(models[1:], 1):
-        path = arrays[f"{model}.path"]
-        assert path.shape == (4, 2) and arrays[f"{model}.path_steps"].tolist() == [0, 1, 2, 3]
-        scale = np.abs(arrays["plane.points"]).max()
-        assert np.allclose(path[0], arrays["plane.points"][0], atol=1e-3 * scale)
-        assert np.allclose(path[-1], arrays["plane.points"][i], atol=1e-2 * scale)
-
-
-def test_a_landscape_of_a_benign_model_has_nothing_triggered(runs, benign):
-    run = made(LandscapeConfig(source=benign.id, **LANDSCAPE), runs)
-    assert run.state == "done"
-    arrays = run.arrays("landscape")
-    assert set(arrays) == {"models", "line_t", "xs", "ys", "before.line.clean",
-                           "before.random.clean"}
-    assert "a race of exactly two methods" in run.results["no_plane"]
 
 
 def test_more_samples_than_there_are_is_not_claimed(runs, backdoored):

@@ -39,13 +39,15 @@ def test_models_that_have_no_chord(make_net):
 
 def test_losses_along_a_path_are_those_of_its_models(make_net, batches, loop_loss):
     net, seen = make_net(0), []
-    steps = [torch.full((3, 4), t, dtype=torch.float64) for t in (0.0, 0.4, -1.0)]
+    steps = [torch.full((3, 4), t, dtype=torch.float64) for t in (0.0, 0.4, -1.0, 0.7, 2.0)]
     states = [{"linear.weight": net.linear.weight.detach() + step} for step in steps]
     losses = path_losses(net, states, batches, lambda *count: seen.append(count))
     for name, batch in batches.items():
         truth = [loop_loss(net, {"linear.weight": step}, batch) for step in steps]
         assert losses[name].tolist() == pytest.approx(truth, rel=1e-10)
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(3, 5), (5, 5)]
+    short = path_losses(net, states[:4], batches)
+    assert short["clean"].tolist() == pytest.approx(losses["clean"][:4].tolist(), rel=1e-12)
 
 
 def test_a_path_of_another_architecture(make_net, batches):
