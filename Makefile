@@ -1,10 +1,12 @@
 # make run    set up what is missing and open the dashboard
 # make test   set up what is missing and run all tests
+# make bench  set up what is missing and measure against other libraries (three quarters of an hour,
+#             on a machine with nothing else to do; a stopped one goes on where it stopped)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test clean
+.PHONY: run test bench clean
 
 run: .venv/installed
 	$(BIN)/streamlit run streamlit_app.py
@@ -12,6 +14,10 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks.side_by_side
+	$(BIN)/python -m benchmarks.memory
 
 .venv/created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"

@@ -26,7 +26,8 @@ class Goal:
     def verdict(self, ratio: float) -> str:
         """In words: the stretch goal is reached, the goal is, or by how much it is missed."""
         if not self.reached(ratio, self.value):
-            return f"**missed by {100 * self.missed_by(ratio):.2g} %**"
+            short = 100 * self.missed_by(ratio)
+            return f"**missed by {short:.2g} %**" if short < 100 else f"**missed by {short:.0f} %**"
         stretched = self.stretch is not None and self.reached(ratio, self.stretch)
         return "stretch reached" if stretched else "reached"
 
