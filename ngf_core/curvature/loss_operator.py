@@ -57,7 +57,7 @@ class LossOperator(ABC):
     batch_size: samples per graph; fewer where `memory` wants it.
 
     Attributes: size P, dtype, device, shapes (name -> shape), samples n, products (made so far),
-    cached_samples, recomputed_samples, bytes_per_sample and cached_bytes (of graphs).
+    graph (the bytes one keeps), cached_samples, recomputed_samples, cached_bytes.
     Raises ConfigError for arguments that do not fit, NGFError if the loss is not finite.
     """
 
@@ -70,10 +70,11 @@ class LossOperator(ABC):
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
         self._check_loss(loss)
-        # Channels last: the order that convolutions work in.
-        self._model = copy.deepcopy(model).to(dtype, memory_format=torch.channels_last).eval()
-        self._model.zero_grad(set_to_none=True)
-        chosen = choose(self._model, parameters)
+        with torch.inference_mode(False):
+            # Channels last: the order that convolutions work in.
+            self._model = copy.deepcopy(model).to(dtype, memory_format=torch.channels_last).eval()
+            self._model.zero_grad(set_to_none=True)
+            chosen = choose(self._model, parameters)
         self._parameters = list(chosen.values())
         self.shapes = {name: p.shape for name, p in chosen.items()}
         self.size = sum(shape.numel() for shape in self.shapes.values())
@@ -100,13 +101,16 @@ class LossOperator(ABC):
         if v.shape != (self.size,):
             raise ConfigError("v", f"its shape is {tuple(v.shape)}",
                               f"Give a vector of shape ({self.size},).")
-        wide = v.detach().to(self.device, self.dtype)
-        total = torch.zeros_like(wide)
-        parts, sums = list(self.unflatten(wide).values()), list(self.unflatten(total).values())
-        for product in itertools.chain(self._cached, self._rebuilt()):
-            for whole, part in zip(sums, product(parts), strict=True):
-                if part is not None:
-                    whole += part
+        with torch.inference_mode(False):
+            wide = v.detach().to(self.device, self.dtype, copy=True)
+            total = torch.zeros_like(wide)
+            parts, sums = list(self.unflatten(wide).values()), list(self.unflatten(total).values())
+            for product in itertools.chain(self._cached, self._rebuilt()):
+                for whole, part in zip(sums, product(parts), strict=True):
+                    if part is not None:
+                        whole += part
+                # Else its graph would still be there while the next is built.
+                del product
         self.products += 1
         return total.div_(self.samples).to(v.device)
 
@@ -149,10 +153,9 @@ class LossOperator(ABC):
                               "that share a batch",
                               "Leave out randomness, and let BatchNorm keep running statistics.")
         check_mean(self._loss, outputs, self._targets(y))
-        graph = measure_graph(lambda n: self._build(x[:n], y[:n]), len(x),
-                              self._model.parameters())
+        graph = self.graph = measure_graph(lambda n: self._build(x[:n], y[:n]), len(x),
+                                           self._model.parameters())
         self._data, self._chunk = data, graph.largest_chunk(memory, wanted)
-        self.bytes_per_sample = graph.of(self._chunk) / self._chunk
         self.cached_bytes = 0.0
         self.cached_samples = self.recomputed_samples = 0
         self._cached: list[Product] = []
@@ -199,7 +202,9 @@ class LossOperator(ABC):
                               "Wrap it in a module that does.")
         targets = self._targets(targets)
         check_targets(self._loss, outputs, targets)
-        if not self._loss(outputs, targets).isfinite().all():
+        with torch.no_grad():
+            finite = self._loss(outputs, targets).isfinite().all()
+        if not finite:
             raise NGFError("The loss of this model on these inputs is not finite, so it has no "
                            "curvature. Check the weights and the inputs for inf and nan.")
         return outputs

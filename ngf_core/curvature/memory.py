@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 from torch.autograd.graph import saved_tensors_hooks
 
 from ngf_core.errors import ConfigError
@@ -51,16 +51,17 @@ def measure_graph(build: Callable[[int], object], samples: int,
 
 
 def _kept(build: Callable[[int], object], samples: int, known: set[int]) -> int:
-    storages: dict[int, int] = {}
+    # The storages themselves, so that no address is given out twice while counting.
+    storages: dict[int, UntypedStorage] = {}
 
     def pack(saved: Tensor) -> Tensor:
         storage = saved.untyped_storage()
         if storage.data_ptr() not in known:
-            storages[storage.data_ptr()] = storage.nbytes()
+            storages[storage.data_ptr()] = storage
         # Detached: an output that its own node keeps would hold the graph alive for ever.
         return saved.detach()
 
     with saved_tensors_hooks(pack, lambda saved: saved):
         graph = build(samples)
     del graph
-    return sum(storages.values())
+    return sum(storage.nbytes() for storage in storages.values())
