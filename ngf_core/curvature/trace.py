@@ -34,8 +34,11 @@ class Estimate:
 
     @property
     def reached(self) -> bool:
-        """Whether the wanted standard error was reached; True where none was wanted."""
-        return self.wanted is None or self.standard_error <= self.wanted * abs(self.value)
+        """Whether FEWEST probes or more reached the wanted error; True where none was wanted."""
+        if self.wanted is None or self.probes == 0:
+            return True
+        small = self.standard_error <= self.wanted * abs(self.value)
+        return small and self.probes >= FEWEST
 
     @property
     def margin(self) -> float:
@@ -76,7 +79,7 @@ def trace(operator: SymmetricOperator, probes: int, generator: torch.Generator,
     progress: called after each product with (done, most).
     Raises ConfigError for fewer than two probes or vectors of the wrong shape.
     """
-    check_count("probes", probes, 2 if error is None else FEWEST)
+    check_count("probes", probes, 2)
     if error is not None and not error > 0:
         raise ConfigError("error", f"{error!r} is not positive", "Use for instance 0.05.")
     basis, exact, spent = Basis(), 0.0, 0

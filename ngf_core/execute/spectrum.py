@@ -27,8 +27,9 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             writer.progress(int(1000 * (i + done / total)), 1000 * len(source.models),
                             f"{name}: Hessian product {done} of about {total}")
 
-        spectrum = measure_spectrum(model, x, y, config.k, config.probes, config.steps,
-                                    config.trace_probes, config.seed, progress=progress)
+        spectrum = measure_spectrum(model, (x, y), k=config.k, probes=config.probes,
+                                    steps=config.steps, trace_probes=config.trace_probes,
+                                    seed=config.seed, progress=progress)
         layer = tunable_layer(model, source.layer)
         layer.requires_grad_(True)
         fisher = layer_fisher_spectrum(model, layer, x, y, seed=config.seed)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ngf_core.curvature import lanczos, spectral_density
+from ngf_core.curvature import lanczos, spectral_density, top_eigenvalues
+from ngf_core.curvature.density import quadrature, settled_density
 from ngf_core.errors import ConfigError
 from tests.core.curvature.dense import (
     Matrix,
@@ -62,6 +63,43 @@ def test_the_band_is_the_range_of_three_or_more_probes():
     assert torch.equal(density.mean, density.values.mean(0))
     two = spectral_density(outliers(80), 2, 10, seeded(0))
     assert two.low is None and two.high is None
+
+
+def test_the_band_of_three_probes_covers_as_often_as_it_says():
+    # Of independent draws, all three lie on one side of their median in a quarter of all cases.
+    matrix, grid = outliers(60), torch.linspace(-0.9, 0.9, 7)
+    found = [spectral_density(matrix, 3, 12, seeded(seed), grid, 0.1) for seed in range(200)]
+    median = torch.cat([density.values for density in found]).median(0).values
+    covered = [((d.low <= median) & (median <= d.high)).double() for d in found]
+    assert 0.68 <= torch.stack(covered).mean() <= 0.82
+
+
+def test_exact_atoms_leave_no_error_at_the_outliers_and_need_fewer_steps():
+    matrix = outliers(80)
+    truth = descending(matrix.entries)
+    pairs = top_eigenvalues(matrix, 5, tolerance=1e-9, generator=seeded(9))
+    matrix.products = 0
+    found = spectral_density(matrix, 60, 40, seeded(0), width=0.5, deflate=pairs, settle=True)
+    assert matrix.products < 60 * 15
+    exact = gaussians(truth, found.grid, 0.5)
+    high = found.grid > 5
+    assert torch.allclose(found.values[:, high], exact[high].expand(60, -1), atol=1e-6)
+    off, error = (found.mean - exact).abs(), found.values.std(0) / 60**0.5
+    assert (off <= 4 * error + 0.02 * exact.max()).all()
+    assert torch.allclose(integral(found), torch.ones(60).double(), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_settled_density_is_that_of_a_long_run(seed):
+    matrix, start = outliers(200), torch.randn(200, generator=seeded(seed)).double()
+    every = lanczos(matrix.matvec, 200, 80, start=start)
+    stop = settled_density(lambda alphas, betas: quadrature(alphas, betas, 200), 1.0)
+    short = lanczos(matrix.matvec, 200, 80, start=start, stop=stop)
+    assert short.steps < 40
+    long, found = (spectral_density([run], width=1.0, grid=torch.linspace(-5, 105, 3000))
+                   for run in (every, short))
+    one = 1 / (200 * (2 * torch.pi) ** 0.5)
+    assert ((long.mean - found.mean).abs() <= 0.2 * (long.mean + one)).all()
 
 
 def test_finished_runs_give_the_same_and_cost_nothing():

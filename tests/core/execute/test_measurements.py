@@ -41,7 +41,8 @@ def test_a_spectrum_of_a_race_measures_every_model(runs, race, monkeypatch):
 
     seen = []
 
-    def quick(model, x, y, *_, progress, **__):
+    def quick(model, data, *, progress, **__):
+        x, _ = data
         seen.append(x)
         progress(1, 2)
         return type("Spectrum", (), {
