@@ -5,26 +5,119 @@ What the adapter repairs, and why:
   doubles every result, and one made after training mixes in a stale gradient; it forces evaluation
   mode and leaves it; and `.grad` keeps a cycle of graphs alive. Here each call has its own copy of
   the model, without gradients, cleared afterwards.
-- `cuda=True` is the default; here it is False.
+- `cuda=True` is the default; here it is what the model is on.
 - its probes come from the global random state; here from a seed, and that state is put back.
 - `trace` stops when two running means happen to agree (with a negative trace: always after two
   probes) and has no error bar; here the number of probes is fixed and the standard error is ours.
-What it cannot repair: `eigenvalues` is a power iteration, so it finds the largest modulus, and it
-stops on a change of the Rayleigh quotient, not on a residual. `density` needs `torch.eig`, which
-torch no longer has.
+- `density` calls `torch.eig`, which torch no longer has; here `eigh` of its symmetric matrix, in
+  the old layout, stands in for it during the call.
+- `eigenvalues` stops on a change of the Rayleigh quotient, which is no error bar; `leading` takes a
+  fixed number of steps and computes the residual of what it returns.
+What it cannot repair: `eigenvalues` is a power iteration, so it finds the largest modulus, not the
+largest value.
 """
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from pyhessian import hessian
+from pyhessian.utils import hessian_vector_product
 from torch import Tensor, nn
 
 from ngf_core.curvature.operator import check_count
-from ngf_core.curvature.trace import Estimate
+from ngf_core.curvature.parameters import choose
+from ngf_core.curvature.spectrum import Spectrum
+from ngf_core.curvature.trace import Estimate, averaged
+
+# Their budget in a cross-check, fixed so that nothing is stopped by luck.
+POWER_STEPS = 20
+PROBES = 10
+# Agreement of the two traces: the difference in standard errors of a difference.
+LARGEST_Z = 3.0
+# Relative error of an eigenvalue in float32.
+ROUNDOFF = 1e-5
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """pyhessian's numbers beside ours, on the same model, samples and parameters.
+
+    eigenvalue, residual: theirs, of largest modulus, and ||H v - eigenvalue v|| of their vector.
+    ours, our_residual: our extreme eigenvalue of larger modulus. trace, trace_error: theirs over
+    `probes`. our_trace, our_trace_error. z: the traces' difference in standard errors of it.
+    products: Hessian products that they took.
+    """
+
+    eigenvalue: float
+    residual: float
+    ours: float
+    our_residual: float
+    trace: float
+    trace_error: float
+    probes: int
+    our_trace: float
+    our_trace_error: float
+    products: int
+
+    @property
+    def eigenvalue_agrees(self) -> bool:
+        """Whether the two lie within the sum of their residuals: they may be one eigenvalue.
+
+        Both products round, which a residual does not show: 1e-5 of the value is allowed for that.
+        """
+        allowed = self.residual + self.our_residual + ROUNDOFF * abs(self.ours)
+        return abs(self.eigenvalue - self.ours) <= allowed
+
+    @property
+    def z(self) -> float:
+        """(their trace - ours) / sqrt(their standard error^2 + ours^2)."""
+        error = math.hypot(self.trace_error, self.our_trace_error)
+        difference = self.trace - self.our_trace
+        return difference / error if error else math.copysign(math.inf, difference or 0.0)
+
+    @property
+    def trace_agrees(self) -> bool:
+        """Whether |z| is at most 3."""
+        return self.trace == self.our_trace or abs(self.z) <= LARGEST_Z
+
+
+def compare(spectrum: Spectrum, model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
+            parameters: Sequence[str] | None = None) -> Agreement:
+    """Measure the same mean cross-entropy's Hessian with pyhessian, at POWER_STEPS + 1 + PROBES
+    products, and put it beside the spectrum, which must be of the same samples and parameters.
+    """
+    theirs, residual = leading(model, inputs, targets, POWER_STEPS, seed, parameters)
+    total = pyhessian_trace(model, inputs, targets, PROBES, seed + 1, parameters)
+    ours = [(spectrum.eigenvalues, spectrum.residuals),
+            (spectrum.lowest, spectrum.lowest_residuals)]
+    value, bound = max(((v[0].item(), r[0].item()) for v, r in ours if len(v)),
+                       key=lambda pair: abs(pair[0]))
+    return Agreement(theirs, residual, value, bound, total.value, total.standard_error,
+                     total.probes, spectrum.trace.value, spectrum.trace.standard_error,
+                     POWER_STEPS + 1 + PROBES)
+
+
+def leading(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, seed: int,
+            parameters: Sequence[str] | None = None) -> tuple[float, float]:
+    """The eigenvalue of largest modulus after exactly `steps` power iterations, and its residual.
+
+    Some eigenvalue lies within ||H v - lambda v|| of lambda; it costs one product more.
+    """
+    check_count("steps", steps, 2)
+    with _pyhessian(model, inputs, targets, seed, parameters) as theirs:
+        # No change is below minus infinity, so the stopping rule never fires.
+        _, ((*v,),) = theirs.eigenvalues(maxIter=steps, tol=-math.inf, top_n=1)
+        flat = torch.cat([part.reshape(-1) for part in v]).double()
+        product = hessian_vector_product(theirs.gradsH, theirs.params, v)
+        product = torch.cat([part.reshape(-1) for part in product]).double()
+        # Their vector is not quite of length 1, and their value is that of the step before.
+        flat, product = flat / flat.norm(), product / flat.norm()
+        value = flat @ product
+        return value.item(), (product - value * flat).norm().item()
 
 
 def pyhessian_eigenvalues(model: nn.Module, inputs: Tensor, targets: Tensor, k: int, seed: int,
@@ -39,23 +132,52 @@ def pyhessian_eigenvalues(model: nn.Module, inputs: Tensor, targets: Tensor, k: 
     return torch.tensor(values, dtype=torch.float64)
 
 
-def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: int,
-                    seed: int) -> Estimate:
+def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: int, seed: int,
+                    parameters: Sequence[str] | None = None) -> Estimate:
     """The trace of the same Hessian by exactly `probes` plain Hutchinson probes."""
     check_count("probes", probes, 2)
-    with _pyhessian(model, inputs, targets, seed) as theirs:
-        # No change is below minus infinity, so the stopping rule never fires.
-        samples = torch.tensor(theirs.trace(maxIter=probes, tol=-math.inf), dtype=torch.float64)
-    spread = samples.std().item() / math.sqrt(len(samples))
-    return Estimate(samples.mean().item(), spread, len(samples))
+    with _pyhessian(model, inputs, targets, seed, parameters) as theirs:
+        return averaged(theirs.trace(maxIter=probes, tol=-math.inf))
+
+
+def pyhessian_density(model: nn.Module, inputs: Tensor, targets: Tensor, probes: int, steps: int,
+                      seed: int) -> tuple[Tensor, Tensor]:
+    """Nodes and weights of `probes` Lanczos runs of `steps` steps, both (probes, steps) float64.
+
+    No width, band or smoothing: `smoothed` in `density.py` makes curves of them.
+    """
+    check_count("probes", probes, 1)
+    check_count("steps", steps, 2)
+    with _pyhessian(model, inputs, targets, seed) as theirs, _old_eig():
+        nodes, weights = theirs.density(iter=steps, n_v=probes)
+    return (torch.tensor(nodes, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64))
 
 
 @contextmanager
-def _pyhessian(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int) -> Iterator[hessian]:
+def _old_eig() -> Iterator[None]:
+    """`torch.eig` for symmetric matrices, in its old layout: values (m, 2), vectors (m, m)."""
+    def eig(matrix: Tensor, eigenvectors: bool = False) -> tuple[Tensor, Tensor]:
+        values, vectors = torch.linalg.eigh(matrix)
+        return torch.stack([values, torch.zeros_like(values)], 1), vectors
+
+    before = torch.eig
+    torch.eig = eig
+    try:
+        yield
+    finally:
+        torch.eig = before
+
+
+@contextmanager
+def _pyhessian(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
+               parameters: Sequence[str] | None = None) -> Iterator[hessian]:
     private = copy.deepcopy(model).eval()
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    private.zero_grad(set_to_none=True)
+    chosen = choose(private, parameters)
+    cuda = next(iter(chosen.values())).is_cuda
+    with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
         try:
-            yield hessian(private, nn.CrossEntropyLoss(), data=(inputs, targets), cuda=False)
+            yield hessian(private, nn.CrossEntropyLoss(), data=(inputs, targets), cuda=cuda)
         finally:
             private.zero_grad(set_to_none=True)

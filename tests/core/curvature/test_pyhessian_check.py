@@ -1,11 +1,20 @@
 """pyhessian, repaired, agrees; unrepaired, it shows the defects the adapter names."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from ngf_core.curvature import HessianOperator, top_eigenvalues
-from ngf_core.curvature.pyhessian_check import pyhessian_eigenvalues, pyhessian_trace
+from ngf_core.curvature import HessianOperator, measure_spectrum, top_eigenvalues
+from ngf_core.curvature.pyhessian_check import (
+    Agreement,
+    compare,
+    leading,
+    pyhessian_density,
+    pyhessian_eigenvalues,
+    pyhessian_trace,
+)
 from tests.core.curvature.dense import case, dense_hessian, descending, seeded
 
 # pyhessian's own use of backward(create_graph=True), whose cycle the adapter breaks.
@@ -61,3 +70,90 @@ def test_the_doubling_it_repairs_is_real():
                    for _ in range(2))
     values = [theirs.eigenvalues(maxIter=200, tol=1e-6)[0][0] for theirs in (once, twice)]
     assert values[1] > 1.99 * values[0]
+
+
+def test_the_dead_density_lives_and_torch_is_put_back():
+    from pyhessian import hessian
+
+    model, x, y = case("linear")
+    before = getattr(torch, "eig", None)
+    with pytest.raises((RuntimeError, AttributeError), match="eig"):
+        hessian(copy.deepcopy(model), nn.CrossEntropyLoss(), data=(x, y), cuda=False).density(5)
+    nodes, weights = pyhessian_density(model, x, y, 20, 25, seed=0)
+    assert getattr(torch, "eig", None) is before
+    assert torch.allclose(weights.sum(1), torch.ones(20).double(), atol=1e-5)
+    truth = descending(dense_hessian(model, x, y))
+    assert torch.allclose(nodes.amax(1), truth[0].expand(20), rtol=1e-3)
+    moments = (nodes * weights).sum(1)
+    assert (moments.mean() - truth.mean()).abs() < 4 * moments.std() / 20**0.5
+
+
+def saddle():
+    """A model whose Hessian's largest modulus is negative."""
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Tanh(), nn.Linear(1, 2, bias=False))
+    model[0].weight.data.fill_(1.0)
+    model[2].weight.data = torch.tensor([[3.0], [-3.0]])
+    return model, torch.ones(4, 1), torch.ones(4, dtype=torch.int64)
+
+
+def test_it_finds_the_largest_modulus_where_ours_finds_the_largest():
+    model, x, y = saddle()
+    truth = descending(dense_hessian(model, x, y))
+    assert -truth[-1] > truth[0] > 0
+    value, residual = leading(model, x, y, 60, seed=0)
+    assert value == pytest.approx(truth[-1].item(), rel=1e-3) and residual < 1e-2
+    ours = top_eigenvalues(HessianOperator(model, (x, y)), 1, generator=seeded(0)).values
+    assert ours[0] == pytest.approx(truth[0].item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("steps", [2, 5, 20])
+def test_the_residual_is_true_and_bounds_the_error(steps):
+    model, x, y = case("residual")
+    value, residual = leading(model, x, y, steps, seed=0)
+    truth = descending(dense_hessian(model, x, y))
+    assert (truth - value).abs().min() <= residual + 1e-5
+    assert residual > 1e-6
+
+
+def test_unrepaired_the_trace_has_no_rule_and_a_negative_one_stops_after_two():
+    from pyhessian import hessian
+
+    model, x, y = saddle()
+    torch.manual_seed(0)
+    theirs = hessian(model, nn.CrossEntropyLoss(), data=(x, y), cuda=False)
+    assert len(theirs.trace(maxIter=50, tol=1e-3)) == 2
+
+
+@pytest.mark.parametrize("parameters", [None, ["linear.weight"]])
+def test_the_comparison_agrees_with_us_and_says_what_it_cost(parameters):
+    model, x, y = case("residual")
+    spectrum = measure_spectrum(model, (x, y), k=2, parameters=parameters)
+    found = compare(spectrum, model, x, y, 0, parameters)
+    assert found.eigenvalue_agrees and found.trace_agrees
+    assert found.products == 31 and found.probes == 10
+    truth = descending(dense_hessian(model, x, y, parameters))
+    assert found.ours == pytest.approx(truth[0].item(), rel=1e-2)
+    assert (found.eigenvalue - truth).abs().min() <= found.residual + 1e-5
+    assert abs(found.trace - truth.sum()) <= 4 * found.trace_error
+
+
+def test_the_comparison_is_with_the_end_of_larger_modulus():
+    model, x, y = saddle()
+    found = compare(measure_spectrum(model, (x, y), k=1), model, x, y, 0)
+    assert found.eigenvalue < 0 and found.eigenvalue_agrees
+
+
+def test_another_model_does_not_agree():
+    model, x, y = case("residual")
+    spectrum = measure_spectrum(model, (x, y), k=2)
+    with torch.no_grad():
+        model.linear.weight *= 3
+    found = compare(spectrum, model, x, y, 0)
+    assert not found.eigenvalue_agrees
+
+
+@pytest.mark.parametrize(("theirs", "agrees"), [(10.0, True), (12.9, True), (13.1, False)])
+def test_traces_agree_within_three_standard_errors_of_the_difference(theirs, agrees):
+    found = Agreement(1, 0, 1, 0, theirs, 0.6, 10, 10.0, 0.8, 31)
+    assert found.z == pytest.approx(theirs - 10) and found.trace_agrees == agrees
+    assert found.eigenvalue_agrees
