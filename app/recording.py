@@ -43,11 +43,22 @@ class Recording:
         measured = set(self.points.dropna(subset="value")["metric"])
         return [name for name in ("asr", "acc", "ra") if name in measured]
 
-    def before(self) -> dict[str, float]:
-        """The received model's rates: those of step 0, the same for every method."""
+    @property
+    def has_sharpness(self) -> bool:
+        """Whether the run looked at λ_max and Tr(F) on the way."""
+        return bool((self.points["metric"] == "lambda_max").any())
+
+    def before(self, *metrics: str) -> dict[str, float]:
+        """The received model's values, those of step 0, the same for every method; its rates
+        where nothing else is asked for."""
         first = self.points[self.points["step"] == 0].dropna(subset="value")
         return {name: float(first[first["metric"] == name]["value"].iloc[0])
-                for name in self.metrics if (first["metric"] == name).any()}
+                for name in metrics or self.metrics if (first["metric"] == name).any()}
+
+    def images_behind(self, metric: str) -> int:
+        """How many images a metric stands on; 0 where the run did not say."""
+        counts = self.points[self.points["metric"] == metric]["n"].dropna()
+        return int(counts.iloc[0]) if len(counts) else 0
 
     def measured(self, method: str, metric: str, step: int | None = None) -> Measured | None:
         """The newest value up to a step; None where there is none yet."""

@@ -34,7 +34,13 @@ METRICS: dict[str, Metric] = {
     "acc": Metric("ACC", 1.5, 1.0, "share of clean test images that get their true label"),
     "ra": Metric("RA", 2.5, 0.55, "share of triggered images that get their true label"),
     "loss": Metric("Loss", 2.5, 1.0, "mean cross-entropy on the clean images of the step"),
+    "lambda_max": Metric("λ_max", 3.5, 1.0, "largest Hessian eigenvalue of all weights, on some "
+                                            "of the defender's clean images"),
+    "fisher_trace": Metric("Tr(F)", 1.5, 1.0, "trace of the true Fisher matrix of all weights, on "
+                                              "the same images"),
 }
+SHARPNESS = ("lambda_max", "fisher_trace")
+ERRORS = {"lambda_max": "lambda_error", "fisher_trace": "fisher_trace_error"}
 AXES = {"step": "Step", "seconds": "Tuning seconds"}
 
 
@@ -63,6 +69,36 @@ def loss_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step
     right = x_max if x_max is not None else _last(points, x)
     series = [_line(shown, method, "loss", x, 1.0, dark, positive=True) for method in methods]
     return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
+
+
+def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step",
+                      x_max: float | None = None, step: int | None = None,
+                      before: Mapping[str, float] | None = None,
+                      dark: bool = False) -> dict[str, Any]:
+    """λ_max (thick, with its Ritz residual as bars) and Tr(F) (thin) on a logarithmic axis.
+
+    `before` holds the received model's values, drawn as grey dotted lines.
+    """
+    shown = points if step is None else points[points["step"] <= step]
+    right = x_max if x_max is not None else _last(points, x)
+    series = [_line(shown, method, metric, x, 1.0, dark, positive=True)
+              for metric in SHARPNESS for method in methods]
+    series += [_bars(shown, method, "lambda_max", x) for method in methods]
+    series += [_level(before, metric, right, 1.0) for metric in SHARPNESS]
+    return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
+
+
+def sharpness_alt(points: pd.DataFrame, methods: Sequence[str]) -> str:
+    """The sharpness curves in words: where each starts and where it stands."""
+    parts = []
+    for method in methods:
+        for metric in SHARPNESS:
+            line = _select(points, method, metric).dropna(subset="value")
+            if len(line):
+                first, last = line["value"].iloc[0], line["value"].iloc[-1]
+                parts.append(f"{style(method).label} {METRICS[metric].label} {first:.4g} to "
+                             f"{last:.4g} at step {line['step'].iloc[-1]}")
+    return ("Line chart on a logarithmic axis. " + ("; ".join(parts) or "No points yet") + ".")
 
 
 def race_alt(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> str:
@@ -135,10 +171,30 @@ def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
                                factor == 100.0)}
 
 
-def _level(before: Mapping[str, float] | None, metric: str, right: float) -> dict[str, Any]:
+def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, Any]:
+    """From value - error to value + error at each point, as strokes of a line with gaps.
+
+    It carries no name, so that legend and tooltip pass over it.
+    """
+    line = _select(points, method, metric)
+    errors = _select(points, method, ERRORS[metric]).set_index("step")["value"]
+    data: list[list[float | None]] = []
+    for step, at, value in zip(line["step"], line[x], line["value"], strict=True):
+        error = _finite(errors.get(step), 1.0, True)
+        middle = _finite(value, 1.0, True)
+        if error is not None and middle is not None:
+            low = max(middle - error, middle / 10)  # a logarithmic axis has no place for zero
+            data += [[float(at), low], [float(at), middle + error], [float(at), None]]
+    bars = _series("", f"{method}-{metric}-error", data, style(method).color, "solid", 1.5, 0.8)
+    del bars["name"]
+    return bars | {"symbol": "none", "silent": True, "tooltip": {"show": False}}
+
+
+def _level(before: Mapping[str, float] | None, metric: str, right: float,
+           factor: float = 100.0) -> dict[str, Any]:
     """The received model's value as a level line; without data where it was not measured."""
     look, kind = style("before"), METRICS[metric]
-    value = _finite((before or {}).get(metric), 100.0, False)
+    value = _finite((before or {}).get(metric), factor, False)
     data = [] if value is None else [[0.0, value], [right, value]]
     return _series(f"{look.label} {kind.label}", f"before-{metric}", data, look.color, look.stroke,
                    max(1.5, kind.width / 2), 1.0) | {"symbol": "none"}

@@ -4,12 +4,13 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
+from app.recording import Recording
 from app.text import define_all, sections
 from app.widgets.address import choose
 from app.widgets.notice import guarded, model_notice
 from app.widgets.outcome import outcome, protocol
 from app.widgets.prediction_strip import prediction_strip
-from app.widgets.race_card import loss_card, race_card
+from app.widgets.race_card import loss_card, race_card, sharpness_card
 from app.widgets.race_form import asks_for_form, open_form, race_form
 from app.widgets.race_status import live_controls, state_banner
 from app.widgets.rate_tiles import rate_tiles
@@ -20,7 +21,8 @@ from ngf_core.runs import Run
 
 TEXT = sections("race")
 LOOK = 0.5
-SHOWN = {METRICS[name].label: name for name in ("asr", "acc", "ra", "loss")}
+SHOWN = {METRICS[name].label: name for name in ("asr", "acc", "ra", "loss")} | {
+    "Sharpness": "sharpness"}
 
 
 def page() -> None:
@@ -87,7 +89,7 @@ def _race(run: Run, tick: float | None) -> None:
         # The choices stand below the curves they belong to, so they are drawn first.
         curves, choices = st.container(key="race_curves"), st.container(key="race_choices")
         with choices:
-            x, metrics = _view_controls(recording.metrics)
+            x, metrics = _view_controls(recording)
         with curves:
             _curves(run, x, metrics, step, live)
     with right:
@@ -103,11 +105,12 @@ def _announce_end(run: Run, live: bool, tick: float | None) -> None:
         st.toast("The race is finished.", icon=":material/flag:")
 
 
-def _view_controls(measured: list[str]) -> tuple[str, list[str]]:
+def _view_controls(recording: Recording) -> tuple[str, list[str]]:
+    measured = [*recording.metrics, "loss", *["sharpness"] * recording.has_sharpness]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = [label for label, name in SHOWN.items() if name in measured or name == "loss"]
+        offered = [label for label, name in SHOWN.items() if name in measured]
         shown = st.pills("Show", offered, selection_mode="multi", key="show",
-                         default=[word for word in ("ASR", "ACC") if word in offered],
+                         default=[w for w in ("ASR", "ACC", "Sharpness") if w in offered],
                          bind="query-params")
         x = choose("x", "Against", {"step": "step", "seconds": "seconds"}, "step",
                    help="Steps of the optimiser, or seconds spent tuning (without the "
@@ -120,10 +123,13 @@ def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) 
     x_max = float(run.config.steps) if x == "step" else None
     if x == "seconds" and not live:
         x_max = float(recording.points["seconds"].max()) or None
-    rates = [name for name in metrics if name != "loss"]
+    rates = [name for name in metrics if name in recording.metrics]
     if rates:
         race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
                   step=step)
+    if "sharpness" in metrics:
+        sharpness_card(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
+                       x_max=x_max, step=step, images=recording.images_behind("lambda_max"))
     if "loss" in metrics:
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
                   step=step)

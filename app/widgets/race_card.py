@@ -2,8 +2,19 @@
 
 from collections.abc import Sequence
 
-from app.figures.curves import METRICS, curve_table, loss_options, race_alt, race_options
+from app.figures.curves import (
+    ERRORS,
+    METRICS,
+    SHARPNESS,
+    curve_table,
+    loss_options,
+    race_alt,
+    race_options,
+    sharpness_alt,
+    sharpness_options,
+)
 from app.recording import Recording
+from app.text import sections
 from app.theme import style
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
@@ -24,6 +35,19 @@ def race_card(recording: Recording, metrics: Sequence[str], *, key: str, filenam
                 caption=f"{drawn}; the grey dotted lines are the model as received, "
                         "with no defense.",
                 alt=race_alt(so_far, methods, shown), table=curve_table(so_far, shown))
+
+
+def sharpness_card(recording: Recording, *, key: str, filename: str, images: int,
+                   x: str = "step", x_max: float | None = None, step: int | None = None) -> None:
+    """λ_max and Tr(F) of every method's model, up to a step or to the newest look."""
+    points, methods = recording.points, recording.methods
+    options = sharpness_options(points, methods, x=x, x_max=x_max, step=step, dark=is_dark(),
+                                before=recording.before(*SHARPNESS))
+    so_far = points if step is None else points[points["step"] <= step]
+    figure_card(options, key=key, filename=filename, live=True, height=320,
+                caption=sections("race")["sharpness"].format(images=images),
+                alt=sharpness_alt(so_far, methods),
+                table=curve_table(so_far, [*SHARPNESS, *ERRORS.values()]))
 
 
 def loss_card(recording: Recording, *, key: str, filename: str, x: str = "step",

@@ -81,6 +81,9 @@ def _ask(source: Run) -> PurifyConfig | None:
         bounds = FIELDS["seed"].metadata
         seed = counts[1].number_input("Seed", bounds["low"], bounds["high"], _default("seed"),
                                       key="form_seed", help=_help("seed"))
+        sharp = st.toggle("Live sharpness: λ_max and Tr(F) along the race",
+                          value=_default("sharpness") == "on", key="form_sharpness",
+                          help=_help("sharpness"))
     form = ConfigForm(PurifyConfig, prefix="race_")
     with st.expander("More settings", icon=":material/tune:", key="race_more"), \
             st.grid(columns=3, min_column_width=200, key="race_more_fields"):
@@ -91,7 +94,8 @@ def _ask(source: Run) -> PurifyConfig | None:
         st.caption(":material/info: Choose at least one method.")
         return None
     for name, value in {"source": source.id, "methods": tuple(methods), "layer": layer,
-                        "augment": augment, "steps": int(steps), "seed": int(seed)}.items():
+                        "augment": augment, "steps": int(steps), "seed": int(seed),
+                        "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
     return form.read()
 

@@ -70,21 +70,21 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         model = copy.deepcopy(received)
         racers.append(Racer(name, model, purifier(name)(model, clean, config)))
     watch = Stopwatch()
-    sharpness = LiveSharpness(clean, config.seed) if config.sharpness == "on" else None
+    sharpness = LiveSharpness(clean, config.seed, config.steps, len(racers)) \
+        if config.sharpness == "on" else None
 
-    def record(racer: Racer, ends: bool) -> None:
+    def record(racer: Racer) -> None:
         with watch:
             metrics, n, said = _evaluated(racer, test, shown)
         if sharpness is not None:
             spent = watch.seconds + sum(r.last.seconds for r in racers)
-            sharp = sharpness.measure(racer.name, racer.model, racer.last.step, spent,
-                                      len(racers), ends)
+            sharp = sharpness.measure(racer.name, racer.model, racer.last.step, spent)
             metrics, n = metrics | sharp, n | sharpness.counts(sharp)
         writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, said)
         racer.recorded = racer.last.step
 
     for racer in racers:
-        record(racer, False)
+        record(racer)
         _follow(racer, config.layer)
     look, mark = max(1, config.steps // config.evaluations), max(1, config.steps // PATH_POINTS)
     while any(not racer.finished for racer in racers):
@@ -97,7 +97,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             if ends or step % mark == 0:
                 _follow(racer, config.layer)
             if step != racer.recorded and (ends or step % look == 0):
-                record(racer, ends)
+                record(racer)
             writer.checkpoint()
         done = sum(racer.last.step for racer in racers)
         writer.progress(done, config.steps * len(racers),

@@ -45,6 +45,23 @@ def test_ra_and_loss_can_be_shown_against_seconds(runs, open_page):
     assert app.query_params["x"] == "seconds"
 
 
+def test_the_sharpness_stands_below_the_rates(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    rates, sharp = (chart.proto.spec for chart in app.get("echarts_chart"))
+    assert "ngf-asr" in rates and "ngf-lambda_max" in sharp and '"type":"log"' in sharp
+    assert any("50 of the defender" in c.value for c in app.caption)
+    app.button_group("show").set_value(["ASR", "ACC"]).run()
+    assert len(app.get("echarts_chart")) == 1 and not app.exception
+
+
+def test_a_race_without_sharpness_does_not_offer_it(runs, open_page):
+    run = make_run(runs, "purify", sharpness="off")
+    app = open_page("race", run=run.id, show="Sharpness")
+    assert not app.exception and not app.toast
+    assert "Sharpness" not in app.button_group("show").options
+
+
 def test_a_live_race_offers_pause_and_cancel(runs, open_page):
     run = make_run(runs, "purify", state="running")
     app = open_page("race", run=run.id)
@@ -79,7 +96,7 @@ def test_an_ended_race_says_why_and_can_be_started_again(runs, open_page, starte
     app = open_page("race", run=run.id)
     said = [e.value for e in [*app.error, *app.info, *app.warning]]
     assert any(sentence in text for text in said), said
-    assert len(app.get("echarts_chart")) == 1
+    assert len(app.get("echarts_chart")) == 2
     app.button("again").click().run()
     assert started == [run.config]
     assert app.query_params["run"] != run.id
@@ -141,6 +158,7 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
     config = started[0]
     assert (config.source, config.layer, config.steps) == (source.id, "conv1", 20)
     assert config.methods == ("ngf", "sgd", "finetune") and config.augment == "strong"
+    assert config.sharpness == "on"
     assert "source" not in app.query_params and "purify" in app.query_params["run"]
 
 
@@ -152,6 +170,13 @@ def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
     app = open_page("race", source=make_run(runs, "train").id)
     app.button("start_race").click().run()
     assert "7 is unlucky" in app.error[0].value and not app.exception
+
+
+def test_the_live_sharpness_can_be_switched_off(runs, open_page, started):
+    app = open_page("race", source=make_run(runs, "train").id)
+    app.toggle("form_sharpness").set_value(False)
+    app.button("start_race").click().run()
+    assert started[0].sharpness == "off"
 
 
 def test_no_method_no_start(runs, open_page, started):

@@ -12,6 +12,8 @@ from app.figures.curves import (
     loss_options,
     race_alt,
     race_options,
+    sharpness_alt,
+    sharpness_options,
 )
 from app.theme import COLORWAY, METHODS, label_color, plotly_template, style
 
@@ -155,3 +157,51 @@ def luminance(color):
     parts = [int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+SHARP = frame(
+    ("ngf", 0, 0.0, "lambda_max", 40.0, 50), ("ngf", 0, 0.0, "lambda_error", 1.0, 50),
+    ("ngf", 0, 0.0, "fisher_trace", 110.0, 50), ("sgd", 0, 0.0, "lambda_max", 40.0, 50),
+    ("ngf", 20, 1.0, "lambda_max", 200.0, 50), ("ngf", 20, 1.0, "lambda_error", 300.0, 50),
+    ("ngf", 20, 1.0, "acc", 0.9, 900), ("ngf", 10, 0.5, "acc", 0.9, 900),
+    ("sgd", 20, 1.0, "lambda_max", -3.0, 50),
+)
+
+
+def test_sharpness_is_drawn_as_it_is_on_a_logarithmic_axis():
+    options = sharpness_options(SHARP, METHOD_NAMES)
+    assert options["yAxis"]["type"] == "log" and options["animation"] is False
+    line = series(options, "ngf-lambda_max")
+    assert line["data"] == [[0.0, 40.0], [20.0, 200.0]]  # steps without a look leave no gap
+    assert line["color"] == "#0072B2" and line["endLabel"]["formatter"] == "NGF λ_max"
+    thin, thick = (series(options, f"ngf-{m}")["lineStyle"]["width"]
+                   for m in ("fisher_trace", "lambda_max"))
+    assert thin < thick
+    assert series(options, "sgd-lambda_max")["data"][1] == [20.0, None]  # no logarithm
+
+
+def test_residuals_are_strokes_that_legend_and_tooltip_pass_over():
+    bars = series(sharpness_options(SHARP, METHOD_NAMES), "ngf-lambda_max-error")
+    assert bars["data"][:3] == [[0.0, 39.0], [0.0, 41.0], [0.0, None]]
+    assert bars["data"][3:5] == [[20.0, 20.0], [20.0, 500.0]]  # an axis without zero
+    assert "name" not in bars and bars["tooltip"] == {"show": False} and bars["silent"]
+    assert series(sharpness_options(SHARP, METHOD_NAMES), "sgd-lambda_max-error")["data"] == []
+
+
+def test_sharpness_series_stay_the_same_while_points_arrive():
+    ids = [[s["id"] for s in sharpness_options(part, METHOD_NAMES)["series"]]
+           for part in (SHARP.iloc[:0], SHARP.iloc[:3], SHARP)]
+    assert ids[0] == ids[1] == ids[2]
+
+
+def test_the_received_models_sharpness_is_a_level_line():
+    options = sharpness_options(SHARP, METHOD_NAMES, before={"lambda_max": 40.0}, x_max=100.0)
+    assert series(options, "before-lambda_max")["data"] == [[0.0, 40.0], [100.0, 40.0]]
+    assert series(options, "before-fisher_trace")["data"] == []
+
+
+def test_sharpness_up_to_a_step_and_in_words():
+    assert series(sharpness_options(SHARP, METHOD_NAMES, step=10), "ngf-lambda_max")["data"] == [
+        [0.0, 40.0]]
+    assert "NGF λ_max 40 to 200 at step 20" in sharpness_alt(SHARP, METHOD_NAMES)
+    assert "No points yet" in sharpness_alt(SHARP.iloc[:0], METHOD_NAMES)
