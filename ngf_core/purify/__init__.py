@@ -8,13 +8,17 @@ from ngf_core.registry import Entry
 
 @dataclass(frozen=True)
 class PurifierEntry(Entry):
-    """`tunes` says what a method may change: the `layer` it is told, or the whole `network`."""
+    """`tunes` says what a method may change: the `layer` it is told, the whole `network`, or
+    nothing but which `channels` are kept. A `data_free` one decides without an image, at once."""
 
     tunes: str = "network"
+    data_free: bool = False
 
 
 PURIFIERS = {
     "ngf": PurifierEntry("NGF", "ngf_core.purify.ngf:ngf", "layer"),
     "sgd": PurifierEntry("SGD", "ngf_core.purify.sgd:sgd", "layer"),
     "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune"),
+    "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
+    "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
 }
