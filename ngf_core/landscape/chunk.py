@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 # Larger chunks fall out of the processor's cache, smaller ones pay each call more often.
-SIZES = (16, 32, 64, 128)
+SIZES = (16, 32, 64)
 GPU = 512
 
 

@@ -60,6 +60,9 @@ class Evaluator:
         self._samples = check_batches(batches)
         self._device = next(iter(plane.origin.values())).device
         self._plane, self._free = plane, memory
+        # A direction that is zero for a tensor, as a random one is for biases, does not move it.
+        self._moved = [name for name in plane.moved if any(
+            name in d and bool(d[name].any()) for d in (plane.u, plane.v))]
         self._model = copy.deepcopy(model).requires_grad_(False).eval().to(self._device)
         if any(samples.inputs.dim() == 4 for samples in self._samples):
             self._model = self._model.to(memory_format=torch.channels_last)
@@ -136,7 +139,7 @@ class Evaluator:
         return losses
 
     def _place(self, x: float, y: float) -> None:
-        for name in self._plane.moved:
+        for name in self._moved:
             self._tensors[name].copy_(self._plane.value(name, x, y))
         if self._program is not None:
             self._program.refresh()
@@ -169,7 +172,7 @@ class Evaluator:
     def _working_program(self) -> Program | None:
         """The program, if it finds the model's own logits; tried on chunks of two sizes."""
         try:
-            found = program(self._model, self._tensors, self._plane)
+            found = program(self._model, self._tensors, self._plane, self._moved)
             if found is None:
                 return None
             inputs = on_device(self._samples[0].inputs[:16], self._device)

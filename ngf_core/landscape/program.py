@@ -22,8 +22,8 @@ class Program:
     BatchNorm in its convolutions' weights.
     """
 
-    def __init__(self, graph: fx.GraphModule, tensors: dict[str, Tensor], plane: Plane) -> None:
-        moving = {id(tensors[name]) for name in plane.moved}
+    def __init__(self, graph: fx.GraphModule, tensors: dict[str, Tensor], plane: Plane,
+                 moving: set[int]) -> None:
         nodes, result = _operations(graph), _result(graph)
         moved = _moved(graph, nodes, moving)
         before = [node for node in nodes if node not in moved]
@@ -92,15 +92,19 @@ class Program:
         return [node for node in self._rest.graph.nodes if node.op == "placeholder"]
 
 
-def program(model: nn.Module, tensors: dict[str, Tensor], plane: Plane) -> Program | None:
-    """The model cut in two, or None where its graph cannot be told or nothing in it moves."""
-    graph = trace(model) if plane.moved else None
+def program(model: nn.Module, tensors: dict[str, Tensor], plane: Plane, moved: list[str],
+            ) -> Program | None:
+    """The model cut in two, or None where its graph cannot be told or nothing in it moves.
+
+    tensors: the model's own, by name. moved: the names that change from point to point.
+    """
+    graph = trace(model) if moved else None
     if graph is None or not isinstance(_result(graph), fx.Node):
         return None
-    moving = {id(tensors[name]) for name in plane.moved}
+    moving = {id(tensors[name]) for name in moved}
     if _result(graph) not in _moved(graph, _operations(graph), moving):
         return None
-    return Program(graph, tensors, plane)
+    return Program(graph, tensors, plane, moving)
 
 
 def nbytes(state: State) -> int:

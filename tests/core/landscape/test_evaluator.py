@@ -74,6 +74,17 @@ class OwnParameter(nn.Module):
         return torch.tanh(self.linear(x.flatten(1))) * self.scale + self.shift
 
 
+class Shifted(nn.Module):
+    """Behind the layer a parameter is added that belongs to no layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.shift = nn.Linear(192, 5), nn.Parameter(torch.ones(5))
+
+    def forward(self, x):
+        return self.linear(x.flatten(1)) + self.shift
+
+
 def vgg() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.MaxPool2d(2),
@@ -91,7 +102,7 @@ NETS = {
     "preact": lambda: PreActResNet((4, 4, 16, 18), (2, 1, 1), (3, 8, 8), 5),
     "vit": lambda: VisionTransformer(8, 2, 2, (3, 8, 8), 5),
     "vgg": vgg, "mlp": mlp, "tied": Tied, "overwriting": Overwriting, "own": OwnParameter,
-    "untraceable": Untraceable,
+    "shifted": Shifted, "untraceable": Untraceable,
 }
 
 
@@ -173,6 +184,20 @@ def test_each_layer_alone(kind):
         last, first = k == len(layers) - 1, k == 0 and kind != "mlp"
         check(net, restricted(random(net), [f"{layer}."]),
               "last layer" if last else "folded" if first else "suffix")
+
+
+@pytest.mark.parametrize(("kind", "name", "path"), [
+    ("mlp", "4.weight", "last layer"), ("mlp", "4.bias", "last layer"), ("vgg", "7.bias", "suffix"),
+    ("shifted", "linear.weight", "suffix"), ("vit", "norm.weight", "suffix"),
+    ("vgg", "5.running_mean", "suffix")])
+def test_one_tensor_alone(kind, name, path):
+    """What else its layer holds stays where it is, and is not counted along the directions."""
+    net = make(kind)
+    tensor = net.state_dict()[name]
+    generator = torch.Generator().manual_seed(2)
+    u, v = ({name: torch.randn(tensor.shape, generator=generator, dtype=torch.float64)}
+            for _ in range(2))
+    check(net, replace(random(net), u=u, v=v), path)
 
 
 @pytest.mark.parametrize(("kind", "chosen", "path"), [
