@@ -46,19 +46,24 @@ def select(label: str, options: Mapping[str, str], widget: str, *, help: str | N
                         format_func=lambda word: options[word], on_change=on_change) or seeded
 
 
-def choose_some(name: str, label: str, options: Mapping[str, str]) -> list[str]:
-    """Any of `options` as pills, bound to ?name=word,word; none chosen means all."""
+def choose_some(name: str, label: str, options: Mapping[str, str],
+                default: Sequence[str] = (), *, help: str | None = None) -> list[str]:
+    """Any of `options` as pills, in their order, bound to ?name=word,word.
+
+    The default leaves the address clean; where it is empty, none chosen means all.
+    """
     asked = st.query_params.get(name)
-    wanted = (asked or "").split(",") if asked else []
+    wanted = asked.split(",") if asked else list(default)
     for word in wanted:
         if word not in options:
             _toast(name, word, f"one of {', '.join(options)}")
     key, seen = f"{name}_choice", f"{name}_in_url"
     if state.remembered(key) is None or asked != state.remembered(seen):
         state.remember(key, [word for word in wanted if word in options])
-    chosen = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True,
+    picked = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True, help=help,
                       default=state.remembered(key), format_func=lambda word: options[word])
-    state.write_url(name, ",".join(chosen) or None)
+    chosen = [word for word in options if word in picked]
+    state.write_url(name, None if chosen == list(default) else ",".join(chosen) or None)
     return chosen
 
 

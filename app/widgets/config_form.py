@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.widgets.address import choose, number, same, text
+from app.widgets.address import choose, choose_some, number, same, text
 from ngf_core.config import Config, validate
 from ngf_core.errors import ConfigError
 
@@ -44,7 +44,10 @@ class ConfigForm:
         meta, address = field.metadata, self._prefix + name
         default = field.default if default is None else default
         help = help_text(field)
-        if options or meta["choices"]:
+        if isinstance(default, tuple):
+            value = tuple(choose_some(address, label, options or same(meta["choices"]), default,
+                                      help=help))
+        elif options or meta["choices"]:
             chosen = choose(address, label, options or same(meta["choices"]), str(default),
                             help=help)
             value = field.type(chosen)

@@ -10,16 +10,18 @@ from app.widgets.notice import guarded
 from ngf_core.runs import Run
 
 LOOK_EVERY = 1.0
+AGAIN = "Start it again"
 ENDED = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost",
          "corrupt": "cannot be read"}
 
 
-def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None = None) -> bool:
+def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None = None,
+           again: str = AGAIN) -> bool:
     """True when the run is done; until then draw where it stands, and `draw(run)` below it.
 
     A live run is looked at every second and can be cancelled; the page is drawn anew once when it
     ends. One that failed, was cancelled or lost shows its sentence and can be started again, which
-    points the address parameter `address` at the new run.
+    points the address parameter `address` at the new run; `again` is the label of that button.
     """
     status, message = run.status()
     if status == "done":
@@ -29,7 +31,7 @@ def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None
         return False
     show = {"failed": st.error, "lost": st.warning}.get(status, st.info)
     show(message or "Nothing more is known.", title=f"This {run.kind} run {ENDED[status]}")
-    if st.button("Start it again", icon=":material/replay:", key=f"again_{run.id}"):
+    if st.button(again, icon=":material/replay:", key=f"again_{run.id}"):
         state.open_run(jobs.restart(run), address)
         st.rerun()
     if draw:

@@ -1,7 +1,7 @@
 """Landscapes and spectra: pick whose models, see what was measured, measure it if it was not."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from app import jobs, state
 from app.widgets.address import select
 from app.widgets.config_form import ConfigForm
 from app.widgets.cost_line import cost_line
-from app.widgets.follow import follow
+from app.widgets.follow import AGAIN, follow
 from app.widgets.notice import model_notice
 from app.widgets.run_picker import pick_run
 from ngf_core.errors import ConfigError, NGFError
@@ -18,11 +18,14 @@ from ngf_core.runs import Run
 SOURCES = ("purify", "train")
 
 
-def measurement(config: type, labels: Mapping[str, str], empty: str) -> Run | None:
+def measurement(config: type, labels: Mapping[str, str], empty: str, *,
+                draw: Callable[[Run], None] | None = None, again: str = AGAIN) -> Run | None:
     """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
 
     `?run=` takes a train or purify run, whose newest measurement is shown, or a measurement.
     `labels` names the settings the form asks for; `empty` is the text where no model is here.
+    `draw(run)` shows what a live run has so far. `again` is what a button offers for a run that
+    ended early and left something.
     """
     kind = config.kind
     _seed_address(kind)
@@ -44,7 +47,8 @@ def measurement(config: type, labels: Mapping[str, str], empty: str) -> Run | No
         st.info(f"The {kind} of these models was not computed yet.", icon=":material/search_off:")
         return None
     run = made[_pick(kind, made)]
-    done = follow(run, address=kind)
+    done = follow(run, address=kind, draw=draw if run.live else None,
+                  again=again if run.has(kind) else AGAIN)
     return run if done or run.has(kind) and not run.live else None
 
 

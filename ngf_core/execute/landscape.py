@@ -1,6 +1,6 @@
 """A landscape run: lines, paths and planes of a run's models, on clean and triggered images."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +30,15 @@ LINE_POINTS = 41
 CHORD = np.linspace(-0.25, 1.25, 31)
 MARGIN = 0.35
 State = dict[str, Tensor]
+Paths = dict[str, "Path"]
 Batches = dict[str, tuple[Tensor, Tensor]]
+
+
+class Path(NamedTuple):
+    """The recorded points of one method's path: after how many steps, (s,), and the weights."""
+
+    steps: np.ndarray
+    states: list[State]
 
 
 def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
     surfaces = {"random": len(source.models), "eigen": len(source.models),
                 "path": bool(paths), "models": len(source.models) == 3}
     total = LINE_POINTS * len(source.models) + len(CHORD) * (len(source.models) - 1) + sum(
-        len(states) for states in paths.values()) + config.grid**2 * sum(
+        len(path.states) for path in paths.values()) + config.grid**2 * sum(
             surfaces[plane] for plane in config.planes)
     canvas = Canvas(config, store, writer, tuple(batches), total)
     canvas.arrays["models"] = np.array(list(source.models))
@@ -92,7 +100,7 @@ def _lines(canvas: Canvas, source: Source, random: Any, batches: Batches) -> Non
             m, random.around(m), [(t, 0.0) for t in ts], batches, count, memory=canvas.memory))
 
 
-def _between(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches
+def _between(canvas: Canvas, source: Source, paths: Paths, batches: Batches
              ) -> None:
     """From the received model to each purified one: straight, and along the recorded path."""
     before = source.models["before"]
@@ -103,10 +111,11 @@ def _between(canvas: Canvas, source: Source, paths: dict[str, list[State]], batc
                      lambda count, p=straight: losses_at(
                          before, p, [(t, 0.0) for t in CHORD], batches, count,
                          memory=canvas.memory))
-    for name, states in paths.items():
-        canvas.arrays[f"{name}.path_length"] = arc_length(states).numpy()
-        canvas.curve(f"{name}.along", f"{name}: along its path", len(states),
-                     lambda count, m=source.models[name], s=states: path_losses(
+    for name, path in paths.items():
+        canvas.arrays |= {f"{name}.path_steps": path.steps,
+                          f"{name}.path_length": arc_length(path.states).numpy()}
+        canvas.curve(f"{name}.along", f"{name}: along its path", len(path.states),
+                     lambda count, m=source.models[name], s=path.states: path_losses(
                          m, s, batches, count, memory=canvas.memory))
 
 
@@ -132,25 +141,25 @@ def _eigen(canvas: Canvas, source: Source, batches: Batches, generator: torch.Ge
         canvas.surface(f"{name}.eigen", f"{name}, eigen plane", model, plane, side, side, batches)
 
 
-def _path(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches) -> None:
+def _path(canvas: Canvas, source: Source, paths: Paths, batches: Batches) -> None:
     """The plane that lies closest to the paths of all methods that tune one layer."""
     if not paths:
         raise NGFError("The plane of a path needs a race with NGF or SGD: a path is recorded where "
                        "one layer is tuned.")
     model = source.models[next(iter(paths))]
-    found = path_plane(model, [state for states in paths.values() for state in states])
+    found = path_plane(model, [state for path in paths.values() for state in path.states])
     xs, ys = _window(found.points.numpy(), canvas.config.grid)
     canvas.arrays |= {"path_xs": xs, "path_ys": ys, "path_variance": found.variance.numpy()}
     start = 0
-    for name, states in paths.items():
-        here = slice(start, start + len(states))
+    for name, path in paths.items():
+        here = slice(start, start + len(path.states))
         canvas.arrays |= {f"{name}.on_path_plane": found.points[here].numpy(),
                           f"{name}.off_path_plane": found.distances[here].numpy()}
-        start += len(states)
+        start += len(path.states)
     canvas.surface("path", "plane of the paths", model, found.plane, xs, ys, batches)
 
 
-def _models(canvas: Canvas, source: Source, paths: dict[str, list[State]], batches: Batches
+def _models(canvas: Canvas, source: Source, paths: Paths, batches: Batches
             ) -> None:
     """The plane through before and two methods, with their paths projected onto it."""
     names = tuple(source.models)
@@ -159,13 +168,14 @@ def _models(canvas: Canvas, source: Source, paths: dict[str, list[State]], batch
     plane, points = model_plane(*source.models.values(), names=names)
     xs, ys = _window(points.numpy(), canvas.config.grid)
     canvas.arrays |= {"plane_xs": xs, "plane_ys": ys, "plane.points": points.numpy()}
-    for name, states in paths.items():
-        canvas.arrays[f"{name}.path"] = np.array([project(plane, state)[:2] for state in states])
+    for name, path in paths.items():
+        canvas.arrays[f"{name}.path"] = np.array([project(plane, state)[:2]
+                                                  for state in path.states])
     canvas.surface("plane", "plane through the models", source.models["before"], plane, xs, ys,
                    batches)
 
 
-def _paths(source: Source, run: Run) -> dict[str, list[State]]:
+def _paths(source: Source, run: Run) -> Paths:
     """The recorded points of each path, as the tuned layer's weights; the last is the model's own.
 
     The others were recorded in half precision, as steps from the received weights.
@@ -183,7 +193,8 @@ def _paths(source: Source, run: Run) -> dict[str, list[State]]:
             states.append({key: p + part.view(p.shape).to(p.device) for (key, p), part
                            in zip(received.items(), parts, strict=True)})
         own = dict(source.models[name].named_parameters())
-        paths[name] = [*states[:-1], {key: own[key].detach() for key in received}]
+        last = {key: own[key].detach() for key in received}
+        paths[name] = Path(path["steps"], [*states[:-1], last])
     return paths
 
 

@@ -57,7 +57,7 @@ def test_every_plane_of_a_race(runs, race, all_planes):
     expected = {f"{key}.{part}" for key in surfaces | curves for part in PARTS}
     expected |= {f"{key}.{part}.computed" for key in surfaces for part in PARTS}
     expected |= {f"{m}.{key}" for m in MODELS[1:]
-                 for key in ("path", "path_length", "on_path_plane", "off_path_plane")}
+                 for key in ("path", "path_steps", "path_length", "on_path_plane", "off_path_plane")}
     expected |= {f"{m}.curvature" for m in MODELS}
     assert set(arrays) == expected | {
         "models", "line_t", "chord_t", "xs", "ys", "plane_xs", "plane_ys", "plane.points",
@@ -79,6 +79,7 @@ def test_curves_between_models_start_and_end_at_them(runs, race, all_planes):
     arrays, truth = all_planes.arrays("landscape"), losses(race, runs, all_planes.config)
     t = arrays["chord_t"].tolist()
     for method in MODELS[1:]:
+        assert arrays[f"{method}.path_steps"].tolist() == [0, 1, 2, 3]
         assert arrays[f"{method}.path_length"][0] == 0
         assert (np.diff(arrays[f"{method}.path_length"]) > 0).all()
         for part in PARTS:
