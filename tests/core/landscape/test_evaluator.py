@@ -61,6 +61,26 @@ class Overwriting(nn.Module):
         return self.linear((active + h).mean((2, 3)))
 
 
+class Reused(nn.Module):
+    """A convolution used twice, each time behind another BatchNorm; a value that is read both by
+    a ReLU and by a sum; a sum whose first part is the smaller.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 1)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(6), nn.BatchNorm2d(6)])
+        self.gate, self.linear = nn.Conv2d(6, 6, 1), nn.Linear(6, 5)
+
+    def forward(self, x):
+        h = self.stem(x)
+        h = torch.relu(h) + h
+        for norm in self.norms:
+            h = torch.relu(norm(self.conv(h)))
+        h = self.gate(functional.adaptive_avg_pool2d(h, 1)) + h
+        return self.linear(torch.relu(h).mean((2, 3)))
+
+
 class OwnParameter(nn.Module):
     """A parameter and a buffer that belong to no layer."""
 
@@ -71,7 +91,7 @@ class OwnParameter(nn.Module):
         self.register_buffer("shift", torch.zeros(5))
 
     def forward(self, x):
-        return torch.tanh(self.linear(x.flatten(1))) * self.scale + self.shift
+        return torch.tanh(self.linear(x.flatten(1))) * self.scale + self.shift.exp()
 
 
 class Shifted(nn.Module):
@@ -101,8 +121,8 @@ def mlp() -> nn.Module:
 NETS = {
     "preact": lambda: PreActResNet((4, 4, 16, 18), (2, 1, 1), (3, 8, 8), 5),
     "vit": lambda: VisionTransformer(8, 2, 2, (3, 8, 8), 5),
-    "vgg": vgg, "mlp": mlp, "tied": Tied, "overwriting": Overwriting, "own": OwnParameter,
-    "shifted": Shifted, "untraceable": Untraceable,
+    "vgg": vgg, "mlp": mlp, "tied": Tied, "overwriting": Overwriting,
+    "reused": Reused, "own": OwnParameter, "shifted": Shifted, "untraceable": Untraceable,
 }
 
 
@@ -167,7 +187,8 @@ def random(net: nn.Module, seed: int = 1):
 
 @pytest.mark.parametrize(("kind", "path"), [
     ("preact", "folded"), ("vit", "folded"), ("vgg", "folded"), ("mlp", "suffix"),
-    ("tied", "suffix"), ("overwriting", "plain"), ("own", "suffix"), ("untraceable", "plain")])
+    ("tied", "suffix"), ("overwriting", "plain"), ("reused", "folded"), ("own", "suffix"),
+    ("untraceable", "plain")])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_all_parameters(kind, path, dtype):
     net = make(kind, dtype=dtype)
