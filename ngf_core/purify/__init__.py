@@ -21,4 +21,5 @@ PURIFIERS = {
     "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune"),
     "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
+    "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
 }

@@ -1,0 +1,34 @@
+"""How many channels to cut: as many, in a given order, as clean accuracy on the clean set allows.
+
+Looks at the clean set as it is, forward only, decide; they count in seconds, not as passes.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ngf_core.purify.purifier import CleanBatches
+
+
+def clean_accuracy(outputs: Callable[[Tensor], Tensor], batches: CleanBatches) -> float:
+    """Share of the clean set, not augmented, that `outputs` (images -> logits) gets right."""
+    with torch.no_grad():
+        hits = sum((outputs(x).argmax(1) == y).sum() for x, y in batches.whole())
+    return float(hits) / len(batches.clean)
+
+
+def most(count: int, acceptable: Callable[[int], bool]) -> int:
+    """The largest number up to `count` that bisection finds acceptable; 0 is, without a look.
+
+    About log2(count) looks instead of the published one for each channel. What it returns is
+    acceptable even where accuracy does not fall steadily; a larger number may then be, too.
+    """
+    low, high = 0, count
+    while low < high:
+        middle = (low + high + 1) // 2
+        if acceptable(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
