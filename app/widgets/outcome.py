@@ -7,6 +7,7 @@ from typing import Any
 from app.theme import style
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
+from ngf_core.purify import PURIFIERS
 
 CURED = 0.10
 
@@ -40,7 +41,8 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     limit = f"{config.steps:,} steps"
     if config.seconds:
         limit += f" or {config.seconds:g} s"
-    whole = " (fine-tuning changes all layers)" if "finetune" in config.methods else ""
+    network = [style(name).label for name in config.methods if PURIFIERS[name].tunes == "network"]
+    whole = f" ({', '.join(network)}: any layer)" if network else ""
     return (f"Tuned layer {config.layer}{whole}, {images}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
 

@@ -14,6 +14,7 @@ from ngf_core.evaluation import TestSet, build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
 from ngf_core.models.build import tunable_layer
+from ngf_core.purify import PURIFIERS
 from ngf_core.purify.purifier import Diverged, Step, Stopwatch, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
 
@@ -31,12 +32,19 @@ class Racer:
     stopped: str | None = None
     path: dict[int, Tensor] = field(default_factory=dict)
     recorded: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
+
+    @property
+    def follows_layer(self) -> bool:
+        """Whether the method tunes one layer, so that its path can be drawn."""
+        return PURIFIERS[self.name].tunes == "layer"
 
     def advance(self, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
         try:
             self.last = next(self.steps)
+            self.found |= self.last.found or {}
             self.finished = bool(seconds) and self.last.seconds >= seconds
         except StopIteration:
             self.finished = True
@@ -91,12 +99,13 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         for racer in racers:
             if racer.finished:
                 continue
+            before_it = racer.last.step
             racer.advance(config.seconds)
             step = racer.last.step
-            ends = racer.finished or step == config.steps
-            if ends or step % mark == 0:
+            ends = racer.finished or step >= config.steps
+            if ends or step // mark > before_it // mark:
                 _follow(racer, config.layer)
-            if step != racer.recorded and (ends or step % look == 0):
+            if step != racer.recorded and (ends or step // look > before_it // look):
                 record(racer)
             writer.checkpoint()
         done = sum(racer.last.step for racer in racers)
@@ -105,11 +114,12 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     results: dict[str, Any] = {"before": counts(before)}
     for racer in racers:
         writer.tensors(f"after_{racer.name}", racer.model.state_dict())
-        if racer.name != "finetune":
+        if racer.follows_layer:
             _write_path(racer, writer)
         results[racer.name] = counts(evaluate(racer.model, test)) | {
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
-            "stopped": racer.stopped}
+            "stopped": racer.stopped, "found": racer.found,
+            "changed": _changed(received, racer.model)}
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
     return results | {"clean_images": len(clean), "layer": config.layer,
@@ -127,8 +137,14 @@ def _evaluated(racer: Racer, test: TestSet, shown: dict[str, np.ndarray]
             {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
 
 
+def _changed(received: nn.Module, model: nn.Module) -> int:
+    """How many parameters are not what they were."""
+    return sum(int((a != b).sum()) for a, b in zip(received.parameters(), model.parameters(),
+                                                   strict=True))
+
+
 def _follow(racer: Racer, layer: str) -> None:
-    if racer.name != "finetune":
+    if racer.follows_layer:
         racer.path[racer.last.step] = flat(list(tunable_layer(racer.model, layer).parameters()))
 
 

@@ -65,5 +65,5 @@ def test_the_protocol_names_what_decides():
     config = PurifyConfig(source="x", methods=("ngf", "finetune"), augment="crop", seconds=30.0)
     text = protocol(config, {"clean_images": 250})
     for part in ("blocks.2.conv1", "250 clean images", "crop augmentation",
-                 "BatchNorm recalibrated", "100 steps or 30 s", "fine-tuning changes all layers"):
+                 "BatchNorm recalibrated", "100 steps or 30 s", "(Fine-tuning: any layer)"):
         assert part in text

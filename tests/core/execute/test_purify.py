@@ -1,7 +1,7 @@
 """Races: what they leave, by file and key, also where a method falls out."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,9 +10,8 @@ import torch
 from ngf_core.curvature.tracking import METRICS, look
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import counts, load_source
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify import PURIFIERS, PurifierEntry
 from ngf_core.purify.purifier import Diverged
-from ngf_core.registry import Entry
 from tests.core.execute.conftest import made, purify_config
 
 LAYER = "blocks.2.conv1.weight"
@@ -133,7 +132,7 @@ def falling_out(model, clean, config):
 
 
 def test_a_method_that_diverges_keeps_its_curve_and_the_race_goes_on(runs, backdoored, monkeypatch):
-    monkeypatch.setitem(PURIFIERS, "ngf", Entry("NGF", f"{__name__}:falling_out"))
+    monkeypatch.setitem(PURIFIERS, "ngf", PurifierEntry("NGF", f"{__name__}:falling_out", "layer"))
     run = made(purify_config(backdoored, steps=60), runs)
     assert run.state == "done"
     fell, went_on = run.results["ngf"], run.results["sgd"]
@@ -164,3 +163,28 @@ def test_a_purification_outlives_its_source(runs, race, backdoored):
     copy.delete()
     source = load_source(run.id, runs)
     assert list(source.models) == ["before", "sgd"] and source.train == backdoored.config
+
+
+def in_threes(model, clean, config):
+    """SGD that reports every third step, as a method of three passes an update would."""
+    for step in PURIFIERS["sgd"].load()(model, clean, config):
+        if step.step % 3 == 0:
+            yield replace(step, found={"last": step.step, "first": [3]})
+
+
+def test_updates_of_several_passes_are_recorded_and_their_findings_kept(
+        runs, backdoored, monkeypatch):
+    monkeypatch.setitem(PURIFIERS, "ngf", PurifierEntry("NGF", f"{__name__}:in_threes", "layer"))
+    run = made(purify_config(backdoored, methods=("ngf",), steps=20, evaluations=10), runs)
+    points = run.points()
+    assert sorted(set(points[points["metric"] == "acc"]["step"])) == [0, 3, 6, 9, 12, 15, 18]
+    assert run.arrays("path_ngf")["steps"].tolist() == [0, 3, 6, 9, 12, 15, 18]
+    assert run.results["ngf"]["found"] == {"last": 18, "first": [3]}
+
+
+def test_the_parameters_a_method_changed_are_counted(runs, race, backdoored):
+    assert race.results["ngf"]["changed"] == race.tensors("before")[LAYER].numel()
+    network = made(purify_config(backdoored, methods=("finetune",)), runs)
+    whole = sum(t.numel() for key, t in network.tensors("before").items()
+                if "running" not in key and "num_batches" not in key)
+    assert 0.99 * whole < network.results["finetune"]["changed"] <= whole
