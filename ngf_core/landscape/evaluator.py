@@ -16,6 +16,7 @@ from ngf_core.landscape.last_layer import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, check_batches, check_classes
+from ngf_core.precision import full_float32
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]
@@ -69,7 +70,7 @@ class Evaluator:
         self._tensors = (dict(self._model.named_parameters())
                          | dict(self._model.named_buffers()))
         self._program = None
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32(self._device):
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
             self._check_labels()
@@ -77,7 +78,8 @@ class Evaluator:
             self._margins = self._all_margins() if self.path == "last layer" else None
         if self._margins is None:
             size = self._chunk_size()
-            self._chunks = [_Chunk(k, inputs, labels) for k, samples in enumerate(self._samples)
+            self._chunks = [_Chunk(k, inputs, labels.to(self._device))
+                            for k, samples in enumerate(self._samples)
                             for inputs, labels in zip(samples.inputs.split(size),
                                                       samples.labels.split(size), strict=True)]
 
@@ -116,7 +118,7 @@ class Evaluator:
         for start in range(0, len(places), GROUP):
             group, done = places[start:start + GROUP], start
             for count, c in enumerate(self._chunks, 1):
-                with torch.inference_mode():
+                with torch.inference_mode(), full_float32(self._device):
                     state = self._state(c)
                     sums = torch.stack([self._loss(c, state, x, y) for x, y in group])
                 losses[c.samples, start:start + len(group)] += sums.cpu()
@@ -129,7 +131,7 @@ class Evaluator:
                         ) -> Tensor:
         losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
         for k, (x, y) in enumerate(places):
-            with torch.inference_mode():
+            with torch.inference_mode(), full_float32(self._device):
                 self._place(x, y)
                 sums = torch.zeros(len(self._samples), dtype=torch.float64, device=self._device)
                 for c in self._chunks:
@@ -158,7 +160,7 @@ class Evaluator:
 
     def _loss(self, c: _Chunk, state: State, x: float, y: float) -> Tensor:
         logits = self._logits(state, x, y).double()
-        return functional.cross_entropy(logits, c.labels.to(logits.device), reduction="sum")
+        return functional.cross_entropy(logits, c.labels, reduction="sum")
 
     def _logits(self, state: State, x: float, y: float) -> Tensor:
         return (self._model(*state) if self._program is None

@@ -61,6 +61,19 @@ class Overwriting(nn.Module):
         return self.linear((active + h).mean((2, 3)))
 
 
+class Aliased(nn.Module):
+    """Changes a value through a view of it, which a graph of operations does not show."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(3, 6, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        h = self.conv(x)
+        h[:, 0].mul_(-3)
+        return self.linear(torch.relu(h).mean((2, 3)))
+
+
 class Reused(nn.Module):
     """A convolution used twice, each time behind another BatchNorm; a value that is read both by
     a ReLU and by a sum; a sum whose first part is the smaller.
@@ -122,7 +135,7 @@ NETS = {
     "preact": lambda: PreActResNet((4, 4, 16, 18), (2, 1, 1), (3, 8, 8), 5),
     "vit": lambda: VisionTransformer(8, 2, 2, (3, 8, 8), 5),
     "vgg": vgg, "mlp": mlp, "tied": Tied, "overwriting": Overwriting,
-    "reused": Reused, "own": OwnParameter, "shifted": Shifted, "untraceable": Untraceable,
+    "aliased": Aliased, "reused": Reused, "own": OwnParameter, "shifted": Shifted, "untraceable": Untraceable,
 }
 
 
@@ -187,8 +200,8 @@ def random(net: nn.Module, seed: int = 1):
 
 @pytest.mark.parametrize(("kind", "path"), [
     ("preact", "folded"), ("vit", "folded"), ("vgg", "folded"), ("mlp", "suffix"),
-    ("tied", "suffix"), ("overwriting", "plain"), ("reused", "folded"), ("own", "suffix"),
-    ("untraceable", "plain")])
+    ("tied", "suffix"), ("overwriting", "plain"), ("aliased", "plain"), ("reused", "folded"),
+    ("own", "suffix"), ("untraceable", "plain")])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_all_parameters(kind, path, dtype):
     net = make(kind, dtype=dtype)

@@ -1,0 +1,25 @@
+"""float32 that is float32."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Convolutions in float32 proper on a GPU, where torch lets them round to TF32 by default.
+
+    TF32 keeps 10 bits of each factor, a relative error near 1e-3: enough to train, too little for
+    a surface or a product whose digits are to be quoted. The setting is the process's; it is put
+    back on leaving.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
