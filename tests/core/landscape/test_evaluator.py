@@ -135,7 +135,8 @@ NETS = {
     "preact": lambda: PreActResNet((4, 4, 16, 18), (2, 1, 1), (3, 8, 8), 5),
     "vit": lambda: VisionTransformer(8, 2, 2, (3, 8, 8), 5),
     "vgg": vgg, "mlp": mlp, "tied": Tied, "overwriting": Overwriting,
-    "aliased": Aliased, "reused": Reused, "own": OwnParameter, "shifted": Shifted, "untraceable": Untraceable,
+    "aliased": Aliased, "reused": Reused, "own": OwnParameter, "shifted": Shifted,
+    "untraceable": Untraceable,
 }
 
 
