@@ -61,7 +61,12 @@ def _work(config: Config, train: TrainConfig) -> float:
         tuning = config.steps * 250 * 6
         return forward * len(config.methods) * (tuning + (config.evaluations + 1) * evaluated)
     if isinstance(config, SpectrumConfig):
-        products = config.probes * config.steps + config.k + config.trace_probes + 20
+        # As measured on the mini: a Lanczos run, short probes, and few samples of a trace whose
+        # deflated samples spread by a tenth.
+        sampled = min(config.trace_probes, 5 + int((10 / config.trace_error) ** 2))
+        products = 2 * (config.k + config.bottom) + 8 + 10 * (config.probes - 1) + sampled
+        if config.check != "none" and config.operator == "hessian":
+            products += 31
         return forward * CURVATURE_MODELS * products * config.samples * 9
     assert isinstance(config, LandscapeConfig)
     surfaces = sum(CURVATURE_MODELS if plane in ("random", "eigen") else 1

@@ -30,7 +30,7 @@ from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.worker import work
 
 # What only concerns the machine that built a run, or can be had from the other files.
-NOT_SHIPPED = ("log.txt", ".manifest.lock")
+NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +122,8 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
     print(f"{run_id} ...", end=" ", flush=True)
     work(made, store)
     for name in NOT_SHIPPED:
-        (made.path / name).unlink(missing_ok=True)
+        for path in made.path.glob(name):
+            path.unlink()
     print(summary(made), flush=True)
     if made.state != "done":
         print(made.message, file=sys.stderr)

@@ -28,6 +28,7 @@ from pyhessian import hessian
 from pyhessian.utils import hessian_vector_product
 from torch import Tensor, nn
 
+from ngf_core.curvature.memory import measure_graph
 from ngf_core.curvature.operator import check_count
 from ngf_core.curvature.parameters import choose
 from ngf_core.curvature.spectrum import Spectrum
@@ -47,8 +48,8 @@ class Agreement:
     """pyhessian's numbers beside ours, on the same model, samples and parameters.
 
     eigenvalue, residual: theirs, of largest modulus, and ||H v - eigenvalue v|| of their vector.
-    ours, our_residual: our extreme eigenvalue of larger modulus. trace, trace_error: theirs over
-    `probes`. our_trace, our_trace_error. z: the traces' difference in standard errors of it.
+    ours, our_residual: our largest or smallest, whichever is nearer. trace, trace_error: theirs
+    over `probes`. our_trace, our_trace_error. z: the traces' difference in standard errors of it.
     products: Hessian products that they took.
     """
 
@@ -86,33 +87,38 @@ class Agreement:
 
 
 def compare(spectrum: Spectrum, model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
-            parameters: Sequence[str] | None = None) -> Agreement:
+            parameters: Sequence[str] | None = None, memory: float = math.inf) -> Agreement:
     """Measure the same mean cross-entropy's Hessian with pyhessian, at POWER_STEPS + 1 + PROBES
     products, and put it beside the spectrum, which must be of the same samples and parameters.
+
+    memory: bytes that its graph may keep; where that of all samples is larger, it gets batches.
     """
-    theirs, residual = leading(model, inputs, targets, POWER_STEPS, seed, parameters)
-    total = pyhessian_trace(model, inputs, targets, PROBES, seed + 1, parameters)
+    theirs, residual = leading(model, inputs, targets, POWER_STEPS, seed, parameters, memory)
+    total = pyhessian_trace(model, inputs, targets, PROBES, seed + 1, parameters, memory)
     ours = [(spectrum.eigenvalues, spectrum.residuals),
             (spectrum.lowest, spectrum.lowest_residuals)]
-    value, bound = max(((v[0].item(), r[0].item()) for v, r in ours if len(v)),
-                       key=lambda pair: abs(pair[0]))
+    # Where both ends are of like modulus, a power iteration may be on its way to either.
+    value, bound = min(((v[0].item(), r[0].item()) for v, r in ours if len(v)),
+                       key=lambda pair: abs(pair[0] - theirs))
     return Agreement(theirs, residual, value, bound, total.value, total.standard_error,
                      total.probes, spectrum.trace.value, spectrum.trace.standard_error,
                      POWER_STEPS + 1 + PROBES)
 
 
 def leading(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, seed: int,
-            parameters: Sequence[str] | None = None) -> tuple[float, float]:
+            parameters: Sequence[str] | None = None,
+            memory: float = math.inf) -> tuple[float, float]:
     """The eigenvalue of largest modulus after exactly `steps` power iterations, and its residual.
 
     Some eigenvalue lies within ||H v - lambda v|| of lambda; it costs one product more.
     """
     check_count("steps", steps, 2)
-    with _pyhessian(model, inputs, targets, seed, parameters) as theirs:
+    with _pyhessian(model, inputs, targets, seed, parameters, memory) as theirs:
         # No change is below minus infinity, so the stopping rule never fires.
         _, ((*v,),) = theirs.eigenvalues(maxIter=steps, tol=-math.inf, top_n=1)
         flat = torch.cat([part.reshape(-1) for part in v]).double()
-        product = hessian_vector_product(theirs.gradsH, theirs.params, v)
+        product = (theirs.dataloader_hv_product(v)[1] if theirs.full_dataset
+                   else hessian_vector_product(theirs.gradsH, theirs.params, v))
         product = torch.cat([part.reshape(-1) for part in product]).double()
         # Their vector is not quite of length 1, and their value is that of the step before.
         flat, product = flat / flat.norm(), product / flat.norm()
@@ -133,10 +139,11 @@ def pyhessian_eigenvalues(model: nn.Module, inputs: Tensor, targets: Tensor, k: 
 
 
 def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: int, seed: int,
-                    parameters: Sequence[str] | None = None) -> Estimate:
+                    parameters: Sequence[str] | None = None,
+                    memory: float = math.inf) -> Estimate:
     """The trace of the same Hessian by exactly `probes` plain Hutchinson probes."""
     check_count("probes", probes, 2)
-    with _pyhessian(model, inputs, targets, seed, parameters) as theirs:
+    with _pyhessian(model, inputs, targets, seed, parameters, memory) as theirs:
         return averaged(theirs.trace(maxIter=probes, tol=-math.inf))
 
 
@@ -170,14 +177,34 @@ def _old_eig() -> Iterator[None]:
 
 @contextmanager
 def _pyhessian(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
-               parameters: Sequence[str] | None = None) -> Iterator[hessian]:
+               parameters: Sequence[str] | None = None,
+               memory: float = math.inf) -> Iterator[hessian]:
     private = copy.deepcopy(model).eval()
     private.zero_grad(set_to_none=True)
-    chosen = choose(private, parameters)
-    cuda = next(iter(chosen.values())).is_cuda
+    chosen = list(choose(private, parameters).values())
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
+        at_once = _samples_at_once(private, chosen, inputs, targets, memory)
+        if at_once >= len(inputs):
+            data = {"data": (inputs, targets)}
+        else:
+            batches = zip(inputs.split(at_once), targets.split(at_once), strict=True)
+            data = {"dataloader": list(batches)}
         try:
-            yield hessian(private, nn.CrossEntropyLoss(), data=(inputs, targets), cuda=cuda)
+            yield hessian(private, nn.CrossEntropyLoss(), cuda=chosen[0].is_cuda, **data)
         finally:
             private.zero_grad(set_to_none=True)
+
+
+def _samples_at_once(model: nn.Module, parameters: list[nn.Parameter], inputs: Tensor,
+                     targets: Tensor, memory: float) -> int:
+    """How many samples' graph of the gradient, as pyhessian builds it, keeps within `memory`."""
+    if memory == math.inf:
+        return len(inputs)
+
+    def gradient(n: int) -> tuple[Tensor, ...]:
+        loss = nn.functional.cross_entropy(model(inputs[:n]), targets[:n])
+        return torch.autograd.grad(loss, parameters, create_graph=True)
+
+    graph = measure_graph(gradient, min(4, len(inputs)), model.parameters())
+    return graph.largest_chunk(memory, len(inputs))

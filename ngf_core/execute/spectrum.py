@@ -1,15 +1,21 @@
 """A spectrum run: every model of a run, on the same held-out clean images."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.spectrum import measure_spectrum
+from ngf_core.curvature.parameters import layer_parameters
+from ngf_core.curvature.spectrum import Spectrum, measure_spectrum
+from ngf_core.execute import krylov_files
 from ngf_core.execute.sources import held_out, load_source
 from ngf_core.fisher.spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tunable_layer
 from ngf_core.runs import RunStore, RunWriter
+
+GIGABYTE = 1e9
 
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -20,32 +26,68 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]
     arrays: dict[str, np.ndarray] = {}
     results: dict[str, Any] = {"samples": len(y), "layer": source.layer,
+                               "operator": config.operator, "parameters": config.parameters,
                                "dtype": str(x.dtype).removeprefix("torch.")}
     for i, (name, model) in enumerate(source.models.items()):
         def progress(done: int, total: int, name: str = name, i: int = i) -> None:
             writer.checkpoint()
             writer.progress(int(1000 * (i + done / total)), 1000 * len(source.models),
-                            f"{name}: Hessian product {done} of about {total}")
+                            f"{name}: {config.operator} product {done} of about {total}")
 
-        spectrum = measure_spectrum(model, (x, y), k=config.k, probes=config.probes,
-                                    steps=config.steps, trace_probes=config.trace_probes,
-                                    seed=config.seed, progress=progress)
         layer = tunable_layer(model, source.layer)
+        names = None if config.parameters == "all" else layer_parameters(model, source.layer)
+        state, earlier = krylov_files.find(config, store, name, where)
+        known = state.products
+        try:
+            spectrum = measure_spectrum(
+                model, (x, y), operator=config.operator, parameters=names, k=config.k,
+                bottom=config.bottom, probes=config.probes, steps=config.steps,
+                trace_probes=config.trace_probes, trace_error=config.trace_error / 100,
+                seed=config.seed, memory=config.memory * GIGABYTE, earlier=state,
+                progress=progress)
+        finally:
+            krylov_files.keep(writer, name, state)
+        results[name] = _results(spectrum) | {"spent": spectrum.products - known,
+                                              "earlier": earlier}
+        if config.check == "pyhessian" and config.operator == "hessian":
+            writer.checkpoint()
+            results[name]["pyhessian"] = _second_opinion(spectrum, model, x, y, config, names)
         layer.requires_grad_(True)
         fisher = layer_fisher_spectrum(model, layer, x, y, seed=config.seed)
-        trace = spectrum.trace
-        arrays |= {
-            f"{name}.eigenvalues": spectrum.eigenvalues.cpu().numpy(),
-            f"{name}.residuals": spectrum.residuals.cpu().numpy(),
-            f"{name}.trace": np.array([trace.value, trace.standard_error, trace.probes]),
-            f"{name}.density_grid": spectrum.density.grid.cpu().numpy(),
-            f"{name}.density": spectrum.density.values.cpu().numpy(),
-            f"{name}.fisher": fisher.cpu().numpy(),
-            f"{name}.products": np.array(spectrum.products),
-            "models": np.array(list(source.models)[: i + 1]),
-        }
+        arrays |= _arrays(name, spectrum, fisher)
+        arrays["models"] = np.array(list(source.models)[: i + 1])
         writer.arrays("spectrum", arrays)
-        results[name] = {
-            "lambda_max": float(spectrum.eigenvalues[0]), "residual": float(spectrum.residuals[0]),
-            "trace": float(trace.value), "trace_error": float(trace.standard_error)}
     return results
+
+
+def _results(spectrum: Spectrum) -> dict[str, Any]:
+    trace = spectrum.trace
+    return {"lambda_max": float(spectrum.eigenvalues[0]), "residual": float(spectrum.residuals[0]),
+            "trace": float(trace.value), "trace_error": float(trace.standard_error),
+            "trace_margin": trace.margin, "trace_reached": trace.reached,
+            "products": spectrum.products, "unreached": list(spectrum.unreached)}
+
+
+def _arrays(name: str, spectrum: Spectrum, fisher: Tensor) -> dict[str, np.ndarray]:
+    trace, density = spectrum.trace, spectrum.density
+    return {
+        f"{name}.eigenvalues": spectrum.eigenvalues.cpu().numpy(),
+        f"{name}.residuals": spectrum.residuals.cpu().numpy(),
+        f"{name}.lowest": spectrum.lowest.cpu().numpy(),
+        f"{name}.lowest_residuals": spectrum.lowest_residuals.cpu().numpy(),
+        f"{name}.trace": np.array([trace.value, trace.standard_error, trace.probes]),
+        f"{name}.density_grid": density.grid.cpu().numpy(),
+        f"{name}.density": density.values.cpu().numpy(),
+        f"{name}.fisher": fisher.cpu().numpy(),
+        f"{name}.products": np.array(spectrum.products),
+    }
+
+
+def _second_opinion(spectrum: Spectrum, model: nn.Module, x: Tensor, y: Tensor,
+                    config: SpectrumConfig, names: list[str] | None) -> dict[str, Any]:
+    """`Agreement` as plain values, with its verdicts."""
+    from ngf_core.curvature.pyhessian_check import compare
+
+    found = compare(spectrum, model, x, y, config.seed, names, config.memory * GIGABYTE)
+    return dataclasses.asdict(found) | {"z": found.z, "trace_agrees": found.trace_agrees,
+                                        "eigenvalue_agrees": found.eigenvalue_agrees}

@@ -157,3 +157,13 @@ def test_traces_agree_within_three_standard_errors_of_the_difference(theirs, agr
     found = Agreement(1, 0, 1, 0, theirs, 0.6, 10, 10.0, 0.8, 31)
     assert found.z == pytest.approx(theirs - 10) and found.trace_agrees == agrees
     assert found.eigenvalue_agrees
+
+
+def test_within_little_memory_it_gets_batches_and_gives_the_same():
+    model, x, y = case("residual")
+    spectrum = measure_spectrum(model, (x, y), k=2)
+    whole, batched = (compare(spectrum, model, x, y, 0, memory=memory)
+                      for memory in (1e9, 6e4))
+    assert batched.eigenvalue == pytest.approx(whole.eigenvalue, rel=1e-4)
+    assert batched.residual == pytest.approx(whole.residual, rel=1e-2, abs=1e-5)
+    assert batched.trace == pytest.approx(whole.trace, rel=1e-4)

@@ -1,6 +1,5 @@
 """Spectrum runs of real runs and what measurements stand on: files, keys, fitting numbers."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -11,54 +10,12 @@ from ngf_core.execute.sources import held_out, load_source, poisoned_set
 from tests.core.data.made_up import class_folders, picture, written
 from tests.core.execute.conftest import made, purify_config, train_config
 
-SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2}
-KEYS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher", "products")
+SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2, "check": "none"}
 
 
 @pytest.fixture(scope="module")
 def spectrum(runs, backdoored):
     return made(SpectrumConfig(source=backdoored.id, **SPECTRUM), runs)
-
-
-def test_a_spectrum_of_a_training_run(spectrum):
-    run = spectrum
-    assert (run.state, run.message) == ("done", "")
-    arrays = run.arrays("spectrum")
-    assert arrays["models"].tolist() == ["before"]
-    assert set(arrays) == {"models", *(f"before.{key}" for key in KEYS)}
-    assert arrays["before.eigenvalues"].shape == arrays["before.residuals"].shape == (1,)
-    assert arrays["before.density"].shape == (3, len(arrays["before.density_grid"]))
-    assert arrays["before.fisher"].shape == (10,) and arrays["before.fisher"][0] > 0
-    result = run.results["before"]
-    assert result["lambda_max"] == pytest.approx(arrays["before.eigenvalues"][0])
-    assert [result["trace"], result["trace_error"], 2] == pytest.approx(
-        arrays["before.trace"].tolist())
-    assert run.results["samples"] == 10 and run.results["layer"] == "blocks.2.conv1"
-
-
-def test_a_spectrum_of_a_race_measures_every_model(runs, race, monkeypatch):
-    from ngf_core.execute import spectrum as module
-
-    seen = []
-
-    def quick(model, data, *, progress, **__):
-        x, _ = data
-        seen.append(x)
-        progress(1, 2)
-        return type("Spectrum", (), {
-            "eigenvalues": torch.ones(1), "residuals": torch.zeros(1), "products": 2,
-            "trace": type("E", (), {"value": 1.0, "standard_error": 0.1, "probes": 2}),
-            "density": type("D", (), {"grid": torch.zeros(4), "values": torch.zeros(3, 4)})})
-
-    monkeypatch.setattr(module, "measure_spectrum", quick)
-    run = made(SpectrumConfig(source=race.id, **SPECTRUM), runs)
-    assert run.state == "done"
-    arrays = run.arrays("spectrum")
-    assert arrays["models"].tolist() == ["before", "ngf", "sgd"]
-    assert set(arrays) == {"models", *(f"{m}.{key}" for m in ("before", "ngf", "sgd")
-                                      for key in KEYS)}
-    assert all(torch.equal(x, seen[0]) for x in seen) and len(seen) == 3
-    assert not np.array_equal(arrays["before.fisher"], arrays["ngf.fisher"])
 
 
 def test_more_samples_than_there_are_is_not_claimed(runs, backdoored):

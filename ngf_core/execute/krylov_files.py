@@ -1,0 +1,57 @@
+"""The Krylov state of each model of a spectrum run, kept in the run's folder.
+
+A later run of the same source, samples, seed and matrix goes on from it, as does a new run after a
+cancelled one. The files are hidden: they are no result, and do not ship with the zoo.
+"""
+
+import contextlib
+import dataclasses
+
+import torch
+
+from ngf_core.config import SpectrumConfig
+from ngf_core.curvature.spectrum_state import SpectrumState
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run, RunStore, RunWriter
+
+# Bytes of a state that is still worth its place on the disk; a mini network's is about 8 million.
+LARGEST = 256_000_000
+# The settings that say which matrix it is and which random directions were used.
+IDENTITY = ("source", "samples", "seed", "operator", "parameters")
+
+
+def keep(writer: RunWriter, name: str, state: SpectrumState) -> None:
+    """Write the state of the model `name`, unless it is large or the disk refuses."""
+    if state.krylov is None or state.bytes() > LARGEST:
+        return
+    with contextlib.suppress(NGFError, OSError):
+        writer.tensors(_file(name), state.to_tensors())
+
+
+def find(config: SpectrumConfig, store: RunStore, name: str,
+         device: torch.device) -> tuple[SpectrumState, str | None]:
+    """What is known already of the model `name`, and the run that knows it.
+
+    Of all fitting runs, the one with most products; an empty state and None where there is none.
+    """
+    best, where = SpectrumState(config.seed), None
+    for run in store.list("spectrum"):
+        if run.live or not _fits(run, config) or not run.has(_file(name) + ".safetensors"):
+            continue
+        with contextlib.suppress(NGFError, OSError):
+            state = SpectrumState.from_tensors(run.tensors(_file(name)), device)
+            if state.products > best.products and state.seed == config.seed:
+                best, where = state, run.id
+    return best, where
+
+
+def _fits(run: Run, config: SpectrumConfig) -> bool:
+    try:
+        other = dataclasses.asdict(run.config)
+    except NGFError:
+        return False
+    return all(other[key] == getattr(config, key) for key in IDENTITY)
+
+
+def _file(name: str) -> str:
+    return f".krylov-{name}"
