@@ -22,4 +22,5 @@ PURIFIERS = {
     "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
+    "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ngf_core.purify.masks import Channels
 from ngf_core.purify.purifier import CleanBatches
 
 
@@ -32,3 +33,24 @@ def most(count: int, acceptable: Callable[[int], bool]) -> int:
         else:
             high = middle - 1
     return low
+
+
+def prune(channels: Channels, masks: Tensor, below: float, tolerance: float,
+          batches: CleanBatches) -> Tensor:
+    """Cut the channels with the smallest `masks` (channels,) in the model; which, by number.
+
+    Candidates are the channels with a mask under `below`, in ascending order; as many are cut as
+    let clean accuracy on the clean set fall by at most `tolerance`. Clean images alone decide;
+    published code of mask methods picks the threshold by accuracy and ASR on the test set.
+    """
+    order = masks.argsort(stable=True)
+    order = order[masks[order] < below]
+
+    def accuracy(count: int) -> float:
+        mask = channels.without(order[:count])
+        return clean_accuracy(lambda x: channels.outputs(x, mask), batches)
+
+    floor = accuracy(0) - tolerance
+    chosen = order[: most(len(order), lambda count: accuracy(count) >= floor)]
+    channels.cut(chosen)
+    return chosen

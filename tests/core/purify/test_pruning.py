@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from ngf_core.purify.pruning import clean_accuracy, most
+from ngf_core.purify.masks import channels_of
+from ngf_core.purify.pruning import clean_accuracy, most, prune
 from ngf_core.purify.purifier import CleanBatches
-from tests.core.purify.stand_ins import clean_set, settings
+from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 6, 7, 8])
@@ -41,3 +42,25 @@ def test_accuracy_counts_every_clean_image_once_and_as_it_is():
     found = clean_accuracy(outputs, CleanBatches(clean, config, torch.device("cpu")))
     assert found == pytest.approx((clean.y == 2).double().mean().item())
     assert torch.equal(torch.cat(seen), clean.x.float() / 255)
+
+
+def test_pruning_takes_the_smallest_masks_that_accuracy_allows():
+    model, clean = planted(), coloured_set()
+    channels = channels_of(model, "it")
+    batches = CleanBatches(clean, settings(batch_size=64), torch.device("cpu"))
+    masks = torch.linspace(0, 1, 24).flip(0)  # the last channel's is the smallest
+    before = clean_accuracy(model, batches)
+    chosen = prune(channels, masks, 0.6, 0.2, batches)
+    assert chosen.tolist() == list(range(23, 23 - len(chosen), -1)) and 0 < len(chosen) < 14
+    assert clean_accuracy(model, batches) >= before - 0.2
+    more = channels.without(torch.arange(23 - len(chosen), 24))
+    assert clean_accuracy(lambda x: channels.outputs(x, more), batches) < before - 0.2
+
+
+def test_pruning_leaves_masks_over_the_threshold():
+    channels = channels_of(planted(), "it")
+    batches = CleanBatches(coloured_set(), settings(), torch.device("cpu"))
+    masks = torch.linspace(0, 1, 24)
+    chosen = prune(channels, masks, masks[3].item(), 1.0, batches)
+    assert chosen.tolist() == [0, 1, 2]
+    assert prune(channels, masks, 0.0, 1.0, batches).tolist() == []
