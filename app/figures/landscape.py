@@ -212,15 +212,17 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
                                hoverinfo="skip" if width == 7 else None,
                                hovertemplate=None if width == 7 else style.label +
                                ", recorded point %{pointNumber}<extra></extra>")
-    middle = float(np.mean([y for _, y in points.values()]))
     for name, (x, y) in points.items():
         style = method_style(name)
         figure.add_scatter(x=[x], y=[y], mode="markers", name=style.label,
                            marker={"color": style.color, "symbol": style.symbol, "size": 15,
                                    "line": {"color": "white", "width": 2}},
                            hovertemplate=style.label + "<extra></extra>")
+        # Away from the nearest other model, so that names of close ones do not overlap.
+        _, below = min((np.hypot(x - a, y - b), b) for other, (a, b) in points.items()
+                       if other != name)
         figure.add_annotation(x=x, y=y, text=f"<b>{style.label}</b>", showarrow=False,
-                              yshift=20 if y >= middle else -20, bgcolor="rgba(255,255,255,0.9)",
+                              yshift=20 if y > below else -20, bgcolor="rgba(255,255,255,0.9)",
                               font={"color": "#222222"}, borderpad=3)
     if axes is None:
         towards = method_style(list(points)[1]).label

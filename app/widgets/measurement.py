@@ -99,9 +99,13 @@ def settings(run: Run) -> str:
     """A measurement's settings in one line."""
     values = dataclasses.asdict(run.config)
     values.pop("source")
-    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in values.items())
     status = run.state
     return said if status == "done" else f"{status}: {said}"
+
+
+def _said(value: object) -> str:
+    return " + ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _form(config: type, labels: Mapping[str, str], source: Run) -> None:

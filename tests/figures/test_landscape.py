@@ -167,3 +167,93 @@ def test_text_colour_follows_the_page(dark: bool) -> None:
     figure = landscape.contour_row(SIDE, SIDE, LOSSES, log=True, dark=dark)
     colour = figure.layout.template.layout.font.color
     assert (int(colour[1:3], 16) > 128) is dark
+
+
+HALF = np.eye(5, dtype=bool)
+
+
+def dots(figure: go.Figure) -> list:
+    return [trace for trace in figure.data if trace.name == "computed"]
+
+
+def test_computed_points_are_drawn_where_they_are_and_only_on_interpolated_panels() -> None:
+    tall = SIDE[:4] + 5
+    losses = {name: z[:4] for name, z in LOSSES.items()}
+    mask = np.zeros((4, 5), bool)
+    mask[3, 1] = True
+    row = landscape.contour_row(SIDE, tall, losses, log=True, dark=False, computed={"ngf": mask})
+    assert [(list(d.x), list(d.y), d.xaxis) for d in dots(row)] == [([SIDE[1]], [tall[3]], "x2")]
+    apart = landscape.panels(row)
+    assert [len(dots(panel)) for panel in apart] == [0, 1, 0]
+    solid = landscape.surface_row(SIDE, tall, losses, log=True, dark=False,
+                                  computed={"ngf": mask})
+    (dot,) = dots(solid)
+    assert (dot.scene, dot.x[0], dot.y[0]) == ("scene2", SIDE[1], tall[3])
+    assert dot.z[0] == pytest.approx(np.log10(BOWL[3, 1]))
+    assert [len(dots(panel)) for panel in landscape.panels(solid)] == [0, 1, 0]
+    points = {"before": np.zeros(2), "ngf": np.ones(2)}
+    plane = landscape.model_plane(SIDE, SIDE, BOWL, points, {}, log=True, dark=False,
+                                  computed=HALF)
+    assert list(dots(plane)[0].x) == list(SIDE)
+
+
+def test_notes_stand_below_the_titles_and_axes_are_named() -> None:
+    row = landscape.contour_row(SIDE, SIDE, LOSSES, log=True, dark=False,
+                                notes={"ngf": "curvature 3<br>interpolated"}, axes=("one", "two"))
+    titles = [note.text for note in row.layout.annotations]
+    assert "curvature 3<br>interpolated" in titles[1] and titles[1].startswith("NGF")
+    assert row.layout.margin.t > landscape.contour_row(
+        SIDE, SIDE, LOSSES, log=True, dark=False).layout.margin.t
+    for panel in landscape.panels(row):
+        assert (panel.layout.xaxis.title.text, panel.layout.yaxis.title.text) == ("one", "two")
+    change = landscape.difference_row(SIDE, SIDE, LOSSES, dark=False, axes=("one", "two"))
+    assert change.layout.xaxis.title.text == "one"
+
+
+def test_lines_may_have_places_of_their_own_and_named_marks() -> None:
+    places = {"ngf": SIDE, "sgd": SIDE[:3] * 2}
+    curves = {"ngf": {"clean": SIDE**2 + 1}, "sgd": {"clean": SIDE[:3] ** 2 + 1}}
+    figure = landscape.line(places, curves, log=False, dark=False, axis="steps", points=True,
+                            marks={0.0: "no defense", 1.0: "purified"})
+    lines = {trace.name: trace for trace in figure.data if trace.x[0] is not None}
+    assert list(lines["SGD, clean"].x) == list(SIDE[:3] * 2)
+    assert lines["SGD, clean"].mode == "lines+markers"
+    assert figure.layout.xaxis.title.text == "steps"
+    assert {(n.text, n.x) for n in figure.layout.annotations if n.yref == "paper"} == {
+        ("no defense", 0.0), ("purified", 1.0)}
+    assert [shape.x0 for shape in figure.layout.shapes] == [0.0, 1.0]
+    table = landscape.line_table(places, curves)
+    assert list(table) == ["model", "t", "clean"] and len(table) == 8
+    assert table[table.model == "sgd"].clean.tolist() == (SIDE[:3] ** 2 + 1).tolist()
+
+
+def test_names_of_close_models_give_way_to_each_other() -> None:
+    points = {"before": np.array([0.0, 0.0]), "ngf": np.array([5.0, -1.0]),
+              "sgd": np.array([0.2, 0.3])}
+    figure = landscape.model_plane(SIDE, SIDE, BOWL, points, {}, log=True, dark=False)
+    shifts = {note.text: note.yshift for note in figure.layout.annotations}
+    assert shifts["<b>No defense</b>"] < 0 < shifts["<b>SGD</b>"]
+
+
+def test_a_plane_of_paths_names_its_axes() -> None:
+    points = {"before": np.zeros(2), "ngf": np.ones(2)}
+    figure = landscape.model_plane(SIDE, SIDE, BOWL, points, {}, log=True, dark=False,
+                                   axes=("first", "second"))
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("first", "second")
+
+
+def test_a_live_surface_holds_what_is_known_and_marks_what_was_computed() -> None:
+    part = BOWL.copy()
+    part[2:] = np.nan
+    options = landscape.live_plane(SIDE, SIDE, part, log=True, dark=True, computed=HALF)
+    heat, computed = options["series"]
+    assert [cell[:2] for cell in heat["data"]] == [[j, i] for i in range(2) for j in range(5)]
+    assert heat["data"][6][2] == pytest.approx(np.log10(BOWL[1, 1]), abs=1e-4)
+    assert computed["data"] == [[i, i] for i in range(5)]
+    scale = options["visualMap"]
+    assert (scale["min"], scale["max"]) == pytest.approx(
+        (np.log10(BOWL[:2].min()), np.log10(BOWL[:2].max())))
+    rows = landscape.live_plane(SIDE, SIDE, part, log=True, dark=False,
+                                computed=np.isfinite(part))
+    assert len(rows["series"]) == 1 and not rows["animation"]
+    assert landscape.live_plane(SIDE, SIDE, np.full((5, 5), np.nan), log=True, dark=False)
