@@ -15,7 +15,7 @@ from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify import PURIFIERS
-from ngf_core.purify.purifier import Diverged, Step, Stopwatch, flat, purifier
+from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
 
 PATH_POINTS = 10
@@ -77,16 +77,13 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     for name in config.methods:
         model = copy.deepcopy(received)
         racers.append(Racer(name, model, purifier(name)(model, clean, config)))
-    watch = Stopwatch()
     sharpness = LiveSharpness(clean, config.seed, config.steps, len(racers)) \
         if config.sharpness == "on" else None
 
     def record(racer: Racer) -> None:
-        with watch:
-            metrics, n, said = _evaluated(racer, test, shown)
+        metrics, n, said = _evaluated(racer, test, shown)
         if sharpness is not None:
-            spent = watch.seconds + sum(r.last.seconds for r in racers)
-            sharp = sharpness.measure(racer.name, racer.model, racer.last.step, spent)
+            sharp = sharpness.measure(racer.name, racer.model, racer.last.step)
             metrics, n = metrics | sharp, n | sharpness.counts(sharp)
         writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, said)
         racer.recorded = racer.last.step

@@ -5,20 +5,28 @@ import math
 import pytest
 import torch
 
+from ngf_core.curvature.tracking import Look, look
 from ngf_core.data.dataset import Images
+from ngf_core.execute import live_sharpness
 from ngf_core.execute.live_sharpness import SHARE, LiveSharpness
 from tests.core.curvature.dense import case
 
 
 class Clock:
-    """Every look lasts as long as `cost` says."""
+    """A clock that the test winds, and that every look of `cost` seconds moves."""
 
-    def __init__(self, cost: float) -> None:
-        self.cost, self.now, self.asked = cost, 0.0, 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cost: float) -> None:
+        self.now = 0.0
+        self.looks = 0
+
+        def slow(*arguments: object) -> Look:
+            self.now += cost
+            self.looks += 1
+            return look(*arguments)
+
+        monkeypatch.setattr(live_sharpness, "look", slow)
 
     def __call__(self) -> float:
-        self.asked += 1
-        self.now += self.cost * (self.asked % 2 == 0)
         return self.now
 
 
@@ -27,61 +35,69 @@ def images(count: int = 12) -> Images:
     return Images(x.to(torch.uint8), torch.arange(count) % 4)
 
 
-def measured(cost: float, pace: float, steps: int = 40) -> tuple[LiveSharpness, list[int]]:
+def measured(monkeypatch, cost: float, pace: float = 1.0, steps: int = 40
+             ) -> tuple[LiveSharpness, list[int]]:
     """A race of two methods that takes `pace` seconds a step; the steps that were measured."""
     model, *_ = case("linear")
-    live = LiveSharpness(images(), 0, steps, 2, Clock(cost))
-    seen = [step for step in range(steps + 1) for method in ("a", "b")
-            if live.measure(method, model, step, pace * step) and method == "b"]
+    clock = Clock(monkeypatch, cost)
+    live, seen = LiveSharpness(images(), 0, steps, 2, clock), []
+    for step in range(steps + 1):
+        clock.now += pace if step else 0.0
+        taken = [bool(live.measure(method, model, step)) for method in "ab"]
+        assert taken[0] == taken[1]
+        seen += [step] * taken[0]
     return live, seen
 
 
-def test_a_cheap_look_is_taken_every_time():
-    live, seen = measured(cost=0.01, pace=1.0)
+def test_a_cheap_look_is_taken_every_time(monkeypatch):
+    live, seen = measured(monkeypatch, cost=0.01)
     assert seen == list(range(41)) and live.report()["skipped"] == 0
 
 
 @pytest.mark.parametrize("cost, looks", [(0.2, 20), (1.0, 4), (3.0, 2)])
-def test_looks_take_their_share_and_are_spread_evenly(cost, looks):
-    live, seen = measured(cost, pace=1.0)
+def test_looks_take_their_share_and_are_spread_evenly(monkeypatch, cost, looks):
+    live, seen = measured(monkeypatch, cost)
     told = live.report()
     assert told["steps"] == seen and told["skipped"] == 41 - len(seen)
-    assert told["seconds"] <= SHARE * told["race_seconds"] + cost and seen[0] == 0
-    assert seen[-1] == 40 and looks - 1 <= len(seen) <= looks + 1
-    # The first gap rests on a guess of what a look costs: half of the first.
+    assert told["race_seconds"] == 40 and told["seconds"] <= SHARE * 40 + cost
+    assert seen[0] == 0 and seen[-1] == 40 and looks - 1 <= len(seen) <= looks + 1
+    # The first gap rests on a guess of what a look costs: less than half of the first.
     gaps = [b - a for a, b in zip(seen[1:], seen[2:], strict=False)] or [0]
     assert max(gaps) <= 2 * min(gaps) + 1
 
 
-def test_a_race_shorter_than_a_look_has_only_the_first():
-    live, seen = measured(cost=30.0, pace=1.0)
+def test_a_race_shorter_than_a_look_has_only_the_first(monkeypatch):
+    live, seen = measured(monkeypatch, cost=30.0)
     assert seen == [0] and live.report()["skipped"] == 40
 
 
-def test_methods_are_measured_at_the_same_steps():
+def test_methods_at_different_steps_are_each_measured_at_their_end(monkeypatch):
     model, *_ = case("linear")
-    live = LiveSharpness(images(), 0, 30, 2, Clock(1.0))
-    taken = {m: [] for m in "ab"}
-    for step in range(30):
-        for method in "ab":
-            if live.measure(method, model, step, 3.0 * step):
+    clock = Clock(monkeypatch, 0.5)
+    live, taken = LiveSharpness(images(), 0, 30, 2, clock), {"a": [], "b": []}
+    for turn in range(31):
+        for method, step in (("a", turn), ("b", turn // 7 * 7)):
+            clock.now += 1.0
+            if live.measure(method, model, step):
                 taken[method].append(step)
-    assert taken["a"] == taken["b"] and 1 < len(taken["a"]) < 30
+    assert taken["a"][-1] == 30 and taken["a"][0] == taken["b"][0] == 0
+    assert len(set(taken["b"])) > 1
 
 
-def test_all_methods_start_from_one_look():
+def test_all_methods_start_from_one_look(monkeypatch):
     model, *_ = case("linear")
-    clock = Clock(1.0)
+    clock = Clock(monkeypatch, 1.0)
     live = LiveSharpness(images(), 0, 10, 2, clock)
-    first, second = (live.measure(m, model, 0, 0.0) for m in "ab")
-    assert first == second and clock.asked == 2
+    first, second = (live.measure(m, model, 0) for m in "ab")
+    assert first == second and clock.looks == 1
     assert live.counts(first)["lambda_max"] == 12 and live.counts({}) == {}
 
 
-def test_a_model_that_has_fallen_over_is_left_out():
+def test_a_model_that_has_fallen_over_is_left_out(monkeypatch):
     model, *_ = case("linear")
-    live = LiveSharpness(images(), 0, 10, 1)
-    live.measure("a", model, 0, 0.0)
+    clock = Clock(monkeypatch, 0.0)
+    live = LiveSharpness(images(), 0, 10, 1, clock)
+    live.measure("a", model, 0)
     model[1].weight.data.fill_(math.nan)
-    assert live.measure("a", model, 1, 1e6) == {}
-    assert live.report()["steps"] == [0]
+    clock.now = 100.0
+    assert live.measure("a", model, 1) == {}
