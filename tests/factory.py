@@ -201,13 +201,51 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
             f"{model}.trace": np.array([2.8 * top, 0.2 * top, config.trace_probes]),
             f"{model}.density_grid": grid, f"{model}.density": density / np.sqrt(8 * np.pi),
             f"{model}.fisher": np.sort(rng.lognormal(-2, 2, 40))[::-1],
+            f"{model}.lowest": np.array([-0.05 * top]),
+            f"{model}.lowest_residuals": np.array([1e-4 * top]),
             f"{model}.products": np.array(config.steps * config.probes + config.trace_probes)}
         results[model] = {"lambda_max": top, "residual": top * 1e-3, "trace": 2.8 * top,
-                          "trace_error": 0.2 * top}
+                          "trace_error": 0.2 * top, "unreached": [],
+                          "sharpness": _measures(top, model != "before"),
+                          "pyhessian": _second_opinion(top)}
         writer.progress(done + 1, len(models), f"{model}: spectrum")
         yield results
     writer.arrays("spectrum", arrays)
     yield results
+
+
+def _measures(top: float, compared: bool) -> dict[str, dict]:
+    """Two measures of a model whose λ_max is `top`, one of them by layer."""
+    made = {}
+    for name, title, share in (("lambda_max", "λ_max", 1.0),
+                               ("relative_flatness", "relative flatness", 0.4)):
+        made[name] = {"title": title, "definition": f"What {title} is.", "moved_by": "the scale of "
+                      "the logits", "value": share * top, "error": 1e-3 * top,
+                      "error_is": "Ritz residual", "sampling_error": 0.1 * top,
+                      "cost": {"Hessian products": 20}, "parts": {}}
+        if compared:
+            made[name]["minus_before"] = {"value": share * (top - 130), "error": 1e-3 * top,
+                                          "error_is": "sum of both", "sampling_error": 4.0}
+    made["relative_flatness"]["parts"] = {"conv1": [0.3 * top, 1.0], "fc": [0.1 * top, 0.5]}
+    return made
+
+
+def _second_opinion(top: float) -> dict:
+    return {"eigenvalue": 1.0001 * top, "residual": 0.01 * top, "ours": top,
+            "our_residual": 1e-3 * top, "trace": 3.0 * top, "trace_error": 0.3 * top, "probes": 15,
+            "our_trace": 2.8 * top, "our_trace_error": 0.2 * top, "z": 0.55, "products": 31,
+            "eigenvalue_agrees": True, "trace_agrees": True}
+
+
+def _surface(key: str, loss: np.ndarray, offset: float, config) -> dict[str, np.ndarray]:
+    """A surface on clean and triggered images; of a preview every third point was computed."""
+    arrays = {f"{key}.clean": loss, f"{key}.triggered": loss + offset}
+    if config.mode == "preview":
+        mask = np.arange(loss.size).reshape(loss.shape) % 3 == 0
+        for part in list(arrays):
+            arrays |= {f"{part}.computed": mask, f"{part}.held_out": np.array(
+                [0.004, 0.018, config.bound])}
+    return arrays
 
 
 def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
@@ -219,8 +257,14 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
         sharp, offset = (6.0, 3.0) if model == "before" else (4.0, 0.5)
         bowl = 0.02 + sharp * (side[None] ** 2 + 1.5 * side[:, None] ** 2)
         arrays |= {f"{model}.line.clean": 0.02 + sharp * side**2,
-                   f"{model}.line.triggered": offset + sharp * side**2,
-                   f"{model}.random.clean": bowl, f"{model}.random.triggered": bowl + offset}
+                   f"{model}.line.triggered": offset + sharp * side**2}
+        arrays |= _surface(f"{model}.random", bowl, offset, config)
+        if "eigen" in config.planes:
+            arrays |= {"eigen_xs": 0.1 * side, "eigen_ys": 0.1 * side,
+                       "eigen_values": np.array([93.0, 41.5]),
+                       "eigen_residuals": np.array([0.03, 0.08]),
+                       f"{model}.curvature": np.array([10 * sharp, 5 * sharp])}
+            arrays |= _surface(f"{model}.eigen", bowl, offset, config)
         writer.progress(done + 1, len(models), f"{model}: random plane")
         yield {"samples": config.samples}
     if len(models) != 3:
@@ -235,10 +279,22 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
                    "plane.points": points}
         for method, point in zip(models[1:3], points[1:], strict=True):
             bend = 0.1 * np.sin(np.pi * towards) * point[::-1]
+            length = np.linspace(0, 3 * point[0], 21)
             arrays |= {f"{method}.path": towards * point + bend,
-                       f"{method}.path_steps": np.arange(0, 101, 5)}
+                       f"{method}.path_steps": np.arange(0, 101, 5),
+                       f"{method}.path_length": length,
+                       f"{method}.along.clean": 0.1 + 0.01 * length,
+                       f"{method}.along.triggered": 0.01 + length,
+                       f"{method}.on_path_plane": towards * point + bend,
+                       f"{method}.off_path_plane": 0.2 + 0 * length}
+            t = arrays["chord_t"] = np.linspace(-0.25, 1.25, 31)
+            arrays |= {f"{method}.chord.clean": 0.1 + t**2,
+                       f"{method}.chord.triggered": 0.1 + np.abs(t)}
+        if "path" in config.planes:
+            arrays |= {"path_xs": plane, "path_ys": plane, "path_variance": np.array([0.8, 0.1])}
+            arrays |= _surface("path", 0.02 + 3 * near, 1.0, config)
     if _attack(source) == "none":
-        arrays = {key: value for key, value in arrays.items() if not key.endswith("triggered")}
+        arrays = {key: value for key, value in arrays.items() if "triggered" not in key}
     writer.arrays("landscape", arrays)
     yield {"samples": config.samples, "not_finite": 0, "no_plane": no_plane,
            "points": int(sum(value.size for key, value in arrays.items() if "." in key))}

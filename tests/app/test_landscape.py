@@ -112,3 +112,133 @@ def test_an_unknown_run_is_a_card(open_page, started, runs) -> None:
     app = open_page("landscape", run="nowhere")
     assert any("There is no run" in card.value for card in app.info)
     assert figures(app)
+
+
+EVERY = ("random", "eigen", "path", "models")
+
+
+def test_every_plane_and_line_can_be_chosen(open_page, started, runs) -> None:
+    make_run(runs, "landscape", planes=EVERY)
+    axes = {}
+    for plane, count in {"line": 3, "random": 8, "eigen": 8, "path": 1, "models": 1}.items():
+        app = open_page("landscape", plane=plane)
+        assert not app.exception and not app.error
+        assert len(figures(app)) == count, plane
+        axes[plane] = figures(app)[0]["layout"]["xaxis"]["title"]["text"]
+    assert axes["eigen"] == "along eigenvector 1: λ = 93 ± 0.03"
+    assert axes["path"].startswith("first component, 80% of the variance")
+
+
+def test_only_planes_that_were_asked_for_are_offered(open_page, started, runs) -> None:
+    make_run(runs, "landscape", planes=("eigen",))
+    app = open_page("landscape")
+    options = [group.options for group in app.button_group if group.label == "Plane"]
+    assert options == [["Lines", "Eigenvectors"]]
+    notes = [note["text"] for note in figures(app)[0]["layout"]["annotations"]]
+    assert "curvature 60 along x, 30 along y" in notes[0]
+
+
+def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started, runs) -> None:
+    make_run(runs, "landscape", mode="preview", grid=9)
+    app = open_page("landscape")
+    titles = [figure["layout"]["annotations"][0]["text"] for figure in figures(app)[:3]]
+    assert all("interpolated, held-out error 1.8 %" in title for title in titles)
+    said = text_of(app)
+    assert "27 of 81 points of a surface were computed (dots)" in said
+    assert "median up to 0.4 %, largest 1.8 %; asked for 2 %" in said
+    assert "did not suffice" not in said
+    for figure in figures(app)[:3] + figures(app)[5:]:
+        dots = [trace for trace in figure["data"] if trace.get("name") == "computed"]
+        assert len(dots) == 1
+
+
+def test_a_preview_that_fell_short_says_so(open_page, started, runs) -> None:
+    make_run(runs, "landscape", mode="preview", grid=9, bound=0.01)
+    app = open_page("landscape")
+    assert "(asked: 1 %)" in figures(app)[0]["layout"]["annotations"][0]["text"]
+    assert "A quarter of the points did not suffice" in text_of(app)
+
+
+def test_an_exact_surface_claims_no_interpolation(open_page, started, runs) -> None:
+    make_run(runs, "landscape", planes=EVERY)
+    for plane in EVERY:
+        app = open_page("landscape", plane=plane)
+        assert "nterpolated:" not in text_of(app)
+        assert not [t for f in figures(app) for t in f["data"] if t.get("name") == "computed"]
+
+
+def test_the_path_may_be_shown_by_steps(open_page, started, runs) -> None:
+    make_run(runs, "landscape")
+    axes = [figures(open_page("landscape", plane="line", along=by))[2]["layout"]["xaxis"]["title"]
+            for by in ("length", "steps")]
+    assert [axis["text"] for axis in axes] == ["way travelled (distance in weights)",
+                                               "tuning steps"]
+
+
+def test_a_run_of_an_earlier_version_is_still_drawn(open_page, started, runs) -> None:
+    """Its arrays have no marks, no errors, no chords and no lengths; its config no planes."""
+    race = make_run(runs, "purify")
+    run = make_run(runs, "landscape", source=race.id)
+    new = ("chord", "along", "path_length", "path_plane", "curvature", "path_steps")
+    old = {key: a for key, a in run.arrays("landscape").items()
+           if not any(word in key for word in new)}
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    manifest["config"] = {key: manifest["config"][key]
+                          for key in ("kind", "source", "samples", "grid", "span", "seed")}
+    manifest["files"] = {}
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    RunWriter(run).arrays("landscape", old)
+    for plane in ("line", "random", "models"):
+        app = open_page("landscape", plane=plane)
+        assert not app.exception and not app.error and figures(app)
+    assert "grid 13, mode exact" in text_of(app)
+
+
+def test_the_form_asks_for_planes_and_mode(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("landscape", run=race.id, landscape_planes="path,eigen",
+                    landscape_mode="preview", landscape_grid="51")
+    app.button(key="landscape_start").click().run()
+    assert started == [LandscapeConfig(source=race.id, planes=("eigen", "path"), mode="preview",
+                                       grid=51)]
+
+
+def test_no_plane_at_all_is_said_at_its_field(open_page, started, runs) -> None:
+    make_run(runs, "purify")
+    app = open_page("landscape")
+    app.button_group(key="landscape_planes_choice").set_value([]).run()
+    assert any("Name at least one of random, eigen" in error.value for error in app.error)
+    assert "landscape_start" not in {button.key for button in app.button}
+
+
+def test_a_live_run_draws_what_it_has_and_can_be_cancelled(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    run = runs.create(LandscapeConfig(source=race.id, grid=3))
+    writer = RunWriter(run)
+    writer.begin(threads=1)
+    side, loss = np.linspace(-1, 1, 3), np.array([[1, 2, 3]] + [[np.nan] * 3] * 2)
+    writer.arrays("landscape", {"models": np.array(["before"]), "xs": side, "ys": side,
+                                "before.random.clean": loss,
+                                "before.random.clean.computed": np.isfinite(loss)})
+    app = open_page("landscape", run=race.id)
+    assert not app.exception and not app.error
+    assert "No defense, random plane, clean images: 3 of 9 points computed" in text_of(app)
+    assert len(app.get("echarts_chart")) == 1
+    assert f"cancel_{run.id}" in {button.key for button in app.button}
+
+
+def test_a_cancelled_run_is_resumed(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    make_run(runs, "landscape", source=race.id)
+    run = runs.create(LandscapeConfig(source=race.id, grid=3))
+    writer = RunWriter(run)
+    writer.begin(threads=1)
+    side = np.linspace(-1, 1, 3)
+    writer.arrays("landscape", {"models": np.array(["before"]), "line_t": side, "xs": side,
+                                "ys": side, "before.random.clean": np.ones((3, 3))})
+    writer.cancel("Cancelled at step 3 of 9.")
+    app = open_page("landscape", run=race.id, landscape=run.id)
+    (button,) = [b for b in app.button if b.key == f"again_{run.id}"]
+    assert button.label == "Resume"
+    button.click().run()
+    assert started[-1] == run.config
