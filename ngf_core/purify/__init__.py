@@ -20,7 +20,9 @@ PURIFIERS = {
     "sgd": PurifierEntry("SGD", "ngf_core.purify.sgd:sgd", "layer"),
     "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune"),
     "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
+    "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),
+    "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels"),
 }
