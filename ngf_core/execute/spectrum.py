@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.parameters import layer_parameters
+from ngf_core.curvature.sharpness import Reading, Subject
+from ngf_core.curvature.sharpness.measure import measure_sharpness, report
 from ngf_core.curvature.spectrum import Spectrum, measure_spectrum
 from ngf_core.execute import krylov_files
 from ngf_core.execute.sources import held_out, load_source
@@ -16,6 +18,8 @@ from ngf_core.models.build import tunable_layer
 from ngf_core.runs import RunStore, RunWriter
 
 GIGABYTE = 1e9
+# The Gram matrix of a layer's per-sample gradients takes n^2 P operations.
+FISHER_SAMPLES = 1000
 
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -26,8 +30,10 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]
     arrays: dict[str, np.ndarray] = {}
     results: dict[str, Any] = {"samples": len(y), "layer": source.layer,
+                               "fisher_samples": min(len(y), FISHER_SAMPLES),
                                "operator": config.operator, "parameters": config.parameters,
                                "dtype": str(x.dtype).removeprefix("torch.")}
+    readings: dict[str, dict[str, Reading]] = {}
     for i, (name, model) in enumerate(source.models.items()):
         def progress(done: int, total: int, name: str = name, i: int = i) -> None:
             writer.checkpoint()
@@ -52,8 +58,17 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
         if config.check == "pyhessian" and config.operator == "hessian":
             writer.checkpoint()
             results[name]["pyhessian"] = _second_opinion(spectrum, model, x, y, config, names)
+        if config.sharpness != "none":
+            # The same seed for every model: their differences are paired, probe by probe.
+            subject = Subject(model, (x, y), parameters=names, seed=config.seed,
+                              memory=config.memory * GIGABYTE, on_pass=writer.checkpoint,
+                              pairs=state.pairs if config.operator == "hessian" else None)
+            readings[name] = measure_sharpness(subject, config.sharpness)
+            results[name]["sharpness"] = report(
+                readings[name], readings["before"] if name != "before" else None)
         layer.requires_grad_(True)
-        fisher = layer_fisher_spectrum(model, layer, x, y, seed=config.seed)
+        fisher = layer_fisher_spectrum(model, layer, x[:FISHER_SAMPLES], y[:FISHER_SAMPLES],
+                                       seed=config.seed)
         arrays |= _arrays(name, spectrum, fisher)
         arrays["models"] = np.array(list(source.models)[: i + 1])
         writer.arrays("spectrum", arrays)

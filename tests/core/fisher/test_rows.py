@@ -5,8 +5,6 @@ import torch
 from torch import nn
 from torch.func import functional_call, hessian
 
-from ngf_core.errors import NGFError
-from ngf_core.fisher import FISHERS
 from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import (
     empirical_rows,
@@ -16,7 +14,6 @@ from ngf_core.fisher.rows import (
     last_layer_rows,
     sampled_rows,
 )
-from ngf_core.fisher.spectrum import layer_fisher_spectrum
 from tests.core.fisher.dense import empirical_fisher, seeded, tiny, true_fisher
 
 
@@ -87,39 +84,8 @@ def test_sampled_rows_are_gradients_at_the_drawn_labels():
 
 def test_which_rows_a_kind_means():
     model, x, y = tiny()
-    assert FISHERS == ("true", "empirical")
     conv, last = tap(model, model.conv, x), tap(model, model.linear, x)
     for tapped in (conv, last):
         assert torch.equal(fisher_rows("empirical", tapped, y, seeded()), empirical_rows(tapped, y))
     assert torch.equal(fisher_rows("true", conv, y, seeded()), sampled_rows(conv, seeded()))
     assert torch.equal(fisher_rows("true", last, y, seeded()), last_layer_rows(last))
-
-
-@pytest.mark.parametrize("n", [3, 40])
-@pytest.mark.parametrize("kind", FISHERS)
-def test_the_spectrum_is_that_of_the_dense_matrix(kind, n):
-    model, x, y = tiny(n)
-    found = layer_fisher_spectrum(model, model.linear, x, y, kind)
-    dense = (true_fisher(model, "linear", x) if kind == "true"
-             else empirical_fisher(model, "linear", x, y))
-    expected = torch.linalg.eigvalsh(dense).flip(0)
-    rows = n * 3 if kind == "true" else n
-    assert len(found) == min(rows, len(dense)) and (found >= 0).all()
-    assert torch.equal(found, found.sort(descending=True).values)
-    assert torch.allclose(found, expected[: len(found)], rtol=1e-8, atol=1e-12)
-    assert expected[len(found) :].abs().max().item() < 1e-12 if len(found) < len(dense) else True
-
-
-def test_the_spectrum_of_a_convolution_follows_its_seed():
-    model, x, y = tiny()
-    one, same, other = (layer_fisher_spectrum(model, model.conv, x, y, seed=s) for s in (1, 1, 2))
-    assert torch.equal(one, same) and not torch.equal(one, other)
-    dense = empirical_fisher(model, "conv", x, y)
-    found = layer_fisher_spectrum(model, model.conv, x, y, "empirical")
-    assert torch.allclose(found, torch.linalg.eigvalsh(dense).flip(0)[:5], rtol=1e-8)
-
-
-def test_bad_models_are_refused_here_too():
-    model, x, y = tiny()
-    with pytest.raises(NGFError, match="BatchNorm is in training mode"):
-        layer_fisher_spectrum(model.train(), model.conv, x, y)
