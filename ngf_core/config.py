@@ -125,6 +125,9 @@ class SpectrumConfig:
     memory: float = option(4.0, "memory for graphs and vectors, in GB", 0.1, 1000.0)
     check: str = option("pyhessian", "second opinion on a Hessian's largest eigenvalue and trace: "
                         "pyhessian (31 more products) or none", choices=("pyhessian", "none"))
+    sharpness: str = option("cheap", "sharpness measures of the Hessian: cheap (all that cost "
+                            "less than about twenty products), all (relative flatness and SAM in "
+                            "several steps too) or none", choices=("cheap", "all", "none"))
     seed: int = option(0, "seed of the probes and of the sample", 0, 2**31 - 1)
 
 
