@@ -1,4 +1,4 @@
-"""pyhessian 0.1 as a peer: its own code, repaired as our adapter does, its products counted."""
+"""pyhessian 0.1 as a peer: its own code, repaired by our adapter, its products counted."""
 
 import math
 import sys
@@ -10,17 +10,9 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from benchmarks.side_by_side.subject import Subject
-from ngf_core.curvature.pyhessian_check import _pyhessian
+from ngf_core.curvature.pyhessian_check import old_eig
 
 BLOCK = 5
-
-
-@contextmanager
-def repaired(subject: Subject, seed: int) -> Iterator[Any]:
-    """pyhessian's `hessian` of the subject, with a cached graph (its fastest way)."""
-    with _pyhessian(subject.model, subject.x, subject.y, seed) as theirs:
-        yield theirs
 
 
 @contextmanager
@@ -56,14 +48,7 @@ def hutchinson(theirs: Any, relative_error: float, at_least: int = 10,
 
 
 def density_nodes(theirs: Any, steps: int, probes: int) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (probes, steps) of pyhessian's density.
-
-    It calls torch.eig, which torch no longer has; `eigh` gives the same of a symmetric matrix.
-    """
-    def eig(matrix: Tensor, eigenvectors: bool = True) -> tuple[Tensor, Tensor]:
-        values, vectors = torch.linalg.eigh(matrix)
-        return torch.stack([values, torch.zeros_like(values)], 1), vectors
-
-    with patch.object(torch, "eig", eig, create=True):
+    """Nodes and weights (probes, steps) of pyhessian's density."""
+    with old_eig():
         nodes, weights = theirs.density(iter=steps, n_v=probes)
     return torch.tensor(nodes, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)

@@ -113,7 +113,7 @@ def leading(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, seed:
     Some eigenvalue lies within ||H v - lambda v|| of lambda; it costs one product more.
     """
     check_count("steps", steps, 2)
-    with _pyhessian(model, inputs, targets, seed, parameters, memory) as theirs:
+    with repaired(model, inputs, targets, seed, parameters, memory) as theirs:
         # No change is below minus infinity, so the stopping rule never fires.
         _, ((*v,),) = theirs.eigenvalues(maxIter=steps, tol=-math.inf, top_n=1)
         flat = torch.cat([part.reshape(-1) for part in v]).double()
@@ -133,7 +133,7 @@ def pyhessian_eigenvalues(model: nn.Module, inputs: Tensor, targets: Tensor, k: 
     inputs: float, in the model's own dtype. `tolerance` is pyhessian's, on successive values.
     """
     check_count("k", k, 1)
-    with _pyhessian(model, inputs, targets, seed) as theirs:
+    with repaired(model, inputs, targets, seed) as theirs:
         values, _ = theirs.eigenvalues(maxIter=max_steps, tol=tolerance, top_n=k)
     return torch.tensor(values, dtype=torch.float64)
 
@@ -143,7 +143,7 @@ def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: i
                     memory: float = math.inf) -> Estimate:
     """The trace of the same Hessian by exactly `probes` plain Hutchinson probes."""
     check_count("probes", probes, 2)
-    with _pyhessian(model, inputs, targets, seed, parameters, memory) as theirs:
+    with repaired(model, inputs, targets, seed, parameters, memory) as theirs:
         return averaged(theirs.trace(maxIter=probes, tol=-math.inf))
 
 
@@ -155,13 +155,13 @@ def pyhessian_density(model: nn.Module, inputs: Tensor, targets: Tensor, probes:
     """
     check_count("probes", probes, 1)
     check_count("steps", steps, 2)
-    with _pyhessian(model, inputs, targets, seed) as theirs, _old_eig():
+    with repaired(model, inputs, targets, seed) as theirs, old_eig():
         nodes, weights = theirs.density(iter=steps, n_v=probes)
     return (torch.tensor(nodes, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64))
 
 
 @contextmanager
-def _old_eig() -> Iterator[None]:
+def old_eig() -> Iterator[None]:
     """`torch.eig` for symmetric matrices, in its old layout: values (m, 2), vectors (m, m)."""
     def eig(matrix: Tensor, eigenvectors: bool = False) -> tuple[Tensor, Tensor]:
         values, vectors = torch.linalg.eigh(matrix)
@@ -176,9 +176,11 @@ def _old_eig() -> Iterator[None]:
 
 
 @contextmanager
-def _pyhessian(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
-               parameters: Sequence[str] | None = None,
-               memory: float = math.inf) -> Iterator[hessian]:
+def repaired(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
+             parameters: Sequence[str] | None = None,
+             memory: float = math.inf) -> Iterator[hessian]:
+    """pyhessian's `hessian` of a copy of the model, its probes drawn from `seed`."""
+    """pyhessian's `hessian` of a copy of the model, with its own probes drawn from `seed`."""
     private = copy.deepcopy(model).eval()
     private.zero_grad(set_to_none=True)
     chosen = list(choose(private, parameters).values())

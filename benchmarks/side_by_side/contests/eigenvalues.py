@@ -4,11 +4,12 @@ import torch
 
 from benchmarks.side_by_side.contest import Contest, Measure
 from benchmarks.side_by_side.plain_hessian import PlainHessian
-from benchmarks.side_by_side.pyhessian_peer import counted, repaired
+from benchmarks.side_by_side.pyhessian_peer import counted
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from ngf_core.curvature.pyhessian_check import repaired
 
 K = 5
 TOLERANCE = 1e-3
@@ -38,12 +39,12 @@ def truth(subject: Subject) -> Measure:
 
 def pyhessian(subject: Subject) -> Measure:
     """Deflated power iteration on its cached gradient graph."""
-    with repaired(subject, 0) as warm:
+    with repaired(subject.model, subject.x, subject.y, 0) as warm:
         warm.eigenvalues(maxIter=2, tol=TOLERANCE, top_n=1)
 
     def measure(seed: int, truth: Figures) -> Figures:
         def work() -> list[float]:
-            with repaired(subject, seed) as theirs:
+            with repaired(subject.model, subject.x, subject.y, seed) as theirs:
                 return theirs.eigenvalues(tol=TOLERANCE, top_n=K)[0]
 
         with counted() as products:

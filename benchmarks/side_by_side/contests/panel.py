@@ -8,12 +8,13 @@ from torch import Tensor
 
 from benchmarks.side_by_side.contest import Contest, Measure
 from benchmarks.side_by_side.plain_hessian import PlainHessian
-from benchmarks.side_by_side.pyhessian_peer import counted, density_nodes, hutchinson, repaired
+from benchmarks.side_by_side.pyhessian_peer import counted, density_nodes, hutchinson
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
 from ngf_core.curvature.density import smoothed
+from ngf_core.curvature.pyhessian_check import repaired
 
 K = 5
 TOLERANCE = 1e-3
@@ -76,14 +77,14 @@ def truth(subject: Subject) -> Measure:
 
 def pyhessian(subject: Subject) -> Measure:
     """Its three methods in turn on one cached graph."""
-    with repaired(subject, 0) as warm:
+    with repaired(subject.model, subject.x, subject.y, 0) as warm:
         warm.eigenvalues(maxIter=2, tol=TOLERANCE, top_n=1)
 
     def measure(seed: int, truth: Figures) -> Figures:
         found: Figures = {}
 
         def work() -> None:
-            with repaired(subject, seed) as theirs:
+            with repaired(subject.model, subject.x, subject.y, seed) as theirs:
                 with counted() as products:
                     _, found["eigenvalues"] = timed(
                         lambda: theirs.eigenvalues(tol=TOLERANCE, top_n=K))

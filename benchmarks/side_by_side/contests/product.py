@@ -4,11 +4,11 @@ import torch
 
 from benchmarks.side_by_side.contest import Contest, Measure
 from benchmarks.side_by_side.plain_hessian import PlainHessian
-from benchmarks.side_by_side.pyhessian_peer import repaired
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from ngf_core.curvature.pyhessian_check import repaired
 
 PRODUCTS = 5
 NOTE = (f"Mean of {PRODUCTS} products in a row, float32; both keep the graph of the gradient. "
@@ -33,7 +33,7 @@ def pyhessian(subject: Subject) -> Measure:
     """`hessian_vector_product` on its cached gradient."""
     from pyhessian.utils import hessian_vector_product
 
-    context = repaired(subject, 0)
+    context = repaired(subject.model, subject.x, subject.y, 0)
     theirs = context.__enter__()
     flat = _vector(sum(p.numel() for p in theirs.params))
     vector = [part.view(p.shape) for part, p in
