@@ -81,8 +81,8 @@ class PurifyConfig:
                             "recalibrated once on the clean batches before tuning",
                             choices=("frozen", "recalibrated"))
     batch_size: int = option(256, "clean images per step (capped at the clean set)", 2, 4096)
-    fisher: str = option("true", "Fisher of NGF: true (the model's own labels) or empirical "
-                         "(the given labels)", choices=FISHERS)
+    fisher: str = option("true", "Fisher of NGF: true (the model's own labels), empirical (the "
+                         "given labels), kfac (its Kronecker factors), diagonal", choices=FISHERS)
     damping: float = option(0.1, "relative damping of NGF: lambda = damping * tr(K) / rows of K",
                             1e-8, 10.0)
     kl_bound: float = option(0.3, "first KL bound of an NGF step, decays to 0 along a cosine",

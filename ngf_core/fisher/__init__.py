@@ -1,3 +1,3 @@
 """Fisher information of one layer: per-sample gradients, matrices, natural directions, spectra."""
 
-FISHERS = ("true", "empirical")
+FISHERS = ("true", "empirical", "kfac", "diagonal")

@@ -25,34 +25,47 @@ class NaturalDirection:
     length: float
 
 
-def natural_direction(rows: Tensor, gradient: Tensor, relative_damping: float) -> NaturalDirection:
-    """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), lambda = rho tr(F) / r.
+@dataclass(frozen=True)
+class Damping:
+    """lambda = `value`, or where it is `relative` lambda = value tr(F) / r, r the rows of F."""
+
+    value: float
+    relative: bool = True
+
+    def of(self, trace: float, rows: int) -> float:
+        """lambda. Raises NGFError where F is zero or not finite."""
+        if not 0 < trace < float("inf"):
+            raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model "
+                           "is certain of every clean image. Use strong augmentation or another "
+                           "layer.")
+        return self.value * trace / rows if self.relative else self.value
+
+
+def natural_direction(rows: Tensor, gradient: Tensor, damping: Damping) -> NaturalDirection:
+    """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P).
 
     In sample space (r < P) by Woodbury: with K = R R^T and s = (K + lambda I)^-1 R g,
     d = (g - R^T s) / lambda. Otherwise the P x P system itself. Cholesky in float64;
     for a small damping the products too.
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
-    if relative_damping < FLOAT32_DAMPING:
+    trace = float(torch.linalg.vector_norm(rows).double() ** 2)
+    lam = damping.of(trace, len(rows))
+    if lam < FLOAT32_DAMPING * trace / len(rows):
         rows = rows.double()
-    in_sample_space = rows.shape[0] < rows.shape[1]
-    gram = (rows @ rows.T if in_sample_space else rows.T @ rows).double()
-    damping = relative_damping * float(gram.trace()) / len(rows)
-    if not damping > 0:
-        raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model is "
-                       "certain of every clean image. Use strong augmentation or another layer.")
-    if in_sample_space:
+    if rows.shape[0] < rows.shape[1]:
         g = gradient.to(rows.dtype)
-        solved = _solve(gram, damping, rows @ g)
-        direction = (g - rows.T @ solved.to(rows.dtype)) / damping
+        solved = _solve(rows @ rows.T, lam, rows @ g)
+        direction = (g - rows.T @ solved.to(rows.dtype)) / lam
     else:
-        direction = _solve(gram, damping, gradient)
+        direction = _solve(rows.T @ rows, lam, gradient)
     length = float(gradient.double() @ direction.double())
-    return NaturalDirection(direction.to(gradient.dtype), damping, length)
+    return NaturalDirection(direction.to(gradient.dtype), lam, length)
 
 
 def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:
-    """(matrix + damping I)^-1 right, in float64; `matrix` is used up."""
+    """(matrix + damping I)^-1 right, in float64."""
+    matrix = matrix.double()
     matrix.diagonal().add_(damping)
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed or not torch.isfinite(factor).all():

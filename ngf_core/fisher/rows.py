@@ -25,9 +25,13 @@ def empirical_rows(tapped: Tapped, y: Tensor) -> Tensor:
 
 def sampled_rows(tapped: Tapped, generator: torch.Generator) -> Tensor:
     """(n, P) at labels drawn from the model, one a sample."""
+    return empirical_rows(tapped, drawn_labels(tapped, generator))
+
+
+def drawn_labels(tapped: Tapped, generator: torch.Generator) -> Tensor:
+    """(n,) labels y_i ~ p(. | x_i), one a sample."""
     p = tapped.logits.detach().softmax(1).cpu()
-    drawn = torch.multinomial(p, 1, generator=generator).flatten().to(tapped.logits.device)
-    return empirical_rows(tapped, drawn)
+    return torch.multinomial(p, 1, generator=generator).flatten().to(tapped.logits.device)
 
 
 def exact_rows(tapped: Tapped) -> Tensor:

@@ -2,29 +2,35 @@
 Natural Gradient Fine-tuning").
 
     L(w) = CE(w; clean batch) + eta/2 sum_i Fbar_ii (w_i - wbar_i)^2
-    w   <- w - s (F + lambda I)^-1 grad L(w),     s = min(1, sqrt(B_t / d^T (F + lambda I) d))
+    d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
+    m   <- momentum m + s d,                w <- w - m
 
 Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
 same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
 early steps leave the received basin, late ones settle. A step after which the clean loss is not
 finite, or has risen by more than a guesser's whole loss log C, is halved until it has not.
+
+The released script steps otherwise: see PUBLISHED.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
+from ngf_core.config import PurifyConfig, option
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
-from ngf_core.fisher.natural import natural_direction
+from ngf_core.fisher.metric import metric
+from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import Tapped, tap
-from ngf_core.fisher.rows import fisher_rows, gradient_and_rows
+from ngf_core.fisher.rows import fisher_rows
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify.features import tuned_network
+from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.purifier import (
     CleanBatches,
     Diverged,
@@ -39,14 +45,41 @@ from ngf_core.purify.purifier import (
 
 HALVINGS = 10
 
+# The optimiser of the released script: K-FAC with moving averages, its rate, momentum, damping and
+# KL clip, without the regulariser. There the factors' eigenvectors are renewed every 100 steps and
+# the factors every 10, here both every 10; BatchNorm's statistics drift in training mode, here they
+# are recalibrated once; and images are mirrored too, which would change signs and digits.
+PUBLISHED = {
+    "fisher": "kfac", "damping": 1e-3, "kl_bound": 1e-2, "regulariser": 0.0, "batch_size": 128,
+    "steps": 500, "augment": "crop",
+    "parameters": "ngf.rate=0.01,ngf.momentum=0.9,ngf.absolute=1,ngf.decay=0.95,ngf.every=10,"
+                  "ngf.tenths=1",
+}
+
+
+@dataclass(frozen=True)
+class Ngf:
+    """NGF's own parameters; those that every run asks for stand in `PurifyConfig`."""
+
+    rate: float = option(1.0, "largest scale s of a step", 1e-6, 1.0)
+    momentum: float = option(0.0, "share of the last step that is made again", 0.0, 0.999)
+    absolute: int = option(0, "1: damping is lambda itself, 0: it is relative to tr(F) / rows",
+                           0, 1)
+    decay: float = option(0.0, "K-FAC: weight of the old factors when new ones come", 0.0, 0.9999)
+    every: int = option(1, "K-FAC: steps from one renewal of the factors to the next", 1, 5000)
+    tenths: int = option(0, "1: the rate falls to a tenth at 35 and at 75 % of the steps and the "
+                         "KL bound stays; 0: the KL bound decays along a cosine", 0, 1)
+
 
 def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune `config.layer` by natural gradient; Diverged where no halved step is acceptable."""
-    layer = tunable_layer(model, config.layer)
+    layer, own = tunable_layer(model, config.layer), own_parameters("ngf", Ngf, config)
     parameters = list(layer.parameters())
     device = parameters[0].device
     batches = CleanBatches(clean, config, device)
     labels = torch.Generator().manual_seed(config.seed)
+    fisher = metric(config.fisher, Damping(config.damping, not own.absolute), labels, own.decay,
+                    own.every)
     only_trainable(model, parameters)
     watch = Stopwatch()
     with watch:
@@ -55,6 +88,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         received = flat(parameters)
         anchor = _fisher_diagonal(model, layer, batches, labels)
         network, batches = tuned_network(model, layer, batches)
+    moving = torch.zeros_like(received)
     with watch:
         x, y = batches(0)
         tapped, loss = _settle(network, layer, x, y, received, math.inf, 0)
@@ -62,19 +96,27 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         with watch:
             before, loss_before = flat(parameters), loss.item()
             worst = loss_before + math.log(tapped.logits.shape[1])
-            gradient, rows = gradient_and_rows(config.fisher, tapped, loss, y, labels)
+            gradient = fisher.look(tapped, loss, y)
             gradient = gradient + config.regulariser * anchor * (before - received)
             try:
-                natural = natural_direction(rows, gradient, config.damping)
+                natural = fisher.solve(gradient)
             except NGFError as error:
                 raise Diverged(f"NGF stopped at step {step + 1}. {error}") from error
-            del rows  # gigabytes on a large layer, and the next step's come before these would go
-            bound = config.kl_bound * cosine(step, config.steps)
-            scale = min(1.0, math.sqrt(bound / max(natural.length, 1e-30)))
-            assign(parameters, before - scale * natural.direction)
+            rate, bound = _schedule(own, config, step)
+            scale = min(rate, math.sqrt(bound / max(natural.length, 1e-30)))
+            moving = own.momentum * moving + scale * natural.direction
+            assign(parameters, before - moving)
             x, y = batches(step + 1)
             tapped, loss = _settle(network, layer, x, y, before, worst, step + 1)
         yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
+
+
+def _schedule(own: Ngf, config: PurifyConfig, step: int) -> tuple[float, float]:
+    """The largest scale and the KL bound of one step."""
+    if own.tenths:
+        fallen = sum(step >= share * config.steps for share in (0.35, 0.75))
+        return own.rate * 0.1**fallen, config.kl_bound
+    return own.rate, config.kl_bound * cosine(step, config.steps)
 
 
 def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Tensor,
@@ -99,8 +141,9 @@ def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Te
 def _fisher_diagonal(model: nn.Module, layer: nn.Module, batches: CleanBatches,
                      generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
+    kind = "empirical" if batches.config.fisher == "empirical" else "true"
     total: Tensor | float = 0.0
     for x, y in batches.whole():
-        rows = fisher_rows(batches.config.fisher, tap(model, layer, x), y, generator)
+        rows = fisher_rows(kind, tap(model, layer, x), y, generator)
         total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(y) / len(batches.clean)
     return total

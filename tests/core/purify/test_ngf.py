@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from ngf_core.fisher import FISHERS
+from ngf_core.fisher.metric import ExactMetric
 from ngf_core.fisher.natural import NaturalDirection
-from ngf_core.purify import ngf as module
-from ngf_core.purify.ngf import ngf
+from ngf_core.purify.ngf import PUBLISHED, Ngf, _schedule, ngf
+from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.purifier import CleanBatches, Diverged, flat
 from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
 
@@ -122,16 +124,16 @@ def test_a_dead_layer_has_no_fisher_and_says_so():
 
 def breaking(monkeypatch, at: int, factor: float) -> None:
     """Multiply the direction of step `at` (from 1)."""
-    true, calls = module.natural_direction, []
+    true, calls = ExactMetric.solve, []
 
-    def direction(*arguments) -> NaturalDirection:
-        found = true(*arguments)
+    def direction(self, gradient) -> NaturalDirection:
+        found = true(self, gradient)
         calls.append(1)
         if len(calls) == at:
             return NaturalDirection(found.direction * factor, found.damping, found.length)
         return found
 
-    monkeypatch.setattr(module, "natural_direction", direction)
+    monkeypatch.setattr(ExactMetric, "solve", direction)
 
 
 def test_a_run_that_cannot_go_on_keeps_its_curve_and_its_last_good_weights(monkeypatch):
@@ -154,3 +156,43 @@ def test_a_step_that_costs_too_much_is_halved_until_it_does_not(monkeypatch):
     assert len(losses) == 4
     assert max(losses[2:]) <= max(losses[:2]) + math.log(4) + 0.1
     assert losses[2] > losses[1]
+
+
+def test_momentum_makes_the_last_step_again():
+    """Without a trust region that binds, two steps by hand."""
+    kept = {"momentum": 0.5, "rate": 0.01}
+    config = settings(**EXACT, steps=2, kl_bound=100.0, batch_size=20, damping=3.0,
+                      parameters=",".join(f"ngf.{k}={v}" for k, v in kept.items()),
+                      regulariser=0.0)
+    clean, model = clean_set(20, (1, 3, 4), 3), seeded_model(LinearModel).double()
+    w = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach().clone()
+    batches, moving = CleanBatches(clean, config, torch.device("cpu")), 0.0
+    for step in range(2):
+        x, y = batches(step)
+        a = features(x)
+        g = (((a @ w.T).softmax(1) - nn.functional.one_hot(y, 3)).T @ a / len(a)).flatten()
+        f = fisher(a, w, y, "true")
+        damped = f + 3.0 * f.trace() / (3 * len(a)) * torch.eye(len(f), dtype=torch.float64)
+        moving = 0.5 * moving + 0.01 * torch.linalg.solve(damped, g)
+        w = (w.flatten() - moving).view_as(w)
+    list(ngf(model, clean, config))
+    found = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach()
+    assert torch.allclose(found, w, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", FISHERS)
+def test_every_fisher_tunes_a_convolution(kind):
+    config = settings(fisher=kind, steps=25, augment="none", batch_size=24, kl_bound=0.3)
+    losses = [s.loss for s in ngf(tiny(), clean_set(), config)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_published_optimiser_steps_as_its_script_does():
+    config = settings(**PUBLISHED | {"layer": "conv2", "steps": 20})
+    steps = list(ngf(tiny(), clean_set(), config))
+    rates = [0.01] * 7 + [0.001] * 8 + [0.0001] * 5
+    assert len(steps) == 20
+    # scale^2 length <= the clip, and never more than the rate allows
+    assert all(0 <= s.kl <= 1e-2 * (1 + 1e-6) for s in steps)
+    assert [_schedule(own_parameters("ngf", Ngf, config), config, k)[0]
+            for k in range(20)] == pytest.approx(rates)
