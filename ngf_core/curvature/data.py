@@ -30,10 +30,10 @@ def as_float(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor
     return x.div_(255) if inputs.dtype == torch.uint8 else x
 
 
-def fingerprint(inputs: Tensor, targets: Tensor) -> tuple:
+def fingerprint(inputs: Tensor, targets: Tensor) -> str:
     """What tells one chunk from another without keeping it."""
-    return (*inputs.shape, inputs.sum(dtype=torch.float64).item(),
-            targets.sum(dtype=torch.float64).item())
+    sums = [part.sum(dtype=torch.float64).item() for part in (inputs, targets)]
+    return f"{tuple(inputs.shape)} {tuple(targets.shape)} {sums}"
 
 
 def _batches(data: Data) -> Iterator[Batch]:

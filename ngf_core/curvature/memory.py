@@ -27,7 +27,7 @@ class GraphBytes:
 
         Raises ConfigError if not even one fits.
         """
-        if self.of(1) > memory:
+        if not self.of(1) <= memory:
             raise ConfigError("memory", f"{memory:.3g} bytes are too few for the graph of one "
                               f"sample, which keeps {self.of(1):.3g}",
                               "Allow more, or name fewer parameters.")
