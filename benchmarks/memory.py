@@ -6,8 +6,8 @@
 Random weights, random images: memory does not depend on either. Each measurement runs in a process
 of its own, and its peak is the resident set's, Python and torch included. Spectrum: two Lanczos
 steps and one product for the trace, so three Hessian products of all 11 million parameters.
-Landscape: three points of a random plane. What the `memory` setting of each call promises stands
-beside what it took.
+Landscape: three points of a random plane. What the `memory` setting, at its default, promises
+stands beside what it took.
 
 Writes benchmarks/results/memory.json after each measurement, and memory.md.
 """
@@ -30,29 +30,39 @@ LIMIT = 4.0
 
 
 def spectrum(model, data) -> float:
-    """Two Lanczos steps and a product; returns the `memory` that was promised, in GB."""
+    """Two Lanczos steps and a product, as `measure_spectrum` divides its memory.
+
+    The vectors that it may keep, more than so few steps make, are held too.
+    """
     import torch
 
+    from ngf_core.config import SpectrumConfig
     from ngf_core.curvature import HessianOperator, lanczos
-    from ngf_core.curvature.memory import MEMORY
+    from ngf_core.curvature.spectrum import USUAL_VECTORS
 
-    operator = HessianOperator(model, data)
+    memory = SpectrumConfig.memory * 1e9
+    size = sum(p.numel() for p in model.parameters())
+    vectors = min(memory / 2, (USUAL_VECTORS + SpectrumConfig.k + 1) * 4 * size)
+    operator = HessianOperator(model, data, memory=memory - vectors)
+    basis = torch.ones(int(vectors) // 4 - 4 * size)
     generator = torch.Generator().manual_seed(0)
     lanczos(operator.matvec, operator.size, 2, generator=generator)
-    operator @ torch.randn(operator.size, generator=generator)
-    return MEMORY / 1e9
+    operator @ basis[:size]
+    return memory / 1e9
 
 
 def landscape(model, data) -> float:
-    """Three points of a random plane; returns the `memory` that was promised, in GB."""
+    """Three points of a random plane."""
     import torch
 
+    from ngf_core.config import LandscapeConfig
     from ngf_core.landscape import losses_at, random_plane
-    from ngf_core.landscape.evaluator import MEMORY
 
+    memory = LandscapeConfig.memory * 1e9
     plane = random_plane(model, torch.Generator().manual_seed(0))
-    losses_at(model, plane, [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)], {"clean": data})
-    return MEMORY / 1e9
+    losses_at(model, plane, [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)], {"clean": data},
+              memory=int(memory))
+    return memory / 1e9
 
 
 MEASURED = {"spectrum": spectrum, "landscape": landscape}

@@ -180,7 +180,6 @@ def repaired(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
              parameters: Sequence[str] | None = None,
              memory: float = math.inf) -> Iterator[hessian]:
     """pyhessian's `hessian` of a copy of the model, its probes drawn from `seed`."""
-    """pyhessian's `hessian` of a copy of the model, with its own probes drawn from `seed`."""
     private = copy.deepcopy(model).eval()
     private.zero_grad(set_to_none=True)
     chosen = list(choose(private, parameters).values())
