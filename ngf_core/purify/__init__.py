@@ -25,4 +25,5 @@ PURIFIERS = {
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),
     "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels"),
+    "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm"),
 }

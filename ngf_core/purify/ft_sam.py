@@ -11,9 +11,11 @@ as in the published code (adaptive SAM, Kwon et al., ICML 2021, arXiv 2102.11600
 
 Published (BackdoorBench): r = rho = 2, smoothing 0.1, lr 0.01, momentum 0.9, decay 5e-4, 100 epochs
 with batches of 256, BatchNorm in training mode. Here BatchNorm is as the config says, an update
-takes two passes, and r = rho sqrt(P / 11.2 million) for P parameters: rho 2 was published for a
-PreAct-ResNet-18, and there the root mean square of e_i / w_i is at most 2 / sqrt(P) = 0.0006. The
-same r on a network of 78 thousand parameters allows changes 12 times as large; it diverges.
+takes two passes, the rate is that of fine-tuning, `config.finetune_lr` (adapted: with fixed
+BatchNorm 0.01 is too much for the small networks), and r = rho sqrt(P / 11.2 million) for P
+parameters: rho 2 was published for a PreAct-ResNet-18, where the root mean square of e_i / w_i is
+then at most 2 / sqrt(P) = 0.0006. In a network of 78 thousand parameters the same r allows changes
+12 times as large, and diverges at once.
 """
 
 import math
@@ -40,7 +42,6 @@ class FTSAM:
     rho: float = option(2.0, "radius of the ascent in units of the weights' own sizes, for a "
                         "network of 11.2 million parameters; adapted: it goes with the root of "
                         "their number, published without", 0.0, 100.0)
-    lr: float = option(0.01, "learning rate (momentum 0.9, cosine)", 1e-6, 10.0)
     smoothing: float = option(0.1, "label smoothing", 0.0, 0.9)
     weight_decay: float = option(5e-4, "weight decay", 0.0, 1.0)
     per_neuron: int = option(0, "1: sizes are norms of neurons, not of single weights; wants a "
@@ -65,8 +66,8 @@ def ft_sam(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[St
         assign(tuned, here)
         return F.cross_entropy(logits.detach(), y)
 
-    yield from tune("FT-SAM", tuned, gradient, batches, lambda k: 2 * k, watch, lr=own.lr,
-                    weight_decay=own.weight_decay)
+    yield from tune("FT-SAM", tuned, gradient, batches, lambda k: 2 * k, watch,
+                    lr=config.finetune_lr, weight_decay=own.weight_decay)
 
 
 def climb(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], radius: float,

@@ -67,8 +67,8 @@ def test_no_gradient_no_ascent():
 
 
 def test_one_update_written_out():
-    own = "ft_sam.rho=50,ft_sam.lr=0.1,ft_sam.weight_decay=0.01"
-    config = settings_of(own, steps=2)
+    own = "ft_sam.rho=50,ft_sam.weight_decay=0.01"
+    config = settings_of(own, steps=2, finetune_lr=0.1)
     model, other = tiny(), tiny().eval()
     (step,) = ft_sam(model, clean_set(), config)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
@@ -85,8 +85,8 @@ def test_one_update_written_out():
 
 
 def test_without_ascent_smoothing_and_decay_it_is_torch_sgd():
-    config = settings_of("ft_sam.rho=0,ft_sam.smoothing=0,ft_sam.weight_decay=0,ft_sam.lr=0.02",
-                         steps=8)
+    config = settings_of("ft_sam.rho=0,ft_sam.smoothing=0,ft_sam.weight_decay=0",
+                         steps=8, finetune_lr=0.02)
     model, other = tiny(), tiny().eval()
     losses = [s.loss for s in ft_sam(model, clean_set(), config)]
     batches = CleanBatches(clean_set(), config, torch.device("cpu"))

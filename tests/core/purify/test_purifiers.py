@@ -143,9 +143,14 @@ def test_small_clean_sets_and_whole_batches(name):
     assert len(run(name, tiny(), settings(batch_size=4096), clean_set(5))) == len(run(name, tiny()))
 
 
+# On random labels a teacher's attention is far from the student's: the published weight overshoots.
+GENTLE = {"nad": "nad.beta2=10,nad.beta3=10"}
+
+
 @pytest.mark.parametrize("name", [name for name in PURIFIERS if name not in CUTTING])
 def test_the_clean_loss_falls_where_a_method_tunes(name):
-    config = settings(steps=30, augment="none", batch_size=24, lr=0.05, finetune_lr=0.05)
+    config = settings(steps=80, augment="none", batch_size=24, lr=0.02, finetune_lr=0.02,
+                      methods=(name,), parameters=GENTLE.get(name, ""))
     received, model = tiny(), tiny()
     losses = [s.loss for s in run(name, model, config)]
     if changed(received, model) - buffers(received):
