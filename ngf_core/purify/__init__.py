@@ -21,6 +21,7 @@ PURIFIERS = {
     "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune"),
     "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
     "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad"),
+    "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),

@@ -8,17 +8,26 @@ import pytest
 import torch
 from torch import nn
 
+from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify import PURIFIERS
 from ngf_core.purify.purifier import CleanBatches, purifier
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.core.purify import stand_ins
+from tests.core.purify.stand_ins import clean_set, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 ONE_LAYER = [name for name, entry in PURIFIERS.items() if entry.tunes == "layer"]
 CUTTING = [name for name, entry in PURIFIERS.items() if entry.tunes == "channels"]
 LOOKING = [name for name, entry in PURIFIERS.items() if not entry.data_free]
+
+
+BUDGET = 16  # enough for an update of every method
+
+
+def settings(**changes: object) -> PurifyConfig:
+    return stand_ins.settings(**({"steps": BUDGET} | changes))
 
 
 def run(name: str, model: nn.Module, config=None, clean: Images | None = None) -> list:
@@ -43,7 +52,7 @@ def test_every_update_is_reported(name):
     if PURIFIERS[name].data_free:
         assert spent == [1]
     else:
-        assert 4 - max(each) < spent[-1] <= 4, "the budget of 4 is neither left nor overdrawn"
+        assert BUDGET - max(each) < spent[-1] <= BUDGET, "the budget is neither left nor overdrawn"
     assert all(s.loss > 0 for s in steps)
     seconds = [s.seconds for s in steps]
     assert seconds == sorted(seconds) and seconds[0] > 0
@@ -73,7 +82,9 @@ def test_recalibration_changes_the_buffers_too_and_nothing_else(name):
     run(name, frozen, settings(batchnorm="frozen"))
     run(name, recalibrated, settings(batchnorm="recalibrated"))
     assert not changed(received, frozen) & buffers(received)
-    assert changed(received, recalibrated) == changed(received, frozen) | buffers(received)
+    assert buffers(received) <= changed(received, recalibrated)
+    if name not in CUTTING:  # what is cut may depend on the statistics
+        assert changed(received, recalibrated) == changed(received, frozen) | buffers(received)
 
 
 def test_finetuning_changes_every_parameter():
@@ -143,14 +154,15 @@ def test_small_clean_sets_and_whole_batches(name):
     assert len(run(name, tiny(), settings(batch_size=4096), clean_set(5))) == len(run(name, tiny()))
 
 
-# On random labels a teacher's attention is far from the student's: the published weight overshoots.
-GENTLE = {"nad": "nad.beta2=10,nad.beta3=10"}
+# NAD: on random labels the teacher's attention is far from the student's, and the published weight
+# overshoots. I-BAU: the published rate is for hundreds of updates.
+OWN = {"nad": "nad.beta2=10,nad.beta3=10", "ibau": "ibau.lr=0.01"}
 
 
 @pytest.mark.parametrize("name", [name for name in PURIFIERS if name not in CUTTING])
 def test_the_clean_loss_falls_where_a_method_tunes(name):
     config = settings(steps=80, augment="none", batch_size=24, lr=0.02, finetune_lr=0.02,
-                      methods=(name,), parameters=GENTLE.get(name, ""))
+                      methods=(name,), parameters=OWN.get(name, ""))
     received, model = tiny(), tiny()
     losses = [s.loss for s in run(name, model, config)]
     if changed(received, model) - buffers(received):
