@@ -23,6 +23,7 @@ from ngf_core.runs import Run, RunStore, default_store
 CAUTIOUS_SPEED = 3.0e10
 START_SECONDS = 4.0
 CURVATURE_MODELS = 3
+KRYLOV_MEGABYTES = 256
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _work(config: Config, train: TrainConfig) -> float:
         # As measured on the mini: a Lanczos run, short probes, and few samples of a trace whose
         # deflated samples spread by a tenth.
         sampled = min(config.trace_probes, 5 + int((10 / config.trace_error) ** 2))
-        products = 2 * (config.k + config.bottom) + 8 + 10 * (config.probes - 1) + sampled
+        products = _krylov_steps(config) + 10 * (config.probes - 1) + sampled
         if config.check != "none" and config.operator == "hessian":
             products += 31
         return forward * CURVATURE_MODELS * products * config.samples * 9
@@ -78,8 +79,16 @@ def _work(config: Config, train: TrainConfig) -> float:
     return forward * (points * 2 + products) * config.samples
 
 
+def _krylov_steps(config: SpectrumConfig) -> int:
+    return 2 * (config.k + config.bottom) + 8
+
+
 def _megabytes(config: Config, train: TrainConfig) -> float:
     model = 4e-6 * parameters(train.arch)
+    if isinstance(config, SpectrumConfig):
+        # The Krylov basis of each model, from which a later run goes on; a large one is not kept.
+        basis = model * (_krylov_steps(config) + config.k)
+        return 0.3 + (CURVATURE_MODELS * basis if basis < KRYLOV_MEGABYTES else 0)
     if isinstance(config, TrainConfig):
         return model + 0.1
     if isinstance(config, PurifyConfig):
