@@ -408,6 +408,23 @@ def test_a_line_of_one_layer():
     assert losses.tolist() == pytest.approx(true, rel=1e-10)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("kind", "chosen", "path"), [
+    ("preact", "", "folded"), ("preact", "blocks.2", "suffix"), ("preact", "linear", "last layer"),
+    ("vgg", "7.", "suffix"), ("vit", "", "folded"), ("untraceable", "", "plain")])
+def test_on_a_gpu(kind, chosen, path):
+    """Data may stay on the host; the numbers are those of the processor."""
+    net, batches = make(kind, dtype=torch.float32), data(torch.float32)
+    there = copy.deepcopy(net).cuda()
+    plane = restricted(random(net), [chosen])
+    evaluator = Evaluator(there, restricted(random(there), [chosen]), batches)
+    assert evaluator.path == path
+    found = evaluator.losses(POINTS)
+    for name, batch in batches.items():
+        true = [direct(net, plane, x, y, batch) for x, y in POINTS]
+        assert found[name].tolist() == pytest.approx(true, rel=1e-5)
+
+
 @pytest.mark.parametrize(("points", "message"), [
     ([(0.0, float("nan"))], "points: not every coordinate is finite"),
     ([(0.0, 1.0, 2.0)], "points: not every point is a pair of numbers"),
