@@ -6,6 +6,8 @@ import torch
 
 from ngf_core import worker
 from ngf_core.config import SpectrumConfig
+from ngf_core.curvature.sharpness import SHARPNESS
+from ngf_core.curvature.sharpness.measure import measures
 from ngf_core.execute import krylov_files
 from ngf_core.execute import spectrum as module
 from ngf_core.runs import RunWriter
@@ -57,12 +59,36 @@ def test_a_spectrum_of_a_race_measures_every_model_and_pyhessian_agrees(runs, ra
     assert set(arrays) == {"models", *(f"{m}.{key}" for m in names for key in KEYS)}
     assert not np.array_equal(arrays["before.fisher"], arrays["ngf.fisher"])
     assert len(seen) == 3 and all(torch.equal(x, seen[0][0]) for x, _ in seen)
-    assert seen[0][1]["memory"] == 4e9 and seen[0][1]["trace_error"] == 0.05
+    assert seen[0][1]["memory"] == 3e9 and seen[0][1]["trace_error"] == 0.05
     for name in names:
         found = run.results[name]["pyhessian"]
         assert found["ours"] in (pytest.approx(arrays[f"{name}.eigenvalues"][0]),
                                  pytest.approx(arrays[f"{name}.lowest"][0]))
         assert found["products"] == 31 and found["eigenvalue_agrees"] and found["trace_agrees"]
+
+
+def test_sharpness_of_every_model_and_its_change(runs, race):
+    run = made(spectrum_of(race, k=5), runs)
+    assert (run.state, run.message) == ("done", "")
+    for name in ("before", "ngf", "sgd"):
+        told, spectrum = run.results[name]["sharpness"], run.results[name]
+        assert set(told) == set(measures("cheap")) < set(SHARPNESS)
+        assert told["lambda_max"]["value"] == pytest.approx(spectrum["lambda_max"], rel=1e-6)
+        assert told["lambda_max"]["cost"] == {"directional passes": 1}  # the spectrum's own pairs
+        for measure, entry in told.items():
+            assert ("minus_before" in entry) == (name != "before")
+            if name != "before":
+                base = run.results["before"]["sharpness"][measure]["value"]
+                assert entry["minus_before"]["value"] == pytest.approx(entry["value"] - base)
+
+
+def test_sharpness_can_be_left_out_or_be_all_of_it_in_one_layer(runs, backdoored):
+    none = made(spectrum_of(backdoored, sharpness="none"), runs)
+    assert "sharpness" not in none.results["before"]
+    every = made(spectrum_of(backdoored, parameters="layer", operator="ggn", sharpness="all"), runs)
+    told = every.results["before"]["sharpness"]
+    assert set(told) == set(SHARPNESS)
+    assert list(told["relative_flatness"]["parts"]) == ["blocks.2.conv1"]
 
 
 @pytest.mark.parametrize("operator", ["hessian", "ggn", "fisher", "empirical"])
