@@ -11,6 +11,7 @@ from ngf_core.landscape.trace import part, trace
 # Products for each number a layer gives, from which adding up its three parts is the cheaper way.
 FAN_IN = 128
 
+# What is the same at every point: for each argument of what comes after, a value or an `Affine`.
 State = list[object]
 
 
@@ -19,7 +20,11 @@ class Program:
 
     `path` says how: "last layer", all logits are affine in the coordinates; "suffix", what lies
     before the moved layers is computed once; "folded", the whole network runs at every point, with
-    BatchNorm in its convolutions' weights.
+    BatchNorm in its convolutions' weights. `places`: whether tensors have to be placed and
+    `refresh` be called for each point; if not, the coordinates alone are enough.
+
+    graph: of the model in evaluation mode; tensors: the model's own, by name, now at the plane's
+    origin; moving: the ids of those that change from point to point.
     """
 
     def __init__(self, graph: fx.GraphModule, tensors: dict[str, Tensor], plane: Plane,
@@ -50,9 +55,9 @@ class Program:
         self._homogeneous = homogeneous(self._linear)
         self._folded = fold(self._rest)
         self.places = any(_touches(graph, node, moving) for node in after)
-        self.affine = result in affine
         computed = any(n.op == "call_module" and _tensors(graph, n) for n in before)
-        self.path = "last layer" if self.affine else "suffix" if computed or affine else "folded"
+        self.path = ("last layer" if result in affine else "suffix" if computed or affine
+                     else "folded")
 
     def work_in_place(self, state: State) -> None:
         """Let the rest overwrite what it made itself; `state` is an example for the shapes."""

@@ -36,7 +36,8 @@ def trace(model: nn.Module) -> fx.GraphModule | None:
     A module whose forward pass depends on its input's type or values stays a single operation; if
     that is the model itself, there is no graph. Identities and dropout are left out, and what
     works in place is replaced by what does not, so that a value that is kept stays what it is. The
-    graph shares the model's tensors.
+    graph shares the model's tensors. While torch traces, no other thread of the process may run a
+    model: its tracer stands in for every module's call.
     """
     leaves: set[str] = set()
     while True:
