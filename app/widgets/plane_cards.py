@@ -78,11 +78,13 @@ def live_surface(run: Run) -> None:
     kind = {"plane": "plane through the models", "path": "plane of the paths"}.get(
         names[-2], f"{names[-2]} plane")
     figure = figures.live_plane(xs, ys, loss, log=True, dark=is_dark(), computed=mask)
-    figure_card(figure, key="landscape_live", live=True, height=380, filename=f"live-{run.id}",
-                caption=f"{of}{kind}, {IMAGES[names[-1]].lower()}: {int(mask.sum()):,} of "
-                        f"{mask.size:,} points computed so far.",
-                alt="Map of the loss on the plane that is being computed, filled as it comes in.",
-                table=figures.plane_table(xs, ys, {"loss": loss}))
+    # Less wide than the page, so that the plane stays about square.
+    with st.columns([3, 2])[0]:
+        figure_card(figure, key="landscape_live", live=True, height=420, filename=f"live-{run.id}",
+                    caption=f"{of}{kind}, {IMAGES[names[-1]].lower()}: {int(mask.sum()):,} of "
+                            f"{mask.size:,} points computed so far.",
+                    alt="Map of the loss on the plane that is being computed, filled as it comes "
+                        "in.", table=figures.plane_table(xs, ys, {"loss": loss}))
 
 
 def on_lines(view: View) -> None:
