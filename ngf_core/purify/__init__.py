@@ -22,9 +22,12 @@ PURIFIERS = {
     "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
     "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad"),
     "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau"),
+    "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),
     "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels"),
     "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm"),
+    "neural_cleanse": PurifierEntry("Neural Cleanse",
+                                    "ngf_core.purify.neural_cleanse:neural_cleanse"),
 }

@@ -51,6 +51,8 @@ def test_every_update_is_reported(name):
     assert min(each) >= 1
     if PURIFIERS[name].data_free:
         assert spent == [1]
+    elif (steps[-1].found or {}).get("flagged") == []:
+        assert spent[-1] <= BUDGET, "a method that finds nothing does not spend what is left"
     else:
         assert BUDGET - max(each) < spent[-1] <= BUDGET, "the budget is neither left nor overdrawn"
     assert all(s.loss > 0 for s in steps)
@@ -83,8 +85,9 @@ def test_recalibration_changes_the_buffers_too_and_nothing_else(name):
     run(name, recalibrated, settings(batchnorm="recalibrated"))
     assert not changed(received, frozen) & buffers(received)
     assert buffers(received) <= changed(received, recalibrated)
-    if name not in CUTTING:  # what is cut may depend on the statistics
-        assert changed(received, recalibrated) == changed(received, frozen) | buffers(received)
+    tuned = [changed(received, model) - buffers(received) for model in (frozen, recalibrated)]
+    if name not in CUTTING and all(tuned):  # what is found and cut may depend on the statistics
+        assert tuned[0] == tuned[1]
 
 
 def test_finetuning_changes_every_parameter():
