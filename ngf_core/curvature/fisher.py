@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
+from ngf_core.curvature.chunk_graphs import Product
 from ngf_core.curvature.jacobian import between_jacobians
 from ngf_core.curvature.loss import Loss, is_cross_entropy, is_squared_error
-from ngf_core.curvature.loss_operator import LossOperator, Product
+from ngf_core.curvature.loss_operator import LossOperator
 from ngf_core.errors import ConfigError
 
 

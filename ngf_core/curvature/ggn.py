@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from ngf_core.curvature.chunk_graphs import Product
 from ngf_core.curvature.jacobian import between_jacobians
-from ngf_core.curvature.loss_operator import LossOperator, Product
+from ngf_core.curvature.loss_operator import LossOperator
 
 
 class GGNOperator(LossOperator):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from ngf_core.curvature.loss_operator import LossOperator, Product
+from ngf_core.curvature.chunk_graphs import Product
+from ngf_core.curvature.loss_operator import LossOperator
 
 
 class HessianOperator(LossOperator):

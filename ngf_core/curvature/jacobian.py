@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from ngf_core.curvature.loss_operator import Product
+from ngf_core.curvature.chunk_graphs import Product
 
 
 def between_jacobians(outputs: Tensor, parameters: Sequence[Tensor],

@@ -1,9 +1,8 @@
 """What the Hessian, the GGN and the Fisher matrices of a network have in common."""
 
 import copy
-import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ngf_core.curvature.data import Data, as_float, chunks, fingerprint
+from ngf_core.curvature.chunk_graphs import ChunkGraphs, Product
+from ngf_core.curvature.data import Data, as_float, chunks
 from ngf_core.curvature.double_backward import CheapDoubleBackward
 from ngf_core.curvature.loss import Loss, check_mean, check_targets, private_loss
-from ngf_core.curvature.memory import MEMORY, measure_graph
+from ngf_core.curvature.memory import MEMORY, GraphBytes, measure_graph
 from ngf_core.curvature.operator import check_count
 from ngf_core.curvature.parameters import choose
 from ngf_core.errors import ConfigError, NGFError
@@ -29,9 +29,6 @@ CHUNK = {"cpu": 50, "cuda": 500}
 
 # Samples whose graph is measured before the others are planned.
 PROBE = 8
-
-# One part per parameter, each of the parameter's shape; None for zero.
-Product = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
 
 
 class LossOperator(ABC):
@@ -72,7 +69,7 @@ class LossOperator(ABC):
         self._check_loss(loss)
         with torch.inference_mode(False):
             # Channels last: the order that convolutions work in.
-            self._model = copy.deepcopy(model).to(dtype, memory_format=torch.channels_last).eval()
+            self._model = _private(model).to(dtype, memory_format=torch.channels_last).eval()
             self._model.zero_grad(set_to_none=True)
             chosen = choose(self._model, parameters)
         self._parameters = list(chosen.values())
@@ -81,7 +78,13 @@ class LossOperator(ABC):
         self.dtype, self.device = dtype, self._parameters[0].device
         self._loss = private_loss(loss, dtype, self.device)
         self.products = 0
-        self._keep_graphs(data, memory, batch_size or CHUNK.get(self.device.type, CHUNK["cpu"]))
+        self.graph = self._measure_graph(data)
+        wanted = batch_size or CHUNK.get(self.device.type, CHUNK["cpu"])
+        self._graphs = ChunkGraphs(self._build, data, self.graph, memory, wanted)
+        self.cached_bytes = self._graphs.cached_bytes
+        self.cached_samples = self._graphs.cached_samples
+        self.recomputed_samples = self._graphs.recomputed_samples
+        self.samples = self.cached_samples + self.recomputed_samples
 
     # Whether a product needs the second derivatives of the network.
     _derived_twice = False
@@ -105,7 +108,7 @@ class LossOperator(ABC):
             wide = v.detach().to(self.device, self.dtype, copy=True)
             total = torch.zeros_like(wide)
             parts, sums = list(self.unflatten(wide).values()), list(self.unflatten(total).values())
-            for product in itertools.chain(self._cached, self._rebuilt()):
+            for product in self._graphs:
                 for whole, part in zip(sums, product(parts), strict=True):
                     if part is not None:
                         whole += part
@@ -139,8 +142,8 @@ class LossOperator(ABC):
         return LinearOperator((self.size, self.size), matvec=product, rmatvec=product,
                               dtype=str(self.dtype).removeprefix("torch."))
 
-    def _keep_graphs(self, data: Data, memory: float, wanted: int) -> None:
-        """Measure a small graph, then read the data once and keep graphs as long as they fit."""
+    def _measure_graph(self, data: Data) -> GraphBytes:
+        """The bytes of a graph, from the first few samples, once these are known to be usable."""
         probe = next(chunks(data, PROBE), None)
         if probe is None:
             raise ConfigError("inputs", "there are none", "Give at least one sample.")
@@ -153,37 +156,7 @@ class LossOperator(ABC):
                               "that share a batch",
                               "Leave out randomness, and let BatchNorm keep running statistics.")
         check_mean(self._loss, outputs, self._targets(y))
-        graph = self.graph = measure_graph(lambda n: self._build(x[:n], y[:n]), len(x),
-                                           self._model.parameters())
-        self._data, self._chunk = data, graph.largest_chunk(memory, wanted)
-        self.cached_bytes = 0.0
-        self.cached_samples = self.recomputed_samples = 0
-        self._cached: list[Product] = []
-        self._left_out: list[str] = []
-        # One more graph may be built beside those kept.
-        room = memory - graph.of(self._chunk)
-        for x, y in chunks(data, self._chunk):
-            needed = graph.of(len(x))
-            if self._left_out or self.cached_bytes + needed > room:
-                self._left_out.append(fingerprint(x, y))
-                self.recomputed_samples += len(x)
-            else:
-                self._cached.append(self._build(x, y))
-                self.cached_bytes += needed
-                self.cached_samples += len(x)
-        self.samples = self.cached_samples + self.recomputed_samples
-
-    def _rebuilt(self) -> Iterator[Product]:
-        """The products of the chunks whose graphs did not fit, each built when asked for."""
-        if not self._left_out:
-            return
-        again = itertools.islice(chunks(self._data, self._chunk), len(self._cached), None)
-        for expected, batch in itertools.zip_longest(self._left_out, again):
-            if expected is None or batch is None or fingerprint(*batch) != expected:
-                raise NGFError("The data are not the same as when they were first read, so their "
-                               "curvature is not defined. Switch off shuffling and random "
-                               "augmentation, or allow memory for all graphs.")
-            yield self._build(*batch)
+        return measure_graph(lambda n: self._build(x[:n], y[:n]), len(x), self._model.parameters())
 
     def _build(self, inputs: Tensor, targets: Tensor) -> Product:
         with self._differentiable():
@@ -220,3 +193,12 @@ class LossOperator(ABC):
         with (torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH),
               CheapDoubleBackward(self._derived_twice)):
             yield
+
+
+def _private(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:
+        raise NGFError("This model cannot be copied, because it holds a tensor that was computed "
+                       "from others, as old-style weight normalisation leaves behind. Detach such "
+                       "tensors, or use torch.nn.utils.parametrizations.") from error

@@ -298,6 +298,13 @@ def test_vectors_of_the_wrong_length_and_large_dense_matrices_are_refused():
         HessianOperator(wide, (x, y)).dense()
 
 
+def test_a_model_that_cannot_be_copied_is_reported():
+    model, x, y = case("residual")
+    model.computed = model.linear.weight * 2
+    with pytest.raises(NGFError, match="This model cannot be copied"):
+        HessianOperator(model, (x, y))
+
+
 def test_a_model_that_overflows_is_reported():
     model, x, y = case("residual")
     model.linear.weight.data.fill_(float("inf"))
