@@ -22,7 +22,7 @@ from ngf_core.runs import Run
 
 TEXT = sections("landscape")
 FORM = {"planes": "Planes", "mode": "Points", "grid": "Points a side", "samples": "Images",
-        "span": "Half width", "vectors": "Biases and BatchNorm weights", "bound": "Preview's bound",
+        "span": "Half width", "vectors": "Biases, BatchNorm", "bound": "Preview's bound",
         "memory": "Memory (GB)", "seed": "Seed"}
 PLANES = {"line": "Lines", "random": "Random plane", "eigen": "Eigenvectors",
           "path": "Tuning paths", "models": "Through the models"}

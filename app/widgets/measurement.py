@@ -1,6 +1,7 @@
 """Landscapes and spectra: pick whose models, see what was measured, measure it if it was not."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 
 import streamlit as st
@@ -111,7 +112,9 @@ def _said(value: object) -> str:
 def _form(config: type, labels: Mapping[str, str], source: Run) -> None:
     form = ConfigForm(config, prefix=f"{config.kind}_")
     form.give("source", source.id)
-    with st.grid(columns=len(labels), min_column_width=150, key=f"{config.kind}_fields"):
+    rows = math.ceil(len(labels) / 7)
+    with st.grid(columns=math.ceil(len(labels) / rows), min_column_width=150,
+                 key=f"{config.kind}_fields"):
         for name, label in labels.items():
             with st.container():
                 form.ask(name, label)
