@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from ngf_core.curvature import lanczos, measure_spectrum, spectrum_of
+from ngf_core.curvature import lanczos, measure_spectrum, ritz, spectrum_of
 from ngf_core.curvature.hessian import HessianOperator
 from ngf_core.curvature.probe import outliers as outliers_of
 from ngf_core.curvature.probe import run_as_probe
@@ -116,6 +116,34 @@ def test_a_null_space_is_no_atom():
     assert own.weights.tolist() == pytest.approx([1])
 
 
+@pytest.mark.parametrize("repeated", [[70.0, 60, 50, 50], [100.0, 60, 40, 40]])
+def test_a_density_probe_finds_the_repeats_that_the_run_cannot_see(repeated):
+    matrix = with_spectrum(repeated + torch.linspace(-1, 1, 196).tolist())
+    found = spectrum_of(matrix, k=4)
+    alone = ritz(found.state.krylov).values[:4]
+    assert not torch.allclose(alone, torch.tensor(repeated).double(), atol=1)
+    assert torch.allclose(found.eigenvalues, torch.tensor(repeated).double(), atol=0.1)
+    assert found.converged.all()
+
+
+def test_no_further_products_look_for_repeats_where_there_are_none():
+    with_probes, without = outliers(200), outliers(200)
+    spectrum_of(with_probes, probes=2, trace_error=None, trace_probes=2)
+    run = spectrum_of(without, probes=1, trace_error=None, trace_probes=2).state.krylov.steps
+    assert with_probes.products <= run + 12
+    assert without.products > run + 2
+
+
+def test_samples_stand_for_the_complement_and_no_more():
+    # Beside its outliers this matrix is 3 times one: 75 times 3, of which the run knows one.
+    matrix = with_spectrum([100.0, 60, 40, 20, 10] + [3.0] * 75)
+    found = spectrum_of(matrix, trace_error=None, trace_probes=6, tolerance=1e-9)
+    assert found.state.krylov.steps == 6 and found.trace.probes == 6
+    truth = matrix.entries.trace().item()
+    assert found.state.samples[2:] == pytest.approx([truth] * 4, rel=1e-9)
+    assert found.state.samples[:2] == pytest.approx([truth] * 2, abs=10)
+
+
 def test_what_could_not_be_reached_is_said():
     matrix = outliers(200)
     found = spectrum_of(matrix, k=8, memory=8 * 200 * 40, tolerance=1e-9, trace_error=1e-5,
@@ -149,6 +177,8 @@ def test_a_later_measurement_spends_only_what_is_missing(first, then):
     assert 0 < matrix.products - before < anew.products
     tolerance = then.get("tolerance", 1e-3)
     assert torch.allclose(later.eigenvalues, whole.eigenvalues, atol=2 * tolerance * 100)
+    own = ritz(later.state.krylov).residuals[: len(later.residuals)]
+    assert torch.equal(later.residuals, own)
     assert later.density.values.shape[0] == then.get("probes", 3)
     assert later.trace.reached
     assert abs(later.trace.value - 230) <= 1.5 * later.trace.margin

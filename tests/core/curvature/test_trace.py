@@ -65,6 +65,14 @@ def test_probes_on_the_sphere_leave_no_error_on_a_multiple_of_one():
     assert found.value == pytest.approx(60, abs=1e-9) and found.standard_error < 1e-9
 
 
+def test_samples_stand_for_the_complement_and_no_more():
+    # Beside its outliers this matrix is 3 times one, so every sample is the trace itself.
+    matrix = with_spectrum([100.0, 60, 40, 20, 10] + [3.0] * 55)
+    found = trace(matrix, 3, seeded(0), leading(matrix))
+    assert found.value == pytest.approx(matrix.entries.trace().item(), rel=1e-12)
+    assert found.standard_error < 1e-9
+
+
 def test_deflating_everything_is_exact():
     matrix = outliers(20)
     found = trace(matrix, 2, seeded(0), torch.eye(20))
