@@ -75,19 +75,31 @@ def with_error(value: float, error: float) -> str:
     return f"{value:,.{places}f} ± " + (shown if float(shown) else f"<{10.0**-places:.{places}f}")
 
 
-def stems(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) -> go.Figure:
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def stems(models: Pairs, *, lowest: Pairs | None = None, matrix: str = "Hessian",
+          dark: bool) -> go.Figure:
     """The leading eigenvalues of each model as stems, Ritz residuals as bars.
 
-    `models` maps a model's name to eigenvalues and residuals, both (k,). Hollow marks have not
-    converged (residual above 1 % of the eigenvalue).
+    `models` maps a model's name to eigenvalues and residuals, both (k,), largest first; `lowest`
+    to the smallest, smallest first, drawn right of a gap. Hollow marks have not converged (residual
+    above 1 % of the eigenvalue).
     """
-    figure = go.Figure()
+    figure, lowest = go.Figure(), lowest or {}
     width = 0.6 / max(len(models), 1)
-    longest = 0
+    most = max((len(values) for values, _ in models.values()), default=0)
+    least = max((len(values) for values, _ in lowest.values()), default=0)
     for place, (name, (values, residuals)) in enumerate(models.items()):
-        style, values = method_style(name), np.asarray(values, float)
-        longest = max(longest, len(values))
-        x = np.arange(1, len(values) + 1) + (place - (len(models) - 1) / 2) * width
+        style = method_style(name)
+        bottom, bounds = lowest.get(name, (np.empty(0), np.empty(0)))
+        at = np.concatenate([np.arange(1, len(values) + 1),
+                             most + least + 0.5 - np.arange(len(bottom))])
+        names = [f"λ{i + 1}" for i in range(len(values))] + \
+            [_lowest_name(i) for i in range(len(bottom))]
+        values = np.concatenate([values, bottom]).astype(float)
+        residuals = np.concatenate([residuals, bounds]).astype(float)
+        x = at + (place - (len(models) - 1) / 2) * width
         hollow = unconverged(values, residuals)
         gaps = np.full(len(values), np.nan)
         figure.add_scatter(x=np.stack([x, x, gaps], 1).ravel(), mode="lines", hoverinfo="skip",
@@ -96,17 +108,24 @@ def stems(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) ->
                            showlegend=False)
         figure.add_scatter(
             x=x, y=values, mode="markers", name=style.label,
-            error_y={"type": "data", "array": np.asarray(residuals, float), "thickness": 2,
+            error_y={"type": "data", "array": residuals, "thickness": 2,
                      "width": 6, "color": ink(dark).text},
             marker={"color": style.color, "size": 11, "line": {"color": style.color, "width": 2},
                     "symbol": [style.symbol + ("-open" if h else "") for h in hollow]},
-            customdata=np.stack([np.asarray(residuals, float), np.arange(1, len(values) + 1)], 1),
-            hovertemplate=style.label + "<br>λ%{customdata[1]} = %{y:.5g}"
-                                        "<br>residual %{customdata[0]:.2g}<extra></extra>")
+            customdata=residuals, text=names,
+            hovertemplate=style.label + "<br>%{text} = %{y:.5g}"
+                                        "<br>residual %{customdata:.2g}<extra></extra>")
     figure.update_xaxes(title="rank of the eigenvalue", tickmode="array",
-                        tickvals=list(range(1, longest + 1)))
-    figure.update_yaxes(title="Hessian eigenvalue λ", rangemode="tozero")
+                        tickvals=[*range(1, most + 1), *(most + 1.5 + i for i in range(least))],
+                        ticktext=[*map(str, range(1, most + 1)),
+                                  *(_lowest_name(least - 1 - i) for i in range(least))])
+    figure.update_yaxes(title=f"{matrix} eigenvalue λ", rangemode="tozero")
     return _finish(figure, dark)
+
+
+def _lowest_name(place: int) -> str:
+    """λ_min, and those above it."""
+    return "min" if place == 0 else f"min+{place}"
 
 
 def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) -> go.Figure:
@@ -165,12 +184,17 @@ def descending(values: np.ndarray) -> np.ndarray:
     return np.sort(values[np.isfinite(values) & (values > 0)])[::-1]
 
 
-def stems_table(models: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """The numbers behind `stems`, with the verdict of convergence."""
-    frames = [pd.DataFrame({"model": name, "rank": np.arange(1, len(values) + 1),
-                            "eigenvalue": values, "residual": residuals,
-                            "converged": ~unconverged(values, residuals)})
-              for name, (values, residuals) in models.items()]
+def stems_table(models: Pairs, lowest: Pairs | None = None) -> pd.DataFrame:
+    """The numbers behind `stems`, with the verdict of convergence; the smallest last."""
+    frames = []
+    for name, (values, residuals) in models.items():
+        bottom, bounds = (lowest or {}).get(name, (np.empty(0), np.empty(0)))
+        ranks = [*map(str, range(1, len(values) + 1)), *map(_lowest_name, range(len(bottom)))]
+        values = np.concatenate([values, bottom])
+        residuals = np.concatenate([residuals, bounds])
+        frames.append(pd.DataFrame({"model": name, "rank": ranks, "eigenvalue": values,
+                                    "residual": residuals,
+                                    "converged": ~unconverged(values, residuals)}))
     return _stacked(frames, ["model", "rank", "eigenvalue", "residual", "converged"])
 
 

@@ -5,16 +5,25 @@ import streamlit as st
 from app import state
 from app.figures import spectrum as figures
 from app.text import sections
+from app.theme import style
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
 from app.widgets.measurement import measurement, settings
 from app.widgets.notice import guarded
+from app.widgets.second_opinion import second_opinion_line
+from app.widgets.sharpness_card import sharpness_card
 from ngf_core.config import SpectrumConfig
+from ngf_core.runs import Run
 
 TEXT = sections("spectrum")
-FORM = {"samples": "Images", "k": "Eigenvalues", "steps": "Lanczos steps",
-        "probes": "Density probes", "trace_probes": "Trace probes", "seed": "Seed"}
-PARTS = ("eigenvalues", "residuals", "trace", "density_grid", "density", "fisher")
+FORM = {"operator": "Matrix", "parameters": "Parameters", "samples": "Images", "k": "Largest",
+        "bottom": "Smallest", "steps": "Lanczos steps", "probes": "Density probes",
+        "trace_error": "Trace error, %", "trace_probes": "Most trace probes",
+        "sharpness": "Sharpness measures", "check": "Second opinion", "seed": "Seed"}
+PARTS = ("eigenvalues", "residuals", "lowest", "lowest_residuals", "trace", "density_grid",
+         "density", "fisher")
+MATRICES = {"hessian": "Hessian", "ggn": "Gauss-Newton", "fisher": "Fisher",
+            "empirical": "empirical Fisher"}
 
 
 def page() -> None:
@@ -28,22 +37,29 @@ def page() -> None:
     models = {name: {part: arrays[f"{name}.{part}"] for part in PARTS if f"{name}.{part}" in arrays}
               for name in map(str, arrays["models"])}
     models = {name: data for name, data in models.items() if "eigenvalues" in data}
-    dtype = f", {run.results['dtype']}" if "dtype" in run.results else ""
-    where = (f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
-             "BatchNorm fixed")
+    matrix = MATRICES.get(run.results.get("operator", "hessian"), "Hessian")
+    where = _where(run, matrix)
     _tiles(models, where)
+    for name in models:
+        for sentence in run.results.get(name, {}).get("unreached", ()):
+            st.warning(f"{style(name).label}: {sentence}", icon=":material/warning:")
+    second_opinion_line(run, list(models))
     dark, name = is_dark(), run.id
     stems = {m: (data["eigenvalues"], data["residuals"]) for m, data in models.items()}
-    figure_card(figures.stems(stems, dark=dark), key="spectrum_stems",
-                caption=TEXT["stems"].format(k=run.config.k), table=figures.stems_table(stems),
-                filename=f"eigenvalues-{name}", alt=_alt(models))
+    lowest = {m: (data["lowest"], data["lowest_residuals"]) for m, data in models.items()
+              if len(data.get("lowest", ()))}
+    figure_card(figures.stems(stems, lowest=lowest, matrix=matrix, dark=dark),
+                key="spectrum_stems", caption=_stems_caption(run, matrix, lowest),
+                table=figures.stems_table(stems, lowest), filename=f"eigenvalues-{name}",
+                alt=_alt(models, matrix))
+    sharpness_card(run, list(models))
     density = {m: (d["density_grid"], d["density"]) for m, d in models.items() if "density" in d}
     if density:
         figure_card(figures.density(density, dark=dark), key="spectrum_density",
-                    caption=TEXT["density"].format(probes=run.config.probes),
+                    caption=TEXT["density"].format(probes=run.config.probes, matrix=matrix),
                     table=figures.density_table(density), filename=f"density-{name}",
-                    alt="Spectral density of the Hessian of each model on a log axis, a high peak "
-                        "near zero and few large eigenvalues.")
+                    alt=f"Spectral density of the {matrix} of each model on a log axis, a high "
+                        "peak near zero and few large eigenvalues.")
     fisher = {m: d["fisher"] for m, d in models.items() if "fisher" in d}
     if fisher:
         figure_card(figures.fisher(fisher, dark=dark), key="spectrum_fisher",
@@ -53,6 +69,20 @@ def page() -> None:
     st.caption(f"Everything on this page: {where}. Settings: {settings(run)}.")
     st.page_link("app/views/landscape.py", label="See the landscape", icon=":material/terrain:",
                  query_params={"run": run.config.source})
+
+
+def _where(run: Run, matrix: str) -> str:
+    """On what everything stands: images, matrix, parameters, arithmetic."""
+    said = run.results
+    of = f"{said['layer']} alone" if said.get("parameters") == "layer" else "all parameters"
+    dtype = f", {said['dtype']}" if "dtype" in said else ""
+    return (f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
+            f"BatchNorm fixed, {matrix} of {of}")
+
+
+def _stems_caption(run: Run, matrix: str, lowest: dict) -> str:
+    said = TEXT["stems"].format(k=run.config.k, matrix=matrix)
+    return f"{said} {TEXT['lowest']}" if lowest else said
 
 
 def _tiles(models: dict[str, dict], where: str) -> None:
@@ -69,10 +99,10 @@ def _tiles(models: dict[str, dict], where: str) -> None:
                    "spectrum again with more Lanczos steps.", icon=":material/warning:")
 
 
-def _alt(models: dict[str, dict]) -> str:
+def _alt(models: dict[str, dict], matrix: str) -> str:
     tops = [f"{tile.model} {tile.text}" for tile in figures.tiles(models)
             if tile.measure == "λ_max"]
-    return f"Stems of the leading Hessian eigenvalues; the largest: {', '.join(tops)}."
+    return f"Stems of the leading {matrix} eigenvalues; the largest: {', '.join(tops)}."
 
 
 guarded(page)()

@@ -30,8 +30,8 @@ def test_stems_density_and_fisher_are_drawn(open_page, started, runs) -> None:
     make_run(runs, "spectrum")
     app = open_page("spectrum")
     figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in figures]
-    assert titles == ["Hessian eigenvalue λ", "density", "Fisher eigenvalue"]
+    titles = [figure["layout"]["yaxis"].get("title", {}).get("text") for figure in figures]
+    assert titles == ["Hessian eigenvalue λ", None, "density", "Fisher eigenvalue"]
     assert "n = 150" in text_of(app) and "float32" in text_of(app)
 
 
@@ -50,6 +50,45 @@ def test_unconverged_values_are_marked(open_page, started, runs) -> None:
     assert "not converged" in app.metric[0].delta
     assert "more Lanczos steps" in app.warning[0].value
     assert len(app.get("plotly_chart")) == 1
+    assert "Sharpness measures: not measured" in text_of(app)
+    assert "Not checked against PyHessian" in text_of(app)
+
+
+def test_the_sharpness_of_each_model_stands_beside_its_change(open_page, started, runs) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum")
+    shown = next(frame.value for frame in app.dataframe if "measure" in frame.value)
+    first = shown.set_index("measure").loc["λ_max"]
+    assert first["No defense"] == "130 ± 13"
+    assert first["NGF − No defense"] == "−12.0 ± 4.0, flatter"
+    assert first["SGD − No defense"] == "−2.0 ± 4.0, not resolved"
+    said = text_of(app)
+    assert "What relative flatness is. Moved by the scale of the logits" in said
+    assert "n = 150, infinitesimal jackknife" in said
+
+
+def test_pyhessians_opinion_is_one_line(open_page, started, runs) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum")
+    assert "Checked against PyHessian: λ_max agrees within 0.01 %, the trace within 0.6 standard " \
+        "errors" in text_of(app)
+
+
+def test_what_was_not_reached_is_said(open_page, started, runs) -> None:
+    trained = make_run(runs, "train")
+    run = runs.create(SpectrumConfig(source=trained.id))
+    writer = RunWriter(run)
+    writer.begin(threads=1)
+    writer.arrays("spectrum", {"models": np.array(["before"]),
+                               "before.eigenvalues": np.array([100.0]),
+                               "before.residuals": np.array([0.1]),
+                               "before.trace": np.array([300.0, 30.0, 20.0])})
+    writer.finish({"samples": 300, "operator": "ggn", "parameters": "layer", "layer": "fc",
+                   "before": {"unreached": ["The trace's standard error is above 5 %."]}})
+    app = open_page("spectrum", run=run.id)
+    assert not app.exception and not app.error
+    assert "The trace's standard error is above 5 %." in app.warning[0].value
+    assert "Gauss-Newton of fc alone" in text_of(app)
 
 
 def test_computing_a_spectrum(open_page, started, runs) -> None:

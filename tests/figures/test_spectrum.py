@@ -104,3 +104,22 @@ def test_tables_hold_the_numbers() -> None:
     grid = np.array([0.0, 1.0])
     density = spectrum.density_table({"ngf": (grid, np.array([[1.0, 2.0], [3.0, 6.0]]))})
     assert density.iloc[1].tolist() == ["ngf", 1.0, 4.0, 2.0, 6.0]
+
+
+def test_the_smallest_eigenvalues_stand_right_of_a_gap() -> None:
+    lowest = {"before": (np.array([-9.0, -3.0]), np.array([0.01, 2.0]))}
+    figure = spectrum.stems(STEMS, lowest=lowest, dark=False)
+    marks = [trace for trace in figure.data if trace.mode == "markers"]
+    assert list(marks[0].y) == [100, 50, -9, -3] and list(marks[1].y) == [40, 20]
+    assert list(marks[0].text) == ["λ1", "λ2", "min", "min+1"]
+    assert list(marks[0].x - marks[0].x[0]) == pytest.approx([0, 1, 3.5, 2.5])
+    assert marks[0].marker.symbol[3].endswith("-open")
+    assert list(figure.layout.xaxis.ticktext) == ["1", "2", "min+1", "min"]
+    assert list(figure.layout.xaxis.tickvals) == [1, 2, 3.5, 4.5]
+    table = spectrum.stems_table(STEMS, lowest)
+    assert table[table["model"] == "before"]["rank"].tolist() == ["1", "2", "min", "min+1"]
+
+
+def test_the_matrix_names_the_axis() -> None:
+    figure = spectrum.stems(STEMS, matrix="Gauss-Newton", dark=False)
+    assert figure.layout.yaxis.title.text == "Gauss-Newton eigenvalue λ"

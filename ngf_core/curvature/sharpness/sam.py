@@ -64,7 +64,7 @@ ONE_STEP = Measure(
 STEPS = Measure(
     f"SAM, {STEPS_TAKEN} steps, ρ = {RHO}", f"Largest rise of the loss found by {STEPS_TAKEN} "
     f"steps of ascent within distance {RHO} of the weights.", _SCALES,
-    lambda subject: several_steps(subject, RHO, False))
+    lambda subject: several_steps(subject, RHO, False), cheap=False)
 ADAPTIVE_ONE_STEP = Measure(
     f"adaptive SAM, one step, ρ = {ADAPTIVE_RHO}", "Rise of the loss after one step up the "
     f"gradient, measured in relative changes of the weights, of length {ADAPTIVE_RHO}.", _LOGITS,
@@ -72,4 +72,5 @@ ADAPTIVE_ONE_STEP = Measure(
 ADAPTIVE_STEPS = Measure(
     f"adaptive SAM, {STEPS_TAKEN} steps, ρ = {ADAPTIVE_RHO}", "Largest rise of the loss found by "
     f"{STEPS_TAKEN} steps of ascent within the ball of relative changes of the weights up to "
-    f"{ADAPTIVE_RHO}.", _LOGITS, lambda subject: several_steps(subject, ADAPTIVE_RHO, True))
+    f"{ADAPTIVE_RHO}.", _LOGITS, lambda subject: several_steps(subject, ADAPTIVE_RHO, True),
+    cheap=False)
