@@ -181,7 +181,6 @@ def repaired(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
              memory: float = math.inf) -> Iterator[hessian]:
     """pyhessian's `hessian` of a copy of the model, its probes drawn from `seed`."""
     private = copy.deepcopy(model).eval()
-    private.zero_grad(set_to_none=True)
     chosen = list(choose(private, parameters).values())
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
