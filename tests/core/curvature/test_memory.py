@@ -1,5 +1,8 @@
 """How many graphs are kept follows the budget; the product does not."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -58,11 +61,30 @@ def test_each_storage_counts_once_and_parameters_not_at_all():
 
     def build(samples):
         x = torch.ones(samples, 30)
-        return (x @ w) * (x @ w.detach()).exp() + (x * w[:, 0]).sum()
+        return (x @ w @ w.T) * (x @ w.detach() @ w.detach().T).exp() + (x * w[:, 0]).sum()
 
-    # Kept: x, however often it is used, and the 10 exponentials of each sample.
+    # Kept: x, however often it is used, and of each sample 10 products and 30 exponentials.
     found = measure_graph(build, 6, [w])
-    assert found.per_sample == 4 * (30 + 10) and found.fixed == 0
+    assert found.per_sample == 4 * (30 + 10 + 30) and found.fixed == 0
+
+
+def test_measuring_leaves_no_graph_behind():
+    w, made = torch.ones(3, requires_grad=True), []
+
+    def build(samples):
+        x = torch.ones(samples, 3)
+        made.append(weakref.ref(x))
+        return (x * w).exp()
+
+    measure_graph(build, 4, [w])
+    gc.collect()
+    assert [x() for x in made] == [None, None]
+
+
+def test_a_late_layer_keeps_less_than_the_whole_network():
+    model, x, y = conv()
+    late = HessianOperator(model, (x, y), dtype=torch.float64, parameters=["5.weight"])
+    assert late.graph.of(50) < graph().of(50) / 3
 
 
 def test_fixed_bytes_are_told_from_those_of_a_sample():
@@ -77,9 +99,6 @@ def test_fixed_bytes_are_told_from_those_of_a_sample():
 
 def test_a_graph_that_is_dropped_takes_its_bytes_along():
     """No cycle keeps it: what a product built anew is gone before the next is built."""
-    import gc
-    import weakref
-
     model, x, y = conv()
     operator = HessianOperator(model, (x, y), memory=graph(torch.float32).of(2) + 1)
     alive, most = [], 0
