@@ -30,4 +30,5 @@ PURIFIERS = {
     "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm"),
     "neural_cleanse": PurifierEntry("Neural Cleanse",
                                     "ngf_core.purify.neural_cleanse:neural_cleanse"),
+    "mcr": PurifierEntry("MCR", "ngf_core.purify.mcr:mcr"),
 }
