@@ -47,20 +47,17 @@ class FoldedConv(nn.Module):
 
 
 def fold(graph: fx.GraphModule) -> list[FoldedConv]:
-    """Fold every BatchNorm of `graph` that can be; the convolutions that now hold one."""
+    """Fold every BatchNorm of `graph` that can be; the convolutions that now hold one.
+
+    Each has weights of its own, so a convolution used twice may hold two.
+    """
     folded: list[FoldedConv] = []
-    calls: dict[nn.Module, int] = {}
-    for node in graph.graph.nodes:
-        if node.op == "call_module":
-            module = graph.get_submodule(node.target)
-            calls[module] = calls.get(module, 0) + 1
 
     def takes(node: object) -> bool:
         if not isinstance(node, fx.Node) or len(node.users) != 1:
             return False
         if node.op == "call_module":
-            module = graph.get_submodule(node.target)
-            return plain(module, nn.Conv2d) and calls[module] == 1
+            return plain(graph.get_submodule(node.target), nn.Conv2d)
         return _is_sum(node) and node.args[0] is not node.args[1] and all(map(takes, node.args))
 
     def give(node: fx.Node, norm: nn.BatchNorm2d, shift: bool) -> None:
