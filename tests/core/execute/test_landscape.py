@@ -57,7 +57,8 @@ def test_every_plane_of_a_race(runs, race, all_planes):
     expected = {f"{key}.{part}" for key in surfaces | curves for part in PARTS}
     expected |= {f"{key}.{part}.computed" for key in surfaces for part in PARTS}
     expected |= {f"{m}.{key}" for m in MODELS[1:]
-                 for key in ("path", "path_steps", "path_length", "on_path_plane", "off_path_plane")}
+                 for key in ("path", "path_steps", "path_length", "on_path_plane",
+                             "off_path_plane")}
     expected |= {f"{m}.curvature" for m in MODELS}
     assert set(arrays) == expected | {
         "models", "line_t", "chord_t", "xs", "ys", "plane_xs", "plane_ys", "plane.points",
