@@ -23,6 +23,8 @@ from ngf_core.runs import Run, RunStore, default_store
 CAUTIOUS_SPEED = 3.0e10
 START_SECONDS = 4.0
 CURVATURE_MODELS = 3
+# What the sharpness measures of the mini took, in Hessian products.
+SHARPNESS_PRODUCTS = {"none": 0, "cheap": 45, "all": 150}
 KRYLOV_MEGABYTES = 256
 
 
@@ -68,6 +70,7 @@ def _work(config: Config, train: TrainConfig) -> float:
         products = _krylov_steps(config) + 10 * (config.probes - 1) + sampled
         if config.check != "none" and config.operator == "hessian":
             products += 31
+        products += SHARPNESS_PRODUCTS[config.sharpness]
         return forward * CURVATURE_MODELS * products * config.samples * 9
     assert isinstance(config, LandscapeConfig)
     surfaces = sum(CURVATURE_MODELS if plane in ("random", "eigen") else 1

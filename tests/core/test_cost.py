@@ -90,3 +90,9 @@ def test_megabytes(store):
     assert 15 < estimate(SpectrumConfig(source="x"), store).megabytes < 35
     big = make_run(store, "train", arch="preact_resnet18")
     assert estimate(SpectrumConfig(source=big.id), store).megabytes < 1
+
+
+def test_sharpness_measures_are_part_of_a_spectrums_cost(store):
+    none, cheap, every = (estimate(SpectrumConfig(source="x", sharpness=name), store).seconds
+                          for name in ("none", "cheap", "all"))
+    assert none < cheap < every
