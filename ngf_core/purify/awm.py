@@ -118,5 +118,5 @@ def pushed(delta: Tensor, slope: Tensor, tau: float) -> Tensor:
     It stays where it is where the slope is zero.
     """
     tiny = torch.finfo(slope.dtype).tiny
-    moved = delta + slope * (STRIDE * tau / slope.abs().sum().clamp(min=tiny))
+    moved = delta + slope / slope.abs().sum().clamp(min=tiny) * (STRIDE * tau)
     return moved * (tau / moved.abs().sum().clamp(min=tiny)).clamp(max=1)

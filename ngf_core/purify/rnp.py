@@ -10,9 +10,10 @@ channels that stand against clean data, the backdoor's. Forgotten is what is rig
 more often than by chance and a ninth of the rest: 0.2 with ten classes, as published.
 
 Published: ascent by SGD of rate 0.01, momentum 0.9 and gradients clipped to norm 20 for at most 20
-epochs down to accuracy 0.2, BatchNorm in training mode; recovery by SGD of rate 0.2, momentum 0.9
-for 20 epochs, alpha 0.2. Here unlearning may take half of the budget, recovery takes the rest;
-accuracy is that of the last batch, which costs nothing; BatchNorm is as the config says.
+epochs down to accuracy 0.2; recovery by SGD of rate 0.2, momentum 0.9 for 20 epochs, alpha 0.2.
+Here unlearning may take half of the budget, recovery takes the rest; accuracy is that of the last
+batch, which costs nothing. Both run, as published, with BatchNorm by the batch; running statistics
+stay as the config says, and the pruned network is judged with them.
 """
 
 import copy
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from ngf_core.config import PurifyConfig, option
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batch_statistics import batch_statistics
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
@@ -73,7 +75,8 @@ def rnp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
 
     def ascend(x: Tensor, y: Tensor) -> Tensor:
         nonlocal forgotten, reached
-        logits = forgetful(x)
+        with batch_statistics(forgetful):
+            logits = forgetful(x)
         loss = F.cross_entropy(logits, y)
         (-loss).backward()
         nn.utils.clip_grad_norm_(weights, own.clip)
@@ -95,7 +98,8 @@ def rnp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
     copied = channels_of(forgetful, "RNP")
 
     def recover(x: Tensor, y: Tensor) -> Tensor:
-        loss = F.cross_entropy(copied.outputs(x, mask), y)
+        with batch_statistics(forgetful):
+            loss = F.cross_entropy(copied.outputs(x, mask), y)
         (own.alpha * loss).backward()
         return loss.detach()
 

@@ -26,6 +26,14 @@ class Tiny(nn.Module):
         return self.linear(torch.relu(self.bn2(self.conv2(x))).flatten(1))
 
 
+class Cliff(Tiny):
+    """A `Tiny` without a finite answer once a weight of its last layer has moved by 0.015."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        moved = (self.linear.weight - tiny().linear.weight).abs().max()
+        return super().forward(x) * (1.0 if moved < 0.015 else torch.nan)
+
+
 class LinearModel(nn.Module):
     """One float64 linear layer on flattened pixels."""
 
@@ -118,9 +126,12 @@ def _planted() -> Planted:
         model.conv1.weight[BAD] = detector
         model.conv2.weight[:, BAD] = model.conv2.weight[BAD] = 0
         model.conv2.weight[BAD, BAD, 1, 1] = 1
+        seen = model.conv1(x)[:, BAD]
         for norm, threshold in ((model.bn1, 0.0), (model.bn2, 0.3)):
-            norm.running_mean[BAD], norm.running_var[BAD] = 0, 1
-            norm.weight[BAD], norm.bias[BAD] = 1, -threshold
+            mean, var = seen.mean(), seen.var()  # so that it does the same by the batch
+            norm.running_mean[BAD], norm.running_var[BAD] = mean, var
+            norm.weight[BAD], norm.bias[BAD] = (var + norm.eps).sqrt(), mean - threshold
+            seen = seen.relu()
         model.linear.weight[:, BAD] = 0
         model.linear.weight[TARGET, BAD] = 40
     return model.eval()

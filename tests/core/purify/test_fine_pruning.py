@@ -75,6 +75,15 @@ def test_what_was_cut_stays_cut():
         assert not model.bn2.weight[cut].any() and not model.bn2.bias[cut].any()
 
 
+def test_what_was_cut_of_a_residual_branch_stays_cut():
+    model = build_model("mini_preact_resnet", (3, 8, 8), 4)
+    config = settings(**EXACT, steps=3, methods=("fine_pruning",),
+                      parameters="fine_pruning.tolerance=1")
+    for step in fine_pruning(model, clean_set(), config):
+        cut = step.found["cut"]["blocks.2.conv2"]
+        assert len(cut) == 63 and not model.blocks[2].conv2.weight[cut].any()
+
+
 def test_a_diverging_run_says_so():
     config = settings(**EXACT, steps=60, methods=("fine_pruning",),
                       parameters="fine_pruning.lr=10")

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify import rnp as module
+from ngf_core.purify.batch_statistics import batch_statistics
 from ngf_core.purify.purifier import CleanBatches, Diverged
 from ngf_core.purify.rnp import rnp
 from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
@@ -41,20 +42,22 @@ def test_unlearning_ends_where_little_more_than_chance_is_left(monkeypatch):
 
     monkeypatch.setattr(module, "channels_of", kept)
     model, clean = planted(), coloured_set()
-    steps = list(rnp(model, clean, settings(**EXACT, steps=40)))
+    steps = list(rnp(model, clean, settings(**EXACT, steps=60)))
     received, forgetful = masked
     assert received.model is model and forgetful.model is not model
     passes = steps[-1].found["unlearning_passes"]
-    assert 1 < passes < 20
+    assert 1 < passes < 30
     losses = [s.loss for s in steps]
     assert losses[passes - 1] == max(losses) > 10 * losses[0], "it did not climb"
     assert losses[passes] == pytest.approx(losses[passes - 1]), "recovery starts elsewhere"
     assert losses[-1] < losses[passes]
     x, y = clean.x.float() / 255, clean.y
-    accuracy = (forgetful.model(x).argmax(1) == y).double().mean()
+    with batch_statistics(forgetful.model):
+        accuracy = (forgetful.model(x).argmax(1) == y).double().mean()
+        recovered = F.cross_entropy(forgetful.outputs(x, seen["mask"]), y)
     assert accuracy <= 1 / 4 + 3 / 4 / 9
     assert seen["mask"].min() >= 0 and seen["mask"].max() <= 1 and seen["mask"].min() < 0.9
-    assert F.cross_entropy(forgetful.outputs(x, seen["mask"]), y) < losses[passes]
+    assert recovered < losses[passes]
 
 
 def test_the_first_ascent_is_up_the_clipped_gradient(monkeypatch):
@@ -63,7 +66,7 @@ def test_the_first_ascent_is_up_the_clipped_gradient(monkeypatch):
     model, clean = planted(), coloured_set()
     config = settings(**EXACT, steps=40, parameters="rnp.clip=0.01,rnp.unlearning_lr=2")
     next(rnp(model, clean, config))
-    reference = planted()
+    reference = planted().train()
     x, y = CleanBatches(clean, config, torch.device("cpu"))(0)
     gradients = torch.autograd.grad(F.cross_entropy(reference(x), y), list(reference.parameters()))
     norm = torch.cat([g.flatten() for g in gradients]).norm()
