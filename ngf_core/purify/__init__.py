@@ -23,6 +23,7 @@ PURIFIERS = {
     "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad"),
     "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau"),
     "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip"),
+    "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.fast_fip:fast_fip"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),

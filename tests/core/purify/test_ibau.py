@@ -11,7 +11,7 @@ from torch.func import functional_call
 from ngf_core.errors import ConfigError
 from ngf_core.purify.ibau import IBAU, ascend, hypergradient, ibau
 from ngf_core.purify.purifier import CleanBatches, Diverged
-from tests.core.purify.stand_ins import LinearModel, Tiny, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import Cliff, LinearModel, clean_set, seeded_model, settings, tiny
 
 
 class Smooth(nn.Module):
@@ -143,14 +143,6 @@ def test_a_small_budget_is_refused():
     with pytest.raises(ConfigError, match="11 passes do not suffice for one update of I-BAU. Use "
                                           "at least 12"):
         list(ibau(tiny(), clean_set(), settings(steps=11)))
-
-
-class Cliff(Tiny):
-    """A `Tiny` without a finite answer once a weight has moved by more than 0.015."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        moved = (self.linear.weight - tiny().linear.weight).abs().max()
-        return super().forward(x) * (1.0 if moved < 0.015 else torch.nan)
 
 
 def test_a_diverging_run_ends_with_a_sentence_and_the_last_finite_weights():
