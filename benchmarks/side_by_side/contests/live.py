@@ -12,7 +12,7 @@ from ngf_core.config import PurifyConfig
 from ngf_core.runs import RunStore, default_store
 
 SOURCE = "signs-badnets-s0-train"
-STEPS = 50
+STEPS = 30
 NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps each of the preset, "
         "ten evaluations: its looks at λ_max and Tr(F) included against the same run without them.")
 
