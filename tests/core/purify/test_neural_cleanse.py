@@ -10,6 +10,7 @@ from torch import nn
 
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
+from ngf_core.purify import neural_cleanse as module
 from ngf_core.purify.neural_cleanse import (
     DOWN,
     UP,
@@ -20,7 +21,7 @@ from ngf_core.purify.neural_cleanse import (
     neural_cleanse,
     verdict,
 )
-from ngf_core.purify.purifier import Diverged
+from ngf_core.purify.purifier import CleanBatches, Diverged, flat
 from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
 CLASSES, ATTACKED = 6, 4
@@ -76,7 +77,8 @@ def rates(model: nn.Module) -> tuple[float, float]:
 def test_a_planted_patch_and_its_class_are_found_and_unlearned():
     model = Strips()
     assert rates(model) == (1, 1)
-    steps = list(neural_cleanse(model, strips(), settings(**EXACT, steps=100)))
+    config = settings(**EXACT, steps=100, parameters="neural_cleanse.clip=100")
+    steps = list(neural_cleanse(model, strips(), config))
     assert [s.step for s in steps] == list(range(1, 101))
     found = steps[-1].found
     assert found["flagged"] == [ATTACKED] and min(found["success"]) >= 0.98
@@ -167,6 +169,26 @@ def test_lambda_follows_success_and_the_smallest_working_stamp_is_kept():
     assert torch.allclose(search.success, torch.tensor([1.0, 1, 1, 0.5]))
     assert torch.allclose(search._cost / 1e-3, torch.tensor(
         [UP * UP * DOWN, UP * UP * DOWN, DOWN * UP * UP, DOWN**3]))
+
+
+def test_the_unlearning_stamps_a_fifth_and_clips_its_gradient(monkeypatch):
+    stamped = []
+    on = Stamps.on
+    monkeypatch.setattr(Stamps, "on", lambda *given: stamped.append(given[1:]) or on(*given))
+    model, found = Strips(), {"flagged": [ATTACKED]}
+    monkeypatch.setattr(module, "verdict", lambda *_: found)
+    config = settings(**EXACT, steps=5, parameters="neural_cleanse.clip=0.5,neural_cleanse.lr=0.1")
+    steps = neural_cleanse(model, strips(), config)
+    for _ in range(4):
+        next(steps)
+    before = flat(list(model.parameters()))
+    next(steps)
+    x, which = stamped[-1]
+    assert which.tolist() == [ATTACKED] * 10 and len(x) == 10, "a fifth of 48"
+    drawn = CleanBatches(strips(), config, torch.device("cpu"))(4)[0]
+    assert torch.equal(x, drawn[:10])
+    moved = (flat(list(model.parameters())) - before).norm().item()
+    assert moved == pytest.approx(0.1 * 0.5, rel=1e-3)
 
 
 def test_budgets_and_batches_that_are_too_small():
