@@ -36,9 +36,14 @@ METHODS: dict[str, MethodStyle] = {
     "train": MethodStyle("Training", "#777777", "solid", "circle", "solid"),
 }
 
-# For methods that are registered and have no style above yet: two hues, told apart by marks too.
-SPARE = (("#E69F00", "longdashdot", "cross", (14, 4, 2, 4)),
-         ("#56B4E9", "dash", "star", (3, 3)))
+# For registered methods without a style above: seven more hues (Tol's muted scheme), each in two
+# dashes and marks, so that hue alone never has to tell two methods apart.
+_HUES = ("#E69F00", "#56B4E9", "#AA4499", "#44AA99", "#999933", "#CC6677", "#6F6FC9")
+_MARKS = ("cross", "star", "triangle-down", "pentagon", "hexagon", "hourglass", "bowtie")
+SPARE = tuple((hue, dash, mark + end, stroke)
+              for dash, end, stroke in (("longdashdot", "", (14, 4, 2, 4)),
+                                        ("dash", "-open", (3, 3)))
+              for hue, mark in zip(_HUES, _MARKS, strict=True))
 
 SEQUENTIAL = "Cividis"
 # Blue below zero, orange above, light at zero: read the same by every kind of colour vision.

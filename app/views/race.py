@@ -9,13 +9,12 @@ from app.text import define_all, sections
 from app.widgets.address import choose
 from app.widgets.notice import guarded, model_notice
 from app.widgets.outcome import outcome, protocol
-from app.widgets.prediction_strip import prediction_strip
 from app.widgets.race_card import loss_card, race_card, sharpness_card
 from app.widgets.race_form import asks_for_form, open_form, race_form
+from app.widgets.race_pictures import race_pictures
 from app.widgets.race_status import live_controls, state_banner
 from app.widgets.rate_tiles import rate_tiles
 from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
-from app.widgets.run_name import trained_as
 from app.widgets.run_picker import pick_run
 from ngf_core.runs import Run
 
@@ -93,7 +92,7 @@ def _race(run: Run, tick: float | None) -> None:
         with curves:
             _curves(run, x, metrics, step, live)
     with right:
-        _what_it_sees(run, step)
+        race_pictures(run, step)
     rate_tiles(recording, recording.methods, step=step, key="race_tiles",
                metrics=[name for name in ("asr", "acc", "ra") if name in metrics])
     if run.state == "done":
@@ -133,22 +132,6 @@ def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) 
     if "loss" in metrics:
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
                   step=step)
-
-
-def _what_it_sees(run: Run, step: int | None) -> None:
-    recording, model = state.recording(run), trained_as(run, state.store())
-    if model is None or not recording.samples:
-        st.caption("The training run behind this race is not here, so its sample images "
-                   "cannot be named.")
-        return
-    st.subheader("What it sees", anchor=False)
-    backdoored = model.attack != "none"
-    triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
-    prediction_strip(recording, state.class_names(model.dataset, run),
-                     methods=recording.methods, triggered=triggered, step=step,
-                     key="race_pictures", columns=2)
-    st.caption(f"Answers with their confidence "
-               f"{'now' if step is None else f'at step {step}'}; a check marks the true label.")
 
 
 guarded(page)()

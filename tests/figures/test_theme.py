@@ -9,13 +9,19 @@ def test_methods_are_called_what_the_registry_calls_them():
     assert all(style(name).label == entry.title for name, entry in PURIFIERS.items())
 
 
+def test_no_two_methods_look_alike():
+    looks = [(style(name).color, style(name).dash) for name in [*PURIFIERS, "before", "benign"]]
+    assert len(set(looks)) == len(looks)
+    known = {style.color for style in METHODS.values()}
+    assert not known & {color for color, *_ in SPARE}
+
+
 def test_a_new_method_gets_a_look_of_its_own(monkeypatch):
-    for name in ("prune", "distil"):
-        monkeypatch.setitem(PURIFIERS, name, Entry(name.capitalize(), f"nowhere:{name}"))
-    prune, distil = style("prune"), style("distil")
-    assert (prune.label, prune.color) == ("Prune", SPARE[0][0])
-    assert distil.color == SPARE[1][0]
-    assert not {prune.color, distil.color} & {known.color for known in METHODS.values()}
+    monkeypatch.setitem(PURIFIERS, "prune", Entry("Prune", "nowhere:prune"))
+    place = len([name for name in PURIFIERS if name not in METHODS]) - 1
+    prune = style("prune")
+    assert prune.label == "Prune"
+    assert (prune.color, prune.dash, prune.symbol, prune.stroke) == SPARE[place % len(SPARE)]
 
 
 def test_a_name_that_is_nowhere_keeps_it_and_is_grey():
