@@ -8,7 +8,16 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.anp import ANP, anp, ascend
 from ngf_core.purify.masks import channels_of
-from tests.core.purify.stand_ins import BAD, coloured_set, planted, rates, settings
+from ngf_core.purify.purifier import CleanBatches
+from tests.core.purify.stand_ins import (
+    BAD,
+    clean_set,
+    coloured_set,
+    planted,
+    rates,
+    settings,
+    tiny,
+)
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
@@ -51,6 +60,14 @@ def test_the_planted_channel_has_the_sharpest_loss_in_its_layer():
         shift[k] -= 0.4
         rises.append(F.cross_entropy(channels.outputs(x, channels.ones(), shift), clean.y).item())
     assert max(range(12), key=rises.__getitem__) == BAD
+
+
+def test_masks_are_learned_with_batchnorm_by_the_batch():
+    config = settings(**EXACT, steps=3)
+    (step,) = anp(tiny(), clean_set(), config)
+    x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
+    assert step.loss == pytest.approx(F.cross_entropy(tiny().train()(x), y).item(), rel=1e-5)
+    assert step.loss != pytest.approx(F.cross_entropy(tiny().eval()(x), y).item(), rel=1e-2)
 
 
 def test_an_update_of_several_ascents_costs_their_passes():
