@@ -1,6 +1,6 @@
 """Hold the contests that have not been held, then draw the table.
 
-    python -m benchmarks.side_by_side                      # all, median of 5: about 35 minutes
+    python -m benchmarks.side_by_side                      # all, median of 5: over half an hour
     python -m benchmarks.side_by_side --only eigenvalues panel
     python -m benchmarks.side_by_side --quick              # does the harness run? not for figures
 

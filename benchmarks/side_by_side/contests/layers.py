@@ -21,8 +21,8 @@ NOTE = (
     f"{PART['loss-landscapes']} x {PART['loss-landscapes']} points (loss-landscapes, whose model "
     f"wrapper moves the one layer and runs the whole network) and {PART['ours']} x {PART['ours']} "
     "(ours) a layer and repeat, and extrapolated; ours on the last layer is run whole. Error: of "
-    "ours, largest over all layers, against plain float64 passes at three points each. Range of the mean "
-    "ratio: over the layers.")
+    "ours, largest over all layers, against plain float64 passes at three points each. "
+    "Range of the mean ratio: over the layers.")
 
 
 def _names(subject: Subject) -> list[str]:
