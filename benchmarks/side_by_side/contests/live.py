@@ -14,7 +14,8 @@ from ngf_core.runs import RunStore, default_store
 SOURCE = "signs-badnets-s0-train"
 STEPS = 30
 NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps each of the preset, "
-        "evaluated every fifth: its looks at λ_max and Tr(F) included against the same run without them.")
+        "evaluated every fifth: its looks at λ_max and Tr(F) included, against the same run "
+        "without them.")
 
 
 def race(sharpness: str) -> Prepare:
@@ -26,7 +27,8 @@ def race(sharpness: str) -> Prepare:
             with tempfile.TemporaryDirectory() as folder:
                 store = RunStore(Path(folder), default_store().shipped)
                 made = make(store, "race", PurifyConfig(
-                    source=SOURCE, steps=steps, evaluations=max(1, steps // 5), sharpness=sharpness, seed=seed))
+                    source=SOURCE, steps=steps, evaluations=max(1, steps // 5),
+                    sharpness=sharpness, seed=seed))
                 if made.state != "done":
                     raise RuntimeError(made.message)
 
