@@ -59,7 +59,8 @@ def measure(store: RunStore, train: TrainConfig, steps: int) -> dict[str, object
     batches = train.epochs * -(-images // train.batch_size)
     memory = {"train": peak()}
     race = _made(store, "real-race", PurifyConfig(
-        source=trained.id, layer=default_layer(ARCH), steps=steps, evaluations=1))
+        source=trained.id, layer=default_layer(ARCH), steps=steps, evaluations=1,
+        sharpness="off"))
     memory["purify"] = peak()
     config = SpectrumConfig(source=race.id, samples=20, k=2, steps=5, probes=3, trace_probes=2)
     spectrum = _made(store, "real-spectrum", config)
