@@ -14,10 +14,11 @@ from ngf_core.curvature.pyhessian_check import repaired
 K = 5
 TOLERANCE = 1e-3
 
-NOTE = ("Tolerance 1e-3: pyhessian's bound is the change of its estimate, eigsh's and ours the "
-        "residual. Ours without the search for repeated eigenvalues (`check=False`), which neither "
-        "peer has. Building the operator counts. Error: largest relative error of the five against "
-        "eigsh to 1e-10 on a plain float64 product.")
+NOTE = ("Tolerance 1e-3: pyhessian's bound is the change of its estimate, eigsh's the residual "
+        "relative to each eigenvalue, ours the residual relative to the largest. Ours without "
+        "the search for repeated eigenvalues (`check=False`), which neither peer has. "
+        "Building the operator counts. Error: largest relative error of the five against eigsh "
+        "to 1e-10 on a plain float64 product.")
 
 
 def truth(subject: Subject) -> Measure:
