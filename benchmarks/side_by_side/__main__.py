@@ -22,7 +22,7 @@ from benchmarks.side_by_side.referee import hold
 from benchmarks.side_by_side.table import markdown
 
 RESULTS = Path(__file__).parents[1] / "results"
-TRYING = Path("runs/bench-quick")
+TRYING = Path(".cache/bench-quick")
 QUICK_SAMPLES = 20
 CORES = (0, 1)
 PEERS = ("torch", "numpy", "scipy", "pyhessian", "curvlinops-for-pytorch", "loss-landscapes")
