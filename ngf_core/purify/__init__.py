@@ -8,8 +8,9 @@ from ngf_core.registry import Entry
 
 @dataclass(frozen=True)
 class PurifierEntry(Entry):
-    """`tunes` says what a method may change: the `layer` it is told, the whole `network`, or
-    nothing but which `channels` are kept. A `data_free` one decides without an image, at once."""
+    """`tunes` says what a method may change: the `layer` it is told, the whole `network`, nothing
+    but the channels' `scales`, or nothing but which `channels` are kept. A `data_free` one decides
+    without an image, at once."""
 
     tunes: str = "network"
     data_free: bool = False
@@ -24,6 +25,7 @@ PURIFIERS = {
     "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau"),
     "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip"),
     "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.fast_fip:fast_fip"),
+    "nft": PurifierEntry("NFT", "ngf_core.purify.nft:nft", "scales"),
     "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
     "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
     "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),

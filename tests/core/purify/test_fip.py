@@ -115,6 +115,10 @@ def test_the_released_version_has_that_term_and_no_anchor():
     config = settings_of("fip.released=1,fip.eta_f=0.02,fip.eta_r=1000", steps=4)
     model, other = tiny(), tiny().eval()
     list(fip(model, clean_set(), config))
+    longer = [tiny(), tiny()]
+    for eta, tuned in zip((0, 1000), longer):
+        list(fip(tuned, clean_set(), settings_of(f"fip.released=1,fip.eta_r={eta}", steps=6)))
+    assert torch.equal(longer[0].conv2.weight, longer[1].conv2.weight)
     draws = torch.Generator().manual_seed(config.seed)
     for i in range(0, 24, 8):
         signs_like(torch.zeros(min(8, 16 - i % 16), 4), draws)

@@ -158,13 +158,14 @@ def test_small_clean_sets_and_whole_batches(name):
 
 
 # NAD: on random labels the teacher's attention is far from the student's, and the published weight
-# overshoots. I-BAU, Fast FIP: the published rates are for hundreds of
-# updates, and 13 singular values are held back by their received ones.
+# overshoots. I-BAU, Fast FIP: the published rates are for hundreds of updates, and 13 singular
+# values are held back by their received ones.
 OWN = {"nad": "nad.beta2=10,nad.beta3=10", "ibau": "ibau.lr=0.01",
        "fast_fip": "fast_fip.lr=0.1,fast_fip.eta_r=0"}
 
 
-@pytest.mark.parametrize("name", [name for name in PURIFIERS if name not in CUTTING])
+@pytest.mark.parametrize("name", [name for name, entry in PURIFIERS.items()
+                                  if entry.tunes in ("layer", "network")])
 def test_the_clean_loss_falls_where_a_method_tunes(name):
     config = settings(steps=80, augment="none", batch_size=24, lr=0.02, finetune_lr=0.02,
                       methods=(name,), parameters=OWN.get(name, ""))
