@@ -110,7 +110,7 @@ def released_term(logits: Tensor, y: Tensor, tensors: Sequence[Tensor], generato
                   ) -> Tensor:
     """What the released code calls the trace of the Fisher matrix (see above)."""
     pairs = F.log_softmax(logits, 1)[:, y].mean()
-    slopes = torch.autograd.grad(pairs, tensors, create_graph=True)
+    slopes = torch.autograd.grad(pairs, tensors, create_graph=True, materialize_grads=True)
     total = pairs.new_zeros(())
     for rank, slope in zip(range(len(slopes), 0, -1), slopes, strict=True):
         # Its mean over 20 normal vectors is one of deviation 1 / sqrt 20.

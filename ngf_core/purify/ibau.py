@@ -119,7 +119,7 @@ def hypergradient(model: nn.Module, tuned: Sequence[nn.Parameter], x: Tensor, y:
     carried = torch.zeros(len(x), 1, 1, 1, dtype=x.dtype, device=x.device)
     carried = carried.index_fill(0, stamped, 1) * delta
     outer = F.cross_entropy(model(x + carried), y)
-    *direct, at_delta = torch.autograd.grad(outer, [*tuned, delta])
+    *direct, at_delta = torch.autograd.grad(outer, [*tuned, delta], materialize_grads=True)
     with CheapDoubleBackward(True):
         inner = _inner(model, x, y, delta, own.penalty)
         (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
