@@ -26,7 +26,7 @@ EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": 
 
 def test_a_planted_backdoor_fades_and_clean_accuracy_stays():
     model = planted()
-    list(awm(model, coloured_set(), settings(**EXACT, steps=100)))
+    list(awm(model, coloured_set(), settings(**EXACT, steps=100, parameters="awm.tau=0.3")))
     accuracy, success = rates(model)
     assert accuracy > 0.9 and success < 0.2
     faded = model.conv2.weight[BAD, BAD, 1, 1] * model.conv1.weight[BAD].abs().mean()
