@@ -18,7 +18,8 @@ from ngf_core.curvature.hessian import HessianOperator
 from ngf_core.curvature.loss import Loss, private_loss
 from ngf_core.curvature.memory import MEMORY
 from ngf_core.curvature.parameters import choose
-from ngf_core.errors import ConfigError
+from ngf_core.curvature.sharpness.forward_twice import ForwardTwice
+from ngf_core.errors import ConfigError, NGFError
 
 # Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation want five.
 PAIRS = 5
@@ -177,8 +178,13 @@ class Subject:
                               f"Give a vector of shape ({self.size},).")
         w = self.weights if weights is None else weights
         d = direction.to(self.device, self.dtype)
-        with torch.no_grad(), self._mathematical():
-            parts = [derive(x, y, w, d) for x, y in self._batches()]
+        try:
+            with torch.no_grad(), self._mathematical():
+                parts = [derive(x, y, w, d) for x, y in self._batches()]
+        except NotImplementedError as error:
+            raise NGFError("This model holds an operation that cannot be derived forward twice, "
+                           "so its sharpness cannot be read image by image; its spectrum can be "
+                           "measured.") from error
         self._count("directional passes")
         return torch.cat(parts).double()
 
@@ -193,6 +199,11 @@ class Subject:
 
     @contextmanager
     def _mathematical(self) -> Iterator[None]:
-        """Attention spelt out: its fused kernels have no forward derivative."""
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
+        """Attention and normalisation spelt out: their kernels have no such derivative."""
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            with sdpa_kernel(SDPBackend.MATH), ForwardTwice():
+                yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
