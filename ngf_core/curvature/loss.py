@@ -42,6 +42,10 @@ def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
     if targets.min() < 0 or targets.max() >= outputs.shape[1]:
         raise ConfigError("targets", f"labels run from {targets.min()} to {targets.max()}",
                           f"This network knows the labels 0 to {outputs.shape[1] - 1}.")
+    ignored = getattr(loss, "ignore_index", -1)
+    if (targets == ignored).any():
+        raise ConfigError("targets", f"the loss leaves out the label {ignored}",
+                          "Leave those samples out of the data.")
 
 
 def check_mean(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
@@ -49,6 +53,10 @@ def check_mean(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
 
     A sum, or a mean weighted by class, would change with the way samples are put into batches.
     """
+    # The few samples at hand may all be of one class.
+    weight = getattr(loss, "weight", None) if is_cross_entropy(loss) else None
+    if weight is not None and (weight != weight[0]).any():
+        raise ConfigError("loss", "it weights the classes", "Give a loss without class weights.")
     with torch.no_grad():
         whole = loss(outputs, targets)
         if not isinstance(whole, Tensor) or whole.ndim != 0:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ngf_core.curvature.data import as_float
 from ngf_core.errors import ConfigError
 from ngf_core.landscape import chunk
 from ngf_core.landscape.affine import Affine
@@ -50,16 +51,18 @@ class Evaluator:
     or "folded" as `Program` has them, or "plain", the model as it is. All give the same numbers to
     rounding; a program is used only if its logits are the model's at two points of the plane.
 
-    batches: name -> (inputs (n, ...), labels (n,) of whole numbers). memory: bytes that
-    intermediate results may take; less makes it slower, never different. Made once and called for
-    many points. Raises ConfigError for a bad data set, NGFError if plane and model do not fit.
+    batches: name -> (inputs (n, ...), labels (n,) of whole numbers); uint8 inputs count as x / 255,
+    floats are taken in the model's dtype. memory: bytes that intermediate results may take; less
+    makes it slower, never different. Made once and called for many points. Raises ConfigError for
+    a bad data set or outputs that are no logits, NGFError if plane and model do not fit.
     """
 
     def __init__(self, model: nn.Module, plane: Plane, batches: Batches, *,
                  memory: int = MEMORY) -> None:
         check_same_tensors(model_state(model), plane.origin, "the model", "the plane")
         self._samples = check_batches(batches)
-        self._device = next(iter(plane.origin.values())).device
+        anchor = next(iter(plane.origin.values()))
+        self._device, self._dtype = anchor.device, anchor.dtype
         self._plane, self._free = plane, memory
         # A direction that is zero for a tensor, as a random one is for biases, does not move it.
         self._moved = [name for name in plane.moved if any(
@@ -150,7 +153,7 @@ class Evaluator:
         """What is the same at every point; kept as long as the memory allows."""
         if c.state is not None:
             return c.state
-        inputs = on_device(c.inputs, self._device)
+        inputs = self._taken(c.inputs)
         state = [inputs] if self._program is None else self._program.state(inputs)
         size = nbytes(state)
         if size <= self._free:
@@ -163,12 +166,16 @@ class Evaluator:
         return functional.cross_entropy(logits, c.labels, reduction="sum")
 
     def _logits(self, state: State, x: float, y: float) -> Tensor:
-        return (self._model(*state) if self._program is None
+        # A model may change its inputs in place; those that are kept must stay.
+        return (self._model(state[0].clone()) if self._program is None
                 else self._program.logits(state, x, y))
+
+    def _taken(self, inputs: Tensor) -> Tensor:
+        return as_taken(inputs, self._dtype, self._device)
 
     def _check_labels(self) -> None:
         for samples in self._samples:
-            logits = self._model(on_device(samples.inputs[:1], self._device))
+            logits = self._model(self._taken(samples.inputs[:1]))
             check_classes(samples.labels, logits)
 
     def _working_program(self) -> Program | None:
@@ -177,7 +184,7 @@ class Evaluator:
             found = program(self._model, self._tensors, self._plane, self._moved)
             if found is None:
                 return None
-            inputs = on_device(self._samples[0].inputs[:16], self._device)
+            inputs = self._taken(self._samples[0].inputs[:16])
             found.work_in_place(found.state(inputs))
             for x, y in ((1.0, 1.0), (0.0, 0.0)):
                 self._place(x, y)
@@ -185,7 +192,7 @@ class Evaluator:
                 for some in (inputs, inputs[:3]):
                     state = found.state(some)
                     for _ in range(2):  # A state that a point has spoiled shows at the next.
-                        if not alike(found.logits(state, x, y), self._model(some)):
+                        if not alike(found.logits(state, x, y), self._model(some.clone())):
                             return None
         except Exception:  # A graph of a foreign model may fail in any way; the model does not.
             return None
@@ -196,7 +203,7 @@ class Evaluator:
         found = []
         size = chunk.GPU if self._device.type != "cpu" else chunk.SIZES[1]
         for samples in self._samples:
-            states = [self._program.state(on_device(part, self._device))[0]
+            states = [self._program.state(self._taken(part))[0]
                       for part in samples.inputs.split(size)]
             logits = Affine(*(torch.cat(zs) for zs in zip(*states, strict=True)))
             found.append(margins(logits, samples.labels.to(self._device)))
@@ -212,13 +219,15 @@ class Evaluator:
                              0.0, 0.0)
 
         largest = max(self._samples, key=len)
-        return chunk.best_chunk(run, on_device(largest.inputs[:chunk.SIZES[-1]], self._device))
+        return chunk.best_chunk(run, self._taken(largest.inputs[:chunk.SIZES[-1]]))
 
 
-def on_device(inputs: Tensor, device: torch.device) -> Tensor:
-    """Inputs as the network takes them fastest: images channels-last. A chunk at a time, so that
-    the whole set never stands in memory twice."""
-    inputs = inputs.to(device)
+def as_taken(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A copy of the inputs as the network takes them: in its dtype (uint8 as x / 255, other whole
+    numbers as they are), images channels-last. A chunk at a time, so that the whole set never
+    stands in memory twice."""
+    measured = inputs.dtype == torch.uint8 or inputs.is_floating_point()
+    inputs = as_float(inputs, dtype, device) if measured else inputs.to(device, copy=True)
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 

@@ -31,17 +31,26 @@ def check_batches(batches: Batches) -> list[Samples]:
     if not batches:
         raise ConfigError("batches", "no data set is named",
                           'Give at least one, as {"clean": (inputs, labels)}.')
-    return [_check(name, *batch) for name, batch in batches.items()]
+    return [_check(name, batch) for name, batch in batches.items()]
 
 
 def check_classes(labels: Tensor, logits: Tensor) -> None:
-    """Raise ConfigError where a label is no class of the model with outputs `logits` (n, C)."""
+    """Raise ConfigError where outputs are no logits (n, C), or a label is none of the classes."""
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ConfigError("model", f"its outputs are {what}, not one logit for each class",
+                          "Wrap it in a module that returns logits of shape (n, classes).")
     if int(labels.max()) >= logits.shape[1]:
         raise ConfigError("batches", f"a label is {int(labels.max())}, but the model has "
                           f"{logits.shape[1]} classes", "Give labels of the model's classes.")
 
 
-def _check(name: str, inputs: Tensor, labels: Tensor) -> Samples:
+def _check(name: str, batch: tuple[Tensor, Tensor]) -> Samples:
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
+    if not pair or not all(isinstance(part, Tensor) for part in batch):
+        raise ConfigError("batches", f"the data set {name!r} is no pair of tensors",
+                          "Give (inputs, labels); join the batches of a DataLoader.")
+    inputs, labels = batch
     if len(inputs) == 0:
         raise ConfigError("batches", f"the data set {name!r} is empty",
                           "Give it at least one image.")

@@ -283,6 +283,17 @@ def test_bad_input_is_named(change, message):
         HessianOperator(**({"model": model, "data": (x, y)} | change))
 
 
+@pytest.mark.parametrize(("loss", "message"), [
+    (nn.CrossEntropyLoss(weight=torch.arange(1.0, 5)), "it weights the classes"),
+    (nn.CrossEntropyLoss(ignore_index=3), "leaves out the label 3"),
+])
+def test_a_loss_that_is_no_mean_is_named_though_the_first_samples_are_of_one_class(loss, message):
+    model, x, _ = case("residual")
+    x = x.repeat(5, *[1] * (x.ndim - 1))
+    with pytest.raises(ConfigError, match=message):
+        HessianOperator(model, (x, torch.arange(len(x)) * 4 // len(x)), loss=loss)
+
+
 def test_a_model_without_trainable_parameters_is_named():
     model, x, y = case("residual")
     with pytest.raises(ConfigError, match="all are frozen"):

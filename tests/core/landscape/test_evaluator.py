@@ -399,6 +399,60 @@ def test_images_as_bytes():
         assert found == pytest.approx([direct(net, part, x, y, batch) for x, y in POINTS], rel=2e-6)
 
 
+@pytest.mark.parametrize("inputs", ["bytes", "doubles"])
+def test_inputs_of_another_type_are_taken_in_the_models_own(inputs):
+    net, generator = make("vgg", dtype=torch.float32), torch.Generator().manual_seed(3)
+    x = torch.randint(0, 256, (20, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    x, same = (x, x.float() / 255) if inputs == "bytes" else (x.double(), x.float())
+    labels, plane = torch.randint(0, 5, (20,), generator=generator), random(net)
+    found = losses_at(net, plane, POINTS, {"clean": (x, labels)})["clean"].tolist()
+    true = [direct(net, plane, a, b, (same, labels)) for a, b in POINTS]
+    assert found == pytest.approx(true, rel=2e-6)
+
+
+class ChangesItsInput(nn.Module):
+    """In place; `tells` whether a graph can be made of it."""
+
+    def __init__(self, tells: bool):
+        super().__init__()
+        self.tells, self.linear = tells, nn.Linear(6, 5)
+
+    def forward(self, x):
+        if self.tells:
+            return self.linear(x.mul_(0.5))
+        x.mul_(0.5)
+        return self.linear(x + 1 if x.amax() > 0 else x)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_model_that_changes_its_input_changes_neither_data_nor_losses(tells):
+    torch.manual_seed(0)
+    net, x, labels = ChangesItsInput(tells).double(), torch.randn(40, 6).double(), torch.arange(40)
+    kept, plane, batch = x.clone(), random(net), (x.clone(), labels % 5)
+    evaluator = Evaluator(net, plane, {"clean": (x, labels % 5)})
+    true = [direct(net, plane, a, b, (kept.clone(), batch[1])) for a, b in POINTS]
+    for _ in range(2):
+        assert evaluator.losses(POINTS)["clean"].tolist() == pytest.approx(true, rel=1e-10)
+    assert torch.equal(x, kept)
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, x):
+        return {"logits": self.linear(x)}
+
+
+def test_outputs_that_are_no_logits_and_data_that_are_no_pair_are_named():
+    net, batch = Named(), (torch.ones(4, 6), torch.arange(4))
+    with pytest.raises(ConfigError, match="model: its outputs are dict"):
+        Evaluator(net, random(net), {"clean": batch})
+    with pytest.raises(ConfigError, match="'clean' is no pair of tensors"):
+        Evaluator(net, random(net), {"clean": [batch]})
+
+
 def test_a_line_of_one_layer():
     net = make("vgg")
     direction = {"7.weight": torch.randn(net[7].weight.shape).double()}
