@@ -41,8 +41,8 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     limit = f"{config.steps:,} steps"
     if config.seconds:
         limit += f" or {config.seconds:g} s"
-    network = [style(name).label for name in config.methods if PURIFIERS[name].tunes == "network"]
-    whole = f" ({', '.join(network)}: any layer)" if network else ""
+    others = [style(name).label for name in config.methods if PURIFIERS[name].tunes != "layer"]
+    whole = f" ({', '.join(others)}: any layer)" if others else ""
     return (f"Tuned layer {config.layer}{whole}, {images}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
 

@@ -22,7 +22,7 @@ MORE = {
     "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
     "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
     "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
-    "batch_size": "Clean images per step",
+    "batch_size": "Clean images per step", "parameters": "Parameters of the methods",
 }
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
 
@@ -66,7 +66,8 @@ def _ask(source: Run) -> PurifyConfig | None:
     left, right = st.columns(2, gap="large")
     with left:
         methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
-                           selection_mode="multi", key="form_methods", help=_help("methods"),
+                           selection_mode="multi", wrap=True, key="form_methods",
+                           help=_help("methods"),
                            format_func=lambda name: style(name).label)
         layer = st.selectbox("Tuned layer", state.layer_names(source.config.arch),
                              key="form_layer", help=_help("layer"))
