@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ngf_core.curvature.data import as_float
 from ngf_core.curvature.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.curvature.operator import check_count
 from ngf_core.errors import ConfigError
@@ -43,20 +44,33 @@ class LastLayer:
     @torch.no_grad()
     def of(cls, model: nn.Module, layer: nn.Linear,
            batches: Iterable[tuple[Tensor, Tensor]]) -> "LastLayer":
-        """Of the linear `layer` whose output is what `model` returns, in the model's own mode.
+        """Of the linear `layer` whose output is what `model` returns, in evaluation mode.
 
-        batches: (inputs, anything); only the inputs are looked at.
+        batches: (inputs, anything), one or several; only the inputs are looked at. They are taken
+        in the layer's dtype, on its device, uint8 images as x / 255; the model's mode is put back.
         """
+        if not isinstance(layer, nn.Linear):
+            raise ConfigError("layer", f"it is a {type(layer).__name__}",
+                              "Give the module of the last linear layer.")
+        if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0],
+                                                                                  Tensor):
+            batches = [batches]
+        weight, modes = layer.weight, {part: part.training for part in model.modules()}
         seen: list[tuple[Tensor, Tensor, bool]] = []
         handle = layer.register_forward_hook(
             lambda _, args, out: seen.append((args[0], out)))
         logits = []
         try:
+            model.eval()
             for inputs, _ in batches:
-                logits.append(model(inputs))
+                logits.append(model(as_float(inputs, weight.dtype, weight.device)))
         finally:
             handle.remove()
-        if not (isinstance(layer, nn.Linear) and len(seen) == len(logits)
+            for part, mode in modes.items():
+                part.training = mode
+        if not logits:
+            raise ConfigError("batches", "there are none", "Give at least one.")
+        if not (len(seen) == len(logits)
                 and all(out is z for (_, out), z in zip(seen, logits, strict=True))):
             raise ConfigError("layer", "its output is not what the model returns",
                               "Name the last linear layer.")
@@ -68,6 +82,7 @@ class LastLayer:
             raise ConfigError("v", f"its shape is {tuple(v.shape)}",
                               f"Give a vector of shape ({self.size},).")
         self.products += 1
+        v = v.to(self.device, self.dtype)
         weight = v[: self.classes * self.width].view(self.classes, self.width)
         u = self._features @ weight.T
         if self._bias:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ngf_core.errors import NGFError
 from ngf_core.landscape.evaluator import MEMORY, Progress
 from ngf_core.landscape.plane import (
     Plane,
@@ -44,14 +45,19 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
                 progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
     """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
 
-    states: name -> tensor, all of the same names; what they do not name is as in `model`.
+    states: name -> tensor, all of the same names; what they do not name is as in `model`, and so
+    are whole numbers, such as BatchNorm's count of batches.
     `progress(done, total)` is called after every three points. Raises NGFError for a name or shape
-    that the model does not have, and what `losses_at` raises.
+    that the model does not have, no states or unlike ones, and what `losses_at` raises.
     """
+    if not states or any(set(state) != set(states[0]) for state in states):
+        raise NGFError("The points of the path are none, or do not name the same tensors. Give at "
+                       "least one point, and the same names for each.")
     origin, parameters = model_state(model), parameter_names(model)
     places = []
     for state in states:
-        place = {n: t.double().to(origin[n].device) if n in origin else t for n, t in state.items()}
+        place = {n: t.detach().double().to(origin[n].device) if n in origin else t
+                 for n, t in state.items() if t.is_floating_point()}
         check_same_tensors(origin | place, origin, "the path", "the model")
         places.append(place)
     losses: dict[str, list[Tensor]] = {name: [] for name in batches}

@@ -72,8 +72,9 @@ def _check(state: Mapping[str, Tensor], names: tuple[str, ...], origin: State,
                        "of every path the parameters of one and the same layer.")
     for name, tensor in state.items():
         if name not in parameters or tensor.shape != origin[name].shape:
-            raise NGFError(f"The path moves {name} with shape {tuple(tensor.shape)}, which the "
-                           "model does not have. Give a path of this architecture.")
+            raise NGFError(f"The path moves {name} with shape {tuple(tensor.shape)}, which is no "
+                           "parameter of the model. Give the parameters alone, of a path of this "
+                           "architecture.")
         if not tensor.isfinite().all():
             raise NGFError(f"The path holds values that are not finite in {name}. Choose a run "
                            "that did not diverge.")

@@ -68,10 +68,32 @@ def test_labels_and_gradients_do_not_matter():
     assert not last.dense().requires_grad
 
 
+def test_a_model_in_training_is_measured_in_evaluation_and_left_as_it_was():
+    model, x, y, last = last_of()
+    model.train()
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    assert torch.equal(LastLayer.of(model, model.linear, (x, y)).dense(), last.dense())
+    assert all(part.training for part in model.modules())
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+def test_bytes_count_as_parts_of_255_and_vectors_are_taken_in_its_dtype():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    x = torch.arange(60, dtype=torch.uint8).view(5, 3, 2, 2)
+    last = LastLayer.of(net, net[1], (x, None))
+    assert torch.equal(last.dense(), LastLayer.of(net, net[1], [(x / 255, None)]).dense())
+    assert (last @ torch.ones(last.size, dtype=torch.float64)).dtype == torch.float32
+
+
 def test_bad_input_is_named(monkeypatch):
     model, x, y, last = last_of()
+    with pytest.raises(ConfigError, match="layer: it is a str"):
+        LastLayer.of(model, "linear", [(x, y)])
+    with pytest.raises(ConfigError, match="batches: there are none"):
+        LastLayer.of(model, model.linear, [])
+    two = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     with pytest.raises(ConfigError, match="layer: its output is not what the model returns"):
-        LastLayer.of(model, model.stem, [(x, y)])
+        LastLayer.of(two, two[0], [(torch.ones(3, 2), None)])
     with pytest.raises(ConfigError, match=r"features: shapes \(3, 2\) and \(4, 2\) do not fit"):
         LastLayer(torch.ones(3, 2), torch.ones(4, 2))
     with pytest.raises(ConfigError, match=r"Give a vector of shape \(12,\)"):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from ngf_core.errors import NGFError
 from ngf_core.landscape import arc_length, chord, losses_at, path_losses
@@ -53,6 +54,27 @@ def test_losses_along_a_path_are_those_of_its_models(make_net, batches, loop_los
 def test_a_path_of_another_architecture(make_net, batches):
     with pytest.raises(NGFError, match="fc.weight"):
         path_losses(make_net(0), [{"fc.weight": torch.zeros(2)}], batches)
+
+
+def test_whole_states_of_a_network_with_batchnorm_are_points_too():
+    torch.manual_seed(0)
+    nets = [nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 3)) for _ in range(4)]
+    x, y = torch.randn(20, 4), torch.arange(20) % 3
+    for count, net in enumerate(nets):
+        for _ in range(count + 1):
+            net(2 * torch.randn(9, 4) + count)
+    found = path_losses(nets[0], [net.state_dict() for net in nets], {"clean": (x, y)})["clean"]
+    with torch.no_grad():
+        true = [nn.functional.cross_entropy(net.eval()(x), y).item() for net in nets]
+    assert found.tolist() == pytest.approx(true, rel=1e-6)
+
+
+def test_no_points_and_points_that_name_other_tensors():
+    net, batches = nn.Linear(4, 3), {"clean": (torch.ones(2, 4), torch.arange(2))}
+    state = net.state_dict()
+    for states in ([], [state, {"bias": state["bias"]}, state]):
+        with pytest.raises(NGFError, match="do not name the same tensors"):
+            path_losses(net, states, batches)
 
 
 def test_arc_length_adds_the_pieces_up():
