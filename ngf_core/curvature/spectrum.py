@@ -42,6 +42,8 @@ MEMORY = 3_000_000_000
 EXTRA_STEPS = 200
 # Vectors that a usual measurement keeps: so much of the memory is not for graphs.
 USUAL_VECTORS = 60
+# At least so many for each eigenvalue: beside the Krylov basis, room for them and for a probe.
+EACH_VECTORS = 10
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
         raise ConfigError("operator", f"{operator!r} is unknown",
                           f"Choose one of {', '.join(OPERATORS)}.")
     each = _parameter_count(model, parameters) * torch.finfo(dtype).bits // 8
-    vectors = min(memory / 2, (USUAL_VECTORS + k + bottom) * each)
+    vectors = min(memory / 2, max(USUAL_VECTORS + k + bottom, EACH_VECTORS * (k + bottom)) * each)
     curvature = OPERATORS[operator](model, data, loss=loss, parameters=parameters, dtype=dtype,
                                     memory=memory - vectors, batch_size=batch_size)
     return spectrum_of(curvature, k=k, bottom=bottom, steps=steps, memory=vectors, **wanted)

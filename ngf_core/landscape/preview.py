@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape.evaluator import Points
+from ngf_core.landscape.surface import check_axis
 
 # Nats. Errors are relative to the loss, or to this where the loss is smaller: two per cent of a
 # loss of 0.001 is nothing that a picture shows, and would take most of the points.
@@ -146,7 +147,7 @@ class _Grid:
     """The fine grid: its nodes in the unit square, and those of the first round."""
 
     def __init__(self, xs: Sequence[float] | Tensor, ys: Sequence[float] | Tensor) -> None:
-        self.xs, self.ys = ([float(value) for value in axis] for axis in (xs, ys))
+        self.xs, self.ys = check_axis("xs", xs), check_axis("ys", ys)
         for field, axis in (("xs", self.xs), ("ys", self.ys)):
             if len(axis) < 3:
                 raise ConfigError(field, f"there are {len(axis)} points", "Give at least three.")

@@ -37,7 +37,7 @@ def surface_rows(model: nn.Module, plane: Plane, xs: Sequence[float] | Tensor,
     For a worker that streams its rows, or stops between them. Arguments are checked at once, not
     at the first row.
     """
-    xs, ys = _axis("xs", xs), _axis("ys", ys)
+    xs, ys = check_axis("xs", xs), check_axis("ys", ys)
     return _rows(Evaluator(model, plane, batches, memory=memory), xs, ys, progress)
 
 
@@ -55,7 +55,7 @@ def line(model: nn.Module, direction: Direction, ts: Sequence[float] | Tensor, b
                            "architecture.")
     names = tuple(name for name, _ in model.named_parameters())
     along = Plane(origin, direction, {}, names)
-    losses = surface(model, along, _axis("ts", ts), [0.0], batches, progress, memory=memory)
+    losses = surface(model, along, check_axis("ts", ts), [0.0], batches, progress, memory=memory)
     return {name: row[0] for name, row in losses.items()}
 
 
@@ -77,7 +77,8 @@ def _rows(evaluator: Evaluator, xs: list[float], ys: list[float], progress: Prog
         yield row, evaluator.losses([(x, y) for x in xs], progress and count)
 
 
-def _axis(field: str, values: Sequence[float] | Tensor) -> list[float]:
+def check_axis(field: str, values: Sequence[float] | Tensor) -> list[float]:
+    """The numbers of an axis; raises ConfigError unless they are finite and increase."""
     axis = [float(value) for value in values]
     if not axis:
         raise ConfigError(field, "there are no points", "Give at least one number.")

@@ -244,6 +244,14 @@ def test_another_seed_is_refused():
         spectrum_of(outliers(60), seed=1, earlier=SpectrumState(0))
 
 
+def test_half_of_all_eigenvalues_of_a_small_model():
+    model, x, y = case("residual")
+    truth = descending(dense_hessian(model, x, y))
+    k = len(truth) // 2
+    found = measure_spectrum(model, (x, y), k=k, dtype=torch.float64, tolerance=1e-6)
+    assert k > 30 and torch.allclose(found.eigenvalues, truth[:k], atol=1e-6 * truth[0].item())
+
+
 def test_a_model_agrees_with_its_dense_hessian():
     model, x, y = case("residual")
     found = measure_spectrum(model, (x, y), **SMALL)

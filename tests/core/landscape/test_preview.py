@@ -184,6 +184,8 @@ def test_a_networks_surface(make_net, batches):
     ({"bound": float("nan")}, "bound: nan is no positive number"),
     ({"most": 10}, "most: 10 points are fewer than the 25 of the first grid"),
     ({"xs": [0.0, 1.0]}, "xs: there are 2 points. Give at least three"),
+    ({"xs": [0.0, 2.0, 1.0]}, "xs: the numbers do not increase"),
+    ({"ys": [0.0, math.nan, 1.0]}, "ys: not every number is finite"),
 ])
 def test_bad_requests(change, message):
     with pytest.raises(ConfigError, match=message):
