@@ -12,7 +12,7 @@ from torch.func import functional_call, jvp, vmap
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ngf_core.curvature.data import Data, as_float, chunks
+from ngf_core.curvature.data import Data, as_float, chunks, fingerprint
 from ngf_core.curvature.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.curvature.hessian import HessianOperator
 from ngf_core.curvature.loss import Loss, private_loss
@@ -57,6 +57,7 @@ class Subject:
         self._batch_size, self._pairs = batch_size, pairs
         self._on_pass = on_pass or (lambda: None)
         self._shares: dict[int, Tensor] = {}
+        self._order: list[str] | None = None
 
     @property
     def samples(self) -> int:
@@ -189,9 +190,16 @@ class Subject:
         return torch.cat(parts).double()
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """In one order at every pass, as shares of different passes are set off image by image."""
+        order = []
         for x, y in chunks(self.data, self._batch_size):
+            order.append(fingerprint(x, y))
+            if self._order is not None and order != self._order[:len(order)]:
+                raise NGFError("The data are not the same at every pass, so no image has a share. "
+                               "Switch off shuffling and random augmentation.")
             wanted = self.dtype if y.is_floating_point() else torch.int64
             yield as_float(x, self.dtype, self.device), y.to(self.device, wanted)
+        self._order = order
 
     def _count(self, kind: str) -> None:
         self.spent[kind] += 1

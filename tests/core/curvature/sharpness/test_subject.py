@@ -67,3 +67,14 @@ def test_the_fast_path_of_attention_is_left_as_it_was():
     Subject(net, (x, Y), dtype=torch.float64).losses(torch.cat([p.reshape(-1) for p in
                                                                 net.parameters()]).detach())
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_shuffled_data_are_refused():
+    net, x = flat(nn.Tanh())
+    batches = [(x[:4], Y[:4]), (x[4:], Y[4:])]
+    subject = Subject(net, batches)
+    subject.losses(subject.weights)
+    subject.losses(subject.weights)
+    batches.reverse()
+    with pytest.raises(NGFError, match="not the same at every pass"):
+        subject.losses(subject.weights)
