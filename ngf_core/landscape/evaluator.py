@@ -10,6 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ngf_core.curvature.data import as_float
+from ngf_core.curvature.loss import (
+    Loss,
+    check_mean,
+    check_targets,
+    is_cross_entropy,
+    private_loss,
+)
 from ngf_core.errors import ConfigError
 from ngf_core.landscape import chunk
 from ngf_core.landscape.affine import Affine
@@ -34,16 +41,16 @@ class _Chunk:
 
     samples: int
     inputs: Tensor
-    labels: Tensor
+    targets: Tensor
     state: State | None = None
 
 
 class Evaluator:
-    """The mean cross-entropy of each named data set at any points of a plane.
+    """The mean loss of each named data set at any points of a plane.
 
     The loss at (x, y) is that of `model` with the tensors origin + x u + y v, placed afresh in
-    float64 for each point: nats, mean over all samples of the data set, in evaluation mode; logits
-    in the model's dtype, loss and sum in float64. `model` gives the architecture only: it is
+    float64 for each point: mean over all samples of the data set, in evaluation mode; outputs in
+    the model's dtype, loss and sum in float64. `model` gives the architecture only: it is
     copied here and never touched. Its outputs must not depend on which samples share a batch, as
     is so for BatchNorm with running statistics. Losses that overflow come back as inf or nan.
 
@@ -51,18 +58,22 @@ class Evaluator:
     or "folded" as `Program` has them, or "plain", the model as it is. All give the same numbers to
     rounding; a program is used only if its logits are the model's at two points of the plane.
 
-    batches: name -> (inputs (n, ...), labels (n,) of whole numbers); uint8 inputs count as x / 255,
-    floats are taken in the model's dtype. memory: bytes that intermediate results may take; less
-    makes it slower, never different. Made once and called for many points. Raises ConfigError for
-    a bad data set or outputs that are no logits, NGFError if plane and model do not fit.
+    batches: name -> (inputs (n, ...), targets (n, ...), for cross-entropy labels (n,) of whole
+    numbers); uint8 inputs count as x / 255, floats are taken in the model's dtype.
+    loss: (outputs, targets) -> the mean over the samples, a function or module; cross-entropy, in
+    nats, where not given. memory: bytes that intermediate results may take; less makes it slower,
+    never different. Made once and called for many points. Raises ConfigError for a bad data set,
+    outputs or loss, NGFError if plane and model do not fit.
     """
 
     def __init__(self, model: nn.Module, plane: Plane, batches: Batches, *,
-                 memory: int = MEMORY) -> None:
+                 loss: Loss = functional.cross_entropy, memory: int = MEMORY) -> None:
         check_same_tensors(model_state(model), plane.origin, "the model", "the plane")
-        self._samples = check_batches(batches)
+        self._cross_entropy = loss is functional.cross_entropy
+        self._samples = check_batches(batches, self._cross_entropy)
         anchor = next(iter(plane.origin.values()))
         self._device, self._dtype = anchor.device, anchor.dtype
+        self._mean_loss = private_loss(loss, torch.float64, self._device)
         self._plane, self._free = plane, memory
         # A direction that is zero for a tensor, as a random one is for biases, does not move it.
         self._moved = [name for name in plane.moved if any(
@@ -76,15 +87,16 @@ class Evaluator:
         with torch.inference_mode(), full_float32(self._device):
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
-            self._check_labels()
+            self._check_targets()
             self._program = self._working_program()
-            self._margins = self._all_margins() if self.path == "last layer" else None
+            affine = self.path == "last layer" and self._cross_entropy
+            self._margins = self._all_margins() if affine else None
         if self._margins is None:
             size = self._chunk_size()
-            self._chunks = [_Chunk(k, inputs, labels.to(self._device))
+            self._chunks = [_Chunk(k, inputs, self._taken_targets(targets))
                             for k, samples in enumerate(self._samples)
-                            for inputs, labels in zip(samples.inputs.split(size),
-                                                      samples.labels.split(size), strict=True)]
+                            for inputs, targets in zip(samples.inputs.split(size),
+                                                       samples.targets.split(size), strict=True)]
 
     @property
     def path(self) -> str:
@@ -162,8 +174,10 @@ class Evaluator:
         return state
 
     def _loss(self, c: _Chunk, state: State, x: float, y: float) -> Tensor:
-        logits = self._logits(state, x, y).double()
-        return functional.cross_entropy(logits, c.labels, reduction="sum")
+        outputs = self._logits(state, x, y).double()
+        if self._cross_entropy:
+            return functional.cross_entropy(outputs, c.targets, reduction="sum")
+        return self._mean_loss(outputs, c.targets) * len(c.targets)
 
     def _logits(self, state: State, x: float, y: float) -> Tensor:
         # A model may change its inputs in place; those that are kept must stay.
@@ -173,10 +187,22 @@ class Evaluator:
     def _taken(self, inputs: Tensor) -> Tensor:
         return as_taken(inputs, self._dtype, self._device)
 
-    def _check_labels(self) -> None:
+    def _taken_targets(self, targets: Tensor) -> Tensor:
+        wanted = torch.float64 if targets.is_floating_point() else targets.dtype
+        return targets.to(self._device, wanted)
+
+    def _check_targets(self) -> None:
         for samples in self._samples:
-            logits = self._model(self._taken(samples.inputs[:1]))
-            check_classes(samples.labels, logits)
+            some = slice(1 if self._cross_entropy else 8)
+            outputs = self._model(self._taken(samples.inputs[some]))
+            if self._cross_entropy:
+                check_classes(samples.targets, outputs)
+                continue
+            if is_cross_entropy(self._mean_loss) and samples.targets.dim() == 1:
+                check_classes(samples.targets, outputs)
+            targets = self._taken_targets(samples.targets[some])
+            check_targets(self._mean_loss, outputs, targets)
+            check_mean(self._mean_loss, outputs.double(), targets)
 
     def _working_program(self) -> Program | None:
         """The program, if it finds the model's own logits; tried on chunks of two sizes."""
@@ -206,7 +232,7 @@ class Evaluator:
             states = [self._program.state(self._taken(part))[0]
                       for part in samples.inputs.split(size)]
             logits = Affine(*(torch.cat(zs) for zs in zip(*states, strict=True)))
-            found.append(margins(logits, samples.labels.to(self._device)))
+            found.append(margins(logits, samples.targets.to(self._device)))
         return found
 
     def _chunk_size(self) -> int:

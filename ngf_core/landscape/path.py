@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from ngf_core.curvature.loss import Loss
 from ngf_core.errors import NGFError
 from ngf_core.landscape.evaluator import MEMORY, Progress
 from ngf_core.landscape.plane import (
@@ -42,7 +44,8 @@ def chord(a: nn.Module, b: nn.Module, names: tuple[str, str] = ("first", "second
 
 
 def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batches: Batches,
-                progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
+                progress: Progress | None = None, *, loss: Loss = cross_entropy,
+                memory: int = MEMORY) -> dict[str, Tensor]:
     """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
 
     states: name -> tensor, all of the same names; what they do not name is as in `model`, and so
@@ -67,9 +70,9 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
         u, v = ({n: there[n] - first[n] for n in first} for there in (*others, first, first)[:2])
         corners = Plane(origin | {n: t.to(origin[n]) for n, t in first.items()}, u, v, parameters)
         found = losses_at(model, corners, [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)][:len(others) + 1],
-                          batches, memory=memory)
-        for name, loss in found.items():
-            losses[name].append(loss)
+                          batches, loss=loss, memory=memory)
+        for name, row in found.items():
+            losses[name].append(row)
         if progress is not None:
             progress(start + 1 + len(others), len(places))
     return {name: torch.cat(row) for name, row in losses.items()}

@@ -13,25 +13,27 @@ Batches = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """One named data set: inputs (n, ...), as they were given, and labels (n,) int64."""
+    """One named data set: inputs (n, ...), as they were given, and targets (n, ...): labels (n,)
+    int64 or, for another loss than cross-entropy, whatever it takes."""
 
     name: str
     inputs: Tensor
-    labels: Tensor
+    targets: Tensor
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
 
-def check_batches(batches: Batches) -> list[Samples]:
-    """The data sets of name -> (inputs (n, ...), labels (n,) of whole numbers).
+def check_batches(batches: Batches, labelled: bool) -> list[Samples]:
+    """The data sets of name -> (inputs (n, ...), targets (n, ...)).
 
-    Raises ConfigError where none is named, one is empty, or labels are no class numbers.
+    labelled: whether the targets have to be labels, whole numbers (n,).
+    Raises ConfigError where none is named, one is empty, or targets do not fit the inputs.
     """
     if not batches:
         raise ConfigError("batches", "no data set is named",
                           'Give at least one, as {"clean": (inputs, labels)}.')
-    return [_check(name, batch) for name, batch in batches.items()]
+    return [_check(name, batch, labelled) for name, batch in batches.items()]
 
 
 def check_classes(labels: Tensor, logits: Tensor) -> None:
@@ -45,15 +47,21 @@ def check_classes(labels: Tensor, logits: Tensor) -> None:
                           f"{logits.shape[1]} classes", "Give labels of the model's classes.")
 
 
-def _check(name: str, batch: tuple[Tensor, Tensor]) -> Samples:
+def _check(name: str, batch: tuple[Tensor, Tensor], labelled: bool) -> Samples:
     pair = isinstance(batch, tuple | list) and len(batch) == 2
     if not pair or not all(isinstance(part, Tensor) for part in batch):
         raise ConfigError("batches", f"the data set {name!r} is no pair of tensors",
-                          "Give (inputs, labels); join the batches of a DataLoader.")
+                          "Give (inputs, targets); join the batches of a DataLoader.")
     inputs, labels = batch
     if len(inputs) == 0:
         raise ConfigError("batches", f"the data set {name!r} is empty",
                           "Give it at least one image.")
+    if not labelled:
+        if labels.dim() == 0 or len(labels) != len(inputs):
+            raise ConfigError("batches", f"the data set {name!r} has {len(inputs)} inputs and "
+                              f"targets of shape {tuple(labels.shape)}",
+                              "Give one target for each input.")
+        return Samples(name, inputs.detach(), labels.detach())
     if labels.dim() != 1 or labels.is_floating_point() or len(labels) != len(inputs):
         raise ConfigError("batches", f"the data set {name!r} has {len(inputs)} inputs and labels "
                           f"of shape {tuple(labels.shape)} and type {labels.dtype}",

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from ngf_core.curvature.loss import Loss
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.evaluator import MEMORY, Evaluator, Points, Progress
@@ -16,34 +18,35 @@ from ngf_core.landscape.samples import Batches
 
 def surface(model: nn.Module, plane: Plane, xs: Sequence[float] | Tensor,
             ys: Sequence[float] | Tensor, batches: Batches, progress: Progress | None = None, *,
-            memory: int = MEMORY) -> dict[str, Tensor]:
-    """Mean cross-entropy at every (x, y), for each named data set: (len(ys), len(xs)) float64.
+            loss: Loss = cross_entropy, memory: int = MEMORY) -> dict[str, Tensor]:
+    """Mean loss at every (x, y), for each named data set: (len(ys), len(xs)) float64.
 
     Element [i, j] is the loss at origin + xs[j] u + ys[i] v, as `Evaluator` has it. xs, ys:
     strictly increasing. `progress(done, total)` is called after each grid point. Raises
     ConfigError for a bad grid or data set, NGFError if plane and model do not fit.
     """
-    rows = surface_rows(model, plane, xs, ys, batches, progress, memory=memory)
+    rows = surface_rows(model, plane, xs, ys, batches, progress, loss=loss, memory=memory)
     collected = [row for _, row in rows]
     return {name: torch.stack([row[name] for row in collected]) for name in batches}
 
 
 def surface_rows(model: nn.Module, plane: Plane, xs: Sequence[float] | Tensor,
                  ys: Sequence[float] | Tensor, batches: Batches,
-                 progress: Progress | None = None, *, memory: int = MEMORY,
-                 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
+                 progress: Progress | None = None, *, loss: Loss = cross_entropy,
+                 memory: int = MEMORY) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """`surface` row by row: yields (i, name -> row i of the surface, (len(xs),) float64).
 
     For a worker that streams its rows, or stops between them. Arguments are checked at once, not
     at the first row.
     """
     xs, ys = check_axis("xs", xs), check_axis("ys", ys)
-    return _rows(Evaluator(model, plane, batches, memory=memory), xs, ys, progress)
+    return _rows(Evaluator(model, plane, batches, loss=loss, memory=memory), xs, ys, progress)
 
 
 def line(model: nn.Module, direction: Direction, ts: Sequence[float] | Tensor, batches: Batches,
-         progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
-    """Mean cross-entropy at model + t direction, for each named data set: (len(ts),) float64.
+         progress: Progress | None = None, *, loss: Loss = cross_entropy,
+         memory: int = MEMORY) -> dict[str, Tensor]:
+    """Mean loss at model + t direction, for each named data set: (len(ts),) float64.
 
     Otherwise as `surface`; BatchNorm's running statistics stay the model's.
     """
@@ -55,17 +58,19 @@ def line(model: nn.Module, direction: Direction, ts: Sequence[float] | Tensor, b
                            "architecture.")
     names = tuple(name for name, _ in model.named_parameters())
     along = Plane(origin, direction, {}, names)
-    losses = surface(model, along, check_axis("ts", ts), [0.0], batches, progress, memory=memory)
+    losses = surface(model, along, check_axis("ts", ts), [0.0], batches, progress, loss=loss,
+                     memory=memory)
     return {name: row[0] for name, row in losses.items()}
 
 
 def losses_at(model: nn.Module, plane: Plane, points: Points, batches: Batches,
-              progress: Progress | None = None, *, memory: int = MEMORY) -> dict[str, Tensor]:
-    """Mean cross-entropy at each of `points` (n, 2), for each named data set: (n,) float64.
+              progress: Progress | None = None, *, loss: Loss = cross_entropy,
+              memory: int = MEMORY) -> dict[str, Tensor]:
+    """Mean loss at each of `points` (n, 2), for each named data set: (n,) float64.
 
     For one list of points; where more will follow, make an `Evaluator` and ask it each time.
     """
-    return Evaluator(model, plane, batches, memory=memory).losses(points, progress)
+    return Evaluator(model, plane, batches, loss=loss, memory=memory).losses(points, progress)
 
 
 def _rows(evaluator: Evaluator, xs: list[float], ys: list[float], progress: Progress | None,
