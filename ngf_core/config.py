@@ -122,7 +122,7 @@ class SpectrumConfig:
     probes: int = option(3, "probes of the spectral density", 3, 50)
     trace_error: float = option(5.0, "wanted standard error of the trace, in % of it", 0.1, 50.0)
     trace_probes: int = option(15, "most probes of the trace", 2, 2000)
-    memory: float = option(3.0, "memory for graphs and vectors, in GB; the process takes about 0.7 "
+    memory: float = option(2.5, "memory for graphs and vectors, in GB; the process takes about 1 "
                            "more", 0.1, 1000.0)
     check: str = option("pyhessian", "second opinion on a Hessian's largest eigenvalue and trace: "
                         "pyhessian (31 more products) or none", choices=("pyhessian", "none"))

@@ -36,8 +36,8 @@ OPERATORS = {"hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOpe
              "empirical": EmpiricalFisherOperator}
 
 # Bytes for graphs and vectors together, unless the caller says otherwise. Python, torch and the
-# copies of a network of 11 million parameters take about 0.7e9 more.
-MEMORY = 3_000_000_000
+# copies of a network of 11 million parameters take about 1e9 more.
+MEMORY = 2_500_000_000
 # Lanczos steps the first run may take beyond the eigenvalues that are wanted.
 EXTRA_STEPS = 200
 # Vectors that a usual measurement keeps: so much of the memory is not for graphs.

@@ -42,7 +42,8 @@ def direct(model: nn.Module, plane, loss, targets, x: float, y: float) -> float:
 @pytest.mark.parametrize("moved", ["all", "conv", "last layer"])
 @pytest.mark.parametrize(("loss", "targets"), [
     (functional.mse_loss, Z), (nn.MSELoss(), Z), (huber, Z),
-    (nn.CrossEntropyLoss(label_smoothing=0.1), Y), (functional.cross_entropy, Y)], ids=str)
+    (nn.CrossEntropyLoss(label_smoothing=0.1), Y), (functional.cross_entropy, Y)],
+    ids=["squared", "squared module", "huber", "smoothed", "cross-entropy"])
 def test_any_mean_loss_is_that_of_the_moved_model(loss, targets, moved):
     model = network()
     for name, p in model.named_parameters():
@@ -76,7 +77,7 @@ def test_surfaces_and_paths_take_it_too():
     (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0])), Y, "weights the classes"),
     (nn.CrossEntropyLoss(label_smoothing=0.1), Y - 1, "labels run from"),
     (nn.CrossEntropyLoss(label_smoothing=0.1), torch.arange(70) // 20, "a label is 3, but the")],
-    ids=str)
+    ids=["sum", "no mean", "too few targets", "weighted", "label below 0", "label above"])
 def test_losses_and_targets_that_do_not_fit_are_named(loss, targets, said):
     model = network()
     plane = random_plane(model, torch.Generator().manual_seed(3))
