@@ -23,13 +23,13 @@ def test_from_a_poisoned_model_to_a_purified_one(server, page):
     _measure(page, server.url, race, "landscape", LANDSCAPE)
     # A contour and a surface for each of three models, and how two of them differ from the first.
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(8)
-    for plane, name in (("Line", "line"), ("Through the models", "models")):
+    for plane, name in (("Lines", "line"), ("Through the models", "models")):
         page.get_by_role("radio", name=plane, exact=True).click()
         expect(page.locator(f".st-key-landscape_{name}")).to_be_visible()
         at_rest(page)
         shot(page, f"job-landscape-{name}")
     _measure(page, server.url, race, "spectrum", SPECTRUM)
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(4)  # stems, changes, density, Fisher
     expect(page.get_by_test_id("stMetric")).to_have_count(6)
 
 
