@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.ma
 EPOCHS, STEPS, LOOKS = 2, 10, 3
 JOB = 600_000
 LANDSCAPE = {"Points a side": 3, "Images": 10}
-SPECTRUM = {"Images": 10, "Eigenvalues": 1, "Lanczos steps": 5, "Density probes": 3,
-            "Trace probes": 2}
+SPECTRUM = {"Images": 10, "Largest": 1, "Lanczos steps": 5, "Density probes": 3,
+            "Most trace probes": 2}
 
 
 def test_from_a_poisoned_model_to_a_purified_one(server, page):
