@@ -35,8 +35,9 @@ def second_opinion(checks: Mapping[str, Mapping[str, Any] | None]) -> Opinion:
                        detail)
     far = max(_relative(check) for check in known.values())
     z = max(abs(check["z"]) for check in known.values())
-    return Opinion(AGREES, f"Checked against PyHessian: λ_max agrees within {far:.2g} %, the trace "
-                           f"within {z:.1f} standard errors of the difference.", detail)
+    return Opinion(AGREES, f"Checked against PyHessian: λ_max agrees within "
+                           f"{max(far, 0.001):.2g} %, the trace within {z:.1f} standard errors of "
+                           "the difference.", detail)
 
 
 def _relative(check: Mapping[str, Any]) -> float:

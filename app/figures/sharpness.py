@@ -107,7 +107,7 @@ def changes(models: Mapping[str, Measures], *, dark: bool) -> go.Figure:
             customdata=half,
             hovertemplate=look.label + " %{x:+.1f} % ± %{customdata:.1f}<extra></extra>")
     figure.add_vline(x=0, line={"color": tone.muted, "width": 1.5})
-    figure.update_xaxes(title="change in %, left is flatter",
+    figure.update_xaxes(title="change in %",
                         ticksuffix=" %", zeroline=False)
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(names))),
                         ticktext=[titles(models)[name] for name in names],

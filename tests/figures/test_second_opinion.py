@@ -29,4 +29,4 @@ def test_nobody_asked():
 
 
 def test_an_eigenvalue_of_zero_is_no_division():
-    assert "within 0 %" in second_opinion({"before": CHECK | {"ours": 0.0}}).sentence
+    assert "within 0.001 %" in second_opinion({"before": CHECK | {"ours": 0.0}}).sentence
