@@ -39,6 +39,7 @@ _MORE = {
     "zoo": ("ngf_core.zoo", "Build the runs that ship with NGF Lab."),
     "data": ("ngf_core.data.command", "List data sets, or download one."),
     "attacks": ("ngf_core.attacks_command", "Check every attack, or write a poisoned set."),
+    "benchmark": ("ngf_core.benchmark.command", "Compare all defenses on all attacks."),
 }
 
 

@@ -1,6 +1,7 @@
 """A purification run: several methods step in turn, on equal batches, each on its own copy."""
 
 import copy
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
-from ngf_core.evaluation import TestSet, build_test_set, evaluate
+from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
+from ngf_core.metrics import Evaluation
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify import PURIFIERS
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
@@ -34,6 +36,8 @@ class Racer:
     recorded: int = 0
     found: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
+    cpu_seconds: float = 0.0
+    evaluation: Evaluation | None = None  # of the model as it was when last recorded
 
     @property
     def follows_layer(self) -> bool:
@@ -42,6 +46,7 @@ class Racer:
 
     def advance(self, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
+        began = time.process_time()
         try:
             self.last = next(self.steps)
             self.found |= self.last.found or {}
@@ -50,6 +55,8 @@ class Racer:
             self.finished = True
         except Diverged as error:
             self.stopped, self.finished = str(error), True
+        finally:
+            self.cpu_seconds += time.process_time() - began
 
 
 def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -81,7 +88,8 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         if config.sharpness == "on" else None
 
     def record(racer: Racer) -> None:
-        metrics, n, said = _evaluated(racer, test, shown)
+        racer.evaluation = evaluate(racer.model, test) if racer.last.step else before
+        metrics, n, said = _evaluated(racer, shown)
         if sharpness is not None:
             sharp = sharpness.measure(racer.name, racer.model, racer.last.step)
             metrics, n = metrics | sharp, n | sharpness.counts(sharp)
@@ -99,10 +107,11 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             before_it = racer.last.step
             racer.advance(config.seconds)
             step = racer.last.step
-            ends = racer.finished or step >= config.steps
-            if ends or step // mark > before_it // mark:
+            # The last step's model is looked at when the method has ended, having said all it had.
+            ends, on_the_way = racer.finished, step < config.steps
+            if ends or on_the_way and step // mark > before_it // mark:
                 _follow(racer, config.layer)
-            if step != racer.recorded and (ends or step // look > before_it // look):
+            if step != racer.recorded and (ends or on_the_way and step // look > before_it // look):
                 record(racer)
             writer.checkpoint()
         done = sum(racer.last.step for racer in racers)
@@ -113,10 +122,10 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         writer.tensors(f"after_{racer.name}", racer.model.state_dict())
         if racer.follows_layer:
             _write_path(racer, writer)
-        results[racer.name] = counts(evaluate(racer.model, test)) | {
+        results[racer.name] = counts(racer.evaluation) | {
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
-            "stopped": racer.stopped, "found": racer.found,
-            "changed": _changed(received, racer.model)}
+            "cpu_seconds": round(racer.cpu_seconds, 3), "stopped": racer.stopped,
+            "found": racer.found, "changed": _changed(received, racer.model)}
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
     return results | {"clean_images": len(clean), "layer": config.layer,
@@ -125,10 +134,10 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
                       "class_names": list(source.dataset.class_names)}
 
 
-def _evaluated(racer: Racer, test: TestSet, shown: dict[str, np.ndarray]
+def _evaluated(racer: Racer, shown: dict[str, np.ndarray]
                ) -> tuple[dict[str, float | None], dict[str, int], dict[str, Any]]:
     """The racer's rates and loss, the images behind the rates, and its answers to the samples."""
-    rates = evaluate(racer.model, test).rates()
+    rates = racer.evaluation.rates()
     metrics = {name: rate.value for name, rate in rates.items()}
     return (metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
             {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))

@@ -20,7 +20,11 @@ _ID = re.compile(r"[a-z0-9_-]{1,120}")
 
 
 class RunStore:
-    """The runs below `root`, and the shipped ones, which cannot be changed."""
+    """The runs below `root`, and the shipped ones, which cannot be changed.
+
+    The benchmark's hundreds of runs lie in a folder of their own, root/benchmark: they are found
+    by their id and not listed.
+    """
 
     def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
@@ -93,7 +97,7 @@ class RunStore:
                        f"Make one with `python -m ngf_core {kinds[0]}`.")
 
     def _places(self, run_id: str) -> "list[Run]":
-        places = [Run(self.root / run_id)]
+        places = [Run(self.root / run_id), Run(self.root / "benchmark" / run_id)]
         return places if self.shipped is None else [*places, Run(self.shipped / run_id, True)]
 
     def _check_source(self, config: Config) -> None:

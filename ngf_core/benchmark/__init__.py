@@ -1,0 +1,38 @@
+"""All attacks x all defenses x several seeds under one protocol, and the tables that came of it.
+
+`python -m ngf_core benchmark` computes; `load` reads the tables that ship in assets/benchmark.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ngf_core.errors import NGFError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = Path(__file__).parents[2] / "assets" / "benchmark"
+COMMAND = "python -m ngf_core benchmark"
+
+
+def tables_folder() -> Path:
+    """Where the tables lie: the folder NGF_BENCHMARK names, else assets/benchmark."""
+    return Path(os.environ.get("NGF_BENCHMARK") or TABLES)
+
+
+def load(name: str) -> "pd.DataFrame":
+    """The table `name`.parquet: cells, path, claim or layers.
+
+    Raises NGFError where it is missing or cannot be read.
+    """
+    import pandas as pd
+
+    path = tables_folder() / f"{name}.parquet"
+    if not path.is_file():
+        raise NGFError(f"The table {name} has not been computed yet. `{COMMAND}` makes it.")
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:
+        raise NGFError(f"{path.name} is damaged. Restore it from a copy, or make it again with "
+                       f"`{COMMAND}`.") from error

@@ -1,0 +1,104 @@
+"""The cells of the benchmark: one run for each attack, entrant and seed, made once and kept.
+
+A cell is an ordinary purification run, so that it can be opened like any other. Several are
+computed at a time, each by a process of its own on one thread; a finished one is moved to the store
+in one step, so that what lies there is whole and a stopped benchmark goes on where it stopped.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ngf_core.benchmark.entrants import ENTRANTS
+from ngf_core.config import Config, PurifyConfig, TrainConfig
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.worker import work
+from ngf_core.zoo import NOT_SHIPPED, is_current
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model to be made: trained where `entrant` is "", else purified by that entrant."""
+
+    dataset: str
+    arch: str
+    attack: str
+    seed: int
+    entrant: str = ""
+
+    @property
+    def model(self) -> str:
+        """What all runs on this trained model are called, but for their last word."""
+        arch = "" if self.arch == TrainConfig.arch else f"-{self.arch}"
+        return f"{self.dataset}{arch}-{self.attack}-s{self.seed}"
+
+    @property
+    def run_id(self) -> str:
+        """signs-badnets-s0-train, signs-badnets-s0-ngf."""
+        return f"{self.model}-{self.entrant or 'train'}"
+
+    def config(self) -> TrainConfig | PurifyConfig:
+        """What its run is asked to do."""
+        if self.entrant:
+            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed)
+        return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
+
+
+def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
+          seeds: Sequence[int]) -> Iterator[Cell]:
+    """All cells, seed by seed, so that a stopped benchmark has whole seeds; training first."""
+    for seed in seeds:
+        for attack in ("none", *attacks):
+            yield Cell(dataset, arch, attack, seed)
+        for entrant in entrants:
+            for attack in attacks:
+                yield Cell(dataset, arch, attack, seed, entrant)
+
+
+def finished(cell: Cell, store: RunStore) -> Run | None:
+    """The cell's run where it is there, done and of the settings of today; else None."""
+    try:
+        run = store.get(cell.run_id)
+    except NGFError:
+        return None
+    same = run.state == "done" and run.config == cell.config() and is_current(run)
+    return run if same else None
+
+
+def make_cell(cell: Cell, root: Path) -> str:
+    """Bring the cell's run into `root`, on one thread; a sentence where that failed, else "".
+
+    A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
+    this cell uses.
+    """
+    torch.set_num_threads(1)
+    at_work = RunStore(root / f".at-work-{cell.run_id}", root)
+    shutil.rmtree(at_work.root, ignore_errors=True)
+    try:
+        shipped = finished(cell, RunStore(default_store().shipped))
+        if shipped:
+            run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
+        else:
+            run = _made(cell.config(), cell.run_id, at_work)
+        if run.state != "done":
+            return f"{cell.run_id} {run.state}. {run.message}"
+        shutil.rmtree(root / cell.run_id, ignore_errors=True)
+        run.path.rename(root / cell.run_id)
+        return ""
+    except NGFError as error:
+        return f"{cell.run_id}: {error}"
+    finally:
+        shutil.rmtree(at_work.root, ignore_errors=True)
+
+
+def _made(config: Config, run_id: str, store: RunStore) -> Run:
+    run = store.create(config, run_id)
+    work(run, store)
+    for name in NOT_SHIPPED:
+        for path in run.path.glob(name):
+            path.unlink()
+    return run

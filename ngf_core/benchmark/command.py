@@ -1,0 +1,127 @@
+"""`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
+
+Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
+trace of every model, and writes the tables. Finished cells are used again. The conditions stand in
+ngf_core/benchmark/entrants.py.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.benchmark import tables_folder
+from ngf_core.benchmark.cells import Cell, cells, finished, make_cell
+from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
+from ngf_core.benchmark.floor import floor
+from ngf_core.benchmark.sharpness import PROBES, SAMPLES, kept_file, measured
+from ngf_core.benchmark.table import cells_table, path_table
+from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
+from ngf_core.models import ARCHITECTURES
+from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.manifest import git_state
+
+STAGES = ("cells", "sharpness", "tables")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `python -m ngf_core benchmark`."""
+    parser.description = __doc__
+    embedded = [name for name, entry in DATASETS.items() if entry.embedded]
+    parser.add_argument("--dataset", choices=embedded, default="signs",
+                        help="data set (default: %(default)s)")
+    parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+                        help="architecture (default: %(default)s)")
+    parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
+                        metavar="ATTACK", help="attacks (default: all)")
+    parser.add_argument("--defenses", nargs="+", choices=tuple(ENTRANTS), default=list(ENTRANTS),
+                        metavar="NAME", help="defenses and ablations (default: all): "
+                        + ", ".join(ENTRANTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
+                        help="seeds of models and purification (default: 0 1 2)")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),
+                        help="what to do (default: all)")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
+                        if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+                        help="processes, one thread each (default: one a core)")
+    parser.add_argument("--out", type=Path, default=default_store().root / "benchmark",
+                        help="folder for the runs (default: %(default)s)")
+    parser.add_argument("--tables", type=Path, default=tables_folder(),
+                        help="folder for the tables (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the stages that were asked for; 0 when all went well, 1 where a cell failed."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    store = RunStore(arguments.out.absolute())
+    store.prepare()
+    # All that is known goes into the tables, whatever this call was asked to compute.
+    of = (arguments.dataset, arguments.arch)
+    asked = list(cells(*of, arguments.attacks, arguments.defenses, arguments.seeds))
+    failed = 0
+    if "cells" in arguments.stages:
+        trained = [cell for cell in asked if not cell.entrant]
+        purified = [cell for cell in asked if cell.entrant]
+        for batch in (trained, purified):
+            missing = [cell for cell in batch if finished(cell, store) is None]
+            print(f"{len(batch) - len(missing)} of {len(batch)} runs are there.", flush=True)
+            failed += _compute(make_cell, [(cell, store.root) for cell in missing],
+                               arguments.workers)
+    if "sharpness" in arguments.stages:
+        missing = [(run_id, model, store.root) for run_id, model in _models(asked, store)
+                   if not kept_file(store, run_id, model).exists()]
+        failed += _compute(measured, missing, arguments.workers)
+    if "tables" in arguments.stages:
+        write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
+                     arguments.tables)
+    return int(failed > 0)
+
+
+def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
+    """Write cells.parquet, path.parquet and protocol.json from the finished cells of `wanted`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = {(cell.attack, cell.seed): cell for cell in wanted
+               if not cell.entrant and finished(cell, store)}
+    floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
+              if cell.attack in ATTACKS and ("none", key[1]) in trained}
+    table = cells_table(wanted, floors, store)
+    table.to_parquet(folder / "cells.parquet", index=False)
+    path_table(wanted, store).to_parquet(folder / "path.parquet", index=False)
+    purified = [cell for cell in wanted if cell.entrant]
+    protocol = {"command": "python -m ngf_core benchmark", "conditions": CONDITIONS,
+                "seeds": sorted({cell.seed for cell in wanted}), "cells": len(purified),
+                "finished": int((table.group != "model").sum()),
+                "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
+    (folder / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
+    print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
+
+
+def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
+    """(run, model) of every finished cell."""
+    there = [cell for cell in asked if finished(cell, store)]
+    return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else "before")
+            for cell in there]
+
+
+def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> int:
+    """Call function(*task) for all tasks, several at a time; how many failed."""
+    if not tasks:
+        return 0
+    failed = 0
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        waiting = {pool.submit(function, *task): task for task in tasks}
+        for done, future in enumerate(as_completed(waiting), 1):
+            said = future.result()
+            name = getattr(waiting[future][0], "run_id", waiting[future][0])
+            if isinstance(said, str) and said:
+                failed += 1
+                print(said, file=sys.stderr, flush=True)
+            print(f"{done}/{len(tasks)} {name}", flush=True)
+    return failed
