@@ -77,6 +77,9 @@ class PurifyConfig:
                                    0.01, 0.05)
     augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
                           "strong (crop, random erasing, noise)", choices=AUGMENTATIONS)
+    pool: int = option(0, "augmented copies of the clean images that all steps draw from, so that "
+                       "what a tuned layer sees is computed once; 0 draws anew at every step",
+                       0, 1000)
     batchnorm: str = option("recalibrated", "BatchNorm statistics: frozen as received, or "
                             "recalibrated once on the clean batches before tuning",
                             choices=("frozen", "recalibrated"))

@@ -37,6 +37,7 @@ from ngf_core.purify.purifier import (
     Step,
     Stopwatch,
     assign,
+    clean_batches,
     cosine,
     flat,
     only_trainable,
@@ -76,7 +77,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
     layer, own = tunable_layer(model, config.layer), own_parameters("ngf", Ngf, config)
     parameters = list(layer.parameters())
     device = parameters[0].device
-    batches = CleanBatches(clean, config, device)
+    batches = clean_batches(clean, config, device)
     labels = torch.Generator().manual_seed(config.seed)
     fisher = metric(config.fisher, Damping(config.damping, not own.absolute), labels, own.decay,
                     own.every)
@@ -86,8 +87,8 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         if config.batchnorm == "recalibrated":
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
-        anchor = _fisher_diagonal(model, layer, batches, labels)
-        network, batches = tuned_network(model, layer, batches)
+        network, batches = tuned_network(model, [layer], batches)
+        anchor = _fisher_diagonal(network, layer, batches, labels)
     moving = torch.zeros_like(received)
     with watch:
         x, y = batches(0)

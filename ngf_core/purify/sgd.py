@@ -11,11 +11,11 @@ from ngf_core.data.dataset import Images
 from ngf_core.models.build import tunable_layer
 from ngf_core.purify.features import tuned_network
 from ngf_core.purify.purifier import (
-    CleanBatches,
     Diverged,
     Step,
     Stopwatch,
     assign,
+    clean_batches,
     cosine,
     flat,
     only_trainable,
@@ -36,7 +36,7 @@ def descend(model: nn.Module, tuned: nn.Module, clean: Images, config: PurifyCon
     """
     parameters = list(tuned.parameters())
     device = parameters[0].device
-    batches = CleanBatches(clean, config, device)
+    batches = clean_batches(clean, config, device)
     only_trainable(model, parameters)
     optimiser = torch.optim.SGD(parameters, lr, momentum=0.9)
     watch = Stopwatch()
@@ -47,7 +47,7 @@ def descend(model: nn.Module, tuned: nn.Module, clean: Images, config: PurifyCon
     network = model
     if tuned is not model:
         with watch:
-            network, batches = tuned_network(model, tuned, batches)
+            network, batches = tuned_network(model, [tuned], batches)
     for step in range(config.steps):
         with watch:
             x, y = batches(step)
