@@ -10,13 +10,26 @@ from torch import Tensor
 
 
 def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 (n, C, H, W) -> float32 in [0, 1], augmented as `name` says."""
+    """Images (n, C, H, W), uint8 or floats in [0, 1] -> floats in [0, 1], augmented as `name` says.
+
+    `none` takes inputs of any kind; see `are_images` for what the others take.
+    """
     if name == "none":
-        return x.float() / 255
-    x = crop(x, 4, generator).float() / 255
+        return as_floats(x)
+    x = as_floats(crop(x, 4, generator))
     if name == "strong":
         x = add_noise(erase(x, generator), generator)
     return x
+
+
+def as_floats(x: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1]; floats as they are."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+def are_images(x: Tensor) -> bool:
+    """Whether x are images (n, C, H, W), uint8 or with all numbers in [0, 1]."""
+    return x.ndim == 4 and (x.dtype == torch.uint8 or bool(x.min() >= 0 and x.max() <= 1))
 
 
 def crop(x: Tensor, pad: int, generator: torch.Generator) -> Tensor:
@@ -41,7 +54,7 @@ def erase(x: Tensor, generator: torch.Generator) -> Tensor:
         place = torch.arange(size) + 0.5
         inside.append((place >= start) & (place <= start + length))
     mask = (inside[0][:, :, None] & inside[1][:, None, :])[:, None].to(x.device)
-    colour = torch.rand(n, channels, 1, 1, generator=generator).to(x.device)
+    colour = torch.rand(n, channels, 1, 1, generator=generator).to(x)
     return torch.where(mask, colour, x)
 
 
@@ -49,4 +62,4 @@ def add_noise(x: Tensor, generator: torch.Generator) -> Tensor:
     """Add normal noise of a deviation drawn per image from 0 to 0.1, and clip to [0, 1]."""
     deviation = 0.1 * torch.rand(len(x), 1, 1, 1, generator=generator)
     noise = deviation * torch.randn(x.shape, generator=generator)
-    return (x + noise.to(x.device)).clamp(0, 1)
+    return (x + noise.to(x)).clamp(0, 1)

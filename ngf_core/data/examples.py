@@ -1,0 +1,96 @@
+"""Labelled inputs of any kind: read once from whatever yields batches, then taken by index."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngf_core.errors import ConfigError
+
+Batches = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
+FIX = "Give batches of (inputs, labels), as a DataLoader does, or one such pair."
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n inputs x, floats (n, ...) as a model takes them, with labels y, int64 (n,)."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of one input."""
+        return tuple(self.x.shape[1:])
+
+    def take(self, indices: Tensor | slice) -> "Examples":
+        """The inputs at `indices`, in that order."""
+        return Examples(self.x[indices], self.y[indices])
+
+
+def gathered(batches: Batches, like: Tensor) -> Examples:
+    """All examples of `batches`, read once and copied, of the dtype and on the device of `like`.
+
+    A batch is a pair of inputs, floats of any shape or uint8 images (x / 255), and labels, whole
+    numbers (n,). Raises ConfigError for anything else, and for numbers that are not finite.
+    """
+    inputs, labels = [], []
+    for x, y in _pairs(batches):
+        _check(x, y)
+        if inputs and x.shape[1:] != inputs[0].shape[1:]:
+            raise ConfigError("clean_data", f"an input has shape {tuple(x.shape[1:])} and another "
+                              f"{tuple(inputs[0].shape[1:])}", "Bring all to one shape.")
+        pixels = x.dtype == torch.uint8
+        x = x.detach().to(like.device, like.dtype)
+        inputs.append(x / 255 if pixels else x)
+        labels.append(y.detach().to(like.device, torch.int64))
+    if not sum(map(len, labels)):
+        raise ConfigError("clean_data", "it holds no example", "Give at least one batch; a "
+                          "generator that was read before is empty.")
+    examples = Examples(torch.cat(inputs), torch.cat(labels))
+    if not torch.isfinite(examples.x).all():
+        raise ConfigError("clean_data", "an input has a number that is not finite",
+                          "Leave such inputs out.")
+    return examples
+
+
+def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0], Tensor) \
+            and isinstance(batches[1], Tensor):
+        batches = [batches]
+    if not isinstance(batches, Iterable):
+        raise ConfigError("clean_data", f"a {type(batches).__name__} yields no batches", FIX)
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise ConfigError("clean_data", f"a batch is {_described(batch)}, not a pair", FIX)
+        try:
+            yield torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+        except (TypeError, ValueError, RuntimeError):
+            what = " and ".join(_described(part) for part in batch)
+            raise ConfigError("clean_data", f"a batch is {what}, not two tensors", FIX) from None
+
+
+def _described(thing: Any) -> str:
+    if isinstance(thing, tuple | list):
+        return f"a {type(thing).__name__} of {len(thing)}"
+    return f"a {type(thing).__name__}"
+
+
+def _check(x: Tensor, y: Tensor) -> None:
+    if not x.is_floating_point() and x.dtype != torch.uint8:
+        raise ConfigError("clean_data", f"inputs are of {x.dtype}",
+                          "Give floats as the model takes them, or uint8 images.")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim > 1:
+        raise ConfigError("clean_data", f"labels are of {y.dtype} and shape {tuple(y.shape)}",
+                          "Give the number of each input's class, counted from 0.")
+    if y.ndim == 0 or x.ndim == 0 or len(x) != len(y):
+        raise ConfigError("clean_data", f"a batch has inputs of shape {tuple(x.shape)} and labels "
+                          f"of shape {tuple(y.shape)}",
+                          "Give one label an input; put single examples through a DataLoader.")
+    if len(y) and y.min() < 0:
+        raise ConfigError("clean_data", f"a label is {int(y.min())}", "Count classes from 0.")
