@@ -17,7 +17,8 @@ from ngf_core.runs.manifest import change_manifest
 SIZE, CLASSES, TARGET_SHARE = 32, 10, 0.1
 TEST_IMAGES = 1000
 LAYER_SHAPE = (8, 4, 3, 3)
-_SOURCE_KIND = {"purify": "train", "spectrum": "purify", "landscape": "purify"}
+_SOURCE_KIND = {"purify": "train", "spectrum": "purify", "landscape": "purify",
+                "layers": "train"}
 
 
 def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
@@ -300,4 +301,44 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
            "points": int(sum(value.size for key, value in arrays.items() if "." in key))}
 
 
-_WRITERS = {"train": _train, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape}
+# Of each layer: what NGF and SGD leave, as (ACC, ASR, RA), and what three rules say of it.
+MAP = {"stem": ((0.97, 0.12, 0.80), (0.98, 0.90, 0.08), (0.9, 0.1, 0.5)),
+       "blocks.2.conv1": ((0.985, 0.03, 0.94), (0.988, 0.62, 0.35), (0.4, 0.8, 0.7)),
+       "linear": ((0.96, 0.45, 0.30), (0.99, 0.95, 0.04), (0.2, 0.3, 0.9))}
+RULES = ("fisher_mass", "spectrum_ratio", "sensitivity")
+
+
+def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    train = store.get(config.source).config
+    benign = train.attack == "none"
+
+    def rates(acc: float, asr: float, ra: float) -> dict[str, dict | None]:
+        return _rates(acc, None if benign else asr, None if benign else ra)
+
+    entries: list[dict] = []
+    scores = {rule: {layer: row[2][at] for layer, row in MAP.items()}
+              for at, rule in enumerate(RULES)}
+    results = {"before": rates(*_RECEIVED), "map": entries, "scores": scores,
+               "chosen": {rule: max(of, key=of.get) for rule, of in scores.items()},
+               "auto": "blocks.2.conv1",
+               "oracle": None if benign else {"layer": "blocks.2.conv1", "method": "ngf"},
+               "finetune": {"seconds": 4.0} | rates(0.982, 0.05, 0.92), "seconds": 9.0,
+               "steps": 50, "pool": 4, "clean_images": 250, "train_config": asdict(train),
+               "class_names": [f"class {i}" for i in range(CLASSES)]}
+    for index, (layer, (ngf, sgd, _)) in enumerate(MAP.items()):
+        for method, ends in (("ngf", ngf), ("sgd", sgd)):
+            entry = rates(*ends)
+            trace = 40.0 / (index + 1)
+            entries.append({"layer": layer, "index": index, "depth": index / (len(MAP) - 1),
+                            "parameters": 432 * (index + 1), "method": method, **entry,
+                            "seconds": 2.0 / (index + 1), "fisher_trace": trace, "passes": 50,
+                            "stopped": None})
+            metrics, n = _metrics(entry)
+            writer.point(method, index + 1, 1.0, metrics | {"fisher_trace": trace}, n)
+            writer.progress(len(entries), 2 * len(MAP), f"{method} on {layer}")
+            yield results
+    yield results
+
+
+_WRITERS = {"train": _train, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape,
+            "layers": _layers}

@@ -1,0 +1,275 @@
+"""The layer map: what tuning each layer alone does, from the network's input to its output.
+
+A map's frame has one row a layer and method: layer, index, method, the counts acc_hits, acc_n,
+asr_hits, asr_n, ra_hits, ra_n (missing where nothing was measured), fisher_trace, seconds, stopped.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.figures.curves import race_options
+from app.theme import ink, label_color, plotly_template, style
+from ngf_core.metrics import wilson
+
+RATES = ("asr", "ra", "acc")
+PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
+          "fisher_trace": ("Tr(F) of the tuned layer", 90), "seconds": ("Tuning seconds", 80)}
+GAP, TOP, BOTTOM, LINE = 34, 66, 60, 22
+# More names than this run into each other on a phone: only every second or third is written.
+NAMES = 30
+APART = 0.1
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A layer that somebody would choose. `kind`: rule, default (the rule behind "auto"), oracle
+    (chosen by the results under the attack, which no defender has)."""
+
+    label: str
+    layer: str
+    kind: str = "rule"
+
+
+def map_frame(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The frame of a map's entries {"layer", "index", "method", "acc": {"hits", "n"} or None, ...}.
+    """
+    flat = []
+    for entry in entries:
+        row = {name: value for name, value in entry.items() if name not in RATES}
+        for rate in RATES:
+            counts = entry.get(rate) or {}
+            row |= {f"{rate}_hits": counts.get("hits"), f"{rate}_n": counts.get("n")}
+        flat.append(row)
+    columns = ["layer", "index", "method", *(f"{rate}_{part}" for rate in RATES
+                                             for part in ("hits", "n")),
+               "fisher_trace", "seconds", "stopped"]
+    frame = pd.DataFrame(flat, columns=list(dict.fromkeys([*columns, *(flat[0] if flat else ())])))
+    counts = [f"{rate}_{part}" for rate in RATES for part in ("hits", "n")]
+    frame[counts] = frame[counts].astype("Int64")
+    frame[["fisher_trace", "seconds"]] = frame[["fisher_trace", "seconds"]].astype(float)
+    return frame.sort_values(["index", "method"], kind="stable").reset_index(drop=True)
+
+
+def layer_names(rows: pd.DataFrame) -> list[str]:
+    """The layers of a map from input to output."""
+    return list(rows.sort_values("index", kind="stable")["layer"].unique())
+
+
+def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None],
+              picks: Sequence[Pick], *, dark: bool) -> go.Figure:
+    """Rates with Wilson 95 % intervals, Fisher trace and seconds against the layers, a panel each.
+
+    `before` holds the received model's counts, drawn as the grey dotted line. Below the panels the
+    picks stand at their layers; lines through all panels mark the default rule's (solid) and the
+    oracle's (dotted). A hollow mark is a method that stopped early. Panels of what was never
+    measured are left out.
+    """
+    names, tone = layer_names(rows), ink(dark)
+    place = {name: at for at, name in enumerate(names)}
+    picks = [pick for pick in picks if pick.layer in place]
+    panels = [name for name in PANELS if _measured(rows, name)]
+    heights = [PANELS[name][1] for name in panels] + [LINE * len(picks) + 10] * bool(picks)
+    inside = sum(heights) + GAP * (len(heights) - 1)
+    figure = make_subplots(
+        max(len(heights), 1), 1, shared_xaxes=True, row_heights=heights or None,
+        vertical_spacing=GAP / inside if len(heights) > 1 else 0,
+        subplot_titles=[PANELS[name][0] for name in panels] + ["Picked by"] * bool(picks))
+    figure.update_annotations(x=0, xanchor="left", font={"size": 14, "color": tone.text})
+    methods = list(dict.fromkeys(rows["method"]))
+    for row, panel in enumerate(panels, start=1):
+        for turn, method in enumerate(methods):
+            of = rows[rows["method"] == method].sort_values("index")
+            at = [place[name] + (turn - (len(methods) - 1) / 2) * APART for name in of["layer"]]
+            figure.add_trace(_line(of, at, panel, method, row == 1), row=row, col=1)
+        if panel in RATES and before.get(panel):
+            _level(figure, before[panel], row, len(names))
+        _y_axis(figure, rows, panel, row)
+    if picks:
+        _picks(figure, picks, place, tone, len(heights))
+        _upright(figure, picks, place, tone, 1 - sum(heights[:-1]) / inside
+                 - GAP * (len(heights) - 2) / inside)
+    if panels:
+        _end_labels(figure, rows, panels[0], methods, len(names), dark)
+    every = max(1, math.ceil(len(names) / NAMES))
+    figure.update_xaxes(range=[-0.5, len(names) - 0.5], tickmode="array", zeroline=False,
+                        tickvals=list(range(0, len(names), every)), ticktext=names[::every],
+                        autotickangles=[0, -60, -90], tickfont={"size": 13})
+    figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM + 30,
+                         margin={"l": 52, "r": 52, "t": TOP, "b": BOTTOM},
+                         legend={"x": 0.0, "xref": "container", "y": 1.0, "yref": "container", "yanchor": "top",
+                                 "font": {"size": 13}})
+    return figure
+
+
+def map_alt(rows: pd.DataFrame) -> str:
+    """The map in words: each method's ASR (ACC of a benign model) layer by layer."""
+    rate = "asr" if _measured(rows, "asr") else "acc"
+    said = []
+    for method, of in rows.groupby("method", sort=False):
+        known = of.dropna(subset=[f"{rate}_hits"]).sort_values("index")
+        values = [f"{layer} {100 * hits / n:.0f} %" for layer, hits, n in zip(
+            known["layer"], known[f"{rate}_hits"], known[f"{rate}_n"], strict=True) if n]
+        said.append(f"{style(method).label} {rate.upper()}: {', '.join(values) or 'not measured'}")
+    return f"Small multiples over the layers from input to output. {'; '.join(said)}."
+
+
+def map_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind the map: rates in percent with intervals and counts."""
+    table = rows[["layer", "method"]].copy()
+    table["method"] = [style(method).label for method in table["method"]]
+    for rate in RATES:
+        if _measured(rows, rate):
+            parts = [_percent(hits, n) for hits, n in _counts(rows, rate)]
+            for place, name in enumerate((rate.upper(), f"{rate.upper()} low",
+                                          f"{rate.upper()} high")):
+                table[name] = [part[place] for part in parts]
+            table[f"{rate.upper()} n"] = rows[f"{rate}_n"]
+    rest = [name for name in ("fisher_trace", "seconds", "passes", "parameters", "stopped")
+            if name in rows]
+    return pd.concat([table, rows[rest]], axis=1)
+
+
+def live_options(points: pd.DataFrame, layers: Sequence[str], *, dark: bool) -> dict[str, Any]:
+    """ASR (thick) and ACC (thin) of the layers so far, as ECharts options.
+
+    `points` are those of a live map: its step is the layer's place, from 1.
+    """
+    methods, metrics = ("ngf", "sgd"), live_metrics(points)
+    options = race_options(points.assign(step=points["step"] - 1), methods, metrics,
+                           x_max=float(len(layers) - 1), dark=dark)
+    options["xAxis"] |= {"type": "category", "data": list(layers), "boundaryGap": True, "name": ""}
+    options["xAxis"].pop("min")
+    options["xAxis"].pop("max")
+    options["xAxis"]["axisLabel"] |= {"rotate": 90, "hideOverlap": False}
+    options["grid"] |= {"bottom": 24 + round(7.2 * max(map(len, layers), default=0))}
+    options["series"] = [line | {"symbol": "circle", "symbolSize": 7} for line in options["series"]
+                         if not line["id"].startswith("before-")]
+    return options
+
+
+def live_metrics(points: pd.DataFrame) -> list[str]:
+    """Which of ASR and ACC a live map has; a benign model has no ASR."""
+    known = set(points.dropna(subset="value")["metric"])
+    return [name for name in ("asr", "acc") if name in known] or ["asr", "acc"]
+
+
+def _measured(rows: pd.DataFrame, name: str) -> bool:
+    return bool(rows[f"{name}_hits" if name in RATES else name].notna().any())
+
+
+def _counts(rows: pd.DataFrame, rate: str) -> list[tuple[Any, Any]]:
+    return list(zip(rows[f"{rate}_hits"], rows[f"{rate}_n"], strict=True))
+
+
+def _percent(hits: Any, n: Any) -> tuple[float, float, float]:
+    """A rate and its Wilson interval in percent; NaN where nothing was measured."""
+    if pd.isna(hits) or pd.isna(n) or n == 0:
+        return (math.nan,) * 3
+    return (100 * hits / n, *(100 * end for end in wilson(int(hits), int(n))))
+
+
+def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bool) -> go.Scatter:
+    look, bars, values = style(method), None, of.get(panel)
+    said = [f"{value:.3g}" for value in values] if values is not None else []
+    if panel in RATES:
+        parts = [_percent(hits, n) for hits, n in _counts(of, panel)]
+        values = [value for value, _, _ in parts]
+        bars = {"type": "data", "symmetric": False, "thickness": 1.5, "width": 3,
+                "array": [high - value for value, _, high in parts],
+                "arrayminus": [value - low for value, low, _ in parts]}
+        said = [f"{value:.1f} % ({low:.1f} to {high:.1f} %, n = {n})"
+                for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
+    early = [bool(text) and not pd.isna(text) for text in of["stopped"]]
+    return go.Scatter(
+        x=at, y=list(values), error_y=bars, mode="lines+markers", name=look.label,
+        legendgroup=method, showlegend=legend, connectgaps=False,
+        line={"color": look.color, "dash": look.dash, "width": 3 if panel == "asr" else 2},
+        marker={"color": look.color, "size": 8,
+                "symbol": [look.symbol + "-open" * stopped for stopped in early]},
+        text=[f"{layer}<br>{look.label} {PANELS[panel][0].split(',')[0]} {text}"
+              + "<br>stopped early" * stopped
+              for layer, text, stopped in zip(of["layer"], said, early, strict=True)],
+        hovertemplate="%{text}<extra></extra>")
+
+
+def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) -> None:
+    """The received model's rate across a panel."""
+    value, look = _percent(counts["hits"], counts["n"])[0], style("before")
+    figure.add_trace(go.Scatter(
+        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=look.label,
+        legendgroup="before", showlegend=row == 1,
+        line={"color": look.color, "dash": look.dash, "width": 2},
+        hovertemplate=f"{look.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
+
+
+def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
+    look: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
+    if panel in RATES:
+        # The panels of ASR and RA show the whole range; ACC moves by little and starts higher.
+        lows = [low for _, low, _ in (_percent(*c) for c in _counts(rows, panel))
+                if math.isfinite(low)]
+        floor = 10 * math.floor(min(lows, default=0) / 10) if panel == "acc" else 0
+        look |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
+                 "tickvals": [floor, (floor + 100) / 2, 100]}
+    elif panel == "fisher_trace":
+        known = rows[panel][rows[panel] > 0]
+        wide = len(known) and known.max() > 10 * known.min()
+        look |= {"type": "log", "tickformat": "~g", "dtick": 1 if wide else "D2"}
+    else:
+        look |= {"rangemode": "tozero"}
+    figure.update_yaxes(look, row=row, col=1)
+
+
+def _upright(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], tone: Any,
+             low: float) -> None:
+    """Lines from the top down to `low` (a share of the height) at the two picks to compare."""
+    for pick in picks:
+        if pick.kind != "rule":
+            at, dash = place[pick.layer], "dot" if pick.kind == "oracle" else "solid"
+            figure.add_shape(type="line", x0=at, x1=at, y0=low, y1=1, yref="paper", layer="between",
+                             line={"color": tone.muted, "width": 1.5, "dash": dash})
+
+
+def _picks(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], tone: Any,
+           row: int) -> None:
+    """One line a pick: a mark at its layer, named on the side that has more room."""
+    marks = {"oracle": "star", "default": "diamond", "rule": "diamond-open"}
+    middle = (len(place) - 1) / 2
+    figure.add_trace(go.Scatter(
+        x=[place[pick.layer] for pick in picks], y=list(range(len(picks))), mode="markers+text",
+        text=[f" <b>{p.label}</b> " if p.kind != "rule" else f" {p.label} " for p in picks],
+        textposition=["middle right" if place[p.layer] <= middle else "middle left"
+                      for p in picks],
+        textfont={"size": 13, "color": tone.text}, showlegend=False, cliponaxis=False,
+        marker={"symbol": [marks[p.kind] for p in picks], "size": 11, "color": tone.text},
+        customdata=[p.layer for p in picks],
+        hovertemplate="%{text}: %{customdata}<extra></extra>"), row=row, col=1)
+    figure.update_yaxes(range=[len(picks) - 0.4, -0.6], showticklabels=False, ticks="",
+                        showgrid=False, zeroline=False, row=row, col=1)
+
+
+def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequence[str],
+                layers: int, dark: bool) -> None:
+    """The methods' names at the right end of the first panel, pushed apart where they would meet.
+    """
+    if panel not in RATES:
+        return
+    ends = []
+    for method in methods:
+        of = rows[rows["method"] == method].sort_values("index")
+        values = [_percent(*counts)[0] for counts in _counts(of, panel)]
+        if values and math.isfinite(values[-1]):
+            ends.append((values[-1], method))
+    top = math.inf
+    for value, method in sorted(ends, reverse=True):
+        top = min(value, top - 13)
+        figure.add_annotation(
+            x=layers - 0.5, y=top, xref="x", yref="y", xanchor="left", showarrow=False,
+            text=f"<b>{style(method).label}</b>",
+            font={"size": 13, "color": label_color(style(method).color, dark)})
