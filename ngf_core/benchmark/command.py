@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -111,17 +111,22 @@ def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
 
 
 def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> int:
-    """Call function(*task) for all tasks, several at a time; how many failed."""
-    if not tasks:
-        return 0
+    """Call function(*task) for all tasks, several at a time; how many answered with a sentence."""
     failed = 0
+    for done, (task, said) in enumerate(_called(function, tasks, workers), 1):
+        if isinstance(said, str) and said:
+            failed += 1
+            print(said, file=sys.stderr, flush=True)
+        print(f"{done}/{len(tasks)} {getattr(task[0], 'run_id', task[0])}", flush=True)
+    return failed
+
+
+def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
+            ) -> Iterator[tuple[tuple, Any]]:
+    """(task, answer) as the answers come; in this process where one worker is enough."""
+    if workers == 1 or len(tasks) < 2:
+        yield from ((task, function(*task)) for task in tasks)
+        return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = {pool.submit(function, *task): task for task in tasks}
-        for done, future in enumerate(as_completed(waiting), 1):
-            said = future.result()
-            name = getattr(waiting[future][0], "run_id", waiting[future][0])
-            if isinstance(said, str) and said:
-                failed += 1
-                print(said, file=sys.stderr, flush=True)
-            print(f"{done}/{len(tasks)} {name}", flush=True)
-    return failed
+        yield from ((waiting[future], future.result()) for future in as_completed(waiting))

@@ -16,7 +16,7 @@ from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
 from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.runs import RunStore
 
-SAMPLES = 100
+SAMPLES = 50
 PROBES = 8
 
 
