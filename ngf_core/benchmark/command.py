@@ -8,10 +8,11 @@ ngf_core/benchmark/entrants.py.
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do the stages that were asked for; 0 when all went well, 1 where a cell failed."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     store = RunStore(arguments.out.absolute())
     store.prepare()
     # All that is known goes into the tables, whatever this call was asked to compute.
@@ -129,4 +131,11 @@ def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = {pool.submit(function, *task): task for task in tasks}
-        yield from ((waiting[future], future.result()) for future in as_completed(waiting))
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BaseException:  # Ctrl-C or a kill: else the workers would go on by themselves
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+            raise

@@ -52,6 +52,9 @@ def _without(title: str, **changes: Any) -> Entrant:
 
 # "No natural gradient" is the defense `sgd` and is not computed twice.
 ENTRANTS: dict[str, Entrant] = _defenses() | {
+    # One step of SGD too small to matter: what is left of every method that recalibrates.
+    "ablate_tuning": Entrant("BatchNorm recalibration alone", "sgd", "ablation",
+                             {"layer": "linear", "steps": 1, "lr": 1e-6}),
     "ablate_regulariser": _without("NGF, no regulariser", regulariser=0.0),
     "ablate_trust_region": _without("NGF, no trust region", kl_bound=100.0),
     "ablate_frozen_bn": _without("NGF, frozen BatchNorm", batchnorm="frozen"),
