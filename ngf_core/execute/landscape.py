@@ -23,7 +23,7 @@ from ngf_core.landscape import (
     project,
     random_plane,
 )
-from ngf_core.models.build import tunable_layer
+from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore, RunWriter
 
 LINE_POINTS = 41
@@ -142,10 +142,10 @@ def _eigen(canvas: Canvas, source: Source, batches: Batches, generator: torch.Ge
 
 
 def _path(canvas: Canvas, source: Source, paths: Paths, batches: Batches) -> None:
-    """The plane that lies closest to the paths of all methods that tune one layer."""
+    """The plane that lies closest to the paths of all methods that tune chosen layers."""
     if not paths:
         raise NGFError("The plane of a path needs a race with NGF or SGD: a path is recorded where "
-                       "one layer is tuned.")
+                       "chosen layers are tuned.")
     model = source.models[next(iter(paths))]
     found = path_plane(model, [state for path in paths.values() for state in path.states])
     xs, ys = _window(found.points.numpy(), canvas.config.grid)
@@ -176,12 +176,13 @@ def _models(canvas: Canvas, source: Source, paths: Paths, batches: Batches
 
 
 def _paths(source: Source, run: Run) -> Paths:
-    """The recorded points of each path, as the tuned layer's weights; the last is the model's own.
+    """The recorded points of each path, as the tuned layers' weights; the last is the model's own.
 
     The others were recorded in half precision, as steps from the received weights.
     """
-    layer = tunable_layer(source.models["before"], source.layer)
-    received = {f"{source.layer}.{key}": p.detach() for key, p in layer.named_parameters()}
+    layers = tuned_layers(source.models["before"], source.layer)
+    received = {f"{name}.{key}": p.detach() for name, layer in layers.items()
+                for key, p in layer.named_parameters()}
     paths = {}
     for name in list(source.models)[1:]:
         if not run.has(f"path_{name}.npz"):

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
+from ngf_core.data.dataset import Images
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
 from ngf_core.metrics import Evaluation
-from ngf_core.models.build import tunable_layer
+from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.purify import PURIFIERS
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
@@ -41,7 +42,7 @@ class Racer:
 
     @property
     def follows_layer(self) -> bool:
-        """Whether the method tunes one layer, so that its path can be drawn."""
+        """Whether the method tunes the layers it is told, so that its path can be drawn."""
         return PURIFIERS[self.name].tunes == "layer"
 
     def advance(self, seconds: float) -> None:
@@ -62,14 +63,17 @@ class Racer:
 def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
     """Race the methods; leaves before, after_<method> (safetensors), path_<method>, samples (npz).
 
-    Path deltas are the tuned layer's weights minus the received ones, for the methods that tune
-    one layer. Tuning seconds leave out evaluations, looks at the sharpness and pauses. A method
-    that diverges keeps its curve and the model it had, and its sentence stands in its results.
+    Path deltas are the tuned layers' weights minus the received ones, for the methods that tune
+    the layers they are told. Where the config says "auto" these are chosen first, on the clean set
+    alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and that choice. A
+    method that diverges keeps its curve and the model it had, and its sentence stands in its
+    results.
     """
     source = load_source(config.source, store)
     received = source.models["before"]
-    tunable_layer(received, config.layer)
     clean = source.dataset.clean(config.clean_fraction)
+    config, choice = _with_layer(config, received, clean, default_layer(source.train.arch))
+    tuned_layers(received, config.layer)
     where = next(received.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     shown = samples(source.dataset, source.attack)
@@ -128,10 +132,30 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             "found": racer.found, "changed": _changed(received, racer.model)}
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
-    return results | {"clean_images": len(clean), "layer": config.layer,
+    return results | choice | {"clean_images": len(clean), "layer": config.layer,
                       "train_config": asdict(source.train),
                       "parameters": source.attack.parameters if source.attack else {},
                       "class_names": list(source.dataset.class_names)}
+
+
+def _with_layer(config: PurifyConfig, received: nn.Module, clean: Images, usual: str
+                ) -> tuple[PurifyConfig, dict[str, Any]]:
+    """The config with "auto" replaced by what was chosen, and {"choice": how, and at what cost}.
+
+    Nothing is chosen for a race in which no method asks for a layer; `usual` stands there then.
+    """
+    if config.layer != "auto":
+        return config, {}
+    if all(PURIFIERS[name].tunes != "layer" for name in config.methods):
+        return replace(config, layer=usual), {}
+    from ngf_core.layers import choose_layer
+
+    began, cpu = time.perf_counter(), time.process_time()
+    chosen = choose_layer(copy.deepcopy(received), clean, config)
+    return replace(config, layer=chosen.layer), {"choice": {
+        "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
+        "seconds": round(time.perf_counter() - began, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3)}}
 
 
 def _evaluated(racer: Racer, shown: dict[str, np.ndarray]
@@ -151,7 +175,8 @@ def _changed(received: nn.Module, model: nn.Module) -> int:
 
 def _follow(racer: Racer, layer: str) -> None:
     if racer.follows_layer:
-        racer.path[racer.last.step] = flat(list(tunable_layer(racer.model, layer).parameters()))
+        tuned = tuned_layers(racer.model, layer).values()
+        racer.path[racer.last.step] = flat([p for part in tuned for p in part.parameters()])
 
 
 def _write_path(racer: Racer, writer: RunWriter) -> None:

@@ -21,7 +21,10 @@ from ngf_core.runs import Run, RunStore
 
 @dataclass(frozen=True)
 class Source:
-    """`models` by name: "before", then one a method where the run is a purification."""
+    """`models` by name: "before", then one a method where the run is a purification.
+
+    `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
+    """
 
     train: TrainConfig
     dataset: Dataset
@@ -116,7 +119,7 @@ def load_source(run_id: str, store: RunStore) -> Source:
             raise RunError(f"Run {run.id} does not say how its model was trained. Purify the "
                            "trained model again and name the new run.") from None
         files = {"before": "before"} | {m: f"after_{m}" for m in config.methods if m in run.results}
-        layer = config.layer
+        layer = run.results.get("layer", config.layer)
     elif isinstance(config, TrainConfig):
         train, files, layer = config, {"before": "model"}, default_layer(config.arch)
     else:

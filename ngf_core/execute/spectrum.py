@@ -14,7 +14,7 @@ from ngf_core.curvature.spectrum import Spectrum, measure_spectrum
 from ngf_core.execute import krylov_files
 from ngf_core.execute.sources import held_out, load_source
 from ngf_core.fisher.spectrum import layer_fisher_spectrum
-from ngf_core.models.build import tunable_layer
+from ngf_core.models.build import tuned_layers
 from ngf_core.runs import RunStore, RunWriter
 
 GIGABYTE = 1e9
@@ -40,8 +40,9 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             writer.progress(int(1000 * (i + done / total)), 1000 * len(source.models),
                             f"{name}: {config.operator} product {done} of about {total}")
 
-        layer = tunable_layer(model, source.layer)
-        names = None if config.parameters == "all" else layer_parameters(model, source.layer)
+        layers = tuned_layers(model, source.layer)
+        names = None if config.parameters == "all" else [
+            name for layer in layers for name in layer_parameters(model, layer)]
         state, earlier = krylov_files.find(config, store, name, where)
         known = state.products
         try:
@@ -66,9 +67,10 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             readings[name] = measure_sharpness(subject, config.sharpness)
             results[name]["sharpness"] = report(
                 readings[name], readings["before"] if name != "before" else None)
-        layer.requires_grad_(True)
-        fisher = layer_fisher_spectrum(model, layer, x[:FISHER_SAMPLES], y[:FISHER_SAMPLES],
-                                       seed=config.seed)
+        for layer in layers.values():
+            layer.requires_grad_(True)
+        fisher = layer_fisher_spectrum(model, list(layers.values()), x[:FISHER_SAMPLES],
+                                       y[:FISHER_SAMPLES], seed=config.seed)
         arrays |= _arrays(name, spectrum, fisher)
         arrays["models"] = np.array(list(source.models)[: i + 1])
         writer.arrays("spectrum", arrays)

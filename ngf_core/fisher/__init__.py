@@ -1,3 +1,3 @@
-"""Fisher information of one layer: per-sample gradients, matrices, natural directions, spectra."""
+"""Fisher information of chosen layers: per-sample gradients, matrices, directions, spectra."""
 
 FISHERS = ("true", "empirical", "kfac", "diagonal")

@@ -1,4 +1,4 @@
-"""The Kronecker-factored Fisher of one layer, F ~ A (x) G (Martens, Grosse 2015, arXiv 1503.05671;
+"""The Kronecker-factored Fisher of a layer, F ~ A (x) G (Martens, Grosse 2015, arXiv 1503.05671;
 for convolutions Grosse, Martens 2016, arXiv 1602.01407).
 
 With a_it the layer's input at position t of sample i (a patch of a convolution, a token, or all

@@ -3,24 +3,33 @@
 true, empirical   the matrix itself, by its rows (`rows.py`), solved exactly (`natural.py`).
 kfac              its Kronecker factors at labels drawn from the model, as running means.
 diagonal          its diagonal: every weight for itself, as in adaptive gradient methods.
+
+Of several layers the first two are the joint matrix, with what ties the layers to each other; K-FAC
+and the diagonal have none of that (K-FAC is block-diagonal, as published). The damping is one
+number for all layers, relative to the joint trace.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ngf_core.errors import ConfigError
 from ngf_core.fisher.kfac import Factors, factors, kfac_direction
 from ngf_core.fisher.natural import Damping, NaturalDirection, natural_direction
 from ngf_core.fisher.per_sample import Tapped
 from ngf_core.fisher.rows import drawn_labels, gradient_and_rows
 
+# Bytes that the rows of an exact matrix may take.
+ROWS_MEMORY = 6_000_000_000
+
 
 class Metric(Protocol):
-    """A damped Fisher matrix F + lambda I of one layer that follows the batches."""
+    """A damped Fisher matrix F + lambda I of tapped layers that follows the batches."""
 
-    def look(self, tapped: Tapped, loss: Tensor, y: Tensor) -> Tensor:
+    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         """Take in a batch; the gradient (P,) of its mean cross-entropy `loss` at labels y."""
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -28,13 +37,18 @@ class Metric(Protocol):
 
 
 class ExactMetric:
-    """The matrix of `kind` true or empirical, of the last batch."""
+    """The matrix of `kind` true or empirical, of the last batch.
+
+    Raises ConfigError for a batch whose rows are larger than ROWS_MEMORY.
+    """
 
     def __init__(self, kind: str, damping: Damping, generator: torch.Generator) -> None:
         self._kind, self._damping, self._generator = kind, damping, generator
 
-    def look(self, tapped: Tapped, loss: Tensor, y: Tensor) -> Tensor:
-        gradient, self._rows = gradient_and_rows(self._kind, tapped, loss, y, self._generator)
+    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        _refuse_too_many(taps)
+        gradient, rows = gradient_and_rows(self._kind, taps, loss, y, self._generator)
+        self._rows = list(rows)
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -48,9 +62,13 @@ class DiagonalMetric:
     def __init__(self, damping: Damping, generator: torch.Generator) -> None:
         self._damping, self._generator = damping, generator
 
-    def look(self, tapped: Tapped, loss: Tensor, y: Tensor) -> Tensor:
-        gradient, rows = gradient_and_rows("true", tapped, loss, y, self._generator)
-        self._diagonal, self._rows = torch.linalg.vector_norm(rows, dim=0).double() ** 2, len(rows)
+    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        gradient, rows = gradient_and_rows("true", taps, loss, y, self._generator)
+        parts = []
+        for block in rows:  # one layer's at a time
+            parts.append(torch.linalg.vector_norm(block, dim=0).double() ** 2)
+            self._rows = len(block)
+        self._diagonal = torch.cat(parts)
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -60,7 +78,7 @@ class DiagonalMetric:
 
 
 class KroneckerMetric:
-    """K-FAC's factors at labels drawn from the model, as running means.
+    """K-FAC's factors at labels drawn from the model, as running means; a block a layer.
 
     decay: weight of the old factors where new ones come (0 keeps none; the first are taken whole).
     every: batches from one renewal to the next.
@@ -69,24 +87,31 @@ class KroneckerMetric:
     def __init__(self, damping: Damping, generator: torch.Generator, decay: float = 0.0,
                  every: int = 1) -> None:
         self._damping, self._generator, self._decay, self._every = damping, generator, decay, every
-        self._found: Factors | None = None
+        self._found: list[Factors] = []
         self._looks = self._samples = 0
 
-    def look(self, tapped: Tapped, loss: Tensor, y: Tensor) -> Tensor:
+    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         if self._looks % self._every == 0:
-            drawn = drawn_labels(tapped, self._generator)
-            losses = F.cross_entropy(tapped.logits, drawn, reduction="sum")
-            (back,) = torch.autograd.grad(losses, tapped.output, retain_graph=True)
-            new = factors(tapped.layer, tapped.input, back)
-            self._found = new if self._found is None else self._found.mixed(new, self._decay)
-            self._samples = len(y)
+            drawn = drawn_labels(taps[0], self._generator)
+            losses = F.cross_entropy(taps[0].logits, drawn, reduction="sum")
+            outputs = [tapped.output for tapped in taps]
+            new = [factors(tapped.layer, tapped.input, back) for tapped, back in
+                   zip(taps, torch.autograd.grad(losses, outputs, retain_graph=True), strict=True)]
+            if self._found:
+                new = [old.mixed(newer, self._decay)
+                       for old, newer in zip(self._found, new, strict=True)]
+            self._found, self._samples = new, len(y)
         self._looks += 1
-        parts = torch.autograd.grad(loss, list(tapped.layer.parameters()))
+        self._sizes = [sum(p.numel() for p in tapped.layer.parameters()) for tapped in taps]
+        parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()])
         return torch.cat([part.reshape(-1) for part in parts])
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
-        return kfac_direction(self._found, gradient,
-                              self._damping.of(self._found.trace, self._samples))
+        damping = self._damping.of(sum(found.trace for found in self._found), self._samples)
+        solved = [kfac_direction(found, part, damping) for found, part in
+                  zip(self._found, gradient.split(self._sizes), strict=True)]
+        return NaturalDirection(torch.cat([block.direction for block in solved]), damping,
+                                sum(block.length for block in solved))
 
 
 def metric(kind: str, damping: Damping, generator: torch.Generator, decay: float = 0.0,
@@ -97,3 +122,14 @@ def metric(kind: str, damping: Damping, generator: torch.Generator, decay: float
     if kind == "diagonal":
         return DiagonalMetric(damping, generator)
     return ExactMetric(kind, damping, generator)
+
+
+def _refuse_too_many(taps: Sequence[Tapped]) -> None:
+    samples = len(taps[0].logits)
+    each = sum(p.numel() * p.element_size() for t in taps for p in t.layer.parameters())
+    if samples * each > ROWS_MEMORY:
+        most = ROWS_MEMORY // each
+        smaller = f"batch_size={most}, " if most > 1 else ""
+        raise ConfigError("layer", f"the per-sample gradients of these {len(taps)} layers take "
+                          f"{samples * each / 1e9:.1f} GB, above {ROWS_MEMORY / 1e9:g}",
+                          f"Use {smaller}fisher=kfac or fewer layers.")

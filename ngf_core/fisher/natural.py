@@ -1,5 +1,6 @@
 """The damped natural direction, solved on whichever side is smaller."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,24 +42,31 @@ class Damping:
         return self.value * trace / rows if self.relative else self.value
 
 
-def natural_direction(rows: Tensor, gradient: Tensor, damping: Damping) -> NaturalDirection:
-    """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P).
+def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping: Damping
+                      ) -> NaturalDirection:
+    """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), or its blocks of columns.
 
-    In sample space (r < P) by Woodbury: with K = R R^T and s = (K + lambda I)^-1 R g,
-    d = (g - R^T s) / lambda. Otherwise the P x P system itself. Cholesky in float64;
-    for a small damping the products too.
+    In sample space (r < P) by Woodbury: with K = R R^T = sum_l R_l R_l^T over the blocks and
+    s = (K + lambda I)^-1 R g, d = (g - R^T s) / lambda. Otherwise the P x P system itself.
+    Cholesky in float64; for a small damping the products too.
     Raises NGFError where F is zero or the system is not positive definite in float32 rows.
     """
-    trace = float(torch.linalg.vector_norm(rows).double() ** 2)
-    lam = damping.of(trace, len(rows))
-    if lam < FLOAT32_DAMPING * trace / len(rows):
-        rows = rows.double()
-    if rows.shape[0] < rows.shape[1]:
-        g = gradient.to(rows.dtype)
-        solved = _solve(rows @ rows.T, lam, rows @ g)
-        direction = (g - rows.T @ solved.to(rows.dtype)) / lam
+    blocks = [rows] if isinstance(rows, Tensor) else list(rows)
+    samples, size = len(blocks[0]), gradient.numel()
+    trace = sum(float(torch.linalg.vector_norm(block).double() ** 2) for block in blocks)
+    lam = damping.of(trace, samples)
+    if lam < FLOAT32_DAMPING * trace / samples:
+        blocks = [block.double() for block in blocks]
+    if samples < size:
+        parts = gradient.to(blocks[0].dtype).split([block.shape[1] for block in blocks])
+        gram = sum(block @ block.T for block in blocks)
+        right = sum(block @ g for block, g in zip(blocks, parts, strict=True))
+        solved = _solve(gram, lam, right).to(blocks[0].dtype)
+        direction = torch.cat([(g - block.T @ solved) / lam
+                               for block, g in zip(blocks, parts, strict=True)])
     else:
-        direction = _solve(rows.T @ rows, lam, gradient)
+        whole = torch.cat(blocks, 1)
+        direction = _solve(whole.T @ whole, lam, gradient)
     length = float(gradient.double() @ direction.double())
     return NaturalDirection(direction.to(gradient.dtype), lam, length)
 

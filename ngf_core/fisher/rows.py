@@ -1,4 +1,4 @@
-"""Rows R (r, P) with F = R^T R, for each kind of Fisher matrix of one layer.
+"""Rows R (r, P) with F = R^T R, for each kind of Fisher matrix of one layer, or of several.
 
 empirical      F = 1/n sum_i g_i g_i^T, g_i the gradient of -log p(y_i | x_i) at the given label.
                n rows. Vanishes as the model fits its data (Kunstner, Balles, Hennig 2019).
@@ -6,9 +6,14 @@ true           F = 1/n sum_i E_{y ~ p(.|x_i)} g_i g_i^T, labels from the model.
                Exact: nC rows sqrt(p_c / n) g_{i,c}; for the last layer g_{i,c} = (p - e_c) (x) a in
                closed form, and there Hessian = Gauss-Newton = true Fisher.
                Sampled: n rows with one label drawn a sample; unbiased, affordable on any layer.
+
+The rows of several layers are those of each beside one another, R = [R_1 R_2 ...], at the same
+labels: F has the blocks between layers too. They come as these blocks, one a layer, since no sum
+over them needs them as a whole.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -61,21 +66,41 @@ def is_last_layer(tapped: Tapped) -> bool:
 
 def fisher_rows(kind: str, tapped: Tapped, y: Tensor, generator: torch.Generator) -> Tensor:
     """The rows of the Fisher called `kind`: closed form on the last layer, sampled elsewhere."""
-    if kind == "empirical":
-        return empirical_rows(tapped, y)
-    return last_layer_rows(tapped) if is_last_layer(tapped) else sampled_rows(tapped, generator)
+    (rows,) = joint_rows(kind, [tapped], y, generator)
+    return rows
 
 
-def gradient_and_rows(kind: str, tapped: Tapped, loss: Tensor, y: Tensor,
-                      generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The gradient (P,) of `loss`, the mean cross-entropy at y, and `fisher_rows`.
+def joint_rows(kind: str, taps: Sequence[Tapped], y: Tensor, generator: torch.Generator
+               ) -> Iterator[Tensor]:
+    """The rows of the joint Fisher of all tapped layers, a block (r, P_l) a layer, made one by one.
+
+    Closed form where the last layer is alone, otherwise sampled: one pass back for all layers.
+    """
+    if kind == "true" and len(taps) == 1 and is_last_layer(taps[0]):
+        yield last_layer_rows(taps[0])
+        return
+    labels = y if kind == "empirical" else drawn_labels(taps[0], generator)
+    losses = F.cross_entropy(taps[0].logits, labels, reduction="none") / math.sqrt(len(y))
+    outputs = [tapped.output for tapped in taps]
+    yield from _blocks(taps, torch.autograd.grad(losses.sum(), outputs, retain_graph=True))
+
+
+def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor,
+                      generator: torch.Generator) -> tuple[Tensor, Iterator[Tensor]]:
+    """The gradient (P,) of `loss`, the mean cross-entropy at y, and `joint_rows`.
 
     The empirical rows come out of the gradient's own backward pass.
     """
-    wanted = [tapped.output, *tapped.layer.parameters()]
-    output_grad, *parts = torch.autograd.grad(loss, wanted, retain_graph=kind == "true")
-    gradient = torch.cat([part.reshape(-1) for part in parts])
+    outputs = [tapped.output for tapped in taps]
+    parameters = [p for tapped in taps for p in tapped.layer.parameters()]
+    found = torch.autograd.grad(loss, [*outputs, *parameters], retain_graph=kind == "true")
+    gradient = torch.cat([part.reshape(-1) for part in found[len(taps):]])
     if kind == "true":
-        return gradient, fisher_rows(kind, tapped, y, generator)
-    scaled = output_grad * math.sqrt(len(y))  # of loss_i / sqrt(n); that of the mean has 1 / n
-    return gradient, per_sample_outer(tapped.layer, tapped.input, scaled)
+        return gradient, joint_rows(kind, taps, y, generator)
+    # Of loss_i / sqrt(n); the gradient of the mean has 1 / n.
+    return gradient, _blocks(taps, [back * math.sqrt(len(y)) for back in found[:len(taps)]])
+
+
+def _blocks(taps: Sequence[Tapped], output_grads: Sequence[Tensor]) -> Iterator[Tensor]:
+    for tapped, back in zip(taps, output_grads, strict=True):
+        yield per_sample_outer(tapped.layer, tapped.input, back)

@@ -1,7 +1,7 @@
-"""The spectrum of one layer's Fisher matrix."""
+"""The spectrum of the Fisher matrix of a layer, or of several."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,25 +18,27 @@ MEMORY = 1_000_000_000
 BATCH = 500
 
 
-def layer_fisher_spectrum(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor,
-                          kind: str = "true", seed: int = 0,
+def layer_fisher_spectrum(model: nn.Module, layers: nn.Module | Sequence[nn.Module], x: Tensor,
+                          y: Tensor, kind: str = "true", seed: int = 0,
                           memory: float = MEMORY) -> Tensor:
-    """Eigenvalues (descending, min(r, P) of them) of the layer's Fisher matrix F = R^T R over x.
+    """Eigenvalues (descending, min(r, P) of them) of the layers' Fisher matrix F = R^T R over x.
 
     F's nonzero eigenvalues are those of the small Gram matrix R R^T (or R^T R, whichever is
     smaller); all others are zero. The r rows are never held as a whole: R R^T is a sum over blocks
     of the layer's output channels, R^T R over batches of samples, and the last layer's true Fisher
-    has a closed form. Model and layer must be set up as for `tap`.
+    has a closed form. Of several layers R R^T is the sum over them, all at the same labels. Model
+    and layers must be set up as for `tap`.
 
     memory: bytes for the rows of a block, and for the small matrix. Raises ConfigError where the
     small matrix alone is larger, and what `tap` raises.
     """
-    generator = torch.Generator().manual_seed(seed)
+    layers = [layers] if isinstance(layers, nn.Module) else list(layers)
+    layer, alone = layers[0], len(layers) == 1
     seen = tap(model, layer, x[:BATCH])
-    size = sum(p.numel() for p in layer.parameters())
-    last = kind == "true" and is_last_layer(seen)
+    size = sum(p.numel() for each in layers for p in each.parameters())
+    last = kind == "true" and alone and is_last_layer(seen)
     rows = len(x) * (seen.logits.shape[1] if last else 1)
-    small = min(rows, size)
+    small = min(rows, size) if alone else rows
     if 8 * small**2 > memory:
         raise ConfigError("samples", f"{rows} rows of {size} numbers need a matrix of "
                           f"{8 * small**2:.2g} bytes, above {memory:.2g}",
@@ -45,13 +47,18 @@ def layer_fisher_spectrum(model: nn.Module, layer: nn.Module, x: Tensor, y: Tens
     if last and size <= LARGEST_DENSE:
         gram = LastLayer.of(model, layer, zip(x.split(BATCH), y.split(BATCH), strict=True)).dense()
         gram = gram.double()
-    elif last or rows >= size:
+    elif alone and (last or rows >= size):
         gram = x.new_zeros(size, size, dtype=torch.float64)
-        for part in _batched_rows(model, layer, x, y, kind, generator, memory, size):
+        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory, size):
             gram += part.T @ part
     else:
-        gram = _sample_gram(*_factors(model, layer, x, y, kind, generator), layer, memory)
-    return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)[:small]
+        gram = sum(_sample_gram(*_factors(model, each, x, y, kind, _seeded(seed)), each, memory)
+                   for each in layers)
+    return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)[:min(rows, size)]
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _batched_rows(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,

@@ -1,5 +1,6 @@
 """Building a model by name, and the layers of it that can be tuned."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import torch
@@ -40,6 +41,51 @@ def tunable_layer(model: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
         raise ConfigError("layer", f"this network has no layer {name!r}",
                           f"Choose one of {', '.join(layers)}.")
     return layers[name]
+
+
+def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear]:
+    """The layers that `text` names, by name, from input to output, each once.
+
+    text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "all", or several of
+    these with commas between. Only convolutions and linear layers are meant: a BatchNorm that
+    stands inside a block, or between two tuned layers, keeps its weights.
+    Raises ConfigError, naming the layers there are, where a part names none of them.
+    """
+    layers = tunable_layers(model)
+    chosen: set[str] = set()
+    for part in text.replace(" ", "").split(","):
+        inside = [name for name in layers
+                  if part in ("all", name) or name.startswith(f"{part}.")]
+        if part == "auto":
+            raise ConfigError("layer", "auto names no layer before it was chosen on clean data",
+                              "Call ngf_core.layers.choose_layer first and name what it chose.")
+        if not inside:
+            raise ConfigError("layer", f"this network has no layer {part!r}",
+                              f"Choose one of {', '.join(layers)}{_blocks(layers)}, or all.")
+        chosen.update(inside)
+    return {name: layer for name, layer in layers.items() if name in chosen}
+
+
+def blocks(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of the blocks that hold at least two of the layers `names`, in their order.
+
+    Where one block holds the same layers as another inside it, it is named by the outer one.
+    """
+    held: dict[str, list[str]] = {}
+    for name in names:
+        steps = name.split(".")
+        for depth in range(1, len(steps)):
+            held.setdefault(".".join(steps[:depth]), []).append(name)
+    first: dict[tuple[str, ...], str] = {}
+    for block, inside in held.items():
+        if len(inside) > 1:
+            first.setdefault(tuple(inside), block)
+    return tuple(first.values())
+
+
+def _blocks(names: Iterable[str]) -> str:
+    found = blocks(names)
+    return f", a block ({', '.join(found)})" if found else ""
 
 
 @lru_cache

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from torch import nn
 
 from ngf_core.config import PurifyConfig
-from ngf_core.data.dataset import Images
-from ngf_core.purify.purifier import Step
+from ngf_core.purify.purifier import CleanSet, Step
 from ngf_core.purify.sgd import descend
 
 
-def finetune(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def finetune(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, model, clean, config, config.finetune_lr)
+    return descend(model, [model], clean, config, config.finetune_lr)

@@ -1,5 +1,5 @@
-"""Natural gradient fine-tuning of one layer (Karim et al., "Efficient Backdoor Removal Through
-Natural Gradient Fine-tuning").
+"""Natural gradient fine-tuning of one layer, or of several (Karim et al., "Efficient Backdoor
+Removal Through Natural Gradient Fine-tuning").
 
     L(w) = CE(w; clean batch) + eta/2 sum_i Fbar_ii (w_i - wbar_i)^2
     d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
@@ -10,11 +10,13 @@ same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decay
 early steps leave the received basin, late ones settle. A step after which the clean loss is not
 finite, or has risen by more than a guesser's whole loss log C, is halved until it has not.
 
+Of several layers w is all their weights and F their joint matrix, at one damping and one KL bound.
+
 The released script steps otherwise: see PUBLISHED.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,9 +28,9 @@ from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 from ngf_core.fisher.metric import metric
 from ngf_core.fisher.natural import Damping
-from ngf_core.fisher.per_sample import Tapped, tap
-from ngf_core.fisher.rows import fisher_rows
-from ngf_core.models.build import tunable_layer
+from ngf_core.fisher.per_sample import Tapped, tap_all
+from ngf_core.fisher.rows import joint_rows
+from ngf_core.models.build import tuned_layers
 from ngf_core.purify.features import tuned_network
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.purifier import (
@@ -74,8 +76,9 @@ class Ngf:
 
 def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune `config.layer` by natural gradient; Diverged where no halved step is acceptable."""
-    layer, own = tunable_layer(model, config.layer), own_parameters("ngf", Ngf, config)
-    parameters = list(layer.parameters())
+    layers = list(tuned_layers(model, config.layer).values())
+    own = own_parameters("ngf", Ngf, config)
+    parameters = [p for layer in layers for p in layer.parameters()]
     device = parameters[0].device
     batches = clean_batches(clean, config, device)
     labels = torch.Generator().manual_seed(config.seed)
@@ -87,17 +90,17 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         if config.batchnorm == "recalibrated":
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
-        network, batches = tuned_network(model, [layer], batches)
-        anchor = _fisher_diagonal(network, layer, batches, labels)
+        network, batches = tuned_network(model, layers, batches)
+        anchor = _fisher_diagonal(network, layers, batches, labels)
     moving = torch.zeros_like(received)
     with watch:
         x, y = batches(0)
-        tapped, loss = _settle(network, layer, x, y, received, math.inf, 0)
+        taps, loss = _settle(network, layers, x, y, received, math.inf, 0)
     for step in range(config.steps):
         with watch:
             before, loss_before = flat(parameters), loss.item()
-            worst = loss_before + math.log(tapped.logits.shape[1])
-            gradient = fisher.look(tapped, loss, y)
+            worst = loss_before + math.log(taps[0].logits.shape[1])
+            gradient = fisher.look(taps, loss, y)
             gradient = gradient + config.regulariser * anchor * (before - received)
             try:
                 natural = fisher.solve(gradient)
@@ -108,7 +111,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
             moving = own.momentum * moving + scale * natural.direction
             assign(parameters, before - moving)
             x, y = batches(step + 1)
-            tapped, loss = _settle(network, layer, x, y, before, worst, step + 1)
+            taps, loss = _settle(network, layers, x, y, before, worst, step + 1)
         yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
 
 
@@ -120,31 +123,32 @@ def _schedule(own: Ngf, config: PurifyConfig, step: int) -> tuple[float, float]:
     return own.rate, config.kl_bound * cosine(step, config.steps)
 
 
-def _settle(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, before: Tensor,
-            worst: float, step: int) -> tuple[Tapped, Tensor]:
+def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor, before: Tensor,
+            worst: float, step: int) -> tuple[Sequence[Tapped], Tensor]:
     """The pass over the next batch, which judges the step that led here and serves the next one.
 
     Halves that step until the loss is at most `worst`; raises Diverged, back at `before`, where no
     halving does.
     """
-    parameters = list(layer.parameters())
+    parameters = [p for layer in layers for p in layer.parameters()]
     for _ in range(HALVINGS):
-        tapped = tap(model, layer, x)
-        loss = F.cross_entropy(tapped.logits, y)
+        taps = tap_all(model, layers, x)
+        loss = F.cross_entropy(taps[0].logits, y)
         if torch.isfinite(loss) and loss <= worst:
-            return tapped, loss
+            return taps, loss
         assign(parameters, (flat(parameters) + before) / 2)
     assign(parameters, before)
     raise Diverged(f"NGF stopped at step {step}: even a step {2**HALVINGS} times smaller costs "
                    "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")
 
 
-def _fisher_diagonal(model: nn.Module, layer: nn.Module, batches: CleanBatches,
+def _fisher_diagonal(model: nn.Module, layers: Sequence[nn.Module], batches: CleanBatches,
                      generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
     kind = "empirical" if batches.config.fisher == "empirical" else "true"
     total: Tensor | float = 0.0
     for x, y in batches.whole():
-        rows = fisher_rows(kind, tap(model, layer, x), y, generator)
-        total = total + torch.linalg.vector_norm(rows, dim=0) ** 2 * len(y) / len(batches.clean)
+        rows = joint_rows(kind, tap_all(model, layers, x), y, generator)
+        squares = torch.cat([torch.linalg.vector_norm(block, dim=0) ** 2 for block in rows])
+        total = total + squares * len(y) / len(batches.clean)
     return total

@@ -1,6 +1,6 @@
-"""Stochastic gradient descent on one layer: the control that NGF is measured against."""
+"""Stochastic gradient descent on NGF's layers: the control that NGF is measured against."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
-from ngf_core.models.build import tunable_layer
+from ngf_core.models.build import tuned_layers
 from ngf_core.purify.features import tuned_network
 from ngf_core.purify.purifier import (
     Diverged,
@@ -25,16 +25,17 @@ from ngf_core.purify.purifier import (
 
 def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
     """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, tunable_layer(model, config.layer), clean, config, config.lr)
+    return descend(model, list(tuned_layers(model, config.layer).values()), clean, config,
+                   config.lr)
 
 
-def descend(model: nn.Module, tuned: nn.Module, clean: Images, config: PurifyConfig,
+def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, config: PurifyConfig,
             lr: float) -> Iterator[Step]:
-    """SGD on the parameters of `tuned`, a layer of the model or the model, from rate `lr`.
+    """SGD on the parameters of `tuned`, layers of the model or the model, from rate `lr`.
 
     Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite.
     """
-    parameters = list(tuned.parameters())
+    parameters = [p for module in tuned for p in module.parameters()]
     device = parameters[0].device
     batches = clean_batches(clean, config, device)
     only_trainable(model, parameters)
@@ -45,9 +46,9 @@ def descend(model: nn.Module, tuned: nn.Module, clean: Images, config: PurifyCon
         with watch:
             recalibrate_batchnorm(model, batches)
     network = model
-    if tuned is not model:
+    if list(tuned) != [model]:
         with watch:
-            network, batches = tuned_network(model, [tuned], batches)
+            network, batches = tuned_network(model, tuned, batches)
     for step in range(config.steps):
         with watch:
             x, y = batches(step)

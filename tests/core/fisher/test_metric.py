@@ -8,20 +8,21 @@ from torch import nn
 
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.fisher import FISHERS
+from ngf_core.fisher import metric as metrics
 from ngf_core.fisher.kfac import factors, kfac_direction
 from ngf_core.fisher.metric import DiagonalMetric, KroneckerMetric, metric
 from ngf_core.fisher.natural import Damping
-from ngf_core.fisher.per_sample import tap
-from ngf_core.fisher.rows import sampled_rows
-from tests.core.fisher.dense import empirical_fisher, seeded, tiny
+from ngf_core.fisher.per_sample import tap, tap_all
+from ngf_core.fisher.rows import drawn_labels, sampled_rows
+from tests.core.fisher.dense import empirical_fisher, looped_gradients, seeded, tiny
 
 LAYERS = pytest.mark.parametrize("name", ["conv", "linear"])
 
 
-def looked(found, model: nn.Module, name: str, x: torch.Tensor, y: torch.Tensor):
-    """The gradient that the metric gives of one batch."""
-    tapped = tap(model, getattr(model, name), x)
-    return found.look(tapped, nn.functional.cross_entropy(tapped.logits, y), y)
+def looked(found, model: nn.Module, names: str, x: torch.Tensor, y: torch.Tensor):
+    """The gradient that the metric gives of one batch, in the layers `names`."""
+    taps = tap_all(model, [getattr(model, name) for name in names.split(",")], x)
+    return found.look(taps, nn.functional.cross_entropy(taps[0].logits, y), y)
 
 
 def expected_gradient(model: nn.Module, name: str, x: torch.Tensor, y: torch.Tensor):
@@ -107,13 +108,13 @@ def test_moving_averages_and_renewals():
     for start in (0, 5, 10, 15):
         part = slice(start, start + 5)
         looked(found, model, "conv", x[part], y[part])
-        kept.append(found._found)
+        kept.append(found._found[0])
     assert kept[0] is kept[1] and kept[2] is kept[3]
     alone = KroneckerMetric(Damping(1.0), seeded())
     generator_used = looked(alone, model, "conv", x[:5], y[:5])
-    assert torch.allclose(alone._found.inputs, kept[0].inputs) and generator_used is not None
+    assert torch.allclose(alone._found[0].inputs, kept[0].inputs) and generator_used is not None
     looked(alone, model, "conv", x[10:15], y[10:15])
-    mixed = 0.75 * kept[0].inputs + 0.25 * alone._found.inputs
+    mixed = 0.75 * kept[0].inputs + 0.25 * alone._found[0].inputs
     assert torch.allclose(kept[2].inputs, mixed)
 
 
@@ -138,3 +139,77 @@ def test_grouped_convolutions_have_no_two_factors():
     layer = nn.Conv2d(4, 4, 3, groups=2)
     with pytest.raises(ConfigError, match="K-FAC needs a linear layer or a convolution of one"):
         factors(layer, torch.zeros(2, 4, 5, 5), torch.zeros(2, 4, 3, 3))
+
+
+def joint(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """1/n sum_i g_i g_i^T over both layers' parameters, by a loop of autograd at labels y."""
+    gradients = looped_gradients(model, nn.ModuleList([model.conv, model.linear]), x, y)
+    return gradients.T @ gradients / len(x)
+
+
+def solved_densely(matrix: torch.Tensor, g: torch.Tensor, rho: float, rows: int) -> torch.Tensor:
+    damped = matrix + rho * matrix.trace() / rows * torch.eye(len(g), dtype=g.dtype)
+    return torch.linalg.solve(damped, g)
+
+
+@pytest.mark.parametrize("n", [5, 120])  # fewer rows than the 96 parameters, and more
+@pytest.mark.parametrize("kind", ["true", "empirical"])
+def test_several_layers_have_one_matrix_with_what_ties_them(kind, n):
+    model, x, y = tiny(n)
+    found = metric(kind, Damping(0.3), seeded(3))
+    g = looked(found, model, "conv,linear", x, y)
+    parts = [expected_gradient(model, name, x, y) for name in ("conv", "linear")]
+    assert torch.allclose(g, torch.cat(parts), rtol=1e-10)
+    labels = y if kind == "empirical" else drawn_labels(tap(model, model.conv, x), seeded(3))
+    dense = joint(model, x, labels)
+    solved = found.solve(g)
+    assert torch.allclose(solved.direction, solved_densely(dense, g, 0.3, n), rtol=1e-7)
+    assert solved.length == pytest.approx(float(g @ solved.direction))
+    split = model.conv.weight.numel() + model.conv.bias.numel()
+    assert dense[:split, split:].abs().max() > 0.01 * dense.abs().max()
+    tie = torch.zeros_like(dense)
+    tie[:split, :split], tie[split:, split:] = dense[:split, :split], dense[split:, split:]
+    apart = solved_densely(tie, g, 0.3, n)
+    assert not torch.allclose(solved.direction, apart, rtol=1e-3), "the layers were solved apart"
+
+
+def test_kfac_of_several_layers_is_block_diagonal_under_one_damping():
+    model, x, y = tiny(30)
+    found = metric("kfac", Damping(0.3), seeded(3))
+    g = looked(found, model, "conv,linear", x, y)
+    labels = drawn_labels(tap(model, model.conv, x), seeded(3))
+    own = [given_labels(model, name, x, labels) for name in ("conv", "linear")]
+    damping = 0.3 * sum(f.trace for f in own) / 30
+    blocks, start = [], 0
+    for f in own:
+        matrix = torch.kron(f.outputs, f.inputs)  # a row of weights with its bias last, by output
+        size, outputs = len(matrix), len(f.outputs)
+        weights = g[start:start + size - outputs].view(outputs, -1)
+        part = torch.cat([weights, g[start + size - outputs:start + size, None]], 1).flatten()
+        solved = torch.linalg.solve(matrix + damping * torch.eye(size, dtype=g.dtype), part)
+        solved = solved.view(outputs, -1)
+        blocks += [solved[:, :-1].flatten(), solved[:, -1]]
+        start += size
+    solved = found.solve(g)
+    assert solved.damping == pytest.approx(damping, rel=1e-10)
+    assert torch.allclose(solved.direction, torch.cat(blocks), rtol=1e-7)
+    assert solved.length == pytest.approx(float(g @ solved.direction))
+
+
+def test_the_diagonal_of_several_layers_is_that_of_their_rows():
+    model, x, y = tiny(30)
+    found = DiagonalMetric(Damping(0.1), seeded(4))
+    g = looked(found, model, "conv,linear", x, y)
+    diagonal = joint(model, x, drawn_labels(tap(model, model.conv, x), seeded(4))).diagonal()
+    damping = 0.1 * diagonal.sum() / 30
+    assert torch.allclose(found.solve(g).direction, g / (diagonal + damping), rtol=1e-9)
+
+
+def test_rows_too_large_for_memory_are_refused_with_what_would_do(monkeypatch):
+    model, x, y = tiny(20)
+    monkeypatch.setattr(metrics, "ROWS_MEMORY", 96 * 8 * 7)
+    with pytest.raises(ConfigError, match=r"these 2 layers take 0.0 GB, above .*batch_size=7, "
+                                          "fisher=kfac or fewer layers"):
+        looked(metric("true", Damping(0.1), seeded()), model, "conv,linear", x, y)
+    for kind, count in (("true", 7), ("kfac", 20), ("diagonal", 20)):
+        looked(metric(kind, Damping(0.1), seeded()), model, "conv,linear", x[:count], y[:count])
