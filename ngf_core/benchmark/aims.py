@@ -1,0 +1,125 @@
+"""What the benchmark was to show of NGF, and whether it did: computed from the table alone."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.benchmark.measures import wide
+from ngf_core.benchmark.rank import Estimate, difference, estimate, rank_text, ranking
+from ngf_core.purify import PURIFIERS
+
+NGF, SGD = "ngf", "sgd"
+MOST_ASR, MOST_DROP = 0.10, 0.02
+TOP, CHEAP_AMONG = 3, 5
+_WORDS = {3: "three", 5: "five"}
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What was aimed at, whether it was met (None: nothing to tell it by), and the figures."""
+
+    what: str
+    met: bool | None
+    found: str
+
+
+def defenses_only(cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the leaderboard's defenses."""
+    return cells[cells["group"] == "defense"]
+
+
+def aims(cells: pd.DataFrame) -> list[Aim]:
+    """The four aims, each with its verdict and figures; means over attacks and seeds, with their
+    95 % intervals over both (`rank`)."""
+    defenses = set(defenses_only(cells)["entrant"])
+    of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
+    of = {name: table[[d for d in table if d in defenses]] for name, table in of.items()}
+    return [_removed(of["asr"], of["acc_drop"]), _below_sgd(of["asr"]), _top(of["der"]),
+            _cheapest(of["der"], of["cpu_seconds"])]
+
+
+def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
+    what = (f"NGF on its automatic layer ends with a mean ASR of at most {MOST_ASR:.0%} and a mean "
+            f"clean-accuracy drop of at most {100 * MOST_DROP:.0f} points").replace("%", " %")
+    if NGF not in asr or NGF not in drop:
+        return Aim(what, None, "NGF has no finished cell.")
+    left, lost = estimate(asr[NGF]), estimate(drop[NGF])
+    met = None
+    if left.n and lost.n:  # rounded, since 0.99 - 0.97 is a little more than 0.02 in floats
+        met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
+    return Aim(what, met, f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over "
+                          f"{left.n} attack-seed cells.")
+
+
+def _below_sgd(asr: pd.DataFrame) -> Aim:
+    what = "Its ASR is below that of one-layer SGD on every attack"
+    if NGF not in asr or SGD not in asr:
+        return Aim(what, None, "NGF or SGD has no finished cell.")
+    both = asr[[NGF, SGD]].dropna().groupby(level="attack").mean()
+    if both.empty:
+        return Aim(what, None, "NGF and SGD share no cell.")
+    lower = both[NGF] < both[SGD]
+    said = f"It is on {lower.sum()} of {len(both)}"
+    if not lower.all():
+        said += "; not on " + ", ".join(
+            f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
+            for attack, row in both[~lower].iterrows())
+    over_all = difference(asr, NGF, SGD)
+    return Aim(what, bool(lower.all()), f"{said}. Mean difference "
+                                        f"{_percent(over_all, ' points')}.")
+
+
+def _top(der: pd.DataFrame) -> Aim:
+    what = f"It is in the top {_WORDS[TOP]} of all defenses by DER"
+    ranks = ranking(der, higher_is_better=True)
+    if NGF not in ranks.index:
+        return Aim(what, None, "NGF has no finished cell.")
+    mine = ranks.loc[NGF]
+    place = int(mine["place"])
+    tied = rank_text(int(mine["first"]), int(mine["last"])).strip()
+    said = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
+            f"with ties that the intervals leave, its rank is {tied}.")
+    if place > TOP:
+        ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
+                          for name in ranks.index[:place - 1])
+        said += f" Ahead of it: {ahead}."
+    return Aim(what, place <= TOP, said)
+
+
+def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
+    what = f"It is the cheapest of the top {_WORDS[CHEAP_AMONG]} by DER, in seconds"
+    ranks = ranking(der, higher_is_better=True)
+    top = [name for name in ranks.index[:CHEAP_AMONG] if name in seconds]
+    if NGF not in ranks.index or NGF not in seconds:
+        return Aim(what, None, "NGF has no finished cell.")
+    cost = seconds.mean()[top].sort_values()
+    said = "Seconds on one processor thread: " + ", ".join(
+        f"{_title(name)} {value:.1f}" for name, value in cost.items()) + "."
+    if NGF not in top:
+        place = int(ranks.loc[NGF, "place"])
+        return Aim(what, False, f"It is not among them (place {place}); it takes "
+                                f"{seconds[NGF].mean():.1f} s. {said}")
+    return Aim(what, cost.index[0] == NGF, said)
+
+
+def _attack(name: str) -> str:
+    return ATTACKS[name].title if name in ATTACKS else name
+
+
+def _title(defense: str) -> str:
+    return PURIFIERS[defense].title if defense in PURIFIERS else defense
+
+
+def _percent(found: Estimate, unit: str = " %") -> str:
+    """A mean of fractions in percent, with its interval."""
+    mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
+    interval = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
+    return f"{mean:.1f}{unit}{interval}".replace("-", "−")
+
+
+def _ordinal(number: int) -> str:
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+

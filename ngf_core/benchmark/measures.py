@@ -1,0 +1,54 @@
+"""What the benchmark measures of each cell, as one table a measure: attacks x seeds by entrants."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+CELL = ["attack", "seed"]
+BEFORE, BENIGN = "before", "benign"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`unit` is "%" for a fraction, "s" for seconds, else empty."""
+
+    title: str
+    unit: str
+    higher_is_better: bool
+
+
+# For the sharpness measures lower is flatter; whether flatter is better is an open question.
+MEASURES = {
+    "der": Measure("DER", "%", True),
+    "asr": Measure("ASR", "%", False),
+    "ra": Measure("RA", "%", True),
+    "acc": Measure("ACC", "%", True),
+    "acc_drop": Measure("ACC drop", "%", False),
+    "lambda_max": Measure("λ_max", "", False),
+    "trace": Measure("Trace", "", False),
+    "cpu_seconds": Measure("Seconds", "s", False),
+    "passes": Measure("Passes", "", False),
+    "tuned": Measure("Tuned weights", "", False),
+}
+
+
+def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The measure `name` with one row an (attack, seed) and one column an entrant.
+
+    Rates are hits / n; `acc_drop` is the ACC of the backdoored model of the cell minus that after
+    the defense. NaN where a cell is missing, a rate has n = 0 or a model was not measured. The
+    benign model of attack "none" is under no trigger and has no row.
+    """
+    attacked = cells[cells["attack"] != "none"]
+    if name == "acc_drop":
+        acc = wide(cells, "acc")
+        before = acc[BEFORE] if BEFORE in acc else pd.Series(float("nan"), acc.index)
+        return acc.rsub(before, axis=0)
+    if f"{name}_hits" in attacked:
+        counts = attacked[f"{name}_n"].astype("Float64")
+        values = attacked[f"{name}_hits"].astype("Float64") / counts.mask(counts == 0)
+    else:
+        values = attacked[name]
+    long = attacked[[*CELL, "entrant"]].assign(
+        value=pd.to_numeric(values).astype("float64").to_numpy(na_value=float("nan")))
+    return long.pivot(index=CELL, columns="entrant", values="value")

@@ -1,0 +1,67 @@
+"""The aims: met, missed or not to be told, from the table alone."""
+
+import pytest
+
+from ngf_core.benchmark.aims import aims
+from tests.core.benchmark.made_up import cells
+
+FIELD = ("ngf", "sgd", "finetune", "clp")
+
+
+def table(**changes):
+    """All cells of an entrant set to values, e.g. sgd={"asr_hits": 0}; badnets and blend alone."""
+    made = cells(("badnets", "blend"), (0, 1, 2), FIELD)
+    for name, values in changes.items():
+        for column, value in values.items():
+            made.loc[made["entrant"] == name, column] = value
+    return made
+
+
+def test_met_with_their_figures():
+    removed, below, top, cheap = aims(table(ngf={"asr_hits": 45, "acc_hits": 975, "der": 0.99},
+                                            sgd={"asr_hits": 450}))
+    assert removed.met and "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
+    assert "6 attack-seed cells" in removed.found
+    assert below.met and "2 of 2" in below.found and "−45.0 points" in below.found
+    assert top.met and "the 1st of 4" in top.found
+    assert not cheap.met and cheap.found.index("CLP 0.0") < cheap.found.index("NGF 9.0")
+
+
+def test_each_half_of_the_first_aim_can_miss_it():
+    assert aims(table(ngf={"asr_hits": 90, "acc_hits": 970}))[0].met
+    assert not aims(table(ngf={"asr_hits": 91, "acc_hits": 970}))[0].met
+    assert not aims(table(ngf={"asr_hits": 90, "acc_hits": 969}))[0].met
+
+
+def test_equal_on_one_attack_is_not_below_on_every_attack():
+    made = table(ngf={"asr_hits": 45}, sgd={"asr_hits": 450})
+    made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 45
+    below = aims(made)[1]
+    assert not below.met and "1 of 2" in below.found
+    assert "Blend (5.0 against 5.0 %)" in below.found
+
+
+def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
+    made = table(ngf={"der": 0.5}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.7})
+    _, _, top, cheap = aims(made)
+    assert not top.met and "the 4th of 4" in top.found and "its rank is 4." in top.found
+    assert "Ahead of it: SGD 90.0 %, Fine-tuning 80.0 %, CLP 70.0 %." in top.found
+    assert not cheap.met  # CLP takes no time
+
+
+def test_cheapest_counts_processor_seconds_among_the_top_five():
+    made = table(ngf={"cpu_seconds": 1.0, "seconds": 99.0}, clp={"cpu_seconds": 2.0})
+    assert aims(made)[3].met
+
+
+@pytest.mark.parametrize("gone", ["ngf", "sgd"])
+def test_without_the_cells_nothing_is_claimed(gone):
+    made = table()
+    verdicts = [aim.met for aim in aims(made[made["entrant"] != gone])]
+    assert verdicts[1] is None and (gone == "sgd" or verdicts == [None] * 4)
+
+
+def test_the_ablations_do_not_race():
+    made = cells(("badnets",), (0, 1), ("ngf", "ablate_full_network"))
+    made.loc[made["entrant"] == "ablate_full_network", ["der", "cpu_seconds"]] = [1.0, 0.0]
+    assert "the 1st of 1" in aims(made)[2].found and aims(made)[3].met
