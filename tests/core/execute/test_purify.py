@@ -1,14 +1,19 @@
 """Races: what they leave, by file and key, also where a method falls out."""
 
 import math
+import sys
+import types
 from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
+from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.tracking import METRICS, look
 from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.execute.landscape import _paths
 from ngf_core.execute.sources import counts, load_source
 from ngf_core.purify import PURIFIERS, PurifierEntry
 from ngf_core.purify.purifier import Diverged
@@ -143,6 +148,79 @@ def test_a_method_that_diverges_keeps_its_curve_and_the_race_goes_on(runs, backd
     assert max(points[points["method"] == "sgd"]["step"]) == 60
     assert run.arrays("path_ngf")["steps"].tolist() == [0, 3]
     assert run.has("after_ngf")
+
+
+def test_several_layers_are_tuned_their_path_kept_and_their_spectrum_taken(runs, backdoored):
+    run = made(purify_config(backdoored, layer="linear,blocks.2"), runs)
+    assert (run.state, run.message) == ("done", "")
+    names = [f"{name}.{key}" for name in ("blocks.2.conv1", "blocks.2.conv2", "blocks.2.shortcut",
+                                          "linear")
+             for key in ("weight", "bias") if f"{name}.{key}" in run.tensors("before")]
+    for method in ("ngf", "sgd"):
+        before, after = run.tensors("before"), run.tensors(f"after_{method}")
+        moved = [key for key in after if not torch.equal(after[key], before[key])]
+        assert {key for key in moved if "running" not in key and "num_" not in key} == set(names)
+        expected = torch.cat([(after[key] - before[key]).flatten() for key in names])
+        deltas = run.arrays(f"path_{method}")["deltas"]
+        assert np.allclose(deltas[-1], expected.numpy(), rtol=2e-3, atol=1e-6)
+    assert run.results["layer"] == load_source(run.id, runs).layer == "linear,blocks.2"
+    paths = _paths(load_source(run.id, runs), run)
+    assert list(paths["ngf"].states[1]) == names
+    bias = before["linear.bias"]
+    step = torch.from_numpy(run.arrays("path_ngf")["deltas"][1][-len(bias):]).float()
+    assert step.any() and torch.equal(paths["ngf"].states[1]["linear.bias"], bias + step)
+    spectrum = made(SpectrumConfig(source=run.id, samples=10, parameters="layer", check="none",
+                                   sharpness="none", probes=3, trace_probes=2), runs)
+    assert (spectrum.state, spectrum.message) == ("done", "")
+    assert spectrum.results["layer"] == "linear,blocks.2"
+    assert len(spectrum.arrays("spectrum")["ngf.fisher"]) == 10
+
+
+class Chosen(NamedTuple):
+    layer: str
+    rule: str
+    scores: dict[str, float]
+
+
+def choosing(monkeypatch, layer: str) -> list[tuple]:
+    """Let `choose_layer` answer `layer`; what it is asked is kept."""
+    asked = []
+
+    def choose_layer(model, clean, config):
+        asked.append((model, clean, config))
+        model.linear.weight.data.zero_()  # a careless rule must not harm the race
+        return Chosen(layer, "a rule", {"linear": 0.25, layer: 0.75})
+
+    layers = types.ModuleType("ngf_core.layers")
+    layers.choose_layer = choose_layer
+    monkeypatch.setitem(sys.modules, "ngf_core.layers", layers)
+    return asked
+
+
+def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, backdoored,
+                                                                monkeypatch):
+    asked = choosing(monkeypatch, "blocks.2.conv1")
+    run = made(purify_config(backdoored, layer="auto"), runs)
+    assert (run.state, run.message) == ("done", "")
+    ((_, clean, config),) = asked
+    held = load_source(backdoored.id, runs).dataset.clean(config.clean_fraction)
+    assert torch.equal(clean.x, held.x) and config.layer == "auto"
+    choice = run.results["choice"]
+    assert (choice["layer"], choice["rule"]) == ("blocks.2.conv1", "a rule")
+    assert choice["scores"] == {"linear": 0.25, "blocks.2.conv1": 0.75}
+    assert choice["seconds"] >= 0 and choice["cpu_seconds"] >= 0
+    assert run.results["layer"] == load_source(run.id, runs).layer == "blocks.2.conv1"
+    for method in ("ngf", "sgd"):
+        ours, theirs = run.tensors(f"after_{method}"), race.tensors(f"after_{method}")
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+        assert run.arrays(f"path_{method}")["steps"].tolist() == [0, 1, 2, 3]
+
+
+def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, monkeypatch):
+    asked = choosing(monkeypatch, "linear")
+    run = made(purify_config(backdoored, layer="auto", methods=("finetune",)), runs)
+    assert run.state == "done" and not asked and "choice" not in run.results
+    assert load_source(run.id, runs).layer == "blocks.2.conv1"
 
 
 def test_seconds_may_be_the_limit(runs, backdoored):

@@ -7,7 +7,7 @@ from torch import nn
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.fisher import spectrum as module
 from ngf_core.fisher.spectrum import layer_fisher_spectrum
-from tests.core.fisher.dense import empirical_fisher, tiny, true_fisher
+from tests.core.fisher.dense import empirical_fisher, looped_gradients, tiny, true_fisher
 
 KINDS = ("true", "empirical")
 
@@ -83,3 +83,17 @@ def test_bad_models_are_refused_here_too():
     model, x, y = tiny()
     with pytest.raises(NGFError, match="BatchNorm is in training mode"):
         layer_fisher_spectrum(model.train(), model.conv, x, y)
+
+
+@pytest.mark.parametrize("n", [5, 120])  # fewer samples than the 96 parameters, and more
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_layers_have_the_spectrum_of_their_joint_matrix(kind, n):
+    model, x, y = tiny(n)
+    found = layer_fisher_spectrum(model, [model.conv, model.linear], x, y, kind, seed=4)
+    if kind == "true":
+        generator = torch.Generator().manual_seed(4)
+        y = torch.multinomial(model(x).softmax(1), 1, generator=generator).flatten()
+    rows = looped_gradients(model, nn.ModuleList([model.conv, model.linear]), x, y)
+    expected = torch.linalg.eigvalsh(rows.T @ rows / n).flip(0)
+    assert len(found) == min(n, 96)
+    assert torch.allclose(found, expected[:len(found)], rtol=1e-8, atol=1e-12)

@@ -30,11 +30,13 @@ def by_hand(model: nn.Module, names: list[str], lr: float, config) -> list[float
     return losses
 
 
-@pytest.mark.parametrize(("method", "names", "rate"), [
-    (sgd, ["conv2.weight", "conv2.bias"], 0.3),
-    (finetune, [name for name, _ in tiny().named_parameters()], 0.02)])
-def test_the_rule_written_out(method, names, rate):
-    config = settings(steps=6, lr=0.3, finetune_lr=0.02, batchnorm="frozen", augment="strong")
+@pytest.mark.parametrize(("method", "layer", "names", "rate"), [
+    (sgd, "conv2", ["conv2.weight", "conv2.bias"], 0.3),
+    (sgd, "conv1,linear", ["conv1.weight", "linear.weight", "linear.bias"], 0.3),
+    (finetune, "conv2", [name for name, _ in tiny().named_parameters()], 0.02)])
+def test_the_rule_written_out(method, layer, names, rate):
+    config = settings(layer=layer, steps=6, lr=0.3, finetune_lr=0.02, batchnorm="frozen",
+                      augment="strong")
     model, expected = tiny(), tiny()
     losses = [s.loss for s in method(model, clean_set(), config)]
     assert losses == pytest.approx(by_hand(expected, names, rate, config), rel=1e-5)
