@@ -29,6 +29,7 @@ from ngf_core.curvature.sharpness import Subject
 from ngf_core.curvature.sharpness.reading import standard_error
 from ngf_core.data.dataset import Dataset
 from ngf_core.execute.sources import device, held_out, load_source
+from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore
 
 IMAGES = 100
@@ -50,8 +51,9 @@ def measure_claim(models: Mapping[str, nn.Module], layer: str, sets: Sets, seed:
     """Every measure of every model, a row each: model, images, parameters ("all" or "layer"), and
     what `measure_sharpness_of` gives.
 
-    layer: the tuned one, or several with commas between. sets: name -> images x (n, C, H, W), float
-    in [0, 1], and labels y (n,). seed: of Lanczos's start and of the probes, the same for all.
+    layer: the tuned one, or several, as `tuned_layers` reads them. sets: name -> images x
+    (n, C, H, W), float in [0, 1], and labels y (n,). seed: of Lanczos's start and of the probes,
+    the same for all models.
     Raises ConfigError where a model has no such layer.
     """
     return [{"model": name, "parameters": "layer" if where else "all", **row}
@@ -69,8 +71,8 @@ def measure_sharpness_of(model: nn.Module, layer: str, sets: Sets, seed: int = 0
     computation_error: how far the value may be off on these very images, λ_max's Ritz residual or
     the trace's standard error over `PROBES` probes, deflated by the Krylov space.
     """
-    names = [name for part in layer.split(",") for name in layer_parameters(model, part.strip())] \
-        if layer else None
+    names = [parameter for name in tuned_layers(model, layer)
+             for parameter in layer_parameters(model, name)] if layer else None
     rows = []
     for images, (x, y) in sets.items():
         subject = Subject(model, (x, y), parameters=names, seed=seed)

@@ -1,0 +1,137 @@
+"""What the measured sharpness says of the claim, from the tables claim and path.
+
+Two models of one attack and seed are compared by the logarithm of the ratio of a measure. The units
+are attacks and seeds, with the interval of `ngf_core.benchmark.rank.estimate`; it speaks of other
+attacks and seeds, on these very images. The verdict follows from the interval alone: the claim
+holds where all of it lies on the claimed side of zero, does not hold where all of it lies on the
+other side, and is not resolved where it contains zero or does not exist.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ngf_core.benchmark.rank import Estimate, estimate
+
+IMAGES = ("held_out", "defender")
+PARAMETERS = ("all", "layer")
+UNIT = ["attack", "seed"]
+HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
+PATH_MEASURES = ("lambda_max", "fisher_trace")
+# Fewer points on a path have too few orders for a rank correlation to say anything.
+FEWEST_POINTS = 4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`model` against `other`: the claim is that its sharpness is greater (1) or smaller (-1)."""
+
+    model: str
+    other: str
+    claimed: int
+
+
+COMPARISONS = {
+    "backdoored": Comparison("backdoored", "benign", 1),
+    "ngf": Comparison("ngf", "backdoored", -1),
+    "sgd": Comparison("sgd", "backdoored", -1),
+    "finetune": Comparison("finetune", "backdoored", -1),
+}
+
+
+def verdict(found: Estimate, claimed: int) -> str:
+    """`HOLDS`, `FAILS` or `OPEN`, by the rule above."""
+    return OPEN if found.sign == 0 else HOLDS if found.sign == claimed else FAILS
+
+
+def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
+    """One row a comparison, images, parameters, measure, attack and seed: ratio and log_ratio.
+
+    log_ratio is NaN where one of the two is missing, not finite or not positive (a trace may be
+    negative): such a pair has no ratio.
+    """
+    key = ["images", "parameters", "measure", *UNIT]
+    wide = claim.pivot(index=key, columns="model", values="value")
+    parts = []
+    for name, pair in COMPARISONS.items():
+        if not {pair.model, pair.other} <= set(wide):
+            continue
+        one, other = (wide[model].where(wide[model] > 0) for model in (pair.model, pair.other))
+        found = np.log(one / other).replace([np.inf, -np.inf], np.nan)
+        parts.append(pd.DataFrame({"comparison": name, "log_ratio": found}).reset_index())
+    columns = ["comparison", *key, "log_ratio"]
+    table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    return table.assign(ratio=np.exp(table.log_ratio.astype(float))).reset_index(drop=True)
+
+
+def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
+    """One row a comparison, images, parameters and measure, with its verdict.
+
+    ratio, low, high: e to the mean log-ratio and to the ends of its 95 % interval. n: pairs of
+    models behind it; left_out: pairs without a ratio. attacks: with any pair; agree: those of them
+    whose mean over seeds has the claimed sign.
+    """
+    rows = []
+    for key, part in log_ratios(claim).groupby(["comparison", "images", "parameters", "measure"],
+                                               sort=False):
+        values, claimed = part.set_index(UNIT).log_ratio, COMPARISONS[key[0]].claimed
+        found = estimate(values)
+        each = values.groupby(level="attack").mean().dropna()
+        rows.append(dict(zip(("comparison", "images", "parameters", "measure"), key, strict=True))
+                    | {"ratio": math.exp(found.mean), "low": math.exp(found.low),
+                       "high": math.exp(found.high), "n": found.n,
+                       "left_out": len(values) - found.n, "attacks": len(each),
+                       "agree": int((each * claimed > 0).sum()),
+                       "verdict": verdict(found, claimed)})
+    columns = ["comparison", "images", "parameters", "measure", "ratio", "low", "high", "n",
+               "left_out", "attacks", "agree", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def path_correlations(path: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of sharpness with ASR along each tuning path, by entrant.
+
+    One correlation a run, over the steps where both were measured; the claim is that both fall
+    together, so that it is positive. rho, low, high: the mean over attacks and seeds with its 95 %
+    interval, n: runs behind it. left_out: runs with fewer than `FEWEST_POINTS` points or where one
+    of the two never changes.
+    """
+    rows = []
+    for entrant, part in path.groupby("entrant", sort=False):
+        for measure in PATH_MEASURES:
+            each = part.groupby(UNIT)[["asr", measure]].apply(_spearman, FEWEST_POINTS)
+            rows.append({"entrant": entrant, "measure": measure} | _correlation(each))
+    return pd.DataFrame(rows, columns=["entrant", "measure", *_CORRELATION])
+
+
+def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of sharpness with ASR over the models of one attack and seed.
+
+    As `path_correlations`, with benign, backdoored and purified models in place of steps; one row a
+    measure, images and parameters.
+    """
+    rows = []
+    for key, part in claim.groupby(["images", "parameters", "measure"], sort=False):
+        each = part.groupby(UNIT)[["asr", "value"]].apply(_spearman, FEWEST_POINTS)
+        rows.append(dict(zip(("images", "parameters", "measure"), key, strict=True))
+                    | _correlation(each))
+    return pd.DataFrame(rows, columns=["images", "parameters", "measure", *_CORRELATION])
+
+
+_CORRELATION = ("rho", "low", "high", "n", "left_out", "verdict")
+
+
+def _spearman(pair: pd.DataFrame, fewest: int) -> float:
+    """Of the frame's two columns; NaN for too few rows and for a column that never changes."""
+    pair = pair.astype(float).dropna()
+    if len(pair) < fewest or (pair.nunique() < 2).any():
+        return math.nan
+    return float(np.corrcoef(pair.rank().to_numpy().T)[0, 1])
+
+
+def _correlation(each: pd.Series) -> dict[str, object]:
+    found = estimate(each)
+    return {"rho": found.mean, "low": max(found.low, -1.0), "high": min(found.high, 1.0),
+            "n": found.n, "left_out": len(each) - found.n, "verdict": verdict(found, 1)}

@@ -1,0 +1,158 @@
+"""Verdicts on frames whose answer is known: planted ratios, planted orders, bad values."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from ngf_core.benchmark.rank import Estimate, estimate
+from ngf_core.benchmark.verdict import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    log_ratios,
+    model_correlations,
+    path_correlations,
+    verdict,
+    verdicts,
+)
+
+ATTACKS = [f"attack {i}" for i in range(8)]
+SEEDS = [0, 1, 2]
+
+
+def claim(spread: float = 0.1, seed: int = 0, **times: float) -> pd.DataFrame:
+    """A frame in which each model is `times` as sharp as the benign one, up to noise."""
+    rng, rows = np.random.default_rng(seed), []
+    factors = {"benign": 1.0, "backdoored": 2.0, "ngf": 1.0, "sgd": 2.0, "finetune": 4.0} | times
+    asr = {"benign": 0.01, "backdoored": 0.95, "ngf": 0.05, "sgd": 0.6, "finetune": 0.1}
+    for attack, seed_, images, parameters in itertools.product(
+            ATTACKS, SEEDS, ("held_out", "defender"), ("all", "layer")):
+        for model, factor in factors.items():
+            rows.append({"attack": attack, "seed": seed_, "model": model, "images": images,
+                         "parameters": parameters, "measure": "lambda_max", "n": 100,
+                         "value": 50 * factor * math.exp(spread * rng.normal()), "error": 5.0,
+                         "asr": asr[model], "acc": 0.98})
+    return pd.DataFrame(rows)
+
+
+def one(table: pd.DataFrame, comparison: str) -> pd.Series:
+    return table[(table.comparison == comparison) & (table.images == "held_out")
+                 & (table.parameters == "all")].iloc[0]
+
+
+@pytest.mark.parametrize("comparison, ratio, said, agree", [
+    ("backdoored", 2.0, HOLDS, 8), ("ngf", 0.5, HOLDS, 8), ("finetune", 2.0, FAILS, 0)])
+def test_planted_ratios_and_their_verdicts(comparison, ratio, said, agree):
+    found = one(verdicts(claim()), comparison)
+    assert found.low < ratio < found.high and found.ratio == pytest.approx(ratio, rel=0.1)
+    assert (found.verdict, found.agree, found.attacks, found.n) == (said, agree, 8, 24)
+
+
+def test_equal_models_are_not_resolved():
+    said = [one(verdicts(claim(spread=0.5, seed=seed)), "sgd").verdict for seed in range(40)]
+    assert said.count(OPEN) >= 34  # 95 % of 40, less four of its standard errors
+
+
+def test_the_ratio_is_that_of_pairs_not_of_means():
+    """Attacks differ a hundredfold in sharpness; within each the purified model is 0.8 as sharp."""
+    frame = claim(spread=0.0)
+    scale = frame.attack.map({a: 10.0 ** (i - 4) for i, a in enumerate(ATTACKS)})
+    frame["value"] *= scale
+    frame.loc[frame.model == "sgd", "value"] *= 0.8
+    found = one(verdicts(frame), "sgd")
+    assert found.ratio == found.low == found.high == pytest.approx(0.8)
+    assert found.verdict == HOLDS
+
+
+def test_the_interval_is_that_of_attacks_and_seeds():
+    frame = claim(spread=0.4)
+    wide = frame[(frame.images == "held_out") & (frame.parameters == "all")].pivot(
+        index=["attack", "seed"], columns="model", values="value")
+    truth = estimate(np.log(wide["ngf"] / wide["backdoored"]))
+    found = one(verdicts(frame), "ngf")
+    assert np.log([found.ratio, found.low, found.high]) == pytest.approx(
+        [truth.mean, truth.low, truth.high])
+
+
+def test_agreeing_attacks_are_counted_by_their_mean_over_seeds():
+    frame = claim(spread=0.0)
+    sharper = (frame.model == "ngf") & frame.attack.isin(ATTACKS[:3])
+    frame.loc[sharper, "value"] *= 10
+    frame.loc[sharper & (frame.seed == 0), "value"] /= 30  # one seed cannot turn an attack
+    assert one(verdicts(frame), "ngf").agree == 5
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.0, math.nan, math.inf])
+def test_pairs_without_a_ratio_are_left_out_and_counted(value):
+    frame = claim(spread=0.0)
+    hit = (frame.model == "ngf") & (frame.attack == ATTACKS[0]) & (frame.seed == 1)
+    frame.loc[hit, "value"] = value
+    found = one(verdicts(frame), "ngf")
+    assert (found.n, found.left_out) == (23, 1) and found.ratio == pytest.approx(0.5)
+
+
+def test_what_is_missing_is_not_made_up():
+    frame = claim()
+    part = frame[(frame.model != "finetune") & (frame.attack == ATTACKS[0]) & (frame.seed == 0)]
+    table = verdicts(part)
+    assert set(table.comparison) == {"backdoored", "ngf", "sgd"}
+    assert set(table.verdict) == {OPEN} and set(table.n) == {1} and table.low.isna().all()
+    assert verdicts(frame.iloc[:0]).empty and log_ratios(frame.iloc[:0]).empty
+
+
+def test_the_verdict_needs_the_whole_interval_on_one_side():
+    assert verdict(Estimate(1, 0.1, 2, 1, 9), 1) == HOLDS
+    assert verdict(Estimate(1, 0.1, 2, 1, 9), -1) == FAILS
+    assert verdict(Estimate(-1, -2, -0.1, 1, 9), -1) == HOLDS
+    assert verdict(Estimate(1, 0.0, 2, 1, 9), 1) == OPEN
+    assert verdict(Estimate(1, math.nan, math.nan, 1, 1), 1) == OPEN
+
+
+def path(order: dict[str, int], noise: float = 0.0, steps: int = 6) -> pd.DataFrame:
+    """Sharpness that rises (1) or falls (-1) with ASR along each entrant's path."""
+    rng, rows = np.random.default_rng(1), []
+    for attack, seed, (entrant, way), step in itertools.product(ATTACKS, SEEDS, order.items(),
+                                                                range(steps)):
+        asr = 0.9 / (1 + step)
+        rows.append({"attack": attack, "seed": seed, "entrant": entrant, "step": 10 * step,
+                     "asr": asr, "lambda_max": math.exp(way * asr + noise * rng.normal()),
+                     "fisher_trace": 5 + asr})
+    return pd.DataFrame(rows)
+
+
+def test_correlation_along_the_path_knows_its_sign():
+    found = path_correlations(path({"ngf": 1, "sgd": -1})).set_index(["entrant", "measure"])
+    assert found.loc[("ngf", "lambda_max"), "rho"] == pytest.approx(1)
+    assert found.loc[("sgd", "lambda_max"), "rho"] == pytest.approx(-1)
+    assert found.loc[("ngf", "lambda_max"), "verdict"] == HOLDS
+    assert found.loc[("sgd", "lambda_max"), "verdict"] == FAILS
+    assert found.loc[("sgd", "fisher_trace"), "rho"] == pytest.approx(1)
+    assert set(found.n) == {24}
+
+
+def test_correlations_are_spearmans_and_average_over_runs():
+    frame = path({"ngf": 1}, noise=0.5)
+    each = {key: spearmanr(part.asr, part.lambda_max).statistic
+            for key, part in frame.groupby(["attack", "seed"])}
+    found = path_correlations(frame).iloc[0]
+    assert found.rho == pytest.approx(np.mean(list(each.values())))
+    assert -1 <= found.low < found.rho < found.high <= 1
+
+
+def test_paths_that_cannot_be_ranked_are_left_out_and_counted():
+    frame = path({"ngf": 1})
+    first = frame.attack == ATTACKS[0]
+    frame.loc[first & (frame.seed == 0), "asr"] = 0.5
+    frame.loc[first & (frame.seed == 1) & (frame.step > 20), "lambda_max"] = np.nan
+    found = path_correlations(frame).iloc[0]
+    assert (found.n, found.left_out) == (22, 2) and found.rho == pytest.approx(1)
+
+
+def test_correlation_over_the_models_of_an_attack():
+    found = model_correlations(claim(spread=0.0, benign=1, ngf=2, finetune=3, sgd=4, backdoored=5))
+    assert found.rho.tolist() == pytest.approx([1] * 4) and set(found.verdict) == {HOLDS}
+    assert len(found) == 4 and set(found.n) == {24}
