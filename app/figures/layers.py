@@ -102,8 +102,8 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
                         autotickangles=[0, -60, -90], tickfont={"size": 13})
     figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM + 30,
                          margin={"l": 52, "r": 52, "t": TOP, "b": BOTTOM},
-                         legend={"x": 0.0, "xref": "container", "y": 1.0, "yref": "container", "yanchor": "top",
-                                 "font": {"size": 13}})
+                         legend={"x": 0, "xref": "container", "y": 1, "yref": "container",
+                                 "yanchor": "top", "font": {"size": 13}})
     return figure
 
 
@@ -135,13 +135,13 @@ def map_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, rows[rest]], axis=1)
 
 
-def live_options(points: pd.DataFrame, layers: Sequence[str], *, dark: bool) -> dict[str, Any]:
+def live_options(points: pd.DataFrame, methods: Sequence[str], layers: Sequence[str], *,
+                 dark: bool) -> dict[str, Any]:
     """ASR (thick) and ACC (thin) of the layers so far, as ECharts options.
 
     `points` are those of a live map: its step is the layer's place, from 1.
     """
-    methods, metrics = ("ngf", "sgd"), live_metrics(points)
-    options = race_options(points.assign(step=points["step"] - 1), methods, metrics,
+    options = race_options(points.assign(step=points["step"] - 1), methods, live_metrics(points),
                            x_max=float(len(layers) - 1), dark=dark)
     options["xAxis"] |= {"type": "category", "data": list(layers), "boundaryGap": True, "name": ""}
     options["xAxis"].pop("min")

@@ -28,23 +28,23 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
     aim = ATTACKS[trained["attack"]].aim if trained.get("attack") in ATTACKS else AttackEntry.aim
     if not before["asr"]["n"] or before["asr"]["hits"] / before["asr"]["n"] < aim:
         first = (f"There was little backdoor to remove (ASR as received {percent(before['asr'])}). "
-                 f"NGF does best at **{best}**")
+                 "NGF does best at")
     elif asr["n"] and asr["hits"] / asr["n"] > CURED:
-        first = f"NGF removes this backdoor at no layer. It comes closest at **{best}**"
+        first = "NGF removes this backdoor at no layer. It comes closest at"
     else:
-        first = f"NGF removes this backdoor best at **{best}**"
-    said = [f"{first}: {_rates(entries[best])}."]
+        first = "NGF removes this backdoor best at"
     pick, last = results.get("auto"), results["map"][-1]["layer"]
+
+    def at(layer: str) -> str:
+        place = f"**{layer}**, the last layer" if layer == last else f"**{layer}**"
+        return f"{place}: {_rates(entries[layer])}."
+
+    said = [f"{first} {at(best)}"]
     if pick == best:
         said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
     elif pick in entries:
-        said.append(f"The rule that sees clean data only ({rule}) picks **{pick}**: "
-                    f"{_rates(entries[pick])}.")
-    if last == best:
-        said.append("It is the last layer.")
-    elif last == pick:
-        said.append("That is the last layer.")
-    elif last in entries:
+        said.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
+    if last in entries and last not in (best, pick):
         said.append(f"The last layer, **{last}**: {_rates(entries[last])}.")
     return " ".join(said)
 

@@ -11,6 +11,7 @@ from app.figures import layers
 from app.figures.layers import Pick
 from app.theme import METHODS
 
+METHOD_NAMES = ("ngf", "sgd")
 NAMES = ("stem", "blocks.0.conv1", "linear")
 
 
@@ -135,7 +136,7 @@ def test_live_points_stand_at_the_layers_names():
     points = pd.DataFrame([("ngf", 1, 1.0, "asr", 0.5, 900), ("ngf", 1, 1.0, "acc", 0.9, 1000),
                            ("sgd", 1, 1.0, "asr", 0.8, 900), ("ngf", 2, 1.0, "asr", None, 0)],
                           columns=["method", "step", "seconds", "metric", "value", "n"])
-    options = layers.live_options(points, NAMES, dark=False)
+    options = layers.live_options(points, METHOD_NAMES, NAMES, dark=False)
     assert options["xAxis"]["type"] == "category" and options["xAxis"]["data"] == list(NAMES)
     lines = {line["id"]: line["data"] for line in options["series"]}
     assert lines["ngf-asr"] == [[0.0, 50.0], [1.0, None]] and lines["sgd-asr"] == [[0.0, 80.0]]
@@ -144,5 +145,5 @@ def test_live_points_stand_at_the_layers_names():
 
 def test_a_live_map_has_the_same_series_from_the_first_tick():
     empty = pd.DataFrame(columns=["method", "step", "seconds", "metric", "value", "n"])
-    ids = [line["id"] for line in layers.live_options(empty, NAMES, dark=True)["series"]]
+    ids = [line["id"] for line in layers.live_options(empty, METHOD_NAMES, NAMES, dark=True)["series"]]
     assert ids == ["ngf-asr", "sgd-asr", "ngf-acc", "sgd-acc"]
