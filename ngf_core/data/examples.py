@@ -15,7 +15,7 @@ FIX = "Give batches of (inputs, labels), as a DataLoader does, or one such pair.
 
 @dataclass(frozen=True)
 class Examples:
-    """n inputs x, floats (n, ...) as a model takes them, with labels y, int64 (n,)."""
+    """n inputs x (n, ...), floats as a model takes them or uint8, with labels y, int64 (n,)."""
 
     x: Tensor
     y: Tensor
@@ -33,22 +33,20 @@ class Examples:
         return Examples(self.x[indices], self.y[indices])
 
 
-def gathered(batches: Batches, like: Tensor) -> Examples:
-    """All examples of `batches`, read once and copied, of the dtype and on the device of `like`.
+def gathered(batches: Batches, device: torch.device) -> Examples:
+    """All examples of `batches`, read once and copied to `device`.
 
-    A batch is a pair of inputs, floats of any shape or uint8 images (x / 255), and labels, whole
-    numbers (n,). Raises ConfigError for anything else, and for numbers that are not finite.
+    A batch is a pair of inputs, floats or uint8 of any shape, and labels, whole numbers (n,).
+    Raises ConfigError for anything else, and for numbers that are not finite.
     """
     inputs, labels = [], []
     for x, y in _pairs(batches):
         _check(x, y)
-        if inputs and x.shape[1:] != inputs[0].shape[1:]:
-            raise ConfigError("clean_data", f"an input has shape {tuple(x.shape[1:])} and another "
-                              f"{tuple(inputs[0].shape[1:])}", "Bring all to one shape.")
-        pixels = x.dtype == torch.uint8
-        x = x.detach().to(like.device, like.dtype)
-        inputs.append(x / 255 if pixels else x)
-        labels.append(y.detach().to(like.device, torch.int64))
+        if inputs and (x.shape[1:], x.dtype) != (inputs[0].shape[1:], inputs[0].dtype):
+            raise ConfigError("clean_data", f"an input is {_kind(inputs[0])} and another "
+                              f"{_kind(x)}", "Bring all to one shape and type.")
+        inputs.append(x.detach().to(device))
+        labels.append(y.detach().to(device, torch.int64))
     if not sum(map(len, labels)):
         raise ConfigError("clean_data", "it holds no example", "Give at least one batch; a "
                           "generator that was read before is empty.")
@@ -79,6 +77,10 @@ def _described(thing: Any) -> str:
     if isinstance(thing, tuple | list):
         return f"a {type(thing).__name__} of {len(thing)}"
     return f"a {type(thing).__name__}"
+
+
+def _kind(x: Tensor) -> str:
+    return f"{x.dtype} of shape {tuple(x.shape[1:])}"
 
 
 def _check(x: Tensor, y: Tensor) -> None:

@@ -1,7 +1,12 @@
-"""Purification methods. A new one is a module here with a function of the same form as `ngf`,
-and a line below."""
+"""Purification methods, and `purify(model, clean_data, NGF())` for any model and data.
 
+A new method is a module here with a function of the same form as `ngf`, and a line below.
+"""
+
+import re
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from ngf_core.registry import Entry
 
@@ -10,28 +15,67 @@ from ngf_core.registry import Entry
 class PurifierEntry(Entry):
     """`tunes` says what a method may change: the `layer` it is told, the whole `network`, nothing
     but the channels' `scales`, or nothing but which `channels` are kept. A `data_free` one decides
-    without an image, at once."""
+    without an image, at once; one of `images` adds to them what stays in [0, 1].
+
+    own: the dataclass of its own parameters, beside its function ("": it has none). settings: the
+    fields of PurifyConfig it reads besides those that all methods read.
+    """
 
     tunes: str = "network"
+    own: str = ""
+    settings: tuple[str, ...] = ()
     data_free: bool = False
+    images: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """What its settings are called in Python: NGF, FTSAM, FineTuning."""
+        return "".join(word[0].upper() + word[1:] for word in re.findall(r"\w+", self.title))
+
+    def own_class(self) -> type | None:
+        """The dataclass of its own parameters, imported now."""
+        return getattr(import_module(self.where.partition(":")[0]), self.own) if self.own else None
 
 
 PURIFIERS = {
-    "ngf": PurifierEntry("NGF", "ngf_core.purify.ngf:ngf", "layer"),
-    "sgd": PurifierEntry("SGD", "ngf_core.purify.sgd:sgd", "layer"),
-    "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune"),
-    "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam"),
-    "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad"),
-    "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau"),
-    "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip"),
-    "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.fast_fip:fast_fip"),
-    "nft": PurifierEntry("NFT", "ngf_core.purify.nft:nft", "scales"),
-    "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", data_free=True),
-    "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning"),
-    "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels"),
-    "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels"),
-    "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm"),
+    "ngf": PurifierEntry("NGF", "ngf_core.purify.ngf:ngf", "layer", "Ngf",
+                         ("layer", "fisher", "damping", "kl_bound", "regulariser")),
+    "sgd": PurifierEntry("SGD", "ngf_core.purify.sgd:sgd", "layer", "", ("layer", "lr")),
+    "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune",
+                              settings=("finetune_lr",)),
+    "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam", own="FTSAM",
+                            settings=("finetune_lr",)),
+    "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad", own="NAD", settings=("finetune_lr",)),
+    "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau", own="IBAU"),
+    "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip", own="FIP",
+                         settings=("finetune_lr", "fisher")),
+    "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.fast_fip:fast_fip", own="FastFIP",
+                              settings=("fisher",)),
+    "nft": PurifierEntry("NFT", "ngf_core.purify.nft:nft", "scales", "NFT"),
+    "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", "CLP", data_free=True),
+    "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning",
+                                  own="FinePruning"),
+    "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels", "ANP"),
+    "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels", "RNP"),
+    "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm", own="AWM", images=True),
     "neural_cleanse": PurifierEntry("Neural Cleanse",
-                                    "ngf_core.purify.neural_cleanse:neural_cleanse"),
-    "mcr": PurifierEntry("MCR", "ngf_core.purify.mcr:mcr"),
+                                    "ngf_core.purify.neural_cleanse:neural_cleanse",
+                                    own="NeuralCleanse", images=True),
+    "mcr": PurifierEntry("MCR", "ngf_core.purify.mcr:mcr", own="MCR"),
 }
+
+
+def __getattr__(name: str) -> Any:
+    """`purify`, `Purification` and each method's settings, `NGF`; loaded on demand, as they need
+    torch and the table above does not."""
+    if name in _on_demand():
+        return getattr(import_module("ngf_core.purify.library"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_on_demand()})
+
+
+def _on_demand() -> list[str]:
+    return ["purify", "Purification", *(entry.class_name for entry in PURIFIERS.values())]

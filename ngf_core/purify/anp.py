@@ -29,12 +29,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.purify.batch_statistics import batch_statistics
 from ngf_core.purify.masks import Channels, channels_of
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch, is_last
 from ngf_core.purify.tuning import prepare, tune
 
 
@@ -52,7 +51,7 @@ class ANP:
                               "published thresholds look at test data", 0.0, 1.0)
 
 
-def anp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def anp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Learn the masks, then cut; the model is as received until the last step.
 
     The loss reported is the masked network's, unperturbed. `found` lists the channels cut by layer.
@@ -79,7 +78,7 @@ def anp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
     passes = own.ascents + 2
     for step in tune("ANP", [mask], gradient, batches, lambda k: passes * k, watch, lr=own.lr,
                      lr_end=own.lr, written=lambda: mask.data.clamp_(0, 1)):
-        if step.step + passes > config.steps:
+        if is_last(step, config, passes):
             with watch:
                 cut = prune(channels, mask.detach(), own.below, own.tolerance, batches)
             step = dataclasses.replace(step, seconds=watch.seconds,

@@ -27,11 +27,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Diverged, Step, Stopwatch, assign, cosine, flat
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    CleanSet,
+    Diverged,
+    Step,
+    Stopwatch,
+    assign,
+    cosine,
+    flat,
+)
 from ngf_core.purify.tuning import prepare
 
 STRIDE = 0.5  # of tau, by which an ascent moves
@@ -51,7 +59,7 @@ class AWM:
                        "400 updates", 1e-6, 10.0)
 
 
-def awm(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def awm(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Learn the masks; after every update the model holds the masked weights.
 
     The loss reported is that on clean images. `found` holds the masks' mean and |delta|_1. Raises

@@ -28,10 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.purify.channels import Convolution, convolutions, gain, silence
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class CLP:
                       "bound is cut", 0.0, 100.0)
 
 
-def clp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def clp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Cut the channels of the largest Lipschitz bounds, in one step without data.
 
     The weights and BatchNorm's statistics alone decide, as received whatever `config.batchnorm`

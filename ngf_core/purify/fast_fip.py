@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.fip import FIP, smoothed
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
 from ngf_core.purify.tuning import prepare
 
 
@@ -59,7 +58,7 @@ class SpectralShift:
         return (self.left * torch.relu(self.values + self.delta) @ self.right).view(self.shape)
 
 
-def fast_fip(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def fast_fip(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune all singular values; Diverged where the clean loss is no longer finite."""
     own = own_parameters("fast_fip", FastFIP, config)
     weights = {f"{name}.weight": layer.weight for name, layer in tunable_layers(model).items()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
+from ngf_core.data.augment import as_floats
 from ngf_core.models.cut import Crossing, Cut, Walk, cut
 from ngf_core.models.trace import trace
 from ngf_core.purify.purifier import CleanBatches
@@ -61,7 +62,7 @@ def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> 
     that is something else."""
     sets = [batches.fixed]
     if batches.config.augment != "none":
-        sets.append(batches.clean.x.float() / 255)
+        sets.append(as_floats(batches.clean.x))
     return [Walk(graph, cuts, images.to(batches.device), limit=MEMORY) for images in sets]
 
 

@@ -25,11 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.purify.channels import Convolution, convolutions, silence
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy, most
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
 from ngf_core.purify.tuning import prepare, tune
 
 
@@ -42,7 +41,7 @@ class FinePruning:
     lr: float = option(0.01, "learning rate of the fine-tuning (momentum 0.9, cosine)", 1e-6, 10.0)
 
 
-def fine_pruning(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def fine_pruning(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Prune the last convolution, then fine-tune the network; `found` lists the channels cut.
 
     Raises ConfigError for a network with fewer than two convolutions, Diverged where the loss is

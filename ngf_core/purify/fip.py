@@ -35,10 +35,9 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
 from ngf_core.curvature.double_backward import CheapDoubleBackward
-from ngf_core.data.dataset import Images
 from ngf_core.fisher.trace import fisher_diagonal, fisher_trace, signs_like
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
 from ngf_core.purify.tuning import prepare, tune
 
 CHUNK = 8  # images a draw of the diagonal
@@ -58,7 +57,7 @@ class FIP:
                            0, 1)
 
 
-def fip(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def fip(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network; Diverged where the clean loss is no longer finite."""
     own = own_parameters("fip", FIP, config)
     tuned = list(model.parameters())

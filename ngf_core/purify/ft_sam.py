@@ -27,9 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch, assign, flat
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch, assign, flat
 from ngf_core.purify.tuning import prepare, tune
 
 PUBLISHED_SIZE = 11_172_170  # parameters of a PreAct-ResNet-18 with ten classes
@@ -48,7 +47,7 @@ class FTSAM:
                              "smaller rho", 0, 1)
 
 
-def ft_sam(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def ft_sam(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network; Diverged where the loss is no longer finite."""
     own = own_parameters("ft_sam", FTSAM, config)
     tuned = list(model.parameters())

@@ -30,10 +30,9 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
 from ngf_core.curvature.double_backward import CheapDoubleBackward
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Diverged, Step, Stopwatch, assign, flat
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Diverged, Step, Stopwatch, assign, flat
 from ngf_core.purify.tuning import prepare
 
 
@@ -55,7 +54,7 @@ class IBAU:
                             "1 in the paper's formula", 0.0, 1.0)
 
 
-def ibau(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def ibau(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network; a step is one ascent or one update, its loss that on clean images.
 
     Raises ConfigError where the budget does not suffice for one round with one update, Diverged,
@@ -102,7 +101,7 @@ def ibau(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step
 
 
 def ascend(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor, own: IBAU) -> Tensor:
-    """One ascent of the perturbation `delta` (1, C, H, W), back within the ball."""
+    """One ascent of the perturbation `delta` (1, ...), back within the ball."""
     delta = delta.detach().requires_grad_()
     (slope,) = torch.autograd.grad(_inner(model, x, y, delta, own.penalty), delta)
     moved = delta.detach() + own.perturbation_lr * slope
@@ -116,7 +115,7 @@ def hypergradient(model: nn.Module, tuned: Sequence[nn.Parameter], x: Tensor, y:
     Exact where delta is phi's fixed point and K large; K terms of the series otherwise.
     """
     delta = delta.detach().requires_grad_()
-    carried = torch.zeros(len(x), 1, 1, 1, dtype=x.dtype, device=x.device)
+    carried = torch.zeros(len(x), *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
     carried = carried.index_fill(0, stamped, 1) * delta
     outer = F.cross_entropy(model(x + carried), y)
     *direct, at_delta = torch.autograd.grad(outer, [*tuned, delta], materialize_grads=True)

@@ -28,17 +28,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy
 from ngf_core.purify.purifier import (
     CleanBatches,
+    CleanSet,
     Step,
     Stopwatch,
     assign,
     flat,
+    is_last,
     only_trainable,
+    part_of,
     recalibrate_batchnorm,
 )
 from ngf_core.purify.tuning import prepare, tune
@@ -71,7 +73,7 @@ class Curve:
         return (1 - t) ** 2 * self.start + 2 * t * (1 - t) * self.bend + t**2 * self.end
 
 
-def mcr(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def mcr(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Fine-tune a copy, bend the curve, take a point of it; the model is as received until then.
 
     The loss reported is the copy's, then that of a random point of the curve. `found` holds the t
@@ -95,9 +97,14 @@ def mcr(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         loss.backward()
         return loss.detach()
 
-    half = dataclasses.replace(config, steps=config.steps // 2)
-    yield from tune("MCR's fine-tuning", list(tuned.parameters()), descend,
-                    CleanBatches(clean, half, batches.device), lambda k: k, watch, lr=own.lr)
+    half = CleanBatches(clean, part_of(config, 1 / 2, config.steps // 2), batches.device)
+    spent = 0
+    for step in tune("MCR's fine-tuning", list(tuned.parameters()), descend, half, lambda k: k,
+                     watch, lr=own.lr):
+        spent = step.step
+        if is_last(step, config):  # no time for a curve: the model is its start
+            step = dataclasses.replace(step, found={"t": 0.0, "accuracy": {}})
+        yield step
 
     start, end = flat(weights), flat(list(tuned.parameters()))
     bend = nn.Parameter((start + end) / 2)
@@ -110,9 +117,9 @@ def mcr(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         loss.backward()
         return loss.detach()
 
-    for step in tune("MCR's curve", [bend], straighten, batches, lambda k: half.steps + k, watch,
-                     lr=own.curve_lr, first=half.steps):
-        if step.step == config.steps:
+    for step in tune("MCR's curve", [bend], straighten, batches, lambda k: spent + k, watch,
+                     lr=own.curve_lr, first=spent):
+        if is_last(step, config):
             with watch:
                 t, seen = choose(model, tuned, curve, batches, own.tolerance)
                 settle(model, curve.at(t), batches)

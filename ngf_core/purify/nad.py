@@ -28,10 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch, part_of
 from ngf_core.purify.tuning import prepare, tune
 
 
@@ -48,7 +47,7 @@ class NAD:
                             "epochs beside the student's 20 to 100", 0.0, 0.9)
 
 
-def nad(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def nad(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the whole network; Diverged where a loss is no longer finite.
 
     Raises ConfigError for a network without maps of more than one position.
@@ -68,10 +67,13 @@ def nad(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         loss.backward()
         return loss.detach()
 
+    spent = 0
     if taught:
-        short = replace(batches, config=replace(config, steps=taught))
-        yield from tune("NAD's teacher", list(teacher.parameters()), fine_tuning, short,
-                        lambda k: k, watch, **sgd)
+        short = replace(batches, config=part_of(config, own.teacher, taught))
+        for step in tune("NAD's teacher", list(teacher.parameters()), fine_tuning, short,
+                         lambda k: k, watch, **sgd):
+            spent = step.step
+            yield step
     teacher.requires_grad_(False)
 
     def distilling(x: Tensor, y: Tensor) -> Tensor:
@@ -83,8 +85,8 @@ def nad(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         (loss + apart).backward()
         return loss.detach()
 
-    yield from tune("NAD", tuned, distilling, batches, lambda k: taught + math.ceil(4 * k / 3),
-                    watch, first=taught, **sgd)
+    yield from tune("NAD", tuned, distilling, batches, lambda k: spent + math.ceil(4 * k / 3),
+                    watch, first=spent, **sgd)
 
 
 def attention(seen: Tensor, p: float) -> Tensor:

@@ -12,7 +12,8 @@ and a class whose |m_c|_1 is an outlier on the small side is taken for an attack
                                                       and the stamp works.
 
 Then the network is fine-tuned with the found stamps on a fifth of each clean batch under the true
-labels. Where no class is flagged it is left alone, and the rest of the budget is not spent.
+labels. Where no class is flagged it is left alone: the search has then spent its `share`, 80 % of
+the budget, and the rest is not spent.
 
 Published: one class after another, Adam of rate 0.1 (betas 0.5, 0.9) with batches of 32, lambda
 from 1e-3, doubled after five batches at 99 % success and divided by 2^1.5 after five below; then
@@ -34,10 +35,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Diverged, Step, Stopwatch, only_trainable
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    CleanSet,
+    Diverged,
+    Step,
+    Stopwatch,
+    is_last,
+    only_trainable,
+    part_of,
+)
 from ngf_core.purify.tuning import prepare, tune
 
 UP, DOWN = 2.0, 2.0**-1.5
@@ -77,7 +86,7 @@ class Stamps:
         return self.masks.flatten(1).sum(1)
 
 
-def neural_cleanse(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def neural_cleanse(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Search a stamp for every class, flag outliers, unlearn with theirs.
 
     While it searches the model does not change, and the loss reported is the received model's on
@@ -103,13 +112,16 @@ def neural_cleanse(model: nn.Module, clean: Images, config: PurifyConfig) -> Ite
         raise ConfigError("batch_size", f"a batch has fewer images than the {classes} classes",
                           "Use larger batches or more clean images.")
     passes = min(max(1, round(own.share * config.steps)), config.steps - 1)
-    search = Search(model, classes, clean.shape, own, config.seed, tuned[0])
-    for step in range(passes):
+    search, spent = Search(model, classes, clean.shape, own, config.seed, tuned[0]), 0
+    phase, found = part_of(config, own.share, passes), None
+    while found is None:
         with watch:
-            search.advance(*batches(step))
-        last = step + 1 == passes
-        found = verdict(search.norms, search.success, own) if last else None
-        yield Step(step + 1, loss, watch.seconds, found=found)
+            search.advance(*batches(spent))
+        spent += 1
+        step = Step(spent, loss, watch.seconds)
+        if is_last(step, phase):
+            found = verdict(search.norms, search.success, own)
+        yield dataclasses.replace(step, found=found)
     if not found["flagged"]:
         return
 
@@ -125,8 +137,8 @@ def neural_cleanse(model: nn.Module, clean: Images, config: PurifyConfig) -> Ite
         nn.utils.clip_grad_norm_(tuned, own.clip)
         return loss.detach()
 
-    for step in tune("Neural Cleanse", tuned, gradient, batches, lambda k: passes + k, watch,
-                     lr=own.lr, first=passes):
+    for step in tune("Neural Cleanse", tuned, gradient, batches, lambda k: spent + k, watch,
+                     lr=own.lr, first=spent):
         yield dataclasses.replace(step, found=found)
 
 

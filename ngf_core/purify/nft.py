@@ -25,10 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.purify.masks import Channels, channels_of
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
 from ngf_core.purify.tuning import prepare, tune
 
 
@@ -44,7 +43,7 @@ class NFT:
     lr_end: float = option(0.02, "last learning rate of the masks", 0.0, 10.0)
 
 
-def nft(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def nft(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Tune the masks of all channels, and scale the network by them after each update.
 
     Raises ConfigError for a network of a single layer, Diverged where the loss is no longer finite.

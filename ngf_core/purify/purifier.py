@@ -8,7 +8,7 @@ budget: passes forward and back over one clean batch.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,16 @@ class Step:
     seconds: float
     kl: float | None = None
     found: dict[str, Any] | None = None
+
+
+def is_last(step: Step, config: PurifyConfig, cost: int = 1) -> bool:
+    """Whether no update of `cost` passes follows `step`: the passes or the seconds are used up."""
+    return step.step + cost > config.steps or 0 < config.seconds <= step.seconds
+
+
+def part_of(config: PurifyConfig, share: float, steps: int) -> PurifyConfig:
+    """The config of a phase that has `steps` passes, and that share of the seconds."""
+    return replace(config, steps=steps, seconds=share * config.seconds)
 
 
 class Diverged(NGFError):

@@ -25,13 +25,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig, option
-from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.purify.batch_statistics import batch_statistics
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
-from ngf_core.purify.purifier import CleanBatches, Step, Stopwatch, assign, flat, only_trainable
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    CleanSet,
+    Step,
+    Stopwatch,
+    assign,
+    flat,
+    is_last,
+    only_trainable,
+    part_of,
+)
 from ngf_core.purify.tuning import prepare, tune
 
 
@@ -51,7 +60,7 @@ class RNP:
                               "published thresholds look at test data", 0.0, 1.0)
 
 
-def rnp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+def rnp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
     """Unlearn and recover on a copy, then cut; the model is as received until the last step.
 
     The loss reported is that of the copy. `found` holds the channels cut by layer and the passes
@@ -84,11 +93,13 @@ def rnp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         forgotten, reached = bool(accuracy <= chance + own.left * (1 - chance)), flat(weights)
         return loss.detach()
 
-    half = CleanBatches(clean, dataclasses.replace(config, steps=config.steps // 2), mask.device)
+    half = CleanBatches(clean, part_of(config, 1 / 2, config.steps // 2), mask.device)
     spent = 0
     for step in tune("RNP's unlearning", weights, ascend, half, lambda k: k, watch,
                      lr=own.unlearning_lr, lr_end=own.unlearning_lr):
         spent = step.step
+        if is_last(step, config):  # no time to recover: nothing is known of any channel
+            step = dataclasses.replace(step, found={"cut": {}, "unlearning_passes": spent})
         yield step
         if forgotten:
             assign(weights, reached)  # a step further the loss may be a hundred times larger
@@ -106,7 +117,7 @@ def rnp(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
     for step in tune("RNP's recovery", [mask], recover, batches, lambda k: spent + k, watch,
                      lr=own.recovery_lr, lr_end=own.recovery_lr, first=spent,
                      written=lambda: mask.data.clamp_(0, 1)):
-        if step.step == config.steps:
+        if is_last(step, config):
             with watch:
                 cut = prune(channels, mask.detach(), own.below, own.tolerance, batches)
             step = dataclasses.replace(step, seconds=watch.seconds, found={

@@ -35,23 +35,24 @@ def tune(title: str, tuned: Sequence[nn.Parameter], gradient: Gradient, batches:
          spent: Callable[[int], int], watch: Stopwatch, *, lr: float, lr_end: float = 0.0,
          momentum: float = 0.9, weight_decay: float = 0.0, first: int = 0,
          written: Callable[[], None] = lambda: None) -> Iterator[Step]:
-    """Update `tuned` as long as the budget lasts; update number k sees batches(first + k).
+    """Update `tuned` as long as passes and seconds last, once at least.
 
-    gradient(x, y) -> the clean batch's loss; it leaves the gradients in `.grad`. spent(k): passes
-    spent once k updates are made (with what came before them), increasing. The rate falls from
-    `lr` to `lr_end` along a cosine of the passes that are left for the updates. `written()` is
-    called after each change of `tuned`, for a method whose weights are made from them.
+    gradient(x, y) -> the clean batch's loss; it leaves the gradients in `.grad`. Update number k
+    sees batches(first + k). spent(k): passes spent once k updates are made (with what came before
+    them), increasing. The rate falls from `lr` to `lr_end` along a cosine of the passes that are
+    left for the updates. `written()` is called after each change of `tuned`, for a method whose
+    weights are made from them.
     Raises ConfigError where the budget does not suffice for one update, Diverged, back at the last
     weights of a finite loss, when the loss is no longer finite.
     """
-    budget, start = batches.config.steps, spent(0)
+    budget, limit, start = batches.config.steps, batches.config.seconds, spent(0)
     if spent(1) > budget:
         raise ConfigError("steps", f"{budget} passes do not suffice for one update of {title}",
                           f"Use at least {spent(1)}.")
     optimiser = torch.optim.SGD(tuned, lr, momentum=momentum, weight_decay=weight_decay)
     before = flat(tuned)
     for k in itertools.count():
-        if spent(k + 1) > budget:
+        if spent(k + 1) > budget or k and 0 < limit <= watch.seconds:
             return
         with watch:
             for group in optimiser.param_groups:

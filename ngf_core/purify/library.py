@@ -1,0 +1,235 @@
+"""Purification of any model in a few lines of Python, without runs and data sets:
+
+    purified = purify(model, clean_data, NGF(layer="auto"))
+
+Each method of the registry has a class of settings, made from what the registry says it reads and
+from its own parameters: NGF, SGD, FineTuning, ANP, NeuralCleanse and so on.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ngf_core.config import PurifyConfig, validate
+from ngf_core.data.augment import are_images, as_floats
+from ngf_core.data.examples import Batches, Examples, gathered
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.models.build import tunable_layers
+from ngf_core.purify import PURIFIERS, PurifierEntry
+from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.purifier import CleanSet, Step, purifier
+
+# Fields of PurifyConfig that every method reads.
+COMMON = ("steps", "seconds", "augment", "pool", "batchnorm", "batch_size", "seed")
+# Where a model and data of any kind need another default than the race of the pages.
+DEFAULTS = {"layer": "auto", "augment": "auto"}
+
+Clean = Batches | CleanSet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a method is to work; a subclass for each method (see `settings_of`).
+
+    augment="auto" is "strong" for uint8 images and "none" for floats. Raises ConfigError for a
+    value out of bounds.
+    """
+
+    method: ClassVar[str]
+    own: ClassVar[type | None]
+
+    def __post_init__(self) -> None:
+        config = self.config("none")
+        validate(config)
+        if self.own is not None:
+            own_parameters(self.method, self.own, config)
+
+    def config(self, augment: str) -> PurifyConfig:
+        """The same as methods read it; `augment` is what "auto" means."""
+        values = dataclasses.asdict(self)
+        names = [field.name for field in dataclasses.fields(self.own)] if self.own else []
+        own = ",".join(f"{self.method}.{name}={values.pop(name)!r}" for name in names)
+        if values["augment"] == "auto":
+            values["augment"] = augment
+        return PurifyConfig(source="-", methods=(self.method,), parameters=own, **values)
+
+
+@cache
+def settings_of(method: str) -> type[Settings]:
+    """The class of settings of the method called so in PURIFIERS."""
+    entry = PURIFIERS[method]
+    shared = {field.name: field for field in dataclasses.fields(PurifyConfig)}
+    fields = {name: shared[name] for name in (*entry.settings, *COMMON)}
+    own = entry.own_class()
+    if own is not None:
+        fields |= {field.name: field for field in dataclasses.fields(own)}
+    helps = [f"{name}: {field.metadata['help']}" for name, field in fields.items()]
+    return dataclasses.make_dataclass(
+        entry.class_name,
+        [(name, field.type, dataclasses.field(default=DEFAULTS.get(name, field.default)))
+         for name, field in fields.items()],
+        bases=(Settings,), frozen=True, kw_only=True,
+        namespace={"method": method, "own": own, "__module__": "ngf_core.purify",
+                   "__doc__": "\n".join([f"Settings of {entry.title}.", "", *helps])})
+
+
+def __getattr__(name: str) -> type[Settings]:
+    for method, entry in PURIFIERS.items():
+        if entry.class_name == name:
+            return settings_of(method)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module:
+    """A purified copy of `model`; the given one is not touched, nor are the data.
+
+    The copy differs in its numbers alone (weights and BatchNorm's statistics): it has the given
+    one's mode, and requires gradients where that does. Frozen parameters are tuned like others.
+
+    model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
+    labels), or one such pair; read once and kept, so that a generator will do. Inputs are floats of
+    any shape, as the model takes them, or uint8, which become x / 255.
+
+    Raises NGFError where model, data and method do not go together, Diverged where the method
+    cannot go on. `Purification` shows the steps, and keeps what they reached even then.
+    """
+    with torch.enable_grad():
+        work = Purification(model, clean_data, settings)
+        for _ in work:
+            pass
+    return work.model
+
+
+class Purification:
+    """A purification that is followed: iterating over it makes it, and yields its `Step`s.
+
+    model: the copy at work, purified once the iteration has ended; where that ends early (Diverged,
+    a break), what it had come to. layer: what is tuned, as chosen where the settings say auto (""
+    where the method takes none). found: what the method told. last: the last step, None before.
+    """
+
+    def __init__(self, model: nn.Module, clean_data: Clean, settings: Settings) -> None:
+        self.model = _copied(model)
+        example = next(self.model.parameters())
+        clean = clean_data if isinstance(clean_data, CleanSet) else \
+            gathered(clean_data, example.device)
+        pixels = clean.x.dtype == torch.uint8
+        if not pixels or example.dtype != torch.float32:
+            clean = Examples(as_floats(clean.x).to(example.dtype), clean.y)
+        self._method, self._clean = settings.method, clean
+        self._config = settings.config("strong" if pixels else "none")
+        with _as_given(self.model):
+            _check(self.model, PURIFIERS[self._method], clean)
+            self.layer = self._layer()
+        self.found: dict[str, Any] = {}
+        self.last: Step | None = None
+
+    def __iter__(self) -> Iterator[Step]:
+        config = dataclasses.replace(self._config, layer=self.layer)
+        with _as_given(self.model):
+            for step in purifier(self._method)(self.model, self._clean, config):
+                self.last = step
+                self.found |= step.found or {}
+                yield step
+                if 0 < config.seconds <= step.seconds:
+                    return
+
+    def _layer(self) -> str:
+        if "layer" not in PURIFIERS[self._method].settings:
+            return ""
+        if self._config.layer != "auto":
+            return self._config.layer
+        from ngf_core.layers import choose_layer  # which loads what only a choice needs
+
+        return choose_layer(self.model, self._clean, self._config).layer
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy that can be tuned; NGFError where the model has no copy or none that can."""
+    if not isinstance(model, nn.Module):
+        raise ConfigError("model", f"a {type(model).__name__} is no torch.nn.Module",
+                          "Give the network itself.")
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        raise ConfigError("model", f"a {type(model).__name__} spreads over several devices",
+                          "Give what it wraps, model.module.")
+    if len({p.device for p in model.parameters()}) > 1:
+        raise ConfigError("model", "its parameters are on several devices", "Bring them to one.")
+    for name, module in model.named_modules():
+        norm = isinstance(module, _BatchNorm)
+        if not norm and not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        if norm and module.running_var is None:
+            raise ConfigError("model", f"the BatchNorm {name} keeps no running statistics",
+                              "Use track_running_stats=True, or another normalisation.")
+        if "weight" not in module._parameters:
+            raise ConfigError("model", f"the weight of {name} is computed from others",
+                              "Make it plain first, by torch.nn.utils.parametrize."
+                              "remove_parametrizations or remove_weight_norm.")
+    owners: dict[int, str] = {}
+    for name, layer in tunable_layers(model).items():
+        other = owners.setdefault(id(layer.weight), name)
+        if other != name:
+            raise ConfigError("model", f"the layers {other} and {name} share one weight, and "
+                              "methods tune or mask a layer by itself",
+                              "Give each a weight of its own, a copy.")
+    if not owners:
+        raise ConfigError("model", "it has no convolution (nn.Conv2d) and no linear layer",
+                          "Methods tune or mask these.")
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # whatever a model's own attributes raise
+        raise NGFError(f"The model cannot be copied ({error}). Give one that copy.deepcopy can "
+                       "copy: tensors kept as attributes are to be detached.") from error
+
+
+@contextmanager
+def _as_given(model: nn.Module) -> Iterator[None]:
+    """Afterwards modes and gradients are as before. Until then no activation works in place, which
+    would overwrite what natural gradients are made of."""
+    modes = [(m, m.training) for m in model.modules()]
+    in_place = [m for m in model.modules() if getattr(m, "inplace", False)]
+    wanted = [(p, p.requires_grad) for p in model.parameters()]
+    for module in in_place:
+        module.inplace = False
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for module in in_place:
+            module.inplace = True
+        for parameter, wants in wanted:
+            parameter.requires_grad_(wants).grad = None
+
+
+def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet) -> None:
+    """NGFError where the model does not answer to the inputs by logits for their labels, or the
+    method cannot work on them; the model is left in eval mode."""
+    if len(clean) < 2:
+        raise ConfigError("clean_data", "it holds a single example", "Give at least two.")
+    if entry.images and not are_images(clean.x):
+        raise ConfigError("clean_data", f"{entry.title} paints on images, and these inputs are not "
+                          "(n, channels, height, width) with numbers in [0, 1]", "Move the "
+                          "model's own scaling into the model, or use another method.")
+    try:
+        with torch.no_grad():
+            logits = model.eval()(as_floats(clean.take(slice(0, 2)).x).to(
+                next(model.parameters()).device))
+    except Exception as error:  # whatever a forward pass raises on inputs it was not made for
+        raise NGFError(f"The model does not run on the clean inputs, of shape "
+                       f"{tuple(clean.shape)}: {error}") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        what = f"of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else \
+            f"a {type(logits).__name__}"
+        raise ConfigError("model", f"its answer is {what}, not logits (n, classes)",
+                          "Wrap it in a module that returns them.")
+    if clean.y.max() >= logits.shape[1]:
+        raise ConfigError("clean_data", f"a label is {int(clean.y.max())}, and the model tells "
+                          f"{logits.shape[1]} classes apart", "Count classes from 0.")
