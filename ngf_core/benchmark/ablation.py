@@ -1,0 +1,96 @@
+"""What carries NGF's effect: full NGF against NGF with one ingredient removed at a time.
+
+Each variant is compared with full NGF on the same attack and seed; the interval of the mean
+difference is that of `ngf_core.benchmark.rank.estimate`, over attacks and seeds.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ngf_core.benchmark.measures import BEFORE, wide
+from ngf_core.benchmark.rank import Estimate, difference, estimate
+
+FULL = "ngf"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """NGF without one ingredient. `without` begins a sentence about it."""
+
+    title: str
+    without: str
+
+
+# `ablate_tuning` recalibrates BatchNorm as all others do and then leaves the weights alone.
+VARIANTS = {
+    FULL: Variant("full NGF", "With everything"),
+    "sgd": Variant("no natural gradient", "Without the natural gradient"),
+    "ablate_regulariser": Variant("no regulariser", "Without the regulariser"),
+    "ablate_trust_region": Variant("no trust region", "Without the trust region"),
+    "ablate_frozen_bn": Variant("frozen BatchNorm", "With BatchNorm frozen"),
+    "ablate_last_layer": Variant("last layer", "On the last layer"),
+    "ablate_full_network": Variant("full network", "On all layers"),
+    "ablate_tuning": Variant("BatchNorm only", "With BatchNorm recalibrated and no tuning"),
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A variant's own mean and its mean paired difference to full NGF; `expected` cells in all."""
+
+    variant: str
+    own: Estimate
+    minus_full: Estimate
+    expected: int
+
+
+def values(cells: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """`measure` by attack and seed (rows) and variant (columns), NaN where a cell is missing.
+
+    Every attacked model of the table has a row, whether any variant has been computed or not.
+    """
+    table = wide(cells, measure)
+    models = wide(cells, "acc")
+    rows = models.index[models[BEFORE].notna()] if BEFORE in models else table.index
+    return table.reindex(index=rows, columns=list(VARIANTS)).astype(float)
+
+
+def effects(cells: pd.DataFrame, measure: str) -> list[Effect]:
+    """Every variant's effect on `measure`, in the order of `VARIANTS`; full NGF's own first."""
+    table = values(cells, measure)
+    return [Effect(name, estimate(table[name]), difference(table, name, FULL), len(table))
+            for name in VARIANTS]
+
+
+def carried(found: list[Effect], measure: str, unit: str = "points", scale: float = 100) -> str:
+    """What the ingredients do for `measure`, a sentence for each whose effect is resolved.
+
+    measure: as it is called in the sentence. Those that are not resolved, and those that cannot
+    be told yet, are named together at the end.
+    """
+    said, unresolved, unknown = [], [], []
+    for effect in found:
+        if effect.variant == FULL:
+            continue
+        words, gap = VARIANTS[effect.variant].without, effect.minus_full
+        if gap.n == 0:
+            unknown.append(words)
+        elif gap.sign == 0:
+            unresolved.append(words)
+        else:
+            ends = sorted((abs(gap.low), abs(gap.high)))
+            said.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
+                        f"{scale * abs(gap.mean):.1f} {unit} (95 %: {scale * ends[0]:.1f} to "
+                        f"{scale * ends[1]:.1f}, n = {gap.n}).")
+    if unresolved:
+        said.append(f"{_listed(unresolved)}: no difference in {measure} is resolved.")
+    if unknown:
+        said.append(f"{_listed(unknown)}: not computed yet.")
+    return " ".join(said)
+
+
+def _listed(words: list[str]) -> str:
+    """"Without a, on b and on c": all but the first with a small letter."""
+    small = [words[0], *(word[0].lower() + word[1:] for word in words[1:])]
+    return small[0] if len(small) == 1 else f"{', '.join(small[:-1])} and {small[-1]}"
