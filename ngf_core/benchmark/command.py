@@ -1,7 +1,7 @@
 """`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
 
 Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
-trace of every model, and writes the tables. Finished cells are used again. The conditions stand in
+trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished cells are used again. The conditions stand in
 ngf_core/benchmark/entrants.py.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import tables_folder
+from ngf_core.benchmark import claim, tables_folder
 from ngf_core.benchmark.cells import Cell, cells, finished, make_cell
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.floor import floor
@@ -29,7 +29,7 @@ from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
 
-STAGES = ("cells", "sharpness", "tables")
+STAGES = ("cells", "sharpness", "claim", "tables")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         missing = [(run_id, model, store.root) for run_id, model in _models(asked, store)
                    if not kept_file(store, run_id, model).exists()]
         failed += _compute(measured, missing, arguments.workers)
+    if "claim" in arguments.stages:
+        failed += _compute(claim.measured, claim.claim_tasks(asked, store), arguments.workers)
     if "tables" in arguments.stages:
         write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
                      arguments.tables)
@@ -87,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
-    """Write cells.parquet, path.parquet and protocol.json from the finished cells of `wanted`."""
+    """Write cells, path and claim.parquet and protocol.json from the finished cells of `wanted`."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
@@ -96,6 +98,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     table = cells_table(wanted, floors, store)
     table.to_parquet(folder / "cells.parquet", index=False)
     path_table(wanted, store).to_parquet(folder / "path.parquet", index=False)
+    claim.claim_table(wanted, floors, store).to_parquet(folder / "claim.parquet", index=False)
     purified = [cell for cell in wanted if cell.entrant]
     protocol = {"command": "python -m ngf_core benchmark", "conditions": CONDITIONS,
                 "seeds": sorted({cell.seed for cell in wanted}), "cells": len(purified),

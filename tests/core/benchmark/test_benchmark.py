@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ngf_core import benchmark
-from ngf_core.benchmark import cells, command, load
+from ngf_core.benchmark import cells, claim, command, load
 from ngf_core.benchmark.cells import Cell, make_cell
 from ngf_core.benchmark.cells import finished as finished_run
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
@@ -133,6 +133,7 @@ def test_the_protocol_is_told(finished, table):
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
     monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed twice"))
     monkeypatch.setattr(command, "measured", lambda *_: pytest.fail("measured twice"))
+    monkeypatch.setattr(claim, "measured", lambda *_: pytest.fail("measured twice"))
     assert command.run(finished) == 0
     assert "4 of 4 runs are there." in capsys.readouterr().out
 
