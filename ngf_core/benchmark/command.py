@@ -1,8 +1,8 @@
 """`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
 
 Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
-trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished cells are used again. The conditions stand in
-ngf_core/benchmark/entrants.py.
+trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished
+cells are used again. The conditions stand in ngf_core/benchmark/entrants.py.
 """
 
 import argparse
