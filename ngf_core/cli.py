@@ -225,14 +225,11 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
             poison_preview(config)
     elif isinstance(config, PurifyConfig) and config.layer != PurifyConfig.layer:
-        from ngf_core.models.build import tunable_layer_names
+        from ngf_core.models.build import named_layers, tunable_layer_names
 
         received = store.get(config.source).config
-        if isinstance(received, TrainConfig):
-            names = tunable_layer_names(received.arch)
-            if config.layer not in names:
-                raise ConfigError("layer", f"this network has no layer {config.layer!r}",
-                                  f"Choose one of {', '.join(names)}.")
+        if isinstance(received, TrainConfig) and config.layer != "auto":
+            named_layers(tunable_layer_names(received.arch), config.layer)
 
 
 def _watch(run: Run, options: argparse.Namespace) -> int:

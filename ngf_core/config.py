@@ -67,14 +67,18 @@ class PurifyConfig:
     source: str = option("", "id of the training run whose model is purified")
     methods: tuple[str, ...] = option(("ngf", "sgd"), "methods that race",
                                       choices=tuple(PURIFIERS))
-    layer: str = option("blocks.2.conv1", "tuned layer (any convolution or linear layer); "
-                        "finetune ignores it")
+    layer: str = option("blocks.2.conv1", "what NGF and SGD tune: a convolution or linear layer, a "
+                        "block (blocks.2, not the BatchNorm in it), all, several of these with "
+                        "commas between, or auto (chosen by rule on the clean images)")
     steps: int = option(100, "updates each method may make, counted in passes forward and back "
                         "over a clean batch", 1, 5000)
     seconds: float = option(0.0, "tuning seconds each method may take; 0 means no limit",
                             0.0, 86400.0)
     clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
                                    0.01, 0.05)
+    clean_balance: str = option("drawn", "the clean images' classes: drawn as they come, or "
+                                "balanced (as many of each as there are)",
+                                choices=("drawn", "balanced"))
     augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
                           "strong (crop, random erasing, noise)", choices=AUGMENTATIONS)
     pool: int = option(0, "augmented copies of the clean images that all steps draw from, so that "
@@ -96,6 +100,9 @@ class PurifyConfig:
                        1e-6, 10.0)
     finetune_lr: float = option(0.003, "learning rate of finetune on all layers (momentum 0.9, "
                                 "cosine)", 1e-6, 10.0)
+    step_size: str = option("given", "kl_bound of NGF, lr of SGD and finetune_lr of the others: "
+                            "given, or chosen among four by the loss on a held-out fifth of the "
+                            "clean images (costs four tunings)", choices=("given", "chosen"))
     parameters: str = option("", "changes to the methods' own parameters, as "
                              "anp.eps=0.3,ft_sam.rho=1")
     evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)

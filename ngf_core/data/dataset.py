@@ -92,9 +92,11 @@ class Dataset:
     def classes(self) -> int:
         return len(self.class_names)
 
-    def clean(self, fraction: float = RESERVE_SHARE) -> Images:
+    def clean(self, fraction: float = RESERVE_SHARE, balance: str = "drawn") -> Images:
         """The defender's clean set: the first `fraction` of train and reserve together.
 
+        balance: "drawn" takes the images as they come in the reserve; "balanced" the first ones of
+        each class, as many of each as of the others, or as the reserve has of it.
         Raises ConfigError where that is less than one image or more than the reserve holds.
         """
         count = round(fraction * (len(self.train) + len(self.reserve)))
@@ -102,6 +104,9 @@ class Dataset:
             limit = len(self.reserve) / (len(self.train) + len(self.reserve))
             raise ConfigError("clean_fraction", f"{fraction} asks for {count} clean images",
                               f"{self.name} has {len(self.reserve)}; use at most {limit:g}.")
+        if balance == "balanced":
+            turns = _rank_in_class(self.reserve.y).argsort(stable=True)
+            return self.reserve.take(turns[:count].sort().values)
         return self.reserve.take(slice(0, count))
 
 
@@ -186,10 +191,16 @@ def _limited(dataset: Dataset, limit: int) -> Dataset:
 
 def first_of_each_class(labels: Tensor, limit: int) -> Tensor:
     """Ascending indices of the first `limit` entries of each label."""
+    return (_rank_in_class(labels) < limit).nonzero()[:, 0]
+
+
+def _rank_in_class(labels: Tensor) -> Tensor:
+    """Of each entry how many before it have the same label."""
     order = labels.argsort(stable=True)
     counts = labels.bincount()
-    rank = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
-    return order[rank < limit].sort().values
+    rank = torch.empty_like(labels)
+    rank[order] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    return rank
 
 
 def _reserve(count: int) -> int:

@@ -71,7 +71,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     """
     source = load_source(config.source, store)
     received = source.models["before"]
-    clean = source.dataset.clean(config.clean_fraction)
+    clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     config, choice = _with_layer(config, received, clean, default_layer(source.train.arch))
     tuned_layers(received, config.layer)
     where = next(received.parameters()).device

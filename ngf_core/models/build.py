@@ -52,18 +52,22 @@ def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear
     Raises ConfigError, naming the layers there are, where a part names none of them.
     """
     layers = tunable_layers(model)
+    return {name: layers[name] for name in named_layers(tuple(layers), text)}
+
+
+def named_layers(names: tuple[str, ...], text: str) -> list[str]:
+    """Those of a network's layers `names` that `text` names; see `tuned_layers`."""
     chosen: set[str] = set()
     for part in text.replace(" ", "").split(","):
-        inside = [name for name in layers
-                  if part in ("all", name) or name.startswith(f"{part}.")]
+        inside = [name for name in names if part in ("all", name) or name.startswith(f"{part}.")]
         if part == "auto":
             raise ConfigError("layer", "auto names no layer before it was chosen on clean data",
                               "Call ngf_core.layers.choose_layer first and name what it chose.")
         if not inside:
             raise ConfigError("layer", f"this network has no layer {part!r}",
-                              f"Choose one of {', '.join(layers)}{_blocks(layers)}, or all.")
+                              f"Choose one of {', '.join(names)}{_blocks(names)}, or all.")
         chosen.update(inside)
-    return {name: layer for name, layer in layers.items() if name in chosen}
+    return [name for name in names if name in chosen]
 
 
 def blocks(names: Iterable[str]) -> tuple[str, ...]:

@@ -28,6 +28,11 @@ class PurifierEntry(Entry):
     images: bool = False
 
     @property
+    def step_size(self) -> str:
+        """The setting that is its step size; "" where its own parameters hold it, or nothing."""
+        return next((n for n in ("kl_bound", "lr", "finetune_lr") if n in self.settings), "")
+
+    @property
     def class_name(self) -> str:
         """What its settings are called in Python: NGF, FTSAM, FineTuning."""
         return "".join(word[0].upper() + word[1:] for word in re.findall(r"\w+", self.title))

@@ -66,7 +66,8 @@ def settings_of(method: str) -> type[Settings]:
     """The class of settings of the method called so in PURIFIERS."""
     entry = PURIFIERS[method]
     shared = {field.name: field for field in dataclasses.fields(PurifyConfig)}
-    fields = {name: shared[name] for name in (*entry.settings, *COMMON)}
+    chosen = ("step_size",) if entry.step_size else ()
+    fields = {name: shared[name] for name in (*entry.settings, *chosen, *COMMON)}
     own = entry.own_class()
     if own is not None:
         fields |= {field.name: field for field in dataclasses.fields(own)}

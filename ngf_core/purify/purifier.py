@@ -68,10 +68,16 @@ def clean_batches(clean: "Images | CleanBatches", config: PurifyConfig, device: 
 
 
 def purifier(name: str) -> Purifier:
-    """The method called `name`; ConfigError where there is none."""
+    """The method called `name`, which chooses its step size first where the config says so.
+
+    ConfigError where there is none.
+    """
     if name not in PURIFIERS:
         raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")
-    return PURIFIERS[name].load()
+    from ngf_core.purify.step_size import with_step_size  # which is made of what stands here
+
+    entry = PURIFIERS[name]
+    return with_step_size(entry.step_size, entry.load()) if entry.step_size else entry.load()
 
 
 @dataclass(frozen=True)

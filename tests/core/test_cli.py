@@ -232,6 +232,7 @@ def test_a_table_for_every_kind_of_result():
     ("train --dataset folder --root nowhere", "root: /.*/nowhere does not exist"),
     ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
     ("purify {source} --layer nope", "layer: this network has no layer 'nope'. Choose one of stem"),
+    ("purify {source} --layer blocks.1,nope", "layer: this network has no layer 'nope'."),
 ])
 def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
     source = make_run(store, "train")

@@ -50,6 +50,39 @@ def test_a_clean_set_is_the_beginning_of_the_reserve(dataset, fraction, count):
     assert len(dataset.clean()) == 200
 
 
+def unbalanced():
+    """Of 200 images in the reserve one is of class 2, seven of class 1, the rest of class 0."""
+    x, _ = numbered()
+    y = torch.zeros(5000, dtype=torch.long)
+    y[[1010, 1020, 1030, 1090, 1150, 1198, 1199]] = 1
+    y[1100] = 2
+    return split("numbered", ("a", "b", "c"), x, y)
+
+
+def test_a_balanced_clean_set_has_the_first_images_of_each_class():
+    uneven = unbalanced()
+    assert uneven.clean(0.01).y.bincount().tolist() == [37, 3]
+    for fraction, counts in ((0.0005, [1, 1]), (0.001, [2, 1, 1]), (0.002, [4, 3, 1]),
+                             (0.01, [32, 7, 1]), (0.05, [192, 7, 1])):
+        clean = uneven.clean(fraction, "balanced")
+        assert clean.y.bincount().tolist() == counts
+        assert len(clean) == round(fraction * 4000)
+        for label, count in enumerate(counts):
+            first = numbers(uneven.reserve.take(uneven.reserve.y == label))[:count]
+            assert numbers(clean.take(clean.y == label)) == first
+        assert numbers(clean) == sorted(numbers(clean)), "the reserve's order is kept"
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.05])
+def test_classes_that_take_turns_are_balanced_as_they_come(dataset, fraction):
+    assert numbers(dataset.clean(fraction, "balanced")) == numbers(dataset.clean(fraction))
+
+
+def test_a_balanced_set_too_is_no_larger_than_the_reserve(dataset):
+    with pytest.raises(ConfigError, match="asks for 201 clean images"):
+        dataset.clean(0.0502, "balanced")
+
+
 @pytest.mark.parametrize(("fraction", "count"), [(0.0502, 201), (1.0, 4000), (0.0, 0)])
 def test_more_than_the_reserve_is_refused(dataset, fraction, count):
     with pytest.raises(ConfigError) as caught:

@@ -223,6 +223,18 @@ def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, mo
     assert load_source(run.id, runs).layer == "blocks.2.conv1"
 
 
+def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
+    run = made(purify_config(backdoored, clean_balance="balanced", step_size="chosen"), runs)
+    assert (run.state, run.message) == ("done", "")
+    assert run.results["clean_images"] == 20
+    for method, field in (("ngf", "kl_bound"), ("sgd", "lr")):
+        told = run.results[method]["found"]["step_size"]
+        assert told["field"] == field and told["passes"] == 12 and told["held_out"] == 4
+        assert 0 < told["seconds"] < run.results[method]["seconds"]
+        assert run.results[method]["steps"] == 3
+        assert run.arrays(f"path_{method}")["steps"].tolist() == [0, 1, 2, 3]
+
+
 def test_seconds_may_be_the_limit(runs, backdoored):
     run = made(purify_config(backdoored, methods=("sgd",), steps=5000, seconds=1e-6), runs)
     assert run.state == "done" and run.results["sgd"]["steps"] == 1

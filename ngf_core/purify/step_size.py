@@ -1,0 +1,108 @@
+"""The step size of a method, chosen on the clean images alone.
+
+A fifth of the clean set is held out, and the method tunes copies of the model on the rest, once
+with each of FACTORS times the given step size; the lowest mean loss on the images held out, under
+the augmentation that is tuned with, wins, and the method then tunes on the whole clean set. That is
+the ordinary rule of model selection. It knows nothing of a backdoor: what removes one may cost
+clean loss, so the size that is chosen need not be the one that cures best.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.errors import ConfigError
+from ngf_core.purify.purifier import CleanBatches, CleanSet, Diverged, Purifier, Step
+
+FACTORS = (0.1, 0.3, 1.0, 3.0)
+HELD_OUT = 5  # one image in so many
+DRAWS = 8
+
+
+def with_step_size(field: str, tune: Purifier) -> Purifier:
+    """`tune`, which first chooses `field`, its step size in PurifyConfig, where that is asked for.
+
+    What the choice took is in the seconds of its steps (each trial has an equal share of a limit of
+    seconds), not in their passes; the first step tells all of it: {"step_size": {"field", "chosen",
+    "losses": [[size, loss or None], ...], "held_out", "passes", "seconds"}}, None where a trial
+    diverged. Batches that somebody has prepared cannot be split and are tuned on as the config
+    says. Raises ConfigError for a clean set too small to hold some out, Diverged where all trials
+    did.
+    """
+    def purify(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+        if config.step_size == "given" or isinstance(clean, CleanBatches):
+            yield from tune(model, clean, config)
+            return
+        began = time.perf_counter()
+        told = _chosen(field, tune, model, clean, config)
+        spent = time.perf_counter() - began
+        found = {"step_size": told | {"seconds": round(spent, 3)}}
+        for step in tune(model, clean, _trial_of(config, field, told["chosen"])):
+            yield replace(step, seconds=step.seconds + spent, found=found | (step.found or {}))
+            found = {}
+
+    return purify
+
+
+def _chosen(field: str, tune: Purifier, model: nn.Module, clean: CleanSet, config: PurifyConfig
+            ) -> dict[str, Any]:
+    """What was tried, and the size of the lowest held-out loss."""
+    if len(clean) < HELD_OUT:
+        raise ConfigError("step_size", f"none can be chosen with {len(clean)} clean images",
+                          f"Use at least {HELD_OUT}, or step_size=given.")
+    order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(config.seed))
+    held_out, rest = order.tensor_split([len(clean) // HELD_OUT])
+    held_out, rest = clean.take(held_out), clean.take(rest)
+    losses, passes = [], 0
+    for size in _sizes(field, config):
+        trial, spent, loss = copy.deepcopy(model), 0, None
+        asked = _trial_of(config, field, size)
+        try:
+            for step in tune(trial, rest, asked):
+                spent = step.step
+                if 0 < asked.seconds <= step.seconds:
+                    break
+            loss = _loss(trial, held_out, asked)
+        except Diverged:
+            pass
+        losses, passes = [*losses, [size, loss]], passes + spent
+    tried = [(loss, size) for size, loss in losses if loss is not None]
+    if not tried:
+        raise Diverged(f"No {field} from {losses[0][0]:g} to {losses[-1][0]:g} kept the loss "
+                       "finite. Give a smaller one.")
+    return {"field": field, "chosen": min(tried)[1], "losses": losses, "held_out": len(held_out),
+            "passes": passes}
+
+
+def _sizes(field: str, config: PurifyConfig) -> list[float]:
+    """FACTORS times the given size to six digits, within the field's bounds, ascending."""
+    bounds = next(f.metadata for f in fields(config) if f.name == field)
+    given = getattr(config, field)
+    wanted = [float(f"{given * factor:.6g}") for factor in FACTORS]
+    return sorted({min(max(size, bounds["low"]), bounds["high"]) for size in wanted})
+
+
+def _trial_of(config: PurifyConfig, field: str, size: float) -> PurifyConfig:
+    """The config of one of the equal tunings that a limit of seconds is for."""
+    seconds = config.seconds / (len(FACTORS) + 1)
+    return replace(config, step_size="given", seconds=seconds, **{field: size})
+
+
+def _loss(model: nn.Module, images: CleanSet, config: PurifyConfig) -> float | None:
+    """The mean cross-entropy over some draws of the augmentation; None where it is not finite."""
+    device = next(model.parameters()).device
+    whole = replace(config, batch_size=max(2, len(images)), pool=0)
+    batches = CleanBatches(images, whole, device)
+    draws = 1 if config.augment == "none" else DRAWS
+    with torch.no_grad():
+        mean = sum(F.cross_entropy(model.eval()(x), y).item()
+                   for x, y in map(batches, range(draws))) / draws
+    return mean if math.isfinite(mean) else None
