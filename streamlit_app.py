@@ -24,6 +24,8 @@ page = st.navigation(
             st.Page("app/views/race.py", title="Race", icon=":material/flag:"),
         ],
         "Evidence": [
+            st.Page("app/views/leaderboard.py", title="Leaderboard",
+                    icon=":material/leaderboard:"),
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },

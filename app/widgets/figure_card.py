@@ -1,6 +1,6 @@
 """Every figure of the dashboard: drawing, caption, alt text, its table and its downloads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,8 @@ Figure = go.Figure | Sequence[go.Figure] | Mapping[str, Any]
 
 
 def figure_card(figure: Figure, *, key: str, caption: str, alt: str, table: pd.DataFrame,
-                filename: str, live: bool = False, height: int = 420) -> None:
+                filename: str, live: bool = False, height: int = 420,
+                on_select: Callable[[], None] | None = None) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
 
     A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
@@ -19,6 +20,8 @@ def figure_card(figure: Figure, *, key: str, caption: str, alt: str, table: pd.D
     side by side, on a narrow screen one below the other. `live` says that the data
     change while it is looked at: only ECharts keeps its place on the page then, so a Plotly
     figure is refused. `height` in pixels is for ECharts; a Plotly figure carries its own.
+    `on_select` is called when a mark of a single Plotly figure is clicked; what was clicked is then
+    in the session under `key`.
     """
     if isinstance(figure, Mapping):
         options = {**figure, "toolbox": save_toolbox(filename)}
@@ -26,7 +29,8 @@ def figure_card(figure: Figure, *, key: str, caption: str, alt: str, table: pd.D
     elif live:
         raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
     elif isinstance(figure, go.Figure):
-        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename))
+        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename),
+                        on_select=on_select or "ignore", selection_mode="points")
     else:
         _side_by_side(figure, key, alt, filename)
     st.caption(caption)

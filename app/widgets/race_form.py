@@ -38,6 +38,20 @@ def open_form() -> None:
     state.write_url("source", "latest")
 
 
+def open_form_as(config: PurifyConfig) -> dict[str, str]:
+    """Fill the form in with a race; the address of the race page that then shows it.
+
+    Settings that the form asks for by the address are in the address, the others in the session.
+    """
+    for name in ("methods", "augment", "steps", "seed", "layer"):
+        value = getattr(config, name)
+        state.remember(f"form_{name}", list(value) if isinstance(value, tuple) else value)
+    state.remember("form_sharpness", config.sharpness == "on")
+    return {"source": config.source} | {
+        f"race_{name}": str(getattr(config, name)) for name in MORE
+        if getattr(config, name) != FIELDS[name].default}
+
+
 def race_form() -> None:
     """Ask for a model and the few settings that matter most, and start the race on demand."""
     if st.query_params.get("source") == "latest":

@@ -16,14 +16,18 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
     """The run chosen in a select box bound to `?<key>=<id>`; None if there is none of `kinds`.
 
     The newest comes first and is the default, corrupt runs are not offered, and `keep` narrows
-    the list further. An id in the address that is not offered gives a card with the reason, and
-    the page goes on with the default.
+    the list further. A run of the benchmark is offered where the address names it. Another id in
+    the address that is not offered gives a card with the reason, and the page goes on with the
+    default.
     """
     store = state.store()
     wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     runs = {run.id: run for run in store.list()
             if run.state != "corrupt" and run.config.kind in wanted and keep(run)}
     asked = st.query_params.get(key)
+    unlisted = _fitting(asked, wanted, keep) if asked and asked not in runs else None
+    if unlisted is not None:
+        runs[unlisted.id] = unlisted
     if not runs:
         if asked:
             _unknown_run(asked, wanted)
@@ -37,6 +41,15 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
     if not choice.unknown:
         state.write_url(key, chosen)
     return runs.get(chosen)
+
+
+def _fitting(run_id: str, kinds: tuple[str, ...], keep: Callable[[Run], bool]) -> Run | None:
+    """The run of that id, listed or not, if it is one of `kinds` and to be kept."""
+    try:
+        run = state.store().get(run_id)
+    except NGFError:
+        return None
+    return run if run.config.kind in kinds and keep(run) else None
 
 
 def _unknown_run(run_id: str, kinds: tuple[str, ...]) -> None:

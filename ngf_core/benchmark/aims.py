@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark.measures import wide
+from ngf_core.benchmark.measures import MEASURES, wide
 from ngf_core.benchmark.rank import Estimate, difference, estimate, rank_text, ranking
 from ngf_core.purify import PURIFIERS
 
@@ -44,7 +44,7 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
             f"clean-accuracy drop of at most {100 * MOST_DROP:.0f} points").replace("%", " %")
     if NGF not in asr or NGF not in drop:
         return Aim(what, None, "NGF has no finished cell.")
-    left, lost = estimate(asr[NGF]), estimate(drop[NGF])
+    left, lost = estimate(asr[NGF], MEASURES["asr"].limits), estimate(drop[NGF])
     met = None
     if left.n and lost.n:  # rounded, since 0.99 - 0.97 is a little more than 0.02 in floats
         met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP

@@ -1,5 +1,6 @@
 """What the benchmark measures of each cell, as one table a measure: attacks x seeds by entrants."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,20 +11,21 @@ BEFORE, BENIGN = "before", "benign"
 
 @dataclass(frozen=True)
 class Measure:
-    """`unit` is "%" for a fraction, "s" for seconds, else empty."""
+    """`unit` is "%" for a fraction, "s" for seconds, else empty; no value lies outside `limits`."""
 
     title: str
     unit: str
     higher_is_better: bool
+    limits: tuple[float, float] = (0.0, math.inf)
 
 
 # For the sharpness measures lower is flatter; whether flatter is better is an open question.
 MEASURES = {
-    "der": Measure("DER", "%", True),
-    "asr": Measure("ASR", "%", False),
-    "ra": Measure("RA", "%", True),
-    "acc": Measure("ACC", "%", True),
-    "acc_drop": Measure("ACC drop", "%", False),
+    "der": Measure("DER", "%", True, (0, 1)),
+    "asr": Measure("ASR", "%", False, (0, 1)),
+    "ra": Measure("RA", "%", True, (0, 1)),
+    "acc": Measure("ACC", "%", True, (0, 1)),
+    "acc_drop": Measure("ACC drop", "%", False, (-1, 1)),
     "lambda_max": Measure("λ_max", "", False),
     "trace": Measure("Trace", "", False),
     "cpu_seconds": Measure("Seconds", "s", False),

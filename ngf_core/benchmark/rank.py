@@ -45,8 +45,9 @@ class Estimate:
         return int(self.low > 0) - int(self.high < 0)
 
 
-def estimate(values: pd.Series) -> Estimate:
-    """The mean of values indexed by (attack, seed), with the interval above; NaN are left out.
+def estimate(values: pd.Series, limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
+    """The mean of values indexed by (attack, seed), with the interval above; NaN are left out, and
+    the interval is cut at the `limits` that no value can pass.
 
     Raises NGFError where a cell occurs twice.
     """
@@ -59,7 +60,10 @@ def estimate(values: pd.Series) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan, math.nan, 0)
     mean = float(values.mean())
     half = _half_width(_variances(values - mean))
-    return Estimate(mean, mean - half, mean + half, float(values.std()), n)
+    low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
+    if math.isnan(half):
+        low = high = math.nan
+    return Estimate(mean, low, high, float(values.std()), n)
 
 
 def _variances(errors: pd.Series) -> list[tuple[float, int]]:
@@ -88,7 +92,8 @@ def difference(wide: pd.DataFrame, one: str, other: str) -> Estimate:
     return estimate(wide[one] - wide[other])
 
 
-def ranking(wide: pd.DataFrame, *, higher_is_better: bool) -> pd.DataFrame:
+def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
+            limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
     """One row an entrant with any cell, the best mean first: mean, low, high, spread, n, place,
     first, last, fewest.
 
@@ -106,7 +111,7 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool) -> pd.DataFrame:
     sign = 1 if higher_is_better else -1
     rows = []
     for name in entrants:
-        own = estimate(wide[name])
+        own = estimate(wide[name], limits)
         pairs = [difference(wide, name, other) for other in entrants if other != name]
         better = sum(pair.sign == -sign for pair in pairs)
         worse = sum(pair.sign == sign for pair in pairs)

@@ -17,6 +17,8 @@ from ngf_core.runs.run import Run
 
 SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify")}
 _ID = re.compile(r"[a-z0-9_-]{1,120}")
+# The folder of the benchmark's runs: hundreds, found by their ids but not listed.
+BENCHMARK = "benchmark"
 
 
 class RunStore:
@@ -82,7 +84,7 @@ class RunStore:
         for folder, shipped in ((self.shipped, True), (self.root, False)):
             if folder is not None and folder.is_dir():
                 runs |= {p.name: Run(p, shipped) for p in folder.iterdir()
-                         if p.is_dir() and _ID.fullmatch(p.name)}
+                         if p.is_dir() and _ID.fullmatch(p.name) and p.name != BENCHMARK}
         made = {run: run.manifest for run in runs.values()}
         wanted = [run for run in made if kind is None or made[run]["kind"] == kind]
         return sorted(wanted, reverse=True,
@@ -97,7 +99,7 @@ class RunStore:
                        f"Make one with `python -m ngf_core {kinds[0]}`.")
 
     def _places(self, run_id: str) -> "list[Run]":
-        places = [Run(self.root / run_id), Run(self.root / "benchmark" / run_id)]
+        places = [Run(self.root / run_id), Run(self.root / BENCHMARK / run_id)]
         return places if self.shipped is None else [*places, Run(self.shipped / run_id, True)]
 
     def _check_source(self, config: Config) -> None:

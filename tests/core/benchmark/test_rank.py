@@ -70,6 +70,14 @@ def test_a_single_cell_has_no_interval():
     assert found.mean == 1 and np.isnan(found.low) and found.sign == 0
 
 
+def test_no_interval_passes_the_limits():
+    values = frame(x=np.array([[0.0], [0.0], [0.3]]))["x"]
+    free, cut = estimate(values), estimate(values, (0.0, 1.0))
+    assert free.low < 0 and (cut.low, cut.high) == (0.0, free.high)
+    alone = estimate(values[:1], (0.0, 1.0))
+    assert np.isnan(alone.low) and np.isnan(alone.high)
+
+
 def test_nothing_at_all_is_told_as_nothing():
     found = estimate(frame(x=np.full((2, 2), np.nan))["x"])
     assert found.n == 0 and np.isnan(found.mean) and found.sign == 0

@@ -139,3 +139,8 @@ def test_lost_is_a_matter_of_pid_and_start_time(store):
                            "then are kept. Start it again.")
     (run.path / "cancel").touch()
     assert run.state == "cancelled"
+
+
+def test_the_benchmarks_runs_are_found_but_not_listed(store):
+    mine = RunStore(store.root / "benchmark").create(TrainConfig(), "signs-badnets-s0-train")
+    assert store.list() == [] and store.get(mine.id).path == mine.path

@@ -1,0 +1,165 @@
+"""The benchmark's figures: a heat map attacks x defenses, means with intervals, the trade-off."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale, unlabel_rgb
+
+from app.theme import SEQUENTIAL, ink, label_color, plotly_template, style
+from ngf_core.benchmark.measures import Measure
+
+# Colours run between these; other measures use the range of the figure. A DER of 50 % is no effect.
+SCALES = {"DER": (50, 100), "ASR": (0, 100), "RA": (0, 100)}
+
+
+def shown(value: float, measure: Measure, digits: int = 1) -> str:
+    """A value as people read it: rates in percent, seconds and counts to three figures."""
+    if not math.isfinite(value):
+        return "–"
+    if measure.unit == "%":
+        return f"{100 * value:.{digits}f}".replace("-", "−")
+    return _three_figures(value)
+
+
+def _three_figures(value: float) -> str:
+    if abs(value) >= 1000:
+        return f"{value / 1000:,.{0 if abs(value) >= 10000 else 1}f}k".replace("-", "−")
+    return f"{value:.{0 if abs(value) >= 100 else 1}f}".replace("-", "−")
+
+
+def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
+         dark: bool) -> go.Figure:
+    """One cell a defense (row) and attack (column) with its mean over seeds as text.
+
+    means: defenses x attacks, NaN for a cell that is missing, which stays empty. `attacks` maps
+    names to titles. A transparent mark on each cell takes the click: its customdata start with
+    (attack, defense). Cividis; of a measure where lower is better the scale is turned, so that
+    bright is good throughout. Counts and sharpness are coloured by their logarithm.
+    """
+    values = means.to_numpy(dtype=float)
+    percent = measure.unit == "%"
+    color = 100 * values if percent else np.log10(np.where(values > 0, values, np.nan))
+    low, high = SCALES.get(measure.title) or _range(color)
+    across = [attacks.get(name, name) for name in means.columns]
+    down = [style(name).label for name in means.index]
+    scale = SEQUENTIAL if measure.higher_is_better else f"{SEQUENTIAL}_r"
+    figure = go.Figure(go.Heatmap(z=color, x=across, y=down, xgap=1, ygap=1, hoverinfo="skip",
+                                  colorscale=scale, zmin=low, zmax=high, showscale=False))
+    unit = f" {measure.unit}" if measure.unit else ""
+    # One trace for each ink: a trace has but one colour for what is not selected.
+    inks = np.vectorize(lambda z: _ink_on(z, low, high, scale, dark), otypes=[object])(color)
+    for tone in dict.fromkeys(inks.ravel()):
+        at = np.argwhere(inks == tone)
+        figure.add_scatter(
+            x=[across[j] for _, j in at], y=[down[i] for i, _ in at], mode="markers+text",
+            name="", showlegend=False, customdata=[(means.columns[j], means.index[i],
+                                                    shown(values[i, j], measure)) for i, j in at],
+            text=[shown(values[i, j], measure, 0) for i, j in at],
+            textfont={"size": 12, "color": tone},
+            marker={"size": 22, "opacity": 0, "symbol": "square"},
+            selected={"marker": {"opacity": 0}, "textfont": {"color": tone}},
+            unselected={"marker": {"opacity": 0}, "textfont": {"color": tone}},
+            hovertemplate=f"%{{y}}, %{{x}}<br>{measure.title} %{{customdata[2]}}{unit}"
+                          "<extra></extra>")
+    figure.update_xaxes(side="top", tickangle=-60, tickfont={"size": 12}, showgrid=False, ticks="",
+                        fixedrange=True)
+    figure.update_yaxes(autorange="reversed", tickfont={"size": 12}, showgrid=False, ticks="",
+                        fixedrange=True)
+    figure.update_layout(template=plotly_template(dark), height=130 + 27 * len(down),
+                         margin={"l": 10, "r": 6, "t": 90, "b": 10}, hoverdistance=60,
+                         clickmode="event+select", dragmode=False)
+    return figure
+
+
+def _range(color: np.ndarray) -> tuple[float, float]:
+    known = color[np.isfinite(color)]
+    return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+
+
+def _ink_on(value: float, low: float, high: float, scale: str, dark: bool) -> str:
+    """Black or white, whichever is read better on the cell's colour; muted on an empty cell."""
+    if not math.isfinite(value):
+        return ink(dark).muted
+    share = min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.5
+    parts = unlabel_rgb(sample_colorscale(scale, [share])[0])
+    linear = [(c / 255 / 12.92) if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in parts]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#FFFFFF"
+
+
+def heat_table(means: pd.DataFrame, measure: Measure, attacks: Mapping[str, str]) -> pd.DataFrame:
+    """The numbers behind `heat`, one row a defense."""
+    factor = 100 if measure.unit == "%" else 1
+    named = (factor * means).rename(index=lambda name: style(name).label,
+                                    columns=lambda name: attacks.get(name, name))
+    return named.rename_axis(index="defense", columns=None).reset_index()
+
+
+def dots(ranks: pd.DataFrame, measure: Measure, *, dark: bool) -> go.Figure:
+    """The mean of each defense with its 95 % interval, best first; a mean without an interval is
+    hollow. `ranks` is what `ngf_core.benchmark.rank.ranking` gives."""
+    figure = go.Figure()
+    factor = 100 if measure.unit == "%" else 1
+    for name, row in ranks.iterrows():
+        look, known = style(str(name)), math.isfinite(row["low"])
+        mean = factor * row["mean"]
+        figure.add_scatter(
+            x=[mean], y=[look.label], mode="markers", name=look.label, showlegend=False,
+            marker={"color": look.color, "size": 11,
+                    "symbol": look.symbol if known else "circle-open"},
+            error_x={"type": "data", "array": [factor * (row["high"] - row["mean"])],
+                     "arrayminus": [factor * (row["mean"] - row["low"])], "thickness": 2,
+                     "width": 5, "color": look.color} if known else None,
+            hovertemplate=(f"{look.label}: {shown(row['mean'], measure)}"
+                           f"{interval(row, measure)}, n = {row['n']:.0f}<extra></extra>"))
+    unit = f", {measure.unit}" if measure.unit else ""
+    figure.update_xaxes(title=f"mean {measure.title}{unit}", zeroline=False)
+    figure.update_yaxes(autorange="reversed", tickfont={"size": 13})
+    figure.update_layout(template=plotly_template(dark), height=110 + 26 * len(ranks),
+                         margin={"l": 10, "r": 20, "t": 16, "b": 50})
+    return figure
+
+
+def interval(row: Mapping[str, float], measure: Measure) -> str:
+    """" (91.2 to 97.0)"; nothing where there is no interval."""
+    if not math.isfinite(row["low"]):
+        return ""
+    return f" ({shown(row['low'], measure)} to {shown(row['high'], measure)})"
+
+
+def pareto(means: pd.DataFrame) -> list[str]:
+    """The defenses of which none other has less ASR and no more ACC drop, or the reverse.
+
+    means: columns asr and acc_drop; from the least ACC drop on. Of two alike both stay.
+    """
+    known = means.dropna()
+    front = [name for name, mine in known.iterrows() if not any(
+        (other <= mine).all() and (other < mine).any() for _, other in known.iterrows())]
+    return sorted(front, key=lambda name: (known.loc[name, "acc_drop"], -known.loc[name, "asr"]))
+
+
+def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
+    """Mean ASR over mean ACC drop, one mark a defense; those on the Pareto front are named and
+    joined. means: defenses by asr and acc_drop, fractions."""
+    figure, tone, front = go.Figure(), ink(dark), pareto(means)
+    figure.add_scatter(x=100 * means.loc[front, "acc_drop"], y=100 * means.loc[front, "asr"],
+                       mode="lines", line={"color": tone.muted, "width": 1.5, "dash": "dot"},
+                       hoverinfo="skip", showlegend=False, name="Pareto front")
+    for name, row in means.dropna().iterrows():
+        look = style(str(name))
+        figure.add_scatter(
+            x=[100 * row["acc_drop"]], y=[100 * row["asr"]], mode="markers+text",
+            name=look.label, text=[f"<b>{look.label}</b>" if name in front else look.label],
+            textposition="middle right", showlegend=False,
+            textfont={"color": label_color(look.color, dark), "size": 13 if name in front else 11},
+            marker={"color": look.color, "symbol": look.symbol, "size": 11},
+            hovertemplate=f"{look.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
+                          "<extra></extra>")
+    figure.update_xaxes(title="mean ACC drop, points", zeroline=True)
+    figure.update_yaxes(title="mean ASR, %", rangemode="tozero")
+    figure.update_layout(template=plotly_template(dark), height=440,
+                         margin={"l": 60, "r": 60, "t": 16, "b": 50})
+    return figure

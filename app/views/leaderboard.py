@@ -1,0 +1,119 @@
+"""Leaderboard: every defense on every attack under one protocol, with ties and intervals."""
+
+import pandas as pd
+import streamlit as st
+
+from app.text import sections
+from app.theme import style
+from app.widgets.address import choose, choose_some
+from app.widgets.benchmark_cell import benchmark_cell
+from app.widgets.benchmark_protocol import benchmark_protocol
+from app.widgets.leaderboard_figures import dots_card, heat_card, trade_off_card
+from app.widgets.leaderboard_table import board_frame, leaderboard_table
+from app.widgets.notice import guarded, show_error
+from app.widgets.run_name import attack_name
+from ngf_core.benchmark import COMMAND, load
+from ngf_core.benchmark.aims import aims, defenses_only
+from ngf_core.benchmark.measures import MEASURES, wide
+from ngf_core.benchmark.rank import ranking
+from ngf_core.errors import NGFError
+
+TEXT = sections("leaderboard")
+VERDICTS = {True: ":blue[:material/check_circle: **Met.**]",
+            False: ":orange[:material/cancel: **Missed.**]",
+            None: ":gray[:material/help: **Not measured.**]"}
+
+
+def page() -> None:
+    """The aims, the leaderboard, its figures, one cell."""
+    st.title(TEXT["title"], anchor=False)
+    st.markdown(TEXT["intro"])
+    try:
+        table = load("cells")
+    except NGFError as error:
+        show_error(error)
+        st.markdown(TEXT["nothing"])
+        st.code(COMMAND, language="bash")
+        return
+    if defenses_only(table).empty:
+        st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
+        st.code(COMMAND, language="bash")
+        return
+    for aim in aims(table):
+        st.markdown(f"{VERDICTS[aim.met]} {aim.what}. {aim.found}")
+    _progress(table)
+    benchmark_protocol(table)
+    st.subheader("All defenses", anchor=False)
+    by, cells, shown = _filters(table)
+    if cells.empty:
+        st.info("No cell fits these filters.", icon=":material/filter_alt_off:")
+        return
+    _board(table, cells, by, shown)
+
+
+def _progress(table: pd.DataFrame) -> None:
+    """How many cells of the defenses are there, of how many the found attacks and seeds make."""
+    done = defenses_only(table)
+    attacked = table[table["attack"] != "none"]
+    seeds, attacks = attacked["seed"].nunique(), attacked["attack"].nunique()
+    of = done["entrant"].nunique() * seeds * attacks
+    st.caption(f"{len(done):,} of {of:,} cells: {done['entrant'].nunique()} defenses, {attacks} "
+               f"attacks, {seeds} seed{'s' * (seeds > 1)}."
+               + ("" if len(done) == of else " The rest has not been computed yet, and what is "
+                  "said here may still change."))
+
+
+def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:
+    """What ranks, the rows of the chosen attacks and seeds, and the defenses to be shown."""
+    attacked = table[table["attack"] != "none"]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="board_filters"):
+        by = choose("by", "Rank by", {name: m.title for name, m in MEASURES.items()}, "der")
+        seeds = choose_some("seeds", "Seeds", {str(n): str(n)
+                                               for n in sorted(attacked["seed"].unique())})
+    with st.expander("Choose attacks and defenses", icon=":material/filter_alt:",
+                     key="board_more"):
+        attacks = choose_some("attacks", "Attacks (none: all)", {
+            name: attack_name(name) for name in attacked["attack"].unique()})
+        entrants = list(defenses_only(table)["entrant"].unique())
+        defenses = choose_some("defenses", "Defenses to show (none: all); ranks stay among all", {
+            name: style(name).label for name in entrants})
+    if attacks:
+        attacked = attacked[attacked["attack"].isin(attacks)]
+    if seeds:
+        attacked = attacked[attacked["seed"].astype(str).isin(seeds)]
+    return by, attacked[attacked["group"] != "ablation"], defenses or entrants
+
+
+def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str]) -> None:
+    field = set(defenses_only(cells)["entrant"])
+    values = wide(cells, by)
+    values = values[[name for name in values if name in field]]
+    ranks = ranking(values, higher_is_better=MEASURES[by].higher_is_better,
+                    limits=MEASURES[by].limits)
+    ranks = ranks[ranks.index.isin(defenses)]
+    leaderboard_table(board_frame(cells, ranks, by, list(cells["attack"].unique())), by)
+    st.caption(f"{TEXT['rule']} {TEXT['published']}")
+    st.subheader("Attack by attack", anchor=False)
+    heat_card(values, ranks, by)
+    _cell(table)
+    st.subheader("On average", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        dots_card(ranks, by)
+    with right:
+        rates = {name: wide(cells, name).mean() for name in ("asr", "acc_drop")}
+        trade_off_card(pd.DataFrame(rates).reindex(ranks.index))
+
+
+def _cell(table: pd.DataFrame) -> None:
+    rows = defenses_only(table)
+    attacks = {name: attack_name(name) for name in rows["attack"].unique()}
+    defenses = {name: style(name).label for name in rows["entrant"].unique()}
+    with st.grid(columns=2, min_column_width=200, key="cell_selects"):
+        attack = choose("cell_attack", "Attack", attacks, next(iter(attacks)))
+        defense = choose("cell_defense", "Defense", defenses, next(iter(defenses)))
+    st.caption(TEXT["cell"])
+    benchmark_cell(table, attack, defense)
+
+
+guarded(page)()

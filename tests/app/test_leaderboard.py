@@ -1,0 +1,258 @@
+"""The leaderboard: aims, ranks, filters, one cell and the way to its run."""
+
+import pytest
+
+from app.widgets.benchmark_cell import rate_text, seeds_frame
+from app.widgets.benchmark_protocol import conditions, own_settings, received, settings
+from app.widgets.leaderboard_figures import picked
+from app.widgets.leaderboard_table import PUBLISHED, board_frame, columns, meaning
+from ngf_core.benchmark.aims import defenses_only
+from ngf_core.benchmark.measures import MEASURES, wide
+from ngf_core.benchmark.rank import ranking
+from ngf_core.runs import RunStore
+from tests.app.stand_ins import address, text_of
+from tests.core.benchmark.made_up import cells
+from tests.factory import make_run
+
+FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_last_layer")
+TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """Puts a made-up table where the page looks."""
+    monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
+
+    def put(table=TABLE):
+        table.to_parquet(tmp_path / "cells.parquet")
+
+    return put
+
+
+def frames(app):
+    return {tuple(frame.value.columns)[:2]: frame.value for frame in app.dataframe}
+
+
+def board_of(app):
+    return frames(app)["Rank", "Defense"]
+
+
+def ranked(by="der", table=TABLE):
+    values = wide(table, by)
+    values = values[[n for n in values if n in set(defenses_only(table)["entrant"])]]
+    return ranking(values, higher_is_better=MEASURES[by].higher_is_better)
+
+
+def test_without_a_table_the_command_is_named(tables, open_page):
+    app = open_page("leaderboard")
+    assert not app.exception and "not been computed yet" in app.error[0].value
+    assert "ngf_core benchmark" in app.code[0].value
+
+
+def test_a_damaged_table_is_a_sentence(tables, open_page, tmp_path):
+    (tmp_path / "cells.parquet").write_bytes(b"not a table")
+    app = open_page("leaderboard")
+    assert not app.exception and "damaged" in app.error[0].value
+
+
+def test_a_table_of_models_alone_has_no_leaderboard(tables, open_page):
+    tables(TABLE[TABLE["group"] == "model"])
+    app = open_page("leaderboard")
+    assert not app.exception and not app.error and "No cell is finished" in text_of(app)
+
+
+def test_aims_progress_and_board(tables, open_page):
+    tables()
+    app = open_page("leaderboard")
+    assert not app.exception and not app.error
+    said = text_of(app)
+    assert "Met." in said and "below that of one-layer SGD on every attack" in said
+    assert "24 of 24 cells: 4 defenses, 2 attacks, 3 seeds." in said
+    board = board_of(app)
+    assert list(board["Defense"]) == [*(style_of(n) for n in ranked().index), "No defense",
+                                      "Benign"]
+    assert "NGF, last layer" not in set(board["Defense"])
+
+
+def style_of(name):
+    from app.theme import style
+
+    return style(name).label
+
+
+def test_a_partial_benchmark_says_so(tables, open_page):
+    tables(TABLE[~((TABLE["entrant"] == "anp") & (TABLE["seed"] > 0))])
+    app = open_page("leaderboard")
+    assert not app.exception
+    assert "20 of 24 cells" in text_of(app) and "may still change" in text_of(app)
+    board = board_of(app).set_index("Defense")
+    assert board.loc["ANP", "Cells"] == 2 and board.loc["NGF", "Cells"] == 6
+
+
+def test_one_single_cell_can_be_shown(tables, open_page):
+    rows = (TABLE["seed"] == 0) & TABLE["attack"].isin(["badnets", "none"])
+    tables(TABLE[rows & TABLE["entrant"].isin(["before", "benign", "ngf"])])
+    app = open_page("leaderboard")
+    assert not app.exception and not app.error
+    assert board_of(app)["95 % interval"][0] == ""
+
+
+def test_rank_by_another_measure_from_the_address(tables, open_page):
+    tables()
+    app = open_page("leaderboard", by="cpu_seconds")
+    board = board_of(app)
+    assert list(board)[2] == "Seconds" and board["Seconds"].dropna().is_monotonic_increasing
+    assert board["Defense"][0] == "SGD" and address(app, "by") == "cpu_seconds"
+
+
+def test_filters_of_attacks_and_seeds_move_the_means(tables, open_page):
+    tables()
+    app = open_page("leaderboard", attacks="blend", seeds="1")
+    assert not app.exception
+    board = board_of(app).set_index("Defense")
+    assert board.loc["NGF", "Cells"] == 1
+    assert board.loc["NGF", "ASR"] == pytest.approx(100 * wide(TABLE, "asr").loc[("blend", 1),
+                                                                                "ngf"])
+
+
+def test_the_filter_of_defenses_hides_but_ranks_among_all(tables, open_page):
+    tables()
+    everyone = board_of(open_page("leaderboard")).set_index("Defense")
+    few = board_of(open_page("leaderboard", defenses="anp")).set_index("Defense")
+    assert list(few.index) == ["ANP", "No defense", "Benign"]
+    assert few.loc["ANP", "Rank"] == everyone.loc["ANP", "Rank"] != " 1"
+
+
+def test_filters_that_leave_nothing_say_so(tables, open_page):
+    table = TABLE[~((TABLE["attack"] == "blend") & (TABLE["seed"] == 2))]
+    tables(table)
+    app = open_page("leaderboard", attacks="blend", seeds="2")
+    assert not app.exception and "No cell fits" in text_of(app)
+
+
+def test_ours_and_theirs_stand_apart():
+    board = board_frame(TABLE, ranked(), "der", ["badnets", "blend"]).set_index("Defense")
+    assert board.loc["ANP", "Published ASR"] == pytest.approx((4.87 + 4.77) / 2)
+    assert "CIFAR10" in board.loc["ANP", "Published in"] and "2 attacks" in board.loc[
+        "ANP", "Published in"]
+    assert board.loc[["NGF", "SGD"], list(PUBLISHED)].isna().all(axis=None)
+    mine = wide(TABLE, "asr")["anp"].mean()
+    assert board.loc["ANP", "ASR"] == pytest.approx(100 * mine)
+
+
+@pytest.mark.parametrize("by", MEASURES)
+def test_every_measure_can_rank_and_is_explained(by):
+    board = board_frame(TABLE, ranked(by), by, ["badnets"])
+    assert list(board) == columns(by) and len(set(columns(by))) == len(columns(by))
+    assert len(meaning(MEASURES[by].title)) > 40
+
+
+def test_a_cell_shows_its_seeds_and_its_command(tables, open_page, runs):
+    tables()
+    app = open_page("leaderboard", cell_attack="blend", cell_defense="sgd")
+    assert not app.exception
+    seeds = frames(app)["seed", "DER"]
+    assert list(seeds["seed"]) == [0, 1, 2] and "n = 900" in seeds["ASR"][0]
+    shown = [code.value for code in app.code]
+    assert any("signs-blend-s0-train --methods sgd" in code for code in shown)
+    assert any("train --attack blend --seed 0" in code for code in shown)  # the model is not here
+    assert not [button for button in app.button if button.key == "cell_race"]
+
+
+def test_a_cell_that_is_missing_says_so(tables, open_page):
+    tables(TABLE[~((TABLE["entrant"] == "sgd") & (TABLE["attack"] == "blend"))])
+    app = open_page("leaderboard", cell_attack="blend", cell_defense="sgd")
+    assert not app.exception and "SGD on Blend has not been computed yet" in text_of(app)
+
+
+def named(store, run_id, kind, **fields):
+    """A fabricated finished run under an id of the benchmark's."""
+    run = make_run(store, kind, **fields)
+    manifest = (run.path / "manifest.json").read_text().replace(run.id, run_id)
+    (run.path / "manifest.json").write_text(manifest)
+    run.path.rename(store.root / run_id)
+    return store.get(run_id)
+
+
+def test_with_its_model_here_the_race_form_is_filled_in(tables, open_page, runs, started):
+    named(runs, "signs-blend-s0-train", "train", attack="blend")
+    tables()
+    app = open_page("leaderboard", cell_attack="blend", cell_defense="anp")
+    app.button(key="cell_race").click().run()
+    assert not app.exception and app.title[0].value == "Race"
+    assert address(app, "source") == "signs-blend-s0-train"
+    app.switch_page("app/views/race.py")  # AppTest itself stays on the page it was told
+    app.run()
+    app.button(key="start_race").click().run()
+    config, = started
+    assert config.methods == ("anp",) and config.source == "signs-blend-s0-train"
+    assert config.batch_size == 128 and config.sharpness == "off" and config.steps == 100
+
+
+@pytest.mark.parametrize("folder", ["", "benchmark"])
+def test_its_run_is_linked_and_opens_as_a_race(tables, open_page, runs, folder):
+    """Whether it is among the runs, or where the benchmark keeps its own."""
+    place = RunStore(runs.root / folder)
+    source = named(place, "signs-blend-s0-train", "train", attack="blend")
+    run = named(place, "signs-blend-s0-sgd", "purify", source=source.id, methods=("sgd",))
+    make_run(runs, "purify")
+    tables()
+    app = open_page("leaderboard", cell_attack="blend", cell_defense="sgd")
+    assert not app.exception
+    assert "Open its run" in [link.proto.label for link in app.get("page_link")]
+    race = open_page("race", run=run.id)
+    assert not race.exception and address(race, "run") == run.id
+    assert not race.info and "SGD" in text_of(race)
+
+
+def test_a_rate_says_its_interval_and_n():
+    row = {"asr_hits": 9, "asr_n": 900, "ra_hits": None, "ra_n": None, "acc_hits": 0, "acc_n": 0}
+    assert rate_text(row, "asr") == "1.0 % (0.5 to 1.9), n = 900"
+    assert rate_text(row, "ra") is None and rate_text(row, "acc") == "undefined, n = 0"
+
+
+def test_seeds_of_a_model_that_was_not_measured():
+    rows = defenses_only(TABLE).head(1).assign(lambda_max=float("nan"), tuned=None)
+    frame = seeds_frame(rows)
+    assert frame["λ_max"][0] is None and frame["tuned weights"][0] is None
+
+
+def test_what_was_clicked():
+    event = {"selection": {"points": [{"customdata": ["blend", "ngf", "95.0"]}]}}
+    assert picked(event) == ("blend", "ngf")
+    assert picked({"selection": {"points": []}}) is None and picked(None) is None
+    assert picked({"selection": {"points": [{"x": 1}]}}) is None
+
+
+def test_the_protocol_is_read_off_the_table():
+    told = conditions(TABLE).set_index("condition")["value"]
+    assert told["batch size"] == "128" and told["steps"] == "100" and told["augment"] == "strong"
+    assert told["attacks"] == "2" and told["seeds"] == "0, 1, 2"
+    assert told["clean test images"] == "1,000" and told["triggered test images"] == "900"
+    mixed = TABLE.copy()
+    row = mixed.index[mixed["entrant"] == "anp"][0]
+    mixed.loc[row, "command"] += " --steps 7"
+    assert conditions(mixed).set_index("condition")["value"]["steps"] == "100, 7"
+
+
+def test_what_a_defense_does_apart_is_told():
+    table = TABLE.copy()
+    table.loc[table["entrant"] == "ngf", "command"] += " --layer auto --kl-bound 0.2"
+    table.loc[table["entrant"] == "anp", "stopped"] = "Stopped."
+    own = own_settings(table).set_index("defense")
+    assert own.loc["NGF", "own settings"] == "layer auto, kl_bound 0.2"
+    assert own.loc["NGF", "tuned"] == "blocks.2.conv1 (6)"
+    assert own.loc["ANP", "stopped early"] == 6 and own.loc["SGD", "stopped early"] == 0
+
+
+def test_attacks_that_did_not_take_are_told():
+    table = TABLE.copy()
+    weak = (table["entrant"] == "before") & (table["attack"] == "blend") & (table["seed"] == 0)
+    table.loc[weak, "asr_hits"] = 90
+    took = received(table).set_index("attack").iloc[:, -1]
+    assert took["BadNets"] == 3 and took["Blend"] == 2
+
+
+def test_settings_of_a_command():
+    assert settings("python -m ngf_core purify a --methods ngf sgd --batch-size 128") == {
+        "methods": "ngf sgd", "batch_size": "128"}
