@@ -26,6 +26,8 @@ page = st.navigation(
         "Evidence": [
             st.Page("app/views/leaderboard.py", title="Leaderboard",
                     icon=":material/leaderboard:"),
+            st.Page("app/views/ablation.py", title="Ablation", icon=":material/science:"),
+            st.Page("app/views/claim.py", title="Sharpness claim", icon=":material/gavel:"),
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },

@@ -63,8 +63,8 @@ def effects(cells: pd.DataFrame, measure: str) -> list[Effect]:
             for name in VARIANTS]
 
 
-def carried(found: list[Effect], measure: str, unit: str = "points", scale: float = 100) -> str:
-    """What the ingredients do for `measure`, a sentence for each whose effect is resolved.
+def carried(found: list[Effect], measure: str) -> list[str]:
+    """What the ingredients do for `measure`, a rate: a sentence for each whose effect is resolved.
 
     measure: as it is called in the sentence. Those that are not resolved, and those that cannot
     be told yet, are named together at the end.
@@ -81,13 +81,13 @@ def carried(found: list[Effect], measure: str, unit: str = "points", scale: floa
         else:
             ends = sorted((abs(gap.low), abs(gap.high)))
             said.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
-                        f"{scale * abs(gap.mean):.1f} {unit} (95 %: {scale * ends[0]:.1f} to "
-                        f"{scale * ends[1]:.1f}, n = {gap.n}).")
+                        f"{100 * abs(gap.mean):.1f} points (95 %: {100 * ends[0]:.1f} to "
+                        f"{100 * ends[1]:.1f}, n = {gap.n}).")
     if unresolved:
         said.append(f"{_listed(unresolved)}: no difference in {measure} is resolved.")
     if unknown:
         said.append(f"{_listed(unknown)}: not computed yet.")
-    return " ".join(said)
+    return said
 
 
 def _listed(words: list[str]) -> str:

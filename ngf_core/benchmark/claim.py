@@ -39,7 +39,6 @@ TOLERANCE = 0.01
 MOST_STEPS = 60
 PURIFIED = ("ngf", "sgd", "finetune")
 LAYER_OF = "ngf"  # whose tuned layer all models of that attack and seed are measured in
-MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 COLUMNS = ("attack", "seed", "model", "images", "parameters", "measure", "value", "error",
            "computation_error", "n", "layer", "asr", "acc", "run")
 

@@ -8,6 +8,7 @@ other side, and is not resolved where it contains zero or does not exist.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from ngf_core.benchmark.rank import Estimate, estimate
 
 IMAGES = ("held_out", "defender")
 PARAMETERS = ("all", "layer")
-UNIT = ["attack", "seed"]
+MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
+READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
 # Fewer points on a path have too few orders for a rank correlation to say anything.
@@ -52,7 +54,7 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
     log_ratio is NaN where one of the two is missing, not finite or not positive (a trace may be
     negative): such a pair has no ratio.
     """
-    key = ["images", "parameters", "measure", *UNIT]
+    key = [*READING, *UNIT]
     wide = claim.pivot(index=key, columns="model", values="value")
     parts = []
     for name, pair in COMPARISONS.items():
@@ -73,20 +75,17 @@ def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
     models behind it; left_out: pairs without a ratio. attacks: with any pair; agree: those of them
     whose mean over seeds has the claimed sign.
     """
-    rows = []
-    for key, part in log_ratios(claim).groupby(["comparison", "images", "parameters", "measure"],
-                                               sort=False):
-        values, claimed = part.set_index(UNIT).log_ratio, COMPARISONS[key[0]].claimed
+    rows, key = [], ["comparison", *READING]
+    for names, part in _in_order(log_ratios(claim).groupby(key)):
+        values, claimed = part.set_index(UNIT).log_ratio, COMPARISONS[names[0]].claimed
         found = estimate(values)
         each = values.groupby(level="attack").mean().dropna()
-        rows.append(dict(zip(("comparison", "images", "parameters", "measure"), key, strict=True))
-                    | {"ratio": math.exp(found.mean), "low": math.exp(found.low),
-                       "high": math.exp(found.high), "n": found.n,
-                       "left_out": len(values) - found.n, "attacks": len(each),
-                       "agree": int((each * claimed > 0).sum()),
-                       "verdict": verdict(found, claimed)})
-    columns = ["comparison", "images", "parameters", "measure", "ratio", "low", "high", "n",
-               "left_out", "attacks", "agree", "verdict"]
+        rows.append(dict(zip(key, names, strict=True)) | {
+            "ratio": float(np.exp(found.mean)), "low": float(np.exp(found.low)),
+            "high": float(np.exp(found.high)), "n": found.n, "left_out": len(values) - found.n,
+            "attacks": len(each), "agree": int((each * claimed > 0).sum()),
+            "verdict": verdict(found, claimed)})
+    columns = [*key, "ratio", "low", "high", "n", "left_out", "attacks", "agree", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -113,11 +112,16 @@ def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
     measure, images and parameters.
     """
     rows = []
-    for key, part in claim.groupby(["images", "parameters", "measure"], sort=False):
+    for names, part in _in_order(claim.groupby(READING)):
         each = part.groupby(UNIT)[["asr", "value"]].apply(_spearman, FEWEST_POINTS)
-        rows.append(dict(zip(("images", "parameters", "measure"), key, strict=True))
-                    | _correlation(each))
-    return pd.DataFrame(rows, columns=["images", "parameters", "measure", *_CORRELATION])
+        rows.append(dict(zip(READING, names, strict=True)) | _correlation(each))
+    return pd.DataFrame(rows, columns=[*READING, *_CORRELATION])
+
+
+def _in_order(groups: Iterable[tuple[tuple, pd.DataFrame]]) -> list[tuple[tuple, pd.DataFrame]]:
+    """Groups by names as the constants above list them, not by the alphabet."""
+    order = [*COMPARISONS, *IMAGES, *PARAMETERS, *MEASURES]
+    return sorted(groups, key=lambda group: [order.index(name) for name in group[0]])
 
 
 _CORRELATION = ("rho", "low", "high", "n", "left_out", "verdict")

@@ -9,7 +9,6 @@ from ngf_core.benchmark import claim
 from ngf_core.benchmark.cells import Cell, cells
 from ngf_core.benchmark.claim import (
     COLUMNS,
-    MEASURES,
     claim_table,
     claim_tasks,
     image_sets,
@@ -17,6 +16,7 @@ from ngf_core.benchmark.claim import (
     measure_sharpness_of,
     measured,
 )
+from ngf_core.benchmark.verdict import MEASURES
 from ngf_core.curvature.sharpness import Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness
 from ngf_core.errors import ConfigError

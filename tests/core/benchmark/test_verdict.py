@@ -1,6 +1,5 @@
 """Verdicts on frames whose answer is known: planted ratios, planted orders, bad values."""
 
-import itertools
 import math
 
 import numpy as np
@@ -19,24 +18,14 @@ from ngf_core.benchmark.verdict import (
     verdict,
     verdicts,
 )
+from tests.core.benchmark import made_up_claim
 
 ATTACKS = [f"attack {i}" for i in range(8)]
-SEEDS = [0, 1, 2]
 
 
-def claim(spread: float = 0.1, seed: int = 0, **times: float) -> pd.DataFrame:
-    """A frame in which each model is `times` as sharp as the benign one, up to noise."""
-    rng, rows = np.random.default_rng(seed), []
-    factors = {"benign": 1.0, "backdoored": 2.0, "ngf": 1.0, "sgd": 2.0, "finetune": 4.0} | times
-    asr = {"benign": 0.01, "backdoored": 0.95, "ngf": 0.05, "sgd": 0.6, "finetune": 0.1}
-    for attack, seed_, images, parameters in itertools.product(
-            ATTACKS, SEEDS, ("held_out", "defender"), ("all", "layer")):
-        for model, factor in factors.items():
-            rows.append({"attack": attack, "seed": seed_, "model": model, "images": images,
-                         "parameters": parameters, "measure": "lambda_max", "n": 100,
-                         "value": 50 * factor * math.exp(spread * rng.normal()), "error": 5.0,
-                         "asr": asr[model], "acc": 0.98})
-    return pd.DataFrame(rows)
+def claim(spread: float = 0.1, seed: int = 0, **factors: float) -> pd.DataFrame:
+    return made_up_claim.claim(ATTACKS, spread=spread, seed=seed,
+                               factors=made_up_claim.FACTORS | factors)
 
 
 def one(table: pd.DataFrame, comparison: str) -> pd.Series:
@@ -53,8 +42,9 @@ def test_planted_ratios_and_their_verdicts(comparison, ratio, said, agree):
 
 
 def test_equal_models_are_not_resolved():
-    said = [one(verdicts(claim(spread=0.5, seed=seed)), "sgd").verdict for seed in range(40)]
-    assert said.count(OPEN) >= 34  # 95 % of 40, less four of its standard errors
+    said = [word for seed in range(10) for word in verdicts(claim(spread=0.5, seed=seed)).query(
+        "comparison == 'sgd'").verdict]
+    assert len(said) == 40 and said.count(OPEN) >= 34  # 95 % less four of its standard errors
 
 
 def test_the_ratio_is_that_of_pairs_not_of_means():
@@ -112,20 +102,9 @@ def test_the_verdict_needs_the_whole_interval_on_one_side():
     assert verdict(Estimate(1, math.nan, math.nan, 1, 1), 1) == OPEN
 
 
-def path(order: dict[str, int], noise: float = 0.0, steps: int = 6) -> pd.DataFrame:
-    """Sharpness that rises (1) or falls (-1) with ASR along each entrant's path."""
-    rng, rows = np.random.default_rng(1), []
-    for attack, seed, (entrant, way), step in itertools.product(ATTACKS, SEEDS, order.items(),
-                                                                range(steps)):
-        asr = 0.9 / (1 + step)
-        rows.append({"attack": attack, "seed": seed, "entrant": entrant, "step": 10 * step,
-                     "asr": asr, "lambda_max": math.exp(way * asr + noise * rng.normal()),
-                     "fisher_trace": 5 + asr})
-    return pd.DataFrame(rows)
-
-
 def test_correlation_along_the_path_knows_its_sign():
-    found = path_correlations(path({"ngf": 1, "sgd": -1})).set_index(["entrant", "measure"])
+    frame = made_up_claim.path(ATTACKS, {"ngf": 1, "sgd": -1})
+    found = path_correlations(frame).set_index(["entrant", "measure"])
     assert found.loc[("ngf", "lambda_max"), "rho"] == pytest.approx(1)
     assert found.loc[("sgd", "lambda_max"), "rho"] == pytest.approx(-1)
     assert found.loc[("ngf", "lambda_max"), "verdict"] == HOLDS
@@ -135,7 +114,7 @@ def test_correlation_along_the_path_knows_its_sign():
 
 
 def test_correlations_are_spearmans_and_average_over_runs():
-    frame = path({"ngf": 1}, noise=0.5)
+    frame = made_up_claim.path(ATTACKS, {"ngf": 1}, noise=0.5)
     each = {key: spearmanr(part.asr, part.lambda_max).statistic
             for key, part in frame.groupby(["attack", "seed"])}
     found = path_correlations(frame).iloc[0]
@@ -144,7 +123,7 @@ def test_correlations_are_spearmans_and_average_over_runs():
 
 
 def test_paths_that_cannot_be_ranked_are_left_out_and_counted():
-    frame = path({"ngf": 1})
+    frame = made_up_claim.path(ATTACKS, {"ngf": 1})
     first = frame.attack == ATTACKS[0]
     frame.loc[first & (frame.seed == 0), "asr"] = 0.5
     frame.loc[first & (frame.seed == 1) & (frame.step > 20), "lambda_max"] = np.nan

@@ -1,0 +1,152 @@
+"""The ablation's figures: what each ingredient does on the whole, and attack by attack."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.theme import MethodStyle, ink, plotly_template, style
+from ngf_core.benchmark.ablation import FULL, VARIANTS, Effect
+
+ROW = 30
+
+
+def look(variant: str) -> MethodStyle:
+    """Variants of NGF are drawn as NGF; only one-layer SGD is a method of its own."""
+    return style("sgd" if variant == "sgd" else "ngf")
+
+
+def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool,
+                dark: bool) -> go.Figure:
+    """Mean difference of each variant to full NGF in points, with its 95 % interval.
+
+    Hollow where the interval contains zero or there is none: not resolved.
+    """
+    figure, tone = go.Figure(), ink(dark)
+    shown = [effect for effect in effects if effect.variant != FULL]
+    for effect in shown:
+        gap, drawn = effect.minus_full, look(effect.variant)
+        known = math.isfinite(gap.low)
+        figure.add_scatter(
+            x=[100 * gap.mean], y=[_label(effect)], mode="markers", showlegend=False,
+            marker={"color": drawn.color, "size": 12, "line": {"color": drawn.color, "width": 2},
+                    "symbol": drawn.symbol + "-open" * (gap.sign == 0)},
+            error_x={"type": "data", "array": [100 * (gap.high - gap.mean)], "thickness": 2,
+                     "width": 6, "color": drawn.color} if known else None,
+            hovertemplate=f"{VARIANTS[effect.variant].title}: {difference_text(effect)}"
+                          "<extra></extra>")
+    figure.add_vline(x=0, line={"color": tone.text, "width": 1.5})
+    worse = "left" if higher_is_better else "right"
+    figure.update_xaxes(title=f"{title}, points from full NGF<br>({worse} of zero: worse without)",
+                        zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 14},
+                        categoryarray=[_label(effect) for effect in shown])
+    figure.update_layout(template=plotly_template(dark), height=110 + ROW * 1.3 * len(shown),
+                         margin={"l": 10, "r": 16, "t": 12, "b": 66})
+    return figure
+
+
+def difference_text(effect: Effect) -> str:
+    """"+12.0 points (95 %: 5.0 to 20.0), n = 40 of 42, resolved"."""
+    gap = effect.minus_full
+    if gap.n == 0:
+        return f"not computed yet, n = 0 of {effect.expected}"
+    ends = f"95 %: {signed(gap.low)} to {signed(gap.high)}" if math.isfinite(gap.low) \
+        else "no interval"
+    return (f"{signed(gap.mean)} points ({ends}), n = {gap.n} of {effect.expected}, "
+            + ("resolved" if gap.sign else "not resolved"))
+
+
+def signed(share: float) -> str:
+    """A fraction as points with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def effect_table(effects: Sequence[Effect]) -> pd.DataFrame:
+    """The numbers behind `effect_dots`, full NGF first."""
+    return pd.DataFrame([{
+        "variant": VARIANTS[effect.variant].title, "mean, %": 100 * effect.own.mean,
+        "low": 100 * effect.own.low, "high": 100 * effect.own.high, "cells": effect.own.n,
+        "of": effect.expected,
+        "minus full NGF, points": 100 * effect.minus_full.mean,
+        "from": 100 * effect.minus_full.low, "to": 100 * effect.minus_full.high,
+        "pairs": effect.minus_full.n,
+        "resolved": bool(effect.minus_full.sign)} for effect in effects])
+
+
+def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], *,
+                  dark: bool) -> list[go.Figure]:
+    """One panel an attack: variants down, each seed a dot, their mean a bar; one axis for all.
+
+    values: what `ngf_core.benchmark.ablation.values` gives. attacks: names and titles, in the order
+    of the panels. The thin line is full NGF's mean. A panel's title says how many of its cells
+    there are, where some are missing.
+    """
+    reach = _reach(values)
+    there = set(values.index.unique("attack"))
+    return [_panel(values.loc[[name]], said, title, reach, dark)
+            for name, said in attacks.items() if name in there]
+
+
+def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float],
+           dark: bool) -> go.Figure:
+    figure, tone = go.Figure(), ink(dark)
+    for variant in part:
+        known = 100 * part[variant].droplevel("attack").dropna()
+        drawn, label = look(variant), VARIANTS[variant].title
+        if len(known):
+            figure.add_scatter(x=[known.mean()], y=[label], mode="markers", showlegend=False,
+                               marker={"symbol": "line-ns", "size": 18,
+                                       "line": {"width": 3, "color": tone.text}},
+                               hovertemplate=f"{label}: mean %{{x:.1f}} %<extra></extra>")
+        figure.add_scatter(x=known, y=[label] * len(known), mode="markers", showlegend=False,
+                           text=[f"seed {seed}" for seed in known.index],
+                           marker={"color": drawn.color, "symbol": drawn.symbol, "size": 9,
+                                   "opacity": 0.75},
+                           hovertemplate=f"{label}, %{{text}}: %{{x:.1f}} %<extra></extra>")
+    if part[FULL].notna().any():
+        figure.add_vline(x=100 * part[FULL].mean(), line={"color": look(FULL).color, "width": 1,
+                                                          "dash": "dot"})
+    there, expected = int(part.notna().sum().sum()), part.size
+    missing = f" ({there} of {expected})" if there < expected else ""
+    figure.update_xaxes(title={"text": f"{title}, %", "font": {"size": 12}}, range=list(reach),
+                        zeroline=False, nticks=5, tickfont={"size": 12})
+    figure.update_yaxes(categoryarray=[VARIANTS[v].title for v in part], tickfont={"size": 12},
+                        range=[len(part.columns) - 0.4, -0.6], showgrid=True)
+    figure.update_layout(template=plotly_template(dark), height=90 + 20 * len(part.columns),
+                         title={"text": f"<b>{name}</b>{missing}", "font": {"size": 14}, "x": 0.02,
+                                "y": 0.99, "yanchor": "top"},
+                         margin={"l": 10, "r": 12, "t": 26, "b": 42})
+    return figure
+
+
+def panel_table(values: pd.DataFrame, attacks: Mapping[str, str]) -> pd.DataFrame:
+    """The numbers behind `attack_panels`: one row an attack and seed, a column a variant, in %."""
+    table = (100 * values).rename(columns={name: v.title for name, v in VARIANTS.items()})
+    table = table.rename(index=dict(attacks), level="attack")
+    return table.rename_axis(columns=None).reset_index()
+
+
+def panels_alt(values: pd.DataFrame, title: str, attacks: Mapping[str, str]) -> str:
+    """Each attack's means over seeds in words."""
+    means = 100 * values.groupby(level="attack").mean()
+    said = []
+    for name, row in means.reindex([a for a in attacks if a in means.index]).iterrows():
+        known = ", ".join(f"{VARIANTS[v].title} {x:.0f} %" for v, x in row.dropna().items())
+        said.append(f"{attacks[name]}: {known or 'not computed yet'}")
+    return f"Small multiples of {title}, mean over seeds. {'; '.join(said)}."
+
+
+def _label(effect: Effect) -> str:
+    missing = effect.minus_full.n < effect.expected
+    count = f"<br>{effect.minus_full.n} of {effect.expected}" if missing else ""
+    return VARIANTS[effect.variant].title + count
+
+
+def _reach(values: pd.DataFrame) -> tuple[float, float]:
+    """One axis for all panels: what there is, with some room; 0 to 100 where there is nothing."""
+    known = 100 * values.stack().dropna()
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 100.0)
+    room = 0.06 * max(high - low, 1.0)
+    return float(low - room), float(high + room)

@@ -1,0 +1,293 @@
+"""The sharpness claim's figures and words: verdicts, log-ratios, attacks, paths."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.theme import MethodStyle, ink, plotly_template, style
+from ngf_core.benchmark.verdict import (
+    COMPARISONS,
+    FAILS,
+    HOLDS,
+    IMAGES,
+    OPEN,
+    PARAMETERS,
+    UNIT,
+)
+
+MEASURE_TITLES = {"lambda_max": "λ_max", "trace": "trace", "adaptive_lambda_max": "adaptive λ_max",
+                  "adaptive_trace": "adaptive trace", "fisher_trace": "Tr(F)"}
+IMAGE_TITLES = {"held_out": "held-out images", "defender": "the defender's own images"}
+PARAMETER_TITLES = {"all": "all parameters", "layer": "the tuned layer"}
+SHORT = {"held_out": "held-out", "defender": "defender's", "all": "all", "layer": "tuned layer"}
+MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "sgd": "SGD",
+                "finetune": "Fine-tuning"}
+QUESTIONS = {"backdoored": "Are backdoored models sharper than benign ones?",
+             "ngf": "Does NGF flatten the backdoored model?",
+             "sgd": "Does one-layer SGD flatten it?",
+             "finetune": "Does full fine-tuning flatten it?"}
+# One letter tells a cell's verdict from its neighbours' at a glance and without colour.
+MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
+
+
+def look(model: str) -> MethodStyle:
+    """How a model of the claim is drawn: the backdoored one is the one without defense."""
+    return style("before" if model == "backdoored" else model)
+
+
+def pair_title(comparison: str) -> str:
+    """"NGF / backdoored"."""
+    pair = COMPARISONS[comparison]
+    return f"{MODEL_TITLES[pair.model]} / {MODEL_TITLES[pair.other].lower()}"
+
+
+def times(row: Mapping[str, float]) -> str:
+    """"1.42 (1.20–1.68)", with an en dash: the mean ratio with its 95 % interval."""
+    if not math.isfinite(row["ratio"]):
+        return "no ratio"
+    ends = f" ({row['low']:.2f}–{row['high']:.2f})" if math.isfinite(row["low"]) else ""
+    return f"{row['ratio']:.2f}{ends}"
+
+
+def answers(verdicts: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Question, answer in a word and in a sentence, for each comparison there is.
+
+    A reading is one measure on one set of images over one set of parameters.
+    """
+    said, measures = [], verdicts["measure"].nunique()
+    for name, rows in verdicts.groupby("comparison", sort=False):
+        counts = {word: int((rows["verdict"] == word).sum()) for word in (HOLDS, FAILS, OPEN)}
+        total = len(rows)
+        parts = [f"{'is ' * (word == OPEN)}{word} in {count}"
+                 for word, count in counts.items() if count]
+        where = [f"It {word}: {_grouped(rows[rows['verdict'] == word], measures)}."
+                 for word in (HOLDS, FAILS) if 0 < counts[word] < total]
+        sentence = f"Of {total} readings the claim {', '.join(parts)}. {' '.join(where)}"
+        said.append((QUESTIONS[name], _word(counts, total), sentence.strip()))
+    return said
+
+
+def _word(counts: Mapping[str, int], total: int) -> str:
+    if counts[HOLDS] == total:
+        return "Yes"
+    if counts[FAILS] == total:
+        return "No, the opposite"
+    if counts[OPEN] == total:
+        return "Not resolved"
+    if counts[HOLDS] and counts[FAILS]:
+        return "It depends on the reading"
+    return "In part" if counts[HOLDS] else "Nowhere, and in part the opposite"
+
+
+def _grouped(rows: pd.DataFrame, measures: int) -> str:
+    """"held-out images, all parameters (λ_max, trace); ..."; all measures are not named singly."""
+    said = []
+    for images in IMAGES:
+        for parameters in PARAMETERS:
+            of = rows[(rows["images"] == images) & (rows["parameters"] == parameters)]["measure"]
+            names = [title for name, title in MEASURE_TITLES.items() if name in set(of)]
+            if names:
+                every = f"all {measures} measures" if len(names) == measures > 1 else None
+                said.append(f"{IMAGE_TITLES[images]}, {PARAMETER_TITLES[parameters]} "
+                            f"({every or ', '.join(names)})")
+    return "; ".join(said)
+
+
+def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a comparison, images and parameters; a column a measure with verdict and ratio."""
+    table = verdicts.assign(cell=[f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)}"
+                                  for _, row in verdicts.iterrows()])
+    wide = table.pivot(index=["comparison", "images", "parameters"], columns="measure",
+                       values="cell").fillna("not measured")
+    order = list(dict.fromkeys(zip(*(verdicts[name] for name in wide.index.names), strict=True)))
+    wide = wide.reindex(order, columns=[m for m in MEASURE_TITLES if m in wide]).reset_index()
+    wide["comparison"] = [pair_title(name) for name in wide["comparison"]]
+    wide["images"] = wide["images"].map(SHORT)
+    wide["parameters"] = wide["parameters"].map(SHORT)
+    return wide.rename(columns=MEASURE_TITLES).rename_axis(columns=None)
+
+
+def long_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Every verdict with its numbers, a row each."""
+    return verdicts.assign(
+        comparison=[pair_title(name) for name in verdicts["comparison"]],
+        images=verdicts["images"].map(IMAGE_TITLES),
+        parameters=verdicts["parameters"].map(PARAMETER_TITLES),
+        measure=verdicts["measure"].map(MEASURE_TITLES),
+        agree=[f"{a} of {b}" for a, b in zip(verdicts["agree"], verdicts["attacks"], strict=True)]
+    ).rename(columns={"n": "pairs", "agree": "attacks with the claimed sign"}).drop(
+        columns="attacks")
+
+
+def ratio_panels(verdicts: pd.DataFrame, *, dark: bool) -> list[go.Figure]:
+    """Mean ratios with 95 % intervals, one panel for each set of images and of parameters.
+
+    Right of the line at 1 is sharper. Hollow marks are not resolved.
+    """
+    reach = _ratio_reach(verdicts[["ratio", "low", "high"]].to_numpy(float))
+    return [_ratio_panel(rows, f"{IMAGE_TITLES[i]}, {PARAMETER_TITLES[p]}", reach, dark)
+            for i in IMAGES for p in PARAMETERS
+            if len(rows := verdicts[(verdicts["images"] == i) & (verdicts["parameters"] == p)])]
+
+
+def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
+                 dark: bool) -> go.Figure:
+    figure = go.Figure()
+    measures = [name for name in MEASURE_TITLES if name in set(rows["measure"])]
+    names = [name for name in COMPARISONS if name in set(rows["comparison"])]
+    for turn, name in enumerate(names):
+        drawn, mine = look(COMPARISONS[name].model), rows[rows["comparison"] == name]
+        at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.19 for m in mine["measure"]]
+        ratio, low, high = (mine[part].astype(float) for part in ("ratio", "low", "high"))
+        figure.add_scatter(
+            x=ratio, y=at, mode="markers", name=pair_title(name),
+            error_x={"type": "data", "array": (high - ratio).fillna(0),
+                     "arrayminus": (ratio - low).fillna(0), "thickness": 2, "width": 4,
+                     "color": drawn.color},
+            marker={"color": drawn.color, "size": 10, "line": {"color": drawn.color, "width": 2},
+                    "symbol": [drawn.symbol + "-open" * (word == OPEN)
+                               for word in mine["verdict"]]},
+            text=[f"{MEASURE_TITLES[row['measure']]}: ×{times(row)}<br>{row['verdict']}, n = "
+                  f"{row['n']}, {row['agree']} of {row['attacks']} attacks"
+                  for _, row in mine.iterrows()],
+            hovertemplate=f"{pair_title(name)}<br>%{{text}}<extra></extra>")
+    _log_axis(figure, reach, "ratio (right of 1: sharper)", dark)
+    figure.update_yaxes(tickmode="array", tickvals=list(range(len(measures))),
+                        ticktext=[MEASURE_TITLES[name] for name in measures], showgrid=False,
+                        range=[len(measures) - 0.45, -0.55])
+    figure.update_layout(
+        template=plotly_template(dark), height=150 + 68 * len(measures), title=_title(title),
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0.5, "xanchor": "center",
+                "font": {"size": 12}}, margin={"l": 10, "r": 14, "t": 30, "b": 90})
+    return figure
+
+
+def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
+                  dark: bool) -> list[go.Figure]:
+    """One panel a comparison: attacks down, a dot a seed, a bar their mean (of the logarithm).
+
+    ratios: `log_ratios` of one measure, set of images and of parameters.
+    """
+    reach = _ratio_reach(ratios[["ratio"]].to_numpy(float))
+    names = [name for name in COMPARISONS if name in set(ratios["comparison"])]
+    return [_attack_panel(ratios[ratios["comparison"] == name], name, attacks, reach, dark)
+            for name in names]
+
+
+def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
+                  reach: tuple[float, float], dark: bool) -> go.Figure:
+    figure, tone, drawn = go.Figure(), ink(dark), look(COMPARISONS[name].model)
+    shown = [attack for attack in attacks if attack in set(rows["attack"])]
+    known = rows.dropna(subset="ratio")
+    means = np.exp(known.groupby("attack")["log_ratio"].mean())
+    figure.add_scatter(x=means, y=[attacks[attack] for attack in means.index], mode="markers",
+                       showlegend=False, hovertemplate="%{y}: mean ×%{x:.2f}<extra></extra>",
+                       marker={"symbol": "line-ns", "size": 15,
+                               "line": {"width": 3, "color": tone.text}})
+    figure.add_scatter(x=known["ratio"], y=[attacks[attack] for attack in known["attack"]],
+                       mode="markers", showlegend=False, text=known["seed"],
+                       marker={"color": drawn.color, "symbol": drawn.symbol, "size": 8,
+                               "opacity": 0.75},
+                       hovertemplate="%{y}, seed %{text}: ×%{x:.2f}<extra></extra>")
+    _log_axis(figure, reach, "ratio (right of 1: sharper)", dark)
+    figure.update_yaxes(categoryorder="array", tickfont={"size": 12},
+                        categoryarray=[attacks[attack] for attack in shown],
+                        range=[len(shown) - 0.4, -0.6])
+    figure.update_layout(template=plotly_template(dark), height=100 + 22 * len(shown),
+                         title=_title(pair_title(name)),
+                         margin={"l": 10, "r": 14, "t": 30, "b": 50})
+    return figure
+
+
+def path_panels(path: pd.DataFrame, measure: str, attacks: Mapping[str, str], *,
+                dark: bool) -> list[go.Figure]:
+    """One panel an attack: sharpness over ASR along the tuning, a line a method and seed.
+
+    The ring is the received model, where all methods start; the mark at the other end is the
+    purified one. If sharpness fell with the backdoor, lines would run from upper right to lower
+    left.
+    """
+    known = path.dropna(subset=["asr", measure])
+    known = known[known[measure] > 0]
+    reach = _reach(known[[measure]].to_numpy(float))
+    return [_path_panel(known[known["attack"] == name], measure, title, reach, dark)
+            for name, title in attacks.items() if name in set(known["attack"])]
+
+
+def _path_panel(rows: pd.DataFrame, measure: str, title: str, reach: tuple[float, float],
+                dark: bool) -> go.Figure:
+    figure, tone, named = go.Figure(), ink(dark), set()
+    for (entrant, seed), line in rows.groupby(["entrant", "seed"], sort=False):
+        drawn, line = style(entrant), line.sort_values("step")
+        last = len(line) - 1
+        figure.add_scatter(
+            x=100 * line["asr"], y=line[measure], mode="lines+markers", name=drawn.label,
+            legendgroup=entrant, showlegend=entrant not in named,
+            line={"color": drawn.color, "dash": drawn.dash, "width": 1.5},
+            marker={"color": drawn.color, "symbol": drawn.symbol,
+                    "size": [9 if i == last else 3 for i in range(len(line))]},
+            text=line["step"], hovertemplate=f"{drawn.label}, seed {seed}, step %{{text}}"
+            "<br>ASR %{x:.0f} %, %{y:.3g}<extra></extra>")
+        named.add(entrant)
+    start = rows[rows["step"] == 0].drop_duplicates(UNIT)
+    figure.add_scatter(x=100 * start["asr"], y=start[measure], mode="markers", showlegend=False,
+                       marker={"symbol": "circle-open", "size": 13,
+                               "line": {"width": 2, "color": tone.text}}, hoverinfo="skip")
+    figure.update_xaxes(title={"text": "ASR, %", "font": {"size": 12}}, range=[-4, 104],
+                        zeroline=False, tickfont={"size": 12})
+    figure.update_yaxes(title={"text": MEASURE_TITLES[measure], "font": {"size": 12}}, type="log",
+                        range=[math.log10(end) for end in reach], tickfont={"size": 12},
+                        dtick="D2" if reach[1] < 100 * reach[0] else 1, tickformat="~g")
+    figure.update_layout(template=plotly_template(dark), height=260, title=_title(title),
+                         legend={"y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right",
+                                 "font": {"size": 11}},
+                         margin={"l": 10, "r": 12, "t": 46, "b": 44})
+    return figure
+
+
+def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlations in words: rho with its interval, n and the verdict."""
+    table = found.rename(columns={"entrant": "method"}).copy()
+    table["ρ with ASR"] = [_rho(row) for _, row in found.iterrows()]
+    table["sharpness falls with ASR"] = [f"{MARKS[word]} {word}" for word in found["verdict"]]
+    for column, titles in (("method", MODEL_TITLES), ("images", IMAGE_TITLES),
+                           ("parameters", PARAMETER_TITLES), ("measure", MEASURE_TITLES)):
+        if column in table:
+            table[column] = table[column].map(titles)
+    return table.drop(columns=["rho", "low", "high", "verdict"])
+
+
+def _rho(row: Mapping[str, float]) -> str:
+    if not math.isfinite(row["rho"]):
+        return "not known"
+    ends = f" ({row['low']:+.2f} to {row['high']:+.2f})" if math.isfinite(row["low"]) else ""
+    return f"{row['rho']:+.2f}{ends}".replace("-", "−")
+
+
+def _title(text: str) -> dict:
+    return {"text": f"<b>{text}</b>", "font": {"size": 14}, "x": 0.02, "y": 0.99, "yanchor": "top"}
+
+
+def _reach(values: np.ndarray) -> tuple[float, float]:
+    """A range of a log axis around all positive finite values."""
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.5, 2.0)
+    return low / 1.12, high * 1.12
+
+
+def _ratio_reach(values: np.ndarray) -> tuple[float, float]:
+    """As `_reach`, from 1/2 to 2 at least, so that small differences look small."""
+    return _reach(np.append(values.ravel(), [0.5, 2.0]))
+
+
+def _log_axis(figure: go.Figure, reach: tuple[float, float], title: str, dark: bool) -> None:
+    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+             if reach[0] <= t <= reach[1]]
+    figure.add_vline(x=1, line={"color": ink(dark).text, "width": 1.5})
+    figure.update_xaxes(type="log", range=[math.log10(end) for end in reach], tickvals=ticks,
+                        ticktext=[f"{t:g}" for t in ticks], zeroline=False,
+                        title={"text": title, "font": {"size": 13}})
+

@@ -1,0 +1,116 @@
+"""Sharpness claim: are backdoored models sharper, and does purification flatten them?"""
+
+import pandas as pd
+import streamlit as st
+
+from app.figures import claim as figures
+from app.text import sections
+from app.widgets.address import choose
+from app.widgets.appearance import is_dark
+from app.widgets.benchmark_table import benchmark_table
+from app.widgets.figure_card import figure_card
+from app.widgets.notice import guarded
+from ngf_core.attacks import ATTACKS
+from ngf_core.benchmark import COMMAND
+from ngf_core.benchmark.verdict import (
+    PATH_MEASURES,
+    log_ratios,
+    model_correlations,
+    path_correlations,
+    verdicts,
+)
+
+TEXT = sections("claim")
+TITLES = {name: entry.title for name, entry in ATTACKS.items()}
+NAMES = figures.MEASURE_TITLES
+
+
+def page() -> None:
+    """Verdicts first, then everything they stand on."""
+    st.title(TEXT["title"])
+    st.markdown(TEXT["intro"])
+    claim = benchmark_table("claim")
+    if claim is None:
+        return
+    table, dark = verdicts(claim), is_dark()
+    for question, word, sentence in figures.answers(table):
+        st.markdown(f"**{question}** {word}. {sentence}")
+    st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
+                 width="stretch", height="content")
+    st.caption(TEXT["rule"])
+    figure_card(figures.ratio_panels(table, dark=dark), key="claim_ratios",
+                caption=TEXT["ratios"], table=figures.long_table(table),
+                filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
+                + " ".join(f"{q} {word}." for q, word, _ in figures.answers(table)))
+    st.subheader("Attack by attack", anchor=False)
+    # Fragments: a choice in one of them leaves the verdicts, which take a while, alone.
+    st.fragment(guarded(_attacks))(claim, dark)
+    st.subheader("Sharpness against ASR", anchor=False)
+    st.markdown("**Along the tuning path**")
+    st.fragment(guarded(_path))(dark)
+    st.markdown("**Over models**")
+    st.dataframe(figures.correlation_table(model_correlations(claim)), key="claim_models",
+                 hide_index=True, width="stretch")
+    st.caption(TEXT["models"])
+    st.subheader("What was measured, and how", anchor=False)
+    _how(claim)
+
+
+def _attacks(claim: pd.DataFrame, dark: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="claim_reading"):
+        images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
+        parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")
+        measure = choose("measure", "Measure", {
+            name: NAMES[name] for name in NAMES if name != "fisher_trace"}, "lambda_max")
+    ratios = log_ratios(claim)
+    chosen = ratios[(ratios["images"] == images) & (ratios["parameters"] == parameters)
+                    & (ratios["measure"] == measure)]
+    figure_card(figures.attack_panels(chosen, TITLES, dark=dark), key="claim_attacks",
+                caption=TEXT["attacks"], table=chosen, filename=f"sharpness-attacks-{measure}",
+                alt=f"Ratios of {NAMES[measure]} on {figures.IMAGE_TITLES[images]} over "
+                    f"{figures.PARAMETER_TITLES[parameters]}, a panel a pair of models, attack by "
+                    "attack; the numbers are in the table.")
+
+
+def _path(dark: bool) -> None:
+    path = benchmark_table("path")
+    if path is None:
+        return
+    if not path[list(PATH_MEASURES)].notna().any(axis=None):
+        st.info(TEXT["no path"], icon=":material/hourglass_empty:")
+        return
+    measure = choose("path", "Measure along the path", {name: NAMES[name]
+                                                        for name in PATH_MEASURES}, "lambda_max")
+    found = figures.correlation_table(path_correlations(path))
+    figure_card(figures.path_panels(path, measure, TITLES, dark=dark), key="claim_path",
+                caption=TEXT["path"], table=path.dropna(subset=measure),
+                filename=f"sharpness-path-{measure}",
+                alt=f"{NAMES[measure]} against ASR along the tuning, a panel an attack. Rank "
+                    "correlations: " + "; ".join(
+                        f"{row['method']}, {row['measure']}: {row['ρ with ASR']}"
+                        for _, row in found.iterrows()) + ".")
+    st.dataframe(found, key="claim_path_table", hide_index=True, width="stretch")
+    st.caption(TEXT["path table"])
+
+
+def _how(claim: pd.DataFrame) -> None:
+    st.markdown(TEXT["measures"])
+    st.markdown(TEXT["errors"])
+    models = claim.drop_duplicates(["attack", "seed", "model"])
+    there = ", ".join(f"{count} {figures.MODEL_TITLES[name].lower() if name != 'ngf' else 'NGF'}"
+                      for name, count in models["model"].value_counts(sort=False).items())
+    error = (claim["error"] / claim["value"].abs()).median()
+    st.markdown(f"n = {', '.join(map(str, sorted(claim['n'].unique())))} images a set, "
+                f"{claim['attack'].nunique()} attacks, seeds "
+                f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
+                f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "
+                "value. Computed, and completed where something is missing, by:")
+    st.code(COMMAND, language="bash")
+    with st.expander(f"Every value ({len(claim):,} rows)", key="claim_rows_box"):
+        st.dataframe(claim, key="claim_rows", hide_index=True)
+        st.download_button("Download CSV", lambda: claim.to_csv(index=False).encode(),
+                           file_name="claim.csv", mime="text/csv", key="claim_csv",
+                           on_click="ignore")
+
+
+guarded(page)()

@@ -1,0 +1,73 @@
+"""Sharpness claim: the verdicts first, the reading that is looked at, and what is missing."""
+
+import pandas as pd
+import pytest
+
+from ngf_core.attacks import ATTACKS
+from tests.app.stand_ins import address, text_of
+from tests.core.benchmark import made_up_claim
+
+MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
+    some = list(ATTACKS)[:3]
+    made_up_claim.claim(some, MEASURES, spread=0.01).to_parquet(tmp_path / "claim.parquet")
+    made_up_claim.path(some, {"ngf": 1, "sgd": -1}).to_parquet(tmp_path / "path.parquet")
+    return tmp_path
+
+
+def test_the_verdicts_come_first(open_page, tables) -> None:
+    app = open_page("claim")
+    assert not app.exception and not app.error
+    said = text_of(app)
+    assert "**Are backdoored models sharper than benign ones?** Yes." in said
+    assert "**Does full fine-tuning flatten it?** No, the opposite." in said
+    assert len(app.dataframe[0].value) == 16
+
+
+def test_everything_a_reviewer_asks_for_is_there(open_page, tables) -> None:
+    app = open_page("claim")
+    said = text_of(app)
+    assert "n = 100 images a set, 3 attacks, seeds 0, 1, 2" in said
+    assert "Median standard error over images" in said
+    assert any("ngf_core benchmark" in code.value for code in app.code)
+    assert any(len(frame.value) == 3 * 3 * 5 * 4 * 4 for frame in app.dataframe)
+    correlations = next(f.value for f in app.dataframe if "ρ with ASR" in f.value)
+    assert correlations["method"].tolist()[:1] == ["NGF"]
+
+
+def test_the_reading_is_chosen_in_the_address(open_page, tables) -> None:
+    app = open_page("claim", images="defender", parameters="layer", measure="trace", path="nose")
+    assert not app.exception and address(app, "measure") == "trace"
+    detail = next(f.value for f in app.dataframe if "log_ratio" in f.value)
+    assert set(detail.images) == {"defender"} and set(detail.measure) == {"trace"}
+    assert "path=nose" in app.toast[0].value
+
+
+def test_without_tables_it_says_how_to_make_them(open_page, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
+    app = open_page("claim")
+    assert not app.exception and not app.error
+    assert "has not been computed yet" in app.info[0].value
+    assert app.code[0].value == "python -m ngf_core benchmark"
+
+
+def test_a_table_that_has_just_begun_is_shown(open_page, tables) -> None:
+    claim = pd.read_parquet(tables / "claim.parquet")
+    part = claim[(claim.attack == "badnets") & (claim.seed == 0) & (claim.model != "finetune")]
+    part.to_parquet(tables / "claim.parquet")
+    (tables / "path.parquet").unlink()
+    app = open_page("claim")
+    assert not app.exception and not app.error
+    said = text_of(app)
+    assert "sharper than benign ones?** Not resolved." in said
+    assert "The table path has not been computed yet" in said
+
+
+def test_a_damaged_table_is_a_sentence(open_page, tables) -> None:
+    (tables / "claim.parquet").write_bytes(b"nonsense")
+    app = open_page("claim")
+    assert not app.exception and "claim.parquet is damaged" in text_of(app)

@@ -1,0 +1,158 @@
+"""The claim's figures and words on made-up tables whose answer is known."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.figures import claim as figures
+from ngf_core.benchmark.verdict import log_ratios, model_correlations, path_correlations, verdicts
+from tests.core.benchmark import made_up_claim
+
+ATTACKS = {"badnets": "BadNets", "blend": "Blend", "sig": "SIG", "wanet": "WaNet"}
+MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
+
+
+@pytest.fixture(scope="module")
+def claim() -> pd.DataFrame:
+    return made_up_claim.claim(tuple(ATTACKS), MEASURES, spread=0.01)
+
+
+@pytest.fixture(scope="module")
+def table(claim) -> pd.DataFrame:
+    return verdicts(claim)
+
+
+def test_each_question_is_answered_in_a_word(table):
+    said = {question: (word, sentence) for question, word, sentence in figures.answers(table)}
+    assert said["Are backdoored models sharper than benign ones?"][0] == "Yes"
+    word, sentence = said["Does full fine-tuning flatten it?"]
+    assert word == "No, the opposite"
+    assert sentence == "Of 16 readings the claim does not hold in 16."
+
+
+def test_a_mixed_answer_says_which_readings(claim):
+    frame = claim.copy()
+    ngf = frame.model == "ngf"
+    frame.loc[ngf & (frame.images == "defender"), "value"] *= 5  # sharper than backdoored
+    frame.loc[ngf & (frame.parameters == "layer") & (frame.measure == "trace"), "value"] = math.nan
+    answer = {q: (word, said) for q, word, said in figures.answers(verdicts(frame))}
+    word, said = answer["Does NGF flatten the backdoored model?"]
+    assert word == "It depends on the reading"
+    assert said == (
+        "Of 16 readings the claim holds in 7, does not hold in 7, is not resolved in 2. It holds: "
+        "held-out images, all parameters (all 4 measures); held-out images, the tuned layer "
+        "(λ_max, adaptive λ_max, adaptive trace). It does not hold: the defender's own images, all "
+        "parameters (all 4 measures); the defender's own images, the tuned layer (λ_max, adaptive "
+        "λ_max, adaptive trace).")
+
+
+@pytest.mark.parametrize("counts, word", [
+    ((0, 0, 4), "Not resolved"), ((1, 0, 3), "In part"),
+    ((0, 1, 3), "Nowhere, and in part the opposite"), ((1, 1, 2), "It depends on the reading")])
+def test_the_word_claims_no_more_than_the_counts(counts, word):
+    rows = [("holds", counts[0]), ("does not hold", counts[1]), ("not resolved", counts[2])]
+    verdict = [said for said, count in rows for _ in range(count)]
+    frame = pd.DataFrame({"comparison": "ngf", "images": "held_out", "parameters": "all",
+                          "measure": MEASURES, "verdict": verdict})
+    assert figures.answers(frame)[0][1] == word
+
+
+def test_the_verdict_table_has_a_row_a_question_and_a_column_a_measure(table):
+    shown = figures.verdict_table(table)
+    assert len(shown) == 16 and list(shown)[3:] == ["λ_max", "trace", "adaptive λ_max",
+                                                    "adaptive trace"]
+    first = shown.iloc[0]
+    assert tuple(first[:3]) == ("Backdoored / benign", "held-out", "all")
+    mine = table[(table.comparison == "backdoored") & (table.images == "held_out")
+                 & (table.parameters == "all") & (table.measure == "lambda_max")].iloc[0]
+    assert first["λ_max"] == f"✓ holds ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f})"
+    assert shown.iloc[-1]["trace"].startswith("✗ does not hold ×2.")
+
+
+def test_what_was_not_measured_says_so(claim):
+    part = claim[(claim.images == "held_out") | (claim.measure != "trace")]
+    shown = figures.verdict_table(verdicts(part))
+    assert set(shown[shown.images == "defender's"]["trace"]) == {"not measured"}
+    one = verdicts(claim[(claim.attack == "sig") & (claim.seed == 0)])
+    cell = figures.verdict_table(one).iloc[0]["λ_max"]
+    assert cell.startswith("○ not resolved ×") and "(" not in cell
+
+
+def test_ratios_stand_at_their_values_with_their_intervals(table):
+    panels = figures.ratio_panels(table, dark=False)
+    assert [panel.layout.title.text for panel in panels][:2] == [
+        "<b>held-out images, all parameters</b>", "<b>held-out images, the tuned layer</b>"]
+    trace = panels[0].data[1]
+    mine = table[(table.comparison == "ngf") & (table.images == "held_out")
+                 & (table.parameters == "all")].set_index("measure")
+    assert trace.name == "NGF / backdoored"
+    assert list(trace.x) == pytest.approx(mine.loc[list(MEASURES)].ratio.tolist())
+    assert list(np.add(trace.x, trace.error_x.array)) == pytest.approx(
+        mine.loc[list(MEASURES)].high.tolist())
+    assert list(np.subtract(trace.x, trace.error_x.arrayminus)) == pytest.approx(
+        mine.loc[list(MEASURES)].low.tolist())
+    low, high = panels[0].layout.xaxis.range
+    assert all(panel.layout.xaxis.range == (low, high) for panel in panels)
+    assert low <= math.log10(min(trace.x)) and high >= math.log10(2)
+
+
+def test_hollow_marks_are_not_resolved(table):
+    frame = table.copy()
+    frame.loc[(frame.comparison == "sgd") & (frame.measure == "trace"), "verdict"] = "not resolved"
+    frame.loc[(frame.comparison == "sgd") & (frame.measure != "trace"), "verdict"] = "holds"
+    symbols = figures.ratio_panels(frame, dark=True)[0].data[2].marker.symbol
+    assert [symbol.endswith("-open") for symbol in symbols] == [False, True, False, False]
+
+
+def test_attacks_have_a_dot_a_seed_and_a_geometric_mean(claim):
+    ratios = log_ratios(claim)
+    chosen = ratios[(ratios.images == "held_out") & (ratios.parameters == "all")
+                    & (ratios.measure == "trace")]
+    panels = figures.attack_panels(chosen, ATTACKS, dark=False)
+    assert [panel.layout.title.text for panel in panels] == [
+        "<b>Backdoored / benign</b>", "<b>NGF / backdoored</b>", "<b>SGD / backdoored</b>",
+        "<b>Fine-tuning / backdoored</b>"]
+    means, dots = panels[1].data
+    assert len(dots.x) == 12 and list(panels[1].layout.yaxis.categoryarray) == list(
+        ATTACKS.values())
+    mine = [x for x, y in zip(dots.x, dots.y, strict=True) if y == "SIG"]
+    assert dict(zip(means.y, means.x, strict=True))["SIG"] == pytest.approx(
+        math.exp(np.log(mine).mean()))
+
+
+def test_paths_run_over_asr_from_the_received_model():
+    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1}, noise=0.1)
+    path.loc[(path.attack == "sig") & (path.step > 20), "lambda_max"] = np.nan
+    panels = figures.path_panels(path, "lambda_max", ATTACKS, dark=False)
+    assert [panel.layout.title.text for panel in panels] == [f"<b>{t}</b>"
+                                                             for t in ATTACKS.values()]
+    first = panels[0].data[0]
+    of = path[(path.attack == "badnets") & (path.entrant == "ngf") & (path.seed == 0)]
+    assert list(first.x) == pytest.approx((100 * of.asr).tolist())
+    assert list(first.y) == pytest.approx(of.lambda_max.tolist())
+    assert [trace.showlegend for trace in panels[0].data].count(True) == 2
+    assert len(panels[2].data[0].x) == 3
+    start = panels[0].data[-1]
+    assert start.marker.symbol == "circle-open" and list(start.x) == pytest.approx([90] * 3)
+
+
+def test_correlations_in_words(claim):
+    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1})
+    shown = figures.correlation_table(path_correlations(path))
+    assert shown["method"].tolist() == ["NGF", "NGF", "SGD", "SGD"]
+    assert shown.iloc[0]["ρ with ASR"] == "+1.00 (+1.00 to +1.00)"
+    assert shown.iloc[2]["ρ with ASR"] == "−1.00 (−1.00 to −1.00)"
+    assert shown.iloc[2]["sharpness falls with ASR"] == "✗ does not hold"
+    path["asr"] = 0.5
+    unknown = figures.correlation_table(path_correlations(path)).iloc[0]
+    assert unknown["ρ with ASR"] == "not known" and unknown["n"] == 0
+    models = figures.correlation_table(model_correlations(claim))
+    assert list(models)[:3] == ["images", "parameters", "measure"] and len(models) == 16
+
+
+def test_an_empty_table_draws_nothing(table):
+    assert figures.answers(table.iloc[:0]) == []
+    assert figures.ratio_panels(table.iloc[:0], dark=False) == []
+    assert figures.attack_panels(log_ratios(made_up_claim.claim(())), ATTACKS, dark=False) == []
