@@ -127,6 +127,14 @@ def layer_names(arch: str) -> tuple[str, ...]:
     return (first, *(name for name in tunable_layer_names(arch) if name != first))
 
 
+@st.cache_resource(show_spinner=False)
+def layers_in_order(arch: str) -> tuple[str, ...]:
+    """The layers of an architecture that can be tuned, from input to output."""
+    from ngf_core.models.build import tunable_layer_names
+
+    return tunable_layer_names(arch)
+
+
 def open_run(run: Run, name: str = "run") -> None:
     """Point this page's address and picker at a run; the caller reruns."""
     write_url(name, run.id)

@@ -305,7 +305,7 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
 MAP = {"stem": ((0.97, 0.12, 0.80), (0.98, 0.90, 0.08), (0.9, 0.1, 0.5)),
        "blocks.2.conv1": ((0.985, 0.03, 0.94), (0.988, 0.62, 0.35), (0.4, 0.8, 0.7)),
        "linear": ((0.96, 0.45, 0.30), (0.99, 0.95, 0.04), (0.2, 0.3, 0.9))}
-RULES = ("fisher_mass", "spectrum_ratio", "sensitivity")
+LAYER_RULES = ("fisher_mass", "spectrum_ratio", "sensitivity")
 
 
 def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
@@ -317,10 +317,10 @@ def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
 
     entries: list[dict] = []
     scores = {rule: {layer: row[2][at] for layer, row in MAP.items()}
-              for at, rule in enumerate(RULES)}
+              for at, rule in enumerate(LAYER_RULES)}
     results = {"before": rates(*_RECEIVED), "map": entries, "scores": scores,
                "chosen": {rule: max(of, key=of.get) for rule, of in scores.items()},
-               "auto": "blocks.2.conv1",
+               "rule": "spectrum_ratio", "auto": "blocks.2.conv1",
                "oracle": None if benign else {"layer": "blocks.2.conv1", "method": "ngf"},
                "finetune": {"seconds": 4.0} | rates(0.982, 0.05, 0.92), "seconds": 9.0,
                "steps": 50, "pool": 4, "clean_images": 250, "train_config": asdict(train),

@@ -20,7 +20,7 @@ from ngf_core.metrics import wilson
 RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
           "fisher_trace": ("Tr(F) of the tuned layer", 90), "seconds": ("Tuning seconds", 80)}
-GAP, TOP, BOTTOM, LINE = 34, 66, 60, 22
+GAP, TOP, BOTTOM, LINE = 34, 66, 60, 20
 # More names than this run into each other on a phone: only every second or third is written.
 NAMES = 30
 APART = 0.1

@@ -109,7 +109,7 @@ def settings(run: Run) -> str:
 
 
 def _said(value: object) -> str:
-    return " + ".join(value) if isinstance(value, tuple) else str(value)
+    return " + ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 
 def _form(config: type, labels: Mapping[str, str], source: Run, noun: str) -> None:
