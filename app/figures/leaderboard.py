@@ -15,19 +15,30 @@ from ngf_core.benchmark.measures import Measure
 SCALES = {"DER": (50, 100), "ASR": (0, 100), "RA": (0, 100)}
 
 
-def shown(value: float, measure: Measure, digits: int = 1) -> str:
-    """A value as people read it: rates in percent, seconds and counts to three figures."""
+def shown(value: float, measure: Measure) -> str:
+    """A value as people read it: rates in percent, others to three figures."""
     if not math.isfinite(value):
         return "–"
-    if measure.unit == "%":
-        return f"{100 * value:.{digits}f}".replace("-", "−")
-    return _three_figures(value)
+    return _tidy(f"{100 * value:.1f}") if measure.unit == "%" else _figures(value, 100)
 
 
-def _three_figures(value: float) -> str:
+def short(value: float, measure: Measure) -> str:
+    """A value in three characters or so, for a cell of the heat map."""
+    if not math.isfinite(value):
+        return "–"
+    return _tidy(f"{100 * value:.0f}") if measure.unit == "%" else _figures(value, 10)
+
+
+def _figures(value: float, whole: float) -> str:
+    """Without a decimal from `whole` on; thousands as k."""
     if abs(value) >= 1000:
-        return f"{value / 1000:,.{0 if abs(value) >= 10000 else 1}f}k".replace("-", "−")
-    return f"{value:.{0 if abs(value) >= 100 else 1}f}".replace("-", "−")
+        return f"{_figures(value / 1000, 10)}k"
+    return _tidy(f"{value:.{0 if abs(value) >= whole else 1}f}")
+
+
+def _tidy(number: str) -> str:
+    """With a true minus sign, and none before zero."""
+    return number.removeprefix("-") if float(number) == 0 else number.replace("-", "−")
 
 
 def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
@@ -57,7 +68,7 @@ def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
             x=[across[j] for _, j in at], y=[down[i] for i, _ in at], mode="markers+text",
             name="", showlegend=False, customdata=[(means.columns[j], means.index[i],
                                                     shown(values[i, j], measure)) for i, j in at],
-            text=[shown(values[i, j], measure, 0) for i, j in at],
+            text=[short(values[i, j], measure) for i, j in at],
             textfont={"size": 12, "color": tone},
             marker={"size": 22, "opacity": 0, "symbol": "square"},
             selected={"marker": {"opacity": 0}, "textfont": {"color": tone}},
@@ -158,8 +169,13 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
             marker={"color": look.color, "symbol": look.symbol, "size": 11},
             hovertemplate=f"{look.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
                           "<extra></extra>")
-    figure.update_xaxes(title="mean ACC drop, points", zeroline=True)
+    # Room on the right for the names.
+    across = 100 * means["acc_drop"].dropna()
+    low, high = (min(across.min(), 0), max(across.max(), 0)) if len(across) else (0, 1)
+    reach = max(high - low, 1)
+    figure.update_xaxes(title="mean ACC drop, points", zeroline=True,
+                        range=[low - 0.06 * reach, high + 0.3 * reach])
     figure.update_yaxes(title="mean ASR, %", rangemode="tozero")
     figure.update_layout(template=plotly_template(dark), height=440,
-                         margin={"l": 60, "r": 60, "t": 16, "b": 50})
+                         margin={"l": 60, "r": 10, "t": 16, "b": 50})
     return figure

@@ -12,8 +12,10 @@ from app.widgets.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.leaderboard_table import board_frame, leaderboard_table
 from app.widgets.notice import guarded, show_error
 from app.widgets.run_name import attack_name
+from ngf_core.attacks import ATTACKS
 from ngf_core.benchmark import COMMAND, load
 from ngf_core.benchmark.aims import aims, defenses_only
+from ngf_core.benchmark.entrants import ENTRANTS
 from ngf_core.benchmark.measures import MEASURES, wide
 from ngf_core.benchmark.rank import ranking
 from ngf_core.errors import NGFError
@@ -40,7 +42,7 @@ def page() -> None:
         st.code(COMMAND, language="bash")
         return
     for aim in aims(table):
-        st.markdown(f"{VERDICTS[aim.met]} {aim.what}. {aim.found}")
+        st.markdown(f"{VERDICTS[aim.met]} **{aim.what}.** {aim.found}")
     _progress(table)
     benchmark_protocol(table)
     st.subheader("All defenses", anchor=False)
@@ -52,14 +54,13 @@ def page() -> None:
 
 
 def _progress(table: pd.DataFrame) -> None:
-    """How many cells of the defenses are there, of how many the found attacks and seeds make."""
-    done = defenses_only(table)
-    attacked = table[table["attack"] != "none"]
-    seeds, attacks = attacked["seed"].nunique(), attacked["attack"].nunique()
-    of = done["entrant"].nunique() * seeds * attacks
-    st.caption(f"{len(done):,} of {of:,} cells: {done['entrant'].nunique()} defenses, {attacks} "
-               f"attacks, {seeds} seed{'s' * (seeds > 1)}."
-               + ("" if len(done) == of else " The rest has not been computed yet, and what is "
+    """How many cells are there, of all attacks and defenses at the seeds found."""
+    done, seeds = defenses_only(table), table["seed"].nunique()
+    field = [name for name, entrant in ENTRANTS.items() if entrant.group == "defense"]
+    of = len(field) * len(ATTACKS) * seeds
+    st.caption(f"{len(done):,} of {of:,} cells: {len(field)} defenses, {len(ATTACKS)} attacks, "
+               f"{seeds} seed{'s' * (seeds > 1)}."
+               + ("" if len(done) >= of else " The others have not been computed yet, and what is "
                   "said here may still change."))
 
 

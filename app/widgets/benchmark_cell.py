@@ -9,6 +9,7 @@ import streamlit as st
 from app import state
 from app.text import sections
 from app.theme import style
+from app.widgets.address import choose, same
 from app.widgets.race_form import open_form_as
 from app.widgets.run_name import attack_name
 from ngf_core.benchmark.entrants import ENTRANTS
@@ -29,10 +30,9 @@ def benchmark_cell(cells: pd.DataFrame, attack: str, defense: str) -> None:
         return
     st.dataframe(seeds_frame(mine), key="cell_seeds", hide_index=True, height="content",
                  placeholder="–")
-    seeds = [str(seed) for seed in mine["seed"]]
-    chosen = st.segmented_control("Seed", seeds, default=seeds[0], required=True,
-                                  key=f"cell_seed_{attack}_{defense}") if len(seeds) > 1 else None
-    row = mine[mine["seed"].astype(str) == (chosen or seeds[0])].iloc[0]
+    seeds = mine["seed"].astype(str)
+    chosen = choose("cell_seed", "Seed", same(list(seeds)), seeds.iloc[0])
+    row = mine[seeds == chosen].iloc[0]
     for sentence in [row["stopped"]] if isinstance(row["stopped"], str) and row["stopped"] else []:
         st.caption(f":material/info: {sentence}")
     _its_run(cells, row)

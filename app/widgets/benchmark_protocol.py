@@ -27,17 +27,17 @@ def benchmark_protocol(cells: pd.DataFrame) -> None:
         with left:
             st.dataframe(conditions(cells), key="protocol_conditions", hide_index=True,
                          height="content")
-            st.dataframe(own_settings(cells), key="protocol_own", hide_index=True,
-                         height="content", placeholder="–")
         with right:
             st.dataframe(received(cells), key="protocol_models", hide_index=True,
                          height="content", placeholder="–")
+        st.dataframe(own_settings(cells), key="protocol_own", hide_index=True, height="content",
+                     placeholder="–")
         st.markdown("**All of it again**")
         st.code(COMMAND, language="bash")
         st.markdown("**About the published figures**")
-        st.markdown("\n".join(f"- {note}" for note in NOTES))
-        st.markdown("- FIP's Fig. 4 gives seconds, mean of 14 attacks on an RTX 3090: " + ", ".join(
-            f"{style(name).label} {seconds:g}" for name, seconds in SECONDS.items()) + ".")
+        seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
+        st.markdown("\n".join(f"- {note}" for note in (
+            *NOTES, f"FIP's Fig. 4 gives seconds, mean of 14 attacks on an RTX 3090: {seconds}.")))
 
 
 def conditions(cells: pd.DataFrame) -> pd.DataFrame:
@@ -79,9 +79,9 @@ def received(cells: pd.DataFrame) -> pd.DataFrame:
     if BEFORE not in asr:
         return pd.DataFrame(columns=["attack", "ACC", "ASR", "took"])
     rows = []
-    for attack, mine in asr[BEFORE].groupby(level="attack", sort=False):
-        aim = ATTACKS[str(attack)].aim if attack in ATTACKS else 0.9
-        rows.append({"attack": attack_name(str(attack)),
+    for attack in (name for name in ATTACKS if name in asr.index):
+        mine, aim = asr.loc[attack, BEFORE], ATTACKS[attack].aim
+        rows.append({"attack": attack_name(attack),
                      "ACC, %": round(100 * acc.loc[attack, BEFORE].mean(), 1),
                      "ASR, %": round(100 * mine.mean(), 1),
                      f"took (seeds of {len(mine)})": int((mine >= aim).sum())})

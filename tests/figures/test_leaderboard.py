@@ -65,12 +65,15 @@ def test_the_table_behind_the_map_has_titles_and_percent():
     assert table["BadNets"].tolist() == [95, 50] and table["defense"].tolist() == ["NGF", "SGD"]
 
 
-@pytest.mark.parametrize("value, name, text", [
-    (0.1234, "asr", "12.3"), (-0.004, "acc_drop", "−0.4"), (12.34, "cpu_seconds", "12.3"),
-    (345.6, "trace", "346"), (4608, "tuned", "4.6k"), (78000, "tuned", "78k"),
-    (float("nan"), "asr", "–")])
-def test_numbers_as_people_read_them(value, name, text):
+@pytest.mark.parametrize("value, name, text, brief", [
+    (0.1234, "asr", "12.3", "12"), (-0.004, "acc_drop", "−0.4", "0"),
+    (-0.02, "acc_drop", "−2.0", "−2"), (12.34, "cpu_seconds", "12.3", "12"),
+    (9.87, "cpu_seconds", "9.9", "9.9"), (345.6, "trace", "346", "346"),
+    (4608, "tuned", "4.6k", "4.6k"), (78000, "tuned", "78k", "78k"), (-1e-9, "asr", "0.0", "0"),
+    (float("nan"), "asr", "–", "–")])
+def test_numbers_as_people_read_them(value, name, text, brief):
     assert figures.shown(value, MEASURES[name]) == text
+    assert figures.short(value, MEASURES[name]) == brief
 
 
 def cells(**columns):
