@@ -61,9 +61,12 @@ def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
     if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0], Tensor) \
             and isinstance(batches[1], Tensor):
         batches = [batches]
-    if not isinstance(batches, Iterable):
-        raise ConfigError("clean_data", f"a {type(batches).__name__} yields no batches", FIX)
-    for batch in batches:
+    try:
+        each = iter(batches)
+    except TypeError:
+        raise ConfigError("clean_data", f"a {type(batches).__name__} yields no batches",
+                          FIX) from None
+    for batch in each:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ConfigError("clean_data", f"a batch is {_described(batch)}, not a pair", FIX)
         try:

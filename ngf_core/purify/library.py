@@ -23,7 +23,6 @@ from ngf_core.data.examples import Batches, Examples, gathered
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify import PURIFIERS, PurifierEntry
-from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.purifier import CleanSet, Step, purifier
 
 # Fields of PurifyConfig that every method reads.
@@ -46,19 +45,20 @@ class Settings:
     own: ClassVar[type | None]
 
     def __post_init__(self) -> None:
-        config = self.config("none")
-        validate(config)
         if self.own is not None:
-            own_parameters(self.method, self.own, config)
+            validate(self.own(**{name: getattr(self, name) for name in self._own_names()}))
+        validate(self.config("none"))
 
     def config(self, augment: str) -> PurifyConfig:
         """The same as methods read it; `augment` is what "auto" means."""
         values = dataclasses.asdict(self)
-        names = [field.name for field in dataclasses.fields(self.own)] if self.own else []
-        own = ",".join(f"{self.method}.{name}={values.pop(name)!r}" for name in names)
+        own = ",".join(f"{self.method}.{name}={values.pop(name)!r}" for name in self._own_names())
         if values["augment"] == "auto":
             values["augment"] = augment
         return PurifyConfig(source="-", methods=(self.method,), parameters=own, **values)
+
+    def _own_names(self) -> list[str]:
+        return [field.name for field in dataclasses.fields(self.own)] if self.own else []
 
 
 @cache
