@@ -15,10 +15,15 @@ from app.widgets.figure_card import figure_card
 from app.widgets.layer_rules import best_layer, layer_rules, picks_of, rule_title
 from app.widgets.map_outcome import map_outcome
 from app.widgets.measurement import settings
+from app.widgets.race_form import open_form_as
 from app.widgets.run_name import trained_as
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
 
 TEXT = sections("layers")
+# What a race on one of the layers takes over from the map.
+SHARED = ("source", "clean_fraction", "augment", "batchnorm", "fisher", "damping", "kl_bound",
+          "regulariser", "lr", "seed")
 
 
 def live_map(run: Run) -> None:
@@ -57,8 +62,9 @@ def _race(run: Run, names: list[str]) -> None:
         layer = st.selectbox("Layer", names, index=names.index(auto) if auto in names else 0,
                              key="layers_race_on", width=300)
         if st.button("Race on this layer", icon=":material/flag:", key="layers_race_start"):
-            state.remember("form_layer", layer)
-            st.switch_page("app/views/race.py", query_params={"source": run.config.source})
+            like = {name: getattr(run.config, name) for name in SHARED}
+            st.switch_page("app/views/race.py", query_params=open_form_as(
+                PurifyConfig(layer=layer, **like)))
 
 
 def _cost(results: Mapping[str, Any]) -> str:
