@@ -98,8 +98,9 @@ def _grouped(rows: pd.DataFrame, measures: int) -> str:
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     """One row a comparison, images and parameters; a column a measure with verdict and ratio."""
-    table = verdicts.assign(cell=[f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)}"
-                                  for _, row in verdicts.iterrows()])
+    table = verdicts.assign(cell=[
+        f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)} {row['agree']}/{row['attacks']}"
+        for _, row in verdicts.iterrows()])
     wide = table.pivot(index=["comparison", "images", "parameters"], columns="measure",
                        values="cell").fillna("not measured")
     order = list(dict.fromkeys(zip(*(verdicts[name] for name in wide.index.names), strict=True)))
@@ -163,6 +164,55 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
         legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0.5, "xanchor": "center",
                 "font": {"size": 12}}, margin={"l": 10, "r": 14, "t": 30, "b": 90})
     return figure
+
+
+def level_panels(levels: pd.DataFrame, claim: pd.DataFrame, *, dark: bool) -> list[go.Figure]:
+    """One panel a measure: every model's value a dot, each kind's geometric mean with its interval.
+
+    levels, claim: what `levels` gives and the values themselves, of one set of images and of
+    parameters.
+    """
+    return [_level_panel(levels[levels["measure"] == name], claim[claim["measure"] == name], title,
+                         dark)
+            for name, title in MEASURE_TITLES.items() if name in set(claim["measure"])]
+
+
+def _level_panel(levels: pd.DataFrame, claim: pd.DataFrame, title: str, dark: bool) -> go.Figure:
+    figure, tone = go.Figure(), ink(dark)
+    shown = claim[(claim["value"] > 0) & np.isfinite(claim["value"])].drop_duplicates(
+        ["model", "run", "value"])
+    for _, row in levels.iterrows():
+        drawn, label = look(row["model"]), MODEL_TITLES[row["model"]]
+        mine = shown[shown["model"] == row["model"]]
+        figure.add_scatter(
+            x=mine["value"], y=[label] * len(mine), mode="markers", showlegend=False,
+            marker={"color": drawn.color, "symbol": drawn.symbol, "size": 6, "opacity": 0.45},
+            text=[f"{attack}, seed {seed}: {value:.4g} ± {error:.2g}" for attack, seed, value, error
+                  in zip(*(mine[c] for c in ("attack", "seed", "value", "error")), strict=True)],
+            hovertemplate=f"{label}, %{{text}}<extra></extra>")
+        known = math.isfinite(row["low"])
+        figure.add_scatter(
+            x=[row["value"]], y=[label], mode="markers", showlegend=False,
+            marker={"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": tone.text}},
+            error_x={"type": "data", "array": [row["high"] - row["value"]], "thickness": 2,
+                     "arrayminus": [row["value"] - row["low"]], "width": 6, "color": tone.text}
+            if known else None,
+            hovertemplate=f"{label}: {level_text(row)}<extra></extra>")
+    reach = _reach(shown["value"].to_numpy(float))
+    figure.update_xaxes(type="log", range=[math.log10(end) for end in reach], zeroline=False,
+                        dtick="D2" if reach[1] < 100 * reach[0] else 1, tickformat="~g",
+                        title={"text": title, "font": {"size": 13}})
+    figure.update_yaxes(range=[len(levels) - 0.4, -0.6], categoryarray=[
+        MODEL_TITLES[name] for name in levels["model"]])
+    figure.update_layout(template=plotly_template(dark), height=90 + 34 * len(levels),
+                         title=_title(title), margin={"l": 10, "r": 14, "t": 30, "b": 50})
+    return figure
+
+
+def level_text(row: Mapping[str, float]) -> str:
+    """"117 (98 to 140), n = 42": a geometric mean with its 95 % interval."""
+    ends = f" ({row['low']:.3g} to {row['high']:.3g})" if math.isfinite(row["low"]) else ""
+    return f"{row['value']:.3g}{ends}, n = {row['n']}"
 
 
 def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,

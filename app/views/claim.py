@@ -13,7 +13,9 @@ from app.widgets.notice import guarded
 from ngf_core.attacks import ATTACKS
 from ngf_core.benchmark import COMMAND
 from ngf_core.benchmark.verdict import (
+    MEASURES,
     PATH_MEASURES,
+    levels,
     log_ratios,
     model_correlations,
     path_correlations,
@@ -42,9 +44,8 @@ def page() -> None:
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(f"{q} {word}." for q, word, _ in figures.answers(table)))
-    st.subheader("Attack by attack", anchor=False)
     # Fragments: a choice in one of them leaves the verdicts, which take a while, alone.
-    st.fragment(guarded(_attacks))(claim, dark)
+    st.fragment(guarded(_reading))(claim, dark)
     st.subheader("Sharpness against ASR", anchor=False)
     st.markdown("**Along the tuning path**")
     st.fragment(guarded(_path))(dark)
@@ -56,19 +57,26 @@ def page() -> None:
     _how(claim)
 
 
-def _attacks(claim: pd.DataFrame, dark: bool) -> None:
+def _reading(claim: pd.DataFrame, dark: bool) -> None:
+    st.subheader("The values", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="claim_reading"):
         images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
         parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")
-        measure = choose("measure", "Measure", {
-            name: NAMES[name] for name in NAMES if name != "fisher_trace"}, "lambda_max")
-    ratios = log_ratios(claim)
-    chosen = ratios[(ratios["images"] == images) & (ratios["parameters"] == parameters)
-                    & (ratios["measure"] == measure)]
-    figure_card(figures.attack_panels(chosen, TITLES, dark=dark), key="claim_attacks",
-                caption=TEXT["attacks"], table=chosen, filename=f"sharpness-attacks-{measure}",
-                alt=f"Ratios of {NAMES[measure]} on {figures.IMAGE_TITLES[images]} over "
-                    f"{figures.PARAMETER_TITLES[parameters]}, a panel a pair of models, attack by "
+    here = claim[(claim["images"] == images) & (claim["parameters"] == parameters)]
+    found = levels(here)
+    where = f"{figures.IMAGE_TITLES[images]}, {figures.PARAMETER_TITLES[parameters]}"
+    figure_card(figures.level_panels(found, here, dark=dark), key="claim_levels",
+                caption=TEXT["levels"], table=found, filename=f"sharpness-{images}-{parameters}",
+                alt=f"Sharpness on {where}: " + "; ".join(
+                    f"{NAMES[row['measure']]} {figures.MODEL_TITLES[row['model']]} "
+                    f"{figures.level_text(row)}" for _, row in found.iterrows()) + ".")
+    st.subheader("Attack by attack", anchor=False)
+    measure = choose("measure", "Measure", {name: NAMES[name] for name in MEASURES}, "lambda_max")
+    ratios = log_ratios(here[here["measure"] == measure])
+    figure_card(figures.attack_panels(ratios, TITLES, dark=dark), key="claim_attacks",
+                caption=TEXT["attacks"].format(where=where), table=ratios,
+                filename=f"sharpness-attacks-{measure}",
+                alt=f"Ratios of {NAMES[measure]} on {where}, a panel a pair of models, attack by "
                     "attack; the numbers are in the table.")
 
 

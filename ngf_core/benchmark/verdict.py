@@ -1,10 +1,11 @@
 """What the measured sharpness says of the claim, from the tables claim and path.
 
 Two models of one attack and seed are compared by the logarithm of the ratio of a measure. The units
-are attacks and seeds, with the interval of `ngf_core.benchmark.rank.estimate`; it speaks of other
-attacks and seeds, on these very images. The verdict follows from the interval alone: the claim
-holds where all of it lies on the claimed side of zero, does not hold where all of it lies on the
-other side, and is not resolved where it contains zero or does not exist.
+are attacks and seeds, with the interval of `ngf_core.benchmark.rank.estimate` (a cluster bootstrap
+over three seeds covers too seldom); it speaks of other attacks and seeds, on these very images. The
+verdict follows from the interval alone: the claim holds where all of it lies on the claimed side of
+zero, does not hold where all of it lies on the other side, and is not resolved where it contains
+zero or does not exist.
 """
 
 import math
@@ -19,6 +20,7 @@ from ngf_core.benchmark.rank import Estimate, estimate
 IMAGES = ("held_out", "defender")
 PARAMETERS = ("all", "layer")
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
+MODELS = ("benign", "backdoored", "ngf", "sgd", "finetune")
 READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
@@ -66,6 +68,23 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
     columns = ["comparison", *key, "log_ratio"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return table.assign(ratio=np.exp(table.log_ratio.astype(float))).reset_index(drop=True)
+
+
+def levels(claim: pd.DataFrame) -> pd.DataFrame:
+    """One row a model, images, parameters and measure: its geometric mean over attacks and seeds.
+
+    value, low, high: e to the mean logarithm and to the ends of its 95 % interval; n: values behind
+    it, the benign model of a seed counted once for each attack; left_out: values that are missing
+    or not positive.
+    """
+    rows, key = [], ["model", *READING]
+    for names, part in _in_order(claim.groupby(key)):
+        values = part.set_index(UNIT).value
+        found = estimate(np.log(values.where((values > 0) & (values < np.inf))))
+        rows.append(dict(zip(key, names, strict=True)) | {
+            "value": float(np.exp(found.mean)), "low": float(np.exp(found.low)),
+            "high": float(np.exp(found.high)), "n": found.n, "left_out": len(values) - found.n})
+    return pd.DataFrame(rows, columns=[*key, "value", "low", "high", "n", "left_out"])
 
 
 def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +139,7 @@ def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
 
 def _in_order(groups: Iterable[tuple[tuple, pd.DataFrame]]) -> list[tuple[tuple, pd.DataFrame]]:
     """Groups by names as the constants above list them, not by the alphabet."""
-    order = [*COMPARISONS, *IMAGES, *PARAMETERS, *MEASURES]
+    order = [*MODELS, *IMAGES, *PARAMETERS, *MEASURES]
     return sorted(groups, key=lambda group: [order.index(name) for name in group[0]])
 
 

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from app.figures import claim as figures
-from ngf_core.benchmark.verdict import log_ratios, model_correlations, path_correlations, verdicts
+from ngf_core.benchmark.verdict import (
+    levels,
+    log_ratios,
+    model_correlations,
+    path_correlations,
+    verdicts,
+)
 from tests.core.benchmark import made_up_claim
 
 ATTACKS = {"badnets": "BadNets", "blend": "Blend", "sig": "SIG", "wanet": "WaNet"}
@@ -67,7 +73,7 @@ def test_the_verdict_table_has_a_row_a_question_and_a_column_a_measure(table):
     assert tuple(first[:3]) == ("Backdoored / benign", "held-out", "all")
     mine = table[(table.comparison == "backdoored") & (table.images == "held_out")
                  & (table.parameters == "all") & (table.measure == "lambda_max")].iloc[0]
-    assert first["λ_max"] == f"✓ holds ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f})"
+    assert first["λ_max"] == f"✓ holds ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f}) 4/4"
     assert shown.iloc[-1]["trace"].startswith("✗ does not hold ×2.")
 
 
@@ -104,6 +110,21 @@ def test_hollow_marks_are_not_resolved(table):
     frame.loc[(frame.comparison == "sgd") & (frame.measure != "trace"), "verdict"] = "holds"
     symbols = figures.ratio_panels(frame, dark=True)[0].data[2].marker.symbol
     assert [symbol.endswith("-open") for symbol in symbols] == [False, True, False, False]
+
+
+def test_levels_show_every_model_and_the_mean_with_its_interval(claim):
+    here = claim[(claim.images == "held_out") & (claim.parameters == "all")]
+    found = levels(here)
+    panels = figures.level_panels(found, here, dark=True)
+    assert [panel.layout.title.text for panel in panels] == [
+        "<b>λ_max</b>", "<b>trace</b>", "<b>adaptive λ_max</b>", "<b>adaptive trace</b>"]
+    dots, mean = panels[1].data[2:4]  # the backdoored models
+    row = found[(found.measure == "trace") & (found.model == "backdoored")].iloc[0]
+    assert len(dots.x) == 12 and set(dots.y) == {"Backdoored"}
+    assert mean.x[0] == pytest.approx(row.value) == pytest.approx(100, rel=0.05)
+    assert mean.x[0] + mean.error_x.array[0] == pytest.approx(row.high)
+    assert figures.level_text({"value": 117.2, "low": 98, "high": 140.1, "n": 42}) == \
+        "117 (98 to 140), n = 42"
 
 
 def test_attacks_have_a_dot_a_seed_and_a_geometric_mean(claim):

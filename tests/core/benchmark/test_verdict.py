@@ -12,6 +12,7 @@ from ngf_core.benchmark.verdict import (
     FAILS,
     HOLDS,
     OPEN,
+    levels,
     log_ratios,
     model_correlations,
     path_correlations,
@@ -54,7 +55,7 @@ def test_the_ratio_is_that_of_pairs_not_of_means():
     frame["value"] *= scale
     frame.loc[frame.model == "sgd", "value"] *= 0.8
     found = one(verdicts(frame), "sgd")
-    assert found.ratio == found.low == found.high == pytest.approx(0.8)
+    assert found[["ratio", "low", "high"]].tolist() == pytest.approx([0.8] * 3)
     assert found.verdict == HOLDS
 
 
@@ -100,6 +101,21 @@ def test_the_verdict_needs_the_whole_interval_on_one_side():
     assert verdict(Estimate(-1, -2, -0.1, 1, 9), -1) == HOLDS
     assert verdict(Estimate(1, 0.0, 2, 1, 9), 1) == OPEN
     assert verdict(Estimate(1, math.nan, math.nan, 1, 1), 1) == OPEN
+
+
+def test_levels_are_geometric_means_with_the_interval_of_the_logarithms():
+    frame = claim(spread=0.3)
+    frame.loc[(frame.model == "sgd") & (frame.attack == ATTACKS[0]), "value"] = -1.0
+    table = levels(frame)
+    assert list(table.model.unique()) == ["benign", "backdoored", "ngf", "sgd", "finetune"]
+    mine = table[(table.images == "defender") & (table.parameters == "layer")].set_index("model")
+    of = frame[(frame.model == "ngf") & (frame.images == "defender")
+               & (frame.parameters == "layer")].set_index(["attack", "seed"]).value
+    truth = estimate(np.log(of))
+    assert np.log(mine.loc["ngf", ["value", "low", "high"]].astype(float)).tolist() == \
+        pytest.approx([truth.mean, truth.low, truth.high])
+    assert (mine.loc["sgd", "n"], mine.loc["sgd", "left_out"]) == (21, 3)
+    assert mine.loc["finetune", "value"] == pytest.approx(200, rel=0.3)
 
 
 def test_correlation_along_the_path_knows_its_sign():
