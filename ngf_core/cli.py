@@ -225,10 +225,11 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
             poison_preview(config)
     elif isinstance(config, PurifyConfig) and config.layer != PurifyConfig.layer:
-        from ngf_core.models.build import named_layers, tunable_layer_names
+        from ngf_core.models.build import tunable_layer_names
+        from ngf_core.models.layer_names import AUTO, named_layers
 
         received = store.get(config.source).config
-        if isinstance(received, TrainConfig) and config.layer != "auto":
+        if isinstance(received, TrainConfig) and config.layer != AUTO:
             named_layers(tunable_layer_names(received.arch), config.layer)
 
 

@@ -8,6 +8,7 @@ from app.text import sections
 from app.theme import style
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
+from app.widgets.layer_choice import layer_title
 from app.widgets.measurement import measurement, settings
 from app.widgets.notice import guarded
 from app.widgets.second_opinion import second_opinion_line
@@ -65,7 +66,7 @@ def page() -> None:
         figure_card(figures.fisher(fisher, dark=dark), key="spectrum_fisher",
                     caption=TEXT["fisher"], table=figures.fisher_table(fisher),
                     filename=f"fisher-{name}",
-                    alt="Sorted eigenvalues of the tuned layer's Fisher matrix for each model.")
+                    alt="Sorted eigenvalues of the tuned layers' Fisher matrix for each model.")
     st.caption(f"Everything on this page: {where}. Settings: {settings(run)}.")
     st.page_link("app/views/landscape.py", label="See the landscape", icon=":material/terrain:",
                  query_params={"run": run.config.source})
@@ -74,7 +75,8 @@ def page() -> None:
 def _where(run: Run, matrix: str) -> str:
     """On what everything stands: images, matrix, parameters, arithmetic."""
     said = run.results
-    of = f"{said['layer']} alone" if said.get("parameters") == "layer" else "all parameters"
+    of = f"{layer_title(said['layer'])} alone" if said.get("parameters") == "layer" else \
+        "all parameters"
     dtype = f", {said['dtype']}" if "dtype" in said else ""
     return (f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
             f"BatchNorm fixed, {matrix} of {of}")

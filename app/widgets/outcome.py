@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.theme import style
+from app.widgets.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
+from ngf_core.models.layer_names import AUTO
 from ngf_core.purify import PURIFIERS
 
 CURED = 0.10
@@ -43,7 +45,12 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
         limit += f" or {config.seconds:g} s"
     others = [style(name).label for name in config.methods if PURIFIERS[name].tunes != "layer"]
     whole = f" ({', '.join(others)}: any layer)" if others else ""
-    return (f"Tuned layer {config.layer}{whole}, {images}, {config.augment} augmentation, "
+    tuned = layer_title(results.get("layer", config.layer))
+    if config.layer == AUTO and "layer" in results:
+        tuned += ", chosen on the clean images"
+    balanced = ", balanced by class" if config.clean_balance == "balanced" else ""
+    chosen = ", step sizes chosen on them" if config.step_size == "chosen" else ""
+    return (f"Tuned: {tuned}{whole}; {images}{balanced}{chosen}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
 
 

@@ -10,6 +10,7 @@ from app.text import sections
 from app.theme import style
 from app.widgets.config_form import ConfigForm, help_text
 from app.widgets.cost_line import cost_line
+from app.widgets.layer_choice import check_layer, layer_choice
 from app.widgets.notice import show_error
 from app.widgets.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -19,6 +20,7 @@ from ngf_core.runs import Run
 # What most people leave as it is: asked for in a folded part of the form.
 MORE = {
     "seconds": "Seconds for each method (0: no limit)", "clean_fraction": "Clean set, as a share",
+    "clean_balance": "Classes of the clean set", "step_size": "Step sizes",
     "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
     "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
     "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
@@ -77,14 +79,15 @@ def race_form() -> None:
 
 def _ask(source: Run) -> PurifyConfig | None:
     """The race as asked for; None where a value cannot be used, which is then said."""
+    form = ConfigForm(PurifyConfig, prefix="race_")
     left, right = st.columns(2, gap="large")
     with left:
         methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
                            selection_mode="multi", wrap=True, key="form_methods",
                            help=_help("methods"),
                            format_func=lambda name: style(name).label)
-        layer = st.selectbox("Tuned layer", state.layer_names(source.config.arch),
-                             key="form_layer", help=_help("layer"))
+        layer = layer_choice(source.config.arch, help=_help("layer"))
+        form.note_here("layer")
     with right:
         augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
                                        default=_default("augment"), required=True,
@@ -99,7 +102,6 @@ def _ask(source: Run) -> PurifyConfig | None:
         sharp = st.toggle("Live sharpness: λ_max and Tr(F) along the race",
                           value=_default("sharpness") == "on", key="form_sharpness",
                           help=_help("sharpness"))
-    form = ConfigForm(PurifyConfig, prefix="race_")
     with st.expander("More settings", icon=":material/tune:", key="race_more"), \
             st.grid(columns=3, min_column_width=200, key="race_more_fields"):
         for name, label in MORE.items():
@@ -112,6 +114,10 @@ def _ask(source: Run) -> PurifyConfig | None:
                         "augment": augment, "steps": int(steps), "seed": int(seed),
                         "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
+    wrong = check_layer(source.config.arch, layer)
+    if wrong is not None:
+        form.blame(wrong)
+        return None
     return form.read()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from app.theme import style
+from app.widgets.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
@@ -56,7 +57,7 @@ def run_name(run: Run, store: RunStore) -> str:
         about += f", seed {config.seed}"
     elif config.kind == "purify":
         methods = ", ".join(style(m).label for m in config.methods)
-        about += f": {methods} on {config.layer}"
+        about += f": {methods} on {layer_title(config.layer)}"
     which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
     return f"{about} ({which})"
 

@@ -17,6 +17,7 @@ from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.execute.sources import counts, load_source, samples, says
 from ngf_core.metrics import Evaluation
 from ngf_core.models.build import default_layer, tuned_layers
+from ngf_core.models.layer_names import AUTO
 from ngf_core.purify import PURIFIERS
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
@@ -144,7 +145,7 @@ def _with_layer(config: PurifyConfig, received: nn.Module, clean: Images, usual:
 
     Nothing is chosen for a race in which no method asks for a layer; `usual` stands there then.
     """
-    if config.layer != "auto":
+    if config.layer != AUTO:
         return config, {}
     if all(PURIFIERS[name].tunes != "layer" for name in config.methods):
         return replace(config, layer=usual), {}

@@ -67,3 +67,19 @@ def test_the_protocol_names_what_decides():
     for part in ("blocks.2.conv1", "250 clean images", "crop augmentation",
                  "BatchNorm recalibrated", "100 steps or 30 s", "(Fine-tuning: any layer)"):
         assert part in text
+
+
+@pytest.mark.parametrize(("layer", "results", "said"), [
+    ("conv1", {}, "Tuned: layer conv1; 5% clean images"),
+    ("conv1,linear", {}, "Tuned: layers conv1, linear;"),
+    ("all", {"layer": "all"}, "Tuned: all layers;"),
+    ("auto", {}, "Tuned: a layer chosen on the clean images;"),
+    ("auto", {"layer": "linear"}, "Tuned: layer linear, chosen on the clean images;")])
+def test_the_protocol_names_what_was_tuned(layer, results, said):
+    assert protocol(PurifyConfig(source="x", layer=layer), results).startswith(said)
+
+
+def test_the_protocol_says_how_the_clean_set_was_drawn_and_step_sizes_chosen():
+    config = PurifyConfig(source="x", clean_balance="balanced", step_size="chosen")
+    text = protocol(config, {"clean_images": 250})
+    assert "250 clean images, balanced by class, step sizes chosen on them, strong" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import jobs
+from app import jobs, state
 from ngf_core.errors import ConfigError
 from tests.factory import make_run
 
@@ -160,6 +160,46 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
     assert config.methods == ("ngf", "sgd", "finetune") and config.augment == "strong"
     assert config.sharpness == "on"
     assert "source" not in app.query_params and "purify" in app.query_params["run"]
+
+
+def test_auto_is_what_the_form_tunes_unless_told(runs, open_page, started, monkeypatch):
+    names = ("blocks.2.conv1", "stem", "blocks.0.conv1", "blocks.2.conv2", "linear")
+    monkeypatch.setattr(state, "layer_names", lambda arch: names)
+    app = open_page("race", source=make_run(runs, "train").id)
+    assert app.selectbox("form_layer").options == [
+        "Auto: chosen on the clean images", *names, "blocks: the block's layers",
+        "blocks.2: the block's layers", "All layers"]
+    app.button("start_race").click().run()
+    assert started[0].layer == "auto"
+
+
+def form_with_layer(text, runs, open_page):
+    """The form with a text typed in, which the test's browser cannot do."""
+    source = make_run(runs, "train").id
+    app = open_page("start")
+    app.session_state["form_layer"] = text
+    app.query_params["source"] = source
+    return app.switch_page("app/views/race.py").run()
+
+
+@pytest.mark.parametrize("text", ["all", "conv1,linear", "blocks"])
+def test_several_layers_can_be_tuned(runs, open_page, started, text):
+    app = form_with_layer(text, runs, open_page)
+    app.button("start_race").click().run()
+    assert not app.exception and started[0].layer == text
+
+
+def test_a_layer_that_is_not_there_is_a_sentence_and_no_start(runs, open_page, started):
+    app = form_with_layer("conv1,nose", runs, open_page)
+    assert "This network has no layer 'nose'. Choose one of conv1" in app.error[0].value
+    assert app.button("start_race").disabled and not app.exception
+
+
+def test_a_balanced_clean_set_and_chosen_step_sizes(runs, open_page, started):
+    app = open_page("race", source=make_run(runs, "train").id, race_clean_balance="balanced",
+                    race_step_size="chosen")
+    app.button("start_race").click().run()
+    assert (started[0].clean_balance, started[0].step_size) == ("balanced", "chosen")
 
 
 def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):

@@ -88,7 +88,7 @@ def test_what_was_not_reached_is_said(open_page, started, runs) -> None:
     app = open_page("spectrum", run=run.id)
     assert not app.exception and not app.error
     assert "The trace's standard error is above 5 %." in app.warning[0].value
-    assert "Gauss-Newton of fc alone" in text_of(app)
+    assert "Gauss-Newton of layer fc alone" in text_of(app)
 
 
 def test_computing_a_spectrum(open_page, started, runs) -> None:

@@ -10,7 +10,6 @@ from ngf_core.errors import ConfigError
 from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import (
-    blocks,
     build_model,
     default_layer,
     tunable_layer,
@@ -308,21 +307,3 @@ def test_what_a_text_tunes_comes_from_input_to_output_each_once(text, names):
     found = tuned_layers(model, text)
     assert list(found) == names
     assert all(layer is model.get_submodule(name) for name, layer in found.items())
-
-
-@pytest.mark.parametrize("text", ["nose", "linear,nose", "block", "blocks.2.conv", "bn", ""])
-def test_a_text_that_names_no_layer_lists_layers_and_blocks(text):
-    part = text.split(",")[-1]
-    with pytest.raises(ConfigError, match=f"no layer '{part}'. Choose one of stem, .*, linear, a "
-                       r"block \(blocks, blocks.0, blocks.1, blocks.2\), or all"):
-        tuned_layers(on_meta("mini_preact_resnet"), text)
-
-
-def test_auto_names_no_layer_until_one_was_chosen():
-    with pytest.raises(ConfigError, match="auto names no layer .* Call ngf_core.layers.choose"):
-        tuned_layers(on_meta("mini_preact_resnet"), "auto")
-
-
-def test_blocks_hold_several_layers_and_have_one_name():
-    assert blocks(["stem", "a.b.c1", "a.b.c2", "d.c1", "d.c2", "d.e.c3", "f.g"]) == ("a", "d")
-    assert blocks(["conv1", "linear"]) == ()

@@ -1,0 +1,39 @@
+"""Which layers a race tunes: chosen by rule, one, a block, all, or several that are typed in."""
+
+import streamlit as st
+
+from app import state
+from ngf_core.errors import ConfigError
+from ngf_core.models.layer_names import ALL, AUTO, blocks, named_layers
+
+
+def layer_choice(arch: str, help: str) -> str:
+    """Draw the select box; the text that names the layers, as `PurifyConfig.layer` takes it."""
+    names = state.layer_names(arch)
+    labels = {AUTO: "Auto: chosen on the clean images"} | {name: name for name in names}
+    labels |= {block: f"{block}: the block's layers" for block in blocks(names)}
+    labels[ALL] = "All layers"
+    typed_in = state.remembered("form_layer") or AUTO
+    labels.setdefault(typed_in, typed_in)
+    return st.selectbox("Tuned layer", list(labels), key="form_layer", help=help,
+                        accept_new_options=True, format_func=lambda text: labels.get(text, text))
+
+
+def check_layer(arch: str, text: str) -> ConfigError | None:
+    """What is wrong with a text that was typed in; None where it names layers of the network."""
+    try:
+        if text != AUTO:
+            named_layers(state.layer_names(arch), text)
+    except ConfigError as error:
+        return error
+    return None
+
+
+def layer_title(text: str) -> str:
+    """The layers that `PurifyConfig.layer` names, as a noun: "layer conv1", "all layers"."""
+    if text == AUTO:
+        return "a layer chosen on the clean images"
+    if text == ALL:
+        return "all layers"
+    several = text.split(",")
+    return f"layer{'s' if len(several) > 1 else ''} {', '.join(part.strip() for part in several)}"
