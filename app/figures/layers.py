@@ -211,10 +211,7 @@ def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) 
 def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
     look: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
     if panel in RATES:
-        # The panels of ASR and RA show the whole range; ACC moves by little and starts higher.
-        lows = [low for _, low, _ in (_percent(*c) for c in _counts(rows, panel))
-                if math.isfinite(low)]
-        floor = 10 * math.floor(min(lows, default=0) / 10) if panel == "acc" else 0
+        floor = _floor(rows, panel)
         look |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
                  "tickvals": [floor, (floor + 100) / 2, 100]}
     elif panel == "fisher_trace":
@@ -224,6 +221,12 @@ def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None
     else:
         look |= {"rangemode": "tozero"}
     figure.update_yaxes(look, row=row, col=1)
+
+
+def _floor(rows: pd.DataFrame, rate: str) -> float:
+    """The lower end of a rate's axis: zero, but higher for ACC, which moves by little."""
+    lows = [low for _, low, _ in (_percent(*c) for c in _counts(rows, rate)) if math.isfinite(low)]
+    return 10 * math.floor(min(lows, default=0) / 10) if rate == "acc" else 0
 
 
 def _upright(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], tone: Any,
@@ -266,10 +269,14 @@ def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequ
         values = [_percent(*counts)[0] for counts in _counts(of, panel)]
         if values and math.isfinite(values[-1]):
             ends.append((values[-1], method))
-    top = math.inf
-    for value, method in sorted(ends, reverse=True):
-        top = min(value, top - 13)
+    floor = _floor(rows, panel)
+    gap, places = (100 - floor) * 0.13, []
+    for value, _ in sorted(ends, reverse=True):
+        places.append(min(value, places[-1] - gap) if places else value)
+    # Plotly hides a label that stands off the axis.
+    lift = max(0.0, floor - min(places, default=floor))
+    for place, (_, method) in zip(places, sorted(ends, reverse=True), strict=True):
         figure.add_annotation(
-            x=layers - 0.5, y=top, xref="x", yref="y", xanchor="left", showarrow=False,
+            x=layers - 0.5, y=place + lift, xref="x", yref="y", xanchor="left", showarrow=False,
             text=f"<b>{style(method).label}</b>",
             font={"size": 13, "color": label_color(style(method).color, dark)})

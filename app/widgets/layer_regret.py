@@ -8,6 +8,7 @@ from app.text import define, sections
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
 from app.widgets.layer_rules import rule_title
+from app.widgets.run_name import attack_name
 from ngf_core.benchmark import load
 from ngf_core.errors import NGFError
 
@@ -27,6 +28,7 @@ def layer_regret() -> None:
         st.caption(TEXT["not measured"])
         return
     table["rule"] = [rule_title(rule) for rule in table["rule"]]
+    table["attack"] = [attack_name(attack) for attack in table["attack"]]
     models = table[["attack", "seed"]].drop_duplicates()
     figure_card(figures.regret_figure(table, dark=is_dark()), key="layers_regret",
                 caption=TEXT["across text"].format(models=len(models),

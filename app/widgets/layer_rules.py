@@ -16,29 +16,32 @@ ORACLE = "Oracle (knows the attack)"
 
 
 def layer_rules(run: Run) -> None:
-    """The table of what each rule picks on one model."""
+    """The table of what each rule picks on one model, and what each looks at."""
     results = run.results
     st.subheader("Which layer would a defender pick?", anchor=False)
     st.dataframe(rules_table(results), key="layers_rules", hide_index=True, width="stretch",
-                 row_height=60, alt="What each rule picks and what NGF makes of it there.")
+                 height="content", alt="What each rule picks and what NGF makes of it there.")
     st.caption(TEXT["rules"], help=define("Oracle"))
+    with st.expander("What each rule looks at", icon=":material/help:", key="layers_meanings"):
+        said = [(ORACLE, TEXT["oracle measures"])]
+        said += [(_title(rule, results), rule_measures(rule)) for rule in _rules(results)]
+        st.markdown("\n".join(f"- **{who}**: {measures}" for who, measures in said))
 
 
 def rules_table(results: Mapping[str, Any]) -> pd.DataFrame:
     """One row a rule, the oracle first, then the rule behind "auto"; NGF's rates at each pick."""
     entries = {entry["layer"]: entry for entry in results["map"] if entry["method"] == "ngf"}
     best = best_layer(results)
-    asked = [(ORACLE, best, TEXT["oracle measures"])] if best else []
-    asked += [(_title(rule, results), results["chosen"][rule], rule_measures(rule))
-              for rule in _rules(results)]
+    asked = [(ORACLE, best)] if best else []
+    asked += [(_title(rule, results), results["chosen"][rule]) for rule in _rules(results)]
     rows = []
-    for who, layer, measures in asked:
+    for who, layer in asked:
         at, oracle = entries.get(layer, {}), entries.get(best, {})
-        rows.append({"picked by": who, "layer": layer or "none", "ASR": _rate(at.get("asr")),
-                     "ACC": _rate(at.get("acc")), "measures": measures, "ASR above the oracle's":
-                     "–" if who == ORACLE else _above(at.get("asr"), oracle.get("asr"))})
-    return pd.DataFrame(rows)[["picked by", "layer", "ASR", "ASR above the oracle's", "ACC",
-                               "measures"]]
+        rows.append({"picked by": who, "layer": layer or "none",
+                     "ASR above the oracle's":
+                     "–" if who == ORACLE else _above(at.get("asr"), oracle.get("asr")),
+                     "ASR": _rate(at.get("asr")), "ACC": _rate(at.get("acc"))})
+    return pd.DataFrame(rows)
 
 
 def picks_of(results: Mapping[str, Any]) -> list[Pick]:
@@ -61,8 +64,13 @@ def rule_title(rule: str) -> str:
 
 
 def rule_measures(rule: str) -> str:
-    """What a rule looks at, in one sentence; nothing where app/text has none."""
-    return TEXT.get(f"rule {rule}", "")
+    """What a rule looks at, in plain words; in its own where app/text has none."""
+    if f"rule {rule}" in TEXT:
+        return TEXT[f"rule {rule}"]
+    # Imported on demand: it needs torch.
+    from ngf_core.layers.rules import RULES
+
+    return " ".join((RULES[rule].scores.__doc__ or "").split()) if rule in RULES else ""
 
 
 def _rules(results: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,16 @@ def test_a_method_is_told_by_colour_dash_mark_and_name():
     assert "stopped early" in figure.data[0].text[1]
 
 
+@pytest.mark.parametrize("asr", [27, None])
+def test_the_names_at_the_end_of_the_lines_do_not_meet(asr):
+    rows = layers.map_frame([entry("linear", method, asr) for method in ("ngf", "sgd")])
+    figure = drawn(rows, picks=(), before={} if asr is None else BEFORE)
+    low, high = figure.layout.yaxis.range
+    ngf, sgd = (note.y for note in figure.layout.annotations
+                if note.text in ("<b>NGF</b>", "<b>SGD</b>"))
+    assert 0.1 < abs(ngf - sgd) / (high - low) < 0.2 and low < min(ngf, sgd)
+
+
 def test_the_two_methods_do_not_hide_each_other():
     ngf, sgd = drawn(layers.map_frame(ENTRIES)).data[:2]
     assert (np.array(sgd.x) > np.array(ngf.x)).all()
@@ -99,6 +109,8 @@ def test_panels_that_nothing_was_measured_for_are_left_out():
     titles = [note.text for note in figure.layout.annotations]
     assert titles[0] == "ACC, %" and "ASR, %" not in titles
     assert "ASR" not in layers.map_table(benign)
+    low, high = figure.layout.yaxis.range
+    assert low < 90 and high > 100
     assert "NGF ACC: stem 95 %" in layers.map_alt(benign)
 
 
@@ -145,5 +157,6 @@ def test_live_points_stand_at_the_layers_names():
 
 def test_a_live_map_has_the_same_series_from_the_first_tick():
     empty = pd.DataFrame(columns=["method", "step", "seconds", "metric", "value", "n"])
-    ids = [line["id"] for line in layers.live_options(empty, METHOD_NAMES, NAMES, dark=True)["series"]]
+    options = layers.live_options(empty, METHOD_NAMES, NAMES, dark=True)
+    ids = [line["id"] for line in options["series"]]
     assert ids == ["ngf-asr", "sgd-asr", "ngf-acc", "sgd-acc"]
