@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,29 +154,61 @@ def pareto(means: pd.DataFrame) -> list[str]:
 
 
 def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
-    """Mean ASR over mean ACC drop, one mark a defense; those on the Pareto front are named and
+    """Mean ASR over mean ACC drop, one mark a defense; those on the Pareto front are in bold and
     joined. means: defenses by asr and acc_drop, fractions."""
     figure, tone, front = go.Figure(), ink(dark), pareto(means)
-    figure.add_scatter(x=100 * means.loc[front, "acc_drop"], y=100 * means.loc[front, "asr"],
+    points = 100 * means[["acc_drop", "asr"]].dropna()
+    low, high = (min(points["acc_drop"].min(), 0), max(points["acc_drop"].max(), 0)) \
+        if len(points) else (0, 1)
+    reach = max(high - low, 1)
+    across, up = (low - 0.08 * reach, high + 0.3 * reach), (-4, max(points["asr"].max(), 10) * 1.08
+                                                            if len(points) else 100)
+    figure.add_scatter(x=points.loc[front, "acc_drop"], y=points.loc[front, "asr"],
                        mode="lines", line={"color": tone.muted, "width": 1.5, "dash": "dot"},
                        hoverinfo="skip", showlegend=False, name="Pareto front")
-    for name, row in means.dropna().iterrows():
+    labels = {name: style(str(name)).label for name in points.index}
+    places = _label_places(points, labels, across, up)
+    for name, row in points.iterrows():
         look = style(str(name))
         figure.add_scatter(
-            x=[100 * row["acc_drop"]], y=[100 * row["asr"]], mode="markers+text",
-            name=look.label, text=[f"<b>{look.label}</b>" if name in front else look.label],
-            textposition="middle right", showlegend=False,
-            textfont={"color": label_color(look.color, dark), "size": 13 if name in front else 11},
+            x=[row["acc_drop"]], y=[row["asr"]], mode="markers+text", name=look.label,
+            text=[f"<b>{look.label}</b>" if name in front else look.label],
+            textposition=places[name], showlegend=False,
+            textfont={"color": label_color(look.color, dark), "size": 12},
             marker={"color": look.color, "symbol": look.symbol, "size": 11},
             hovertemplate=f"{look.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
                           "<extra></extra>")
-    # Room on the right for the names.
-    across = 100 * means["acc_drop"].dropna()
-    low, high = (min(across.min(), 0), max(across.max(), 0)) if len(across) else (0, 1)
-    reach = max(high - low, 1)
-    figure.update_xaxes(title="mean ACC drop, points", zeroline=True,
-                        range=[low - 0.06 * reach, high + 0.3 * reach])
-    figure.update_yaxes(title="mean ASR, %", rangemode="tozero")
+    figure.update_xaxes(title="mean ACC drop, points", zeroline=True, range=list(across))
+    figure.update_yaxes(title="mean ASR, %", range=list(up))
     figure.update_layout(template=plotly_template(dark), height=440,
                          margin={"l": 60, "r": 10, "t": 16, "b": 50})
     return figure
+
+
+def _label_places(points: pd.DataFrame, labels: Mapping[Any, str], across: tuple[float, float],
+                  up: tuple[float, float]) -> dict[Any, str]:
+    """For each point the side of its name that covers least of other marks and names, one after
+    the other, reckoned in pixels of a figure as wide as on a phone."""
+    wide, tall, letter, line, mark = 300, 370, 7, 15, 12
+    at = {name: (wide * (x - across[0]) / (across[1] - across[0]),
+                 tall * (y - up[0]) / (up[1] - up[0])) for name, (x, y) in points.iterrows()}
+    taken = [(x - mark / 2, y - mark / 2, x + mark / 2, y + mark / 2) for x, y in at.values()]
+    places = {}
+    for name, (x, y) in at.items():
+        long = letter * len(labels[name])
+        boxes = {
+            "middle right": (x + mark / 2, y - line / 2, x + mark / 2 + long, y + line / 2),
+            "top center": (x - long / 2, y + mark / 2, x + long / 2, y + mark / 2 + line),
+            "bottom center": (x - long / 2, y - mark / 2 - line, x + long / 2, y - mark / 2),
+            "middle left": (x - mark / 2 - long, y - line / 2, x - mark / 2, y + line / 2)}
+        places[name] = min(boxes, key=lambda side: sum(_shared(boxes[side], box) for box in taken)
+                           + 1e3 * (boxes[side][0] < 0 or boxes[side][2] > wide))
+        taken.append(boxes[places[name]])
+    return places
+
+
+def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The area that two boxes (left, bottom, right, top) share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0) * max(height, 0)

@@ -7,7 +7,7 @@ from app.text import sections
 from app.theme import style
 from app.widgets.address import choose, choose_some
 from app.widgets.benchmark_cell import benchmark_cell
-from app.widgets.benchmark_protocol import benchmark_protocol
+from app.widgets.benchmark_protocol import benchmark_protocol, did_not_take
 from app.widgets.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.leaderboard_table import board_frame, leaderboard_table
 from app.widgets.notice import guarded, show_error
@@ -62,6 +62,9 @@ def _progress(table: pd.DataFrame) -> None:
                f"{seeds} seed{'s' * (seeds > 1)}."
                + ("" if len(done) >= of else " The others have not been computed yet, and what is "
                   "said here may still change."))
+    weak = did_not_take(table)
+    if weak:
+        st.caption(f":material/warning: {TEXT['weak'].format(models=', '.join(weak))}")
 
 
 def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:

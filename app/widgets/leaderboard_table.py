@@ -55,8 +55,8 @@ def columns(by: str) -> list[str]:
     """The columns in order: the measure that ranks comes first, with interval and spread."""
     first = MEASURES[by].title
     others = [measure.title for measure in MEASURES.values() if measure.title != first]
-    return ["Rank", "Defense", first, "95 % interval", "Spread", *others[:4], *PUBLISHED[:2],
-            *others[4:], "Cells", PUBLISHED[2]]
+    return ["Rank", "Defense", first, "95 % interval", "Spread", "Cells", *others[:4],
+            *PUBLISHED[:2], *others[4:], PUBLISHED[2]]
 
 
 def leaderboard_table(frame: pd.DataFrame, by: str) -> None:
@@ -88,7 +88,7 @@ def _config(by: str) -> dict[str, object]:
         "Defense": st.column_config.TextColumn(width=112, pinned=True, help=TEXT["about defense"]),
         "95 % interval": st.column_config.TextColumn(width=110, help=TEXT["about interval"]),
         "Spread": number(format=_format(by), width="small", help=TEXT["about spread"]),
-        "Cells": number(format="%d", width="small", help=TEXT["about cells"])}
+        "Cells": number(format="%d", width=60, help=TEXT["about cells"])}
     config |= {name: number(format="%.1f %%", width=112, help=TEXT["about published"])
                for name in PUBLISHED[:2]}
     config[PUBLISHED[2]] = st.column_config.TextColumn(help=TEXT["about published"])

@@ -3,7 +3,13 @@
 import pytest
 
 from app.widgets.benchmark_cell import rate_text, seeds_frame
-from app.widgets.benchmark_protocol import conditions, own_settings, received, settings
+from app.widgets.benchmark_protocol import (
+    conditions,
+    did_not_take,
+    own_settings,
+    received,
+    settings,
+)
 from app.widgets.leaderboard_figures import picked
 from app.widgets.leaderboard_table import PUBLISHED, board_frame, columns, meaning
 from ngf_core.attacks import ATTACKS
@@ -262,6 +268,7 @@ def test_attacks_that_did_not_take_are_told():
     table.loc[weak, "asr_hits"] = 90
     took = received(table).set_index("attack").iloc[:, -1]
     assert took["BadNets"] == 3 and took["Blend"] == 2
+    assert did_not_take(table) == ["Blend (seed 0: 10.0 %)"] and did_not_take(TABLE) == []
 
 
 def test_settings_of_a_command():

@@ -119,3 +119,18 @@ def test_the_trade_off_names_its_front_and_leaves_out_what_is_unknown():
     assert list(line.x) == [1.0] and list(line.y) == [10.0]
     assert [point.text[0] for point in points] == ["<b>NGF</b>", "SGD"]
     assert (points[1].x[0], points[1].y[0]) == (2.0, 90.0)
+
+
+def test_names_of_neighbours_do_not_lie_on_each_other():
+    means = pd.DataFrame({"asr": [0.3, 0.305, 0.31], "acc_drop": [0.03, 0.031, 0.03]},
+                         index=["ngf", "sgd", "anp"])
+    points = figures.trade_off(means, dark=False).data[1:]
+    assert len({point.textposition for point in points}) == 3
+    apart = pd.DataFrame({"asr": [0.1, 0.9], "acc_drop": [0.01, 0.05]}, index=["ngf", "sgd"])
+    assert {point.textposition for point in figures.trade_off(apart, dark=False).data[1:]} == {
+        "middle right"}
+
+
+def test_a_trade_off_of_nothing_draws():
+    means = pd.DataFrame({"asr": [np.nan], "acc_drop": [0.1]}, index=["ngf"])
+    assert len(figures.trade_off(means, dark=True).data) == 1
