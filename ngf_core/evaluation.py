@@ -33,10 +33,16 @@ def build_test_set(test: Images, attack: Attack | None) -> TestSet:
 
 def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
     """ACC, and ASR and RA where there is an attack; the model's mode is put back afterwards."""
-    acc = _hits(predict(model, test.clean.x).argmax(1), test.clean.y)
-    if test.triggered is None:
+    triggered = None if test.triggered is None else predict(model, test.triggered.x)
+    return rates_of(test, predict(model, test.clean.x), triggered)
+
+
+def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluation:
+    """The rates of a model whose probabilities or logits (n, classes) are known."""
+    acc = _hits(clean.argmax(1).cpu(), test.clean.y)
+    if triggered is None:
         return Evaluation(acc, None, None)
-    said = predict(model, test.triggered.x).argmax(1)
+    said = triggered.argmax(1).cpu()
     return Evaluation(acc, _hits(said, test.wanted), _hits(said, test.triggered.y))
 
 

@@ -19,7 +19,7 @@ from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default
 
 # One module a kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
-            for kind in ("train", "purify", "spectrum", "landscape")}
+            for kind in ("train", "purify", "spectrum", "landscape", "layers")}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -54,7 +54,7 @@ class Run:
 
     @property
     def kind(self) -> str | None:
-        """train, purify, spectrum or landscape; None where the run is corrupt."""
+        """train, purify, spectrum, landscape or layers; None where the run is corrupt."""
         return self.manifest["kind"]
 
     @property

@@ -15,7 +15,8 @@ from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import new_manifest, read_manifest, write_manifest
 from ngf_core.runs.run import Run
 
-SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify")}
+SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify"),
+           "layers": ("train",)}
 _ID = re.compile(r"[a-z0-9_-]{1,120}")
 # The folder of the benchmark's runs: hundreds, found by their ids but not listed.
 BENCHMARK = "benchmark"

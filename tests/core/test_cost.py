@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ngf_core.config import LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.config import LandscapeConfig, LayersConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.cost import START_SECONDS, estimate, multiply_adds, parameters
 from ngf_core.runs.manifest import change_manifest
 from tests.factory import make_run
@@ -45,6 +45,9 @@ def test_the_guess_grows_with_the_work(store):
     planes = ("random", "eigen", "path", "models")
     assert seconds(LandscapeConfig(source="x", planes=planes)) > seconds(
         LandscapeConfig(source="x"))
+    long, short = (LayersConfig(source="x", steps=steps, reference="none") for steps in (50, 10))
+    assert 3 < seconds(long) / seconds(short) < 5  # the rest is evaluation
+    assert seconds(LayersConfig(source="x", pool=0)) > 1.5 * seconds(LayersConfig(source="x"))
     assert "cautious guess" in estimate(TrainConfig(), store).basis
 
 

@@ -1,0 +1,97 @@
+"""A layer map run: each layer of a trained model tuned in turn, and what rules say of them."""
+
+import copy
+import time
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor, nn
+
+from ngf_core.config import LayersConfig
+from ngf_core.data.dataset import Images
+from ngf_core.evaluation import TestSet, build_test_set, evaluate, rates_of
+from ngf_core.execute.sources import counts, load_source
+from ngf_core.layers.examine import examined, split
+from ngf_core.layers.look import Look
+from ngf_core.layers.map import Tuned
+from ngf_core.layers.oracle import oracle
+from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
+from ngf_core.models.build import tunable_layers
+from ngf_core.purify.purifier import Diverged, Step, purifier
+from ngf_core.runs import RunStore, RunWriter
+
+
+def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
+    """Tune every layer with every method; leaves curves and results, and no weights.
+
+    A point of a curve is a layer: step is its number from the input, from 1. A fifth of the clean
+    set is held out, for the rules to judge by. These see clean images alone; the oracle sees the
+    triggered test set, which is what makes it one.
+    """
+    source = load_source(config.source, store)
+    model = source.models["before"]
+    clean = source.dataset.clean(config.clean_fraction)
+    writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
+    test = build_test_set(source.dataset.test, source.attack)
+    before = counts(evaluate(model, test))
+    total = len(config.methods) * len(tunable_layers(model))
+    entries: list[dict[str, Any]] = []
+    looks: list[Look] = []
+    began = time.perf_counter(), time.process_time()
+    for one in examined(copy.deepcopy(model), clean, config.purify(), config.methods,
+                        _images(test), writer.checkpoint):
+        looks.append(one.look)
+        for tuned in one.tuned:
+            entries.append(_entry(tuned, test))
+            _point(writer, entries[-1])
+        writer.progress(len(entries), total, f"layer {one.look.layer}")
+    seconds, cpu_seconds = time.perf_counter() - began[0], time.process_time() - began[1]
+    scores = {name: judge(looks, name) for name in RULES}
+    chosen = {name: best(of) for name, of in scores.items()}
+    return {"before": before, "map": entries, "scores": scores, "chosen": chosen,
+            "rule": DEFAULT_RULE, "auto": chosen[DEFAULT_RULE], "oracle": oracle(entries, before),
+            "finetune": _finetune(model, clean, config, test, writer),
+            "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3),
+            "steps": config.steps, "pool": config.pool, "clean_images": len(clean),
+            "tuning_images": len(split(clean)[0]), "train_config": asdict(source.train),
+            "parameters": source.attack.parameters if source.attack else {},
+            "class_names": list(source.dataset.class_names)}
+
+
+def _images(test: TestSet) -> dict[str, Tensor]:
+    sets = {"test": test.clean.x}
+    return sets if test.triggered is None else sets | {"triggered": test.triggered.x}
+
+
+def _entry(tuned: Tuned, test: TestSet) -> dict[str, Any]:
+    rates = rates_of(test, tuned.logits["test"], tuned.logits.get("triggered"))
+    return {"layer": tuned.layer, "index": tuned.index, "depth": round(tuned.depth, 4),
+            "parameters": tuned.parameters, "method": tuned.method, **counts(rates),
+            "seconds": round(tuned.seconds, 3), "fisher_trace": tuned.fisher_trace,
+            "passes": tuned.passes, "stopped": tuned.stopped}
+
+
+def _point(writer: RunWriter, entry: dict[str, Any]) -> None:
+    rates = {name: entry[name] for name in ("acc", "asr", "ra") if entry[name] is not None}
+    metrics = {name: rate["hits"] / rate["n"] for name, rate in rates.items() if rate["n"]}
+    writer.point(entry["method"], entry["index"] + 1, entry["seconds"],
+                 metrics | {"fisher_trace": entry["fisher_trace"]},
+                 {name: rate["n"] for name, rate in rates.items()})
+
+
+def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: TestSet,
+              writer: RunWriter) -> dict[str, Any] | None:
+    """Full fine-tuning of as many passes over batches as large, which the map's cost is held
+    against; None where it is not asked for."""
+    if config.reference == "none":
+        return None
+    model, last, began = copy.deepcopy(received), Step(0, 0.0, 0.0), time.process_time()
+    try:
+        for step in purifier("finetune")(model, clean, config.purify()):
+            last = step
+            writer.checkpoint()
+    except Diverged:
+        pass
+    return {"seconds": round(last.seconds, 3),
+            "cpu_seconds": round(time.process_time() - began, 3), "passes": last.step,
+            **counts(evaluate(model, test))}

@@ -1,0 +1,154 @@
+"""Rules that say which layer to tune, from clean data only.
+
+A rule gives every layer a score from its `Look`; the highest is chosen. None is a layer that the
+rule cannot judge or does not allow. Which of them come near the best layer under an attack is a
+question for `benchmarks/auto_layer.py`, not for the rules.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ngf_core.layers.look import Look
+from ngf_core.layers.probes import PROBES
+
+Scores = dict[str, float | None]
+Looks = Sequence[Look]
+
+# Of accuracy on held-out clean images, augmented as for tuning.
+COST = 0.05
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with its name in words; `sees` names what it needs of a `Look` (see SEEN there)."""
+
+    title: str
+    scores: Callable[[Looks], Scores]
+    sees: frozenset[str] = frozenset()
+
+
+def best(scores: Scores) -> str | None:
+    """The layer with the highest score, the first of several; None where none has one."""
+    usable = {layer: s for layer, s in scores.items() if s is not None}
+    return max(usable, key=usable.get) if usable else None
+
+
+def judge(looks: Looks, rule: str) -> Scores:
+    """The scores of the rule of that name, with None for what is not a finite number."""
+    scores = RULES[rule].scores(looks)
+    return {layer: s if s is not None and math.isfinite(s) else None for layer, s in scores.items()}
+
+
+def fisher_mass(looks: Looks) -> Scores:
+    """Tr F. Where clean answers depend most on the weights, a natural step changes them most."""
+    return {one.layer: one.trace for one in looks}
+
+
+def least_mass(looks: Looks) -> Scores:
+    """-Tr F. Where clean answers depend least on the weights, these can move farthest within a KL
+    bound."""
+    return {one.layer: -one.trace for one in looks}
+
+
+def fisher_density(looks: Looks) -> Scores:
+    """Tr F / P: the same for each parameter, so that large layers are not preferred for size."""
+    return {one.layer: one.trace / one.parameters for one in looks}
+
+
+def spectrum_ratio(looks: Looks) -> Scores:
+    """Minus lambda_1 / Tr F. A natural step is free along what the Fisher hardly sees; a spectrum
+    with no single leading direction lets it use many at little clean cost."""
+    return {one.layer: -one.eigenvalues[0] / one.trace if one.trace else None for one in looks}
+
+
+def sensitivity(looks: Looks) -> Scores:
+    """Rise of the held-out clean loss when the weights move by a tenth of their norm at random."""
+    return {one.layer: one.sensitivity for one in looks}
+
+
+def relative_mass(looks: Looks) -> Scores:
+    """|w|^2 Tr F / P: to second order twice the KL divergence that a random move of w by its own
+    norm would cause. Unlike Tr F it does not change when a layer is scaled and the next scaled
+    back."""
+    return {one.layer: one.norm**2 * one.trace / one.parameters for one in looks}
+
+
+def travel(looks: Looks) -> Scores:
+    """Mean KL(received || tuned) of the answers to held-out clean images, augmented as for tuning,
+    after a short NGF.
+
+    At equal steps and an equal KL bound on the images that tune, layers differ in how far the
+    answers to other images go. A backdoor is an answer to images off the clean distribution, and
+    the weights that leave such answers alone leave the backdoor alone.
+    """
+    return {one.layer: _of(one, "augmented", "travel") for one in looks}
+
+
+def far_travel(looks: Looks) -> Scores:
+    """The same on images further off: patched, blended, mixed, waved, warped, noisy ones. None
+    where tuning costs more than `COST` of accuracy beyond what it costs at the best layer."""
+    kept = {one.layer: one.probed["augmented"].accuracy for one in looks if one.probed}
+    return {one.layer: _mean(one, "travel")
+            if one.layer in kept and kept[one.layer] >= max(kept.values()) - COST else None
+            for one in looks}
+
+
+def steadiness(looks: Looks) -> Scores:
+    """Accuracy on those images after a short NGF: a trigger is a change that a cured model does not
+    mind, and a cured model should not mind others either."""
+    return {one.layer: _mean(one, "accuracy") for one in looks}
+
+
+def held_out_loss(looks: Looks) -> Scores:
+    """Minus the loss on held-out clean images, augmented as for tuning, after a short NGF: the
+    ordinary rule of model selection."""
+    return {one.layer: -_of(one, "augmented", "loss") if one.probed else None for one in looks}
+
+
+def _of(one: Look, images: str, what: str) -> float | None:
+    return getattr(one.probed[images], what) if one.probed else None
+
+
+def _mean(one: Look, what: str) -> float | None:
+    """Mean of one measure over all kinds of probes; None where the layer was not tuned."""
+    if not one.probed:
+        return None
+    return sum(getattr(one.probed[name], what) for name in PROBES) / len(PROBES)
+
+
+def last_layer(looks: Looks) -> Scores:
+    """The last layer, whatever the data say: a control, and the paper's own picture."""
+    return {one.layer: one.depth for one in looks}
+
+
+def quarter(looks: Looks) -> Scores:
+    """The layer at a quarter of the depth, whatever the data say: a control."""
+    return {one.layer: -abs(one.depth - 1 / 4) for one in looks}
+
+
+def two_thirds(looks: Looks) -> Scores:
+    """The layer at two thirds of the depth, whatever the data say: a control. In the mini it is the
+    last block's first convolution, the fixed layer of the presets."""
+    return {one.layer: -abs(one.depth - 2 / 3) for one in looks}
+
+
+FISHER, NUDGES = frozenset({"fisher"}), frozenset({"nudges"})
+TUNING, CHANGES = frozenset({"tuning"}), frozenset({"tuning", "changes"})
+
+RULES: dict[str, Rule] = {
+    "travel": Rule("Travel of the answers to held-out images", travel, TUNING),
+    "far_travel": Rule("Travel of the answers to changed images", far_travel, CHANGES),
+    "steadiness": Rule("Accuracy on changed images", steadiness, CHANGES),
+    "held_out_loss": Rule("Loss on held-out images", held_out_loss, TUNING),
+    "fisher_mass": Rule("Largest Fisher mass", fisher_mass, FISHER),
+    "least_mass": Rule("Smallest Fisher mass", least_mass, FISHER),
+    "fisher_density": Rule("Fisher mass a parameter", fisher_density, FISHER),
+    "relative_mass": Rule("Scale-free Fisher mass", relative_mass, FISHER),
+    "spectrum_ratio": Rule("Flattest Fisher spectrum", spectrum_ratio, FISHER),
+    "sensitivity": Rule("Sensitivity to random moves", sensitivity, NUDGES),
+    "last_layer": Rule("Always the last layer", last_layer),
+    "quarter": Rule("Always at a quarter of the depth", quarter),
+    "two_thirds": Rule("Always at two thirds of the depth", two_thirds),
+}
+DEFAULT_RULE = "travel"

@@ -1,0 +1,52 @@
+"""A layer map run on a tiny model."""
+
+import pytest
+
+from ngf_core.config import LayersConfig
+from ngf_core.layers.rules import RULES
+from ngf_core.models.build import tunable_layer_names
+from tests.core.execute.conftest import made
+
+SMALL = {"steps": 2, "batch_size": 16, "pool": 2}
+
+
+@pytest.fixture(scope="module")
+def mapped(runs, backdoored):
+    return made(LayersConfig(source=backdoored.id, **SMALL), runs)
+
+
+def test_every_layer_with_every_method(mapped, backdoored):
+    assert (mapped.state, mapped.message) == ("done", "")
+    results = mapped.results
+    names = tunable_layer_names("mini_preact_resnet")
+    assert [(e["layer"], e["method"]) for e in results["map"]] == [
+        (name, method) for name in names for method in ("ngf", "sgd")]
+    assert [e["index"] for e in results["map"]][::2] == list(range(len(names)))
+    assert results["map"][0]["depth"] == 0 and results["map"][-1]["depth"] == 1
+    for entry in results["map"]:
+        assert entry["passes"] == 2 and entry["stopped"] is None and entry["fisher_trace"] > 0
+        assert entry["acc"]["n"] == backdoored.results["acc"]["n"] if "acc" in backdoored.results \
+            else entry["acc"]["n"] > 0
+        assert entry["asr"]["n"] == entry["ra"]["n"] == results["before"]["asr"]["n"]
+    assert set(results["scores"]) == set(results["chosen"]) == set(RULES)
+    assert all(set(of) == set(names) for of in results["scores"].values())
+    assert results["auto"] == results["chosen"][results["rule"]] in names
+    assert results["oracle"]["layer"] in names and results["oracle"]["method"] == "ngf"
+    assert results["finetune"]["passes"] == 2 and results["finetune"]["acc"]["n"] > 0
+    assert results["tuning_images"] < results["clean_images"]
+
+
+def test_a_point_of_its_curves_is_a_layer(mapped):
+    points = mapped.points()
+    mine = points[(points.method == "sgd") & (points.metric == "acc")]
+    entries = [e for e in mapped.results["map"] if e["method"] == "sgd"]
+    assert mine.step.tolist() == [e["index"] + 1 for e in entries]
+    assert mine.value.tolist() == pytest.approx([e["acc"]["hits"] / e["acc"]["n"] for e in entries])
+    assert set(points.metric) == {"acc", "asr", "ra", "fisher_trace"}
+
+
+def test_a_benign_model_has_no_oracle(runs, benign):
+    run = made(LayersConfig(source=benign.id, methods=("sgd",), reference="none", **SMALL), runs)
+    assert (run.state, run.message) == ("done", "")
+    assert run.results["oracle"] is None and run.results["finetune"] is None
+    assert run.results["auto"] and all(e["asr"] is None for e in run.results["map"])
