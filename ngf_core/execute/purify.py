@@ -46,13 +46,16 @@ class Racer:
         """Whether the method tunes the layers it is told, so that its path can be drawn."""
         return PURIFIERS[self.name].tunes == "layer"
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
         began = time.process_time()
         try:
             self.last = next(self.steps)
             self.found |= self.last.found or {}
-            self.finished = bool(seconds) and self.last.seconds >= seconds
+            self.finished = 0 < seconds <= self.last.seconds
+            if self.finished and self.last.step < steps:
+                self.stopped = (f"{PURIFIERS[self.name].title} ended at pass {self.last.step} of "
+                                f"{steps}: its {seconds:g} seconds were used up.")
         except StopIteration:
             self.finished = True
         except Diverged as error:
@@ -110,7 +113,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             if racer.finished:
                 continue
             before_it = racer.last.step
-            racer.advance(config.seconds)
+            racer.advance(config.steps, config.seconds)
             step = racer.last.step
             # The last step's model is looked at when the method has ended, having said all it had.
             ends, on_the_way = racer.finished, step < config.steps
@@ -155,6 +158,7 @@ def _with_layer(config: PurifyConfig, received: nn.Module, clean: Images, usual:
     chosen = choose_layer(copy.deepcopy(received), clean, config)
     return replace(config, layer=chosen.layer), {"choice": {
         "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
+        "passes": chosen.passes,
         "seconds": round(time.perf_counter() - began, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3)}}
 

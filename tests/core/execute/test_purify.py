@@ -180,6 +180,7 @@ class Chosen(NamedTuple):
     layer: str
     rule: str
     scores: dict[str, float]
+    passes: int = 7
 
 
 def choosing(monkeypatch, layer: str) -> list[tuple]:
@@ -208,7 +209,7 @@ def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, back
     choice = run.results["choice"]
     assert (choice["layer"], choice["rule"]) == ("blocks.2.conv1", "a rule")
     assert choice["scores"] == {"linear": 0.25, "blocks.2.conv1": 0.75}
-    assert choice["seconds"] >= 0 and choice["cpu_seconds"] >= 0
+    assert choice["passes"] == 7 and choice["seconds"] >= 0 and choice["cpu_seconds"] >= 0
     assert run.results["layer"] == load_source(run.id, runs).layer == "blocks.2.conv1"
     for method in ("ngf", "sgd"):
         ours, theirs = run.tensors(f"after_{method}"), race.tensors(f"after_{method}")
@@ -238,6 +239,8 @@ def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
 def test_seconds_may_be_the_limit(runs, backdoored):
     run = made(purify_config(backdoored, methods=("sgd",), steps=5000, seconds=1e-6), runs)
     assert run.state == "done" and run.results["sgd"]["steps"] == 1
+    assert run.results["sgd"]["stopped"] == ("SGD ended at pass 1 of 5000: its 1e-06 seconds were "
+                                             "used up.")
     assert set(run.points()["step"]) == {0, 1}
     assert run.arrays("path_sgd")["steps"].tolist() == [0, 1]
 
