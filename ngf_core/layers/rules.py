@@ -6,6 +6,7 @@ question for `benchmarks/auto_layer.py`, not for the rules.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,6 @@ from ngf_core.layers.probes import PROBES
 
 Scores = dict[str, float | None]
 Looks = Sequence[Look]
-
-# Of accuracy on held-out clean images, augmented as for tuning.
-COST = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,17 @@ def travel(looks: Looks) -> Scores:
     return {one.layer: _of(one, "augmented", "travel") for one in looks}
 
 
-def far_travel(looks: Looks) -> Scores:
-    """The same on images further off: patched, blended, mixed, waved, warped, noisy ones. None
-    where tuning costs more than `COST` of accuracy beyond what it costs at the best layer."""
-    kept = {one.layer: one.probed["augmented"].accuracy for one in looks if one.probed}
-    return {one.layer: _mean(one, "travel")
-            if one.layer in kept and kept[one.layer] >= max(kept.values()) - COST else None
+def bounded_travel(looks: Looks) -> Scores:
+    """Mean KL(received || tuned) of the answers to images further off the clean distribution
+    (patched, blended, mixed, waved, warped, noisy ones) after a short NGF, among the layers where
+    held-out clean images fare no worse than at the median layer; None for the others.
+
+    A layer where tuning goes far on what was never trained on, and yet not at the expense of what
+    was, is one through which an unwanted answer can be taken back.
+    """
+    losses = {one.layer: one.probed["augmented"].loss for one in looks if one.probed}
+    bound = statistics.median(losses.values()) if losses else 0.0
+    return {one.layer: _mean(one, "travel") if losses.get(one.layer, math.inf) <= bound else None
             for one in looks}
 
 
@@ -137,8 +140,9 @@ FISHER, NUDGES = frozenset({"fisher"}), frozenset({"nudges"})
 TUNING, CHANGES = frozenset({"tuning"}), frozenset({"tuning", "changes"})
 
 RULES: dict[str, Rule] = {
+    "bounded_travel": Rule("Travel of the answers to changed images, at bounded clean loss",
+                           bounded_travel, CHANGES),
     "travel": Rule("Travel of the answers to held-out images", travel, TUNING),
-    "far_travel": Rule("Travel of the answers to changed images", far_travel, CHANGES),
     "steadiness": Rule("Accuracy on changed images", steadiness, CHANGES),
     "held_out_loss": Rule("Loss on held-out images", held_out_loss, TUNING),
     "fisher_mass": Rule("Largest Fisher mass", fisher_mass, FISHER),
@@ -151,4 +155,4 @@ RULES: dict[str, Rule] = {
     "quarter": Rule("Always at a quarter of the depth", quarter),
     "two_thirds": Rule("Always at two thirds of the depth", two_thirds),
 }
-DEFAULT_RULE = "travel"
+DEFAULT_RULE = "bounded_travel"
