@@ -10,7 +10,7 @@ from app.widgets.run_detail import run_detail
 from app.widgets.run_table import matching, run_frame, run_table
 
 TEXT = sections("runs")
-KINDS = ("train", "purify", "landscape", "spectrum", "corrupt")
+KINDS = ("train", "purify", "landscape", "spectrum", "layers", "corrupt")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
 
 

@@ -6,7 +6,8 @@ from app import jobs
 from app.widgets.notice import guarded
 
 PAGES = {"train": "app/views/configure.py", "purify": "app/views/race.py",
-         "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py"}
+         "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py",
+         "layers": "app/views/layers.py"}
 
 
 def job_banner() -> None:

@@ -12,6 +12,7 @@ from app.text import sections
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
 from app.widgets.follow import follow
+from app.widgets.layer_map import live_map
 from app.widgets.notice import model_notice
 from app.widgets.run_name import run_name
 from app.widgets.run_table import results_table
@@ -21,11 +22,12 @@ from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
 PAGES = {"train": (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
-                   ("Spectrum", "spectrum", "run")),
+                   ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run")),
          "purify": (("Race", "race", "run"), ("Landscape", "landscape", "run"),
                     ("Spectrum", "spectrum", "run")),
          "spectrum": (("Spectrum", "spectrum", "run"),),
-         "landscape": (("Landscape", "landscape", "run"),)}
+         "landscape": (("Landscape", "landscape", "run"),),
+         "layers": (("Layer map", "layers", "run"),)}
 
 
 def run_detail(run: Run) -> None:
@@ -96,6 +98,9 @@ def _curves(run: Run) -> None:
     if run.kind == "train":
         training_curve(run)
         return
+    if run.kind == "layers":
+        live_map(run)
+        return
     points = run.points()
     methods = list(dict.fromkeys(points["method"]))
     shown = [m for m in ("asr", "acc") if m in set(points.dropna(subset="value")["metric"])]
@@ -148,6 +153,8 @@ def confirm_delete(run: Run) -> None:
 def _said(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} entries"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return "none" if value is None else str(value)

@@ -33,14 +33,14 @@ def test_a_page_is_short(view):
 
 def test_importing_the_face_does_not_import_torch():
     code = ("import sys, app.state, app.widgets.job_banner; "
-            "from app.widgets import race_card, race_form, scenario, teaser; "
+            "from app.widgets import layer_map, race_card, race_form, scenario, teaser; "
             "assert 'torch' not in sys.modules")
     done = run_python(code)
     assert done.returncode == 0, done.stderr[-500:]
 
 
 def test_figures_do_not_know_streamlit():
-    code = ("import sys; from app.figures import curves, landscape, spectrum, samples; "
+    code = ("import sys; from app.figures import curves, landscape, layers, spectrum, samples; "
             "assert 'streamlit' not in sys.modules and 'torch' not in sys.modules")
     done = run_python(code)
     assert done.returncode == 0, done.stderr[-500:]

@@ -75,11 +75,12 @@ def server(chromium: str, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def filled(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a fabricated race, its landscape and its spectrum; tests only look."""
+    """A server with a fabricated race, its landscape, spectrum and layer map; tests only look."""
     for running in _without_traces(tmp_path_factory.mktemp("filled")):
         race = make_run(running.store, "purify")
         make_run(running.store, "landscape", source=race.id)
         make_run(running.store, "spectrum", source=race.id)
+        make_run(running.store, "layers", source=race.config.source)
         yield running
 
 

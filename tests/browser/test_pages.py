@@ -22,7 +22,8 @@ def address(name: str) -> str:
 
 
 def test_the_pages_are_found():
-    assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "runs"} <= set(PAGES)
+    assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers",
+            "runs"} <= set(PAGES)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -31,7 +32,7 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width):
     page = new_page(width)
     page.goto(filled.url + address(name))
     at_rest(page)
-    if name in ("start", "race", "landscape", "spectrum"):
+    if name in ("start", "race", "landscape", "spectrum", "layers"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(BRIGHTNESS) > 200

@@ -139,7 +139,9 @@ def test_a_deep_network_writes_only_some_names():
 
 
 def test_the_table_has_counts_and_intervals():
-    row = layers.map_table(layers.map_frame(ENTRIES)).iloc[0]
+    table = layers.map_table(layers.map_frame(ENTRIES))
+    assert table["layer"].tolist() == [name for name in NAMES for _ in range(2)]
+    row = table.iloc[0]
     assert (row["layer"], row["method"], row["ASR n"], row["seconds"]) == ("stem", "NGF", 900, 1.5)
     assert row["ASR"] == pytest.approx(3.0) and row["ASR low"] < 3 < row["ASR high"]
 

@@ -1,0 +1,28 @@
+"""Layers: what tuning each layer alone does, and which layer a defender would pick."""
+
+import streamlit as st
+
+from app.text import sections
+from app.widgets.layer_map import layer_map_cards, live_map
+from app.widgets.layer_regret import layer_regret
+from app.widgets.measurement import measurement
+from app.widgets.notice import guarded
+from ngf_core.config import LayersConfig
+
+TEXT = sections("layers")
+FORM = {"steps": "Steps on each layer", "pool": "Augmented copies", "clean_fraction":
+        "Clean set, as a share", "augment": "Augmentation", "seed": "Seed"}
+
+
+def page() -> None:
+    """Pick a model, see its map; below it how the rules do over all attacks."""
+    st.title(TEXT["title"], anchor=False)
+    st.markdown(TEXT["intro"])
+    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, sources=("train",),
+                      noun="layer map")
+    if run is not None:
+        layer_map_cards(run)
+    guarded(layer_regret)()
+
+
+guarded(page)()
