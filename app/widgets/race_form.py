@@ -24,7 +24,8 @@ MORE = {
     "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
     "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
     "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
-    "batch_size": "Clean images per step", "parameters": "Parameters of the methods",
+    "batch_size": "Clean images per step", "pool": "Augmented copies (0: drawn anew)",
+    "parameters": "Parameters of the methods",
 }
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
 

@@ -130,6 +130,6 @@ def _refuse_too_many(taps: Sequence[Tapped]) -> None:
     if samples * each > ROWS_MEMORY:
         most = ROWS_MEMORY // each
         smaller = f"batch_size={most}, " if most > 1 else ""
-        raise ConfigError("layer", f"the per-sample gradients of these {len(taps)} layers take "
-                          f"{samples * each / 1e9:.1f} GB, above {ROWS_MEMORY / 1e9:g}",
-                          f"Use {smaller}fisher=kfac or fewer layers.")
+        raise ConfigError("layer", f"per-sample gradients of {samples} images and {len(taps)} "
+                          f"layer{'s' * (len(taps) > 1)} take {samples * each / 1e9:.1f} GB, above "
+                          f"{ROWS_MEMORY / 1e9:g}", f"Use {smaller}fisher=kfac or fewer layers.")

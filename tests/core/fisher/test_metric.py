@@ -208,8 +208,8 @@ def test_the_diagonal_of_several_layers_is_that_of_their_rows():
 def test_rows_too_large_for_memory_are_refused_with_what_would_do(monkeypatch):
     model, x, y = tiny(20)
     monkeypatch.setattr(metrics, "ROWS_MEMORY", 96 * 8 * 7)
-    with pytest.raises(ConfigError, match=r"these 2 layers take 0.0 GB, above .*batch_size=7, "
-                                          "fisher=kfac or fewer layers"):
+    with pytest.raises(ConfigError, match=r"of 20 images and 2 layers take 0.0 GB, above .*"
+                                          "batch_size=7, fisher=kfac or fewer layers"):
         looked(metric("true", Damping(0.1), seeded()), model, "conv,linear", x, y)
     for kind, count in (("true", 7), ("kfac", 20), ("diagonal", 20)):
         looked(metric(kind, Damping(0.1), seeded()), model, "conv,linear", x[:count], y[:count])

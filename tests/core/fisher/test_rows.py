@@ -5,12 +5,14 @@ import torch
 from torch import nn
 from torch.func import functional_call, hessian
 
-from ngf_core.fisher.per_sample import tap
+from ngf_core.fisher.per_sample import tap, tap_all
 from ngf_core.fisher.rows import (
+    drawn_labels,
     empirical_rows,
     exact_rows,
     fisher_rows,
     is_last_layer,
+    joint_rows,
     last_layer_rows,
     sampled_rows,
 )
@@ -80,6 +82,19 @@ def test_sampled_rows_are_gradients_at_the_drawn_labels():
     assert one.shape[0] == 5 and torch.equal(one, sampled_rows(tapped, seeded(1)))
     possible = torch.stack([empirical_rows(tapped, torch.full((5,), c)) for c in range(3)])
     assert ((possible - one).abs().amax(2) < 1e-14).sum(0).tolist() == [1] * 5
+
+
+@pytest.mark.parametrize("order", [("conv", "linear"), ("linear", "conv")])
+def test_the_rows_of_several_layers_are_blocks_at_the_same_labels(order):
+    model, x, y = tiny()
+    taps = tap_all(model, [getattr(model, name) for name in order], x)
+    for kind in ("true", "empirical"):
+        labels = y if kind == "empirical" else drawn_labels(taps[0], seeded(2))
+        found = list(joint_rows(kind, taps, y, seeded(2)))
+        assert len(found) == 2
+        for rows, name in zip(found, order):
+            expected = empirical_rows(tap(model, getattr(model, name), x), labels)
+            assert torch.allclose(rows, expected, rtol=1e-12)
 
 
 def test_which_rows_a_kind_means():
