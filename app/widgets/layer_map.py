@@ -68,10 +68,10 @@ def _race(run: Run, names: list[str]) -> None:
 
 
 def _cost(results: Mapping[str, Any]) -> str:
-    """What the map cost, in full fine-tunings of the same steps."""
+    """What the map cost, in full fine-tunings of as many steps."""
     said = f"The whole map took {duration(results['seconds'])}"
     full = (results.get("finetune") or {}).get("seconds")
     if full:
-        said += (f", {results['seconds'] / full:.1f} times one full fine-tuning of the same steps "
+        said += (f", {results['seconds'] / full:.1f} times one full fine-tuning of as many steps "
                  f"({duration(full)})")
     return f"{said}, on {results['clean_images']:,} clean images."
