@@ -278,6 +278,7 @@ def _path_panel(rows: pd.DataFrame, measure: str, title: str, reach: tuple[float
             legendgroup=entrant, showlegend=entrant not in named,
             line={"color": drawn.color, "dash": drawn.dash, "width": 1.5},
             marker={"color": drawn.color, "symbol": drawn.symbol,
+                    "line": {"width": 0},
                     "size": [9 if i == last else 3 for i in range(len(line))]},
             text=line["step"], hovertemplate=f"{drawn.label}, seed {seed}, step %{{text}}"
             "<br>ASR %{x:.0f} %, %{y:.3g}<extra></extra>")
