@@ -47,8 +47,7 @@ def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
         before = acc[BEFORE] if BEFORE in acc else pd.Series(float("nan"), acc.index)
         return acc.rsub(before, axis=0)
     if f"{name}_hits" in attacked:
-        counts = attacked[f"{name}_n"].astype("Float64")
-        values = attacked[f"{name}_hits"].astype("Float64") / counts.mask(counts == 0)
+        values = attacked[f"{name}_hits"].astype("Float64") / attacked[f"{name}_n"]
     else:
         values = attacked[name]
     long = attacked[[*CELL, "entrant"]].assign(

@@ -50,6 +50,11 @@ def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
     assert not cheap.met  # CLP takes no time
 
 
+def test_the_third_place_is_in_the_top_three():
+    top = aims(table(ngf={"der": 0.6}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.5}))
+    assert top[2].met and "the 3rd of 4" in top[2].found
+
+
 def test_cheapest_counts_processor_seconds_among_the_top_five():
     made = table(ngf={"cpu_seconds": 1.0, "seconds": 99.0}, clp={"cpu_seconds": 2.0})
     assert aims(made)[3].met
