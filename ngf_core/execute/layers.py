@@ -49,7 +49,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     scores = {name: judge(looks, name) for name in RULES}
     chosen = {name: best(of) for name, of in scores.items()}
     return {"before": before, "map": entries, "scores": scores, "chosen": chosen,
-            "rule": DEFAULT_RULE, "auto": chosen[DEFAULT_RULE], "oracle": oracle(entries, before),
+            "looks": [one.plain() for one in looks], "rule": DEFAULT_RULE, "auto": chosen[DEFAULT_RULE], "oracle": oracle(entries, before),
             "finetune": _finetune(model, clean, config, test, writer),
             "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3),
             "steps": config.steps, "pool": config.pool, "clean_images": len(clean),

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +55,26 @@ class Look:
     eigenvalues: tuple[float, ...]
     sensitivity: float
     probed: Mapping[str, Probed]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values; None for what is not finite."""
+        return _finite(asdict(self))
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Look":
+        """The look that `plain` wrote."""
+        values = {k: math.nan if v is None else v for k, v in plain.items()}
+        probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
+                  for name, one in values["probed"].items()}
+        return cls(**values | {"eigenvalues": tuple(values["eigenvalues"]), "probed": probed})
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def look(station: Station, seed: int, nudged: str, labels: Tensor, sees: frozenset[str] = SEEN

@@ -5,7 +5,7 @@ so it has to be computed only once. Where connections run past the cut (shortcut
 cross it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, fx, nn
@@ -66,8 +66,8 @@ class Walk:
         while self._ahead.pop(0) is not cut:
             pass
         images = next(iter(self._values.values()))
-        one = _compute(self._graph, cut.crossing, {n: v[:1] for n, v in self._values.items()})
-        fits = sum(_nbytes(t) for t in one) * len(images) <= self._limit
+        one = self._computed(cut.crossing, 1)
+        fits = sum(_nbytes(t) for t in next(one)) * len(images) <= self._limit
         if fits:
             wanted = [n for n in cut.crossing if n not in self._values]
             self._values |= dict(zip(wanted, self._whole(wanted), strict=True))
@@ -77,13 +77,15 @@ class Walk:
         return crossing
 
     def _whole(self, wanted: list[fx.Node]) -> list[Tensor]:
-        if not wanted:
-            return []
-        count = len(next(iter(self._values.values())))
-        parts = [_compute(self._graph, wanted, {n: v[i : i + self._batch_size]
-                                                for n, v in self._values.items()})
-                 for i in range(0, count, self._batch_size)]
-        return [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
+        parts = self._computed(wanted, self._batch_size)
+        return [torch.cat(tensors) for tensors in zip(*parts, strict=True)] if wanted else []
+
+    def _computed(self, wanted: list[fx.Node], batch_size: int) -> Iterator[Crossing]:
+        """Values of all images, a batch at a time."""
+        compute = _computation(self._graph, wanted, set(self._values))
+        split = {n: v.split(batch_size) for n, v in self._values.items()}
+        for i in range(len(next(iter(split.values())))):
+            yield compute({n: parts[i] for n, parts in split.items()})
 
 
 def cut(graph: fx.GraphModule | None, tuned: Sequence[nn.Module], images: Tensor) -> Cut | None:
@@ -97,21 +99,26 @@ def cut(graph: fx.GraphModule | None, tuned: Sequence[nn.Module], images: Tensor
     found = Cut(graph, tuned)
     if not found.sound:
         return None
+    compute = _computation(graph, found.crossing, {_input(graph)})
     for few in (images[:2], images[:3]):
-        crossing = _compute(graph, found.crossing, {_input(graph): few})
+        crossing = compute({_input(graph): few})
         if not all(isinstance(v, Tensor) and v.ndim and len(v) == len(few) for v in crossing):
             return None
     return found
 
 
-def _compute(graph: fx.GraphModule, wanted: list[fx.Node], values: dict[fx.Node, Tensor]
-             ) -> Crossing:
-    """Values of a graph from those of others that are known."""
-    between = _between(wanted, set(values))
+def _computation(graph: fx.GraphModule, wanted: list[fx.Node], known: set[fx.Node]
+                 ) -> Callable[[Mapping[fx.Node, Tensor]], Crossing]:
+    """How the wanted values of a graph follow from those that are known."""
+    between = _between(wanted, known)
     nodes = [n for n in _operations(graph) if n in between]
     segment, arguments = part(graph, nodes, wanted)
-    with torch.no_grad():
-        return segment(*[values[n] for n in arguments])
+
+    def compute(values: Mapping[fx.Node, Tensor]) -> Crossing:
+        with torch.no_grad():
+            return segment(*[values[n] for n in arguments])
+
+    return compute
 
 
 def _input(graph: fx.GraphModule) -> fx.Node:
