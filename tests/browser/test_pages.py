@@ -9,6 +9,8 @@ from tests.browser.watch import at_rest, shot
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 PAGES = sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py"))
+# These ask for no run: Attacks makes its pictures itself, the others read the benchmark's tables.
+WITHOUT_RUN = ("attacks", "leaderboard", "ablation", "claim")
 CHARTS = "[data-testid=stPlotlyChart], [data-testid=stEChartsChart]"
 BRIGHTNESS = """() => {
   const app = document.querySelector('[data-testid=stApp]');
@@ -22,8 +24,8 @@ def address(name: str) -> str:
 
 
 def test_the_pages_are_found():
-    assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers",
-            "runs"} <= set(PAGES)
+    assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers", "runs",
+            *WITHOUT_RUN} <= set(PAGES)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -43,7 +45,7 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width):
     shot(page, f"{name}-{width}-dark")
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("start", "attacks")])
+@pytest.mark.parametrize("name", [n for n in PAGES if n not in ("start", *WITHOUT_RUN)])
 def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
     page.goto(f"{filled.url}/{name}?run=20200101-000000-nowhere")
     card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
