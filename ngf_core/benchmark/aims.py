@@ -34,13 +34,17 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
     95 % intervals over both (`rank`).
 
     Where defenses are compared by their means it is on the cells that all of them have, so that a
-    partial benchmark favours nobody.
+    partial benchmark favours nobody; one that has under half of NGF's cells is left out of that and
+    named.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
     of = {name: table[[d for d in table if d in defenses]] for name, table in of.items()}
-    shared = of["der"].dropna()
-    return [_removed(of["asr"], of["acc_drop"]), _below_sgd(of["asr"]), _top(shared),
+    counts = of["der"].notna().sum()
+    field = [d for d in counts.index if 2 * counts[d] >= counts.get(NGF, 0)]
+    absent = [_title(d) for d in counts.index if d not in field]
+    shared = of["der"][field].dropna()
+    return [_removed(of["asr"], of["acc_drop"]), _below_sgd(of["asr"]), _top(shared, absent),
             _cheapest(shared, of["cpu_seconds"].reindex(shared.index))]
 
 
@@ -75,7 +79,7 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
                                         f"{_percent(over_all, ' points')}.")
 
 
-def _top(der: pd.DataFrame) -> Aim:
+def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
     what = f"NGF is in the top {_WORDS[TOP]} of all defenses by DER"
     ranks = ranking(der, higher_is_better=True)
     if NGF not in ranks.index:
@@ -90,6 +94,8 @@ def _top(der: pd.DataFrame) -> Aim:
         ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
                           for name in ranks.index[:place - 1])
         said += f" Ahead of it: {ahead}."
+    if absent:
+        said += f" Left out, with under half of its cells: {', '.join(absent)}."
     return Aim(what, place <= TOP, said)
 
 

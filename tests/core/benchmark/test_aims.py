@@ -72,6 +72,15 @@ def test_means_are_compared_on_the_cells_that_all_share():
     assert "67.5 % is the 1st of 4" in aims(made)[2].found
 
 
+def test_a_defense_that_has_just_begun_is_left_out_and_named():
+    made = table(clp={"der": 1.0}, ngf={"der": 0.9}, sgd={"der": 0.5}, finetune={"der": 0.4})
+    begun = made[(made["entrant"] != "clp") | ((made["attack"] == "blend") & (made["seed"] < 2))]
+    top, cheap = aims(begun)[2:]
+    assert "the 1st of 3" in top.found and "over 6 cells" in top.found
+    assert "under half of its cells: CLP." in top.found and "CLP" not in cheap.found
+    assert "Left out" not in aims(made)[2].found
+
+
 @pytest.mark.parametrize("gone", ["ngf", "sgd"])
 def test_without_the_cells_nothing_is_claimed(gone):
     made = table()
