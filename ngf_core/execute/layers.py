@@ -11,11 +11,12 @@ from ngf_core.config import LayersConfig
 from ngf_core.data.dataset import Images
 from ngf_core.evaluation import TestSet, build_test_set, evaluate, rates_of
 from ngf_core.execute.sources import counts, load_source
+from ngf_core.layers.auto import choose_layer
 from ngf_core.layers.examine import examined, split
 from ngf_core.layers.look import Look
 from ngf_core.layers.map import Tuned
 from ngf_core.layers.oracle import oracle
-from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
+from ngf_core.layers.rules import RULES, best, judge
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.purifier import Diverged, Step, purifier
 from ngf_core.runs import RunStore, RunWriter
@@ -26,7 +27,8 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
 
     A point of a curve is a layer: step is its number from the input, from 1. A fifth of the clean
     set is held out, for the rules to judge by. These see clean images alone; the oracle sees the
-    triggered test set, which is what makes it one.
+    triggered test set, which is what makes it one. The rules see the map's own tunings, but for the
+    one behind "auto", which is asked as `choose_layer` asks it, at its own small budget.
     """
     source = load_source(config.source, store)
     model = source.models["before"]
@@ -37,7 +39,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
     looks: list[Look] = []
-    began = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     for one in examined(copy.deepcopy(model), clean, config.purify(), config.methods,
                         _images(test), writer.checkpoint):
         looks.append(one.look)
@@ -45,11 +47,16 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
             entries.append(_entry(tuned, test))
             _point(writer, entries[-1])
         writer.progress(len(entries), total, f"layer {one.look.layer}")
-    seconds, cpu_seconds = time.perf_counter() - began[0], time.process_time() - began[1]
-    scores = {name: judge(looks, name) for name in RULES}
+    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+    began = time.process_time()
+    choice = choose_layer(model, clean, config.purify())
+    auto_seconds = time.process_time() - began
+    scores = {name: judge(looks, name) for name in RULES} | {choice.rule: choice.scores}
     chosen = {name: best(of) for name, of in scores.items()}
     return {"before": before, "map": entries, "scores": scores, "chosen": chosen,
-            "looks": [one.plain() for one in looks], "rule": DEFAULT_RULE, "auto": chosen[DEFAULT_RULE], "oracle": oracle(entries, before),
+            "looks": [one.plain() for one in looks], "rule": choice.rule,
+            "auto": choice.layer, "auto_passes": choice.passes,
+            "auto_cpu_seconds": round(auto_seconds, 3), "oracle": oracle(entries, before),
             "finetune": _finetune(model, clean, config, test, writer),
             "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3),
             "steps": config.steps, "pool": config.pool, "clean_images": len(clean),

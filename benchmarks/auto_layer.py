@@ -1,0 +1,166 @@
+"""Which layer would a defender pick? The layer map of every model, and what each rule picks on it.
+
+    python -m benchmarks.auto_layer
+
+For each attack: the layer map of the zoo's model (`signs`, mini network, seed 0): NGF at each of
+its ten layers, 50 passes over batches of 128 from a pool of eight augmented copies of 200 clean
+images, judged on the test set. Each rule sees clean images only. Its regret is the ASR that NGF
+leaves at its pick, above what it leaves at the oracle's (see `ngf_core.layers.oracle`); of DER too,
+the other way round. Leave one attack out: the rule with the least mean regret on the other attacks
+is judged on the one left out, so that having chosen a rule by test ASR is part of the figure.
+
+What this does not settle: one seed of each model; a map is a single run a layer, and a second one
+of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
+"auto", were written while some of these maps had been seen, which leaving an attack out does not
+undo; and a map's budget is half of the benchmark's.
+
+Writes assets/benchmark/layers.parquet and auto.json. Maps that are there are used again; --rules
+computes the rules' picks anew from what the maps have kept, without a map.
+"""
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.environment import environment
+from ngf_core.attacks import ATTACKS
+from ngf_core.benchmark import tables_folder
+from ngf_core.config import LayersConfig
+from ngf_core.errors import NGFError
+from ngf_core.layers.look import Look
+from ngf_core.layers.oracle import oracle
+from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
+from ngf_core.metrics import Evaluation, Rate, der
+from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.zoo import make
+
+RATES = ("acc", "asr", "ra")
+# The default rule at the map's own budget, beside what `choose_layer` makes of it.
+AT_MAP = f"{DEFAULT_RULE}_at_map"
+
+
+def layer_map(attack: str, store: RunStore) -> Run:
+    """The map of one model, from any finished run of it with NGF and the default settings."""
+    source = f"signs-{attack}-s0-train"
+    asked = LayersConfig(source=source, methods=("ngf",), reference="none")
+    free = {"methods", "reference"}
+    for run in store.list("layers"):
+        same = run.state == "done" and "ngf" in run.config.methods and all(
+            getattr(run.config, f.name) == getattr(asked, f.name)
+            for f in fields(asked) if f.name not in free)
+        if same and "looks" in run.results:
+            return run
+    return make(store, f"signs-{attack}-s0-layers", asked)
+
+
+def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a layer and method, with the rules' scores."""
+    scores = rule_scores(results)
+    table = []
+    for entry in results["map"]:
+        counts = {f"{rate}_{part}": entry[rate][part] if entry[rate] else None
+                  for rate in RATES for part in ("hits", "n")}
+        table.append({"attack": attack, "seed": 0, "layer": entry["layer"],
+                      "method": entry["method"]} | counts
+                     | {"seconds": entry["seconds"], "fisher_trace": entry["fisher_trace"]}
+                     | {f"score_{rule}": of[entry["layer"]] for rule, of in scores.items()})
+    return table
+
+
+def rule_scores(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Every rule's scores from what the map has kept; of the one behind "auto", both kinds."""
+    looks = [Look.of(plain) for plain in results["looks"]]
+    scores = {rule: judge(looks, rule) for rule in RULES}
+    return scores | {AT_MAP: scores[DEFAULT_RULE], DEFAULT_RULE: results["scores"][DEFAULT_RULE]}
+
+
+def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of each rule on one model: its pick, and how far ASR, ACC and DER there are from the
+    oracle's, in points; positive is worse."""
+    entries = {e["layer"]: e for e in results["map"] if e["method"] == "ngf"}
+    top = entries[oracle(list(entries.values()), results["before"])["layer"]]
+    before, found = _evaluation(results["before"]), {}
+    for rule, scores in rule_scores(results).items():
+        pick = best(scores)
+        mine, ideal = (_evaluation(e) for e in (entries[pick], top))
+        found[rule] = {
+            "layer": pick, "oracle": top["layer"], "asr": 100 * mine.asr.value,
+            "acc": 100 * mine.acc.value,
+            "regret_asr": 100 * (mine.asr.value - ideal.asr.value),
+            "regret_acc": 100 * (ideal.acc.value - mine.acc.value),
+            "regret_der": 100 * (der(before, ideal) - der(before, mine))}
+    return found
+
+
+def _evaluation(counts: dict[str, Any]) -> Evaluation:
+    return Evaluation(*(Rate(**counts[rate]) for rate in RATES))
+
+
+def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Mean regrets of each rule over the attacks of `found`, and leave-one-attack-out."""
+    rules = list(next(iter(found.values())))
+    means = {rule: {key: mean(of[rule][key] for of in found.values())
+                    for key in ("regret_asr", "regret_der", "asr", "acc")}
+             | {"worst_asr": max(of[rule]["regret_asr"] for of in found.values()),
+                "error_asr": _standard_error([of[rule]["regret_asr"] for of in found.values()])}
+             for rule in rules}
+    left_out = {}
+    for attack in found if len(found) > 1 else ():
+        others = [of for name, of in found.items() if name != attack]
+        rule = min(rules, key=lambda r: mean(of[r]["regret_asr"] for of in others))
+        left_out[attack] = {"rule": rule} | found[attack][rule]
+    return {"rules": dict(sorted(means.items(), key=lambda item: item[1]["regret_asr"])),
+            "left_one_out": {"models": left_out, "mean_regret_asr": mean(
+                of["regret_asr"] for of in left_out.values()) if left_out else None}}
+
+
+def _standard_error(values: list[float]) -> float:
+    return float(pd.Series(values).sem()) if len(values) > 1 else float("inf")
+
+
+def main() -> None:
+    """Make the maps that are missing, then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=tuple(ATTACKS))
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"),
+                        help="folder for the maps (default: %(default)s)")
+    parser.add_argument("--rules", action="store_true", help="make no map, use those that are there")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the workers; environment() tells
+    store = RunStore(arguments.runs.absolute(), default_store().shipped)
+    table, found = [], {}
+    for attack in arguments.attacks:
+        try:
+            run = store.get(f"signs-{attack}-s0-layers") if arguments.rules \
+                else layer_map(attack, store)
+        except NGFError as error:
+            print(error)
+            continue
+        if run.state == "done":
+            table += rows(attack, run.results)
+            found[attack] = regrets(run.results)
+    if not found:
+        raise SystemExit("No map is there yet. Leave out --rules.")
+    tables_folder().mkdir(parents=True, exist_ok=True)
+    kinds = {f"{rate}_{part}": "Int64" for rate in RATES for part in ("hits", "n")}
+    pd.DataFrame(table).astype(kinds).to_parquet(tables_folder() / "layers.parquet", index=False)
+    report = {"command": "python -m benchmarks.auto_layer", "default_rule": DEFAULT_RULE,
+              "method": __doc__, "attacks": list(found), **summary(found), "models": found,
+              "environment": environment()}
+    (tables_folder() / "auto.json").write_text(json.dumps(report, indent=1) + "\n")
+    for rule, means in report["rules"].items():
+        print(f"{rule:24s} regret {means['regret_asr']:5.1f} +- {means['error_asr']:.1f}, "
+              f"worst {means['worst_asr']:.0f}; DER {means['regret_der']:.1f}; "
+              f"ASR {means['asr']:.1f} ACC {means['acc']:.1f}")
+    print("left out:", report["left_one_out"]["mean_regret_asr"])
+
+
+if __name__ == "__main__":
+    main()
