@@ -131,7 +131,8 @@ def main() -> None:
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=tuple(ATTACKS))
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"),
                         help="folder for the maps (default: %(default)s)")
-    parser.add_argument("--rules", action="store_true", help="make no map, use those that are there")
+    parser.add_argument("--rules", action="store_true",
+                        help="make no map, use those that are there")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() tells
     store = RunStore(arguments.runs.absolute(), default_store().shipped)
