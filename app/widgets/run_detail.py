@@ -155,6 +155,8 @@ def _said(value: object) -> str:
         return f"{value:.5g}"
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} entries"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(entry)}" for name, entry in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return "none" if value is None else str(value)
