@@ -322,7 +322,8 @@ def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
                "chosen": {rule: max(of, key=of.get) for rule, of in scores.items()},
                "rule": "spectrum_ratio", "auto": "blocks.2.conv1",
                "oracle": None if benign else {"layer": "blocks.2.conv1", "method": "ngf"},
-               "finetune": {"seconds": 4.0} | rates(0.982, 0.05, 0.92), "seconds": 9.0,
+               "finetune": {"seconds": 4.0, "cpu_seconds": 6.0} | rates(0.982, 0.05, 0.92),
+               "seconds": 9.0, "cpu_seconds": 15.0,
                "steps": 50, "pool": 4, "clean_images": 250, "train_config": asdict(train),
                "class_names": [f"class {i}" for i in range(CLASSES)]}
     for index, (layer, (ngf, sgd, _)) in enumerate(MAP.items()):

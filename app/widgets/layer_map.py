@@ -68,10 +68,13 @@ def _race(run: Run, names: list[str]) -> None:
 
 
 def _cost(results: Mapping[str, Any]) -> str:
-    """What the map cost, in full fine-tunings of as many steps."""
+    """What the map cost, in full fine-tunings of as many steps: by processor time, which other
+    jobs on the machine do not change, where the run tells it."""
+    full = results.get("finetune") or {}
+    clock = "cpu_seconds" if "cpu_seconds" in results and "cpu_seconds" in full else "seconds"
     said = f"The whole map took {duration(results['seconds'])}"
-    full = (results.get("finetune") or {}).get("seconds")
-    if full:
-        said += (f", {results['seconds'] / full:.1f} times one full fine-tuning of as many steps "
-                 f"({duration(full)})")
+    if full.get(clock):
+        said += f", {results[clock] / full[clock]:.1f} times the "
+        said += "processor time" if clock == "cpu_seconds" else "time"
+        said += f" of one full fine-tuning of as many steps ({duration(full['seconds'])})"
     return f"{said}, on {results['clean_images']:,} clean images."

@@ -35,7 +35,7 @@ def test_a_map_opens_with_its_sentence(runs, open_page, started) -> None:
     said = text_of(app)
     assert "NGF removes this backdoor best at **blocks.2.conv1**: ASR 3.0 % (95 % interval" in said
     assert "The last layer, **linear**: ASR 45.0 %" in said
-    assert "2.2 times one full fine-tuning" in said
+    assert "took 9 s, 2.5 times the processor time of one full fine-tuning of as many steps" in said
 
 
 def test_the_figure_has_the_layers_in_order_and_the_picks(runs, open_page, started) -> None:
