@@ -1,0 +1,267 @@
+"""No method is handed a triggered image, a test image, one of the attacker's, or the attack's plan.
+
+In here all of them raise when they are read: the images of the test and the train part, every
+attack's trigger, the runs on disk, and the source's id. Each method, alone and in a race, and the
+choice of a layer must get along without. That the guard sees a method that peeks is tested first.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import torch
+from torch import Tensor
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import build_attack
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.data import dataset as dataset_module
+from ngf_core.data.dataset import Dataset, Images
+from ngf_core.execute import purify as race
+from ngf_core.execute import sources
+from ngf_core.execute.sources import Source
+from ngf_core.layers import choose_layer
+from ngf_core.metrics import Evaluation, Rate
+from ngf_core.purify import PURIFIERS, PurifierEntry, purify
+from ngf_core.purify.library import settings_of
+from ngf_core.purify.purifier import Diverged, purifier
+from ngf_core.runs import RunStore
+from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
+
+CLEAN = coloured_set()
+SEEN_FROM_OUTSIDE = {Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.ndim.__get__,
+                     Tensor.__len__, Tensor.size, Tensor.dim}
+
+
+class Touched(BaseException):
+    """Something was read that no defender has. (Not an Exception: nobody may swallow it.)"""
+
+
+class Untouchable(Tensor):
+    """A tensor whose shape and type may be asked for, and not one of its numbers."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func in SEEN_FROM_OUTSIDE:
+            with torch._C.DisableTorchFunctionSubclass():
+                return func(*args, **(kwargs or {}))
+        raise Touched(f"{func.__name__} of an image or a label that no defender has")
+
+
+def touched(*_: Any, **__: Any) -> None:
+    raise Touched("a trigger, or a run on disk")
+
+
+class Secret(str):
+    """A text that may be handed on and not read."""
+
+    __eq__ = __str__ = __repr__ = __format__ = __len__ = __iter__ = __getitem__ = touched
+    __contains__ = __add__ = __radd__ = split = partition = lower = startswith = find = touched
+    __hash__ = str.__hash__
+
+
+def forbidden(images: Images) -> Images:
+    x, y = (t.clone().as_subclass(Untouchable) for t in (images.x, images.y))
+    return Images(x, y)
+
+
+@pytest.fixture
+def world(monkeypatch) -> SimpleNamespace:
+    """A backdoored model, a data set of which only the reserve can be read, and nothing else."""
+    data = Dataset("signs", ("a", "b", "c", "d"), train=forbidden(clean_set(256)), reserve=CLEAN,
+                   test=forbidden(clean_set(40)), sha256="0")
+    attack = build_attack("badnets", target=3, poison_rate=0.1, seed=0, shape=(3, 8, 8), classes=4)
+    for entry in ATTACKS.values():
+        for name in ("trigger", "stamped", "fit"):
+            monkeypatch.setattr(entry.load(), name, touched)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ngf_core") and hasattr(module, "load_dataset"):
+            monkeypatch.setattr(module, "load_dataset", lambda *_, **__: data)
+    for name in ("get", "list"):
+        monkeypatch.setattr(RunStore, name, touched)
+    train = TrainConfig(attack="badnets", target=3)
+    source = Source(train, data, attack, {"before": planted()}, "conv2")
+    config = settings(steps=16, source=Secret("signs-badnets-3"), sharpness="off", pool=0,
+                      clean_fraction=len(CLEAN) / (256 + len(CLEAN)), evaluations=1)
+    return SimpleNamespace(data=data, attack=attack, source=source, config=config)
+
+
+def alone(world: SimpleNamespace, name: str) -> None:
+    """The method through its iterator; that NAD's published weights diverge here is no matter."""
+    with suppress(Diverged):
+        list(purifier(name)(planted(), CLEAN, replace(world.config, methods=(name,))))
+
+
+def racing(world: SimpleNamespace, name: str) -> None:
+    """The method in a race, with evaluations, which do read test images, replaced."""
+    evaluation = Evaluation(Rate(9, 10), Rate(1, 10), Rate(8, 10))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(race, "load_source", lambda *_: world.source)
+        patch.setattr(race, "samples", lambda *_: {})
+        patch.setattr(race, "build_test_set", lambda *_: None)
+        patch.setattr(race, "evaluate", lambda *_: evaluation)
+        results = race.execute(replace(world.config, methods=(name,)), MagicMock(), MagicMock())
+    assert results[name]["steps"] >= 1 and results["clean_images"] == len(CLEAN)
+
+
+def in_library(world: SimpleNamespace, name: str) -> None:
+    """The method through `purify`."""
+    made = settings_of(name)
+    layer = {"layer": "auto"} if "layer" in PURIFIERS[name].settings else {}
+    with suppress(Diverged):
+        purify(planted(), CLEAN, made(steps=16, **layer))
+
+
+def choosing(world: SimpleNamespace, name: str) -> None:
+    """The choice of a layer, for the method."""
+    choose_layer(planted(), CLEAN, replace(world.config, layer="auto", methods=(name,)))
+
+
+WAYS = {"alone": alone, "racing": racing, "in_library": in_library}
+
+
+# ---- the guard sees
+
+
+def from_test(model, clean, config):
+    return dataset_module.load_dataset("signs").test.x.float()
+
+
+def from_train(model, clean, config):
+    return dataset_module.load_dataset("signs").train.take(torch.arange(8)).x
+
+
+def labels(model, clean, config):
+    return dataset_module.load_dataset("signs").test.y == 3
+
+
+def with_numpy(model, clean, config):
+    return dataset_module.load_dataset("signs").test.x.numpy()
+
+
+def in_a_loop(model, clean, config):
+    return [image for image in dataset_module.load_dataset("signs").test.x]
+
+
+def by_trigger(model, clean, config):
+    attack = build_attack("blend", target=0, poison_rate=0.1, seed=0, shape=clean.shape, classes=4)
+    return attack.trigger(clean.x)
+
+
+def swallowing(model, clean, config):
+    try:
+        return from_test(model, clean, config)
+    except Exception:
+        return None
+
+
+def by_the_runs(model, clean, config):
+    return sources.load_source("latest", RunStore("runs"))
+
+
+def by_the_name(model, clean, config):
+    return "badnets" in config.source
+
+
+def by_the_name_in_a_text(model, clean, config):
+    return f"{config.source}".partition("-")
+
+
+def up_the_stack(model, clean, config):
+    """Whatever the callers hold, as far as it has a test part."""
+    frame = inspect.currentframe()
+    while frame := frame.f_back:
+        for value in list(frame.f_locals.values()):
+            holder = getattr(value, "dataset", None) or getattr(value, "data", None)
+            if isinstance(holder, Dataset):
+                return holder.test.x.sum()
+    return None
+
+
+PEEKS = [from_test, from_train, labels, with_numpy, in_a_loop, by_trigger, swallowing, by_the_runs,
+         by_the_name, by_the_name_in_a_text, up_the_stack]
+
+
+def peeking(peek: Callable) -> Callable:
+    """SGD that peeks at its third step."""
+    def method(model, clean, config):
+        for step in PURIFIERS["sgd"].load()(model, clean, config):
+            if step.step == 3:
+                peek(model, clean, config)
+            yield step
+    return method
+
+
+@pytest.mark.parametrize("way", ["alone", "racing"])
+@pytest.mark.parametrize("peek", PEEKS)
+def test_the_guard_sees_a_method_that_peeks(world, monkeypatch, peek, way):
+    monkeypatch.setattr(sys.modules[__name__], "peeks", peeking(peek), raising=False)
+    entry = PurifierEntry("NGF", f"{__name__}:peeks", "layer", settings=("layer",))
+    monkeypatch.setitem(PURIFIERS, "ngf", entry)
+    with pytest.raises(Touched):
+        WAYS[way](world, "ngf")
+
+
+@pytest.mark.parametrize("peek", PEEKS)
+def test_the_guard_sees_a_choice_that_peeks(world, monkeypatch, peek):
+    from ngf_core.layers import auto
+
+    real = auto.examined
+
+    def looking(model, clean, config, *args, **kwargs):
+        peek(model, clean, config)
+        return real(model, clean, config, *args, **kwargs)
+
+    monkeypatch.setattr(auto, "examined", looking)
+    with pytest.raises(Touched):
+        choosing(world, "ngf")
+
+
+def test_what_is_guarded_can_be_counted_and_not_read(world):
+    test = world.data.test
+    assert len(test) == 40 and test.shape == (3, 8, 8) and test.x.dtype == torch.uint8
+    for read in (lambda: test.x[0], lambda: test.x.float(), lambda: test.y.tolist(),
+                 lambda: test.x + 1, lambda: torch.cat([test.x]), lambda: test.x.clone(),
+                 lambda: CLEAN.x[test.y], lambda: bool((test.x > 3).any()), lambda: test.y.max(),
+                 lambda: world.attack.trigger(CLEAN.x)):
+        with pytest.raises(Touched):
+            read()
+
+
+# ---- and no method is seen
+
+
+@pytest.mark.parametrize("name", PURIFIERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_no_method_reads_what_no_defender_has(world, name, way):
+    WAYS[way](world, name)
+
+
+def test_no_choice_of_a_layer_reads_it(world):
+    choosing(world, "ngf")
+
+
+def test_choosing_a_layer_and_a_step_size_in_a_race_reads_none_of_it(world):
+    world.config = replace(world.config, layer="auto", step_size="chosen")
+    racing(world, "ngf")
+
+
+@pytest.mark.parametrize("name", PURIFIERS)
+def test_a_method_is_handed_a_model_clean_data_and_a_config(name):
+    assert list(inspect.signature(purifier(name)).parameters) == ["model", "clean", "config"]
+
+
+def test_the_config_knows_nothing_of_the_attack():
+    ours, theirs = ({f.name for f in fields(c)} for c in (PurifyConfig, TrainConfig))
+    assert ours & theirs <= {"seed", "batch_size", "lr", "parameters"}  # each of their own
+    assert not [name for name in ours if any(word in name for word in (
+        "target", "poison", "attack", "trigger", "victim", "strength", "test"))]
+    for field in fields(PurifyConfig):
+        choices = set(field.metadata["choices"] or ())
+        assert not choices & set(ATTACKS), field.name
