@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import as_floats, augment
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.look import SEEN, Look, look, probed
 from ngf_core.layers.map import Tuned, stations_of, tune
+from ngf_core.layers.prefix import Station
 from ngf_core.layers.probes import probes
 from ngf_core.purify.purifier import CleanSet
 
@@ -37,12 +38,14 @@ def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: S
 
     model: is left with BatchNorm as `config` asks, and otherwise as received. images: further sets
     whose logits `Tuned` is to hold. between: called after every update. sees: what is looked at.
+    Raises ConfigError for fewer than five clean images, NGFError for a model whose answers to them
+    are not finite.
     """
     tuning, judging = split(clean)
     own = _judged(judging, config, "changes" in sees)
     received: dict[str, Tensor] = {}
     for station in stations_of(model, tuning, config, own | dict(images or {})):
-        received = received or {name: station.logits(name) for name in own}
+        received = received or {name: _answers(station, name) for name in own}
         seen = look(station, config.seed, "augmented", judging.y.to(received["clean"].device),
                     sees)
         results = []
@@ -51,6 +54,15 @@ def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: S
         if results:
             seen = replace(seen, probed=probed(results[0], received, judging.y))
         yield Examined(seen, tuple(results))
+
+
+def _answers(station: Station, images: str) -> Tensor:
+    """The logits as received; NGFError where they are no numbers."""
+    logits = station.logits(images)
+    if not torch.isfinite(logits).all():
+        raise NGFError("The model's answers to clean images are not finite numbers, so no layer can "
+                       "be judged. Train it again, or restore its weights.")
+    return logits
 
 
 def split(clean: CleanSet) -> tuple[CleanSet, CleanSet]:

@@ -1,0 +1,66 @@
+"""The chosen layer: from clean data, with the model left alone."""
+
+import copy
+
+import pytest
+import torch
+
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.layers import choose_layer
+from ngf_core.layers.auto import STEPS
+from ngf_core.layers.examine import split
+from ngf_core.layers.rules import DEFAULT_RULE, RULES, Rule
+from ngf_core.models.build import tunable_layers
+from tests.core.purify.stand_ins import clean_set, settings, tiny
+
+CONFIG = settings(augment="strong", steps=4000, layer="auto")
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_every_rule_chooses_a_layer_and_leaves_the_model_alone(rule):
+    model, state = tiny(), torch.random.get_rng_state()
+    received = copy.deepcopy(model.state_dict())
+    choice = choose_layer(model, clean_set(40), CONFIG, rule)
+    assert choice.layer in tunable_layers(model) and choice.rule == rule
+    assert set(choice.scores) == set(tunable_layers(model))
+    assert choice.scores[choice.layer] == max(s for s in choice.scores.values() if s is not None)
+    expected = 3 * (STEPS * ("tuning" in RULES[rule].sees) + ("fisher" in RULES[rule].sees))
+    assert choice.passes == expected
+    assert all(torch.equal(t, received[name]) for name, t in model.state_dict().items())
+    assert model.training and all(p.requires_grad for p in model.parameters())
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_the_choice_follows_the_seed_and_nothing_else():
+    model, clean = tiny(), clean_set(40)
+    one, same = (choose_layer(model, clean, CONFIG) for _ in range(2))
+    assert one == same and one.rule == DEFAULT_RULE
+    assert choose_layer(model, clean, settings(augment="strong", seed=1)).scores != one.scores
+
+
+def test_judging_images_do_not_tune():
+    clean = clean_set(43)
+    tuning, judging = split(clean)
+    assert (len(tuning), len(judging)) == (35, 8)
+    assert torch.equal(torch.cat([judging.x, tuning.x]), clean.x)
+    with pytest.raises(ConfigError, match="4 clean images cannot be split"):
+        split(clean_set(4))
+
+
+def test_an_unknown_rule_is_named():
+    with pytest.raises(ConfigError, match="'oracle' is unknown. Choose one of bounded_travel"):
+        choose_layer(tiny(), clean_set(40), CONFIG, "oracle")
+
+
+def test_a_model_without_finite_answers_is_refused():
+    broken = tiny()
+    torch.nn.init.constant_(broken.linear.weight, torch.nan)
+    with pytest.raises(NGFError, match="answers to clean images are not finite"):
+        choose_layer(broken, clean_set(40), CONFIG, "fisher_mass")
+
+
+def test_where_no_layer_can_be_judged_it_says_so(monkeypatch):
+    nothing = Rule("Nothing", lambda looks: {one.layer: None for one in looks})
+    monkeypatch.setitem(RULES, "nothing", nothing)
+    with pytest.raises(NGFError, match="can judge none of this network's layers"):
+        choose_layer(tiny(), clean_set(40), CONFIG, "nothing")
