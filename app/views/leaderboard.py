@@ -96,7 +96,8 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
                     limits=MEASURES[by].limits)
     ranks = ranks[ranks.index.isin(defenses)]
     leaderboard_table(board_frame(cells, ranks, by, list(cells["attack"].unique())), by)
-    st.caption(f"{TEXT['rule']} {TEXT['published']}")
+    uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
+    st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
     st.subheader("Attack by attack", anchor=False)
     heat_card(values, ranks, by)
     _cell(table)
