@@ -60,8 +60,8 @@ def _answers(station: Station, images: str) -> Tensor:
     """The logits as received; NGFError where they are no numbers."""
     logits = station.logits(images)
     if not torch.isfinite(logits).all():
-        raise NGFError("The model's answers to clean images are not finite numbers, so no layer can "
-                       "be judged. Train it again, or restore its weights.")
+        raise NGFError("The model's answers to clean images are not finite numbers, so no layer "
+                       "can be judged. Train it again, or restore its weights.")
     return logits
 
 
