@@ -121,7 +121,7 @@ def claim_tasks(wanted: Sequence[Cell], store: RunStore) -> list[Task]:
     """The arguments of each call of `measured` that is still to be made."""
     tasks = dict.fromkeys((run.id, model, layer, store.root)
                           for _, _, run, model, tuned in _models(wanted, store)
-                          for layer in ("", tuned))
+                          for layer in _where(tuned).values())
     return [task for task in tasks if not _kept(store, *task[:3]).exists()]
 
 
@@ -155,7 +155,7 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
             rates = run.results["train" if name == "backdoored" else model]
         about = {"attack": cell.attack, "seed": cell.seed, "model": name, "layer": tuned,
                  "run": run.id, "asr": _share(rates.get("asr")), "acc": _share(rates.get("acc"))}
-        for parameters, layer in (("all", ""), ("layer", tuned)):
+        for parameters, layer in _where(tuned).items():
             kept = _kept(store, run.id, model, layer)
             if kept.exists():
                 rows += [about | {"parameters": parameters} | row
@@ -166,17 +166,17 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
 def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Run, str, str]]:
     """(attack's cell, name in the claim, run, model in it, tuned layer) of all there is.
 
-    The layer is the one NGF tuned on that attack's model, for all models it is compared with; an
-    attack and seed that NGF has not purified yet are left out.
+    The layer is the one NGF tuned on that attack's model, for all models it is compared with; ""
+    where NGF has not purified that model yet.
     """
     made = {(cell.attack, cell.seed, cell.entrant): run for cell in wanted
             if cell.entrant in ("", *PURIFIED) and (run := finished(cell, store))}
     found = []
     for cell in wanted:
         tuned = made.get((cell.attack, cell.seed, LAYER_OF))
-        if cell.entrant or cell.attack not in ATTACKS or tuned is None:
+        if cell.entrant or cell.attack not in ATTACKS:
             continue
-        layer = tuned.results["layer"]
+        layer = tuned.results["layer"] if tuned is not None else ""
         for name, run, model in (("benign", made.get(("none", cell.seed, "")), "before"),
                                  ("backdoored", made.get((cell.attack, cell.seed, "")), "before"),
                                  *((entrant, made.get((cell.attack, cell.seed, entrant)), entrant)
@@ -184,6 +184,12 @@ def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Ru
             if run is not None:
                 found.append((cell, name, run, model, layer))
     return found
+
+
+def _where(tuned: str) -> dict[str, str]:
+    """Name in the table -> layer as `measure_sharpness_of` takes it; "all" alone where it is "".
+    """
+    return {"all": ""} | ({"layer": tuned} if tuned else {})
 
 
 def _kept(store: RunStore, run_id: str, model: str, layer: str) -> Path:

@@ -165,9 +165,13 @@ def test_the_two_sets_share_no_image_and_are_as_they_are(asked):
     assert mine <= defenders
 
 
-def test_what_ngf_has_not_purified_is_left_out(asked):
+def test_what_ngf_has_not_purified_has_no_tuned_layer_yet(asked):
     wanted, store = asked
+    for task in claim_tasks(wanted, store):
+        measured(*task)
     without = [cell for cell in wanted if cell.entrant != "finetune" or cell.attack != "blend"]
-    assert {task[0] for task in claim_tasks(without, store)
-            } <= {"signs-none-s0-train", "signs-badnets-s0-train", "signs-badnets-s0-finetune"}
-    assert set(claim_table(without, {}, store).attack) <= {"badnets"}
+    table = claim_table(without, {}, store)
+    blend = table[table.attack == "blend"]
+    assert set(blend.parameters) == {"all"} and set(blend.model) == {"benign", "backdoored"}
+    assert set(blend.layer) == {""}
+    assert set(table[table.attack == "badnets"].parameters) == {"all", "layer"}
