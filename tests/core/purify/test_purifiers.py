@@ -172,7 +172,9 @@ def test_the_clean_loss_falls_where_a_method_tunes(name):
     received, model = tiny(), tiny()
     losses = [s.loss for s in run(name, model, config)]
     if changed(received, model) - buffers(received):
-        assert losses[-1] < (0.8 if PURIFIERS[name].tunes == "layer" else 0.9) * losses[0]
+        # A step sees the whole set, so that there is no noise in them (but MCR's random points).
+        tenth = max(1, len(losses) // 10)
+        assert sum(losses[-tenth:]) / tenth < min(losses[:tenth])
 
 
 @METHODS
