@@ -12,7 +12,9 @@ is judged on the one left out, so that having chosen a rule by test ASR is part 
 What this does not settle: one seed of each model; a map is a single run a layer, and a second one
 of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
 "auto", were written while some of these maps had been seen, which leaving an attack out does not
-undo; and a map's budget is half of the benchmark's.
+undo; and a map's budget is half of the benchmark's. A map of NGF alone takes about two full fine-tunings
+of PurifyConfig's default budget (100 passes over 250 images), the default one (40 passes, NGF and
+SGD) about two and a half; of full fine-tunings of the same passes it takes ten.
 
 Writes assets/benchmark/layers.parquet and auto.json. Maps that are there are used again; --rules
 computes the rules' picks anew from what the maps have kept, without a map.
@@ -41,14 +43,15 @@ from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.zoo import make
 
 RATES = ("acc", "asr", "ra")
+STEPS = 50
 # The default rule at the map's own budget, beside what `choose_layer` makes of it.
 AT_MAP = f"{DEFAULT_RULE}_at_map"
 
 
 def layer_map(attack: str, store: RunStore) -> Run:
-    """The map of one model, from any finished run of it with NGF and the default settings."""
+    """The map of one model, from any finished run of it with NGF, `STEPS` and default settings."""
     source = f"signs-{attack}-s0-train"
-    asked = LayersConfig(source=source, methods=("ngf",), reference="none")
+    asked = LayersConfig(source=source, methods=("ngf",), steps=STEPS, reference="none")
     free = {"methods", "reference"}
     for run in store.list("layers"):
         same = run.state == "done" and "ngf" in run.config.methods and all(

@@ -186,7 +186,7 @@ class LayersConfig:
     methods: tuple[str, ...] = option(("ngf", "sgd"), "methods that tune each layer",
                                       choices=tuple(name for name, entry in PURIFIERS.items()
                                                     if entry.tunes == "layer"))
-    steps: int = option(50, "updates of each method at each layer", 1, 5000)
+    steps: int = option(40, "updates of each method at each layer", 1, 5000)
     pool: int = option(8, PurifyConfig.__dataclass_fields__["pool"].metadata["help"], 0, 1000)
     clean_fraction: float = _as_purify("clean_fraction")
     augment: str = _as_purify("augment")
