@@ -21,14 +21,14 @@ def tables_folder() -> Path:
     return Path(os.environ.get("NGF_BENCHMARK") or TABLES)
 
 
-def load(name: str) -> "pd.DataFrame":
-    """The table `name`.parquet: cells, path, claim or layers.
+def load(name: str, folder: Path | None = None) -> "pd.DataFrame":
+    """The table `name`.parquet of `folder`, or of `tables_folder`: cells, path, claim or layers.
 
     Raises NGFError where it is missing or cannot be read.
     """
     import pandas as pd
 
-    path = tables_folder() / f"{name}.parquet"
+    path = (folder or tables_folder()) / f"{name}.parquet"
     if not path.is_file():
         raise NGFError(f"The table {name} has not been computed yet. `{COMMAND}` makes it.")
     try:

@@ -21,6 +21,7 @@ from ngf_core.benchmark import claim, tables_folder
 from ngf_core.benchmark.cells import Cell, cells, finished, make_cell
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.floor import floor
+from ngf_core.benchmark.report import report
 from ngf_core.benchmark.sharpness import PROBES, SAMPLES, kept_file, measured
 from ngf_core.benchmark.table import cells_table, path_table
 from ngf_core.config import TrainConfig
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
-    """Write cells, path and claim.parquet and protocol.json from the finished cells of `wanted`."""
+    """Write what the finished cells of `wanted` say: the tables, protocol.json and report.md."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
@@ -105,6 +106,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
                 "finished": int((table.group != "model").sum()),
                 "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
     (folder / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
+    (folder / "report.md").write_text(report(folder))
     print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
 
 

@@ -130,6 +130,14 @@ def test_the_protocol_is_told(finished, table):
     assert (told["cells"], told["finished"], told["conditions"]["steps"]) == (4, 4, 3)
 
 
+def test_the_report_has_the_table_in_words(finished, table):
+    told = (finished.tables / "report.md").read_text()
+    der = 100 * table.loc[["badnets", "blend"]].xs("clp", level="entrant").der.mean()
+    line = next(line for line in told.splitlines() if "| CLP |" in line)
+    assert line.split(" | ")[2].startswith(f"{der:.1f}") and line.endswith("| 2 |")
+    assert "NGF has no finished cell" in told and "nan" not in told
+
+
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
     monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed twice"))
     monkeypatch.setattr(command, "measured", lambda *_: pytest.fail("measured twice"))

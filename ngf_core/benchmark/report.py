@@ -1,0 +1,109 @@
+"""The benchmark's tables in words and Markdown, for the README: nothing there is typed by hand."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ngf_core.benchmark import load
+from ngf_core.benchmark.ablation import VARIANTS, carried, effects
+from ngf_core.benchmark.aims import aims, defenses_only
+from ngf_core.benchmark.entrants import ENTRANTS
+from ngf_core.benchmark.measures import BEFORE, BENIGN, MEASURES, wide
+from ngf_core.benchmark.rank import Estimate, estimate, rank_text, ranking
+from ngf_core.benchmark.verdict import COMPARISONS, verdicts
+
+COLUMNS = ("der", "acc", "asr", "ra", "cpu_seconds")
+_IMAGES = {"held_out": "held-out", "defender": "defender's"}
+
+
+def report(folder: Path) -> str:
+    """What ships in README.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
+    cells, claim = load("cells", folder), load("claim", folder)
+    protocol = json.loads((folder / "protocol.json").read_text())
+    parts = [_progress(protocol), _aims(cells), leaderboard(cells), ablation(cells),
+             sharpness_claim(claim)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def leaderboard(cells: pd.DataFrame) -> str:
+    """One row a defense, the best mean DER first, with the models it started from above."""
+    tables = {name: wide(cells, name) for name in COLUMNS}
+    names = [name for name in tables["der"] if name in set(defenses_only(cells)["entrant"])]
+    ranks = ranking(tables["der"][names], higher_is_better=True)
+    head = ["rank", "defense", *(_head(name) for name in COLUMNS), "n"]
+    rows = [["", title, *(_mean(tables[name], entrant, name) for name in COLUMNS), ""]
+            for entrant, title in ((BENIGN, "benign model, with trigger"), (BEFORE, "backdoored"))]
+    rows += [[rank_text(row.first, row.last).strip(), ENTRANTS[row.Index].title,
+              *(_mean(tables[name], row.Index, name) for name in COLUMNS), str(row.n)]
+             for row in ranks.itertuples()]
+    return _markdown(head, rows)
+
+
+def ablation(cells: pd.DataFrame) -> str:
+    """One row a variant of NGF: its own rates and the paired difference to full NGF in ASR, then
+    the sentences that follow from the intervals."""
+    found = {name: effects(cells, name) for name in ("asr", "acc", "ra")}
+    if not any(effect.minus_full.n for effect in found["asr"][1:]):
+        return ""
+    rows = []
+    for asr, acc, ra in zip(*found.values(), strict=True):
+        gap = "" if asr.variant == "ngf" else _interval(asr.minus_full, "asr", signed=True)
+        rows.append([VARIANTS[asr.variant].title,
+                     *(_interval(e.own, name) for e, name in ((acc, "acc"), (asr, "asr"),
+                                                              (ra, "ra"))), gap,
+                     str(asr.own.n)])
+    table = _markdown(["variant", "ACC %", "ASR %", "RA %", "ASR minus full NGF's", "n"], rows)
+    return table + "\n\n" + "\n".join(f"- {said}" for said in carried(found["asr"], "ASR"))
+
+
+def sharpness_claim(claim: pd.DataFrame) -> str:
+    """One row a measure: the ratios of sharpness with their intervals and verdicts."""
+    found = verdicts(claim)
+    if found.empty:
+        return ""
+    rows = [[f"{ENTRANTS[row.comparison].title} / backdoored" if row.comparison in ENTRANTS
+             else f"{COMPARISONS[row.comparison].model} / {COMPARISONS[row.comparison].other}",
+             _IMAGES[row.images], row.parameters, row.measure.replace("_", " "),
+             f"{row.ratio:.2f}" + ("" if pd.isna(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"),
+             f"{row.agree} of {row.attacks}",
+             str(row.n), row.verdict] for row in found.itertuples()]
+    return _markdown(["ratio of", "images", "parameters", "measure", "ratio [95 %]",
+                      "attacks with the claimed sign", "n", "claim"], rows)
+
+
+def _progress(protocol: dict) -> str:
+    done = f"{protocol['finished']} of {protocol['cells']} cells"
+    return f"{done} (attacks x entrants x seeds {', '.join(map(str, protocol['seeds']))})."
+
+
+def _aims(cells: pd.DataFrame) -> str:
+    word = {True: "met", False: "missed", None: "open"}
+    return "\n".join(f"- {aim.what}: **{word[aim.met]}**. {aim.found}" for aim in aims(cells))
+
+
+def _head(name: str) -> str:
+    measure = MEASURES[name]
+    return f"{measure.title} {measure.unit}".strip()
+
+
+def _mean(table: pd.DataFrame, entrant: str, name: str) -> str:
+    if entrant not in table:
+        return ""
+    return _interval(estimate(table[entrant], MEASURES[name].limits), name)
+
+
+def _interval(found: Estimate, name: str, signed: bool = False) -> str:
+    if not found.n:
+        return ""
+    scale = 100 if MEASURES[name].unit == "%" else 1
+    mean, low, high = (scale * value for value in (found.mean, found.low, found.high))
+    sign = "+" if signed else ""
+    if pd.isna(low) or name == "cpu_seconds":
+        return f"{mean:{sign}.1f}"
+    return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
