@@ -12,9 +12,9 @@ is judged on the one left out, so that having chosen a rule by test ASR is part 
 What this does not settle: one seed of each model; a map is a single run a layer, and a second one
 of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
 "auto", were written while some of these maps had been seen, which leaving an attack out does not
-undo; and a map's budget is half of the benchmark's. A map of NGF alone takes about two full fine-tunings
-of PurifyConfig's default budget (100 passes over 250 images), the default one (40 passes, NGF and
-SGD) about two and a half; of full fine-tunings of the same passes it takes ten.
+undo; and a map's budget is half of the benchmark's. A map of NGF alone takes about as long as two
+full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
+passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
 
 Writes assets/benchmark/layers.parquet and auto.json. Maps that are there are used again; --rules
 computes the rules' picks anew from what the maps have kept, without a map.
