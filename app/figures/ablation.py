@@ -77,14 +77,15 @@ def effect_table(effects: Sequence[Effect]) -> pd.DataFrame:
 
 def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], *,
                   dark: bool) -> list[go.Figure]:
-    """One panel an attack: variants down, each seed a dot, their mean a bar; one axis for all.
+    """One panel an attack of which there is anything: variants down, each seed a dot, their mean a
+    bar; one axis for all.
 
     values: what `ngf_core.benchmark.ablation.values` gives. attacks: names and titles, in the order
     of the panels. The thin line is full NGF's mean. A panel's title says how many of its cells
     there are, where some are missing.
     """
     reach = _reach(values)
-    there = set(values.index.unique("attack"))
+    there = set(values.dropna(how="all").index.unique("attack"))
     return [_panel(values.loc[[name]], said, title, reach, dark)
             for name, said in attacks.items() if name in there]
 
@@ -112,8 +113,8 @@ def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float]
     missing = f" ({there} of {expected})" if there < expected else ""
     figure.update_xaxes(title={"text": f"{title}, %", "font": {"size": 12}}, range=list(reach),
                         zeroline=False, nticks=5, tickfont={"size": 12})
-    figure.update_yaxes(categoryarray=[VARIANTS[v].title for v in part], tickfont={"size": 12},
-                        range=[len(part.columns) - 0.4, -0.6], showgrid=True)
+    figure.update_yaxes(type="category", categoryarray=[VARIANTS[v].title for v in part],
+                        tickfont={"size": 12}, range=[len(part.columns) - 0.4, -0.6])
     figure.update_layout(template=plotly_template(dark), height=90 + 20 * len(part.columns),
                          title={"text": f"<b>{name}</b>{missing}", "font": {"size": 14}, "x": 0.02,
                                 "y": 0.99, "yanchor": "top"},

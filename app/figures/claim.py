@@ -323,10 +323,11 @@ def _title(text: str) -> dict:
 
 
 def _reach(values: np.ndarray) -> tuple[float, float]:
-    """A range of a log axis around all positive finite values."""
+    """A range of a log axis around all positive finite values, wide enough for two labels."""
     known = values[np.isfinite(values) & (values > 0)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.5, 2.0)
-    return low / 1.12, high * 1.12
+    low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 1.0)
+    room = max(1.12, math.sqrt(5 * low / high))
+    return low / room, high * room
 
 
 def _ratio_reach(values: np.ndarray) -> tuple[float, float]:

@@ -46,8 +46,11 @@ def page() -> None:
                     f"{VARIANTS[e.variant].title} {figures.difference_text(e)}"
                     for e in found[1:]) + ".")
     st.subheader("Attack by attack", anchor=False)
+    there = known.dropna(how="all").index.unique("attack")
+    gone = [attacks[name] for name in known.index.unique("attack") if name not in there]
     figure_card(figures.attack_panels(known, title, attacks, dark=dark), key="ablation_attacks",
-                caption=TEXT["panels"], table=figures.panel_table(known, attacks),
+                caption=TEXT["panels"] + f" Not computed yet: {', '.join(gone)}." * bool(gone),
+                table=figures.panel_table(known, attacks),
                 filename=f"ablation-attacks-{measure}",
                 alt=figures.panels_alt(known, title, attacks))
     st.subheader("What is removed", anchor=False)

@@ -83,14 +83,8 @@ def carried(found: list[Effect], measure: str) -> list[str]:
             said.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
                         f"{100 * abs(gap.mean):.1f} points (95 %: {100 * ends[0]:.1f} to "
                         f"{100 * ends[1]:.1f}, n = {gap.n}).")
-    if unresolved:
-        said.append(f"{_listed(unresolved)}: no difference in {measure} is resolved.")
-    if unknown:
-        said.append(f"{_listed(unknown)}: not computed yet.")
+    for head, words in ((f"No difference in {measure} is resolved", unresolved),
+                        ("Not computed yet", unknown)):
+        if words:
+            said.append(f"{head}: {', '.join(w[0].lower() + w[1:] for w in words)}.")
     return said
-
-
-def _listed(words: list[str]) -> str:
-    """"Without a, on b and on c": all but the first with a small letter."""
-    small = [words[0], *(word[0].lower() + word[1:] for word in words[1:])]
-    return small[0] if len(small) == 1 else f"{', '.join(small[:-1])} and {small[-1]}"

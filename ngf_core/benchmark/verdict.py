@@ -24,8 +24,9 @@ MODELS = ("benign", "backdoored", "ngf", "sgd", "finetune")
 READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
-# Fewer points on a path have too few orders for a rank correlation to say anything.
-FEWEST_POINTS = 4
+# Two points always have a correlation of 1 or -1. A few say little by themselves, but the mean over
+# runs is what is judged. (Live sharpness is measured only as often as its share of time allows.)
+FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True)

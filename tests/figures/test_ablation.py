@@ -79,8 +79,12 @@ def test_a_panel_says_what_is_missing(table):
     assert panels[0].layout.title.text == f"<b>SIG</b> ({3 * len(VARIANTS) - 1} of " \
         f"{3 * len(VARIANTS)})"
     nothing = values(table[table.entrant.isin(("before", "benign"))], "asr")
-    empty = figures.attack_panels(nothing, "ASR", ATTACKS, dark=False)
-    assert all(math.isfinite(end) for end in empty[0].layout.xaxis.range)
+    assert figures.attack_panels(nothing, "ASR", ATTACKS, dark=False) == []
+    begun = values(table[table.entrant.isin(("before", "benign")) | (table.attack == "blend")],
+                   "asr")
+    only, = figures.attack_panels(begun, "ASR", ATTACKS, dark=False)
+    assert only.layout.title.text == "<b>Blend</b>" and only.layout.yaxis.type == "category"
+    assert all(math.isfinite(end) for end in only.layout.xaxis.range)
     assert "SIG: not computed yet" in figures.panels_alt(nothing, "ASR", ATTACKS)
 
 
