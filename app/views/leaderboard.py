@@ -16,13 +16,13 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.benchmark import COMMAND, load
 from ngf_core.benchmark.aims import aims, defenses_only
 from ngf_core.benchmark.entrants import ENTRANTS
-from ngf_core.benchmark.measures import MEASURES, wide
+from ngf_core.benchmark.measures import CELL, MEASURES, wide
 from ngf_core.benchmark.rank import ranking
 from ngf_core.errors import NGFError
 
 TEXT = sections("leaderboard")
-VERDICTS = {True: ":blue[:material/check_circle: **Met.**]",
-            False: ":orange[:material/cancel: **Missed.**]",
+VERDICTS = {True: ":blue[:material/check_circle: **Met{so_far}.**]",
+            False: ":orange[:material/cancel: **Missed{so_far}.**]",
             None: ":gray[:material/help: **Not measured.**]"}
 
 
@@ -41,9 +41,11 @@ def page() -> None:
         st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
         st.code(COMMAND, language="bash")
         return
+    of = _cells_in_all(table)
+    so_far = " so far" if len(defenses_only(table)) < of else ""
     for aim in aims(table):
-        st.markdown(f"{VERDICTS[aim.met]} **{aim.what}.** {aim.found}")
-    _progress(table)
+        st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
+    _progress(table, of)
     benchmark_protocol(table)
     st.subheader("All defenses", anchor=False)
     by, cells, shown = _filters(table)
@@ -53,14 +55,21 @@ def page() -> None:
     _board(table, cells, by, shown)
 
 
-def _progress(table: pd.DataFrame) -> None:
-    """How many cells are there, of all attacks and defenses at the seeds found."""
-    done, seeds = defenses_only(table), table["seed"].nunique()
-    field = [name for name, entrant in ENTRANTS.items() if entrant.group == "defense"]
-    of = len(field) * len(ATTACKS) * seeds
-    st.caption(f"{len(done):,} of {of:,} cells: {len(field)} defenses, {len(ATTACKS)} attacks, "
+def _cells_in_all(table: pd.DataFrame) -> int:
+    """How many cells all attacks and defenses make at the seeds found."""
+    return len(_field()) * len(ATTACKS) * table["seed"].nunique()
+
+
+def _field() -> list[str]:
+    return [name for name, entrant in ENTRANTS.items() if entrant.group == "defense"]
+
+
+def _progress(table: pd.DataFrame, of: int) -> None:
+    """How many of the `of` cells are there, and which attacks did not take."""
+    done, seeds = len(defenses_only(table)), table["seed"].nunique()
+    st.caption(f"{done:,} of {of:,} cells: {len(_field())} defenses, {len(ATTACKS)} attacks, "
                f"{seeds} seed{'s' * (seeds > 1)}."
-               + ("" if len(done) >= of else " The others have not been computed yet, and what is "
+               + ("" if done >= of else " The others have not been computed yet, and what is "
                   "said here may still change."))
     weak = did_not_take(table)
     if weak:
@@ -92,6 +101,13 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     field = set(defenses_only(cells)["entrant"])
     values = wide(cells, by)
     values = values[[name for name in values if name in field]]
+    shared = values.dropna().index
+    if 0 < len(shared) < len(values) and choose(
+            "cells", "Means over", {"all": f"All {len(values)} cells, as far as computed",
+                                    "shared": f"The {len(shared)} cells that all defenses have"},
+            "all", help=TEXT["shared"]) == "shared":
+        values = values.loc[shared]
+        cells = cells[pd.MultiIndex.from_frame(cells[CELL]).isin(shared)]
     ranks = ranking(values, higher_is_better=MEASURES[by].higher_is_better,
                     limits=MEASURES[by].limits)
     ranks = ranks[ranks.index.isin(defenses)]
