@@ -15,6 +15,7 @@ from ngf_core.curvature.tracking import METRICS, look
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
 from ngf_core.execute.sources import counts, load_source
+from ngf_core.models.build import tunable_layers
 from ngf_core.purify import PURIFIERS, PurifierEntry
 from ngf_core.purify.purifier import Diverged
 from tests.core.execute.conftest import made, purify_config
@@ -215,6 +216,18 @@ def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, back
         ours, theirs = run.tensors(f"after_{method}"), race.tensors(f"after_{method}")
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
         assert run.arrays(f"path_{method}")["steps"].tolist() == [0, 1, 2, 3]
+
+
+def test_the_default_rule_chooses_one_of_the_networks_layers(runs, backdoored):
+    run = made(purify_config(backdoored, layer="auto", methods=("ngf",)), runs)
+    assert (run.state, run.message) == ("done", "")
+    choice, received = run.results["choice"], load_source(run.id, runs).models["before"]
+    assert set(choice["scores"]) == set(tunable_layers(received))
+    assert run.results["layer"] == choice["layer"] in choice["scores"]
+    before, after = run.tensors("before"), run.tensors("after_ngf")
+    moved = {key.rpartition(".")[0] for key, _ in received.named_parameters()
+             if not torch.equal(before[key], after[key])}
+    assert moved == {choice["layer"]} and choice["passes"] > 0
 
 
 def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, monkeypatch):
