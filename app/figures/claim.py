@@ -119,7 +119,7 @@ def long_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         parameters=verdicts["parameters"].map(PARAMETER_TITLES),
         measure=verdicts["measure"].map(MEASURE_TITLES),
         agree=[f"{a} of {b}" for a, b in zip(verdicts["agree"], verdicts["attacks"], strict=True)]
-    ).rename(columns={"n": "pairs", "agree": "attacks with the claimed sign"}).drop(
+    ).rename(columns={"n": "pairs", "left_out": "left out", "agree": "attacks with the claimed sign"}).drop(
         columns="attacks")
 
 
@@ -144,7 +144,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
         at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.19 for m in mine["measure"]]
         ratio, low, high = (mine[part].astype(float) for part in ("ratio", "low", "high"))
         figure.add_scatter(
-            x=ratio, y=at, mode="markers", name=pair_title(name),
+            x=ratio, y=at, mode="markers", name=pair_title(name), showlegend=True,
             error_x={"type": "data", "array": (high - ratio).fillna(0),
                      "arrayminus": (ratio - low).fillna(0), "thickness": 2, "width": 4,
                      "color": drawn.color},
@@ -301,7 +301,7 @@ def _path_panel(rows: pd.DataFrame, measure: str, title: str, reach: tuple[float
 
 def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
     """Spearman correlations in words: rho with its interval, n and the verdict."""
-    table = found.rename(columns={"entrant": "method"}).copy()
+    table = found.rename(columns={"entrant": "method", "left_out": "left out"}).copy()
     table["ρ with ASR"] = [_rho(row) for _, row in found.iterrows()]
     table["sharpness falls with ASR"] = [f"{MARKS[word]} {word}" for word in found["verdict"]]
     for column, titles in (("method", MODEL_TITLES), ("images", IMAGE_TITLES),
