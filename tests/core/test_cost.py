@@ -1,5 +1,6 @@
 """Cost estimates: multiply-adds by hand, and a machine's own pace where it has one."""
 
+import dataclasses
 from datetime import datetime, timedelta
 
 import pytest
@@ -36,6 +37,10 @@ def test_the_guess_grows_with_the_work(store):
     assert seconds(TrainConfig(arch="preact_resnet18")) > 10 * seconds(TrainConfig())
     one, two = (PurifyConfig(source="x", methods=m) for m in (("ngf",), ("ngf", "sgd")))
     assert seconds(two) == pytest.approx(2 * seconds(one))
+    for dearer in ({"step_size": "chosen"}, {"layer": "auto"}):
+        assert seconds(PurifyConfig(source="x", methods=("ngf",), **dearer)) > 1.1 * seconds(one)
+    cut = PurifyConfig(source="x", methods=("clp",))
+    assert seconds(dataclasses.replace(cut, step_size="chosen")) == seconds(cut)
     assert (seconds(SpectrumConfig(source="x", samples=600))
             == pytest.approx(2 * seconds(SpectrumConfig(source="x", samples=300))))
     assert seconds(LandscapeConfig(source="x", grid=31)) > 2 * seconds(
