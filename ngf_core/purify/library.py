@@ -117,6 +117,9 @@ class Purification:
     """
 
     def __init__(self, model: nn.Module, clean_data: Clean, settings: Settings) -> None:
+        if not isinstance(settings, Settings):
+            raise ConfigError("settings", f"{settings!r} says no method's settings",
+                              "Give NGF(), ANP(eps=0.3) or another of ngf_core.purify.")
         self.model = _copied(model)
         example = next(self.model.parameters())
         clean = clean_data if isinstance(clean_data, CleanSet) else \

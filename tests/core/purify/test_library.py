@@ -374,6 +374,12 @@ def test_models_and_data_that_do_not_do(model, data, sentence):
         purify(model, data, FineTuning(steps=2))
 
 
+@pytest.mark.parametrize("settings", [NGF, "ngf", PurifyConfig()])
+def test_settings_are_an_instance_of_a_methods_class(settings):
+    with pytest.raises(ConfigError, match=r"settings: .* Give NGF\(\), ANP\(eps=0.3\)"):
+        purify(planted(), FLOATS, settings)
+
+
 def test_what_paints_on_images_wants_images():
     settings = settings_of("neural_cleanse")(steps=4)
     for data in ((2 * FLOATS[0], CLEAN.y), (FLOATS[0] - 0.5, CLEAN.y)):
