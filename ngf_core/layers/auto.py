@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ngf_core.config import PurifyConfig
+from ngf_core.data.augment import are_images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.examine import examined
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
@@ -13,6 +14,7 @@ from ngf_core.purify.purifier import CleanSet
 
 # A tenth of the usual budget at each layer, on small batches from a small pool.
 STEPS, BATCH_SIZE, POOL = 10, 64, 2
+RULE_WITHOUT_IMAGES = "travel"
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,23 @@ class Choice:
 
 
 def choose_layer(model: nn.Module, clean: CleanSet, config: PurifyConfig,
-                 rule: str = DEFAULT_RULE) -> Choice:
+                 rule: str | None = None) -> Choice:
     """Let the rule of that name look at every layer of `model` on the clean set alone.
 
-    The model is left as it was. Of `config` it takes what concerns clean data and NGF; the layer,
-    steps, batch size and pool are not used. Raises ConfigError for an unknown rule, and NGFError
-    where the rule can judge no layer.
+    rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
+    as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `config` it takes what
+    concerns clean data and NGF; the layer, steps, batch size, pool and choice of a step size are
+    not used. Raises ConfigError for an unknown rule, for one that needs images and for fewer than
+    five clean inputs, and NGFError where the rule can judge no layer.
     """
+    images = are_images(clean.x)
+    rule = rule or (DEFAULT_RULE if images else RULE_WITHOUT_IMAGES)
     if rule not in RULES:
         raise ConfigError("rule", f"{rule!r} is unknown", f"Choose one of {', '.join(RULES)}.")
-    short = replace(config, steps=STEPS, batch_size=BATCH_SIZE, pool=POOL)
+    if "changes" in RULES[rule].sees and not images:
+        raise ConfigError("rule", f"{rule!r} changes images, which these inputs are not",
+                          f"Use {RULE_WITHOUT_IMAGES!r}.")
+    short = replace(config, steps=STEPS, batch_size=BATCH_SIZE, pool=POOL, step_size="given")
     sees = RULES[rule].sees
     methods = ("ngf",) if "tuning" in sees else ()
     looks, passes = [], 0

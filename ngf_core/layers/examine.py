@@ -43,16 +43,16 @@ def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: S
     """
     tuning, judging = split(clean)
     own = _judged(judging, config, "changes" in sees)
+    labels = judging.y.to(next(model.parameters()).device)
     received: dict[str, Tensor] = {}
     for station in stations_of(model, tuning, config, own | dict(images or {})):
         received = received or {name: _answers(station, name) for name in own}
-        seen = look(station, config.seed, "augmented", judging.y.to(received["clean"].device),
-                    sees)
+        seen = look(station, config.seed, "augmented", labels, sees)
         results = []
         for method in methods:
             results.append(tune(station, method, config, between, "fisher" in sees))
         if results:
-            seen = replace(seen, probed=probed(results[0], received, judging.y))
+            seen = replace(seen, probed=probed(results[0], received, labels))
         yield Examined(seen, tuple(results))
 
 

@@ -5,13 +5,14 @@ import copy
 import pytest
 import torch
 
+from ngf_core.data.examples import Examples
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers import choose_layer
-from ngf_core.layers.auto import STEPS
+from ngf_core.layers.auto import RULE_WITHOUT_IMAGES, STEPS
 from ngf_core.layers.examine import split
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, Rule
 from ngf_core.models.build import tunable_layers
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
 CONFIG = settings(augment="strong", steps=4000, layer="auto")
 
@@ -45,6 +46,33 @@ def test_judging_images_do_not_tune():
     assert torch.equal(torch.cat([judging.x, tuning.x]), clean.x)
     with pytest.raises(ConfigError, match="4 clean images cannot be split"):
         split(clean_set(4))
+
+
+class OnRows(torch.nn.Module):
+    """Two linear layers on rows of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(6, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(torch.relu(self.first(x)))
+
+
+def test_inputs_that_are_no_images_have_a_rule_too():
+    generator = torch.Generator().manual_seed(0)
+    rows = Examples(torch.randn(40, 6, generator=generator), torch.arange(40) % 3)
+    config = settings(augment="none", layer="auto")
+    choice = choose_layer(seeded_model(OnRows), rows, config)
+    assert choice.rule == RULE_WITHOUT_IMAGES and choice.layer in ("first", "second")
+    with pytest.raises(ConfigError, match="changes images, which these inputs are not"):
+        choose_layer(seeded_model(OnRows), rows, config, DEFAULT_RULE)
+
+
+def test_the_step_size_is_not_chosen_at_every_layer():
+    asked = settings(augment="strong", step_size="chosen")
+    one, other = (choose_layer(tiny(), clean_set(40), c) for c in (CONFIG, asked))
+    assert one == other
 
 
 def test_an_unknown_rule_is_named():
