@@ -119,8 +119,8 @@ def long_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         parameters=verdicts["parameters"].map(PARAMETER_TITLES),
         measure=verdicts["measure"].map(MEASURE_TITLES),
         agree=[f"{a} of {b}" for a, b in zip(verdicts["agree"], verdicts["attacks"], strict=True)]
-    ).rename(columns={"n": "pairs", "left_out": "left out", "agree": "attacks with the claimed sign"}).drop(
-        columns="attacks")
+    ).drop(columns="attacks").rename(columns={
+        "n": "pairs", "left_out": "left out", "agree": "attacks with the claimed sign"})
 
 
 def ratio_panels(verdicts: pd.DataFrame, *, dark: bool) -> list[go.Figure]:
@@ -285,7 +285,7 @@ def _path_panel(rows: pd.DataFrame, measure: str, title: str, reach: tuple[float
         named.add(entrant)
     start = rows[rows["step"] == 0].drop_duplicates(UNIT)
     figure.add_scatter(x=100 * start["asr"], y=start[measure], mode="markers", showlegend=False,
-                       marker={"symbol": "circle-open", "size": 13,
+                       marker={"symbol": "circle-open", "size": 13, "color": tone.text,
                                "line": {"width": 2, "color": tone.text}}, hoverinfo="skip")
     figure.update_xaxes(title={"text": "ASR, %", "font": {"size": 12}}, range=[-4, 104],
                         zeroline=False, tickfont={"size": 12})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from app.figures import claim as figures
+from app.theme import LIGHT
 from ngf_core.benchmark.verdict import (
     levels,
     log_ratios,
@@ -156,7 +157,8 @@ def test_paths_run_over_asr_from_the_received_model():
     assert [trace.showlegend for trace in panels[0].data].count(True) == 2
     assert len(panels[2].data[0].x) == 3
     start = panels[0].data[-1]
-    assert start.marker.symbol == "circle-open" and list(start.x) == pytest.approx([90] * 3)
+    assert start.marker.symbol == "circle-open" and start.marker.color == LIGHT.text
+    assert list(start.x) == pytest.approx([90] * 3)
 
 
 def test_correlations_in_words(claim):
