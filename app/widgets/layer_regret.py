@@ -9,7 +9,7 @@ from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
 from app.widgets.layer_rules import rule_title
 from app.widgets.run_name import attack_name
-from ngf_core.benchmark import load
+from ngf_core.benchmark import load, tables_folder
 from ngf_core.errors import NGFError
 
 TEXT = sections("layers")
@@ -18,6 +18,9 @@ TEXT = sections("layers")
 def layer_regret() -> None:
     """The rules compared over every model of the benchmark; a sentence where it is not there."""
     st.subheader(TEXT["across"], anchor=False, help=define("Regret"))
+    if not (tables_folder() / "layers.parquet").is_file():
+        st.caption(TEXT["no table"])
+        return
     try:
         rows, before = load("layers"), received(load("cells"))
     except NGFError as error:
