@@ -149,7 +149,8 @@ def test_the_rules_over_all_attacks_are_not_measured_yet(runs, open_page, starte
     make_run(runs, "layers")
     app = open_page("layers")
     assert not app.exception and not app.error
-    assert "Not measured: the layer maps of the benchmark are not here. `python -m benchmarks" in text_of(app)
+    assert "Not measured: the layer maps of the benchmark are not here. `python -m benchmarks" in \
+        text_of(app)
 
 
 def test_the_rules_over_all_attacks(runs, open_page, started, tables) -> None:
