@@ -73,18 +73,14 @@ def _purified(entrant: str, run: Run, store: RunStore) -> dict[str, Any]:
     assert isinstance(config, PurifyConfig)
     mine = results[config.methods[0]]
     layered = ENTRANTS[entrant].method in ("ngf", "sgd")
+    choice = results.get("choice") or {"passes": 0, "cpu_seconds": 0.0}  # the method's own cost too
     return _rates(mine) | _sharp(run, config.methods[0], store) | {
         "entrant": entrant, "method": config.methods[0], "group": ENTRANTS[entrant].group,
         "layer": results["layer"] if layered else "",
         "der": der(_evaluation(results["before"]), _evaluation(mine)),
-        "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + _choosing(results),
-        "passes": mine["steps"], "tuned": mine["changed"], "stopped": mine["stopped"],
+        "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
+        "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"], "stopped": mine["stopped"],
         "found": json.dumps(mine["found"])}
-
-
-def _choosing(results: dict[str, Any]) -> float:
-    """Processor seconds that the choice of the layer took, which are the method's own."""
-    return (results.get("choice") or {}).get("cpu_seconds", 0.0)
 
 
 def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:

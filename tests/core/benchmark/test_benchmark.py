@@ -13,6 +13,7 @@ from ngf_core.benchmark.cells import Cell, make_cell
 from ngf_core.benchmark.cells import finished as finished_run
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.sharpness import SAMPLES, sharpness
+from ngf_core.benchmark.table import cells_table
 from ngf_core.cli import main
 from ngf_core.errors import NGFError
 from ngf_core.evaluation import build_test_set, evaluate
@@ -191,3 +192,14 @@ def test_an_unknown_defense_is_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["benchmark", "--defenses", "prayer"])
     assert stop.value.code == 2 and "'prayer'" in capsys.readouterr().err
+
+
+def test_choosing_the_layer_is_part_of_what_a_method_costs(finished, monkeypatch):
+    store = RunStore(finished.out)
+    run = store.get("signs-badnets-s0-finetune")
+    results = run.results | {"choice": {"passes": 70, "cpu_seconds": 4.0}}
+    monkeypatch.setattr(type(run), "results", property(lambda _: results))
+    row = cells_table([cell("finetune")], {}, store).iloc[0]
+    mine = results["finetune"]
+    assert row.passes == mine["steps"] + 70
+    assert row.cpu_seconds == pytest.approx(mine["cpu_seconds"] + 4)
