@@ -79,8 +79,8 @@ def _purified(entrant: str, run: Run, store: RunStore) -> dict[str, Any]:
         "layer": results["layer"] if layered else "",
         "der": der(_evaluation(results["before"]), _evaluation(mine)),
         "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
-        "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"], "stopped": mine["stopped"],
-        "found": json.dumps(mine["found"])}
+        "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
+        "stopped": mine["stopped"], "found": json.dumps(mine["found"])}
 
 
 def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
