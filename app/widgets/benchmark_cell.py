@@ -92,7 +92,8 @@ def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
         return
     if row["entrant"] in ENTRANTS and st.button("Race it here", icon=":material/flag:",
                                                 key="cell_race"):
-        asked = open_form_as(ENTRANTS[row["entrant"]].config(source, int(row["seed"])))
+        asked = open_form_as(ENTRANTS[row["entrant"]].config(source, int(row["seed"]),
+                                                                row["layer"]))
         st.switch_page("app/views/race.py", query_params=asked)
 
 

@@ -41,10 +41,16 @@ class Cell:
         """signs-badnets-s0-train, signs-badnets-s0-ngf."""
         return f"{self.model}-{self.entrant or 'train'}"
 
-    def config(self) -> TrainConfig | PurifyConfig:
-        """What its run is asked to do."""
+    def config(self, store: RunStore) -> TrainConfig | PurifyConfig:
+        """What its run is asked to do.
+
+        Raises RunError where it takes the layer of another entrant, whose run is not in `store`.
+        """
         if self.entrant:
-            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed)
+            entrant = ENTRANTS[self.entrant]
+            chosen = store.get(f"{self.model}-{entrant.layer_of}").results["layer"] \
+                if entrant.layer_of else None
+            return entrant.config(f"{self.model}-train", self.seed, chosen)
         return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
 
 
@@ -63,9 +69,9 @@ def finished(cell: Cell, store: RunStore) -> Run | None:
     """The cell's run where it is there, done and of the settings of today; else None."""
     try:
         run = store.get(cell.run_id)
+        same = run.state == "done" and run.config == cell.config(store) and is_current(run)
     except NGFError:
         return None
-    same = run.state == "done" and run.config == cell.config() and is_current(run)
     return run if same else None
 
 
@@ -83,7 +89,7 @@ def make_cell(cell: Cell, root: Path) -> str:
         if shipped:
             run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
         else:
-            run = _made(cell.config(), cell.run_id, at_work)
+            run = _made(cell.config(at_work), cell.run_id, at_work)
         if run.state != "done":
             return f"{cell.run_id} {run.state}. {run.message}"
         shutil.rmtree(root / cell.run_id, ignore_errors=True)

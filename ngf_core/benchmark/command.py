@@ -67,12 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     store.prepare()
     # All that is known goes into the tables, whatever this call was asked to compute.
     of = (arguments.dataset, arguments.arch)
-    asked = list(cells(*of, arguments.attacks, arguments.defenses, arguments.seeds))
+    needed = {ENTRANTS[name].layer_of for name in arguments.defenses} - {""}
+    asked = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
+                                                if name in needed | set(arguments.defenses)],
+                       arguments.seeds))
     failed = 0
     if "cells" in arguments.stages:
-        trained = [cell for cell in asked if not cell.entrant]
-        purified = [cell for cell in asked if cell.entrant]
-        for batch in (trained, purified):
+        stages: list[list[Cell]] = [[], [], []]  # each needs the one before
+        for cell in asked:
+            stages[_depth(cell)].append(cell)
+        for batch in stages:
             missing = [cell for cell in batch if finished(cell, store) is None]
             print(f"{len(batch) - len(missing)} of {len(batch)} runs are there.", flush=True)
             failed += _compute(make_cell, [(cell, store.root) for cell in missing],
@@ -87,6 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
         write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
                      arguments.tables)
     return int(failed > 0)
+
+
+def _depth(cell: Cell) -> int:
+    """How many runs have to be there first: none, the trained model, the choice of a layer."""
+    return 0 if not cell.entrant else 2 if ENTRANTS[cell.entrant].layer_of else 1
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:

@@ -23,17 +23,23 @@ class Entrant:
     """A method with the settings in which it departs from `CONDITIONS`.
 
     group: "defense" for the leaderboard, "ablation" for NGF with one ingredient taken away.
+    layer_of: the entrant whose choice of layer it takes over, "" for none: a rule that tries NGF
+    with an ingredient missing might choose another layer, and two things would have changed.
     """
 
     title: str
     method: str
     group: str = "defense"
     changes: dict[str, Any] = field(default_factory=dict)
+    layer_of: str = ""
 
-    def config(self, source: str, seed: int) -> PurifyConfig:
-        """What its run on the model of the training run `source` is asked to do."""
+    def config(self, source: str, seed: int, layer: str | None = None) -> PurifyConfig:
+        """What its run on the model of the training run `source` is asked to do.
+
+        layer: the one that `layer_of` chose, where that is somebody.
+        """
         base = PurifyConfig(source=source, methods=(self.method,), seed=seed, **CONDITIONS)
-        return replace(base, **self.changes)
+        return replace(base, **self.changes, **({"layer": layer} if self.layer_of else {}))
 
 
 def _defenses() -> dict[str, Entrant]:
@@ -47,7 +53,7 @@ def _defenses() -> dict[str, Entrant]:
 
 
 def _without(title: str, **changes: Any) -> Entrant:
-    return Entrant(title, "ngf", "ablation", {"layer": "auto"} | changes)
+    return Entrant(title, "ngf", "ablation", changes, "" if "layer" in changes else "ngf")
 
 
 # "No natural gradient" is the defense `sgd` and is not computed twice.

@@ -15,17 +15,23 @@ from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.sharpness import SAMPLES, sharpness
 from ngf_core.benchmark.table import cells_table
 from ngf_core.cli import main
-from ngf_core.errors import NGFError
+from ngf_core.config import PurifyConfig
+from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.purify import PURIFIERS
 from ngf_core.runs import RunStore
+from ngf_core.runs.manifest import change_manifest
 from tests.core.benchmark.conftest import ATTACKS
 from tests.core.benchmark.conftest import ENTRANTS as TRIED
 
 
 def cell(entrant: str = "", attack: str = "badnets") -> Cell:
     return Cell("signs", "mini_preact_resnet", attack, 0, entrant)
+
+
+def asked(entrant: str, attack: str = "badnets") -> PurifyConfig:
+    return ENTRANTS[entrant].config(f"signs-{attack}-s0-train", 0, "stem")
 
 
 @pytest.fixture
@@ -40,14 +46,14 @@ def test_every_method_of_the_registry_takes_part_once():
 
 
 def test_ngf_has_one_preset_for_all_attacks():
-    configs = [cell("ngf", attack).config() for attack in ATTACKS]
+    configs = [asked("ngf", attack) for attack in ATTACKS]
     assert configs[0].layer == "auto"
     assert {**vars(configs[0]), "source": ""} == {**vars(configs[1]), "source": ""}
 
 
 @pytest.mark.parametrize("name", [name for name in ENTRANTS if name != "ablate_tuning"])
 def test_all_entrants_have_the_same_clean_images_and_budget(name):
-    config, reference = cell(name).config(), cell("finetune").config()
+    config, reference = asked(name), asked("finetune")
     for field in ("steps", "batch_size", "clean_fraction", "augment", "seconds", "seed"):
         assert getattr(config, field) == getattr(reference, field)
 
@@ -58,7 +64,7 @@ def test_the_runs_are_ordinary_ones_and_nothing_else_is_left(finished):
         f"signs-{a}-s0-{e}" for a in ATTACKS for e in TRIED}
     assert not list(finished.out.glob(".at-work-*"))
     run = store.get("signs-badnets-s0-finetune")
-    assert run.config == cell("finetune").config() and run.config.steps == CONDITIONS["steps"]
+    assert run.config == asked("finetune") and run.config.steps == CONDITIONS["steps"]
 
 
 def test_the_rates_are_those_of_the_models(finished, table):
@@ -186,6 +192,18 @@ def test_a_damaged_table_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
     with pytest.raises(NGFError, match="cells.parquet is damaged"):
         benchmark.load("cells")
+
+
+def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
+    store = RunStore(finished.out)
+    with pytest.raises(RunError, match="no run signs-badnets-s0-ngf"):
+        cell("ablate_regulariser").config(store)
+    shutil.copytree(finished.out / "signs-badnets-s0-finetune", tmp_path / "signs-badnets-s0-ngf")
+    change_manifest(tmp_path / "signs-badnets-s0-ngf", id="signs-badnets-s0-ngf",
+                    results={"layer": "stem"})
+    config = cell("ablate_regulariser").config(RunStore(tmp_path))
+    assert (config.layer, config.regulariser) == ("stem", 0.0)
+    assert cell("ablate_last_layer").config(store).layer == "linear"
 
 
 def test_an_unknown_defense_is_refused(capsys):
