@@ -168,6 +168,11 @@ def command_line(config: Config) -> str:
 
 
 def _job(options: argparse.Namespace) -> int:
+    if options.kind == "purify" and options.parameters == "help":
+        from ngf_core.purify.parameters import listed_parameters
+
+        print(listed_parameters(options.methods))
+        return 0
     store = default_store()
     config = _config(options, store)
     return _watch(jobs.start(config, store), options)

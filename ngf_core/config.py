@@ -104,7 +104,7 @@ class PurifyConfig:
                             "given, or chosen among four by the loss on a held-out fifth of the "
                             "clean images (costs four tunings)", choices=("given", "chosen"))
     parameters: str = option("", "changes to the methods' own parameters, as "
-                             "anp.eps=0.3,ft_sam.rho=1")
+                             "anp.eps=0.3,ft_sam.rho=1; on the command line, help lists them")
     evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)
     sharpness: str = option("on", "lambda_max and Tr(F) of the tuned models along the race, on 50 "
                             "clean images of the defender's; slows it by at most a quarter",

@@ -1,10 +1,12 @@
 """A method's own parameters: one frozen dataclass beside its function, changed by the config."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from ngf_core.config import PurifyConfig, validate
 from ngf_core.errors import ConfigError
+from ngf_core.purify import PURIFIERS
 
 Own = TypeVar("Own")
 
@@ -30,6 +32,18 @@ def changes_of(config: PurifyConfig) -> dict[str, dict[str, float]]:
             raise ConfigError("parameters", f"{name} is given twice", "Give it once.")
         changes[method][parameter] = number
     return changes
+
+
+def listed_parameters(methods: Iterable[str]) -> str:
+    """All own parameters of the methods: one line each, as it is written, with what it means."""
+    lines = []
+    for method in methods:
+        cls = PURIFIERS[method].own_class()
+        for field in dataclasses.fields(cls) if cls else ():
+            low, high = field.metadata["low"], field.metadata["high"]
+            lines.append(f"{method}.{field.name}={field.default:g}  {field.metadata['help']} "
+                         f"({low:g} to {high:g})")
+    return "\n".join(lines) or f"{', '.join(methods)}: no parameters of their own."
 
 
 def own_parameters(method: str, cls: type[Own], config: PurifyConfig) -> Own:
