@@ -267,9 +267,9 @@ def test_a_folder_that_cannot_hold_runs(line, tmp_path, capsys, monkeypatch):
 
 
 def test_the_methods_own_parameters_are_listed(capsys):
-    assert main(["purify", "latest", "--methods", "ngf", "clp", "--parameters", "help"]) == 0
+    assert cli.main(["purify", "latest", "--methods", "ngf", "clp", "--parameters", "help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "clp.u=3  deviations above its layer's mean" in lines[-1]
     assert [line.partition("=")[0] for line in lines[:2]] == ["ngf.rate", "ngf.momentum"]
-    assert main(["purify", "latest", "--methods", "sgd", "--parameters", "help"]) == 0
+    assert cli.main(["purify", "latest", "--methods", "sgd", "--parameters", "help"]) == 0
     assert "sgd: no parameters of their own" in capsys.readouterr().out
