@@ -34,7 +34,8 @@ def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: S
              images: Mapping[str, Tensor] | None = None,
              between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
              ) -> Iterator[Examined]:
-    """Every layer from input to output; what the first method did is in the look.
+    """Every layer from input to output; what the first method did is in the look. A layer that
+    cannot be tuned (run twice, or never, in a forward pass) is passed over.
 
     model: is left with BatchNorm as `config` asks, and otherwise as received. images: further sets
     whose logits `Tuned` is to hold. between: called after every update. sees: what is looked at.
@@ -47,10 +48,14 @@ def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: S
     received: dict[str, Tensor] = {}
     for station in stations_of(model, tuning, config, own | dict(images or {})):
         received = received or {name: _answers(station, name) for name in own}
-        seen = look(station, config.seed, "augmented", labels, sees)
-        results = []
-        for method in methods:
-            results.append(tune(station, method, config, between, "fisher" in sees))
+        try:
+            seen = look(station, config.seed, "augmented", labels, sees)
+            results = [tune(station, method, config, between, "fisher" in sees)
+                       for method in methods]
+        except ConfigError as error:
+            if error.field != "layer":
+                raise
+            continue
         if results:
             seen = replace(seen, probed=probed(results[0], received, labels))
         yield Examined(seen, tuple(results))

@@ -34,11 +34,14 @@ def trace(model: nn.Module) -> fx.GraphModule | None:
     """The graph of `model` in evaluation mode, or None where it cannot be told.
 
     A module whose forward pass depends on its input's type or values stays a single operation; if
-    that is the model itself, there is no graph. Identities and dropout are left out, and what
-    works in place is replaced by what does not, so that a value that is kept stays what it is. The
-    graph shares the model's tensors. While torch traces, no other thread of the process may run a
-    model: its tracer stands in for every module's call.
+    that is the model itself, there is no graph, nor is there where it has hooks on itself, which
+    its forward pass does not hold. Identities and dropout are left out, and what works in place is
+    replaced by what does not, so that a value that is kept stays what it is. The graph shares the
+    model's tensors. While torch traces, no other thread of the process may run a model: its tracer
+    stands in for every module's call.
     """
+    if model._forward_hooks or model._forward_pre_hooks:
+        return None
     leaves: set[str] = set()
     while True:
         tracer = _Tracer(leaves)

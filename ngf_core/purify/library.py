@@ -101,10 +101,9 @@ def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module
     Raises NGFError where model, data and method do not go together, Diverged where the method
     cannot go on. `Purification` shows the steps, and keeps what they reached even then.
     """
-    with torch.enable_grad():
-        work = Purification(model, clean_data, settings)
-        for _ in work:
-            pass
+    work = Purification(model, clean_data, settings)
+    for _ in work:
+        pass
     return work.model
 
 
@@ -116,6 +115,8 @@ class Purification:
     where the method takes none). found: what the method told. last: the last step, None before.
     """
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def __init__(self, model: nn.Module, clean_data: Clean, settings: Settings) -> None:
         if not isinstance(settings, Settings):
             raise ConfigError("settings", f"{settings!r} says no method's settings",
@@ -135,6 +136,8 @@ class Purification:
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 
+    @torch.inference_mode(False)  # at each step, whatever mode it is asked for in
+    @torch.enable_grad()
     def __iter__(self) -> Iterator[Step]:
         config = dataclasses.replace(self._config, layer=self.layer)
         with _as_given(self.model):

@@ -408,3 +408,49 @@ def test_images_and_examples_are_taken_as_they_are():
     assert isinstance(Purification(tiny(), FLOATS, FineTuning(steps=1))._clean, Examples)
     assert len(list(work)) == 1 and torch.equal(given.x, CLEAN.x)
     assert copy.deepcopy(work.model) is not work.model
+
+
+class Centred(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x - 1
+
+
+def test_hooks_of_the_model_itself_are_part_of_it():
+    hooked, plain = planted(), nn.Sequential(Centred(), planted())
+    hooked.register_forward_pre_hook(lambda _, args: (2 * args[0] - 1,))
+    ours = purify(hooked, FLOATS, SGD(layer="conv2", steps=4, batch_size=24))
+    theirs = purify(plain, FLOATS, SGD(layer="1.conv2", steps=4, batch_size=24))
+    assert torch.equal(ours.conv2.weight, theirs[1].conv2.weight)
+    assert not torch.equal(ours.conv2.weight, planted().conv2.weight)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_no_gradients_are_wanted(mode):
+    model, settings = planted(), SGD(layer="conv2", steps=4, batch_size=24)
+    usual = purify(model, FLOATS, settings)
+    with mode():
+        work = Purification(model, FLOATS, settings)
+        for _ in work:
+            assert not torch.is_grad_enabled()
+        ours = purify(model, FLOATS, settings)
+    for found in (work.model, ours):
+        assert torch.equal(found.conv2.weight, usual.conv2.weight)
+
+
+class Odd(nn.Module):
+    """A layer that never runs and one that runs twice, beside two that natural gradients suit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.never = nn.Linear(6, 4), nn.Linear(5, 5)
+        self.twice, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.twice(self.twice(self.first(x)).relu()).relu())
+
+
+def test_auto_passes_over_layers_that_cannot_be_tuned():
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(30, 6, generator=generator), torch.arange(30) % 3
+    work = Purification(seeded_model(Odd), data, NGF(steps=2, batch_size=16))
+    assert work.layer in ("first", "last")
