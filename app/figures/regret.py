@@ -99,7 +99,7 @@ def regret_figure(table: pd.DataFrame, *, dark: bool) -> go.Figure:
             marker={"size": 13, "color": tone.text, "symbol": "diamond"},
             hovertemplate=f"{rule}: mean %{{x:+.1f}} points<extra></extra>")
     figure.add_vline(x=0, line={"color": tone.muted, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(title="ASR above the oracle's, points", zeroline=False)
+    figure.update_xaxes(title="points of ASR above oracle", zeroline=False)
     figure.update_yaxes(tickvals=list(range(len(means))), showgrid=False, zeroline=False,
                         range=[len(means) - 0.5, -0.5],
                         ticktext=[f"{rule}<br><b>{mean:+.1f}</b>" for rule, mean in means.items()])

@@ -63,6 +63,9 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
         images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
         parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")
     here = claim[(claim["images"] == images) & (claim["parameters"] == parameters)]
+    if here.empty:
+        st.info(TEXT["no reading"], icon=":material/hourglass_empty:")
+        return
     found = levels(here)
     where = f"{figures.IMAGE_TITLES[images]}, {figures.PARAMETER_TITLES[parameters]}"
     figure_card(figures.level_panels(found, here, dark=dark), key="claim_levels",

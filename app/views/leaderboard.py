@@ -8,17 +8,17 @@ from app.theme import style
 from app.widgets.address import choose, choose_some
 from app.widgets.benchmark_cell import benchmark_cell
 from app.widgets.benchmark_protocol import benchmark_protocol, did_not_take
+from app.widgets.benchmark_table import benchmark_table
 from app.widgets.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.leaderboard_table import board_frame, leaderboard_table
-from app.widgets.notice import guarded, show_error
+from app.widgets.notice import guarded
 from app.widgets.run_name import attack_name
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import COMMAND, load
+from ngf_core.benchmark import COMMAND
 from ngf_core.benchmark.aims import aims, defenses_only
 from ngf_core.benchmark.entrants import ENTRANTS
 from ngf_core.benchmark.measures import CELL, MEASURES, wide
 from ngf_core.benchmark.rank import ranking
-from ngf_core.errors import NGFError
 
 TEXT = sections("leaderboard")
 VERDICTS = {True: ":blue[:material/check_circle: **Met{so_far}.**]",
@@ -30,12 +30,9 @@ def page() -> None:
     """The aims, the leaderboard, its figures, one cell."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    try:
-        table = load("cells")
-    except NGFError as error:
-        show_error(error)
+    table = benchmark_table("cells")
+    if table is None:
         st.markdown(TEXT["nothing"])
-        st.code(COMMAND, language="bash")
         return
     if defenses_only(table).empty:
         st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
@@ -49,8 +46,12 @@ def page() -> None:
     benchmark_protocol(table)
     st.subheader("All defenses", anchor=False)
     by, cells, shown = _filters(table)
-    if cells.empty:
+    if defenses_only(cells).empty:
         st.info("No cell fits these filters.", icon=":material/filter_alt_off:")
+        return
+    if wide(defenses_only(cells), by).isna().all(axis=None):
+        st.info(f"No defense has its {MEASURES[by].title} measured in these cells yet. Rank by "
+                "something else.", icon=":material/hourglass_empty:")
         return
     _board(table, cells, by, shown)
 

@@ -3,8 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+from app.widgets.notice import show_error
 from ngf_core.benchmark import COMMAND, load
 from ngf_core.errors import NGFError
+
+WAITING = ":material/hourglass_empty:"
 
 
 def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
@@ -13,9 +16,11 @@ def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
         table = load(name)
         if len(table):
             return table
-        problem = f"The table {name} is empty: nothing of it has been computed yet."
+        st.info(f"The table “{name}” is empty: nothing of it has been computed yet.", icon=WAITING)
     except NGFError as error:
-        problem = str(error)
-    st.info(problem, icon=":material/hourglass_empty:")
+        if error.__cause__:  # the table is there and cannot be read
+            show_error(error)
+        else:
+            st.info(str(error), icon=WAITING)
     st.code(command, language="bash")
     return None

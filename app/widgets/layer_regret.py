@@ -39,7 +39,7 @@ def layer_regret() -> None:
                 table=table, filename="layer-rules", alt=figures.regret_alt(table))
     points = st.column_config.NumberColumn(format="%+.1f points")
     st.dataframe(figures.regret_table(table), key="layers_regret_rules", hide_index=True,
-                 width="stretch", column_config={
+                 width="stretch", height="content", column_config={
                      name: points for name in ("ASR above the oracle's", "ACC below the oracle's",
                                                "worst")})
     out = figures.left_out(table)

@@ -100,6 +100,8 @@ def _factor(name: str) -> float:
 
 
 def _format(name: str) -> str:
+    if name == "acc_drop":
+        return "%.1f points"
     if MEASURES[name].unit == "%":
         return "%.1f %%"
     return "%,.0f" if name in ("passes", "tuned", "trace", "lambda_max") else "%.1f"

@@ -1,6 +1,6 @@
 """What a layer map came to, in sentences made from its numbers alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.widgets.outcome import CURED
@@ -8,6 +8,8 @@ from app.widgets.result_tiles import interval, percent
 from ngf_core.attacks import ATTACKS, AttackEntry
 
 Entry = Mapping[str, Any]
+# What the oracle lets a layer cost (ngf_core.layers.oracle.COST, whose package needs torch).
+COST = 0.02
 
 
 def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
@@ -23,23 +25,23 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
         return _benign(list(entries.values()))
     if best is None:
         return "What NGF does at each layer was not measured."
-    asr = entries[best]["asr"]
     trained = results.get("train_config", {})
     aim = ATTACKS[trained["attack"]].aim if trained.get("attack") in ATTACKS else AttackEntry.aim
     if not before["asr"]["n"] or before["asr"]["hits"] / before["asr"]["n"] < aim:
         first = (f"There was little backdoor to remove (ASR as received {percent(before['asr'])}). "
                  "NGF does best at")
-    elif asr["n"] and asr["hits"] / asr["n"] > CURED:
-        first = "NGF removes this backdoor at no layer. It comes closest at"
+    elif any(_cured(entry) for entry in entries.values()):
+        first = "NGF removes this backdoor"
+        first += " best at" if _cured(entries[best]) else ", but not cheaply. It does best at"
     else:
-        first = "NGF removes this backdoor best at"
+        first = "NGF removes this backdoor at no layer. It comes closest at"
     pick, last = results.get("auto"), results["map"][-1]["layer"]
 
     def at(layer: str) -> str:
         place = f"**{layer}**, the last layer" if layer == last else f"**{layer}**"
         return f"{place}: {_rates(entries[layer])}."
 
-    said = [f"{first} {at(best)}"]
+    said = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
     if pick == best:
         said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
     elif pick in entries:
@@ -57,6 +59,24 @@ def _benign(entries: Sequence[Entry]) -> str:
     low, high = (end(known, key=lambda e: e["acc"]["hits"] / e["acc"]["n"]) for end in (min, max))
     return (f"{said} NGF leaves ACC between {percent(low['acc'])} (**{low['layer']}**) and "
             f"{percent(high['acc'])} (**{high['layer']}**).")
+
+
+def _cured(entry: Entry) -> bool:
+    asr = entry["asr"]
+    return asr is not None and asr["hits"] <= CURED * asr["n"]
+
+
+def _bound(entries: Iterable[Entry], before: Mapping[str, Any]) -> str:
+    """What "best" is among, since a layer that costs more ACC may leave less of the backdoor."""
+    def rate(counts: Mapping[str, int]) -> float:
+        return counts["hits"] / max(1, counts["n"])
+
+    limit, highest = rate(before["acc"]) - COST, max(rate(entry["acc"]) for entry in entries)
+    points, received = f"{100 * COST:.0f} points of ACC", f"{percent(before['acc'])} as received"
+    if highest >= limit:
+        return f"That is among the layers that lose at most {points} ({received})."
+    return (f"Every layer loses more than {points} ({received}); that is among those within "
+            f"{100 * COST:.0f} points of the layer that loses least.")
 
 
 def _rates(entry: Entry) -> str:

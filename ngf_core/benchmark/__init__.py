@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TABLES = Path(__file__).parents[2] / "assets" / "benchmark"
 COMMAND = "python -m ngf_core benchmark"
+LAYERS_COMMAND = "python -m benchmarks.auto_layer"
 
 
 def tables_folder() -> Path:
@@ -29,10 +30,11 @@ def load(name: str, folder: Path | None = None) -> "pd.DataFrame":
     import pandas as pd
 
     path = (folder or tables_folder()) / f"{name}.parquet"
+    command = LAYERS_COMMAND if name == "layers" else COMMAND
     if not path.is_file():
-        raise NGFError(f"The table {name} has not been computed yet. `{COMMAND}` makes it.")
+        raise NGFError(f"The table “{name}” has not been computed yet. `{command}` makes it.")
     try:
         return pd.read_parquet(path)
     except Exception as error:
         raise NGFError(f"{path.name} is damaged. Restore it from a copy, or make it again with "
-                       f"`{COMMAND}`.") from error
+                       f"`{command}`.") from error

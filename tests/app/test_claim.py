@@ -47,6 +47,13 @@ def test_the_reading_is_chosen_in_the_address(open_page, tables) -> None:
     assert "path=nose" in app.toast[0].value
 
 
+def test_a_reading_that_is_missing_is_said(open_page, tables) -> None:
+    claim = pd.read_parquet(tables / "claim.parquet")
+    claim[claim["parameters"] == "all"].to_parquet(tables / "claim.parquet")
+    app = open_page("claim", parameters="layer")
+    assert not app.exception and "over these parameters: not computed yet" in app.info[0].value
+
+
 def test_without_tables_it_says_how_to_make_them(open_page, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
     app = open_page("claim")
@@ -64,10 +71,10 @@ def test_a_table_that_has_just_begun_is_shown(open_page, tables) -> None:
     assert not app.exception and not app.error
     said = text_of(app)
     assert "sharper than benign ones?** Not resolved." in said
-    assert "The table path has not been computed yet" in said
+    assert "The table “path” has not been computed yet" in said
 
 
 def test_a_damaged_table_is_a_sentence(open_page, tables) -> None:
     (tables / "claim.parquet").write_bytes(b"nonsense")
     app = open_page("claim")
-    assert not app.exception and "claim.parquet is damaged" in text_of(app)
+    assert not app.exception and "claim.parquet is damaged" in app.error[0].value

@@ -53,7 +53,7 @@ def ranked(by="der", table=TABLE):
 
 def test_without_a_table_the_command_is_named(tables, open_page):
     app = open_page("leaderboard")
-    assert not app.exception and "not been computed yet" in app.error[0].value
+    assert not app.exception and "not been computed yet" in app.info[0].value
     assert "ngf_core benchmark" in app.code[0].value
 
 
@@ -144,6 +144,21 @@ def test_filters_of_attacks_and_seeds_move_the_means(tables, open_page):
     assert board.loc["NGF", "Cells"] == 1
     assert board.loc["NGF", "ASR"] == pytest.approx(100 * wide(TABLE, "asr").loc[("blend", 1),
                                                                                 "ngf"])
+
+
+def test_cells_of_models_alone_are_no_leaderboard(tables, open_page):
+    """Seed 2 has the backdoored and the benign model and no defense yet."""
+    tables(TABLE[(TABLE["seed"] < 2) | ~TABLE["group"].isin(["defense", "ablation"])])
+    app = open_page("leaderboard", seeds="2")
+    assert not app.exception and "No cell fits these filters" in app.info[0].value
+    assert ("Rank", "Defense") not in frames(app)
+
+
+def test_a_measure_that_nobody_has_is_said(tables, open_page):
+    tables(TABLE.assign(lambda_max=float("nan")))
+    app = open_page("leaderboard", by="lambda_max")
+    assert not app.exception and "No defense has its λ_max measured" in app.info[0].value
+    assert ("Rank", "Defense") not in frames(app)
 
 
 def test_the_filter_of_defenses_hides_but_ranks_among_all(tables, open_page):

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from app.widgets.map_outcome import map_outcome
+from app.widgets.map_outcome import COST, map_outcome
+from ngf_core.layers import oracle
 
 BEFORE = {"acc": {"hits": 990, "n": 1000}, "asr": {"hits": 860, "n": 900},
           "ra": {"hits": 20, "n": 900}}
@@ -23,7 +24,8 @@ RESULTS = {"before": BEFORE, "auto": "stem",
 def test_best_pick_and_last_with_their_numbers():
     assert map_outcome(RESULTS, "conv", "Fisher mass") == (
         "NGF removes this backdoor best at **conv**: ASR 3.0 % (95 % interval 2.1 to 4.3 %, "
-        "n = 900), ACC 98.0 %. The rule that sees clean data only (Fisher mass) picks **stem**: "
+        "n = 900), ACC 98.0 %. That is among the layers that lose at most 2 points of ACC "
+        "(99.0 % as received). The rule that sees clean data only (Fisher mass) picks **stem**: "
         "ASR 13.3 % (95 % interval 11.3 to 15.7 %, n = 900), ACC 98.0 %. The last layer, "
         "**linear**: ASR 44.4 % (95 % interval 41.2 to 47.7 %, n = 900), ACC 98.0 %.")
 
@@ -44,6 +46,30 @@ def test_a_backdoor_that_stays_is_said_to_stay():
     results["map"][2]["asr"]["hits"] = 91
     assert map_outcome(results, "conv", "r").startswith(
         "NGF removes this backdoor at no layer. It comes closest at **conv**: ASR 10.1 %")
+
+
+def test_a_cure_that_costs_too_much_is_told_from_none():
+    """stem removes it for 10 points of ACC, so that the best layer within two points is conv."""
+    results = copy.deepcopy(RESULTS)
+    results["map"][2]["asr"]["hits"] = 300
+    results["map"][0] |= {"asr": {"hits": 9, "n": 900}, "acc": {"hits": 890, "n": 1000}}
+    assert oracle.oracle(results["map"], BEFORE)["layer"] == "conv"
+    said = map_outcome(results, "conv", "r")
+    assert said.startswith("NGF removes this backdoor, but not cheaply. It does best at **conv**: "
+                           "ASR 33.3 %")
+    assert "among the layers that lose at most 2 points of ACC (99.0 % as received)" in said
+
+
+def test_where_every_layer_costs_too_much_it_is_said():
+    results = copy.deepcopy(RESULTS)
+    for row in results["map"]:
+        row["acc"] = {"hits": 960, "n": 1000}
+    assert ("Every layer loses more than 2 points of ACC (99.0 % as received); that is among those "
+            "within 2 points of the layer that loses least.") in map_outcome(results, "conv", "r")
+
+
+def test_the_cost_is_the_oracles():
+    assert COST == oracle.COST
 
 
 def test_where_the_attack_had_not_taken_nothing_is_removed():

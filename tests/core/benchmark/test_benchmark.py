@@ -187,6 +187,15 @@ def test_a_missing_table_says_how_to_make_it(monkeypatch, tmp_path):
         benchmark.load("cells")
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_the_layer_maps_have_a_command_of_their_own(monkeypatch, tmp_path, there):
+    if there:
+        (tmp_path / "layers.parquet").write_bytes(b"PAR1 and then nothing")
+    monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
+    with pytest.raises(NGFError, match="benchmarks.auto_layer"):
+        benchmark.load("layers")
+
+
 def test_a_damaged_table_is_told(monkeypatch, tmp_path):
     (tmp_path / "cells.parquet").write_bytes(b"PAR1 and then nothing")
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
