@@ -11,6 +11,7 @@ from app.theme import style
 from app.widgets.config_form import ConfigForm, help_text
 from app.widgets.cost_line import cost_line
 from app.widgets.layer_choice import check_layer, layer_choice
+from app.widgets.method_parameters import parameter_list, wrong_parameters
 from app.widgets.notice import show_error
 from app.widgets.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -108,6 +109,7 @@ def _ask(source: Run) -> PurifyConfig | None:
         for name, label in MORE.items():
             with st.container():
                 form.ask(name, label)
+        parameter_list(methods)
     if not methods:
         st.caption(":material/info: Choose at least one method.")
         return None
@@ -116,10 +118,13 @@ def _ask(source: Run) -> PurifyConfig | None:
                         "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
     wrong = check_layer(source.config.arch, layer)
+    config = form.read() if wrong is None else None
+    if config is not None:
+        wrong = wrong_parameters(config)
     if wrong is not None:
         form.blame(wrong)
         return None
-    return form.read()
+    return config
 
 
 def _start(config: PurifyConfig) -> None:

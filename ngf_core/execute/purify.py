@@ -19,6 +19,7 @@ from ngf_core.metrics import Evaluation
 from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify import PURIFIERS
+from ngf_core.purify.parameters import check_parameters
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
 
@@ -73,6 +74,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     method that diverges keeps its curve and the model it had, and its sentence stands in its
     results.
     """
+    check_parameters(config)
     source = load_source(config.source, store)
     received = source.models["before"]
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)

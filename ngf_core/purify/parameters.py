@@ -46,6 +46,17 @@ def listed_parameters(methods: Iterable[str]) -> str:
     return "\n".join(lines) or f"{', '.join(methods)}: no parameters of their own."
 
 
+def check_parameters(config: PurifyConfig) -> None:
+    """ConfigError where `config.parameters` name what a method of the run does not have, or a value
+    out of bounds: before anything has been computed."""
+    for method in changes_of(config):
+        cls = PURIFIERS[method].own_class()
+        if cls is None:
+            raise ConfigError("parameters", f"{method} has no parameters of its own",
+                              "Leave them out.")
+        own_parameters(method, cls, config)
+
+
 def own_parameters(method: str, cls: type[Own], config: PurifyConfig) -> Own:
     """The parameters `cls` of `method`: its defaults with the changes that the config names.
 

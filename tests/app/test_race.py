@@ -238,3 +238,18 @@ def test_new_race_opens_the_form_and_leads_back(runs, open_page):
     assert app.button("start_race") and not app.metric
     app.button("leave_form").click().run()
     assert app.metric and not app.exception
+
+
+@pytest.mark.parametrize("text, said", [("zz", "does not name a method's parameter"),
+                                        ("sgd.rho=1", "Sgd has no parameters of its own")])
+def test_parameters_that_are_not_there_are_a_sentence_and_no_start(runs, open_page, started, text,
+                                                                   said):
+    app = open_page("race", source=make_run(runs, "train").id, race_parameters=text)
+    assert said in app.error[0].value
+    assert app.button("start_race").disabled and not app.exception
+
+
+def test_the_methods_parameters_are_listed_on_demand(runs, open_page, started):
+    app = open_page("race", source=make_run(runs, "train").id)
+    app.button("list_parameters").click().run()
+    assert not app.exception and any("ngf." in code.value for code in app.code)

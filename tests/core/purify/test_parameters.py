@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from ngf_core.config import option
+from ngf_core.config import PurifyConfig, option
 from ngf_core.errors import ConfigError
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.parameters import check_parameters, own_parameters
 from tests.core.purify.stand_ins import settings
 
 
@@ -42,3 +42,18 @@ def test_changes_are_taken_and_keep_their_type():
 def test_what_cannot_be_used_is_named(text, said):
     with pytest.raises(ConfigError, match=said):
         read(text)
+
+
+@pytest.mark.parametrize("text, said", [
+    ("zz", "does not name a method's parameter"), ("anp.nose=1", "anp has no parameter 'nose'"),
+    ("anp.eps=-1", "anp.eps"), ("sgd.rho=1", "sgd has no parameters of its own"),
+    ("nad.k=1", "'nad' is not among the methods"),
+])
+def test_a_run_is_checked_before_it_starts(text, said):
+    with pytest.raises(ConfigError, match=said):
+        check_parameters(PurifyConfig(source="x", methods=("anp", "sgd"), parameters=text))
+
+
+@pytest.mark.parametrize("text", ["", "anp.eps=0.3"])
+def test_what_the_methods_have_passes(text):
+    check_parameters(PurifyConfig(source="x", methods=("anp", "sgd"), parameters=text))
