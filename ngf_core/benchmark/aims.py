@@ -35,7 +35,7 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
 
     Where defenses are compared by their means it is on the cells that all of them have, so that a
     partial benchmark favours nobody; one that has under half of NGF's cells is left out of that and
-    named.
+    named. Among three, the top three is no verdict.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
@@ -54,9 +54,10 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
     if NGF not in asr or NGF not in drop:
         return Aim(what, None, "NGF has no finished cell.")
     left, lost = estimate(asr[NGF], MEASURES["asr"].limits), estimate(drop[NGF])
-    met = None
-    if left.n and lost.n:  # rounded, since 0.99 - 0.97 is a little more than 0.02 in floats
-        met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
+    if not left.n or not lost.n:
+        return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
+    # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
+    met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
     return Aim(what, met, f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over "
                           f"{left.n} attack-seed cells.")
 
@@ -83,7 +84,7 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
     what = f"NGF is in the top {_WORDS[TOP]} of all defenses by DER"
     ranks = ranking(der, higher_is_better=True)
     if NGF not in ranks.index:
-        return Aim(what, None, "NGF has no finished cell.")
+        return Aim(what, None, _unranked(der))
     mine = ranks.loc[NGF]
     place = int(mine["place"])
     tied = rank_text(int(mine["first"]), int(mine["last"])).strip()
@@ -96,7 +97,7 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
         said += f" Ahead of it: {ahead}."
     if absent:
         said += f" Left out, with under half of its cells: {', '.join(absent)}."
-    return Aim(what, place <= TOP, said)
+    return Aim(what, place <= TOP if len(ranks) > TOP else None, said)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
@@ -104,7 +105,7 @@ def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
     ranks = ranking(der, higher_is_better=True)
     top = [name for name in ranks.index[:CHEAP_AMONG] if name in seconds]
     if NGF not in ranks.index or NGF not in seconds:
-        return Aim(what, None, "NGF has no finished cell.")
+        return Aim(what, None, _unranked(der))
     cost = seconds.mean()[top].sort_values()
     said = "Seconds on one processor thread: " + ", ".join(
         f"{_title(name)} {value:.1f}" for name, value in cost.items()) + "."
@@ -112,7 +113,11 @@ def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
         place = int(ranks.loc[NGF, "place"])
         return Aim(what, False, f"It is not among them (place {place}); it takes "
                                 f"{seconds[NGF].mean():.1f} s. {said}")
-    return Aim(what, cost.index[0] == NGF, said)
+    return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, said)
+
+
+def _unranked(der: pd.DataFrame) -> str:
+    return "No cell is finished for all of them." if NGF in der else "NGF has no finished cell."
 
 
 def _attack(name: str) -> str:

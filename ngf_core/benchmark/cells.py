@@ -56,12 +56,13 @@ class Cell:
 
 def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
           seeds: Sequence[int]) -> Iterator[Cell]:
-    """All cells, seed by seed, so that a stopped benchmark has whole seeds; training first."""
-    for seed in seeds:
-        for attack in ("none", *attacks):
+    """All cells, each once, seed by seed, so that a stopped benchmark has whole seeds; training
+    first."""
+    for seed in dict.fromkeys(seeds):
+        for attack in dict.fromkeys(("none", *attacks)):
             yield Cell(dataset, arch, attack, seed)
         for entrant in entrants:
-            for attack in attacks:
+            for attack in dict.fromkeys(attacks):
                 yield Cell(dataset, arch, attack, seed, entrant)
 
 

@@ -31,6 +31,7 @@ from ngf_core.data.dataset import Dataset
 from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.disk import replace_file
 
 IMAGES = 100
 PROBES = 3
@@ -136,9 +137,7 @@ def measured(run_id: str, model: str, layer: str, root: Path) -> None:
     fraction = ENTRANTS["ngf"].config(run_id, 0).clean_fraction
     rows = measure_sharpness_of(source.models[model], layer, image_sets(source.dataset, fraction))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    draft = kept.with_suffix(".new")
-    draft.write_text(json.dumps(rows))
-    draft.rename(kept)
+    replace_file(kept, json.dumps(rows).encode())
 
 
 def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[str, Any]],

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import active_children, get_context
@@ -26,6 +27,7 @@ from ngf_core.benchmark.sharpness import PROBES, SAMPLES, kept_file, measured
 from ngf_core.benchmark.table import cells_table, path_table
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
@@ -60,7 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do the stages that were asked for; 0 when all went well, 1 where a cell failed."""
+    """Do the stages that were asked for; 0 when all went well, 1 where a cell failed.
+
+    Raises ConfigError for what cannot be used, before anything is computed, and NGFError where the
+    tables would replace those of more cells.
+    """
+    _check(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     store = RunStore(arguments.out.absolute())
@@ -93,30 +100,60 @@ def run(arguments: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.workers < 1:
+        raise ConfigError("workers", f"{arguments.workers} processes do nothing", "Use 1 or more.")
+    if min(arguments.seeds) < 0:
+        raise ConfigError("seeds", f"{min(arguments.seeds)} is negative", "Count seeds from 0.")
+    if "tables" in arguments.stages:
+        try:
+            arguments.tables.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=arguments.tables).close()
+        except OSError as error:
+            raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
+                              f"({error.strerror})", "Name another folder.") from error
+
+
 def _depth(cell: Cell) -> int:
     """How many runs have to be there first: none, the trained model, the choice of a layer."""
     return 0 if not cell.entrant else 2 if ENTRANTS[cell.entrant].layer_of else 1
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
-    """Write what the finished cells of `wanted` say: the tables, protocol.json and report.md."""
+    """Write what the finished cells of `wanted` say: the tables, protocol.json and report.md.
+
+    NGFError where the folder has tables of more cells, as those that ship: a trial of a few cells
+    is not to replace them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
     floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
               if cell.attack in ATTACKS and ("none", key[1]) in trained}
     table = cells_table(wanted, floors, store)
+    count, there = int((table.group != "model").sum()), _cells_in(folder)
+    if count < there:
+        raise NGFError(f"{folder} has the tables of {there} cells, and {count} are finished here. "
+                       "Name another folder with --tables, or remove those first.")
     table.to_parquet(folder / "cells.parquet", index=False)
     path_table(wanted, store).to_parquet(folder / "path.parquet", index=False)
     claim.claim_table(wanted, floors, store).to_parquet(folder / "claim.parquet", index=False)
     purified = [cell for cell in wanted if cell.entrant]
     protocol = {"command": "python -m ngf_core benchmark", "conditions": CONDITIONS,
                 "seeds": sorted({cell.seed for cell in wanted}), "cells": len(purified),
-                "finished": int((table.group != "model").sum()),
-                "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
+                "finished": count, "sharpness": {"samples": SAMPLES, "probes": PROBES},
+                "git": git_state()}
     (folder / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
     (folder / "report.md").write_text(report(folder))
     print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
+
+
+def _cells_in(folder: Path) -> int:
+    """How many finished cells the tables there are of; 0 where there are none."""
+    try:
+        return int(json.loads((folder / "protocol.json").read_text())["finished"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
@@ -137,14 +174,22 @@ def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> 
     return failed
 
 
+def _answer(function: Callable[..., Any], task: tuple) -> Any:
+    """What the function says, or why it cannot: one task is not to stop the others."""
+    try:
+        return function(*task)
+    except NGFError as error:
+        return f"{task[0]}: {error}"
+
+
 def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
             ) -> Iterator[tuple[tuple, Any]]:
     """(task, answer) as the answers come; in this process where one worker is enough."""
     if workers == 1 or len(tasks) < 2:
-        yield from ((task, function(*task)) for task in tasks)
+        yield from ((task, _answer(function, task)) for task in tasks)
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting = {pool.submit(function, *task): task for task in tasks}
+        waiting = {pool.submit(_answer, function, task): task for task in tasks}
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()

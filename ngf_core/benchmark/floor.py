@@ -8,6 +8,7 @@ from ngf_core.benchmark.cells import Cell
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import counts, load_source
 from ngf_core.runs import RunStore
+from ngf_core.runs.disk import replace_file
 
 
 def floor(backdoored: Cell, benign: Cell, store: RunStore) -> dict[str, Any]:
@@ -24,5 +25,5 @@ def floor(backdoored: Cell, benign: Cell, store: RunStore) -> dict[str, Any]:
         model = load_source(benign.run_id, store).models["before"]
         rates = counts(evaluate(model, build_test_set(source.dataset.test, source.attack)))
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(rates))
+        replace_file(kept, json.dumps(rates).encode())
     return json.loads(kept.read_text())

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ngf_core.errors import NGFError
+
 CELL = ["attack", "seed"]
 BEFORE, BENIGN = "before", "benign"
 
@@ -39,7 +41,8 @@ def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
 
     Rates are hits / n; `acc_drop` is the ACC of the backdoored model of the cell minus that after
     the defense. NaN where a cell is missing, a rate has n = 0 or a model was not measured. The
-    benign model of attack "none" is under no trigger and has no row.
+    benign model of attack "none" is under no trigger and has no row. Raises NGFError where a cell
+    occurs twice.
     """
     attacked = cells[cells["attack"] != "none"]
     if name == "acc_drop":
@@ -50,6 +53,9 @@ def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
         values = attacked[f"{name}_hits"].astype("Float64") / attacked[f"{name}_n"]
     else:
         values = attacked[name]
+    if attacked.duplicated([*CELL, "entrant"]).any():
+        raise NGFError("The table of the benchmark has a cell twice. Make it again with "
+                       "`python -m ngf_core benchmark`.")
     long = attacked[[*CELL, "entrant"]].assign(
         value=pd.to_numeric(values).astype("float64").to_numpy(na_value=float("nan")))
     return long.pivot(index=CELL, columns="entrant", values="value")

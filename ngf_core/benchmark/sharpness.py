@@ -15,6 +15,7 @@ from torch import nn
 from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
 from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.runs import RunStore
+from ngf_core.runs.disk import replace_file
 
 SAMPLES = 50
 PROBES = 8
@@ -41,9 +42,7 @@ def measured(run_id: str, model: str, root: Path) -> dict[str, float]:
     found = sharpness(source.models[model], *held_out(source.dataset, None, SAMPLES, 0,
                                                       device())["clean"])
     kept.parent.mkdir(parents=True, exist_ok=True)
-    draft = kept.with_suffix(".new")
-    draft.write_text(json.dumps(found))
-    draft.rename(kept)
+    replace_file(kept, json.dumps(found).encode())
     return found
 
 

@@ -91,4 +91,15 @@ def test_without_the_cells_nothing_is_claimed(gone):
 def test_the_ablations_do_not_race():
     made = cells(("badnets",), (0, 1), ("ngf", "ablate_full_network"))
     made.loc[made["entrant"] == "ablate_full_network", ["der", "cpu_seconds"]] = [1.0, 0.0]
-    assert "the 1st of 1" in aims(made)[2].found and aims(made)[3].met
+    top, cheap = aims(made)[2:]
+    assert "the 1st of 1" in top.found and cheap.found.endswith(": NGF 9.0.")
+    assert top.met is None and cheap.met is None  # nobody to compare with
+
+
+def test_a_reason_that_nothing_can_be_told_is_the_true_one():
+    made = table()
+    disjoint = made[(made["entrant"] != "clp") | (made["attack"] == "blend")]
+    disjoint = disjoint[(disjoint["entrant"] != "ngf") | (disjoint["attack"] == "badnets")]
+    assert [aim.found for aim in aims(disjoint)[2:]] == ["No cell is finished for all of them."] * 2
+    removed = aims(made[made["entrant"] != "before"])[0]
+    assert removed.met is None and "nan" not in removed.found

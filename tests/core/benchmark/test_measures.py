@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ngf_core.benchmark.measures import MEASURES, wide
+from ngf_core.errors import NGFError
 from tests.core.benchmark.made_up import cells
 
 TABLE = cells(("badnets", "blend"), (0, 1), ("ngf", "sgd"))
@@ -60,3 +61,8 @@ def test_the_table_survives_its_file(tmp_path):
     back = pd.read_parquet(tmp_path / "cells.parquet")
     for name in MEASURES:
         pd.testing.assert_frame_equal(wide(back, name), wide(TABLE, name))
+
+
+def test_a_cell_that_is_there_twice_is_told():
+    with pytest.raises(NGFError, match="has a cell twice"):
+        wide(pd.concat([TABLE, TABLE]), "asr")
