@@ -21,7 +21,7 @@ from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.purify import PURIFIERS
 from ngf_core.runs import RunStore
-from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs.manifest import read_manifest, write_manifest
 from tests.core.benchmark.conftest import ATTACKS
 from tests.core.benchmark.conftest import ENTRANTS as TRIED
 
@@ -208,9 +208,10 @@ def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
     store = RunStore(finished.out)
     with pytest.raises(RunError, match="no run signs-badnets-s0-ngf"):
         cell("ablate_regulariser").config(store)
-    shutil.copytree(finished.out / "signs-badnets-s0-finetune", tmp_path / "signs-badnets-s0-ngf")
-    change_manifest(tmp_path / "signs-badnets-s0-ngf", id="signs-badnets-s0-ngf",
-                    results={"layer": "stem"})
+    other, mine = (root / f"signs-badnets-s0-{name}" for root, name in (
+        (finished.out, "finetune"), (tmp_path, "ngf")))
+    shutil.copytree(other, mine)
+    write_manifest(mine, read_manifest(other) | {"id": mine.name, "results": {"layer": "stem"}})
     config = cell("ablate_regulariser").config(RunStore(tmp_path))
     assert (config.layer, config.regulariser) == ("stem", 0.0)
     assert cell("ablate_last_layer").config(store).layer == "linear"
