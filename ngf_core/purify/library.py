@@ -110,6 +110,8 @@ def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module
 class Purification:
     """A purification that is followed: iterating over it makes it, and yields its `Step`s.
 
+    A second iteration begins anew on what the first has left.
+
     model: the copy at work, purified once the iteration has ended; where that ends early (Diverged,
     a break), what it had come to. layer: what is tuned, as chosen where the settings say auto (""
     where the method takes none). found: what the method told. last: the last step, None before.
