@@ -7,9 +7,8 @@ from ngf_core.errors import ConfigError
 
 
 def parameter_list(methods: list[str]) -> None:
-    """A button that lists what the chosen methods have, with meaning, default and bounds."""
-    if methods and st.button("List the methods' parameters", type="tertiary",
-                             icon=":material/list:", key="list_parameters"):
+    """A switch that lists what the chosen methods have, with meaning, default and bounds."""
+    if st.toggle("List the methods' parameters", key="list_parameters") and methods:
         # Imported on demand: the methods need torch.
         from ngf_core.purify.parameters import listed_parameters
 

@@ -104,11 +104,11 @@ def _ask(source: Run) -> PurifyConfig | None:
         sharp = st.toggle("Live sharpness: λ_max and Tr(F) along the race",
                           value=_default("sharpness") == "on", key="form_sharpness",
                           help=_help("sharpness"))
-    with st.expander("More settings", icon=":material/tune:", key="race_more"), \
-            st.grid(columns=3, min_column_width=200, key="race_more_fields"):
-        for name, label in MORE.items():
-            with st.container():
-                form.ask(name, label)
+    with st.expander("More settings", icon=":material/tune:", key="race_more"):
+        with st.grid(columns=3, min_column_width=200, key="race_more_fields"):
+            for name, label in MORE.items():
+                with st.container():
+                    form.ask(name, label)
         parameter_list(methods)
     if not methods:
         st.caption(":material/info: Choose at least one method.")

@@ -52,7 +52,7 @@ def check_parameters(config: PurifyConfig) -> None:
     for method in changes_of(config):
         cls = PURIFIERS[method].own_class()
         if cls is None:
-            raise ConfigError("parameters", f"{method} has no parameters of its own",
+            raise ConfigError("parameters", f"method {method} has no parameters of its own",
                               "Leave them out.")
         own_parameters(method, cls, config)
 
@@ -67,7 +67,7 @@ def own_parameters(method: str, cls: type[Own], config: PurifyConfig) -> Own:
     given: dict[str, Any] = {}
     for name, value in changes_of(config).get(method, {}).items():
         if name not in types:
-            raise ConfigError("parameters", f"{method} has no parameter {name!r}",
+            raise ConfigError("parameters", f"method {method} has no parameter {name!r}",
                               f"It has {', '.join(types) or 'none'}.")
         whole = types[name] is int and value == int(value)
         given[name] = int(value) if whole else value

@@ -241,7 +241,7 @@ def test_new_race_opens_the_form_and_leads_back(runs, open_page):
 
 
 @pytest.mark.parametrize("text, said", [("zz", "does not name a method's parameter"),
-                                        ("sgd.rho=1", "Sgd has no parameters of its own")])
+                                        ("sgd.rho=1", "Method sgd has no parameters of its own")])
 def test_parameters_that_are_not_there_are_a_sentence_and_no_start(runs, open_page, started, text,
                                                                    said):
     app = open_page("race", source=make_run(runs, "train").id, race_parameters=text)
@@ -251,5 +251,5 @@ def test_parameters_that_are_not_there_are_a_sentence_and_no_start(runs, open_pa
 
 def test_the_methods_parameters_are_listed_on_demand(runs, open_page, started):
     app = open_page("race", source=make_run(runs, "train").id)
-    app.button("list_parameters").click().run()
+    app.toggle("list_parameters").set_value(True).run()
     assert not app.exception and any("ngf." in code.value for code in app.code)
