@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ngf_core.benchmark.rank import Estimate, estimate
+from ngf_core.errors import NGFError
 
 IMAGES = ("held_out", "defender")
 PARAMETERS = ("all", "layer")
@@ -55,9 +56,12 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
     """One row a comparison, images, parameters, measure, attack and seed: ratio and log_ratio.
 
     log_ratio is NaN where one of the two is missing, not finite or not positive (a trace may be
-    negative): such a pair has no ratio.
+    negative): such a pair has no ratio. Raises NGFError where a row occurs twice.
     """
     key = [*READING, *UNIT]
+    if claim.duplicated([*key, "model"]).any():
+        raise NGFError("The table of the sharpness claim has a row twice. Make it again with "
+                       "`python -m ngf_core benchmark`.")
     wide = claim.pivot(index=key, columns="model", values="value")
     parts = []
     for name, pair in COMPARISONS.items():

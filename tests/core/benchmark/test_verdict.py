@@ -19,6 +19,7 @@ from ngf_core.benchmark.verdict import (
     verdict,
     verdicts,
 )
+from ngf_core.errors import NGFError
 from tests.core.benchmark import made_up_claim
 
 ATTACKS = [f"attack {i}" for i in range(8)]
@@ -151,3 +152,9 @@ def test_correlation_over_the_models_of_an_attack():
     found = model_correlations(claim(spread=0.0, benign=1, ngf=2, finetune=3, sgd=4, backdoored=5))
     assert found.rho.tolist() == pytest.approx([1] * 4) and set(found.verdict) == {HOLDS}
     assert len(found) == 4 and set(found.n) == {24}
+
+
+def test_a_row_that_is_there_twice_is_told():
+    table = made_up_claim.claim(["badnets"])
+    with pytest.raises(NGFError, match="has a row twice"):
+        verdicts(pd.concat([table, table]))
