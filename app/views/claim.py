@@ -21,6 +21,7 @@ from ngf_core.benchmark.verdict import (
     path_correlations,
     verdicts,
 )
+from ngf_core.purify import PURIFIERS
 
 TEXT = sections("claim")
 TITLES = {name: entry.title for name, entry in ATTACKS.items()}
@@ -51,7 +52,7 @@ def page() -> None:
     st.fragment(guarded(_path))(dark)
     st.markdown("**Over models**")
     st.dataframe(figures.correlation_table(model_correlations(claim)), key="claim_models",
-                 hide_index=True, width="stretch")
+                 hide_index=True, width="stretch", height="content")
     st.caption(TEXT["models"])
     st.subheader("What was measured, and how", anchor=False)
     _how(claim)
@@ -108,7 +109,7 @@ def _how(claim: pd.DataFrame) -> None:
     st.markdown(TEXT["measures"])
     st.markdown(TEXT["errors"])
     models = claim.drop_duplicates(["attack", "seed", "model"])
-    there = ", ".join(f"{count} {figures.MODEL_TITLES[name].lower() if name != 'ngf' else 'NGF'}"
+    there = ", ".join(f"{count} {figures.MODEL_TITLES[name] if name in PURIFIERS else name}"
                       for name, count in models["model"].value_counts(sort=False).items())
     error = (claim["error"] / claim["value"].abs()).median()
     st.markdown(f"n = {', '.join(map(str, sorted(claim['n'].unique())))} images a set, "

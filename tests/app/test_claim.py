@@ -33,6 +33,7 @@ def test_everything_a_reviewer_asks_for_is_there(open_page, tables) -> None:
     said = text_of(app)
     assert "n = 100 images a set, 3 attacks, seeds 0, 1, 2" in said
     assert "Median standard error over images" in said
+    assert "9 benign, 9 backdoored" in said and "9 SGD, 9 Fine-tuning" in said
     assert any("ngf_core benchmark" in code.value for code in app.code)
     assert any(len(frame.value) == 3 * 3 * 5 * 4 * 4 for frame in app.dataframe)
     correlations = next(f.value for f in app.dataframe if "ρ with ASR" in f.value)
