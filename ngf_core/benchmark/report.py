@@ -11,10 +11,12 @@ from ngf_core.benchmark.aims import aims, defenses_only
 from ngf_core.benchmark.entrants import ENTRANTS
 from ngf_core.benchmark.measures import BEFORE, BENIGN, MEASURES, wide
 from ngf_core.benchmark.rank import Estimate, estimate, rank_text, ranking
-from ngf_core.benchmark.verdict import COMPARISONS, verdicts
+from ngf_core.benchmark.verdict import COMPARISONS, FAILS, HOLDS, OPEN, verdicts
+from ngf_core.benchmark.verdict import MEASURES as MEASURED
 
 COLUMNS = ("der", "acc", "asr", "ra", "cpu_seconds")
 _IMAGES = {"held_out": "held-out", "defender": "defender's"}
+_SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
 def report(folder: Path) -> str:
@@ -58,18 +60,37 @@ def ablation(cells: pd.DataFrame) -> str:
 
 
 def sharpness_claim(claim: pd.DataFrame) -> str:
-    """One row a measure: the ratios of sharpness with their intervals and verdicts."""
+    """One row a pair of models, images and parameters, one column a measure: the mean ratio with
+    its interval, the verdict as a sign, and in how many attacks the sign is the claimed one."""
     found = verdicts(claim)
     if found.empty:
         return ""
-    rows = [[f"{ENTRANTS[row.comparison].title} / backdoored" if row.comparison in ENTRANTS
-             else f"{COMPARISONS[row.comparison].model} / {COMPARISONS[row.comparison].other}",
-             _IMAGES[row.images], row.parameters, row.measure.replace("_", " "),
-             f"{row.ratio:.2f}" + ("" if pd.isna(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"),
-             f"{row.agree} of {row.attacks}",
-             str(row.n), row.verdict] for row in found.itertuples()]
-    return _markdown(["ratio of", "images", "parameters", "measure", "ratio [95 %]",
-                      "attacks with the claimed sign", "n", "claim"], rows)
+    rows = []
+    for (pair, images, parameters), part in found.groupby(["comparison", "images", "parameters"],
+                                                          sort=False):
+        of = part.set_index("measure")
+        rows.append([f"{_name(COMPARISONS[pair].model)} / {_name(COMPARISONS[pair].other)}",
+                     _IMAGES[images], parameters,
+                     *(_ratio(of.loc[name]) if name in of.index else "" for name in MEASURED)])
+    table = _markdown(["ratio of", "images", "parameters",
+                       *(name.replace("_", " ").replace("lambda max", "λ_max")
+                         for name in MEASURED)], rows)
+    attacked = claim[claim.model == "backdoored"]
+    seeds = claim[claim.model == "benign"].seed.nunique()
+    return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
+            f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. "
+            f"{len(attacked.groupby(['attack', 'seed']))} backdoored and {seeds} benign models.")
+
+
+def _ratio(row: pd.Series) -> str:
+    if not row.n:
+        return ""
+    interval = "" if pd.isna(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
+    return f"{_SIGNS[row.verdict]} {row.ratio:.2f}{interval} {row.agree}/{row.attacks}"
+
+
+def _name(model: str) -> str:
+    return ENTRANTS[model].title if model in ENTRANTS else model
 
 
 def _progress(protocol: dict) -> str:
