@@ -19,3 +19,13 @@ def test_there_is_an_example():
 def test_an_example_runs(code, capsys):
     exec(compile(code, str(README), "exec"), {})  # noqa: S102
     assert capsys.readouterr().out.strip(), "an example shows something"
+
+
+def test_the_benchmarks_tables_are_those_that_ship():
+    """Every table of these sections stands so in what `python -m ngf_core benchmark` wrote."""
+    told = (README.parent / "assets" / "benchmark" / "report.md").read_text().splitlines()
+    parts = re.findall(r"### (?:Sixteen defenses|The sharpness claim).*?(?=\n### )",
+                       README.read_text(), re.DOTALL)
+    lines = [line for part in parts for line in part.splitlines() if line.startswith("|")]
+    assert len(parts) == 2 and len(lines) > 30
+    assert not [line for line in lines if line not in told]
