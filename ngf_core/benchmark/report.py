@@ -71,15 +71,15 @@ def sharpness_claim(claim: pd.DataFrame) -> str:
         of = part.set_index("measure")
         rows.append([f"{_name(COMPARISONS[pair].model)} / {_name(COMPARISONS[pair].other)}",
                      _IMAGES[images], parameters,
-                     *(_ratio(of.loc[name]) if name in of.index else "" for name in MEASURED)])
+                     *(_ratio(of.loc[name]) if name in of.index else "" for name in MEASURED),
+                     str(part.n.max())])
     table = _markdown(["ratio of", "images", "parameters",
                        *(name.replace("_", " ").replace("lambda max", "λ_max")
-                         for name in MEASURED)], rows)
-    attacked = claim[claim.model == "backdoored"]
+                         for name in MEASURED), "n"], rows)
     seeds = claim[claim.model == "benign"].seed.nunique()
     return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
-            f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. "
-            f"{len(attacked.groupby(['attack', 'seed']))} backdoored and {seeds} benign models.")
+            f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. n: pairs of "
+            f"models, with {seeds} benign ones, one a seed.")
 
 
 def _ratio(row: pd.Series) -> str:

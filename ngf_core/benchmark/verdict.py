@@ -10,7 +10,7 @@ zero or does not exist.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -95,14 +95,18 @@ def levels(claim: pd.DataFrame) -> pd.DataFrame:
 def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
     """One row a comparison, images, parameters and measure, with its verdict.
 
-    ratio, low, high: e to the mean log-ratio and to the ends of its 95 % interval. n: pairs of
+    ratio, low, high: e to the mean log-ratio and to the ends of its 95 % interval; against the
+    benign model of a single seed there is none, since all attacks share that one model. n: pairs of
     models behind it; left_out: pairs without a ratio. attacks: with any pair; agree: those of them
     whose mean over seeds has the claimed sign.
     """
     rows, key = [], ["comparison", *READING]
     for names, part in _in_order(log_ratios(claim).groupby(key)):
-        values, claimed = part.set_index(UNIT).log_ratio, COMPARISONS[names[0]].claimed
+        pair = COMPARISONS[names[0]]
+        values, claimed = part.set_index(UNIT).log_ratio, pair.claimed
         found = estimate(values)
+        if pair.other == "benign" and values.dropna().index.unique("seed").size < 2:
+            found = replace(found, low=math.nan, high=math.nan)
         each = values.groupby(level="attack").mean().dropna()
         rows.append(dict(zip(key, names, strict=True)) | {
             "ratio": float(np.exp(found.mean)), "low": float(np.exp(found.low)),

@@ -48,7 +48,7 @@ def test_the_claim_tells_ratio_verdict_and_models():
     sign, ratio = row(told, "backdoored / benign", "held-out", "all")[3].split()[:2]
     assert sign == "✓" and float(ratio) == pytest.approx(made_up_claim.FACTORS["backdoored"] /
                                                          made_up_claim.FACTORS["benign"], rel=0.2)
-    assert "15 backdoored and 3 benign models" in told
+    assert row(told, "backdoored / benign")[-1] == "15" and "3 benign ones" in told
 
 
 def test_pairs_without_a_ratio_are_left_empty():

@@ -104,6 +104,14 @@ def test_the_verdict_needs_the_whole_interval_on_one_side():
     assert verdict(Estimate(1, math.nan, math.nan, 1, 1), 1) == OPEN
 
 
+def test_one_benign_model_behind_all_attacks_resolves_nothing():
+    table = claim(spread=0.01)
+    assert one(verdicts(table), "backdoored").verdict == HOLDS
+    found = verdicts(table[table.seed == 0])
+    assert one(found, "backdoored").verdict == OPEN and math.isnan(one(found, "backdoored").low)
+    assert one(found, "ngf").verdict == HOLDS
+
+
 def test_levels_are_geometric_means_with_the_interval_of_the_logarithms():
     frame = claim(spread=0.3)
     frame.loc[(frame.model == "sgd") & (frame.attack == ATTACKS[0]), "value"] = -1.0
