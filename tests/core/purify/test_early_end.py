@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ngf_core.purify import PURIFIERS
-from ngf_core.purify.purifier import Diverged, Step, is_last, part_of, purifier
+from ngf_core.purify.purifier import Step, is_last, part_of, purifier
 from tests.core.purify.stand_ins import BAD, coloured_set, planted, rates, settings
 
 CLEAN = coloured_set()
@@ -92,9 +92,6 @@ def test_the_student_of_nad_has_what_the_teacher_leaves():
 @pytest.mark.parametrize("name", [n for n, entry in PURIFIERS.items() if not entry.data_free])
 def test_a_limit_that_is_never_reached_changes_nothing(name):
     free, limited = planted(), planted()
-    try:
-        ours, theirs = run(name, free, steps=16), run(name, limited, steps=16, seconds=86400.0)
-    except Diverged:
-        pytest.skip("diverges at these settings, with and without")
+    ours, theirs = run(name, free, steps=16), run(name, limited, steps=16, seconds=86400.0)
     assert [replace(s, seconds=0) for s in ours] == [replace(s, seconds=0) for s in theirs]
     assert all(torch.equal(v, limited.state_dict()[k]) for k, v in free.state_dict().items())
