@@ -2,7 +2,8 @@
 
 Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
 trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished
-cells are used again. The conditions stand in ngf_core/benchmark/entrants.py.
+cells are used again, and tables that are there are completed. The conditions stand in
+ngf_core/benchmark/entrants.py.
 """
 
 import argparse
@@ -17,9 +18,12 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import claim, tables_folder
+from ngf_core.benchmark import COMMAND, claim, load, tables_folder
 from ngf_core.benchmark.cells import Cell, cells, finished, make_cell
+from ngf_core.benchmark.earlier import completed_cells, completed_claim, completed_path
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.floor import floor
 from ngf_core.benchmark.report import report
@@ -32,7 +36,11 @@ from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
 
-STAGES = ("cells", "sharpness", "claim", "tables")
+STAGES = ("cells", "claim", "sharpness", "tables")
+# Of glibc's allocator in the worker processes: what is freed stays with the process. Without it the
+# kernel clears 50 MB of pages for each step of the mini network, an eighth of the time.
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33),
+               "MALLOC_TOP_PAD_": str(2**28)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
+    for name, value in KEPT_MEMORY.items():
+        os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     store = RunStore(arguments.out.absolute())
     store.prepare()
@@ -88,12 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{len(batch) - len(missing)} of {len(batch)} runs are there.", flush=True)
             failed += _compute(make_cell, [(cell, store.root) for cell in missing],
                                arguments.workers)
+    if "claim" in arguments.stages:
+        failed += _compute(claim.measured, claim.claim_tasks(asked, store), arguments.workers)
     if "sharpness" in arguments.stages:
         missing = [(run_id, model, store.root) for run_id, model in _models(asked, store)
                    if not kept_file(store, run_id, model).exists()]
         failed += _compute(measured, missing, arguments.workers)
-    if "claim" in arguments.stages:
-        failed += _compute(claim.measured, claim.claim_tasks(asked, store), arguments.workers)
     if "tables" in arguments.stages:
         write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
                      arguments.tables)
@@ -120,40 +130,45 @@ def _depth(cell: Cell) -> int:
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
-    """Write what the finished cells of `wanted` say: the tables, protocol.json and report.md.
+    """Write what the finished cells of `wanted` say, and what tables that are there said before of
+    others (`ngf_core.benchmark.earlier`): the tables, protocol.json and report.md.
 
-    NGFError where the folder has tables of more cells, as those that ship: a trial of a few cells
-    is not to replace them.
+    NGFError where fewer cells would be left than the folder has: tables that ship are not to be
+    lost to a trial with other settings or models.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
     floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
               if cell.attack in ATTACKS and ("none", key[1]) in trained}
-    table = cells_table(wanted, floors, store)
-    count, there = int((table.group != "model").sum()), _cells_in(folder)
-    if count < there:
-        raise NGFError(f"{folder} has the tables of {there} cells, and {count} are finished here. "
-                       "Name another folder with --tables, or remove those first.")
-    table.to_parquet(folder / "cells.parquet", index=False)
-    path_table(wanted, store).to_parquet(folder / "path.parquet", index=False)
-    claim.claim_table(wanted, floors, store).to_parquet(folder / "claim.parquet", index=False)
-    purified = [cell for cell in wanted if cell.entrant]
-    protocol = {"command": "python -m ngf_core benchmark", "conditions": CONDITIONS,
-                "seeds": sorted({cell.seed for cell in wanted}), "cells": len(purified),
-                "finished": count, "sharpness": {"samples": SAMPLES, "probes": PROBES},
-                "git": git_state()}
+    tables = {"cells": cells_table(wanted, floors, store), "path": path_table(wanted, store),
+              "claim": claim.claim_table(wanted, floors, store)}
+    earlier = {name: load(name, folder) for name in tables
+               if (folder / f"{name}.parquet").is_file()}
+    if "cells" in earlier:
+        tables["cells"] = completed_cells(tables["cells"], earlier["cells"])
+        for name, completed in (("path", completed_path), ("claim", completed_claim)):
+            if name in earlier:
+                tables[name] = completed(tables[name], earlier[name], tables["cells"])
+        there, left = _purified(earlier["cells"]), _purified(tables["cells"])
+        if left < there:
+            raise NGFError(f"{folder} has the tables of {there} cells, and {left} would be left: "
+                           "the others are of other settings, or of models that are not those "
+                           "trained here. Name another folder with --tables.")
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    seeds = sorted({cell.seed for cell in wanted} | set(tables["cells"].seed.tolist()))
+    protocol = {"command": COMMAND, "conditions": CONDITIONS, "seeds": seeds,
+                "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
+                "finished": _purified(tables["cells"]),
+                "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
     (folder / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
     (folder / "report.md").write_text(report(folder))
     print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
 
 
-def _cells_in(folder: Path) -> int:
-    """How many finished cells the tables there are of; 0 where there are none."""
-    try:
-        return int(json.loads((folder / "protocol.json").read_text())["finished"])
-    except (OSError, ValueError, KeyError):
-        return 0
+def _purified(cells: pd.DataFrame) -> int:
+    return int((cells["group"] != "model").sum())
 
 
 def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """What the command refuses, what it goes on after, and what it never writes over."""
 
-import json
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,6 +10,7 @@ from ngf_core.benchmark.cells import cells
 from ngf_core.cli import main
 from ngf_core.errors import NGFError
 from ngf_core.runs import RunStore
+from tests.core.benchmark import made_up
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -34,12 +34,12 @@ def test_what_is_named_twice_is_one_cell():
         "signs-none-s0-train", "signs-blend-s0-train", "signs-blend-s0-clp"]
 
 
-def test_tables_of_more_cells_are_not_replaced(tmp_path):
-    (tmp_path / "protocol.json").write_text(json.dumps({"finished": 5}))
-    pd.DataFrame({"kept": [1]}).to_parquet(tmp_path / "cells.parquet")
-    with pytest.raises(NGFError, match="has the tables of 5 cells, and 0 are finished here"):
+def test_tables_that_would_lose_cells_are_left(tmp_path):
+    table = made_up.cells(["blend"], [0], ["clp"]).assign(command="python -m ngf_core something")
+    table.to_parquet(tmp_path / "cells.parquet")
+    with pytest.raises(NGFError, match="has the tables of 1 cells, and 0 would be left"):
         command.write_tables([], RunStore(tmp_path / "runs"), tmp_path)
-    assert list(pd.read_parquet(tmp_path / "cells.parquet")) == ["kept"]
+    assert pd.read_parquet(tmp_path / "cells.parquet").equals(table)
 
 
 def _third_fails(number: int) -> None:
