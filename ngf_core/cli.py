@@ -104,6 +104,8 @@ def _add_job(commands: Any, kind: str, config: type[Config]) -> None:
     parser.add_argument("--detach", action="store_true", help="print the run's id and do not wait")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(command=_job, kind=kind)
+    if config is PurifyConfig:
+        parser.set_defaults(layer=None)  # not named: where the presets tune the source's network
 
 
 def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
@@ -152,16 +154,27 @@ def _add_runs(commands: Any) -> None:
         action.set_defaults(command=command)
 
 
-def command_line(config: Config) -> str:
-    """The command that makes a run of `config`; settings at their default are left out."""
+def command_line(config: Config, arch: str = TrainConfig.arch) -> str:
+    """The command that makes a run of `config`; settings at their default are left out.
+
+    arch: of the source of a purification; the tuned layer is left out for the mini alone, since
+    elsewhere a layer that is not named is another one.
+    """
     words = ["python", "-m", "ngf_core", config.kind]
     words += [config.source] if config.kind in SOURCES else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name != "source" and value != field.default:
+        told = value != field.default or field.name == "layer" and arch != TrainConfig.arch
+        if field.name != "source" and told:
             values = value if isinstance(value, tuple) else (value,)
             words += ["--" + field.name.replace("_", "-"), *map(str, values)]
     return shlex.join(words)
+
+
+def command_of(run: Run) -> str:
+    """The command that makes such a run."""
+    return command_line(run.config, run.results.get("train_config", {}).get("arch",
+                                                                            TrainConfig.arch))
 
 
 # ---- what is done
@@ -181,7 +194,8 @@ def _job(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace, store: RunStore) -> Config:
     cls = CONFIGS[options.kind]
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(cls)}
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+              if v is not None}
     config = cls(**values)
     validate(config)
     if isinstance(config, TrainConfig):
@@ -190,7 +204,7 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
                                      weights=_absolute(config.weights))
     if values.get("source") == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
-    if isinstance(config, PurifyConfig) and config.layer == PurifyConfig.layer:
+    if isinstance(config, PurifyConfig) and "layer" not in values:
         config = dataclasses.replace(config, layer=_usual_layer(config.source, store))
     _refuse_impossible(config, store)
     return config
@@ -229,7 +243,7 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
             from ngf_core.preview import poison_preview
 
             poison_preview(config)
-    elif isinstance(config, PurifyConfig) and config.layer != PurifyConfig.layer:
+    elif isinstance(config, PurifyConfig) and config.layer != _usual_layer(config.source, store):
         from ngf_core.models.build import tunable_layer_names
         from ngf_core.models.layer_names import AUTO, named_layers
 
@@ -316,7 +330,7 @@ def _show(options: argparse.Namespace) -> int:
         _print_json(_described(run))
         return 0
     state, message = run.status()
-    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_line(run.config)}")
+    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_of(run)}")
     if run.results:
         print(results_table(run.results))
     return 0

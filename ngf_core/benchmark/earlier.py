@@ -85,7 +85,8 @@ def _of_today(row: object, layers: dict[tuple[str, int], str]) -> bool:
     if entrant is None or entrant.layer_of and row.layer != layers.get((row.attack, row.seed)):
         return False
     source = row.run.removesuffix(f"-{row.entrant}") + "-train"
-    return row.command == command_line(entrant.config(source, row.seed, row.layer))
+    return row.command == command_line(entrant.config(source, row.seed, row.layer),
+                                       row.arch)
 
 
 def _measured(table: pd.DataFrame, earlier: pd.DataFrame, same: pd.Series) -> pd.DataFrame:

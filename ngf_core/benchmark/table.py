@@ -37,7 +37,7 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
         if run is None:
             continue
         about = {"dataset": cell.dataset, "arch": cell.arch, "attack": cell.attack,
-                 "seed": cell.seed, "run": run.id, "command": command_line(run.config)}
+                 "seed": cell.seed, "run": run.id, "command": command_line(run.config, cell.arch)}
         if cell.entrant:
             rows.append(about | _purified(cell.entrant, run, store))
         else:

@@ -241,6 +241,28 @@ def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
     assert [run.id for run in store.list() if not run.shipped] == [source.id]
 
 
+def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
+    """The mini's usual layer may be another network's too, or none of its layers."""
+    made = []
+    monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
+    for arch, named, expected in (("preact_resnet18", "--layer blocks.2.conv1", "blocks.2.conv1"),
+                                  ("preact_resnet18", "", "blocks.7.conv1"),
+                                  ("mini_preact_resnet", "", "blocks.2.conv1")):
+        source = make_run(store, "train", arch=arch)
+        with pytest.raises(pytest.fail.Exception):
+            ngf(f"purify {source.id} {named}", capsys)
+        assert made[-1].layer == expected
+    source = make_run(store, "train", arch="mini_vgg")
+    code, _, err = ngf(f"purify {source.id} --layer blocks.2.conv1", capsys)
+    assert code == 2 and "no layer 'blocks.2.conv1'" in err
+
+
+def test_the_command_names_the_layer_where_its_default_is_another_one():
+    config = PurifyConfig(source="x")
+    assert cli.command_line(config) == "python -m ngf_core purify x"
+    assert cli.command_line(config, "preact_resnet18").endswith("purify x --layer blocks.2.conv1")
+
+
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ("cats", "dogs"):
