@@ -57,6 +57,13 @@ def gathered(batches: Batches, device: torch.device) -> Examples:
     return examples
 
 
+def shuffled(examples: Examples, seed: int) -> Examples:
+    """The same in an order drawn with `seed`: what takes a part takes all classes' share, though
+    the data lay class by class."""
+    generator = torch.Generator().manual_seed(seed)
+    return examples.take(torch.randperm(len(examples), generator=generator))
+
+
 def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
     if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0], Tensor) \
             and isinstance(batches[1], Tensor):

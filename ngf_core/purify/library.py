@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ngf_core.config import PurifyConfig, validate
 from ngf_core.data.augment import are_images, as_floats
-from ngf_core.data.examples import Batches, Examples, gathered
+from ngf_core.data.examples import Batches, Examples, gathered, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify import PURIFIERS, PurifierEntry
@@ -95,8 +95,9 @@ def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module
     one's mode, and requires gradients where that does. Frozen parameters are tuned like others.
 
     model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
-    labels), or one such pair; read once and kept, so that a generator will do. Inputs are floats of
-    any shape, as the model takes them, or uint8, which become x / 255.
+    labels), or one such pair; read once and kept, so that a generator will do, and shuffled by the
+    settings' seed, so that they may lie class by class. Inputs are floats of any shape, as the
+    model takes them, or uint8, which become x / 255.
 
     Raises NGFError where model, data and method do not go together, Diverged where the method
     cannot go on. `Purification` shows the steps, and keeps what they reached even then.
@@ -126,7 +127,7 @@ class Purification:
         self.model = _copied(model)
         example = next(self.model.parameters())
         clean = clean_data if isinstance(clean_data, CleanSet) else \
-            gathered(clean_data, example.device)
+            shuffled(gathered(clean_data, example.device), settings.seed)
         pixels = clean.x.dtype == torch.uint8
         if not pixels or example.dtype != torch.float32:
             clean = Examples(as_floats(clean.x).to(example.dtype), clean.y)

@@ -14,8 +14,9 @@ from torch import nn
 from ngf_core import purify as package
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
-from ngf_core.data.examples import Examples
+from ngf_core.data.examples import Examples, shuffled
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.layers.examine import split
 from ngf_core.purify import ANP, FTSAM, NGF, PURIFIERS, SGD, FineTuning, Purification, purify
 from ngf_core.purify.library import settings_of
 from ngf_core.purify.purifier import Diverged, Step, purifier
@@ -66,7 +67,7 @@ def test_it_is_the_method_itself_on_the_same_images(name):
     settings, given = short(name, augment="none"), planted()
     ours = purify(given, FLOATS, settings)
     theirs, config = planted(), settings.config("none")
-    for _ in purifier(name)(theirs, CLEAN, config):
+    for _ in purifier(name)(theirs, shuffled(CLEAN, config.seed), config):
         pass
     assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in ours.state_dict().items())
 
@@ -181,7 +182,8 @@ def test_uint8_images_are_augmented_and_floats_are_not():
 @pytest.mark.parametrize("augment", ["none", "crop", "strong"])
 def test_images_and_floats_within_0_and_1_are_the_same_data(augment):
     settings = SGD(layer="conv2", steps=5, augment=augment)
-    found = [purify(planted(), data, settings) for data in (CLEAN, (CLEAN.x, CLEAN.y), FLOATS)]
+    found = [purify(planted(), data, settings) for data in (
+        shuffled(CLEAN, settings.seed), (CLEAN.x, CLEAN.y), FLOATS)]
     for other in found[1:]:
         assert torch.equal(found[0].conv2.weight, other.conv2.weight)
 
@@ -209,6 +211,22 @@ def test_the_layer_is_chosen_from_clean_data(monkeypatch):
     assert torch.equal(purified.conv2.weight, given.conv2.weight)
     assert Purification(given, FLOATS, ANP(steps=3)).layer == "" and len(seen) == 1
     assert Purification(given, FLOATS, NGF(layer="conv2")).layer == "conv2" and len(seen) == 1
+
+
+def test_data_that_lie_class_by_class_are_judged_on_all_classes(monkeypatch):
+    judged = []
+
+    def choose(model, clean, config):
+        judged.append(split(clean)[1].y)
+        return type("Choice", (), {"layer": "conv1"})()
+
+    monkeypatch.setattr("ngf_core.layers.choose_layer", choose, raising=False)
+    order = FLOATS[1].argsort(stable=True)
+    by_class = [(x[None], y[None]) for x, y in zip(FLOATS[0][order], FLOATS[1][order])]
+    for seed in (0, 0, 1):
+        Purification(planted(), by_class, NGF(steps=3, seed=seed))
+    assert all(len(set(y.tolist())) == len(set(FLOATS[1].tolist())) for y in judged)
+    assert torch.equal(judged[0], judged[1]) and not torch.equal(judged[0], judged[2])
 
 
 def test_the_steps_can_be_followed_and_left():
