@@ -189,6 +189,7 @@ class LayersConfig:
     steps: int = option(40, "updates of each method at each layer", 1, 5000)
     pool: int = option(8, PurifyConfig.__dataclass_fields__["pool"].metadata["help"], 0, 1000)
     clean_fraction: float = _as_purify("clean_fraction")
+    clean_balance: str = _as_purify("clean_balance")
     augment: str = _as_purify("augment")
     batchnorm: str = _as_purify("batchnorm")
     batch_size: int = option(128, "clean images per step (capped at the clean set)", 2, 4096)

@@ -10,8 +10,9 @@ from app.widgets.notice import guarded
 from ngf_core.config import LayersConfig
 
 TEXT = sections("layers")
-FORM = {"steps": "Steps on each layer", "pool": "Augmented copies", "clean_fraction":
-        "Clean set, as a share", "augment": "Augmentation", "seed": "Seed"}
+FORM = {"steps": "Steps on each layer", "pool": "Augmented copies",
+        "clean_fraction": "Clean set, as a share", "clean_balance": "Classes of the clean set",
+        "augment": "Augmentation", "seed": "Seed"}
 
 
 def page() -> None:

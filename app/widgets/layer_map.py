@@ -22,8 +22,8 @@ from ngf_core.runs import Run
 
 TEXT = sections("layers")
 # What a race on one of the layers takes over from the map.
-SHARED = ("source", "clean_fraction", "augment", "batchnorm", "fisher", "damping", "kl_bound",
-          "regulariser", "lr", "seed")
+SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "fisher", "damping",
+          "kl_bound", "regulariser", "lr", "seed")
 
 
 def live_map(run: Run) -> None:

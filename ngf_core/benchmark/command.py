@@ -158,7 +158,8 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
     seeds = sorted({cell.seed for cell in wanted} | set(tables["cells"].seed.tolist()))
-    protocol = {"command": COMMAND, "conditions": CONDITIONS, "seeds": seeds,
+    protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
+                "conditions": CONDITIONS, "seeds": seeds,
                 "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
                 "finished": _purified(tables["cells"]),
                 "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}

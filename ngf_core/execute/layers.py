@@ -32,7 +32,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     """
     source = load_source(config.source, store)
     model = source.models["before"]
-    clean = source.dataset.clean(config.clean_fraction)
+    clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
     test = build_test_set(source.dataset.test, source.attack)
     before = counts(evaluate(model, test))

@@ -137,12 +137,14 @@ def test_a_race_on_a_layer(runs, open_page, started) -> None:
 
 
 def test_a_race_takes_over_the_maps_conditions(runs, open_page, started) -> None:
-    run = make_run(runs, "layers", augment="crop", clean_fraction=0.02, seed=3)
+    run = make_run(runs, "layers", augment="crop", clean_fraction=0.02, seed=3,
+                   clean_balance="balanced")
     app = open_page("layers", run=run.id)
     app.button("layers_race_start").click().run()
     assert app.button_group("form_augment").value == "crop"
     assert app.number_input("form_seed").value == 3
     assert address(app, "race_clean_fraction") == "0.02"
+    assert address(app, "race_clean_balance") == "balanced"
 
 
 def test_the_rules_over_all_attacks_are_not_measured_yet(runs, open_page, started) -> None:

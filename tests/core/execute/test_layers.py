@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ngf_core.config import LayersConfig
+from ngf_core.data.dataset import Dataset
 from ngf_core.layers import auto
 from ngf_core.layers.rules import RULES
 from ngf_core.models.build import tunable_layer_names
@@ -60,3 +61,11 @@ def test_a_benign_model_has_no_oracle(runs, benign):
     assert (run.state, run.message) == ("done", "")
     assert run.results["oracle"] is None and run.results["finetune"] is None
     assert run.results["auto"] and all(e["asr"] is None for e in run.results["map"])
+
+
+def test_the_clean_set_is_the_one_asked_for(runs, benign, monkeypatch):
+    asked, real = [], Dataset.clean
+    monkeypatch.setattr(Dataset, "clean", lambda self, *how: asked.append(how) or real(self, *how))
+    run = made(LayersConfig(source=benign.id, methods=("sgd",), reference="none", **SMALL,
+                            clean_fraction=0.04, clean_balance="balanced"), runs)
+    assert run.state == "done" and asked == [(0.04, "balanced")]
