@@ -23,8 +23,8 @@ def report(folder: Path) -> str:
     """What ships in README.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
     cells, claim = load("cells", folder), load("claim", folder)
     protocol = json.loads((folder / "protocol.json").read_text())
-    parts = [_progress(protocol), _aims(cells), leaderboard(cells), ablation(cells),
-             sharpness_claim(claim)]
+    parts = [_progress(protocol), _aims(cells), leaderboard(cells), by_seed(cells),
+             ablation(cells), sharpness_claim(claim)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -40,6 +40,20 @@ def leaderboard(cells: pd.DataFrame) -> str:
               *(_mean(tables[name], row.Index, name) for name in COLUMNS), str(row.n)]
              for row in ranks.itertuples()]
     return _markdown(head, rows)
+
+
+def by_seed(cells: pd.DataFrame) -> str:
+    """One row a seed: the mean ASR over the attacks that all of these have, for the layer that the
+    rule chose, the last one and all, and for the two baselines."""
+    columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_last_layer": "NGF, last layer",
+               "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
+    asr = wide(cells, "asr")
+    if not set(columns) <= set(asr):
+        return ""
+    asr = asr[list(columns)].dropna()
+    rows = [[str(seed), *(f"{100 * mean:.1f}" for mean in part.mean()), str(len(part))]
+            for seed, part in asr.groupby(level="seed")]
+    return _markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)
 
 
 def ablation(cells: pd.DataFrame) -> str:
