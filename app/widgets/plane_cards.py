@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.figures import landscape as figures
 from app.text import sections
+from app.theme import style
 from app.widgets.address import choose
 from app.widgets.appearance import is_dark
 from app.widgets.figure_card import figure_card
@@ -74,7 +75,7 @@ def live_surface(run: Run) -> None:
     mask, loss = arrays[f"{key}.computed"], arrays[key]
     xs, ys = _axes(arrays, key)
     names = key.split(".")
-    of = f"{figures.method_style(names[0]).label}, " if len(names) == 3 else ""
+    of = f"{style(names[0]).label}, " if len(names) == 3 else ""
     kind = {"plane": "plane through the models", "path": "plane of the paths"}.get(
         names[-2], f"{names[-2]} plane")
     figure = figures.live_plane(xs, ys, loss, log=True, dark=is_dark(), computed=mask)
@@ -266,5 +267,5 @@ def _images_said(curves: dict[str, Arrays]) -> str:
 
 
 def _said(models: Iterable[str]) -> str:
-    names = [figures.method_style(name).label for name in models]
+    names = [style(name).label for name in models]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
