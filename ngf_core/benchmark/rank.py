@@ -21,6 +21,7 @@ Where all cells have one attack (seed), the interval speaks of seeds (attacks) a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
 from scipy.special import stdtrit
@@ -109,16 +110,19 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
     """
     entrants = [name for name in wide if wide[name].notna().any()]
     sign = 1 if higher_is_better else -1
+    pairs: dict[str, list[tuple[int, int]]] = {name: [] for name in entrants}
+    for one, other in combinations(entrants, 2):
+        gap = difference(wide, one, other)
+        pairs[one].append((sign * gap.sign, gap.n))
+        pairs[other].append((-sign * gap.sign, gap.n))
     rows = []
     for name in entrants:
         own = estimate(wide[name], limits)
-        pairs = [difference(wide, name, other) for other in entrants if other != name]
-        better = sum(pair.sign == -sign for pair in pairs)
-        worse = sum(pair.sign == sign for pair in pairs)
+        better, worse = (sum(found == way for found, _ in pairs[name]) for way in (-1, 1))
         rows.append({"entrant": name, "mean": own.mean, "low": own.low, "high": own.high,
                      "spread": own.spread, "n": own.n, "first": 1 + better,
                      "last": len(entrants) - worse,
-                     "fewest": min((pair.n for pair in pairs), default=own.n)})
+                     "fewest": min((n for _, n in pairs[name]), default=own.n)})
     columns = ["entrant", "mean", "low", "high", "spread", "n", "first", "last", "fewest"]
     table = pd.DataFrame(rows, columns=columns)
     table = table.sort_values("mean", ascending=not higher_is_better, kind="stable")
