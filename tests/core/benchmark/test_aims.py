@@ -27,6 +27,13 @@ def test_met_with_their_figures():
     assert not cheap.met and cheap.found.index("CLP 0.0") < cheap.found.index("NGF 9.0")
 
 
+def test_the_first_aim_tells_each_seed():
+    made = table(ngf={"asr_hits": 45})
+    made.loc[(made["entrant"] == "ngf") & (made["seed"] == 1), "asr_hits"] = 90
+    assert aims(made)[0].found.endswith("seed by seed: 5.0 % (0), 10.0 % (1), 5.0 % (2).")
+    assert "seed by seed" not in aims(made[made["seed"] == 1])[0].found
+
+
 def test_each_half_of_the_first_aim_can_miss_it():
     assert aims(table(ngf={"asr_hits": 90, "acc_hits": 970}))[0].met
     assert not aims(table(ngf={"asr_hits": 91, "acc_hits": 970}))[0].met
