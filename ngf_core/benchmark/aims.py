@@ -58,8 +58,8 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
         return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
     # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
     met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
-    said = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} attack-seed "
-            "cells.")
+    said = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} "
+            "attack-seed cells.")
     seeds = asr[NGF].dropna().groupby(level="seed").mean()
     if len(seeds) > 1:
         said += " ASR seed by seed: " + ", ".join(
