@@ -154,27 +154,19 @@ def _add_runs(commands: Any) -> None:
         action.set_defaults(command=command)
 
 
-def command_line(config: Config, arch: str = TrainConfig.arch) -> str:
+def command_line(config: Config) -> str:
     """The command that makes a run of `config`; settings at their default are left out.
 
-    arch: of the source of a purification; the tuned layer is left out for the mini alone, since
-    elsewhere a layer that is not named is another one.
+    The tuned layer is always named: without one, another network's is another one.
     """
     words = ["python", "-m", "ngf_core", config.kind]
     words += [config.source] if config.kind in SOURCES else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        told = value != field.default or field.name == "layer" and arch != TrainConfig.arch
-        if field.name != "source" and told:
+        if field.name != "source" and (value != field.default or field.name == "layer"):
             values = value if isinstance(value, tuple) else (value,)
             words += ["--" + field.name.replace("_", "-"), *map(str, values)]
     return shlex.join(words)
-
-
-def command_of(run: Run) -> str:
-    """The command that makes such a run."""
-    return command_line(run.config, run.results.get("train_config", {}).get("arch",
-                                                                            TrainConfig.arch))
 
 
 # ---- what is done
@@ -330,7 +322,7 @@ def _show(options: argparse.Namespace) -> int:
         _print_json(_described(run))
         return 0
     state, message = run.status()
-    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_of(run)}")
+    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_line(run.config)}")
     if run.results:
         print(results_table(run.results))
     return 0

@@ -17,7 +17,7 @@ from app.widgets.notice import model_notice
 from app.widgets.run_name import run_name
 from app.widgets.run_table import results_table
 from app.widgets.training import training_curve
-from ngf_core.cli import command_of
+from ngf_core.cli import command_line
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
@@ -59,7 +59,7 @@ def run_detail(run: Run) -> None:
                                    "value": [_said(value) for value in values.values()]}),
                      hide_index=True, key="run_settings", height="content")
     st.markdown("**The command that makes it again**")
-    st.code(command_of(run), language="bash", wrap_lines=True)
+    st.code(command_line(config), language="bash", wrap_lines=True)
     _files(run, manifest)
 
 

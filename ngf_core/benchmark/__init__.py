@@ -36,5 +36,5 @@ def load(name: str, folder: Path | None = None) -> "pd.DataFrame":
     try:
         return pd.read_parquet(path)
     except Exception as error:
-        raise NGFError(f"{path.name} is damaged. Restore it from a copy, or make it again with "
-                       f"`{command}`.") from error
+        raise NGFError(f"{path.name} is damaged. Restore it from a copy, or remove it and make it "
+                       f"again with `{command}`.") from error

@@ -5,6 +5,7 @@ computed at a time, each by a process of its own on one thread; a finished one i
 in one step, so that what lies there is whole and a stopped benchmark goes on where it stopped.
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import torch
 
+from ngf_core.attacks.attack import attack_class
 from ngf_core.benchmark.entrants import ENTRANTS
-from ngf_core.config import Config, PurifyConfig, TrainConfig
+from ngf_core.config import Config, PurifyConfig, TrainConfig, config_sha
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.worker import work
@@ -46,12 +48,28 @@ class Cell:
 
         Raises RunError where it takes the layer of another entrant, whose run is not in `store`.
         """
+        layer_of = ENTRANTS[self.entrant].layer_of if self.entrant else ""
+        return self.asked(store.get(f"{self.model}-{layer_of}").results["layer"]
+                          if layer_of else None)
+
+    def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
+        """The same, where it is known which `layer` the entrant took over, if it takes one."""
         if self.entrant:
-            entrant = ENTRANTS[self.entrant]
-            chosen = store.get(f"{self.model}-{entrant.layer_of}").results["layer"] \
-                if entrant.layer_of else None
-            return entrant.config(f"{self.model}-train", self.seed, chosen)
+            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer, self.arch)
         return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
+
+    def settings(self, layer: str | None = None) -> str:
+        """A hash of `asked`, and of what the attack's strength means where a model is trained."""
+        config = self.asked(layer)
+        said = [config_sha(config)]
+        if isinstance(config, TrainConfig) and config.attack != "none":
+            said += sorted(attack_class(config.attack).strengths[config.strength].items())
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def weights_of(run: Run, file: str) -> str:
+    """A hash of the weights in a run's `file`.safetensors."""
+    return run.manifest["files"][f"{file}.safetensors"][:16]
 
 
 def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark.cells import Cell, finished
+from ngf_core.benchmark.cells import Cell, finished, weights_of
 from ngf_core.benchmark.entrants import ENTRANTS
 from ngf_core.curvature import trace
 from ngf_core.curvature.eigenvalues import settled
@@ -41,7 +41,7 @@ MOST_STEPS = 60
 PURIFIED = ("ngf", "sgd", "finetune")
 LAYER_OF = "ngf"  # whose tuned layer all models of that attack and seed are measured in
 COLUMNS = ("attack", "seed", "model", "images", "parameters", "measure", "value", "error",
-           "computation_error", "n", "layer", "asr", "acc", "run")
+           "computation_error", "n", "layer", "asr", "acc", "run", "weights")
 
 Sets = Mapping[str, tuple[Tensor, Tensor]]
 
@@ -153,7 +153,8 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
         else:
             rates = run.results["train" if name == "backdoored" else model]
         about = {"attack": cell.attack, "seed": cell.seed, "model": name, "layer": tuned,
-                 "run": run.id, "asr": _share(rates.get("asr")), "acc": _share(rates.get("acc"))}
+                 "run": run.id, "asr": _share(rates.get("asr")), "acc": _share(rates.get("acc")),
+                 "weights": weights_of(run, _file(run, model))}
         for parameters, layer in _where(tuned).items():
             kept = _kept(store, run.id, model, layer)
             if kept.exists():
@@ -193,9 +194,13 @@ def _where(tuned: str) -> dict[str, str]:
 
 def _kept(store: RunStore, run_id: str, model: str, layer: str) -> Path:
     run = store.get(run_id)
-    file = "model" if run.kind == "train" else f"after_{model}"
-    said = [run.manifest["files"][f"{file}.safetensors"], layer, IMAGES, PROBES, TOLERANCE]
+    digest = run.manifest["files"][f"{_file(run, model)}.safetensors"]
+    said = [digest, layer, IMAGES, PROBES, TOLERANCE]
     return store.root / "claim" / f"{hashlib.sha256(repr(said).encode()).hexdigest()[:16]}.json"
+
+
+def _file(run: Run, model: str) -> str:
+    return "model" if run.kind == "train" else f"after_{model}"
 
 
 def _share(rate: Mapping[str, int] | None) -> float:

@@ -23,7 +23,7 @@ import pandas as pd
 from ngf_core.attacks import ATTACKS
 from ngf_core.benchmark import COMMAND, claim, load, tables_folder
 from ngf_core.benchmark.cells import Cell, cells, finished, make_cell
-from ngf_core.benchmark.earlier import completed_cells, completed_claim, completed_path
+from ngf_core.benchmark.earlier import KEYS, completed, completed_cells, lost
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.floor import floor
 from ngf_core.benchmark.report import report
@@ -122,6 +122,11 @@ def _check(arguments: argparse.Namespace) -> None:
         except OSError as error:
             raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
                               f"({error.strerror})", "Name another folder.") from error
+        for table in list(_earlier(arguments.tables).values())[:1]:
+            kinds = set(zip(table.dataset, table.arch)) - {(arguments.dataset, arguments.arch)}
+            if kinds:
+                raise ConfigError("tables", f"{arguments.tables} has those of "
+                                  f"{' '.join(kinds.pop())}", "Name another folder.")
 
 
 def _depth(cell: Cell) -> int:
@@ -133,43 +138,52 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     """Write what the finished cells of `wanted` say, and what tables that are there said before of
     others (`ngf_core.benchmark.earlier`): the tables, protocol.json and report.md.
 
-    NGFError where fewer cells would be left than the folder has: tables that ship are not to be
-    lost to a trial with other settings or models.
+    NGFError where a cell that is there would be lost: tables that ship are not to be replaced by a
+    trial with other settings or models.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
     floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
               if cell.attack in ATTACKS and ("none", key[1]) in trained}
     tables = {"cells": cells_table(wanted, floors, store), "path": path_table(wanted, store),
               "claim": claim.claim_table(wanted, floors, store)}
-    earlier = {name: load(name, folder) for name in tables
-               if (folder / f"{name}.parquet").is_file()}
-    if "cells" in earlier:
+    earlier = _earlier(folder)
+    if earlier:
         tables["cells"] = completed_cells(tables["cells"], earlier["cells"])
-        for name, completed in (("path", completed_path), ("claim", completed_claim)):
-            if name in earlier:
-                tables[name] = completed(tables[name], earlier[name], tables["cells"])
-        there, left = _purified(earlier["cells"]), _purified(tables["cells"])
-        if left < there:
-            raise NGFError(f"{folder} has the tables of {there} cells, and {left} would be left: "
-                           "the others are of other settings, or of models that are not those "
-                           "trained here. Name another folder with --tables.")
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-    seeds = sorted({cell.seed for cell in wanted} | set(tables["cells"].seed.tolist()))
+        for name in ("path", "claim"):
+            tables[name] = completed(name, tables[name], earlier[name], tables["cells"])
+        gone = lost(tables, earlier)
+        if gone:
+            some = ", ".join(gone[:3]) + ", ..." * (len(gone) > 3)
+            raise NGFError(f"{len(gone)} cells in {folder} are of other settings, or of models "
+                           f"other than those trained here, and would be lost: {some}. Name "
+                           "another folder with --tables.")
+    cells = tables["cells"]
+    seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
     protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
                 "conditions": CONDITIONS, "seeds": seeds,
                 "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
-                "finished": _purified(tables["cells"]),
+                "finished": int((cells.group != "model").sum()),
                 "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
-    (folder / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
-    (folder / "report.md").write_text(report(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    # All are written before any is replaced, the cells last: they are what a rerun completes.
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        for name, table in tables.items():
+            table.to_parquet(Path(made) / f"{name}.parquet", index=False)
+        (Path(made) / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
+        (Path(made) / "report.md").write_text(report(Path(made)))
+        for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
+            os.replace(path, folder / path.name)
     print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
 
 
-def _purified(cells: pd.DataFrame) -> int:
-    return int((cells["group"] != "model").sum())
+def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that are there, all or none; NGFError where some are missing or damaged."""
+    missing = [name for name in KEYS if not (folder / f"{name}.parquet").exists()]
+    if 0 < len(missing) < len(KEYS):
+        raise NGFError(f"{folder} has tables, but no {missing[0]}.parquet. Restore it from a copy, "
+                       "remove the others to begin anew, or name another folder with --tables.")
+    return {} if missing else {name: load(name, folder) for name in KEYS}
 
 
 def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:

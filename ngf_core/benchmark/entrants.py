@@ -9,11 +9,13 @@ its file names as such. Nothing here was chosen for an attack.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ngf_core.config import PurifyConfig
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.models import ARCHITECTURES
 from ngf_core.purify import PURIFIERS
 
 # A batch of 128 is what the released NGF script takes; evaluations on the way would only cost time.
 CONDITIONS: dict[str, Any] = {"steps": 100, "batch_size": 128, "evaluations": 1, "sharpness": "off"}
+LAST = "last"  # the last layer, whatever the architecture calls it
 # For these three the sharpness is followed from the received model to the purified one.
 FOLLOWED: dict[str, Any] = {"evaluations": 10, "sharpness": "on"}
 
@@ -33,13 +35,20 @@ class Entrant:
     changes: dict[str, Any] = field(default_factory=dict)
     layer_of: str = ""
 
-    def config(self, source: str, seed: int, layer: str | None = None) -> PurifyConfig:
+    def config(self, source: str, seed: int, layer: str | None = None,
+               arch: str = TrainConfig.arch) -> PurifyConfig:
         """What its run on the model of the training run `source` is asked to do.
 
         layer: the one that `layer_of` chose, where that is somebody.
         """
-        base = PurifyConfig(source=source, methods=(self.method,), seed=seed, **CONDITIONS)
-        return replace(base, **self.changes, **({"layer": layer} if self.layer_of else {}))
+        base = PurifyConfig(source=source, methods=(self.method,), seed=seed,
+                            layer=ARCHITECTURES[arch].layer, **CONDITIONS)
+        changes = self.changes | ({"layer": layer} if self.layer_of else {})
+        if changes.get("layer") == LAST:
+            from ngf_core.models.build import tunable_layer_names  # pages read this without torch
+
+            changes["layer"] = tunable_layer_names(arch)[-1]
+        return replace(base, **changes)
 
 
 def _defenses() -> dict[str, Entrant]:
@@ -60,10 +69,10 @@ def _without(title: str, **changes: Any) -> Entrant:
 ENTRANTS: dict[str, Entrant] = _defenses() | {
     # One step of SGD too small to matter: what is left of every method that recalibrates.
     "ablate_tuning": Entrant("BatchNorm recalibration alone", "sgd", "ablation",
-                             {"layer": "linear", "steps": 1, "lr": 1e-6}),
+                             {"layer": LAST, "steps": 1, "lr": 1e-6}),
     "ablate_regulariser": _without("NGF, no regulariser", regulariser=0.0),
     "ablate_trust_region": _without("NGF, no trust region", kl_bound=100.0),
     "ablate_frozen_bn": _without("NGF, frozen BatchNorm", batchnorm="frozen"),
-    "ablate_last_layer": _without("NGF, last layer", layer="linear"),
+    "ablate_last_layer": _without("NGF, last layer", layer=LAST),
     "ablate_full_network": _without("NGF, full network", layer="all"),
 }

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark.cells import Cell, finished
+from ngf_core.benchmark.cells import Cell, finished, weights_of
 from ngf_core.benchmark.entrants import ENTRANTS, FOLLOWED
 from ngf_core.benchmark.sharpness import kept_file
 from ngf_core.cli import command_line
@@ -37,14 +37,18 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
         if run is None:
             continue
         about = {"dataset": cell.dataset, "arch": cell.arch, "attack": cell.attack,
-                 "seed": cell.seed, "run": run.id, "command": command_line(run.config, cell.arch)}
+                 "seed": cell.seed, "run": run.id, "command": command_line(run.config),
+                 "code": (run.manifest.get("git") or {}).get("sha", "")[:12]}
         if cell.entrant:
-            rows.append(about | _purified(cell.entrant, run, store))
+            rows.append(about | _purified(cell, run, store))
         else:
             rows.append(about | _trained(cell, run, store))
             floor = floors.get((cell.attack, cell.seed))
             if floor:
-                rows.append(about | _model("benign", floor) | {"run": "", "command": ""})
+                benign = store.get(Cell(cell.dataset, cell.arch, "none", cell.seed).run_id)
+                rows.append(about | _model("benign", floor) | {
+                    "run": "", "command": "", "code": "", "settings": "",
+                    "weights": weights_of(benign, "model"), "received": weights_of(run, "model")})
     table = pd.DataFrame(rows, columns=_COLUMNS)
     whole = [f"{rate}_{part}" for rate in RATES for part in ("hits", "n")] + ["passes", "tuned"]
     return table.astype({name: "Int64" for name in whole} | {
@@ -62,14 +66,15 @@ def path_table(wanted: list[Cell], store: RunStore) -> pd.DataFrame:
         points = run.points()
         wide = points.pivot_table(index="step", columns="metric", values="value")
         parts.append(wide.reindex(columns=FOLLOWED_METRICS).reset_index().assign(
-            attack=cell.attack, seed=cell.seed, entrant=cell.entrant))
-    columns = ["attack", "seed", "entrant", "step", *FOLLOWED_METRICS]
+            attack=cell.attack, seed=cell.seed, entrant=cell.entrant,
+            weights=weights_of(run, f"after_{ENTRANTS[cell.entrant].method}")))
+    columns = ["attack", "seed", "entrant", "step", *FOLLOWED_METRICS, "weights"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return table.rename(columns={"lambda_error": "lambda_max_error"}).reset_index(drop=True)
 
 
-def _purified(entrant: str, run: Run, store: RunStore) -> dict[str, Any]:
-    config, results = run.config, run.results
+def _purified(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
+    entrant, config, results = cell.entrant, run.config, run.results
     assert isinstance(config, PurifyConfig)
     mine = results[config.methods[0]]
     layered = ENTRANTS[entrant].method in ("ngf", "sgd")
@@ -80,12 +85,15 @@ def _purified(entrant: str, run: Run, store: RunStore) -> dict[str, Any]:
         "der": der(_evaluation(results["before"]), _evaluation(mine)),
         "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
         "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
-        "stopped": mine["stopped"], "found": json.dumps(mine["found"])}
+        "stopped": mine["stopped"], "found": json.dumps(mine["found"]),
+        "settings": cell.settings(config.layer), "received": weights_of(run, "before"),
+        "weights": weights_of(run, f"after_{config.methods[0]}")}
 
 
 def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
     name = "before" if cell.attack in ATTACKS else "benign"
-    return _model(name, run.results["train"]) | _sharp(run, "before", store)
+    return _model(name, run.results["train"]) | _sharp(run, "before", store) | {
+        "settings": cell.settings(), "received": "", "weights": weights_of(run, "model")}
 
 
 def _model(entrant: str, rates: dict[str, Any]) -> dict[str, Any]:
@@ -110,4 +118,5 @@ def _evaluation(counted: dict[str, Any]) -> Evaluation:
 
 _COLUMNS = ["dataset", "arch", "attack", "seed", "entrant", "method", "group", "run", "layer",
             *(f"{rate}_{part}" for rate in RATES for part in ("hits", "n")), "der", *SHARPNESS,
-            *TUNING, "stopped", "found", "command"]
+            *TUNING, "stopped", "found", "command", "code",
+            "settings", "received", "weights"]

@@ -166,7 +166,8 @@ def test_runs_lists_what_is_there(capsys, store):
 def test_show(capsys, store):
     run = make_run(store, "purify", methods=("sgd",))
     _, out, _ = ngf(f"runs show {run.id}", capsys)
-    assert f"python -m ngf_core purify {run.config.source} --methods sgd\n" in out
+    assert (f"python -m ngf_core purify {run.config.source} --methods sgd "
+            "--layer blocks.2.conv1\n" in out)
     assert re.search(r"^sgd +98\.8 % \[97\.9, 99\.3\] n=1000 ", out, re.M)
     assert "clean_images: 250" in out and "layer: blocks.2.conv1" in out
     _, out, _ = ngf(f"runs show {run.id} --json", capsys)
@@ -257,10 +258,10 @@ def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
     assert code == 2 and "no layer 'blocks.2.conv1'" in err
 
 
-def test_the_command_names_the_layer_where_its_default_is_another_one():
-    config = PurifyConfig(source="x")
-    assert cli.command_line(config) == "python -m ngf_core purify x"
-    assert cli.command_line(config, "preact_resnet18").endswith("purify x --layer blocks.2.conv1")
+def test_the_command_names_the_layer_since_other_networks_have_other_defaults():
+    command = cli.command_line(PurifyConfig(source="x"))
+    assert command == "python -m ngf_core purify x --layer blocks.2.conv1"
+    assert "layer" not in cli.command_line(SpectrumConfig(source="x"))
 
 
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):

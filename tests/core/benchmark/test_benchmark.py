@@ -11,14 +11,16 @@ from ngf_core import benchmark
 from ngf_core.benchmark import cells, claim, command, load
 from ngf_core.benchmark.cells import Cell, make_cell
 from ngf_core.benchmark.cells import finished as finished_run
+from ngf_core.benchmark.earlier import KEYS
 from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.benchmark.sharpness import SAMPLES, sharpness
 from ngf_core.benchmark.table import cells_table
-from ngf_core.cli import main
+from ngf_core.cli import command_line, main
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluation import build_test_set, evaluate
 from ngf_core.execute.sources import device, held_out, load_source
+from ngf_core.models.build import tunable_layer_names
 from ngf_core.purify import PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
@@ -143,6 +145,44 @@ def test_the_report_has_the_table_in_words(finished, table):
     line = next(line for line in told.splitlines() if "| CLP |" in line)
     assert line.split(" | ")[2].startswith(f"{der:.1f}") and line.endswith("| 2 |")
     assert "NGF has no finished cell" in told and "nan" not in told
+
+
+def test_tables_outlive_their_runs(finished, patched, tmp_path):
+    """With one run left, the other cells, the claim and the paths stay as they were told."""
+    tables, out = (shutil.copytree(finished.tables, tmp_path / "tables"), tmp_path / "out")
+    left = "signs-badnets-s0-clp"
+    shutil.copytree(finished.out / left, out / left)
+    arguments = type(finished)(**vars(finished) | {"out": out, "tables": tables,
+                                                   "stages": ["tables"]})
+    assert command.run(arguments) == 0
+    for name in ("cells", "path", "claim"):
+        was, now = (load(name, folder).sort_values(KEYS[name], ignore_index=True)
+                    for folder in (finished.tables, tables))
+        pd.testing.assert_frame_equal(now, was, check_dtype=False)  # a column of None has none
+    assert (tables / "report.md").read_text() == (finished.tables / "report.md").read_text()
+
+
+def test_rows_tell_their_weights_and_where_these_come_from(finished, table):
+    store = RunStore(finished.out)
+    for entrant, run, file in (("before", "train", "model"), ("clp", "clp", "after_clp"),
+                               ("finetune", "finetune", "after_finetune")):
+        files = store.get(f"signs-blend-s0-{run}").manifest["files"]
+        assert table.loc[("blend", entrant), "weights"] == files[f"{file}.safetensors"][:16]
+    received, benign = (table.loc[key, "weights"] for key in (("blend", "before"),
+                                                              ("none", "benign")))
+    assert set(table.loc["blend"].loc[["clp", "finetune", "benign"], "received"]) == {received}
+    assert table.loc[("blend", "benign"), "weights"] == benign != received
+
+
+@pytest.mark.parametrize("arch", ["mini_vgg", "mini_vit"])
+def test_every_entrant_names_layers_that_its_network_has(arch):
+    names = set(tunable_layer_names(arch))
+    for name in ENTRANTS:
+        config = Cell("signs", arch, "badnets", 0, name).asked(max(names))
+        assert config.layer in names | {"auto", "all"}, name
+        assert command_line(config).count("--layer") == 1
+    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layer
+    assert last == tunable_layer_names(arch)[-1]
 
 
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):

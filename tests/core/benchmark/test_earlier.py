@@ -1,161 +1,218 @@
 """What is kept of tables that were made before, case by case on made-up ones."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ngf_core.benchmark.earlier import (
-    COUNTS,
-    ROW,
-    SHARPNESS,
-    completed_cells,
-    completed_claim,
-    completed_path,
-)
-from ngf_core.benchmark.entrants import ENTRANTS
-from ngf_core.benchmark.measures import CELL
-from ngf_core.cli import command_line
+from ngf_core.attacks.attack import attack_class
+from ngf_core.benchmark import TABLES, load
+from ngf_core.benchmark.earlier import KEYS, SHARPNESS, completed, completed_cells, lost
+from ngf_core.benchmark.entrants import CONDITIONS, ENTRANTS
 from ngf_core.errors import NGFError
 from tests.core.benchmark import made_up
 
 NAMES = ("ngf", "clp", "ablate_regulariser")
+ROW = KEYS["cells"]
 
 
-def table(seeds=(0, 1), entrants=NAMES, layer: str = "stem", draw: int = 0) -> pd.DataFrame:
-    """Made-up cells with the commands of today, NGF having chosen `layer`."""
-    found = made_up.cells(["badnets", "blend"], seeds, entrants, draw)
-    layered = found.entrant.isin(["ngf", "ablate_regulariser"])
-    found["layer"] = found["layer"].where(~layered, layer)
-    for i, row in found[found.group != "model"].iterrows():
-        config = ENTRANTS[row.entrant].config(f"signs-{row.attack}-s{row.seed}-train", row.seed,
-                                              row.layer)
-        found.loc[i, "command"] = command_line(config)
-    return found
+def table(seeds=(0, 1), entrants=NAMES, attacks=("badnets", "blend"), draw: int = 0):
+    return made_up.cells(attacks, seeds, entrants, draw)
 
 
-def rows(found: pd.DataFrame) -> set[tuple[str, int, str]]:
-    return set(map(tuple, found[ROW].itertuples(index=False)))
+def keys(found: pd.DataFrame, name: str = "cells") -> list[tuple]:
+    return list(found[KEYS[name]].itertuples(index=False, name=None))
 
 
-def only(found: pd.DataFrame, **wanted: object) -> pd.Series:
-    for name, value in wanted.items():
-        found = found[found[name] == value]
-    assert len(found) == 1
-    return found.iloc[0]
+def where(found: pd.DataFrame, attack: str, seed: int, entrant: str) -> pd.Series:
+    return (found.attack == attack) & (found.seed == seed) & (found.entrant == entrant)
 
 
 def test_nothing_new_keeps_everything_as_it_is():
-    earlier = table()
-    kept = completed_cells(earlier.iloc[:0], earlier)
-    pd.testing.assert_frame_equal(kept.sort_values(ROW, ignore_index=True),
-                                  earlier.sort_values(ROW, ignore_index=True))
+    there = table()
+    kept = completed_cells(there.iloc[:0], there.sample(frac=1, random_state=0))
+    pd.testing.assert_frame_equal(kept.set_index(ROW).loc[keys(there)].reset_index()[list(there)],
+                                  there)
+    again = completed_cells(kept.iloc[:0], kept)
+    pd.testing.assert_frame_equal(again, kept)
+    assert completed_cells(there.iloc[:0], there.iloc[:0]).empty
 
 
-def test_another_seed_is_added_and_the_order_is_that_of_the_registries():
-    kept = completed_cells(table(seeds=(0,)), table(seeds=(1,)))
-    assert rows(kept) == rows(table())
-    assert list(kept.seed) == sorted(kept.seed) and not kept.duplicated(ROW).any()
-    whole = completed_cells(table().iloc[:0], table())
-    assert list(kept[ROW].itertuples(index=False)) == list(whole[ROW].itertuples(index=False))
-    assert list(whole[whole.seed == 0].entrant.unique()) == ["benign", "before", *NAMES]
-    assert kept.dtypes.equals(table().dtypes)
+def test_rows_lie_in_the_order_of_the_registries_whatever_order_they_came_in():
+    one, two = table(seeds=(0,)), table(seeds=(1,)).sample(frac=1, random_state=1)
+    kept = completed_cells(one.sample(frac=1, random_state=2), two)
+    models = [("none", "benign"), ("badnets", "before"), ("badnets", "benign"),
+              ("blend", "before"), ("blend", "benign")]
+    purified = [(attack, name) for name in ("ngf", "clp", "ablate_regulariser")
+                for attack in ("badnets", "blend")]
+    assert keys(kept) == [(attack, seed, name) for seed in (0, 1)
+                          for attack, name in models + purified]
+    assert kept.dtypes.equals(one.dtypes)
 
 
-def test_a_new_run_of_the_same_model_takes_the_place_of_its_row_alone():
-    earlier, new = table(), table(seeds=(0,), entrants=("clp",))
-    mine = new.entrant == "clp"
-    new.loc[mine, "asr_hits"] = 7
-    kept = completed_cells(new, earlier)
-    assert rows(kept) == rows(earlier)
-    assert only(kept, attack="blend", seed=0, entrant="clp").asr_hits == 7
-    old = only(earlier, attack="blend", seed=0, entrant="ngf").asr_hits
-    assert only(kept, attack="blend", seed=0, entrant="ngf").asr_hits == old
+def test_a_new_run_takes_the_place_of_its_row_alone():
+    new = table(seeds=(0,), entrants=("clp",))
+    mine = where(new, "blend", 0, "clp")
+    new.loc[mine, "asr_hits"], new.loc[mine, "weights"] = 7, "another"
+    kept = completed_cells(new, table())
+    assert set(keys(kept)) == set(keys(table())) and not kept.duplicated(ROW).any()
+    assert kept[where(kept, "blend", 0, "clp")].asr_hits.item() == 7
+    assert kept[where(kept, "blend", 0, "ngf")].asr_hits.item() == \
+        table()[where(table(), "blend", 0, "ngf")].asr_hits.item()
 
 
-def test_cells_of_another_model_are_gone():
-    earlier, new = table(), table(seeds=(0,), entrants=())
-    changed = (new.attack == "blend") & (new.entrant == "before")
-    new.loc[changed, "acc_hits"] = new.loc[changed, "acc_hits"] - 1
-    kept = completed_cells(new, earlier)
-    gone = rows(earlier) - rows(kept)
-    assert gone == {("blend", 0, name) for name in NAMES}
+def test_what_comes_from_another_backdoored_model_is_gone():
+    new = table(seeds=(0,), entrants=(), attacks=("blend",))
+    new.loc[where(new, "blend", 0, "before"), "weights"] = "another"
+    new = new[new.attack == "blend"]
+    new = new[new.entrant == "before"]
+    kept = completed_cells(new, table())
+    gone = set(keys(table())) - set(keys(kept))
+    assert gone == {("blend", 0, name) for name in ("benign", *NAMES)}
+    told = lost({"cells": kept}, {"cells": table()})
+    assert told == [f"signs-blend-s0-{name}" for name in NAMES]
 
 
-def test_cells_of_other_settings_or_of_no_entrant_are_gone():
-    earlier = table()
-    earlier.loc[earlier.entrant == "clp", "command"] += " --steps 7"
-    earlier.loc[earlier.entrant == "ngf", "entrant"] = "prayer"
-    kept = completed_cells(earlier.iloc[:0], earlier)
-    assert set(kept.entrant) == {"benign", "before"}
+def test_a_benign_model_made_anew_takes_the_floors_with_it():
+    new = table(seeds=(0,), entrants=())
+    new = new[new.attack == "none"].assign(weights="another")
+    kept = completed_cells(new, table())
+    assert set(keys(table())) - set(keys(kept)) == {("badnets", 0, "benign"),
+                                                    ("blend", 0, "benign")}
 
 
-def test_an_ablation_on_a_layer_that_ngf_no_longer_chooses_is_gone():
-    kept = completed_cells(table(seeds=(0,), entrants=("ngf",), layer="linear"), table())
-    assert ("blend", 0, "ablate_regulariser") not in rows(kept)
-    assert ("blend", 1, "ablate_regulariser") in rows(kept)
+def test_purified_rows_without_a_backdoored_model_are_gone():
+    there = table()
+    kept = completed_cells(there.iloc[:0], there[there.entrant != "before"])
+    assert set(kept.entrant) == {"benign"} and set(kept.attack) == {"none"}
 
 
-def test_sharpness_is_taken_over_for_the_same_model_only():
-    earlier, new = table(), table(seeds=(0,))
-    new[SHARPNESS] = float("nan")
-    other = (new.attack == "blend") & (new.entrant == "ngf")
-    new.loc[other, "asr_hits"] = new.loc[other, "asr_hits"] + 1
-    kept = completed_cells(new, earlier).set_index(ROW)
-    was = earlier.set_index(ROW)
-    assert pd.isna(kept.loc[("blend", 0, "ngf"), "lambda_max"])
-    for key in (("badnets", 0, "ngf"), ("none", 0, "benign"), ("blend", 0, "before")):
+def test_cells_of_other_settings_are_gone(monkeypatch):
+    there = table()
+    monkeypatch.setitem(CONDITIONS, "steps", 7)
+    assert set(completed_cells(there.iloc[:0], there).entrant) == {"benign", "before"}
+
+
+def test_models_of_another_strength_are_gone_and_all_that_comes_of_them(monkeypatch):
+    there, blend = table(), attack_class("blend")
+    monkeypatch.setattr(blend, "strengths", blend.strengths | {"default": {"alpha": 0.5}})
+    assert set(completed_cells(there.iloc[:0], there).attack) == {"none", "badnets"}
+
+
+def test_attacks_and_entrants_that_are_no_more_are_gone():
+    there = table()
+    there.loc[there.attack == "blend", "attack"] = "blended"
+    there.loc[there.entrant == "clp", "entrant"] = "prayer"
+    kept = completed_cells(there.iloc[:0], there)
+    assert set(kept.attack) == {"none", "badnets"} and "prayer" not in set(kept.entrant)
+
+
+@pytest.mark.parametrize("change", [{"layer": "linear"}, {"settings": "other"}])
+def test_an_ablation_is_gone_with_the_choice_it_was_made_on(change):
+    there = table()
+    mine = where(there, "blend", 0, "ngf")
+    for name, value in change.items():
+        there.loc[mine, name] = value
+    kept = completed_cells(there.iloc[:0], there)
+    assert ("blend", 0, "ablate_regulariser") not in keys(kept)
+    assert ("blend", 1, "ablate_regulariser") in keys(kept)
+
+
+def test_sharpness_is_taken_over_where_it_is_missing_and_of_the_same_weights():
+    there, new = table(), table(seeds=(0,), draw=1)
+    bare = new.attack != "badnets"
+    new.loc[bare, SHARPNESS] = np.nan
+    new.loc[where(new, "blend", 0, "ngf"), "weights"] = "another"
+    kept, was = (found.set_index(ROW) for found in (completed_cells(new, there), there))
+    for key in (("none", 0, "benign"), ("blend", 0, "before"), ("blend", 0, "clp")):
         assert list(kept.loc[key, SHARPNESS]) == list(was.loc[key, SHARPNESS])
+    for key in (("blend", 0, "ngf"), ("blend", 0, "benign")):
+        assert kept.loc[[key], SHARPNESS].isna().all(axis=None)
+    mine = new.set_index(ROW).loc[("badnets", 0, "clp"), SHARPNESS]
+    assert list(kept.loc[("badnets", 0, "clp"), SHARPNESS]) == list(mine)
 
 
-def test_tables_of_another_architecture_are_refused():
-    with pytest.raises(NGFError, match="of another data set or architecture.*--tables"):
-        completed_cells(table(seeds=(0,)).assign(arch="mini_vgg"), table())
+def test_weights_that_are_not_known_give_nothing_away():
+    there, new = table().assign(weights=""), table(entrants=()).assign(weights="")
+    new[SHARPNESS] = np.nan
+    assert completed_cells(new, there).lambda_max.isna().all()
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_tables_that_are_none_are_told(name):
+    frames = {"cells": table(), "claim": claim_of(table()), "path": path_of(table())}
+    there = frames[name]
+
+    def complete(found: pd.DataFrame) -> pd.DataFrame:
+        return completed_cells(there, found) if name == "cells" else \
+            completed(name, there, found, frames["cells"])
+
+    with pytest.raises(NGFError, match=f"{name}.parquet has no column weights"):
+        complete(there.drop(columns="weights"))
+    with pytest.raises(NGFError, match=f"{name}.parquet has a row twice"):
+        complete(pd.concat([there, there.iloc[:1]]))
 
 
 def claim_of(cells: pd.DataFrame) -> pd.DataFrame:
     """A claim table about the models of `cells`."""
-    found = []
-    chosen = cells[cells.entrant == "ngf"].set_index(CELL).layer.to_dict()
-    for row in cells[cells.entrant.isin(["benign", "before", "ngf"])].itertuples():
-        if row.attack == "none":
-            continue
-        for parameters in ("all", "layer"):
-            found.append({"attack": row.attack, "seed": row.seed,
-                          "model": {"before": "backdoored"}.get(row.entrant, row.entrant),
-                          "images": "held_out", "parameters": parameters, "measure": "trace",
-                          "value": 1.0, "layer": chosen.get((row.attack, row.seed), ""),
-                          "asr": row.asr_hits / row.asr_n, "acc": row.acc_hits / row.acc_n})
-    return pd.DataFrame(found)
+    rows = cells[cells.entrant.isin(["benign", "before", "ngf"]) & (cells.attack != "none")]
+    return pd.DataFrame([
+        {"attack": row.attack, "seed": row.seed,
+         "model": {"before": "backdoored"}.get(row.entrant, row.entrant), "images": images,
+         "parameters": parameters, "measure": measure, "value": 1.0, "layer": made_up.LAYER,
+         "weights": row.weights}
+        for row in rows.itertuples() for images in ("held_out", "defender")
+        for parameters in ("all", "layer") for measure in ("trace", "lambda_max")])
 
 
-def test_the_claim_is_kept_where_it_is_about_the_models_there_are():
+def path_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """A path table that ends at the models of `cells`."""
+    return pd.DataFrame([{"attack": row.attack, "seed": row.seed, "entrant": "ngf", "step": step,
+                          "asr": 0.5, "weights": row.weights}
+                         for row in cells[cells.entrant == "ngf"].itertuples()
+                         for step in (0, 50, 100)])
+
+
+@pytest.mark.parametrize(("name", "make"), [("claim", claim_of), ("path", path_of)])
+def test_what_is_about_the_models_there_are_is_kept_once(name, make):
     cells = table()
-    claim = claim_of(cells)
-    assert len(completed_claim(claim.iloc[:0], claim, cells)) == len(claim) == 2 * 2 * 3 * 2
-    fresh = claim[(claim.seed == 0) & (claim.model == "ngf")].assign(value=2.0)
-    kept = completed_claim(fresh, claim, cells)
-    assert len(kept) == len(claim) and sorted(kept.value)[-5:] == [1.0, 2.0, 2.0, 2.0, 2.0]
-    cells.loc[(cells.attack == "blend") & (cells.seed == 0) & (cells.entrant == "ngf"),
-              COUNTS[2]] += 1
-    kept = completed_claim(claim.iloc[:0], claim, cells)
-    assert len(kept) == len(claim) - 2
-    assert not ((kept.attack == "blend") & (kept.seed == 0) & (kept.model == "ngf")).any()
+    there = make(cells)
+    pd.testing.assert_frame_equal(completed(name, there.iloc[:0], there, cells), there)
+    fresh = there[(there.seed == 0)].sample(frac=0.5, random_state=0)
+    value = "value" if name == "claim" else "asr"
+    kept = completed(name, fresh.assign(**{value: 2.0}), there, cells)
+    assert sorted(keys(kept, name)) == sorted(keys(there, name))
+    assert (kept[value] == 2.0).sum() == len(fresh) > 0
 
 
-def test_the_claim_in_a_layer_that_ngf_no_longer_chooses_is_gone():
-    claim, moved = claim_of(table()), table(layer="linear")
-    kept = completed_claim(claim.iloc[:0], claim, moved)
-    assert set(kept.parameters) == {"all"} and len(kept) == len(claim) / 2
-
-
-def test_a_path_is_kept_where_it_ends_at_the_model_there_is():
+@pytest.mark.parametrize(("name", "make"), [("claim", claim_of), ("path", path_of)])
+def test_what_is_about_another_model_is_gone(name, make):
     cells = table()
-    ends = cells[cells.entrant == "ngf"]
-    path = pd.DataFrame([{"attack": row.attack, "seed": row.seed, "entrant": "ngf", "step": step,
-                          "acc": row.acc_hits / row.acc_n + away,
-                          "asr": row.asr_hits / row.asr_n + away}
-                         for row in ends.itertuples() for step, away in ((0, 0.5), (100, 0.0))])
-    assert len(completed_path(path.iloc[:0], path, cells)) == len(path) == 8
-    new = path[path.seed == 1].assign(asr=0.0)
-    assert sorted(completed_path(new, path, cells).asr)[:4] == [0.0] * 4
-    cells.loc[ends.index[0], "acc_hits"] -= 1
-    assert len(completed_path(path.iloc[:0], path, cells)) == len(path) - 2
+    there = make(cells)
+    cells.loc[where(cells, "blend", 0, "ngf"), "weights"] = "another"
+    kept = completed(name, there.iloc[:0], there, cells)
+    gone = set(keys(there, name)) - set(keys(kept, name))
+    mine = there[(there.attack == "blend") & (there.seed == 0)
+                 & (there["model" if name == "claim" else "entrant"] == "ngf")]
+    assert gone == set(keys(mine, name))
+
+
+def test_the_claim_in_a_layer_that_ngf_does_not_choose_any_more_is_gone():
+    cells = table()
+    there = claim_of(cells)
+    cells.loc[where(cells, "blend", 0, "ngf"), "layer"] = "linear"
+    kept = completed("claim", there.iloc[:0], there, cells)
+    gone = there[~there.index.isin(kept.index)]
+    assert len(gone) == 3 * 2 * 2 and len(kept) == len(there) - len(gone)
+    moved = kept[(kept.attack == "blend") & (kept.seed == 0)]
+    assert set(moved.parameters) == {"all"}
+
+
+def test_the_real_tables_are_of_todays_settings():
+    """Else its commands make something else; `python -m ngf_core benchmark` makes them anew."""
+    there = {name: load(name, TABLES) for name in KEYS}
+    cells = completed_cells(there["cells"].iloc[:0], there["cells"])
+    assert lost({"cells": cells}, there) == [] and len(cells) == len(there["cells"])
+    for name in ("path", "claim"):
+        kept = completed(name, there[name].iloc[:0], there[name], cells)
+        assert len(kept) == len(there[name])
+    assert set(cells.entrant) - {"benign", "before"} <= set(ENTRANTS)
