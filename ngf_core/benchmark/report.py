@@ -43,14 +43,17 @@ def leaderboard(cells: pd.DataFrame) -> str:
 
 
 def by_seed(cells: pd.DataFrame) -> str:
-    """One row a seed: the mean ASR over the attacks that all of these have, for the layer that the
-    rule chose, the last one and all, and for the two baselines."""
+    """One row a seed, the mean ASR over the attacks of which it has all columns: for the layer that
+    the rule chose, the last one and all, and for the two baselines. A seed that has none is not
+    there."""
     columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_last_layer": "NGF, last layer",
                "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
     asr = wide(cells, "asr")
     if not set(columns) <= set(asr):
         return ""
     asr = asr[list(columns)].dropna()
+    if asr.empty:
+        return ""
     rows = [[str(seed), *(f"{100 * mean:.1f}" for mean in part.mean()), str(len(part))]
             for seed, part in asr.groupby(level="seed")]
     return _markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)

@@ -58,8 +58,8 @@ def gathered(batches: Batches, device: torch.device) -> Examples:
 
 
 def shuffled(examples: Examples, seed: int) -> Examples:
-    """The same in an order drawn with `seed`: what takes a part takes all classes' share, though
-    the data lay class by class."""
+    """The same in an order drawn with `seed`, so that a part of them is a sample of the whole,
+    though the data lay class by class."""
     generator = torch.Generator().manual_seed(seed)
     return examples.take(torch.randperm(len(examples), generator=generator))
 

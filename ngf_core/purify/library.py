@@ -96,8 +96,9 @@ def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module
 
     model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
     labels), or one such pair; read once and kept, so that a generator will do, and shuffled by the
-    settings' seed, so that they may lie class by class. Inputs are floats of any shape, as the
-    model takes them, or uint8, which become x / 255.
+    settings' seed, so that they may lie class by class (`Images` and `Examples` of this package
+    keep their order). Inputs are floats of any shape, as the model takes them, or uint8, which
+    become x / 255.
 
     Raises NGFError where model, data and method do not go together, Diverged where the method
     cannot go on. `Purification` shows the steps, and keeps what they reached even then.

@@ -7,11 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.landscape.scale import colour_bar, extent, height
+from app.figures.landscape.scale import Masks, colour_bar, extent, height
 from app.theme import DIVERGING, SEQUENTIAL, plotly_template
 from app.theme import style as method_style
-
-Masks = Mapping[str, np.ndarray]
 
 
 def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray], *, log: bool,

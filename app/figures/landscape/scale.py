@@ -1,7 +1,10 @@
 """What all landscapes share: heights and colours that mean a loss, equal in all panels."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+Masks = Mapping[str, np.ndarray]
 TICKS = np.array([1e-4, 1e-3, 0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1e3, 1e4, 1e6])
 
 

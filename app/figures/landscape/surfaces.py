@@ -1,4 +1,4 @@
-"""The same planes as surfaces in three dimensions."""
+"""Planes around the models as surfaces in three dimensions."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.landscape.contours import Masks
-from app.figures.landscape.scale import extent, height, loss_ticks
+from app.figures.landscape.scale import Masks, extent, height, loss_ticks
 from app.theme import SEQUENTIAL, plotly_template
 from app.theme import style as method_style
 

@@ -40,6 +40,8 @@ def test_each_seed_is_told_on_the_attacks_that_all_have():
     mean = 100 * (mine.asr_hits / mine.asr_n).mean()
     assert float(told.splitlines()[3].split(" | ")[3]) == pytest.approx(float(mean), abs=0.051)
     assert by_seed(table[table.entrant != "finetune"]) == ""
+    apart = table.entrant.eq("sgd") & table.seed.ne(0) | table.entrant.eq("ngf") & table.seed.eq(0)
+    assert by_seed(table[~apart]) == ""
 
 
 def test_the_ablation_tells_the_paired_difference_and_its_sign():
