@@ -63,10 +63,12 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, mine in cells[cells["group"] == "defense"].groupby("entrant", sort=False):
         asked = [settings(command) for command in mine["command"]]
-        own = dict.fromkeys(f"{key} {value}" for one in asked for key, value in one.items()
-                            if key not in (*CONDITIONS, "methods", "seed", "evaluations",
-                                           "sharpness"))
         layers = mine.loc[mine["layer"] != "", "layer"].value_counts()
+        shared = {*CONDITIONS, "methods", "seed", "evaluations", "sharpness"}
+        if layers.empty:
+            shared.add("layer")  # every command names one, and this method tunes none
+        own = dict.fromkeys(f"{key} {value}" for one in asked for key, value in one.items()
+                            if key not in shared)
         rows.append({"defense": style(str(name)).label, "own settings": ", ".join(own) or None,
                      "tuned": ", ".join(f"{layer} ({count})" for layer, count in layers.items())
                      or None, "stopped early": int((mine["stopped"].fillna("") != "").sum())})

@@ -285,9 +285,11 @@ def test_what_a_defense_does_apart_is_told():
     table = TABLE.copy()
     table.loc[table["entrant"] == "ngf", "command"] += " --layer auto --kl-bound 0.2"
     table.loc[table["entrant"] == "anp", "stopped"] = "Stopped."
+    table.loc[table["entrant"] == "anp", "command"] += " --layer blocks.2.conv1 --lr 0.2"
     own = own_settings(table).set_index("defense")
     assert own.loc["NGF", "own settings"] == "layer auto, kl_bound 0.2"
     assert own.loc["NGF", "tuned"] == "blocks.2.conv1 (6)"
+    assert own.loc["ANP", "own settings"] == "lr 0.2"
     assert own.loc["ANP", "stopped early"] == 6 and own.loc["SGD", "stopped early"] == 0
 
 

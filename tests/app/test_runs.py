@@ -75,7 +75,9 @@ def test_an_opened_run_shows_everything(open_page, started, runs) -> None:
     race = make_run(runs, "purify", steps=50)
     app = open_page("runs", run=race.id)
     assert not app.exception and not app.error
-    assert app.code[0].value == f"python -m ngf_core purify {race.config.source} --steps 50"
+    assert app.code[0].value == (
+        f"python -m ngf_core purify {race.config.source} "
+        "--layer blocks.2.conv1 --steps 50")
     tables = [set(frame.value.columns) for frame in app.dataframe]
     assert {"model", "rate", "percent", "low", "high", "hits", "n"} in tables
     assert {"setting", "value"} in tables
