@@ -112,6 +112,13 @@ def test_one_benign_model_behind_all_attacks_resolves_nothing():
     assert one(found, "ngf").verdict == HOLDS
 
 
+@pytest.mark.parametrize(("attacks", "expected"), [(1, OPEN), (len(ATTACKS) // 2, HOLDS)])
+def test_a_second_benign_model_counts_from_half_of_the_attacks(attacks, expected):
+    table = claim(spread=0.01)
+    few = table[(table.seed == 0) | (table.seed == 1) & table.attack.isin(ATTACKS[:attacks])]
+    assert one(verdicts(few), "backdoored").verdict == expected
+
+
 def test_levels_are_geometric_means_with_the_interval_of_the_logarithms():
     frame = claim(spread=0.3)
     frame.loc[(frame.model == "sgd") & (frame.attack == ATTACKS[0]), "value"] = -1.0
