@@ -37,8 +37,7 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     earlier = earlier[earlier.attack.isin(["none", *ATTACKS])]
     floor = (earlier.entrant == BENIGN) & (earlier.attack != "none")
     model = (earlier.group == "model") & ~floor
-    on_ngfs_layer = earlier.entrant.map(lambda name: bool(getattr(ENTRANTS.get(name), "layer_of",
-                                                                  "")))
+    on_ngfs_layer = earlier.entrant.isin([name for name, one in ENTRANTS.items() if one.layer_of])
     table = new
     for part, holds in ((model, _trained_as_today), (floor, _floor_holds),
                         (~model & ~floor & ~on_ngfs_layer, _purified_holds),

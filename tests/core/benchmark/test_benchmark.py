@@ -158,7 +158,8 @@ def test_tables_outlive_their_runs(finished, patched, tmp_path):
     for name in ("cells", "path", "claim"):
         was, now = (load(name, folder).sort_values(KEYS[name], ignore_index=True)
                     for folder in (finished.tables, tables))
-        pd.testing.assert_frame_equal(now, was, check_dtype=False)  # a column of None has none
+        none = ["stopped"] if name == "cells" else []  # a column of None has no type to keep
+        pd.testing.assert_frame_equal(now.drop(columns=none), was.drop(columns=none))
     assert (tables / "report.md").read_text() == (finished.tables / "report.md").read_text()
 
 
