@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ngf_core.benchmark.measures import BEFORE, wide
+from ngf_core.benchmark.measures import BEFORE, MEASURES, wide
 from ngf_core.benchmark.rank import Estimate, difference, estimate
 
 FULL = "ngf"
@@ -59,7 +59,8 @@ def values(cells: pd.DataFrame, measure: str) -> pd.DataFrame:
 def effects(cells: pd.DataFrame, measure: str) -> list[Effect]:
     """Every variant's effect on `measure`, in the order of `VARIANTS`; full NGF's own first."""
     table = values(cells, measure)
-    return [Effect(name, estimate(table[name]), difference(table, name, FULL), len(table))
+    return [Effect(name, estimate(table[name], MEASURES[measure].limits),
+                   difference(table, name, FULL), len(table))
             for name in VARIANTS]
 
 

@@ -83,3 +83,12 @@ def test_the_sentence_says_what_is_resolved_and_what_is_not():
         "No difference in ASR is resolved: without the natural gradient, without the regulariser, "
         "with BatchNorm frozen.",
         "Not computed yet: on the last layer, with BatchNorm recalibrated and no tuning."]
+
+
+def test_a_variants_own_interval_passes_no_limit_that_a_rate_has():
+    table = planted()
+    mine = table.entrant == "ablate_frozen_bn"
+    table.loc[mine, "asr_hits"] = [0 if seed else 500 for seed in table.seed[mine]]
+    own = of(table, "ablate_frozen_bn").own
+    assert own.low == 0 < own.mean < own.high
+    assert of(table, "ablate_frozen_bn").minus_full.low < 0
