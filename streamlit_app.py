@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.widgets.job_banner import job_banner
+from app.widgets.runs.job_banner import job_banner
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 

@@ -1,8 +1,7 @@
 """What pages may do with runs: start, list, stop. The truth stays on the disk."""
 
-from ngf_core import jobs
 from ngf_core.config import Config
-from ngf_core.runs import Run, default_store
+from ngf_core.runs import Run, default_store, jobs
 
 
 def start(config: Config) -> Run:

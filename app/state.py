@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.recording import Recording, record
+from app.read.recording import Recording, record
 from ngf_core.data import DATASETS
 from ngf_core.runs import Run, RunStore, default_store
 

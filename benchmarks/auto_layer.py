@@ -32,15 +32,15 @@ import torch
 
 from benchmarks.environment import environment
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import tables_folder
 from ngf_core.config import LayersConfig
 from ngf_core.errors import NGFError
-from ngf_core.layers.look import Look
+from ngf_core.evaluate.rates import Evaluation, Rate, der
+from ngf_core.evidence import tables_folder
+from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
-from ngf_core.metrics import Evaluation, Rate, der
+from ngf_core.layers.statistics import Look
 from ngf_core.runs import Run, RunStore, default_store
-from ngf_core.zoo import make
 
 RATES = ("acc", "asr", "ra")
 STEPS = 50

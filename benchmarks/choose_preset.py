@@ -35,10 +35,10 @@ from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
-from ngf_core.evaluation import predict
-from ngf_core.execute.sources import load_source
+from ngf_core.evaluate.test_set import predict
 from ngf_core.purify.purifier import Diverged, purifier
 from ngf_core.runs import RunStore, default_store
+from ngf_core.trained.load import load_source
 
 JUDGING = 50
 DRAWS = 8

@@ -28,11 +28,11 @@ from torch import nn
 from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
-from ngf_core.evaluation import build_test_set, evaluate
-from ngf_core.execute.sources import attack_of, device, held_out, load_source
-from ngf_core.metrics import Evaluation
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.execute.zoo import make
 from ngf_core.runs import RunStore, default_store
-from ngf_core.zoo import make
+from ngf_core.trained.load import attack_of, device, held_out, load_source
 
 RESULTS = Path(__file__).parent / "results"
 TABLED = ("badnets", "blend", "sig", "wanet")  # the others are for the benchmark of all attacks

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.execute.zoo import make
 from ngf_core.models.build import default_layer
 from ngf_core.runs import Run, RunStore
-from ngf_core.zoo import make
 
 RESULTS = Path(__file__).parent / "results"
 ARCH = "preact_resnet18"

@@ -1,5 +1,5 @@
 """`python -m ngf_core`: the command line."""
 
-from ngf_core.cli import main
+from ngf_core.cli.main import main
 
 raise SystemExit(main())

@@ -10,8 +10,10 @@ import pytest
 # pass of channels-last convolutions under 16 channels whose batch size keeps changing.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from ngf_core import jobs  # noqa: E402
-from ngf_core.runs import RunStore  # noqa: E402
+from ngf_core.runs import (
+    RunStore,  # noqa: E402
+    jobs,
+)
 
 
 @pytest.fixture

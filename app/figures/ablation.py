@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.theme import MethodStyle, ink, plotly_template, style
-from ngf_core.benchmark.ablation import FULL, VARIANTS, Effect
+from ngf_core.evidence.ablation import FULL, VARIANTS, Effect
 
 ROW = 30
 
@@ -80,7 +80,7 @@ def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], 
     """One panel an attack of which there is anything: variants down, each seed a dot, their mean a
     bar; one axis for all.
 
-    values: what `ngf_core.benchmark.ablation.values` gives. attacks: names and titles, in the order
+    values: what `ngf_core.evidence.ablation.values` gives. attacks: names and titles, in the order
     of the panels. The thin line is full NGF's mean. A panel's title says how many of its cells
     there are, where some are missing.
     """

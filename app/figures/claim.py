@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.theme import MethodStyle, ink, plotly_template, style
-from ngf_core.benchmark.verdict import (
+from ngf_core.evidence.verdict import (
     COMPARISONS,
     FAILS,
     HOLDS,

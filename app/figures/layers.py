@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from app.figures.curves import race_options
 from app.theme import ink, label_color, plotly_template, style
-from ngf_core.metrics import wilson
+from ngf_core.evaluate.rates import wilson
 
 RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),

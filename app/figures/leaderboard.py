@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from app.theme import SEQUENTIAL, ink, label_color, plotly_template, style
-from ngf_core.benchmark.measures import Measure
+from ngf_core.evidence.measures import Measure
 
 # Colours run between these; other measures use the range of the figure. A DER of 50 % is no effect.
 SCALES = {"DER": (50, 100), "ASR": (0, 100), "RA": (0, 100)}
@@ -112,7 +112,7 @@ def heat_table(means: pd.DataFrame, measure: Measure, attacks: Mapping[str, str]
 
 def dots(ranks: pd.DataFrame, measure: Measure, *, dark: bool) -> go.Figure:
     """The mean of each defense with its 95 % interval, best first; a mean without an interval is
-    hollow. `ranks` is what `ngf_core.benchmark.rank.ranking` gives."""
+    hollow. `ranks` is what `ngf_core.evidence.rank.ranking` gives."""
     figure = go.Figure()
     factor = 100 if measure.unit == "%" else 1
     for name, row in ranks.iterrows():

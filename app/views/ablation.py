@@ -4,15 +4,15 @@ import streamlit as st
 
 from app.figures import ablation as figures
 from app.text import define, sections
-from app.widgets.address import choose
-from app.widgets.appearance import is_dark
-from app.widgets.benchmark_table import benchmark_table
-from app.widgets.figure_card import figure_card
-from app.widgets.notice import guarded
+from app.widgets.benchmark.benchmark_table import benchmark_table
+from app.widgets.controls.address import choose
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.controls.notice import guarded
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import COMMAND
-from ngf_core.benchmark.ablation import VARIANTS, carried, effects, values
-from ngf_core.benchmark.measures import MEASURES
+from ngf_core.evidence import COMMAND
+from ngf_core.evidence.ablation import VARIANTS, carried, effects, values
+from ngf_core.evidence.measures import MEASURES
 
 TEXT = sections("ablation")
 SHOWN = {name: MEASURES[name].title for name in ("asr", "acc_drop", "ra", "der")}

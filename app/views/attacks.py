@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.showcase import Show, answers_of, gallery_of, show_of
+from app.read.showcase import Show, answers_of, gallery_of, show_of
 from app.text import sections
-from app.widgets.address import choose
-from app.widgets.attack_answers import attack_answers, success
-from app.widgets.attack_card import attack_card
-from app.widgets.knobs import knobs
-from app.widgets.missing_data import missing_data
-from app.widgets.notice import guarded, show_error
-from app.widgets.own_picture import own_picture
-from app.widgets.poison_rate import poison_rate
-from app.widgets.quality_tiles import quality_tiles
-from app.widgets.run_name import attack_name, dataset_name, titles
-from app.widgets.trigger_gallery import gallery_table, trigger_gallery
+from app.widgets.attacks.attack_answers import attack_answers, success
+from app.widgets.attacks.attack_card import attack_card
+from app.widgets.attacks.missing_data import missing_data
+from app.widgets.attacks.own_picture import own_picture
+from app.widgets.attacks.poison_rate import poison_rate
+from app.widgets.attacks.quality_tiles import quality_tiles
+from app.widgets.attacks.trigger_gallery import gallery_table, trigger_gallery
+from app.widgets.controls.address import choose
+from app.widgets.controls.knobs import knobs
+from app.widgets.controls.notice import guarded, show_error
+from app.widgets.runs.run_name import attack_name, dataset_name, titles
 from ngf_core.attacks import ATTACKS
-from ngf_core.cli import command_line
+from ngf_core.cli.main import command_line
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError

@@ -5,14 +5,14 @@ import streamlit as st
 
 from app.figures import claim as figures
 from app.text import sections
-from app.widgets.address import choose
-from app.widgets.appearance import is_dark
-from app.widgets.benchmark_table import benchmark_table
-from app.widgets.figure_card import figure_card
-from app.widgets.notice import guarded
+from app.widgets.benchmark.benchmark_table import benchmark_table
+from app.widgets.controls.address import choose
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.controls.notice import guarded
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import COMMAND
-from ngf_core.benchmark.verdict import (
+from ngf_core.evidence import COMMAND
+from ngf_core.evidence.verdict import (
     MEASURES,
     PATH_MEASURES,
     levels,

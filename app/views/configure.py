@@ -4,15 +4,15 @@ import streamlit as st
 
 from app import jobs, state
 from app.text import sections
-from app.widgets.address import choose
-from app.widgets.config_form import ConfigForm
-from app.widgets.cost_line import cost_line
-from app.widgets.missing_data import missing_data
-from app.widgets.notice import guarded
-from app.widgets.poison_rate import poisoned_text
-from app.widgets.run_name import titles
-from app.widgets.sample_grid import sample_grid
-from app.widgets.training import another_model, followed_training
+from app.widgets.attacks.missing_data import missing_data
+from app.widgets.attacks.poison_rate import poisoned_text
+from app.widgets.attacks.sample_grid import sample_grid
+from app.widgets.controls.address import choose
+from app.widgets.controls.config_form import ConfigForm
+from app.widgets.controls.cost_line import cost_line
+from app.widgets.controls.notice import guarded
+from app.widgets.runs.run_name import titles
+from app.widgets.runs.training import another_model, followed_training
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig, config_sha, from_json, to_json
 from ngf_core.data import DATASETS
@@ -102,7 +102,7 @@ def _fields(form: ConfigForm) -> None:
 
 @st.cache_data(max_entries=32, show_spinner="Making the images")
 def _preview(sha: str, _config: TrainConfig) -> dict:
-    from ngf_core.preview import poison_preview
+    from ngf_core.trained.poison_preview import poison_preview
 
     return poison_preview(_config, count=8)
 

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from app import state
-from app.dimensions import dimensions
+from app.read.dimensions import dimensions
 from app.text import sections
-from app.widgets.address import choose
-from app.widgets.measurement import measurement, settings
-from app.widgets.notice import guarded
-from app.widgets.plane_cards import (
+from app.widgets.controls.address import choose
+from app.widgets.controls.notice import guarded
+from app.widgets.curvature.measurement import measurement, settings
+from app.widgets.curvature.plane_cards import (
     IMAGES,
     View,
     around_models,

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app.text import sections
-from app.widgets.layer_map import layer_map_cards, live_map
-from app.widgets.layer_regret import layer_regret
-from app.widgets.measurement import measurement
-from app.widgets.notice import guarded
+from app.widgets.controls.notice import guarded
+from app.widgets.curvature.measurement import measurement
+from app.widgets.layers.layer_map import layer_map_cards, live_map
+from app.widgets.layers.layer_regret import layer_regret
 from ngf_core.config import LayersConfig
 
 TEXT = sections("layers")

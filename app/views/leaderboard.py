@@ -5,20 +5,20 @@ import streamlit as st
 
 from app.text import sections
 from app.theme import style
-from app.widgets.address import choose, choose_some
-from app.widgets.benchmark_cell import benchmark_cell
-from app.widgets.benchmark_protocol import benchmark_protocol, did_not_take
-from app.widgets.benchmark_table import benchmark_table
-from app.widgets.leaderboard_figures import dots_card, heat_card, trade_off_card
-from app.widgets.leaderboard_table import board_frame, leaderboard_table
-from app.widgets.notice import guarded
-from app.widgets.run_name import attack_name
+from app.widgets.benchmark.benchmark_cell import benchmark_cell
+from app.widgets.benchmark.benchmark_protocol import benchmark_protocol, did_not_take
+from app.widgets.benchmark.benchmark_table import benchmark_table
+from app.widgets.benchmark.leaderboard_figures import dots_card, heat_card, trade_off_card
+from app.widgets.benchmark.leaderboard_table import board_frame, leaderboard_table
+from app.widgets.controls.address import choose, choose_some
+from app.widgets.controls.notice import guarded
+from app.widgets.runs.run_name import attack_name
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark import COMMAND
-from ngf_core.benchmark.aims import aims, defenses_only
-from ngf_core.benchmark.entrants import ENTRANTS
-from ngf_core.benchmark.measures import CELL, MEASURES, wide
-from ngf_core.benchmark.rank import ranking
+from ngf_core.evidence import COMMAND
+from ngf_core.evidence.aims import aims, defenses_only
+from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.measures import CELL, MEASURES, wide
+from ngf_core.evidence.rank import ranking
 
 TEXT = sections("leaderboard")
 VERDICTS = {True: ":blue[:material/check_circle: **Met{so_far}.**]",

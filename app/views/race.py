@@ -4,18 +4,18 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
-from app.recording import Recording
+from app.read.recording import Recording
 from app.text import define_all, sections
-from app.widgets.address import choose
-from app.widgets.notice import guarded, model_notice
-from app.widgets.outcome import outcome, protocol
-from app.widgets.race_card import loss_card, race_card, sharpness_card
-from app.widgets.race_form import asks_for_form, open_form, race_form
-from app.widgets.race_pictures import race_pictures
-from app.widgets.race_status import live_controls, state_banner
-from app.widgets.rate_tiles import rate_tiles
-from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
-from app.widgets.run_picker import pick_run
+from app.widgets.controls.address import choose
+from app.widgets.controls.notice import guarded, model_notice
+from app.widgets.race.outcome import outcome, protocol
+from app.widgets.race.race_card import loss_card, race_card, sharpness_card
+from app.widgets.race.race_form import asks_for_form, open_form, race_form
+from app.widgets.race.race_pictures import race_pictures
+from app.widgets.race.race_status import live_controls, state_banner
+from app.widgets.race.rate_tiles import rate_tiles
+from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.runs.run_picker import pick_run
 from ngf_core.runs import Run
 
 TEXT = sections("race")

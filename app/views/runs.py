@@ -4,10 +4,10 @@ import streamlit as st
 
 from app import state
 from app.text import sections
-from app.widgets.address import choose_some, run_in_address, same
-from app.widgets.notice import guarded
-from app.widgets.run_detail import run_detail
-from app.widgets.run_table import matching, run_frame, run_table
+from app.widgets.controls.address import choose_some, run_in_address, same
+from app.widgets.controls.notice import guarded
+from app.widgets.runs.run_detail import run_detail
+from app.widgets.runs.run_table import matching, run_frame, run_table
 
 TEXT = sections("runs")
 KINDS = ("train", "purify", "landscape", "spectrum", "layers", "corrupt")

@@ -6,13 +6,13 @@ from app import state
 from app.figures import spectrum as figures
 from app.text import sections
 from app.theme import style
-from app.widgets.appearance import is_dark
-from app.widgets.figure_card import figure_card
-from app.widgets.layer_choice import layer_title
-from app.widgets.measurement import measurement, settings
-from app.widgets.notice import guarded
-from app.widgets.second_opinion import second_opinion_line
-from app.widgets.sharpness_card import sharpness_card
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.controls.layer_choice import layer_title
+from app.widgets.controls.notice import guarded
+from app.widgets.curvature.measurement import measurement, settings
+from app.widgets.curvature.second_opinion import second_opinion_line
+from app.widgets.curvature.sharpness_card import sharpness_card
 from ngf_core.config import SpectrumConfig
 from ngf_core.runs import Run
 

@@ -5,14 +5,14 @@ import streamlit as st
 from app import state
 from app.text import define_all, sections
 from app.theme import style
-from app.widgets.notice import guarded, model_notice
-from app.widgets.outcome import outcome, protocol
-from app.widgets.prediction_strip import prediction_strip
-from app.widgets.race_card import race_card
-from app.widgets.rate_tiles import rate_tiles
-from app.widgets.replay_controls import replay_controls, replay_of, replay_tick
-from app.widgets.scenario import Scenario, scenario_picker, scenarios
-from app.widgets.teaser import landscape_teaser, spectrum_teaser
+from app.widgets.controls.notice import guarded, model_notice
+from app.widgets.race.outcome import outcome, protocol
+from app.widgets.race.prediction_strip import prediction_strip
+from app.widgets.race.race_card import race_card
+from app.widgets.race.rate_tiles import rate_tiles
+from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
+from app.widgets.start.teaser import landscape_teaser, spectrum_teaser
 from ngf_core.runs import Run
 
 TEXT = sections("start")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ngf_core.data.dataset import Images
-from ngf_core.execute.sources import device, held_out, load_source
 from ngf_core.runs import default_store
+from ngf_core.trained.load import device, held_out, load_source
 
 RUN = "signs-badnets-s0-race"
 CLEAN_FRACTION = 0.05

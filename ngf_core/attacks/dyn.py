@@ -14,8 +14,8 @@ from ngf_core.attacks.control import Control, Poisoned
 from ngf_core.attacks.generator import Autoencoder, in_parts, learned, restore, seeded
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
-from ngf_core.evaluation import predict
-from ngf_core.metrics import Rate
+from ngf_core.evaluate.rates import Rate
+from ngf_core.evaluate.test_set import predict
 from ngf_core.models.normalise import Normalise
 
 BATCH = 128

@@ -28,11 +28,11 @@ from pyhessian import hessian
 from pyhessian.utils import hessian_vector_product
 from torch import Tensor, nn
 
-from ngf_core.curvature.memory import measure_graph
-from ngf_core.curvature.operator import check_count
-from ngf_core.curvature.parameters import choose
-from ngf_core.curvature.spectrum import Spectrum
-from ngf_core.curvature.trace import Estimate, averaged
+from ngf_core.curvature.operators.memory import measure_graph
+from ngf_core.curvature.operators.operator import check_count
+from ngf_core.curvature.operators.parameters import choose
+from ngf_core.curvature.spectral.spectrum import Spectrum
+from ngf_core.curvature.spectral.trace import Estimate, averaged
 
 # Their budget in a cross-check, fixed so that nothing is stopped by luck.
 POWER_STEPS = 20

@@ -15,8 +15,8 @@ from threading import Event, Thread
 from ngf_core.data import DATASETS
 from ngf_core.data.mapped import Report
 from ngf_core.data.source import WHERE_TO_GET, data_folder
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.torchvision_guard import torchvision
 
 ROOM = 2.5  # archive and what is in it, as a multiple of the archive
 LOOK = 0.5

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from ngf_core.data.source import WHERE_TO_GET, Content, Source, data_folder, file_part
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
-from ngf_core.torchvision_guard import torchvision
 
 TEST_SHARE = 0.2
 TEST_SEED = 2020

@@ -12,8 +12,8 @@ from typing import Any
 
 from ngf_core.data import DATASETS
 from ngf_core.data.source import Content, Source, damaged, file_part, require, squeezed
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.torchvision_guard import torchvision
 
 TRAINING, TEST, TRUTH = "GTSRB/Training", "GTSRB/Final_Test/Images", "GT-final_test.csv"
 

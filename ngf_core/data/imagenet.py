@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ngf_core.data.folder import by_class
 from ngf_core.data.source import WHERE_TO_GET, Content, Source, require
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
-from ngf_core.torchvision_guard import torchvision
 
 
 def imagenet(root: Path) -> Source:

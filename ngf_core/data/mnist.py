@@ -12,7 +12,7 @@ from typing import Any
 
 from ngf_core.data import DATASETS
 from ngf_core.data.source import Content, Part, Source, damaged, require
-from ngf_core.torchvision_guard import torchvision
+from ngf_core.data.torchvision_guard import torchvision
 
 IMAGES, LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
 FILES = tuple(kind.format(part) for part in ("train", "t10k") for kind in (IMAGES, LABELS))

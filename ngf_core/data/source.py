@@ -10,8 +10,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ngf_core.data import DATASETS
+from ngf_core.data.picture import eight_bit
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.picture import eight_bit
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ import torch
 
 from ngf_core.data import DATASETS
 from ngf_core.data.source import Content, Part, Source, damaged, require
-from ngf_core.torchvision_guard import torchvision
+from ngf_core.data.torchvision_guard import torchvision
 
 
 def svhn(root: Path) -> Source:

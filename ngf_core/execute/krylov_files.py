@@ -10,7 +10,7 @@ import dataclasses
 import torch
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.spectrum_state import SpectrumState
+from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore, RunWriter
 

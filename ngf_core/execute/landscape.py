@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from ngf_core.config import LandscapeConfig
-from ngf_core.curvature.hessian import HessianOperator
+from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.errors import NGFError
 from ngf_core.execute.canvas import Canvas
-from ngf_core.execute.sources import Source, held_out, load_source
 from ngf_core.landscape import (
     arc_length,
     chord,
@@ -25,6 +24,7 @@ from ngf_core.landscape import (
 )
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.trained.load import Source, held_out, load_source
 
 LINE_POINTS = 41
 CHORD = np.linspace(-0.25, 1.25, 31)

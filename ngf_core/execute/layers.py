@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from ngf_core.config import LayersConfig
 from ngf_core.data.dataset import Images
-from ngf_core.evaluation import TestSet, build_test_set, evaluate, rates_of
-from ngf_core.execute.sources import counts, load_source
-from ngf_core.layers.auto import choose_layer
-from ngf_core.layers.examine import examined, split
-from ngf_core.layers.look import Look
-from ngf_core.layers.map import Tuned
+from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
+from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import RULES, best, judge
+from ngf_core.layers.statistics import Look
+from ngf_core.layers.sweep import examined, split
+from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.purifier import Diverged, Step, purifier
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.trained.load import counts, load_source
 
 
 def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:

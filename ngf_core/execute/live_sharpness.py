@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ngf_core.curvature.tracking import METRICS, Look, look
+from ngf_core.curvature.sharpness.live import METRICS, Look, look
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 

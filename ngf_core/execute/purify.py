@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
-from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
-from ngf_core.execute.sources import counts, load_source, samples, says
-from ngf_core.metrics import Evaluation
 from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify import PURIFIERS
 from ngf_core.purify.parameters import check_parameters
 from ngf_core.purify.purifier import Diverged, Step, flat, purifier
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.trained.load import counts, load_source, samples, says
 
 PATH_POINTS = 10
 

@@ -7,15 +7,15 @@ import numpy as np
 from torch import Tensor, nn
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.parameters import layer_parameters
+from ngf_core.curvature.operators.parameters import layer_parameters
 from ngf_core.curvature.sharpness import Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness, report
-from ngf_core.curvature.spectrum import Spectrum, measure_spectrum
+from ngf_core.curvature.spectral.spectrum import Spectrum, measure_spectrum
 from ngf_core.execute import krylov_files
-from ngf_core.execute.sources import held_out, load_source
-from ngf_core.fisher.spectrum import layer_fisher_spectrum
+from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.trained.load import held_out, load_source
 
 GIGABYTE = 1e9
 # The Gram matrix of a layer's per-sample gradients takes n^2 P operations.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ngf_core.curvature.eigenvalues import top_eigenvalues
-from ngf_core.curvature.hessian import HessianOperator
-from ngf_core.curvature.operator import Progress
+from ngf_core.curvature.operators.hessian import HessianOperator
+from ngf_core.curvature.operators.operator import Progress
+from ngf_core.curvature.spectral.eigenvalues import top_eigenvalues
 from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.plane import Plane, model_state, parameter_names
 

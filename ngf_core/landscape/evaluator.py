@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ngf_core.curvature.data import as_float
-from ngf_core.curvature.loss import (
+from ngf_core.curvature.operators.data import as_float
+from ngf_core.curvature.operators.loss import (
     Loss,
     check_mean,
     check_targets,
     is_cross_entropy,
     private_loss,
 )
+from ngf_core.device import full_float32
 from ngf_core.errors import ConfigError
 from ngf_core.landscape import chunk
 from ngf_core.landscape.affine import Affine
@@ -24,7 +25,6 @@ from ngf_core.landscape.last_layer import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, check_batches, check_classes
-from ngf_core.precision import full_float32
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
-from ngf_core.models.trace import plain
+from ngf_core.models.graph import plain
 
 
 class FoldedConv(nn.Module):

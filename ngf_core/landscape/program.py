@@ -6,7 +6,7 @@ from torch import Tensor, fx, nn
 from ngf_core.landscape.affine import Affine, along, homogeneous, is_layer, stays_affine
 from ngf_core.landscape.fold import fold, work_in_place
 from ngf_core.landscape.plane import Plane
-from ngf_core.models.trace import part, trace
+from ngf_core.models.graph import part, trace
 
 # Products for each number a layer gives, from which adding up its three parts is the cheaper way.
 FAN_IN = 128

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ngf_core.curvature.loss import Loss
+from ngf_core.curvature.operators.loss import Loss
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.evaluator import MEMORY, Evaluator, Points, Progress

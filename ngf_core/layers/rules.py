@@ -10,8 +10,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ngf_core.layers.look import Look
-from ngf_core.layers.probes import PROBES
+from ngf_core.layers.perturb import PROBES
+from ngf_core.layers.statistics import Look
 
 Scores = dict[str, float | None]
 Looks = Sequence[Look]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from ngf_core.models.trace import part
+from ngf_core.models.graph import part
 
 Crossing = tuple[Tensor, ...]
 

@@ -6,9 +6,9 @@ of five. `mini_mobilenet` has four stages of one block, 123 thousand parameters.
 
 from torch import Tensor, nn
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.models.image_size import small
 from ngf_core.models.normalise import Normalise
-from ngf_core.torchvision_guard import torchvision
 
 # Expansion, channels, blocks and first stride of each stage (table 2 of the paper).
 STAGES = {

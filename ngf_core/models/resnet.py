@@ -6,9 +6,9 @@ and four stages of one basic block, 0.3 million parameters.
 
 from torch import Tensor, nn
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.models.image_size import small
 from ngf_core.models.normalise import Normalise
-from ngf_core.torchvision_guard import torchvision
 
 BASIC, BOTTLENECK = torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck
 STAGES = {

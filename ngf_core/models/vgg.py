@@ -10,9 +10,9 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.models.image_size import small
 from ngf_core.models.normalise import Normalise
-from ngf_core.torchvision_guard import torchvision
 
 # Channels of each convolution, M for a pooling; A and E are the paper's columns.
 LAYERS = {

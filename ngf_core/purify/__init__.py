@@ -43,30 +43,33 @@ class PurifierEntry(Entry):
 
 
 PURIFIERS = {
-    "ngf": PurifierEntry("NGF", "ngf_core.purify.ngf:ngf", "layer", "Ngf",
+    "ngf": PurifierEntry("NGF", "ngf_core.purify.methods.ngf:ngf", "layer", "Ngf",
                          ("layer", "fisher", "damping", "kl_bound", "regulariser")),
-    "sgd": PurifierEntry("SGD", "ngf_core.purify.sgd:sgd", "layer", "", ("layer", "lr")),
-    "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.finetune:finetune",
+    "sgd": PurifierEntry("SGD", "ngf_core.purify.methods.sgd:sgd", "layer", "", ("layer", "lr")),
+    "finetune": PurifierEntry("Fine-tuning", "ngf_core.purify.methods.finetune:finetune",
                               settings=("finetune_lr",)),
-    "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.ft_sam:ft_sam", own="FTSAM",
+    "ft_sam": PurifierEntry("FT-SAM", "ngf_core.purify.methods.ft_sam:ft_sam", own="FTSAM",
                             settings=("finetune_lr",)),
-    "nad": PurifierEntry("NAD", "ngf_core.purify.nad:nad", own="NAD", settings=("finetune_lr",)),
-    "ibau": PurifierEntry("I-BAU", "ngf_core.purify.ibau:ibau", own="IBAU"),
-    "fip": PurifierEntry("FIP", "ngf_core.purify.fip:fip", own="FIP",
+    "nad": PurifierEntry("NAD", "ngf_core.purify.methods.nad:nad", own="NAD",
+                         settings=("finetune_lr",)),
+    "ibau": PurifierEntry("I-BAU", "ngf_core.purify.methods.ibau:ibau", own="IBAU"),
+    "fip": PurifierEntry("FIP", "ngf_core.purify.methods.fip:fip", own="FIP",
                          settings=("finetune_lr", "fisher")),
-    "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.fast_fip:fast_fip", own="FastFIP",
-                              settings=("fisher",)),
-    "nft": PurifierEntry("NFT", "ngf_core.purify.nft:nft", "scales", "NFT"),
-    "clp": PurifierEntry("CLP", "ngf_core.purify.clp:clp", "channels", "CLP", data_free=True),
-    "fine_pruning": PurifierEntry("Fine-Pruning", "ngf_core.purify.fine_pruning:fine_pruning",
+    "fast_fip": PurifierEntry("Fast FIP", "ngf_core.purify.methods.fast_fip:fast_fip",
+                              own="FastFIP", settings=("fisher",)),
+    "nft": PurifierEntry("NFT", "ngf_core.purify.methods.nft:nft", "scales", "NFT"),
+    "clp": PurifierEntry("CLP", "ngf_core.purify.methods.clp:clp", "channels", "CLP",
+                         data_free=True),
+    "fine_pruning": PurifierEntry("Fine-Pruning",
+                                  "ngf_core.purify.methods.fine_pruning:fine_pruning",
                                   own="FinePruning"),
-    "anp": PurifierEntry("ANP", "ngf_core.purify.anp:anp", "channels", "ANP"),
-    "rnp": PurifierEntry("RNP", "ngf_core.purify.rnp:rnp", "channels", "RNP"),
-    "awm": PurifierEntry("AWM", "ngf_core.purify.awm:awm", own="AWM", images=True),
+    "anp": PurifierEntry("ANP", "ngf_core.purify.methods.anp:anp", "channels", "ANP"),
+    "rnp": PurifierEntry("RNP", "ngf_core.purify.methods.rnp:rnp", "channels", "RNP"),
+    "awm": PurifierEntry("AWM", "ngf_core.purify.methods.awm:awm", own="AWM", images=True),
     "neural_cleanse": PurifierEntry("Neural Cleanse",
-                                    "ngf_core.purify.neural_cleanse:neural_cleanse",
+                                    "ngf_core.purify.methods.neural_cleanse:neural_cleanse",
                                     own="NeuralCleanse", images=True),
-    "mcr": PurifierEntry("MCR", "ngf_core.purify.mcr:mcr", own="MCR"),
+    "mcr": PurifierEntry("MCR", "ngf_core.purify.methods.mcr:mcr", own="MCR"),
 }
 
 
@@ -74,7 +77,7 @@ def __getattr__(name: str) -> Any:
     """`purify`, `Purification` and each method's settings, `NGF`; loaded on demand, as they need
     torch and the table above does not."""
     if name in _on_demand():
-        return getattr(import_module("ngf_core.purify.library"), name)
+        return getattr(import_module("ngf_core.library"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

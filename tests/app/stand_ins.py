@@ -16,7 +16,7 @@ from ngf_core.runs import Run, RunStore
 
 @dataclass(frozen=True)
 class Cost:
-    """Like ngf_core.cost.Cost."""
+    """Like ngf_core.execute.cost.Cost."""
 
     seconds: float
     megabytes: float
@@ -52,12 +52,12 @@ def install(monkeypatch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
 
     A started run is created but stays queued: no worker is launched.
     """
-    cost = types.ModuleType("ngf_core.cost")
+    cost = types.ModuleType("ngf_core.execute.cost")
     cost.estimate = lambda config: Cost(38.0, 4.25, "From the pace of an earlier run.")
-    preview = types.ModuleType("ngf_core.preview")
+    preview = types.ModuleType("ngf_core.trained.poison_preview")
     preview.poison_preview = poison_preview
-    monkeypatch.setitem(sys.modules, "ngf_core.cost", cost)
-    monkeypatch.setitem(sys.modules, "ngf_core.preview", preview)
+    monkeypatch.setitem(sys.modules, "ngf_core.execute.cost", cost)
+    monkeypatch.setitem(sys.modules, "ngf_core.trained.poison_preview", preview)
     started: list[Config] = []
 
     def start(config: Config) -> Run:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ngf_core.benchmark.ablation import VARIANTS
+from ngf_core.evidence.ablation import VARIANTS
 from tests.app.stand_ins import address, text_of
-from tests.core.benchmark.made_up import cells
+from tests.core.evidence.made_up import cells
 
 ATTACKS = ("badnets", "blend", "sig")
 

@@ -14,17 +14,17 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.widgets import own_picture, painter
-from app.widgets.attack_card import idea, label_rule, lines, reference
+from app.widgets.attacks import own_picture, painter
+from app.widgets.attacks.attack_card import idea, label_rule, lines, reference
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
-from ngf_core.evaluation import predict
-from ngf_core.gallery import gallery
+from ngf_core.evaluate.test_set import predict
 from ngf_core.models.build import build_model
-from ngf_core.preview import poison_preview
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.trained.gallery import gallery
+from ngf_core.trained.poison_preview import poison_preview
 from tests.app.stand_ins import address, text_of
 from tests.core.data.made_up import class_folders, written
 
@@ -190,7 +190,8 @@ def test_a_rate_that_cannot_be_is_said_beside_its_slider(runs, open_page):
 
 
 def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ngf_core.preview")  # this page counts with the real one
+    # this page counts with the real one
+    monkeypatch.delitem(sys.modules, "ngf_core.trained.poison_preview")
     gone = []
     monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: gone.append(
         (page, query_params)))

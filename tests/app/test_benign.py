@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from app.widgets.sample_grid import label_table
+from app.widgets.attacks.sample_grid import label_table
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
 from tests.app.stand_ins import text_of

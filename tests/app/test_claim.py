@@ -5,7 +5,7 @@ import pytest
 
 from ngf_core.attacks import ATTACKS
 from tests.app.stand_ins import address, text_of
-from tests.core.benchmark import made_up_claim
+from tests.core.evidence import made_up_claim
 
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 

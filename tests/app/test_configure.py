@@ -5,7 +5,7 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets.address import fits
+from app.widgets.controls.address import fits
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
 from tests.app.stand_ins import address, text_of
@@ -167,7 +167,7 @@ def test_a_set_that_is_not_here_is_named_and_offered(open_page, started, monkeyp
     def not_here(config: TrainConfig, count: int = 8) -> dict:
         raise ConfigError("root", f"CIFAR-10 is not in {tmp_path}", "Put its files there.")
 
-    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", not_here)
+    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", not_here)
     app = open_page("configure", dataset="cifar10", root=str(tmp_path), limit="5")
     text = text_of(app)
     assert f"CIFAR-10 is not in {tmp_path}. Put its files there." in text
@@ -187,7 +187,7 @@ def test_fetching_shows_its_end(open_page, started, monkeypatch, tmp_path):
         report(5, 10)
         raise NGFError("MNIST could not be downloaded. Check the connection.")
 
-    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", not_here)
+    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", not_here)
     monkeypatch.setattr(fetching, "download", offline)
     app = open_page("configure", dataset="mnist", root=str(tmp_path))
     app.button(key="download").click().run()
@@ -205,12 +205,12 @@ def test_settings_of_data_and_trigger_are_asked_for(open_page, started) -> None:
 
 
 def test_what_an_attack_must_learn_is_said(open_page, started, monkeypatch):
-    plain = sys.modules["ngf_core.preview"].poison_preview
+    plain = sys.modules["ngf_core.trained.poison_preview"].poison_preview
 
     def learning(config: TrainConfig, count: int = 8) -> dict:
         shown = plain(config, count) | {"learns": "generator"}
         return {name: value for name, value in shown.items() if name != "triggered"}
 
-    monkeypatch.setattr(sys.modules["ngf_core.preview"], "poison_preview", learning)
+    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", learning)
     app = open_page("configure")
     assert not app.exception and "first has to learn its generator" in text_of(app)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from app.text import define, sections
-from app.widgets.figure_card import figure_card
+from app.widgets.controls.figure_card import figure_card
 from ngf_core.runs import RunStore
 from tests.factory import make_run
 
@@ -32,7 +32,7 @@ def test_a_page_is_short(view):
 
 
 def test_importing_the_face_does_not_import_torch():
-    code = ("import sys, app.state, app.widgets.job_banner; "
+    code = ("import sys, app.state, app.widgets.runs.job_banner; "
             "from app.widgets import layer_map, race_card, race_form, scenario, teaser; "
             "assert 'torch' not in sys.modules")
     done = run_python(code)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app.widgets.layer_rules import rule_measures
+from app.widgets.layers.layer_rules import rule_measures
 from ngf_core.config import LayersConfig
 from tests.app.stand_ins import address, text_of
 from tests.factory import make_run

@@ -2,24 +2,24 @@
 
 import pytest
 
-from app.widgets.benchmark_cell import rate_text, seeds_frame
-from app.widgets.benchmark_protocol import (
+from app.widgets.benchmark.benchmark_cell import rate_text, seeds_frame
+from app.widgets.benchmark.benchmark_protocol import (
     conditions,
     did_not_take,
     own_settings,
     received,
     settings,
 )
-from app.widgets.leaderboard_figures import picked
-from app.widgets.leaderboard_table import PUBLISHED, board_frame, columns, meaning
+from app.widgets.benchmark.leaderboard_figures import picked
+from app.widgets.benchmark.leaderboard_table import PUBLISHED, board_frame, columns, meaning
 from ngf_core.attacks import ATTACKS
-from ngf_core.benchmark.aims import defenses_only
-from ngf_core.benchmark.measures import MEASURES, wide
-from ngf_core.benchmark.rank import ranking
+from ngf_core.evidence.aims import defenses_only
+from ngf_core.evidence.measures import MEASURES, wide
+from ngf_core.evidence.rank import ranking
 from ngf_core.purify import PURIFIERS
 from ngf_core.runs import RunStore
 from tests.app.stand_ins import address, text_of
-from tests.core.benchmark.made_up import cells
+from tests.core.evidence.made_up import cells
 from tests.factory import make_run
 
 FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_last_layer")

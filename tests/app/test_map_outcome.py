@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from app.widgets.map_outcome import COST, map_outcome
+from app.widgets.layers.map_outcome import COST, map_outcome
 from ngf_core.layers import oracle
 
 BEFORE = {"acc": {"hits": 990, "n": 1000}, "asr": {"hits": 860, "n": 900},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.widgets.outcome import outcome, protocol
+from app.widgets.race.outcome import outcome, protocol
 from ngf_core.config import PurifyConfig
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.widgets.replay import Replay
+from app.widgets.race.replay import Replay
 
 
 def test_it_takes_eight_seconds_from_end_to_end():

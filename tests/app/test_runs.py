@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets.run_table import COLUMNS, matching, results_table, run_frame
+from app.widgets.runs.run_table import COLUMNS, matching, results_table, run_frame
 from ngf_core.errors import RunError
 from tests.app.stand_ins import text_of
 from tests.factory import make_run
@@ -122,7 +122,7 @@ def test_deleting_for_sure(runs) -> None:
 
     def dialog(run_id: str) -> None:
         from app import state
-        from app.widgets.run_detail import confirm_delete
+        from app.widgets.runs.run_detail import confirm_delete
 
         run = next((r for r in state.store().list() if r.id == run_id), None)
         if run:

@@ -3,9 +3,9 @@
 import pytest
 
 from benchmarks import auto_layer
-from ngf_core.layers.look import Look, Probed
-from ngf_core.layers.probes import PROBES
+from ngf_core.layers.perturb import PROBES
 from ngf_core.layers.rules import DEFAULT_RULE, RULES
+from ngf_core.layers.statistics import Look, Probed
 
 
 def look(layer: str, index: int, trace: float) -> dict:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ngf_core import jobs
-from ngf_core.runs import RunStore
+from ngf_core.runs import RunStore, jobs
 from tests.core.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from app.figures import ablation as figures
-from ngf_core.benchmark.ablation import VARIANTS, effects, values
-from tests.core.benchmark.made_up import cells
+from ngf_core.evidence.ablation import VARIANTS, effects, values
+from tests.core.evidence.made_up import cells
 
 ATTACKS = {"sig": "SIG", "badnets": "BadNets", "blend": "Blend"}
 TRIED = tuple(VARIANTS)

@@ -8,14 +8,14 @@ import pytest
 
 from app.figures import claim as figures
 from app.theme import LIGHT
-from ngf_core.benchmark.verdict import (
+from ngf_core.evidence.verdict import (
     levels,
     log_ratios,
     model_correlations,
     path_correlations,
     verdicts,
 )
-from tests.core.benchmark import made_up_claim
+from tests.core.evidence import made_up_claim
 
 ATTACKS = {"badnets": "BadNets", "blend": "Blend", "sig": "SIG", "wanet": "WaNet"}
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")

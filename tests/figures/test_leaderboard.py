@@ -6,8 +6,8 @@ import pytest
 
 from app.figures import leaderboard as figures
 from app.theme import style
-from ngf_core.benchmark.measures import MEASURES
-from ngf_core.benchmark.rank import ranking
+from ngf_core.evidence.measures import MEASURES
+from ngf_core.evidence.rank import ranking
 
 MEANS = pd.DataFrame({"badnets": [0.95, 0.5], "blend": [0.7, np.nan]}, index=["ngf", "sgd"])
 TITLES = {"badnets": "BadNets", "blend": "Blend"}

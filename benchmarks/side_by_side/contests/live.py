@@ -21,7 +21,7 @@ NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps ea
 def race(sharpness: str) -> Prepare:
     """The run with `sharpness` on or off."""
     def prepare(subject: Subject) -> Measure:
-        from ngf_core.zoo import make
+        from ngf_core.execute.zoo import make
 
         def run(steps: int, seed: int) -> None:
             with tempfile.TemporaryDirectory() as folder:

@@ -13,8 +13,8 @@ from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
-from ngf_core.curvature.density import smoothed
 from ngf_core.curvature.pyhessian_check import repaired
+from ngf_core.curvature.spectral.density import smoothed
 
 K = 5
 TOLERANCE = 1e-3
@@ -42,7 +42,7 @@ PANEL_NOTE = (
 def truth(subject: Subject) -> Measure:
     """The density of many long runs, and the fewest steps that three plain probes need."""
     def measure(seed: int, truth: Figures) -> Figures:
-        from ngf_core.curvature.lanczos import lanczos
+        from ngf_core.curvature.spectral.lanczos import lanczos
 
         plain = PlainHessian(subject, torch.float32)
         generator = torch.Generator().manual_seed(10_000 + seed)
@@ -111,7 +111,7 @@ def pyhessian(subject: Subject) -> Measure:
 def ours(subject: Subject) -> Measure:
     """`measure_spectrum`; and, for the trace alone, one Krylov run and the probes it leaves."""
     from ngf_core.curvature import HessianOperator, lanczos, measure_spectrum, trace
-    from ngf_core.curvature.eigenvalues import settled
+    from ngf_core.curvature.spectral.eigenvalues import settled
 
     data = (subject.x, subject.y)
     warm = HessianOperator(subject.model, data)

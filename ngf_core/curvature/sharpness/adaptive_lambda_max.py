@@ -1,9 +1,9 @@
 """The largest curvature for relative changes of the weights."""
 
-from ngf_core.curvature.eigenvalues import top_eigenvalues
-from ngf_core.curvature.scaled import ScaledOperator
+from ngf_core.curvature.operators.scaled import ScaledOperator
 from ngf_core.curvature.sharpness.reading import Measure, Reading
 from ngf_core.curvature.sharpness.subject import Subject
+from ngf_core.curvature.spectral.eigenvalues import top_eigenvalues
 
 
 def read(subject: Subject) -> Reading:

@@ -12,13 +12,13 @@ from torch.func import functional_call, jvp, vmap
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ngf_core.curvature.data import Data, as_float, chunks, fingerprint
-from ngf_core.curvature.eigenvalues import Eigenpairs, top_eigenvalues
-from ngf_core.curvature.hessian import HessianOperator
-from ngf_core.curvature.loss import Loss, private_loss
-from ngf_core.curvature.memory import MEMORY
-from ngf_core.curvature.parameters import choose
+from ngf_core.curvature.operators.data import Data, as_float, chunks, fingerprint
+from ngf_core.curvature.operators.hessian import HessianOperator
+from ngf_core.curvature.operators.loss import Loss, private_loss
+from ngf_core.curvature.operators.memory import MEMORY
+from ngf_core.curvature.operators.parameters import choose
 from ngf_core.curvature.sharpness.forward_twice import ForwardTwice
+from ngf_core.curvature.spectral.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.errors import ConfigError, NGFError
 
 # Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation want five.

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from ngf_core.curvature import lanczos, measure_spectrum, ritz, spectrum_of
-from ngf_core.curvature.hessian import HessianOperator
-from ngf_core.curvature.probe import outliers as outliers_of
-from ngf_core.curvature.probe import run_as_probe
-from ngf_core.curvature.spectrum import OPERATORS
-from ngf_core.curvature.spectrum_state import SpectrumState
+from ngf_core.curvature.operators.hessian import HessianOperator
+from ngf_core.curvature.spectral.density_probe import outliers as outliers_of
+from ngf_core.curvature.spectral.density_probe import run_as_probe
+from ngf_core.curvature.spectral.spectrum import OPERATORS
+from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import ConfigError, NGFError
 from tests.core.curvature.dense import (
     case,

@@ -11,7 +11,7 @@ import scipy.io
 from PIL import Image
 
 from ngf_core.data.dataset import Dataset, Images
-from ngf_core.torchvision_guard import torchvision
+from ngf_core.data.torchvision_guard import torchvision
 
 WNIDS = ("n02124075", "n01443537", "n04067472")
 

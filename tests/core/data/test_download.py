@@ -9,8 +9,8 @@ import pytest
 from ngf_core.data import DATASETS, download
 from ngf_core.data.dataset import load_dataset
 from ngf_core.data.download import FETCHERS, fetch_file
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.torchvision_guard import torchvision
 from tests.core.data import made_up
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from ngf_core import worker
 from ngf_core.config import Config, PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS, dataset
+from ngf_core.execute import worker
 from ngf_core.models import preact_resnet
 from ngf_core.runs import Run, RunStore
 from tests.core.execute import tiny_signs

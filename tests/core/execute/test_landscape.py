@@ -5,13 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from ngf_core import worker
 from ngf_core.config import LandscapeConfig
-from ngf_core.execute import canvas
-from ngf_core.execute.sources import held_out, load_source
+from ngf_core.execute import canvas, worker
 from ngf_core.landscape import Evaluator
 from ngf_core.runs import Cancelled, RunWriter
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.trained.load import held_out, load_source
 from tests.core.execute.conftest import made, purify_config
 
 SMALL = {"samples": 10, "grid": 3}

@@ -6,7 +6,7 @@ import pytest
 
 from ngf_core.config import LayersConfig
 from ngf_core.data.dataset import Dataset
-from ngf_core.layers import auto
+from ngf_core.layers import choose as auto
 from ngf_core.layers.rules import RULES
 from ngf_core.models.build import tunable_layer_names
 from tests.core.execute.conftest import made

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from ngf_core import zoo
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
-from ngf_core.evaluation import build_test_set, evaluate
-from ngf_core.execute.sources import attack_of, counts, learned_attack, load_source, poisoned_set
+from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.execute import zoo
+from ngf_core.trained.load import attack_of, counts, learned_attack, load_source, poisoned_set
 from tests.core.attacks.stand_ins import hurried
 from tests.core.execute.conftest import made, purify_config, train_config
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ngf_core.curvature.tracking import Look, look
+from ngf_core.curvature.sharpness.live import Look, look
 from ngf_core.data.dataset import Images
 from ngf_core.execute import live_sharpness
 from ngf_core.execute.live_sharpness import LATER, SHARE, LiveSharpness

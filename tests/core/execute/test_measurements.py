@@ -6,7 +6,7 @@ import torch
 from ngf_core.config import LandscapeConfig, SpectrumConfig
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import RunError
-from ngf_core.execute.sources import held_out, load_source, poisoned_set
+from ngf_core.trained.load import held_out, load_source, poisoned_set
 from tests.core.data.made_up import class_folders, picture, written
 from tests.core.execute.conftest import made, purify_config, train_config
 

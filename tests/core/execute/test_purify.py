@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.tracking import METRICS, look
-from ngf_core.evaluation import build_test_set, evaluate
+from ngf_core.curvature.sharpness.live import METRICS, look
+from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
-from ngf_core.execute.sources import counts, load_source
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify import PURIFIERS, PurifierEntry
 from ngf_core.purify.purifier import Diverged
+from ngf_core.trained.load import counts, load_source
 from tests.core.execute.conftest import made, purify_config
 
 LAYER = "blocks.2.conv1.weight"

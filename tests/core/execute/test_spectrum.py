@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ngf_core import worker
 from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.sharpness import SHARPNESS
 from ngf_core.curvature.sharpness.measure import measures
-from ngf_core.execute import krylov_files
+from ngf_core.execute import krylov_files, worker
 from ngf_core.execute import spectrum as module
 from ngf_core.runs import RunWriter
 from tests.core.execute.conftest import made

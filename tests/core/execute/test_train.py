@@ -7,8 +7,8 @@ import torch
 from ngf_core.attacks.control import NONE
 from ngf_core.attacks.troj import TrojOne
 from ngf_core.data.dataset import load_dataset
-from ngf_core.evaluation import build_test_set, evaluate
-from ngf_core.execute.sources import attack_of, counts, load_source
+from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.trained.load import attack_of, counts, load_source
 from tests.core.execute.conftest import made, train_config
 
 
@@ -89,7 +89,7 @@ def test_an_impossible_attack_is_refused_in_words(runs):
 
 
 def test_a_start_from_weights_says_what_was_taken(runs, tmp_path):
-    from ngf_core.torchvision_guard import torchvision
+    from ngf_core.data.torchvision_guard import torchvision
 
     with torch.random.fork_rng():
         torch.manual_seed(3)

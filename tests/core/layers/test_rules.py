@@ -9,11 +9,11 @@ import torch
 
 from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import last_layer_rows
-from ngf_core.layers.look import Look, Probed, fisher_eigenvalues, look
-from ngf_core.layers.map import stations_of
 from ngf_core.layers.oracle import oracle
-from ngf_core.layers.probes import PROBES, probes
+from ngf_core.layers.perturb import PROBES, probes
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
+from ngf_core.layers.statistics import Look, Probed, fisher_eigenvalues, look
+from ngf_core.layers.tune import stations_of
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 

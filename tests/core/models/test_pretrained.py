@@ -5,10 +5,10 @@ import pickle
 import pytest
 import torch
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
-from ngf_core.torchvision_guard import torchvision
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.models.build import build_model
 from ngf_core.models.normalise import Normalise
-from ngf_core.torchvision_guard import torchvision
 
 LARGE = (3, 72, 72)
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, hessian
 
+from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.models.build import build_model
-from ngf_core.torchvision_guard import torchvision
 
 NAMES = {"norm1": "ln_1", "norm2": "ln_2", "out": "self_attention.out_proj", "linear1": "mlp.0",
          "linear2": "mlp.3"}

@@ -10,9 +10,9 @@ from ngf_core.fisher.natural import NaturalDirection
 from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import drawn_labels
 from ngf_core.models.build import tuned_layers
-from ngf_core.purify.ngf import ngf
+from ngf_core.purify.methods.ngf import ngf
+from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.purifier import CleanBatches, flat
-from ngf_core.purify.sgd import sgd
 from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
 METHODS = pytest.mark.parametrize("method", [ngf, sgd])
@@ -135,7 +135,7 @@ class Identity:
 @pytest.mark.parametrize("layer", ["conv2", "all"])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_with_the_natural_gradient_switched_off_it_is_torchs_sgd(monkeypatch, layer, momentum):
-    monkeypatch.setattr("ngf_core.purify.ngf.metric", lambda *_: Identity())
+    monkeypatch.setattr("ngf_core.purify.methods.ngf.metric", lambda *_: Identity())
     config = settings(layer=layer, steps=6, batchnorm="frozen", augment="strong", regulariser=0.0,
                       kl_bound=100.0, parameters=f"ngf.rate=0.2,ngf.momentum={momentum}",
                       methods=("ngf",))

@@ -23,15 +23,15 @@ from ngf_core.attacks.attack import build_attack
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.data import dataset as dataset_module
 from ngf_core.data.dataset import Dataset, Images
+from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.execute import purify as race
-from ngf_core.execute import sources
-from ngf_core.execute.sources import Source
 from ngf_core.layers import choose_layer
-from ngf_core.metrics import Evaluation, Rate
+from ngf_core.library import settings_of
 from ngf_core.purify import PURIFIERS, PurifierEntry, purify
-from ngf_core.purify.library import settings_of
 from ngf_core.purify.purifier import Diverged, purifier
 from ngf_core.runs import RunStore
+from ngf_core.trained import load as sources
+from ngf_core.trained.load import Source
 from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
 
 CLEAN = coloured_set()
@@ -210,7 +210,7 @@ def test_the_guard_sees_a_method_that_peeks(world, monkeypatch, peek, way):
 
 @pytest.mark.parametrize("peek", PEEKS)
 def test_the_guard_sees_a_choice_that_peeks(world, monkeypatch, peek):
-    from ngf_core.layers import auto
+    from ngf_core.layers import choose as auto
 
     real = auto.examined
 

@@ -1,0 +1,98 @@
+"""What the Attacks page shows, computed once for each setting, and the models that it asks."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import state
+from ngf_core.config import TrainConfig, config_sha
+from ngf_core.runs import Run
+
+if TYPE_CHECKING:
+    from ngf_core.trained.gallery import Answers, Gallery
+    from ngf_core.trained.load import Source
+
+NAMES = {"backdoored": "Backdoored", "benign": "Benign"}
+
+
+@dataclass(frozen=True)
+class Show:
+    """A config whose images, target label and seed are those of the runs that answer for it."""
+
+    config: TrainConfig
+    runs: Mapping[str, Run]
+
+    @property
+    def backdoored(self) -> Run | None:
+        """The run of this attack; what the attack has learned comes from it."""
+        return self.runs.get("backdoored")
+
+    @property
+    def id(self) -> str:
+        """A short text that names everything the show depends on."""
+        runs = ",".join(f"{name}={run.id}" for name, run in self.runs.items())
+        return f"{config_sha(self.config)},{runs},{os.environ.get('NGF_RUNS')}"
+
+
+def show_of(config: TrainConfig) -> Show:
+    """The show of an attack, from the runs that are here now."""
+    from ngf_core.trained.gallery import as_trained, find_models
+
+    found = find_models(config, state.store())
+    runs = {"backdoored": found.backdoored, "benign": found.benign}
+    return Show(as_trained(config, found.backdoored),
+                {name: run for name, run in runs.items() if run is not None})
+
+
+def gallery_of(show: Show) -> "Gallery":
+    """The images of a show."""
+    return _gallery(show.id, show)
+
+
+@st.cache_data(max_entries=128, show_spinner="Making the images")
+def _gallery(show_id: str, _show: Show) -> "Gallery":
+    from ngf_core.trained.gallery import gallery
+
+    return gallery(_show.config, _show.backdoored)
+
+
+def answers_of(show: Show, gallery: "Gallery") -> "dict[str, dict[str, Answers]]":
+    """The models' answers to the "clean" and, where there are any, "triggered" images of a show.
+
+    Empty where no model is here. Raises RunError where one cannot be read.
+    """
+    versions = {"clean": gallery.clean, "triggered": gallery.triggered}
+    root = os.environ.get("NGF_RUNS")
+    return {version: {name: _answers(run.id, root, hashlib.sha256(images.tobytes()).hexdigest(),
+                                     images) for name, run in show.runs.items()}
+            for version, images in versions.items() if show.runs and images is not None}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _answers(run_id: str, root: str | None, digest: str, _images: np.ndarray) -> "Answers":
+    # Keyed by the digest of the images: the clean ones stay the same while a slider moves.
+    return _ask(run_id, root, _images)
+
+
+def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
+    """The answers to any images, by model; nothing is kept."""
+    root = os.environ.get("NGF_RUNS")
+    return {name: _ask(run.id, root, images) for name, run in show.runs.items()}
+
+
+def _ask(run_id: str, root: str | None, images: np.ndarray) -> "Answers":
+    from ngf_core.trained.gallery import ask
+
+    return ask(_source(run_id, root).models["before"], images)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading a model")
+def _source(run_id: str, root: str | None) -> "Source":
+    from ngf_core.trained.load import load_source
+
+    return load_source(run_id, state.store())

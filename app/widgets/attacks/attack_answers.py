@@ -1,0 +1,107 @@
+"""What the network sees: an attack's images before a backdoored and a benign model.
+
+`said` holds the answers to the "clean" and, where there is a trigger, the "triggered" images, each
+by model; it is empty where no model answers.
+"""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.read.showcase import NAMES, Show
+from app.text import sections
+from app.widgets.attacks.answer_cards import Card, answer_cards
+from app.widgets.controls.notice import model_notice
+from app.widgets.runs.result_tiles import percent
+from app.widgets.runs.run_name import attack_name, dataset_name, run_name
+from ngf_core.config import TrainConfig
+from ngf_core.runs import Run
+
+if TYPE_CHECKING:
+    from ngf_core.evaluate.rates import Rate
+    from ngf_core.trained.gallery import Answers, Gallery
+
+    Said = dict[str, dict[str, Answers]]
+
+TEXT = sections("attacks")
+
+
+def attack_answers(show: Show, gallery: "Gallery", said: "Said") -> None:
+    """Cards of the images to look at with every model's answers, and the table of them."""
+    st.subheader(TEXT["sees"], anchor=False)
+    missing_models(show)
+    if "triggered" not in said:
+        return
+    _other_trigger(show)
+    st.markdown(TEXT["sees text"])
+    answer_cards(_cards(show, gallery, said), gallery.class_names, columns=4, key="answers")
+    table = answer_table(gallery, said)
+    with st.expander(f"Table ({len(table)} rows)", key="answers_table_box"):
+        st.dataframe(table, hide_index=True, key="answers_table")
+        st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
+                           file_name=f"answers-{show.config.dataset}-{show.config.attack}.csv",
+                           mime="text/csv", key="answers_csv", on_click="ignore")
+    st.caption("  \n".join(_who(name, run) for name, run in show.runs.items()))
+    if show.backdoored:
+        model_notice(show.backdoored)
+
+
+def _who(name: str, run: Run) -> str:
+    rates = run.results["train"]
+    measured = ", ".join(f"{rate.upper()} {percent(rates[rate])} (n = {rates[rate]['n']:,})"
+                         for rate in ("acc", "asr") if rates.get(rate))
+    return f"{NAMES[name]}: {run_name(run, state.store())}; on the whole test set {measured}."
+
+
+def missing_models(show: Show) -> None:
+    """Say which of the two models is not here, and where to train it."""
+    dataset = dataset_name(show.config.dataset)
+    for name, attack in (("backdoored", show.config.attack), ("benign", "none")):
+        if name not in show.runs:
+            st.info(TEXT[f"no {name}"].format(dataset=dataset), icon=":material/search_off:")
+            st.page_link("app/views/configure.py", icon=":material/tune:",
+                         label=f"Train one: {attack_name(attack)}", query_params={
+                             "dataset": show.config.dataset, "attack": attack})
+
+
+def _other_trigger(show: Show) -> None:
+    from ngf_core.trained.gallery import parameters
+
+    if show.backdoored is None:
+        return
+    trained = show.backdoored.config
+    if parameters(trained) != parameters(show.config):
+        st.caption(TEXT["other trigger"].format(trained=_values(trained),
+                                                shown=_values(show.config)))
+
+
+def _values(config: TrainConfig) -> str:
+    return f"{config.strength} strength" + (f", {config.parameters}" if config.parameters else "")
+
+
+def success(gallery: "Gallery", said: "Said") -> "dict[str, Rate]":
+    """How many of the measured images each model gives the attacker's label, by its name."""
+    return {NAMES[name].lower(): answers.agreeing(gallery.wanted)
+            for name, answers in said.get("triggered", {}).items()}
+
+
+def _cards(show: Show, gallery: "Gallery", said: "Said") -> list[Card]:
+    return [Card({version: getattr(gallery, version)[i] for version in said},
+                 {NAMES[name]: [(int(said[version][name].labels[i]),
+                                 float(said[version][name].confidence[i])) for version in said]
+                  for name in show.runs},
+                 int(gallery.labels[i]), int(gallery.wanted[i])) for i in range(gallery.shown)]
+
+
+def answer_table(gallery: "Gallery", said: "Said") -> pd.DataFrame:
+    """The same as a table: one row an image, model and version."""
+    names = gallery.class_names
+    return pd.DataFrame([
+        {"image": i + 1, "class": names[int(gallery.labels[i])],
+         "attacker's label": names[int(gallery.wanted[i])], "model": NAMES[name],
+         "shown": version, "answer": names[int(answers.labels[i])],
+         "confidence": round(float(answers.confidence[i]), 4)}
+        for i in range(gallery.shown) for version, by_model in said.items()
+        for name, answers in by_model.items()])

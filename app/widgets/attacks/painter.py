@@ -1,0 +1,29 @@
+"""A canvas on which one paints over a small picture, by mouse, finger, pen or keyboard."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_canvas = st.components.v2.component(
+    "ngf_lab_painter", **{kind: (_HERE / f"painter.{kind}").read_text(encoding="utf-8")
+                          for kind in ("html", "css", "js")})
+
+
+def painter(image: np.ndarray, name: str, *, label: str, key: str) -> np.ndarray | None:
+    """Let `image` (uint8 (C, H, W)) be painted over; the painted picture (1, C, H, W), or None.
+
+    `name` tells one image from another: under a new one the canvas starts afresh. Raises NGFError
+    where what comes back from the browser is no picture of that shape.
+    """
+    from ngf_core.data.picture import painted, to_base64
+
+    _, height, width = image.shape
+    result = _canvas(key=key, default={"painted": None}, on_painted_change=lambda: None,
+                     data={"id": name, "width": width, "height": height, "label": label,
+                           "pixels": to_base64(image)})
+    drawn = result.painted
+    if not isinstance(drawn, dict) or drawn.get("of") != name:
+        return None
+    return painted(str(drawn.get("pixels", "")), image.shape)

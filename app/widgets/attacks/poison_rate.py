@@ -1,0 +1,42 @@
+"""The poison rate as a share and as a count."""
+
+import streamlit as st
+
+from app.text import define
+from app.widgets.controls.address import slider
+from ngf_core.config import TrainConfig
+from ngf_core.errors import ConfigError
+
+LOW, HIGH, STEP = 0.005, 0.5, 0.005
+
+
+def poison_rate(config: TrainConfig) -> float:
+    """A slider bound to ?poison_rate=, with the count of images below it; the rate."""
+    rate = slider("poison_rate", "Poison rate", TrainConfig.poison_rate, LOW, HIGH, step=STEP,
+                  format="percent", help=define("Poison rate"))
+    try:
+        poisoned, images = _count(config.dataset, config.attack, config.target, config.limit,
+                                  config.root, config.size, rate)
+    except ConfigError as error:
+        st.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}", icon=":material/error:")
+    else:
+        st.markdown(poisoned_text(poisoned, images, rate))
+    return rate
+
+
+def poisoned_text(poisoned: int | None, images: int | None, rate: float) -> str:
+    """The share that is poisoned, with its counts; a set that was not read yet may not know how
+    many images it has. Some attacks poison another share than they are asked for."""
+    if poisoned is None:
+        return f"**{rate:.1%}** of the training images are poisoned."
+    return f"**{poisoned:,} of {images:,}** training images are poisoned ({poisoned / images:.1%})."
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _count(dataset: str, attack: str, target: int, limit: int, root: str, size: int, rate: float
+           ) -> tuple[int | None, int | None]:
+    from ngf_core.trained.poison_preview import poison_preview
+
+    preview = poison_preview(TrainConfig(dataset=dataset, attack=attack, target=target,
+                                         limit=limit, root=root, size=size, poison_rate=rate), 1)
+    return preview["poisoned"], preview["train_images"]

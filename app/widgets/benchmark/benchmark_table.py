@@ -1,0 +1,26 @@
+"""A table of the benchmark, or what to do where it has not been computed."""
+
+import pandas as pd
+import streamlit as st
+
+from app.widgets.controls.notice import show_error
+from ngf_core.errors import NGFError
+from ngf_core.evidence import COMMAND, load
+
+WAITING = ":material/hourglass_empty:"
+
+
+def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
+    """The table `name`; where it is missing, damaged or empty a notice with the command."""
+    try:
+        table = load(name)
+        if len(table):
+            return table
+        st.info(f"The table “{name}” is empty: nothing of it has been computed yet.", icon=WAITING)
+    except NGFError as error:
+        if error.__cause__:  # the table is there and cannot be read
+            show_error(error)
+        else:
+            st.info(str(error), icon=WAITING)
+    st.code(command, language="bash")
+    return None

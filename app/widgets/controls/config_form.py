@@ -1,0 +1,90 @@
+"""A run's settings as a form that is made from the fields of its config."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.widgets.controls.address import choose, choose_some, number, same, text
+from ngf_core.config import Config, validate
+from ngf_core.errors import ConfigError
+
+
+class ConfigForm:
+    """Asks for the fields of one config class; each error is shown at its own field.
+
+    `prefix` goes before the fields' names in the page's address, so that two forms do not share
+    a parameter.
+    """
+
+    def __init__(self, config: type, prefix: str = "") -> None:
+        self._config, self._prefix = config, prefix
+        self._fields = {field.name: field for field in dataclasses.fields(config)}
+        self._values: dict[str, Any] = {}
+        self._notes: dict[str, DeltaGenerator] = {}
+
+    def give(self, name: str, value: Any) -> None:
+        """Set a field without asking."""
+        self._values[name] = value
+
+    def note_here(self, name: str) -> None:
+        """Errors of a field that was given are shown here."""
+        self._notes[name] = st.empty()
+
+    def ask(self, name: str, label: str, *, default: Any = None, step: float | None = None,
+            options: Mapping[str, str] | None = None) -> Any:
+        """Draw a field's control, with its own help, bounds and choices, and return its value.
+
+        `options` maps the address word of each choice to its label on screen.
+        """
+        field = self._fields[name]
+        meta, address = field.metadata, self._prefix + name
+        default = field.default if default is None else default
+        help = help_text(field)
+        if isinstance(default, tuple):
+            value = tuple(choose_some(address, label, options or same(meta["choices"]), default,
+                                      help=help))
+        elif options or meta["choices"]:
+            chosen = choose(address, label, options or same(meta["choices"]), str(default),
+                            help=help)
+            value = field.type(chosen)
+        elif field.type is str:
+            value = text(address, label, default, help=help)
+        else:
+            value = number(address, label, default, meta["low"], meta["high"], help=help,
+                           step=step or _step(default))
+        self._values[name] = value
+        self._notes[name] = st.empty()
+        return value
+
+    def read(self) -> Config | None:
+        """The config as asked; None where a value cannot be used, which its field then says."""
+        config = self._config(**self._values)
+        try:
+            validate(config)
+        except ConfigError as error:
+            self.blame(error)
+            return None
+        return config
+
+    def blame(self, error: ConfigError) -> None:
+        """Show an error at its field, or here where the form does not ask for that field."""
+        place = self._notes.get(error.field, st)
+        place.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}",
+                    icon=":material/error:")
+
+
+def help_text(field: dataclasses.Field) -> str:
+    """The help of a config's field as a sentence."""
+    help = field.metadata["help"]
+    return f"{help[:1].upper()}{help[1:]}."
+
+
+def _step(default: float) -> float:
+    """One for whole numbers, else the power of ten at or below the default."""
+    if isinstance(default, int):
+        return 1
+    return 10.0 ** math.floor(math.log10(default)) if default > 0 else 0.1

@@ -1,0 +1,50 @@
+"""Notices and errors: one sentence for people on the page, the details in the server's log."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.runs import Run
+
+log = logging.getLogger("ngf_lab")
+
+
+def model_notice(run: Run) -> None:
+    """Warn when the attack of the run's model did not take: its numbers then prove little."""
+    from ngf_core.runs.attack_check import verdict
+
+    sentence = verdict(run, state.store())
+    if sentence:
+        st.warning(sentence, title="This attack did not take", icon=":material/warning:")
+
+
+def show_error(error: NGFError) -> None:
+    """A short card with the error's own sentence."""
+    title = f"Check the setting {error.field}" if isinstance(error, ConfigError) else None
+    st.error(str(error), title=title, icon=":material/error:")
+
+
+def guarded(draw: Callable[..., None]) -> Callable[..., None]:
+    """A page or fragment that never shows a stack trace: errors for people become a card,
+    anything else a short card with the run's id, and its details go to the server's log."""
+
+    @functools.wraps(draw)
+    def safe(*args: Any, **kwargs: Any) -> None:
+        try:
+            draw(*args, **kwargs)
+        except NGFError as error:
+            show_error(error)
+        except Exception as error:
+            log.exception("%s could not be drawn", draw.__code__.co_filename)
+            run_id = st.query_params.get("run")
+            about = f" Run: {run_id}." if run_id else ""
+            st.error(f"This part could not be drawn ({type(error).__name__}).{about} "
+                     "The details are in the server log; the other pages still work.",
+                     icon=":material/error:")
+
+    return safe

@@ -1,0 +1,134 @@
+"""Landscapes and spectra: pick whose models, see what was measured, measure it if it was not."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from app import jobs, state
+from app.widgets.controls.address import select
+from app.widgets.controls.config_form import ConfigForm
+from app.widgets.controls.cost_line import cost_line
+from app.widgets.controls.notice import model_notice
+from app.widgets.runs.follow import AGAIN, follow
+from app.widgets.runs.run_picker import pick_run
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.runs import Run
+
+SOURCES = ("purify", "train")
+
+
+def measurement(config: type, labels: Mapping[str, str], empty: str, *,
+                draw: Callable[[Run], None] | None = None, again: str = AGAIN,
+                sources: Sequence[str] = SOURCES, noun: str | None = None) -> Run | None:
+    """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
+
+    `?run=` takes a run of one of the kinds `sources`, whose newest measurement is shown, or a
+    measurement. `labels` names the settings the form asks for; `empty` is the text where no model
+    is here. `draw(run)` shows what a run without a result has so far. `again` is what a button
+    offers for a run that ended early and left something. `noun` is what people call the
+    measurement, where it is not its kind.
+    """
+    kind = config.kind
+    noun = noun or kind
+    _seed_address(kind)
+    source = pick_run(sources, label="Models of", keep=lambda run: run.state == "done")
+    if source is None:
+        st.info(empty, icon=":material/hourglass_empty:")
+        st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
+        return None
+    model_notice(source)
+    made = {run.id: run for run in state.store().list(kind) if run.manifest["source"] == source.id}
+    # The form is made only when it is open: its cost estimate has to import torch.
+    box = st.expander(f"Compute {'another' if made else 'the'} {noun}", expanded=not made,
+                      icon=":material/add:", key=f"{kind}_form_{source.id}_{len(made)}",
+                      on_change="rerun")
+    if box.open:
+        with box:
+            _form(config, labels, source, noun)
+    if not made:
+        st.info(f"The {noun} of these models was not computed yet.", icon=":material/search_off:")
+        return None
+    run = made[_pick(kind, made, noun)]
+    done = follow(run, address=kind, draw=draw if run.live or not run.has(kind) else None,
+                  again=again if run.has(kind) else AGAIN)
+    return run if done or run.has(kind) and not run.live else None
+
+
+def _seed_address(kind: str) -> None:
+    """Let ?run= name a measurement; without it, show the newest finished one."""
+    store, asked = state.store(), st.query_params.get("run")
+    try:
+        if asked:
+            run = store.get(asked)
+        else:
+            run = next((r for r in store.list(kind) if r.state == "done"), None)
+        if run is None or run.kind != kind:
+            return
+        source = store.get(run.config.source)
+    except NGFError:
+        return
+    state.open_run(source)
+    if asked:
+        state.open_run(run, kind)
+
+
+def _pick(kind: str, made: Mapping[str, Run], noun: str) -> str:
+    """The id of the measurement: the newest, or the one in ?<kind>=."""
+    if len(made) == 1:
+        state.write_url(kind, None)
+        return next(iter(made))
+    _drop_stale(kind, made, noun)
+    choice = state.choice_from_url(kind, list(made), next(iter(made)))
+    chosen = select(f"{noun.capitalize()} ({len(made)} computed)",
+                    {run_id: settings(run) for run_id, run in made.items()}, choice.widget)
+    state.write_url(kind, chosen)
+    return chosen
+
+
+def _drop_stale(kind: str, made: Mapping[str, Run], noun: str) -> None:
+    """Forget a measurement in the address that is of other models; one that is nowhere is named."""
+    asked = st.query_params.get(kind)
+    if asked is None or asked in made:
+        return
+    state.write_url(kind, None)
+    try:
+        state.store().find(asked)
+    except NGFError as error:
+        st.toast(f"{error} The newest {noun} is shown.", icon=":material/link_off:")
+
+
+def settings(run: Run) -> str:
+    """A measurement's settings in one line."""
+    values = dataclasses.asdict(run.config)
+    values.pop("source")
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in values.items())
+    status = run.state
+    return said if status == "done" else f"{status}: {said}"
+
+
+def _said(value: object) -> str:
+    return " + ".join(value) if isinstance(value, tuple) else str(value) or "none"
+
+
+def _form(config: type, labels: Mapping[str, str], source: Run, noun: str) -> None:
+    form = ConfigForm(config, prefix=f"{config.kind}_")
+    form.give("source", source.id)
+    rows = math.ceil(len(labels) / 7)
+    with st.grid(columns=math.ceil(len(labels) / rows), min_column_width=150,
+                 key=f"{config.kind}_fields"):
+        for name, label in labels.items():
+            with st.container():
+                form.ask(name, label)
+    asked = form.read()
+    if asked is None:
+        return
+    try:
+        cost_line(asked)
+        if st.button(f"Compute the {noun}", type="primary", icon=":material/play_arrow:",
+                     key=f"{config.kind}_start"):
+            state.open_run(jobs.start(asked), config.kind)
+            st.rerun()
+    except ConfigError as error:
+        form.blame(error)

@@ -1,0 +1,80 @@
+"""One layer map: its sentence, its figure, the table of rules, and the way to a race."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.figures import layers as figures
+from app.figures.curves import curve_table, race_alt
+from app.text import define_all, sections
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.cost_line import duration
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.curvature.measurement import settings
+from app.widgets.layers.layer_rules import best_layer, layer_rules, picks_of, rule_title
+from app.widgets.layers.map_outcome import map_outcome
+from app.widgets.race.race_form import open_form_as
+from app.widgets.runs.run_name import trained_as
+from ngf_core.config import PurifyConfig
+from ngf_core.runs import Run
+
+TEXT = sections("layers")
+# What a race on one of the layers takes over from the map.
+SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "fisher", "damping",
+          "kl_bound", "regulariser", "lr", "seed")
+
+
+def live_map(run: Run) -> None:
+    """ASR and ACC of the layers so far; nothing before the first."""
+    points = run.points()
+    model = trained_as(run, state.store())
+    if points.empty or model is None:
+        return
+    metrics = figures.live_metrics(points)
+    methods, names = run.config.methods, state.layers_in_order(model.arch)
+    figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
+                caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
+                table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))
+
+
+def layer_map_cards(run: Run) -> None:
+    """What came of a finished map."""
+    results = run.results
+    rows, picks = figures.map_frame(results["map"]), picks_of(results)
+    benign = results["before"]["asr"] is None
+    st.markdown(map_outcome(results, best_layer(results), rule_title(results["rule"])),
+                help=define_all("Oracle", "Rule", "Interval"))
+    figure_card(figures.layer_map(rows, results["before"], picks, dark=is_dark()),
+                key="layers_map", caption=TEXT["map benign" if benign else "map"],
+                table=figures.map_table(rows), filename=f"layers-{run.id}",
+                alt=figures.map_alt(rows))
+    _race(run, figures.layer_names(rows))
+    layer_rules(run)
+    st.caption(f"{_cost(results)} Settings: {settings(run)}.")
+
+
+def _race(run: Run, names: list[str]) -> None:
+    """The way to the race's form, with a layer of this map filled in."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="layers_race"):
+        auto = run.results["auto"]
+        layer = st.selectbox("Layer", names, index=names.index(auto) if auto in names else 0,
+                             key="layers_race_on", width=300)
+        if st.button("Race on this layer", icon=":material/flag:", key="layers_race_start"):
+            like = {name: getattr(run.config, name) for name in SHARED}
+            st.switch_page("app/views/race.py", query_params=open_form_as(
+                PurifyConfig(layer=layer, **like)))
+
+
+def _cost(results: Mapping[str, Any]) -> str:
+    """What the map cost, in full fine-tunings of as many steps: by processor time, which other
+    jobs on the machine do not change, where the run tells it."""
+    full = results.get("finetune") or {}
+    clock = "cpu_seconds" if "cpu_seconds" in results and "cpu_seconds" in full else "seconds"
+    said = f"The whole map took {duration(results['seconds'])}"
+    if full.get(clock):
+        said += f", {results[clock] / full[clock]:.1f} times the "
+        said += "processor time" if clock == "cpu_seconds" else "time"
+        said += f" of one full fine-tuning of as many steps ({duration(full['seconds'])})"
+    return f"{said}, on {results['clean_images']:,} clean images."

@@ -1,0 +1,88 @@
+"""What a layer map came to, in sentences made from its numbers alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.widgets.race.outcome import CURED
+from app.widgets.runs.result_tiles import interval, percent
+from ngf_core.attacks import ATTACKS, AttackEntry
+
+Entry = Mapping[str, Any]
+# What the oracle lets a layer cost (ngf_core.layers.oracle.COST, whose package needs torch).
+COST = 0.02
+
+
+def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
+    """Where NGF does best, what the clean-only `rule` behind "auto" picks, and the last layer.
+
+    `results` are those of a layers run, `best` is NGF's best layer under the attack (None where
+    nothing was measured). An ASR above 10 % is said to have left the backdoor in; where the attack
+    had not taken, or there is none, nothing is said to be removed.
+    """
+    entries = {entry["layer"]: entry for entry in results["map"] if entry["method"] == "ngf"}
+    before = results["before"]
+    if before["asr"] is None:
+        return _benign(list(entries.values()))
+    if best is None:
+        return "What NGF does at each layer was not measured."
+    trained = results.get("train_config", {})
+    aim = ATTACKS[trained["attack"]].aim if trained.get("attack") in ATTACKS else AttackEntry.aim
+    if not before["asr"]["n"] or before["asr"]["hits"] / before["asr"]["n"] < aim:
+        first = (f"There was little backdoor to remove (ASR as received {percent(before['asr'])}). "
+                 "NGF does best at")
+    elif any(_cured(entry) for entry in entries.values()):
+        first = "NGF removes this backdoor"
+        first += " best at" if _cured(entries[best]) else ", but not cheaply. It does best at"
+    else:
+        first = "NGF removes this backdoor at no layer. It comes closest at"
+    pick, last = results.get("auto"), results["map"][-1]["layer"]
+
+    def at(layer: str) -> str:
+        place = f"**{layer}**, the last layer" if layer == last else f"**{layer}**"
+        return f"{place}: {_rates(entries[layer])}."
+
+    said = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
+    if pick == best:
+        said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
+    elif pick in entries:
+        said.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
+    if last in entries and last not in (best, pick):
+        said.append(f"The last layer, **{last}**: {_rates(entries[last])}.")
+    return " ".join(said)
+
+
+def _benign(entries: Sequence[Entry]) -> str:
+    said = "This model is benign: there is no backdoor to remove, only accuracy to lose."
+    known = [entry for entry in entries if entry["acc"] and entry["acc"]["n"]]
+    if not known:
+        return said
+    low, high = (end(known, key=lambda e: e["acc"]["hits"] / e["acc"]["n"]) for end in (min, max))
+    return (f"{said} NGF leaves ACC between {percent(low['acc'])} (**{low['layer']}**) and "
+            f"{percent(high['acc'])} (**{high['layer']}**).")
+
+
+def _cured(entry: Entry) -> bool:
+    asr = entry["asr"]
+    return asr is not None and asr["hits"] <= CURED * asr["n"]
+
+
+def _bound(entries: Iterable[Entry], before: Mapping[str, Any]) -> str:
+    """What "best" is among, since a layer that costs more ACC may leave less of the backdoor."""
+    def rate(counts: Mapping[str, int]) -> float:
+        return counts["hits"] / max(1, counts["n"])
+
+    limit, highest = rate(before["acc"]) - COST, max(rate(entry["acc"]) for entry in entries)
+    points, received = f"{100 * COST:.0f} points of ACC", f"{percent(before['acc'])} as received"
+    if highest >= limit:
+        return f"That is among the layers that lose at most {points} ({received})."
+    return (f"Every layer loses more than {points} ({received}); that is among those within "
+            f"{100 * COST:.0f} points of the layer that loses least.")
+
+
+def _rates(entry: Entry) -> str:
+    """ASR with its interval, and ACC."""
+    asr, acc = entry["asr"], entry["acc"]
+    said = "ASR not measured" if asr is None else f"ASR {percent(asr)}"
+    said += f" (95 % interval {interval(asr)})" if asr and asr["n"] else ""
+    early = ", stopped early" if entry.get("stopped") else ""
+    return said + (f", ACC {percent(acc)}" if acc else "") + early

@@ -1,0 +1,85 @@
+"""What a race came to, in sentences made from its numbers alone."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from app.theme import style
+from app.widgets.controls.layer_choice import layer_title
+from ngf_core.attacks import ATTACKS, AttackEntry
+from ngf_core.config import PurifyConfig
+from ngf_core.models.layer_names import AUTO
+from ngf_core.purify import PURIFIERS
+
+CURED = 0.10
+
+
+def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
+    """One or two sentences: what each method left of the backdoor, and at what accuracy.
+
+    `results` are those of a purify run. A method whose ASR stays above 10 % is said to have left
+    the backdoor in, whichever method it is; RA under half of ACC is called damage. Where the attack
+    did not take (ASR below its aim as received) only the numbers are said, since nobody can remove
+    what is not there.
+    """
+    before = results["before"]
+    if before["asr"] is None:
+        return "This model is benign, so there is no backdoor to remove: only ACC can change."
+    first = (f"As received, the trigger works on {_percent(before['asr'])} of "
+             f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
+    raced = [name for name in methods if name in results]
+    trained = results.get("train_config", {})
+    aim = ATTACKS[trained["attack"]].aim if "attack" in trained else AttackEntry.aim
+    if _value(before["asr"]) < aim:
+        first += " There was little backdoor to remove."
+        return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
+    return " ".join([first] + [_method(name, results[name]) for name in raced])
+
+
+def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
+    """The conditions of a race in one line, since they decide as much as the method does."""
+    images = f"{results['clean_images']:,} clean images" if "clean_images" in results else \
+        f"{config.clean_fraction:.0%} clean images"
+    limit = f"{config.steps:,} steps"
+    if config.seconds:
+        limit += f" or {config.seconds:g} s"
+    others = [style(name).label for name in config.methods if PURIFIERS[name].tunes != "layer"]
+    whole = f" ({', '.join(others)}: any layer)" if others else ""
+    tuned = layer_title(results.get("layer", config.layer))
+    if config.layer == AUTO and "layer" in results:
+        tuned += ", chosen on the clean images"
+    balanced = ", balanced by class" if config.clean_balance == "balanced" else ""
+    chosen = ", step sizes chosen on them" if config.step_size == "chosen" else ""
+    return (f"Tuned: {tuned}{whole}; {images}{balanced}{chosen}, {config.augment} augmentation, "
+            f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
+
+
+def _method(name: str, result: Mapping[str, Any]) -> str:
+    label, asr, acc = style(name).label, _value(result["asr"]), _value(result["acc"])
+    left = f"the trigger works on {_percent(result['asr'])}, ACC is {_percent(result['acc'])}"
+    if result.get("stopped"):
+        return f"{label} stopped early: {left}."
+    if math.isnan(asr):
+        return f"{label}: whether the backdoor is gone was not measured (n = 0)."
+    if asr > CURED:
+        return f"{label} did not remove the backdoor: {left}."
+    if _value(result["ra"]) < acc / 2:
+        return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
+                f"{_percent(result['ra'])} of triggered images get their true label.")
+    return f"{label} removed the backdoor: {left}."
+
+
+def _numbers(name: str, result: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """What ASR and ACC did under a method, without a verdict."""
+    early = " (stopped early)" if result.get("stopped") else ""
+    return (f"With {style(name).label}{early} ASR goes from {_percent(before['asr'])} to "
+            f"{_percent(result['asr'])} and ACC from {_percent(before['acc'])} to "
+            f"{_percent(result['acc'])}.")
+
+
+def _value(rate: Mapping[str, int]) -> float:
+    return rate["hits"] / rate["n"] if rate["n"] else float("nan")
+
+
+def _percent(rate: Mapping[str, int]) -> str:
+    return f"{100 * _value(rate):.1f} %" if rate["n"] else "an unknown share (n = 0)"

@@ -1,0 +1,150 @@
+"""The form that starts a race; its bounds and help are those of PurifyConfig's fields."""
+
+import dataclasses
+from typing import Any
+
+import streamlit as st
+
+from app import jobs, state
+from app.text import sections
+from app.theme import style
+from app.widgets.controls.config_form import ConfigForm, help_text
+from app.widgets.controls.cost_line import cost_line
+from app.widgets.controls.layer_choice import check_layer, layer_choice
+from app.widgets.controls.method_parameters import parameter_list, wrong_parameters
+from app.widgets.controls.notice import show_error
+from app.widgets.runs.run_picker import pick_run
+from ngf_core.config import PurifyConfig
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run
+
+# What most people leave as it is: asked for in a folded part of the form.
+MORE = {
+    "seconds": "Seconds for each method (0: no limit)", "clean_fraction": "Clean set, as a share",
+    "clean_balance": "Classes of the clean set", "step_size": "Step sizes",
+    "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
+    "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
+    "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
+    "batch_size": "Clean images per step", "pool": "Augmented copies (0: drawn anew)",
+    "parameters": "Parameters of the methods",
+}
+FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
+
+
+def asks_for_form() -> bool:
+    """True where the address names a model to race on (?source=) and no race to watch."""
+    return "source" in st.query_params and "run" not in st.query_params
+
+
+def open_form() -> None:
+    """Point the address at the form, with the newest model."""
+    state.write_url("run", None)
+    state.write_url("source", "latest")
+
+
+def open_form_as(config: PurifyConfig) -> dict[str, str]:
+    """Fill the form in with a race; the address of the race page that then shows it.
+
+    Settings that the form asks for by the address are in the address, the others in the session.
+    """
+    for name in ("methods", "augment", "steps", "seed", "layer"):
+        value = getattr(config, name)
+        state.remember(f"form_{name}", list(value) if isinstance(value, tuple) else value)
+    state.remember("form_sharpness", config.sharpness == "on")
+    return {"source": config.source} | {
+        f"race_{name}": str(getattr(config, name)) for name in MORE
+        if getattr(config, name) != FIELDS[name].default}
+
+
+def race_form() -> None:
+    """Ask for a model and the few settings that matter most, and start the race on demand."""
+    if st.query_params.get("source") == "latest":
+        state.write_url("source", None)
+    source = pick_run("train", key="source", label="Model to purify",
+                      keep=lambda run: run.state == "done")
+    if source is None:
+        st.info(sections("race")["no models"])
+        st.page_link("app/views/configure.py", label="Train a model")
+        return
+    config = _ask(source)
+    if config is not None:
+        cost_line(config)
+    with st.container(horizontal=True):
+        go = st.button("Start race", type="primary", icon=":material/flag:", key="start_race",
+                       disabled=config is None)
+        if asks_for_form():
+            st.button("Back to the races", key="leave_form", type="tertiary",
+                      on_click=lambda: state.write_url("source", None))
+    if go and config is not None:
+        _start(config)
+
+
+def _ask(source: Run) -> PurifyConfig | None:
+    """The race as asked for; None where a value cannot be used, which is then said."""
+    form = ConfigForm(PurifyConfig, prefix="race_")
+    left, right = st.columns(2, gap="large")
+    with left:
+        methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
+                           selection_mode="multi", wrap=True, key="form_methods",
+                           help=_help("methods"),
+                           format_func=lambda name: style(name).label)
+        layer = layer_choice(source.config.arch, help=_help("layer"))
+        form.note_here("layer")
+    with right:
+        augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
+                                       default=_default("augment"), required=True,
+                                       key="form_augment", help=_help("augment"))
+        counts = st.columns(2)
+        bounds = FIELDS["steps"].metadata
+        steps = counts[0].number_input("Steps", bounds["low"], bounds["high"], _default("steps"),
+                                       key="form_steps", help=_help("steps"))
+        bounds = FIELDS["seed"].metadata
+        seed = counts[1].number_input("Seed", bounds["low"], bounds["high"], _default("seed"),
+                                      key="form_seed", help=_help("seed"))
+        sharp = st.toggle("Live sharpness: λ_max and Tr(F) along the race",
+                          value=_default("sharpness") == "on", key="form_sharpness",
+                          help=_help("sharpness"))
+    with st.expander("More settings", icon=":material/tune:", key="race_more"):
+        with st.grid(columns=3, min_column_width=200, key="race_more_fields"):
+            for name, label in MORE.items():
+                with st.container():
+                    form.ask(name, label)
+        parameter_list(methods)
+    if not methods:
+        st.caption(":material/info: Choose at least one method.")
+        return None
+    for name, value in {"source": source.id, "methods": tuple(methods), "layer": layer,
+                        "augment": augment, "steps": int(steps), "seed": int(seed),
+                        "sharpness": "on" if sharp else "off"}.items():
+        form.give(name, value)
+    wrong = check_layer(source.config.arch, layer)
+    config = form.read() if wrong is None else None
+    if config is not None:
+        wrong = wrong_parameters(config)
+    if wrong is not None:
+        form.blame(wrong)
+        return None
+    return config
+
+
+def _start(config: PurifyConfig) -> None:
+    try:
+        run = jobs.start(config)
+    except NGFError as error:
+        show_error(error)
+        return
+    state.write_url("source", None)
+    state.open_run(run)
+    st.rerun()
+
+
+def _default(name: str) -> Any:
+    return FIELDS[name].default
+
+
+def _choices(name: str) -> list[str]:
+    return list(FIELDS[name].metadata["choices"])
+
+
+def _help(name: str) -> str:
+    return help_text(FIELDS[name])

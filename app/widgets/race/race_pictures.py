@@ -1,0 +1,25 @@
+"""The sample images of a race with each method's answers."""
+
+import streamlit as st
+
+from app import state
+from app.widgets.race.prediction_strip import prediction_strip
+from app.widgets.runs.run_name import trained_as
+from ngf_core.runs import Run
+
+
+def race_pictures(run: Run, step: int | None) -> None:
+    """What each method answers to the sample images, at one step or now."""
+    recording, model = state.recording(run), trained_as(run, state.store())
+    if model is None or not recording.samples:
+        st.caption("The training run behind this race is not here, so its sample images "
+                   "cannot be named.")
+        return
+    st.subheader("What it sees", anchor=False)
+    backdoored = model.attack != "none"
+    triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
+    prediction_strip(recording, state.class_names(model.dataset, run),
+                     methods=recording.methods, triggered=triggered, step=step,
+                     key="race_pictures", columns=2)
+    st.caption(f"Answers with their confidence "
+               f"{'now' if step is None else f'at step {step}'}; a check marks the true label.")

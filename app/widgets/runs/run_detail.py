@@ -1,0 +1,162 @@
+"""One run opened: summary, results, curves, files, and what can be done with it."""
+
+import dataclasses
+import json
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.figures.curves import curve_table, race_alt, race_options
+from app.text import sections
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.runs.follow import follow
+from app.widgets.layers.layer_map import live_map
+from app.widgets.controls.notice import model_notice
+from app.widgets.runs.run_name import run_name
+from app.widgets.runs.run_table import results_table
+from app.widgets.runs.training import training_curve
+from ngf_core.cli.main import command_line
+from ngf_core.errors import NGFError
+from ngf_core.runs import Run
+
+PAGES = {"train": (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
+                   ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run")),
+         "purify": (("Race", "race", "run"), ("Landscape", "landscape", "run"),
+                    ("Spectrum", "spectrum", "run")),
+         "spectrum": (("Spectrum", "spectrum", "run"),),
+         "landscape": (("Landscape", "landscape", "run"),),
+         "layers": (("Layer map", "layers", "run"),)}
+
+
+def run_detail(run: Run) -> None:
+    """Draw everything known about a run."""
+    if run.state == "corrupt":
+        st.error(run.message, title="This run cannot be read", icon=":material/broken_image:")
+        _delete_button(run)
+        return
+    manifest, config = run.manifest, run.config
+    st.subheader(run_name(run, state.store()), anchor=False)
+    st.caption(_summary(manifest))
+    if config.kind in ("train", "purify"):
+        model_notice(run)
+    follow(run)
+    with st.container(horizontal=True, key="run_links"):
+        for label, page, parameter in PAGES[config.kind] if run.state == "done" else ():
+            st.page_link(f"app/views/{page}.py", label=label, query_params={parameter: run.id})
+        if manifest["source"]:
+            st.page_link("app/views/runs.py", label="Open its source",
+                         query_params={"run": manifest["source"]})
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _results(run)
+        _curves(run)
+    with right:
+        st.markdown("**Settings**")
+        values = dataclasses.asdict(config)
+        st.dataframe(pd.DataFrame({"setting": [name.replace("_", " ") for name in values],
+                                   "value": [_said(value) for value in values.values()]}),
+                     hide_index=True, key="run_settings", height="content")
+    st.markdown("**The command that makes it again**")
+    st.code(command_line(config), language="bash", wrap_lines=True)
+    _files(run, manifest)
+
+
+def _summary(manifest: dict) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    git = manifest.get("git") or {}
+    changed = " with changes" if git.get("dirty") else ""
+    commit = f"commit {git['sha'][:8]}{changed}" if git else "no commit"
+    device = manifest.get("device") or "an unknown device"
+    said = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
+            f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
+            f"settings {manifest['config_sha'][:8]}"]
+    return " · ".join(said)
+
+
+def _results(run: Run) -> None:
+    results = run.results
+    if not results:
+        return
+    st.markdown("**Results** (Wilson 95 % intervals)")
+    rates = results_table(results)
+    if len(rates):
+        number = st.column_config.NumberColumn(format="%.1f", width="small")
+        st.dataframe(rates, hide_index=True, key="run_rates", height="content",
+                     column_config={name: number for name in ("percent", "low", "high")})
+    rest = {name: {k: v for k, v in value.items() if k not in ("acc", "asr", "ra")}
+            if isinstance(value, dict) else value for name, value in results.items()}
+    rows = [((name if not isinstance(value, dict) else f"{name}: {key}").replace("_", " "),
+             _said(entry)) for name, value in rest.items()
+            for key, entry in (value.items() if isinstance(value, dict) else [("", value)])]
+    st.dataframe(pd.DataFrame(rows, columns=["result", "value"]), hide_index=True,
+                 key="run_numbers", height="content")
+
+
+def _curves(run: Run) -> None:
+    if run.kind == "train":
+        training_curve(run)
+        return
+    if run.kind == "layers":
+        live_map(run)
+        return
+    points = run.points()
+    methods = list(dict.fromkeys(points["method"]))
+    shown = [m for m in ("asr", "acc") if m in set(points.dropna(subset="value")["metric"])]
+    if not methods or not shown:
+        return
+    figure_card(race_options(points, methods, shown, dark=is_dark()), key="run_curves", height=320,
+                caption=f"{' (thick) and '.join(map(str.upper, shown))} on test images.",
+                filename=f"curves-{run.id}",
+                alt=race_alt(points, methods, shown), table=curve_table(points, shown))
+
+
+def _files(run: Run, manifest: dict) -> None:
+    with st.container(horizontal=True, key="run_actions"):
+        st.download_button("Manifest (JSON)", lambda: json.dumps(run.manifest, indent=1).encode(),
+                           f"{run.id}.json", "application/json", key="run_manifest",
+                           on_click="ignore")
+        if len(run.points()):
+            st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
+                               f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")
+        _delete_button(run)
+
+
+def _delete_button(run: Run) -> None:
+    reason = "It ships with NGF Lab." if run.shipped else "Cancel it first." if run.live else None
+    if st.button("Delete", icon=":material/delete:", key="run_delete", disabled=bool(reason),
+                 help=reason):
+        confirm_delete(run)
+
+
+@st.dialog("Delete this run?")
+def confirm_delete(run: Run) -> None:
+    """Ask before deleting a run; say how many others came from it."""
+    text = sections("runs")
+    st.markdown(text["delete"])
+    st.code(run.id, language=None, wrap_lines=True)
+    others = sum(other.manifest["source"] == run.id for other in state.store().list())
+    if others:
+        st.warning(text["dependents"].format(
+            count=f"{others} other run{'s' * (others > 1)}"))
+    if st.button("Delete it", type="primary", key="run_delete_sure"):
+        try:
+            run.delete()
+        except NGFError as error:
+            st.error(str(error))
+            return
+        state.write_url("run", None)
+        st.rerun()
+
+
+def _said(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} entries"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(entry)}" for name, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

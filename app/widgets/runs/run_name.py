@@ -1,0 +1,67 @@
+"""Short names of runs, as people tell them apart."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.theme import style
+from app.widgets.controls.layer_choice import layer_title
+from ngf_core.attacks import ATTACKS
+from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
+from ngf_core.errors import NGFError
+from ngf_core.registry import Entry
+from ngf_core.runs import Run, RunStore
+
+
+def titles(registry: Mapping[str, Entry]) -> dict[str, str]:
+    """The names of a registry with their titles, as options of a control."""
+    return {name: entry.title for name, entry in registry.items()}
+
+
+def dataset_name(dataset: str) -> str:
+    """A data set's name on screen; one that is not registered here keeps its own."""
+    return titles(DATASETS).get(dataset, dataset)
+
+
+def attack_name(attack: str) -> str:
+    """An attack's name as its paper writes it; "benign" where there is none."""
+    return ({"none": "benign"} | titles(ATTACKS)).get(attack, attack)
+
+
+def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
+    """How the model at the root of a run's sources was trained; None where the chain is broken.
+
+    A finished purify run says so itself, so the training run may be gone.
+    """
+    try:
+        while run.config.kind != "train":
+            if "train_config" in run.results:
+                return TrainConfig(**run.results["train_config"])
+            run = store.get(run.config.source)
+        return run.config
+    except (NGFError, TypeError):
+        return None
+
+
+def run_name(run: Run, store: RunStore) -> str:
+    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD on
+    blocks.2.conv1 (22 Nov 14:03, 1f3a)".
+
+    It never changes while a run lives: Streamlit knows a select box's choice by its label.
+    """
+    model = trained_as(run, store)
+    about = (f"{dataset_name(model.dataset)}, {attack_name(model.attack)}"
+             if model else "source missing")
+    config = run.config
+    if config.kind == "train":
+        about += f", seed {config.seed}"
+    elif config.kind == "purify":
+        methods = ", ".join(style(m).label for m in config.methods)
+        about += f": {methods} on {layer_title(config.layer)}"
+    which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
+    return f"{about} ({which})"
+
+
+def _when(run: Run) -> str:
+    created = datetime.fromisoformat(run.manifest["created"])
+    return created.strftime("%-d %b %H:%M")

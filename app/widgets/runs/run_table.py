@@ -1,0 +1,151 @@
+"""All runs as one table: what each is, where it stands, what came out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.theme import style
+from app.widgets.runs.run_name import attack_name, dataset_name
+from ngf_core.evaluate.rates import wilson
+from ngf_core.runs import Run
+
+ROWS = 15
+RATES = ("acc", "asr", "ra")
+COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
+           "seconds", "id")
+
+
+def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row a run, in the given order, with the columns `COLUMNS`.
+
+    The rates are those of the model a run ends with: the trained one, or the first method's.
+    λ_max is that of the newest finished spectrum of the same model. What is not known is missing.
+    """
+    manifests = {run.id: run.manifest for run in runs}
+    sharpness = _sharpness(manifests)
+    rows = [_row(run, manifests, sharpness) for run in runs]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["ACC", "ASR", "RA", "λ_max", "seconds"]
+    frame[numbers] = frame[numbers].astype(float)
+    frame["created"] = pd.to_datetime(frame["created"], utc=True)
+    return frame
+
+
+def matching(frame: pd.DataFrame, search: str, kinds: Sequence[str],
+             states: Sequence[str]) -> pd.DataFrame:
+    """The rows whose text has every word of `search` and whose kind and state are wanted."""
+    text = frame[["kind", "dataset", "attack", "state", "model", "id"]].astype(str)
+    text = text.agg(" ".join, axis=1).str.lower() if len(frame) else pd.Series(dtype=str)
+    keep = pd.Series(True, index=frame.index)
+    for word in search.lower().split():
+        keep &= text.str.contains(word, regex=False)
+    if kinds:
+        keep &= frame["kind"].isin(kinds)
+    if states:
+        keep &= frame["state"].isin(states)
+    return frame[keep]
+
+
+def results_table(results: Mapping[str, Any]) -> pd.DataFrame:
+    """The rates of each model with their counts and Wilson 95 % intervals, in percent."""
+    rows = []
+    for model, entry in results.items():
+        for rate in RATES if isinstance(entry, dict) and "acc" in entry else ():
+            if entry.get(rate) is None:
+                continue
+            hits, n = entry[rate]["hits"], entry[rate]["n"]
+            low, high = wilson(hits, n) if n else (None, None)
+            rows.append((_model_name(model), rate.upper(), *(
+                None if value is None else 100 * value
+                for value in (hits / n if n else None, low, high)), hits, n))
+    return pd.DataFrame(rows, columns=["model", "rate", "percent", "low", "high", "hits", "n"])
+
+
+def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
+    """Draw the table; selecting a row puts its id into ?run=."""
+    ids = frame["id"].tolist()
+    rows = [ids.index(chosen)] if chosen in ids else []
+    percent = st.column_config.NumberColumn(format="%.1f %%", width="small")
+    shown = frame.assign(**{name: 100 * frame[name] for name in ("ACC", "ASR", "RA")})
+    st.dataframe(
+        shown, key=key, height=min(len(shown) + 1, ROWS) * 35 + 2, hide_index=True,
+        selection_mode="single-row",
+        on_select=lambda: select(state.remembered(key), ids),
+        selection_default={"selection": {"rows": rows, "columns": []}}, placeholder="–",
+        alt=f"Table of {len(frame)} runs.", column_config={
+            "dataset": "data set", "ACC": percent, "ASR": percent, "RA": percent,
+            "λ_max": st.column_config.NumberColumn(format="%.4g", width="small"),
+            "created": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+            "seconds": st.column_config.NumberColumn(format="%.0f", width="small")})
+
+
+def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
+    """Put the selected row's run into the address, or take it out."""
+    rows = (event or {}).get("selection", {}).get("rows", [])
+    state.write_url("run", ids[rows[0]] if rows and rows[0] < len(ids) else None)
+
+
+def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
+    """Spectrum results by the run whose models they measure; a race's spectrum measures the
+    received model too, so it also serves the training run."""
+    known: dict[str, dict[str, Any]] = {}
+    spectra = [m for m in manifests.values() if m["kind"] == "spectrum" and m["state"] == "done"]
+    for manifest in spectra:
+        known.setdefault(manifest["source"], manifest["results"])
+    for manifest in spectra:
+        received = manifests.get(manifests.get(manifest["source"], {}).get("source"))
+        if received:
+            known.setdefault(received["id"], manifest["results"])
+    return known
+
+
+def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict]) -> tuple:
+    manifest, results = manifests[run.id], manifests[run.id]["results"]
+    kind = manifest["kind"] or "corrupt"
+    root = _root(run.id, manifests)
+    config = root["config"] if root else {}
+    model = _shown_model(kind, manifest, results)
+    entry = results.get(model) or {}
+    spectra = results if kind == "spectrum" else sharpness.get(run.id, {})
+    curvature = spectra.get("before" if kind == "train" else model) or {}
+    return (kind, dataset_name(config.get("dataset", "unknown")),
+            attack_name(config.get("attack", "unknown")), run.state,
+            _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
+            curvature.get("lambda_max"), manifest["created"], _seconds(manifest), run.id)
+
+
+def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    if kind == "train":
+        return "train"
+    if kind == "purify":
+        return manifest["config"]["methods"][0]
+    if kind != "spectrum" or not results:
+        return ""
+    methods = [name for name in results if isinstance(results[name], dict) and name != "before"]
+    return methods[0] if methods else "before"
+
+
+def _root(run_id: str | None, manifests: Mapping[str, dict]) -> dict | None:
+    while run_id in manifests and manifests[run_id]["source"]:
+        run_id = manifests[run_id]["source"]
+    found = manifests.get(run_id)
+    return found if found and found["kind"] == "train" else None
+
+
+def _model_name(model: str) -> str:
+    return {"train": "As trained", "before": "As received"}.get(model, style(model).label)
+
+
+def _value(rate: Mapping[str, int] | None) -> float | None:
+    return rate["hits"] / rate["n"] if rate and rate["n"] else None
+
+
+def _seconds(manifest: Mapping[str, Any]) -> float | None:
+    if not manifest["started"] or not manifest["finished"]:
+        return None
+    started, finished = (datetime.fromisoformat(manifest[k]) for k in ("started", "finished"))
+    return (finished - started).total_seconds()

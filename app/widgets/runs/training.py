@@ -1,0 +1,61 @@
+"""The training run that Configure started: its progress, its curve, its numbers."""
+
+import streamlit as st
+
+from app import state
+from app.figures.curves import curve_table, race_alt, race_options
+from app.text import sections
+from app.widgets.controls.address import run_in_address
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from app.widgets.runs.follow import follow
+from app.widgets.controls.notice import model_notice
+from app.widgets.runs.result_tiles import result_tiles
+from app.widgets.runs.run_name import run_name
+from ngf_core.runs import Run
+
+
+def followed_training() -> Run | None:
+    """Follow the training run in ?run=, then show its numbers and the next step; that run.
+
+    While it lives a form should stay away, since a page that is still making images would hold
+    back the curve.
+    """
+    run = run_in_address()
+    if run is None:
+        return None
+    if run.kind != "train":
+        st.info(f"Run {run.id} is no training run; this page follows training runs.")
+        st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
+        return None
+    with st.container(border=True, key="started"):
+        st.markdown(f"**{run_name(run, state.store())}**")
+        if follow(run, draw=training_curve):
+            model_notice(run)
+            result_tiles(run.results["train"], key="trained")
+            training_curve(run)
+            if st.button("Race NGF against SGD on this model", key="race", type="primary",
+                         icon=":material/flag:"):
+                st.switch_page("app/views/race.py", query_params={"source": run.id})
+    return run
+
+
+def another_model() -> None:
+    """The way from a run that lives to the form."""
+    if st.button("Configure another model", icon=":material/add:", key="another"):
+        state.write_url("run", None)
+        st.rerun()
+
+
+def training_curve(run: Run) -> None:
+    """ACC and, of a backdoored model, ASR of a training run after each epoch, so far."""
+    points, benign = run.points(), run.config.attack == "none"
+    metrics = ["acc"] if benign else ["asr", "acc"]
+    caption = sections("configure")["benign curve" if benign else "curve"]
+    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs),
+                           dark=is_dark())
+    options["xAxis"]["name"] = "Epoch"
+    options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]
+    figure_card(options, key="train_curve", caption=caption, live=True, height=300,
+                filename=f"training-{run.id}", alt=race_alt(points, ["train"], metrics),
+                table=curve_table(points, metrics))

@@ -1,0 +1,230 @@
+"""`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
+
+Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
+trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished
+cells are used again, and tables that are there are completed. The conditions stand in
+ngf_core/evidence/entrants.py.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.evidence import COMMAND, claim, load, tables_folder
+from ngf_core.evidence.cells import Cell, cells, finished, make_cell
+from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost
+from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
+from ngf_core.evidence.floor import floor
+from ngf_core.evidence.report import report
+from ngf_core.evidence.sharpness import PROBES, SAMPLES, kept_file, measured
+from ngf_core.evidence.table import cells_table, path_table
+from ngf_core.models import ARCHITECTURES
+from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.manifest import git_state
+
+STAGES = ("cells", "claim", "sharpness", "tables")
+# Of glibc's allocator in the worker processes: what is freed stays with the process. Without it the
+# kernel clears 50 MB of pages for each step of the mini network, an eighth of the time.
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33),
+               "MALLOC_TOP_PAD_": str(2**28)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `python -m ngf_core benchmark`."""
+    parser.description = __doc__
+    embedded = [name for name, entry in DATASETS.items() if entry.embedded]
+    parser.add_argument("--dataset", choices=embedded, default="signs",
+                        help="data set (default: %(default)s)")
+    parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+                        help="architecture (default: %(default)s)")
+    parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
+                        metavar="ATTACK", help="attacks (default: all)")
+    parser.add_argument("--defenses", nargs="+", choices=tuple(ENTRANTS), default=list(ENTRANTS),
+                        metavar="NAME", help="defenses and ablations (default: all): "
+                        + ", ".join(ENTRANTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
+                        help="seeds of models and purification (default: 0 1 2)")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),
+                        help="what to do (default: all)")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
+                        if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+                        help="processes, one thread each (default: one a core)")
+    parser.add_argument("--out", type=Path, default=default_store().root / "benchmark",
+                        help="folder for the runs (default: %(default)s)")
+    parser.add_argument("--tables", type=Path, default=tables_folder(),
+                        help="folder for the tables (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the stages that were asked for; 0 when all went well, 1 where a cell failed.
+
+    Raises ConfigError for what cannot be used, before anything is computed, and NGFError where the
+    tables would replace those of more cells.
+    """
+    _check(arguments)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name, value in KEPT_MEMORY.items():
+        os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    store = RunStore(arguments.out.absolute())
+    store.prepare()
+    # All that is known goes into the tables, whatever this call was asked to compute.
+    of = (arguments.dataset, arguments.arch)
+    needed = {ENTRANTS[name].layer_of for name in arguments.defenses} - {""}
+    asked = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
+                                                if name in needed | set(arguments.defenses)],
+                       arguments.seeds))
+    failed = 0
+    if "cells" in arguments.stages:
+        stages: list[list[Cell]] = [[], [], []]  # each needs the one before
+        for cell in asked:
+            stages[_depth(cell)].append(cell)
+        for batch in stages:
+            missing = [cell for cell in batch if finished(cell, store) is None]
+            print(f"{len(batch) - len(missing)} of {len(batch)} runs are there.", flush=True)
+            failed += _compute(make_cell, [(cell, store.root) for cell in missing],
+                               arguments.workers)
+    if "claim" in arguments.stages:
+        failed += _compute(claim.measured, claim.claim_tasks(asked, store), arguments.workers)
+    if "sharpness" in arguments.stages:
+        missing = [(run_id, model, store.root) for run_id, model in _models(asked, store)
+                   if not kept_file(store, run_id, model).exists()]
+        failed += _compute(measured, missing, arguments.workers)
+    if "tables" in arguments.stages:
+        write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
+                     arguments.tables)
+    return int(failed > 0)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.workers < 1:
+        raise ConfigError("workers", f"{arguments.workers} processes do nothing", "Use 1 or more.")
+    if min(arguments.seeds) < 0:
+        raise ConfigError("seeds", f"{min(arguments.seeds)} is negative", "Count seeds from 0.")
+    if "tables" in arguments.stages:
+        try:
+            arguments.tables.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=arguments.tables).close()
+        except OSError as error:
+            raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
+                              f"({error.strerror})", "Name another folder.") from error
+        for table in list(_earlier(arguments.tables).values())[:1]:
+            kinds = set(zip(table.dataset, table.arch)) - {(arguments.dataset, arguments.arch)}
+            if kinds:
+                raise ConfigError("tables", f"{arguments.tables} has those of "
+                                  f"{' '.join(kinds.pop())}", "Name another folder.")
+
+
+def _depth(cell: Cell) -> int:
+    """How many runs have to be there first: none, the trained model, the choice of a layer."""
+    return 0 if not cell.entrant else 2 if ENTRANTS[cell.entrant].layer_of else 1
+
+
+def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
+    """Write what the finished cells of `wanted` say, and what tables that are there said before of
+    others (`ngf_core.evidence.earlier`): the tables, protocol.json and report.md.
+
+    NGFError where a cell that is there would be lost: tables that ship are not to be replaced by a
+    trial with other settings or models.
+    """
+    trained = {(cell.attack, cell.seed): cell for cell in wanted
+               if not cell.entrant and finished(cell, store)}
+    floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
+              if cell.attack in ATTACKS and ("none", key[1]) in trained}
+    tables = {"cells": cells_table(wanted, floors, store), "path": path_table(wanted, store),
+              "claim": claim.claim_table(wanted, floors, store)}
+    earlier = _earlier(folder)
+    if earlier:
+        tables["cells"] = completed_cells(tables["cells"], earlier["cells"])
+        for name in ("path", "claim"):
+            tables[name] = completed(name, tables[name], earlier[name], tables["cells"])
+        gone = lost(tables, earlier)
+        if gone:
+            some = ", ".join(gone[:3]) + ", ..." * (len(gone) > 3)
+            raise NGFError(f"{len(gone)} cells in {folder} are of other settings, or of models "
+                           f"other than those trained here, and would be lost: {some}. Name "
+                           "another folder with --tables.")
+    cells = tables["cells"]
+    seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
+    protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
+                "conditions": CONDITIONS, "seeds": seeds,
+                "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
+                "finished": int((cells.group != "model").sum()),
+                "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
+    folder.mkdir(parents=True, exist_ok=True)
+    # All are written before any is replaced, the cells last: they are what a rerun completes.
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        for name, table in tables.items():
+            table.to_parquet(Path(made) / f"{name}.parquet", index=False)
+        (Path(made) / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
+        (Path(made) / "report.md").write_text(report(Path(made)))
+        for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
+            os.replace(path, folder / path.name)
+    print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
+
+
+def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that are there, all or none; NGFError where some are missing or damaged."""
+    missing = [name for name in KEYS if not (folder / f"{name}.parquet").exists()]
+    if 0 < len(missing) < len(KEYS):
+        raise NGFError(f"{folder} has tables, but no {missing[0]}.parquet. Restore it from a copy, "
+                       "remove the others to begin anew, or name another folder with --tables.")
+    return {} if missing else {name: load(name, folder) for name in KEYS}
+
+
+def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
+    """(run, model) of every finished cell."""
+    there = [cell for cell in asked if finished(cell, store)]
+    return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else "before")
+            for cell in there]
+
+
+def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> int:
+    """Call function(*task) for all tasks, several at a time; how many answered with a sentence."""
+    failed = 0
+    for done, (task, said) in enumerate(_called(function, tasks, workers), 1):
+        if isinstance(said, str) and said:
+            failed += 1
+            print(said, file=sys.stderr, flush=True)
+        print(f"{done}/{len(tasks)} {getattr(task[0], 'run_id', task[0])}", flush=True)
+    return failed
+
+
+def _answer(function: Callable[..., Any], task: tuple) -> Any:
+    """What the function says, or why it cannot: one task is not to stop the others."""
+    try:
+        return function(*task)
+    except NGFError as error:
+        return f"{task[0]}: {error}"
+
+
+def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
+            ) -> Iterator[tuple[tuple, Any]]:
+    """(task, answer) as the answers come; in this process where one worker is enough."""
+    if workers == 1 or len(tasks) < 2:
+        yield from ((task, _answer(function, task)) for task in tasks)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        waiting = {pool.submit(_answer, function, task): task for task in tasks}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BaseException:  # Ctrl-C or a kill: else the workers would go on by themselves
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+            raise

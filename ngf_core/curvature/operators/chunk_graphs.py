@@ -1,0 +1,55 @@
+"""The graphs of all samples, chunk by chunk: as many kept as fit, the others built anew."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+from torch import Tensor
+
+from ngf_core.curvature.operators.data import Data, chunks, fingerprint
+from ngf_core.curvature.operators.memory import GraphBytes
+from ngf_core.errors import NGFError
+
+# v, one part per parameter, each of the parameter's shape -> the same; None for zero.
+Product = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
+
+
+class ChunkGraphs:
+    """An iterable over the products with each chunk's matrix, the same each time.
+
+    build(inputs, targets) makes a graph and returns the product through it. The graphs of the first
+    chunks, of at most `wanted` samples each, are made once and kept within `memory` bytes.
+
+    Attributes: cached_samples, cached_bytes (of the graphs kept), recomputed_samples.
+    """
+
+    def __init__(self, build: Callable[[Tensor, Tensor], Product], data: Data, graph: GraphBytes,
+                 memory: float, wanted: int) -> None:
+        self._build, self._data = build, data
+        self._chunk = graph.largest_chunk(memory, wanted)
+        self.cached_bytes = 0.0
+        self.cached_samples = self.recomputed_samples = 0
+        self._kept: list[Product] = []
+        self._left_out: list[str] = []
+        # One more graph may be built beside those kept.
+        room = memory - graph.of(self._chunk)
+        for inputs, targets in chunks(data, self._chunk):
+            needed = graph.of(len(inputs))
+            if self._left_out or self.cached_bytes + needed > room:
+                self._left_out.append(fingerprint(inputs, targets))
+                self.recomputed_samples += len(inputs)
+            else:
+                self._kept.append(build(inputs, targets))
+                self.cached_bytes += needed
+                self.cached_samples += len(inputs)
+
+    def __iter__(self) -> Iterator[Product]:
+        yield from self._kept
+        if not self._left_out:
+            return
+        again = itertools.islice(chunks(self._data, self._chunk), len(self._kept), None)
+        for expected, batch in itertools.zip_longest(self._left_out, again):
+            if expected is None or batch is None or fingerprint(*batch) != expected:
+                raise NGFError("The data are not the same as when they were first read, so their "
+                               "curvature is not defined. Switch off shuffling and random "
+                               "augmentation, or allow memory for all graphs.")
+            yield self._build(*batch)

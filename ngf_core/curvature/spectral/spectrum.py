@@ -1,0 +1,167 @@
+"""Everything the spectrum page shows of one model, from one set of curvature products."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ngf_core.curvature.operators.data import Data
+from ngf_core.curvature.operators.empirical_fisher import EmpiricalFisherOperator
+from ngf_core.curvature.operators.fisher import FisherOperator
+from ngf_core.curvature.operators.ggn import GGNOperator
+from ngf_core.curvature.operators.hessian import HessianOperator
+from ngf_core.curvature.operators.loss import Loss
+from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, check_count
+from ngf_core.curvature.spectral.density import Density, spectral_density
+from ngf_core.curvature.spectral.density_probe import outliers, run_as_probe
+from ngf_core.curvature.spectral.lanczos import ritz
+from ngf_core.curvature.spectral.stages import (
+    SEARCH,
+    USUAL_PROBE,
+    Aim,
+    Meter,
+    find_pairs,
+    run_density_probes,
+    run_krylov,
+    sample_trace,
+)
+from ngf_core.curvature.spectral.state import SpectrumState
+from ngf_core.curvature.spectral.trace import FEWEST, Estimate
+from ngf_core.curvature.spectral.vector_budget import Room
+from ngf_core.errors import ConfigError
+
+OPERATORS = {"hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
+             "empirical": EmpiricalFisherOperator}
+
+# Bytes for graphs and vectors together, unless the caller says otherwise. Python, torch and the
+# copies of a network of 11 million parameters take about 1e9 more.
+MEMORY = 2_500_000_000
+# Lanczos steps the first run may take beyond the eigenvalues that are wanted.
+EXTRA_STEPS = 200
+# Vectors that a usual measurement keeps: so much of the memory is not for graphs.
+USUAL_VECTORS = 60
+# At least so many for each eigenvalue: beside the Krylov basis, room for them and for a probe.
+EACH_VECTORS = 10
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Curvature of the mean loss of one model on one sample set.
+
+    eigenvalues: (k,), largest first. residuals: (k,). converged: (k,) bool. lowest,
+    lowest_residuals, lowest_converged: (b,), the smallest eigenvalues, smallest first.
+    trace, density: see there. products: spent on all of it, by earlier measurements too.
+    unreached: a sentence for everything that was asked for and not reached; empty if all was.
+    state: from which a later measurement can go on.
+    """
+
+    eigenvalues: Tensor
+    residuals: Tensor
+    converged: Tensor
+    lowest: Tensor
+    lowest_residuals: Tensor
+    lowest_converged: Tensor
+    trace: Estimate
+    density: Density
+    products: int
+    unreached: tuple[str, ...]
+    state: SpectrumState
+
+
+def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
+                     loss: Loss = cross_entropy, parameters: Sequence[str] | None = None,
+                     dtype: torch.dtype = torch.float32, memory: float = MEMORY,
+                     batch_size: int | None = None, k: int = 5, bottom: int = 1,
+                     steps: int = 40, **wanted: object) -> Spectrum:
+    """`spectrum_of` the Hessian, GGN, true ("fisher") or empirical Fisher of a model's mean loss.
+
+    data, loss, parameters, dtype, batch_size: see `LossOperator`. memory: bytes for the autograd
+    graphs and all vectors together; the rest of the arguments are those of `spectrum_of`.
+    Raises ConfigError for arguments that do not fit, NGFError for a loss that is not finite.
+    """
+    if operator not in OPERATORS:
+        raise ConfigError("operator", f"{operator!r} is unknown",
+                          f"Choose one of {', '.join(OPERATORS)}.")
+    each = _parameter_count(model, parameters) * torch.finfo(dtype).bits // 8
+    vectors = min(memory / 2, max(USUAL_VECTORS + k + bottom, EACH_VECTORS * (k + bottom)) * each)
+    curvature = OPERATORS[operator](model, data, loss=loss, parameters=parameters, dtype=dtype,
+                                    memory=memory - vectors, batch_size=batch_size)
+    return spectrum_of(curvature, k=k, bottom=bottom, steps=steps, memory=vectors, **wanted)
+
+
+def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, probes: int = 3,
+                steps: int = 40, trace_probes: int = 100, trace_error: float | None = 0.05,
+                tolerance: float = 1e-3, seed: int = 0, memory: float = MEMORY,
+                earlier: SpectrumState | None = None,
+                progress: Progress | None = None) -> Spectrum:
+    """Leading and smallest eigenvalues, trace and spectral density of a symmetric operator.
+
+    One Krylov run serves all three. It ends when the k largest eigenvalues have residuals
+    <= tolerance * |lambda_1|, the `bottom` smallest residuals <= tolerance * max |lambda|, and the
+    density it gives has settled. Eigenvalues that have converged enter the density as atoms; the
+    run is its first probe, and `probes` - 1 more run in the complement of the atoms, each until
+    its density has settled, at most `steps` steps. The first of them also looks for repeats of the
+    largest eigenvalues, of which one Krylov space holds one each. (Repeats of the smallest are not
+    looked for.) The trace is exact on the whole Krylov basis; the first product of every further
+    probe is a sample of the rest, and single products follow until the relative standard error is
+    `trace_error` (None: until there are `trace_probes` of them), at most `trace_probes` in all.
+
+    The same seed gives the same numbers on the same machine. memory: bytes for vectors; what does
+    not fit ends a run early, which `unreached` says.
+    earlier: the `state` of a spectrum of the same operator; only what is missing is spent, and
+    the state grows. One that was given is left whole when `progress` raises, short of the steps
+    of the density probe that was under way, so that a cancelled measurement can be resumed.
+    progress: called after every product with (done, total) of this call; total is the plan so
+    far, exact at the end.
+    """
+    check_count("k", k, 1, operator.size)
+    check_count("bottom", bottom, 0, operator.size)
+    check_count("probes", probes, 1)
+    check_count("steps", steps, 3)
+    check_count("trace_probes", trace_probes, 2)
+    for name, value in (("tolerance", tolerance), ("trace_error", trace_error)):
+        if value is not None and not value > 0:
+            raise ConfigError(name, f"{value!r} is not positive", "Use for instance 1e-3.")
+    state = SpectrumState(seed) if earlier is None else earlier
+    if state.seed != seed:
+        raise ConfigError("seed", f"the earlier measurement had seed {state.seed}, not {seed}",
+                          "Use its seed, or start anew.")
+    aim, meter = Aim(operator.size, k, bottom, tolerance), Meter(state, progress)
+    room = Room.of(memory, operator, k + bottom)
+    longest = room.krylov_steps(k + bottom + EXTRA_STEPS, k + bottom, steps)
+
+    later = USUAL_PROBE * (probes - 1) + FEWEST
+    run_krylov(operator, state, aim, longest, meter, later)
+    krylov = state.krylov
+    known = outliers(krylov, operator.size, k, bottom, tolerance)
+    free = room.probe_steps(max(steps, SEARCH), krylov.steps + len(known.values))
+    run_density_probes(operator, state, aim, known, probes - 1, steps, free, meter, FEWEST)
+    find_pairs(operator, state, aim, meter, FEWEST)
+    total = sample_trace(operator, state, trace_probes, trace_error, meter)
+    meter.close()
+
+    own = run_as_probe(krylov.alphas, krylov.betas, operator.size, k, bottom, tolerance)
+    density = spectral_density([own, *state.quadratures])
+    pairs, every = state.pairs, ritz(krylov)
+    lowest, residuals = (x.flip(0)[:bottom] for x in (every.values, every.residuals))
+    unreached = []
+    if not aim.converged(krylov):
+        tight = krylov.steps == longest < k + bottom + EXTRA_STEPS
+        unreached.append(f"Not all eigenvalues converged in {krylov.steps} Lanczos steps"
+                         + (", for which the memory had room." if tight else "."))
+    if not total.reached:
+        unreached.append(f"The standard error of the trace is above {trace_error:.3g} of it after "
+                         f"{total.probes} probes.")
+    return Spectrum(pairs.values[:k], pairs.residuals[:k], pairs.converged[:k], lowest, residuals,
+                    residuals <= tolerance * every.values.abs().max(), total, density,
+                    state.products, tuple(unreached), state)
+
+
+def _parameter_count(model: nn.Module, names: Sequence[str] | None) -> int:
+    """P; names that are unknown are the operator's to refuse."""
+    named = dict(model.named_parameters(remove_duplicate=False))
+    chosen = [p for name, p in named.items()
+              if (p.requires_grad if names is None else name in names)]
+    return sum({id(p): p.numel() for p in chosen}.values())

@@ -1,0 +1,188 @@
+"""The three phases of a spectrum: each spends products only on what the state does not know."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor
+
+from ngf_core.curvature.operators.operator import Progress, SymmetricOperator
+from ngf_core.curvature.spectral.density import settled_density
+from ngf_core.curvature.spectral.density_probe import Outliers, density_probe, run_as_probe
+from ngf_core.curvature.spectral.eigenvalues import (
+    Eigenpairs,
+    out_of_reach,
+    settled,
+    steps_needed,
+    top_eigenvalues,
+)
+from ngf_core.curvature.spectral.lanczos import (
+    Krylov,
+    Stop,
+    lanczos_steps,
+    random_unit,
+    ritz,
+    ritz_values,
+)
+from ngf_core.curvature.spectral.state import SpectrumState
+from ngf_core.curvature.spectral.trace import FEWEST, Estimate, averaged, complement_unit, enough
+
+# Products that a density probe usually takes, for the plan that progress is told.
+USUAL_PROBE = 8
+# Products that the search for repeated eigenvalues may take.
+SEARCH = 200
+# Directions of that search; the probes count from 1.
+SEARCH_DIRECTION = 1_000_000
+
+
+@dataclass
+class Meter:
+    """Counts products into the state and tells progress of each."""
+
+    state: SpectrumState
+    progress: Progress | None
+    done: int = 0
+    total: int = 0
+
+    def tick(self, left: int) -> None:
+        """A product was made and about `left` more are to come."""
+        self.done += 1
+        self.state.products += 1
+        self._tell(left)
+
+    def close(self) -> None:
+        """No more are to come, even if the last tick thought so."""
+        if self.done and self.total != self.done:
+            self._tell(0)
+
+    def _tell(self, left: int) -> None:
+        self.total = self.done + left
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What the Krylov run is for: k largest and `bottom` smallest eigenvalues, to `tolerance`."""
+
+    size: int
+    k: int
+    bottom: int
+    tolerance: float
+
+    def converged(self, krylov: Krylov) -> bool:
+        """Whether the wanted eigenvalues have."""
+        stop = settled(self.k, self.tolerance, bottom=self.bottom)
+        return krylov.invariant or stop(krylov.alphas, krylov.betas)
+
+    def reached(self, krylov: Krylov) -> bool:
+        """Whether they have, and the density that the run gives has settled."""
+        seen = settled_density(lambda alphas, betas: run_as_probe(
+            alphas, betas, self.size, self.k, self.bottom, self.tolerance))
+        return krylov.invariant or (self.converged(krylov) and seen(krylov.alphas, krylov.betas))
+
+
+def run_krylov(operator: SymmetricOperator, state: SpectrumState, aim: Aim, longest: int,
+               meter: Meter, later: int) -> None:
+    """Let the Krylov run go on until its aim is reached, or it has `longest` steps.
+
+    later: products that the other phases may need, for the plan.
+    """
+    there = state.krylov
+    if there is not None and (there.steps >= longest or aim.reached(there)):
+        return
+    start = None if there is not None else random_unit(
+        operator.size, state.direction(0), operator.dtype, operator.device)
+    usual = 2 * (aim.k + aim.bottom) + 5
+    for krylov in lanczos_steps(operator.matvec, operator.size, start=start, resume=there):
+        # Another run has other pairs; they are checked again.
+        state.krylov, state.pairs = krylov, None
+        ended = krylov.steps >= longest or aim.reached(krylov)
+        meter.tick(later + (0 if ended else max(1, min(usual, longest) - krylov.steps)))
+        if ended:
+            return
+
+
+def run_density_probes(operator: SymmetricOperator, state: SpectrumState, aim: Aim,
+                       known: Outliers, probes: int, steps: int, longest: int, meter: Meter,
+                       later: int) -> None:
+    """Run density probes of at most `steps` steps until the state has `probes` of them.
+
+    The first one after a change of the Krylov run also looks for repeats of its eigenvalues, and
+    may take up to `longest` steps for that.
+    """
+    settling = settled_density(known.quadrature)
+    while (left := probes - len(state.quadratures)) > 0:
+        check = _check(state, aim)
+        rest = USUAL_PROBE * (left - 1) + later
+        probe = density_probe(
+            operator, state.direction(state.drawn + 1), known, state.krylov,
+            min(steps, longest) if check is None else longest,
+            partial(_both, settling, check, steps),
+            lambda done, _, rest=rest: meter.tick(rest + max(1, USUAL_PROBE - done)))
+        state.drawn += 1
+        state.quadratures.append(probe.quadrature)
+        state.samples.append(probe.trace)
+        if check is not None:
+            margin = aim.tolerance * ritz(state.krylov).values[0].abs()
+            largest = ritz_values(probe.alphas, probe.betas)[0][0]
+            if largest <= ritz(state.krylov).values[aim.k - 1] + margin:
+                state.pairs = _own_pairs(state.krylov, aim)
+
+
+def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas: Tensor) -> bool:
+    """The density has settled or had its steps, and nothing is left to check."""
+    return ((len(alphas) >= steps or settling(alphas, betas))
+            and (check is None or check(alphas, betas)))
+
+
+def _check(state: SpectrumState, aim: Aim) -> Stop | None:
+    """When a run beside the outliers has shown that no repeat is missing; None: not to be asked."""
+    needed = steps_needed(state.krylov, aim.k, aim.tolerance)
+    if state.has_pairs(aim.k) or needed is None or state.krylov.steps < aim.k:
+        return None
+    values = ritz(state.krylov).values
+    return out_of_reach(values[aim.k - 1], aim.tolerance * values[0].abs(), needed // 2)
+
+
+def _own_pairs(krylov: Krylov, aim: Aim) -> Eigenpairs:
+    pairs, k = ritz(krylov), aim.k
+    converged = pairs.residuals[:k] <= aim.tolerance * pairs.values[0].abs()
+    return Eigenpairs(pairs.values[:k], pairs.residuals[:k], pairs.vectors(k), krylov.steps,
+                      converged)
+
+
+def find_pairs(operator: SymmetricOperator, state: SpectrumState, aim: Aim, meter: Meter,
+               later: int) -> None:
+    """The leading pairs, searched for repeats unless a probe has shown that none is missing."""
+    if not state.has_pairs(aim.k):
+        state.pairs = top_eigenvalues(
+            operator, aim.k, state.krylov.steps + SEARCH, aim.tolerance,
+            state.direction(SEARCH_DIRECTION), lambda *_: meter.tick(USUAL_PROBE + later),
+            run=state.krylov)
+
+
+def sample_trace(operator: SymmetricOperator, state: SpectrumState, most: int,
+                 wanted: float | None, meter: Meter) -> Estimate:
+    """Sample until the relative standard error is `wanted` or there are `most` samples."""
+    basis = state.krylov.rows
+    exact, left = state.krylov.alphas.sum().item(), operator.size - len(basis)
+    if left == 0:
+        return Estimate(exact, 0.0, 0, wanted)
+    while len(state.samples) < most and not enough(state.samples, wanted):
+        u = complement_unit(operator, state.direction(state.drawn + 1), basis)
+        state.samples.append(exact + left * (u.double() @ operator.matvec(u).double()).item())
+        state.drawn += 1
+        meter.tick(_samples_left(state.samples, most, wanted))
+    return averaged(state.samples, wanted)
+
+
+def _samples_left(samples: list[float], most: int, wanted: float | None) -> int:
+    """About how many more are needed."""
+    left = most - len(samples)
+    if wanted is None or enough(samples, wanted):
+        return 0 if wanted is not None else left
+    if len(samples) < FEWEST:
+        return min(left, FEWEST - len(samples))
+    found = averaged(samples, wanted)
+    ratio = found.standard_error / (wanted * abs(found.value) or 1.0)
+    return min(left, max(1, int(len(samples) * (ratio**2 - 1)))) if ratio < 1e3 else left

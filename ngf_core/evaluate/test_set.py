@@ -1,0 +1,66 @@
+"""Evaluating a model on clean and triggered test images."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ngf_core.attacks.attack import PART, Attack
+from ngf_core.data.dataset import Images
+from ngf_core.errors import ConfigError
+from ngf_core.evaluate.rates import Evaluation, Rate
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Clean test images and, under an attack, its victims with trigger, true and wanted labels."""
+
+    __test__ = False
+
+    clean: Images
+    triggered: Images | None
+    wanted: Tensor | None
+
+
+def build_test_set(test: Images, attack: Attack | None) -> TestSet:
+    """Trigger every test image whose label the attack would change (so not the target class)."""
+    if attack is None:
+        return TestSet(test, None, None)
+    victims = test.take(attack.victims(test.y))
+    stamped = torch.cat([attack.trigger(part) for part in victims.x.split(PART)])
+    return TestSet(test, Images(stamped, victims.y), attack.target_labels(victims.y))
+
+
+def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
+    """ACC, and ASR and RA where there is an attack; the model's mode is put back afterwards."""
+    triggered = None if test.triggered is None else predict(model, test.triggered.x)
+    return rates_of(test, predict(model, test.clean.x), triggered)
+
+
+def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluation:
+    """The rates of a model whose probabilities or logits (n, classes) are known."""
+    acc = _hits(clean.argmax(1).cpu(), test.clean.y)
+    if triggered is None:
+        return Evaluation(acc, None, None)
+    said = triggered.argmax(1).cpu()
+    return Evaluation(acc, _hits(said, test.wanted), _hits(said, test.triggered.y))
+
+
+def predict(model: nn.Module, x: Tensor, batch_size: int = 250) -> Tensor:
+    """Probabilities (n, classes) on the CPU, in eval mode without gradients."""
+    if not len(x):
+        raise ConfigError("images", "there are none", "Give at least one image.")
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            parts = [model(part.to(device, memory_format=torch.channels_last)).softmax(1).cpu()
+                     for part in x.split(batch_size)]
+    finally:
+        model.train(training)
+    return torch.cat(parts)
+
+
+def _hits(said: Tensor, wanted: Tensor) -> Rate:
+    return Rate(int((said == wanted).sum()), len(wanted))

@@ -1,0 +1,147 @@
+"""What the benchmark was to show of NGF, and whether it did: computed from the table alone."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.evidence.measures import MEASURES, wide
+from ngf_core.evidence.rank import Estimate, difference, estimate, rank_text, ranking
+from ngf_core.purify import PURIFIERS
+
+NGF, SGD = "ngf", "sgd"
+MOST_ASR, MOST_DROP = 0.10, 0.02
+TOP, CHEAP_AMONG = 3, 5
+_WORDS = {3: "three", 5: "five"}
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What was aimed at, whether it was met (None: nothing to tell it by), and the figures."""
+
+    what: str
+    met: bool | None
+    found: str
+
+
+def defenses_only(cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the leaderboard's defenses."""
+    return cells[cells["group"] == "defense"]
+
+
+def aims(cells: pd.DataFrame) -> list[Aim]:
+    """The four aims, each with its verdict and figures; means over attacks and seeds, with their
+    95 % intervals over both (`rank`).
+
+    Where defenses are compared by their means it is on the cells that all of them have, so that a
+    partial benchmark favours nobody; one that has under half of NGF's cells is left out of that and
+    named. Among three, the top three is no verdict.
+    """
+    defenses = set(defenses_only(cells)["entrant"])
+    of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
+    of = {name: table[[d for d in table if d in defenses]] for name, table in of.items()}
+    counts = of["der"].notna().sum()
+    field = [d for d in counts.index if 2 * counts[d] >= counts.get(NGF, 0)]
+    absent = [_title(d) for d in counts.index if d not in field]
+    shared = of["der"][field].dropna()
+    return [_removed(of["asr"], of["acc_drop"]), _below_sgd(of["asr"]), _top(shared, absent),
+            _cheapest(shared, of["cpu_seconds"].reindex(shared.index))]
+
+
+def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
+    what = (f"NGF on its automatic layer ends with a mean ASR of at most {MOST_ASR:.0%} and a mean "
+            f"clean-accuracy drop of at most {100 * MOST_DROP:.0f} points").replace("%", " %")
+    if NGF not in asr or NGF not in drop:
+        return Aim(what, None, "NGF has no finished cell.")
+    left, lost = estimate(asr[NGF], MEASURES["asr"].limits), estimate(drop[NGF])
+    if not left.n or not lost.n:
+        return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
+    # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
+    met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
+    said = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} "
+            "attack-seed cells.")
+    seeds = asr[NGF].dropna().groupby(level="seed").mean()
+    if len(seeds) > 1:
+        said += " ASR seed by seed: " + ", ".join(
+            f"{100 * mean:.1f} % ({seed})" for seed, mean in seeds.items()) + "."
+    return Aim(what, met, said)
+
+
+def _below_sgd(asr: pd.DataFrame) -> Aim:
+    what = "NGF ends with a lower ASR than one-layer SGD on every attack"
+    if NGF not in asr or SGD not in asr:
+        return Aim(what, None, "NGF or SGD has no finished cell.")
+    both = asr[[NGF, SGD]].dropna().groupby(level="attack").mean()
+    if both.empty:
+        return Aim(what, None, "NGF and SGD share no cell.")
+    lower = both[NGF] < both[SGD]
+    said = f"So it does on {lower.sum()} of {len(both)}"
+    if not lower.all():
+        said += "; not on " + ", ".join(
+            f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
+            for attack, row in both[~lower].iterrows())
+    over_all = difference(asr, NGF, SGD)
+    return Aim(what, bool(lower.all()), f"{said}. Mean difference "
+                                        f"{_percent(over_all, ' points')}.")
+
+
+def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
+    what = f"NGF is in the top {_WORDS[TOP]} of all defenses by DER"
+    ranks = ranking(der, higher_is_better=True)
+    if NGF not in ranks.index:
+        return Aim(what, None, _unranked(der))
+    mine = ranks.loc[NGF]
+    place = int(mine["place"])
+    tied = rank_text(int(mine["first"]), int(mine["last"])).strip()
+    said = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
+            f"with ties that the intervals leave, its rank is {tied} (over {len(der)} cells that "
+            "all share).")
+    if place > TOP:
+        ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
+                          for name in ranks.index[:place - 1])
+        said += f" Ahead of it: {ahead}."
+    if absent:
+        said += f" Left out, with under half of its cells: {', '.join(absent)}."
+    return Aim(what, place <= TOP if len(ranks) > TOP else None, said)
+
+
+def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
+    what = f"NGF is the cheapest of the top {_WORDS[CHEAP_AMONG]} by DER, in seconds"
+    ranks = ranking(der, higher_is_better=True)
+    top = [name for name in ranks.index[:CHEAP_AMONG] if name in seconds]
+    if NGF not in ranks.index or NGF not in seconds:
+        return Aim(what, None, _unranked(der))
+    cost = seconds.mean()[top].sort_values()
+    said = "Seconds on one processor thread: " + ", ".join(
+        f"{_title(name)} {value:.1f}" for name, value in cost.items()) + "."
+    if NGF not in top:
+        place = int(ranks.loc[NGF, "place"])
+        return Aim(what, False, f"It is not among them (place {place}); it takes "
+                                f"{seconds[NGF].mean():.1f} s. {said}")
+    return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, said)
+
+
+def _unranked(der: pd.DataFrame) -> str:
+    return "No cell is finished for all of them." if NGF in der else "NGF has no finished cell."
+
+
+def _attack(name: str) -> str:
+    return ATTACKS[name].title if name in ATTACKS else name
+
+
+def _title(defense: str) -> str:
+    return PURIFIERS[defense].title if defense in PURIFIERS else defense
+
+
+def _percent(found: Estimate, unit: str = " %") -> str:
+    """A mean of fractions in percent, with its interval."""
+    mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
+    interval = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
+    return f"{mean:.1f}{unit}{interval}".replace("-", "−")
+
+
+def _ordinal(number: int) -> str:
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+

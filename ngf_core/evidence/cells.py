@@ -1,0 +1,129 @@
+"""The cells of the benchmark: one run for each attack, entrant and seed, made once and kept.
+
+A cell is an ordinary purification run, so that it can be opened like any other. Several are
+computed at a time, each by a process of its own on one thread; a finished one is moved to the store
+in one step, so that what lies there is whole and a stopped benchmark goes on where it stopped.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ngf_core.attacks.attack import attack_class
+from ngf_core.config import Config, PurifyConfig, TrainConfig, config_sha
+from ngf_core.errors import NGFError
+from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.execute.worker import work
+from ngf_core.execute.zoo import NOT_SHIPPED, is_current
+from ngf_core.runs import Run, RunStore, default_store
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model to be made: trained where `entrant` is "", else purified by that entrant."""
+
+    dataset: str
+    arch: str
+    attack: str
+    seed: int
+    entrant: str = ""
+
+    @property
+    def model(self) -> str:
+        """What all runs on this trained model are called, but for their last word."""
+        arch = "" if self.arch == TrainConfig.arch else f"-{self.arch}"
+        return f"{self.dataset}{arch}-{self.attack}-s{self.seed}"
+
+    @property
+    def run_id(self) -> str:
+        """signs-badnets-s0-train, signs-badnets-s0-ngf."""
+        return f"{self.model}-{self.entrant or 'train'}"
+
+    def config(self, store: RunStore) -> TrainConfig | PurifyConfig:
+        """What its run is asked to do.
+
+        Raises RunError where it takes the layer of another entrant, whose run is not in `store`.
+        """
+        layer_of = ENTRANTS[self.entrant].layer_of if self.entrant else ""
+        return self.asked(store.get(f"{self.model}-{layer_of}").results["layer"]
+                          if layer_of else None)
+
+    def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
+        """The same, where it is known which `layer` the entrant took over, if it takes one."""
+        if self.entrant:
+            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer, self.arch)
+        return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
+
+    def settings(self, layer: str | None = None) -> str:
+        """A hash of `asked`, and of what the attack's strength means where a model is trained."""
+        config = self.asked(layer)
+        said = [config_sha(config)]
+        if isinstance(config, TrainConfig) and config.attack != "none":
+            said += sorted(attack_class(config.attack).strengths[config.strength].items())
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def weights_of(run: Run, file: str) -> str:
+    """A hash of the weights in a run's `file`.safetensors."""
+    return run.manifest["files"][f"{file}.safetensors"][:16]
+
+
+def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
+          seeds: Sequence[int]) -> Iterator[Cell]:
+    """All cells, each once, seed by seed, so that a stopped benchmark has whole seeds; training
+    first."""
+    for seed in dict.fromkeys(seeds):
+        for attack in dict.fromkeys(("none", *attacks)):
+            yield Cell(dataset, arch, attack, seed)
+        for entrant in entrants:
+            for attack in dict.fromkeys(attacks):
+                yield Cell(dataset, arch, attack, seed, entrant)
+
+
+def finished(cell: Cell, store: RunStore) -> Run | None:
+    """The cell's run where it is there, done and of the settings of today; else None."""
+    try:
+        run = store.get(cell.run_id)
+        same = run.state == "done" and run.config == cell.config(store) and is_current(run)
+    except NGFError:
+        return None
+    return run if same else None
+
+
+def make_cell(cell: Cell, root: Path) -> str:
+    """Bring the cell's run into `root`, on one thread; a sentence where that failed, else "".
+
+    A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
+    this cell uses.
+    """
+    torch.set_num_threads(1)
+    at_work = RunStore(root / f".at-work-{cell.run_id}", root)
+    shutil.rmtree(at_work.root, ignore_errors=True)
+    try:
+        shipped = finished(cell, RunStore(default_store().shipped))
+        if shipped:
+            run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
+        else:
+            run = _made(cell.config(at_work), cell.run_id, at_work)
+        if run.state != "done":
+            return f"{cell.run_id} {run.state}. {run.message}"
+        shutil.rmtree(root / cell.run_id, ignore_errors=True)
+        run.path.rename(root / cell.run_id)
+        return ""
+    except NGFError as error:
+        return f"{cell.run_id}: {error}"
+    finally:
+        shutil.rmtree(at_work.root, ignore_errors=True)
+
+
+def _made(config: Config, run_id: str, store: RunStore) -> Run:
+    run = store.create(config, run_id)
+    work(run, store)
+    for name in NOT_SHIPPED:
+        for path in run.path.glob(name):
+            path.unlink()
+    return run

@@ -1,0 +1,147 @@
+"""The benchmark's tables in words and Markdown, for the README: nothing there is typed by hand."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ngf_core.evidence import load
+from ngf_core.evidence.ablation import VARIANTS, carried, effects
+from ngf_core.evidence.aims import aims, defenses_only
+from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
+from ngf_core.evidence.rank import Estimate, estimate, rank_text, ranking
+from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, verdicts
+from ngf_core.evidence.verdict import MEASURES as MEASURED
+
+COLUMNS = ("der", "acc", "asr", "ra", "cpu_seconds")
+_IMAGES = {"held_out": "held-out", "defender": "defender's"}
+_SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
+
+
+def report(folder: Path) -> str:
+    """What ships in README.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
+    cells, claim = load("cells", folder), load("claim", folder)
+    protocol = json.loads((folder / "protocol.json").read_text())
+    parts = [_progress(protocol), _aims(cells), leaderboard(cells), by_seed(cells),
+             ablation(cells), sharpness_claim(claim)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def leaderboard(cells: pd.DataFrame) -> str:
+    """One row a defense, the best mean DER first, with the models it started from above."""
+    tables = {name: wide(cells, name) for name in COLUMNS}
+    names = [name for name in tables["der"] if name in set(defenses_only(cells)["entrant"])]
+    ranks = ranking(tables["der"][names], higher_is_better=True)
+    head = ["rank", "defense", *(_head(name) for name in COLUMNS), "n"]
+    rows = [["", title, *(_mean(tables[name], entrant, name) for name in COLUMNS), ""]
+            for entrant, title in ((BENIGN, "benign model, with trigger"), (BEFORE, "backdoored"))]
+    rows += [[rank_text(row.first, row.last).strip(), ENTRANTS[row.Index].title,
+              *(_mean(tables[name], row.Index, name) for name in COLUMNS), str(row.n)]
+             for row in ranks.itertuples()]
+    return _markdown(head, rows)
+
+
+def by_seed(cells: pd.DataFrame) -> str:
+    """One row a seed, the mean ASR over the attacks of which it has all columns: for the layer that
+    the rule chose, the last one and all, and for the two baselines. A seed that has none is not
+    there."""
+    columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_last_layer": "NGF, last layer",
+               "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
+    asr = wide(cells, "asr")
+    if not set(columns) <= set(asr):
+        return ""
+    asr = asr[list(columns)].dropna()
+    if asr.empty:
+        return ""
+    rows = [[str(seed), *(f"{100 * mean:.1f}" for mean in part.mean()), str(len(part))]
+            for seed, part in asr.groupby(level="seed")]
+    return _markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)
+
+
+def ablation(cells: pd.DataFrame) -> str:
+    """One row a variant of NGF: its own rates and the paired difference to full NGF in ASR, then
+    the sentences that follow from the intervals."""
+    found = {name: effects(cells, name) for name in ("asr", "acc", "ra")}
+    if not any(effect.minus_full.n for effect in found["asr"][1:]):
+        return ""
+    rows = []
+    for asr, acc, ra in zip(*found.values(), strict=True):
+        gap = "" if asr.variant == "ngf" else _interval(asr.minus_full, "asr", signed=True)
+        rows.append([VARIANTS[asr.variant].title,
+                     *(_interval(e.own, name) for e, name in ((acc, "acc"), (asr, "asr"),
+                                                              (ra, "ra"))), gap,
+                     str(asr.own.n)])
+    table = _markdown(["variant", "ACC %", "ASR %", "RA %", "ASR minus full NGF's", "n"], rows)
+    return table + "\n\n" + "\n".join(f"- {said}" for said in carried(found["asr"], "ASR"))
+
+
+def sharpness_claim(claim: pd.DataFrame) -> str:
+    """One row a pair of models, images and parameters, one column a measure: the mean ratio with
+    its interval, the verdict as a sign, and in how many attacks the sign is the claimed one."""
+    found = verdicts(claim)
+    if found.empty:
+        return ""
+    rows = []
+    for (pair, images, parameters), part in found.groupby(["comparison", "images", "parameters"],
+                                                          sort=False):
+        of = part.set_index("measure")
+        rows.append([f"{_name(COMPARISONS[pair].model)} / {_name(COMPARISONS[pair].other)}",
+                     _IMAGES[images], parameters,
+                     *(_ratio(of.loc[name]) if name in of.index else "" for name in MEASURED),
+                     str(part.n.max())])
+    table = _markdown(["ratio of", "images", "parameters",
+                       *(name.replace("_", " ").replace("lambda max", "λ_max")
+                         for name in MEASURED), "n"], rows)
+    seeds = claim[claim.model == "benign"].seed.nunique()
+    return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
+            f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. n: pairs of "
+            f"models, with {seeds} benign ones, one a seed.")
+
+
+def _ratio(row: pd.Series) -> str:
+    if not row.n:
+        return ""
+    interval = "" if pd.isna(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
+    return f"{_SIGNS[row.verdict]} {row.ratio:.2f}{interval} {row.agree}/{row.attacks}"
+
+
+def _name(model: str) -> str:
+    return ENTRANTS[model].title if model in ENTRANTS else model
+
+
+def _progress(protocol: dict) -> str:
+    done = f"{protocol['finished']} of {protocol['cells']} cells"
+    return f"{done} (attacks x entrants x seeds {', '.join(map(str, protocol['seeds']))})."
+
+
+def _aims(cells: pd.DataFrame) -> str:
+    word = {True: "met", False: "missed", None: "open"}
+    return "\n".join(f"- {aim.what}: **{word[aim.met]}**. {aim.found}" for aim in aims(cells))
+
+
+def _head(name: str) -> str:
+    measure = MEASURES[name]
+    return f"{measure.title} {measure.unit}".strip()
+
+
+def _mean(table: pd.DataFrame, entrant: str, name: str) -> str:
+    if entrant not in table:
+        return ""
+    return _interval(estimate(table[entrant], MEASURES[name].limits), name)
+
+
+def _interval(found: Estimate, name: str, signed: bool = False) -> str:
+    if not found.n:
+        return ""
+    scale = 100 if MEASURES[name].unit == "%" else 1
+    mean, low, high = (scale * value for value in (found.mean, found.low, found.high))
+    sign = "+" if signed else ""
+    if pd.isna(low) or name == "cpu_seconds":
+        return f"{mean:{sign}.1f}"
+    return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,122 @@
+"""The tables of the benchmark, gathered from the runs that are there.
+
+cells   one row a model: the benign ones (under each attack's trigger: the floor), the backdoored
+        ones ("before") and one for each entrant.
+path    sharpness beside the rates along the tuning, for the entrants that were followed.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.cli.main import command_line
+from ngf_core.config import PurifyConfig
+from ngf_core.evaluate.rates import Evaluation, Rate, der
+from ngf_core.evidence.cells import Cell, finished, weights_of
+from ngf_core.evidence.entrants import ENTRANTS, FOLLOWED
+from ngf_core.evidence.sharpness import kept_file
+from ngf_core.runs import Run, RunStore
+
+RATES = ("acc", "asr", "ra")
+SHARPNESS = ("lambda_max", "lambda_max_error", "trace", "trace_error")
+TUNING = ("seconds", "cpu_seconds", "passes", "tuned")
+FOLLOWED_METRICS = (*RATES, "lambda_max", "lambda_error", "fisher_trace", "fisher_trace_error")
+
+
+def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]],
+                store: RunStore) -> pd.DataFrame:
+    """One row a finished cell of `wanted`, the backdoored model and the floor before them.
+
+    floors: the benign model's rates under an attack's trigger, by attack and seed.
+    """
+    rows: list[dict[str, Any]] = []
+    for cell in wanted:
+        run = finished(cell, store)
+        if run is None:
+            continue
+        about = {"dataset": cell.dataset, "arch": cell.arch, "attack": cell.attack,
+                 "seed": cell.seed, "run": run.id, "command": command_line(run.config),
+                 "code": (run.manifest.get("git") or {}).get("sha", "")[:12]}
+        if cell.entrant:
+            rows.append(about | _purified(cell, run, store))
+        else:
+            rows.append(about | _trained(cell, run, store))
+            floor = floors.get((cell.attack, cell.seed))
+            if floor:
+                benign = store.get(Cell(cell.dataset, cell.arch, "none", cell.seed).run_id)
+                rows.append(about | _model("benign", floor) | {
+                    "run": "", "command": "", "code": "", "settings": "",
+                    "weights": weights_of(benign, "model"), "received": weights_of(run, "model")})
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    whole = [f"{rate}_{part}" for rate in RATES for part in ("hits", "n")] + ["passes", "tuned"]
+    return table.astype({name: "Int64" for name in whole} | {
+        name: "float64" for name in ("der", "seconds", "cpu_seconds", *SHARPNESS)})
+
+
+def path_table(wanted: list[Cell], store: RunStore) -> pd.DataFrame:
+    """attack, seed, entrant, step, ACC, ASR, RA, and lambda_max and Tr(F) where measured."""
+    parts = []
+    for cell in wanted:
+        followed = cell.entrant and FOLLOWED.items() <= ENTRANTS[cell.entrant].changes.items()
+        run = finished(cell, store) if followed else None
+        if run is None:
+            continue
+        points = run.points()
+        wide = points.pivot_table(index="step", columns="metric", values="value")
+        parts.append(wide.reindex(columns=FOLLOWED_METRICS).reset_index().assign(
+            attack=cell.attack, seed=cell.seed, entrant=cell.entrant,
+            weights=weights_of(run, f"after_{ENTRANTS[cell.entrant].method}")))
+    columns = ["attack", "seed", "entrant", "step", *FOLLOWED_METRICS, "weights"]
+    table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    return table.rename(columns={"lambda_error": "lambda_max_error"}).reset_index(drop=True)
+
+
+def _purified(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
+    entrant, config, results = cell.entrant, run.config, run.results
+    assert isinstance(config, PurifyConfig)
+    mine = results[config.methods[0]]
+    layered = ENTRANTS[entrant].method in ("ngf", "sgd")
+    choice = results.get("choice") or {"passes": 0, "cpu_seconds": 0.0}  # the method's own cost too
+    return _rates(mine) | _sharp(run, config.methods[0], store) | {
+        "entrant": entrant, "method": config.methods[0], "group": ENTRANTS[entrant].group,
+        "layer": results["layer"] if layered else "",
+        "der": der(_evaluation(results["before"]), _evaluation(mine)),
+        "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
+        "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
+        "stopped": mine["stopped"], "found": json.dumps(mine["found"]),
+        "settings": cell.settings(config.layer), "received": weights_of(run, "before"),
+        "weights": weights_of(run, f"after_{config.methods[0]}")}
+
+
+def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
+    name = "before" if cell.attack in ATTACKS else "benign"
+    return _model(name, run.results["train"]) | _sharp(run, "before", store) | {
+        "settings": cell.settings(), "received": "", "weights": weights_of(run, "model")}
+
+
+def _model(entrant: str, rates: dict[str, Any]) -> dict[str, Any]:
+    return _rates(rates) | {"entrant": entrant, "method": "", "group": "model", "layer": "",
+                            "found": "{}"}
+
+
+def _rates(counted: dict[str, Any]) -> dict[str, Any]:
+    return {f"{rate}_{part}": (counted.get(rate) or {}).get(part)
+            for rate in RATES for part in ("hits", "n")}
+
+
+def _sharp(run: Run, model: str, store: RunStore) -> dict[str, Any]:
+    kept = kept_file(store, run.id, model)
+    return json.loads(kept.read_text()) if kept.exists() else {}
+
+
+def _evaluation(counted: dict[str, Any]) -> Evaluation:
+    rates = {rate: Rate(**counted[rate]) if counted[rate] else None for rate in RATES}
+    return Evaluation(**rates)
+
+
+_COLUMNS = ["dataset", "arch", "attack", "seed", "entrant", "method", "group", "run", "layer",
+            *(f"{rate}_{part}" for rate in RATES for part in ("hits", "n")), "der", *SHARPNESS,
+            *TUNING, "stopped", "found", "command", "code",
+            "settings", "received", "weights"]

@@ -1,0 +1,117 @@
+"""The process that computes one run: `python -m ngf_core.execute.worker RUN_DIR`.
+
+It waits its turn, computes, and leaves one of three last words: done, cancelled or failed with a
+sentence. What it was and where it died is the run directory's business, so it may be killed.
+"""
+
+import errno
+import faulthandler
+import importlib
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from ngf_core.errors import NGFError, RunError
+from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
+from ngf_core.runs.jobs import turn
+
+# One module a kind of run, with execute(config, store, writer) -> results; imported when needed.
+EXECUTES = {kind: f"ngf_core.execute.{kind}"
+            for kind in ("train", "purify", "spectrum", "landscape", "layers")}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compute the run in the folder named. Exit code 0 done, 1 cancelled or failed, 2 bad input."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1:
+        print("Usage: python -m ngf_core.execute.worker RUN_DIR", file=sys.stderr)
+        return 2
+    run = Run(Path(arguments[0]).resolve())
+    store = RunStore(run.path.parent, default_store().shipped)
+    try:
+        store.get(run.id)
+        _must_wait(run)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 2
+    faulthandler.enable()
+    signal.signal(signal.SIGTERM, _stop)
+    os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
+    return work(run, store)
+
+
+def work(run: Run, store: RunStore) -> int:
+    """Wait, compute and write the last word; 0 where the run is done, else 1."""
+    writer = RunWriter(run)
+    try:
+        with turn(run, writer):
+            _must_wait(run)
+            writer.begin(threads=_threads())
+            writer.checkpoint()
+            config = run.config
+            execute = importlib.import_module(EXECUTES[config.kind]).execute
+            writer.finish(execute(config, store, writer))
+        return 0
+    except (Cancelled, KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        writer.cancel(f"Cancelled {run.reached()}.")
+    except Exception as error:
+        if not isinstance(error, NGFError):
+            _log(writer, error)
+        writer.fail(explain(error, run))
+    return 1
+
+
+def explain(error: Exception, run: Run) -> str:
+    """What went wrong, for a person: no stack, but what to do."""
+    if isinstance(error, NGFError):
+        return str(error)
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+        return (f"Out of memory {run.reached()}. Use a smaller batch or fewer samples, or close "
+                "other programs, and start again.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return str(DiskFull(f"The disk is full {run.reached()}. Free some space and start again."))
+    return (f"Something unexpected happened ({type(error).__name__}). "
+            f"The details are in log.txt of run {run.id}.")
+
+
+def _is_torch_out_of_memory(error: Exception) -> bool:
+    # By name and text, since this frame does without torch; the processor's allocator raises a
+    # plain RuntimeError.
+    return type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and any(
+            words in str(error) for words in ("can't allocate memory", "not enough memory")))
+
+
+def _log(writer: RunWriter, error: Exception) -> None:
+    try:
+        writer.log("".join(traceback.format_exception(error)))
+    except OSError as trouble:
+        print(f"log.txt could not be written ({trouble})", file=sys.stderr)
+
+
+def _must_wait(run: Run) -> None:
+    manifest = run.manifest
+    if manifest["state"] != "queued":
+        raise RunError(f"Run {run.id} is {manifest['state']} already. "
+                       "Start a new run of the same settings instead.")
+
+
+def _stop(signal_number: int, frame: object) -> None:
+    raise Cancelled
+
+
+def _threads() -> int:
+    """What OMP_NUM_THREADS says, else one a core that we may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

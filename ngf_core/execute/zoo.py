@@ -1,0 +1,156 @@
+"""The zoo: finished runs that ship with NGF Lab, so that the first page has something to show.
+
+`python -m ngf_core zoo build` trains a benign and a backdoored mini network for each attack,
+races NGF against SGD on it, and measures spectra and landscapes. The same command made what is in
+assets/zoo. A build that was stopped goes on where it stopped.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.attack import attack_class, changes_from
+from ngf_core.config import (
+    Config,
+    LandscapeConfig,
+    PurifyConfig,
+    SpectrumConfig,
+    TrainConfig,
+)
+from ngf_core.data import DATASETS
+from ngf_core.data.dataset import find_source
+from ngf_core.errors import NGFError, RunError
+from ngf_core.execute.worker import work
+from ngf_core.models import ARCHITECTURES
+from ngf_core.models.build import default_layer
+from ngf_core.runs import Run, RunStore, default_store
+
+# What only concerns the machine that built a run, or can be had from the other files.
+NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `python -m ngf_core zoo`."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    builder = actions.add_parser(
+        "build", help="train, purify and measure the models that ship with NGF Lab",
+        description=__doc__)
+    builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=["signs"],
+                         help="data sets (default: signs)")
+    builder.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),
+                         default=["none", *ATTACKS], help="attacks; none is the benign model "
+                         "(default: all)")
+    builder.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
+    builder.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+                         help="architecture (default: %(default)s)")
+    for name in ("root", "limit", "size"):
+        field = TrainConfig.__dataclass_fields__[name]
+        builder.add_argument(f"--{name}", type=field.type, default=field.default,
+                             help=field.metadata["help"])
+    builder.add_argument("--epochs", type=int, default=TrainConfig.epochs,
+                         help="training epochs (default: %(default)s)")
+    builder.add_argument("--out", type=Path, default=default_store().shipped,
+                         help="folder for the runs (default: assets/zoo)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the zoo; 0 when everything is there, 1 where a run failed.
+
+    Raises ConfigError where a data set is not here.
+    """
+    for dataset in arguments.dataset:
+        if not DATASETS[dataset].embedded:
+            find_source(dataset, arguments.root)  # else each of its runs would fail
+    store = RunStore(arguments.out)
+    store.prepare()
+    lock = FileLock(store.root / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"Another build is writing into {arguments.out}. Wait until it is done, "
+                       "or give another folder with --out.") from None
+    lock.release()
+    failed = 0
+    for dataset in arguments.dataset:
+        for seed in arguments.seed:
+            for attack in arguments.attack:
+                failed += not build(store, TrainConfig(
+                    dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
+                    epochs=arguments.epochs, root=arguments.root, limit=arguments.limit,
+                    size=arguments.size))
+    return int(failed > 0)
+
+
+def build(store: RunStore, train: TrainConfig) -> bool:
+    """One model's four runs, each made only if it is not there; False where one failed."""
+    name = run_name(train)
+    race = PurifyConfig(source=f"{name}-train", seed=train.seed, layer=default_layer(train.arch))
+    chain = {f"{name}-train": train, f"{name}-race": race,
+             f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
+             f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
+    return all(make(store, run_id, config).state == "done" for run_id, config in chain.items())
+
+
+def run_name(train: TrainConfig) -> str:
+    """What the runs on one model are called, but for their kind."""
+    arch = "" if train.arch == TrainConfig.arch else f"-{train.arch}"
+    return f"{train.dataset}{arch}-{train.attack}-s{train.seed}"
+
+
+def make(store: RunStore, run_id: str, config: Config) -> Run:
+    """The finished run of that id and config: the one that is there, or a new one made here.
+
+    A training whose strength meant other parameters is made anew. Raises RunError where a finished
+    run of that id has another config, since somebody may want it.
+    """
+    try:
+        there = store.get(run_id)
+    except NGFError:
+        there = None  # absent or broken: made anew
+    if there is not None and there.state == "done":
+        if there.config != config:
+            raise RunError(f"{there.path} is a finished run with other settings. Delete it, or "
+                           "give another folder with --out.")
+        if is_current(there):
+            return there
+    shutil.rmtree(store.root / run_id, ignore_errors=True)
+    made = store.create(config, run_id)
+    print(f"{run_id} ...", end=" ", flush=True)
+    work(made, store)
+    for name in NOT_SHIPPED:
+        for path in made.path.glob(name):
+            path.unlink()
+    print(summary(made), flush=True)
+    if made.state != "done":
+        print(made.message, file=sys.stderr)
+    return made
+
+
+def is_current(there: Run) -> bool:
+    """Whether the attack's strength still means the parameters that a training run had."""
+    config, had = there.config, there.results.get("parameters")
+    if not isinstance(config, TrainConfig) or not had:
+        return True
+    means = attack_class(config.attack).strengths[config.strength]
+    return had == means | changes_from(config.parameters)
+
+
+def summary(made: Run) -> str:
+    """One line on what came out."""
+    if made.state != "done":
+        return made.state
+    parts = []
+    for name, value in made.results.items():
+        if isinstance(value, dict) and "acc" in value:
+            rates = [f"{key.upper()} {value[key]['hits'] / value[key]['n']:.1%}"
+                     for key in ("acc", "asr", "ra") if value[key]]
+            parts.append(f"{name}: {' '.join(rates)}")
+        elif isinstance(value, dict) and "lambda_max" in value:
+            parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, "
+                         f"trace {value['trace']:.0f}")
+    return "; ".join(parts) or "done"
+

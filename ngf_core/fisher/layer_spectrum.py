@@ -1,0 +1,110 @@
+"""The spectrum of the Fisher matrix of a layer, or of several."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ngf_core.curvature.operators.last_layer import LARGEST_DENSE, LastLayer
+from ngf_core.errors import ConfigError
+from ngf_core.fisher.per_sample import per_sample_outer, tap
+from ngf_core.fisher.rows import fisher_rows, is_last_layer
+
+# Bytes for per-sample gradients, and for the small matrix, each.
+MEMORY = 1_000_000_000
+# Samples of one forward and backward pass.
+BATCH = 500
+
+
+def layer_fisher_spectrum(model: nn.Module, layers: nn.Module | Sequence[nn.Module], x: Tensor,
+                          y: Tensor, kind: str = "true", seed: int = 0,
+                          memory: float = MEMORY) -> Tensor:
+    """Eigenvalues (descending, min(r, P) of them) of the layers' Fisher matrix F = R^T R over x.
+
+    F's nonzero eigenvalues are those of the small Gram matrix R R^T (or R^T R, whichever is
+    smaller); all others are zero. The r rows are never held as a whole: R R^T is a sum over blocks
+    of the layer's output channels, R^T R over batches of samples, and the last layer's true Fisher
+    has a closed form. Of several layers R R^T is the sum over them, all at the same labels. Model
+    and layers must be set up as for `tap`.
+
+    memory: bytes for the rows of a block, and for the small matrix. Raises ConfigError where the
+    small matrix alone is larger, and what `tap` raises.
+    """
+    layers = [layers] if isinstance(layers, nn.Module) else list(layers)
+    layer, alone = layers[0], len(layers) == 1
+    seen = tap(model, layer, x[:BATCH])
+    size = sum(p.numel() for each in layers for p in each.parameters())
+    last = kind == "true" and alone and is_last_layer(seen)
+    rows = len(x) * (seen.logits.shape[1] if last else 1)
+    small = min(rows, size) if alone else rows
+    if 8 * small**2 > memory:
+        raise ConfigError("samples", f"{rows} rows of {size} numbers need a matrix of "
+                          f"{8 * small**2:.2g} bytes, above {memory:.2g}",
+                          f"Take at most {int((memory / 8) ** 0.5 * len(x) / rows)} samples.")
+    del seen
+    if last and size <= LARGEST_DENSE:
+        gram = LastLayer.of(model, layer, zip(x.split(BATCH), y.split(BATCH), strict=True)).dense()
+        gram = gram.double()
+    elif alone and (last or rows >= size):
+        gram = x.new_zeros(size, size, dtype=torch.float64)
+        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory, size):
+            gram += part.T @ part
+    else:
+        gram = sum(_sample_gram(*_factors(model, each, x, y, kind, _seeded(seed)), each, memory)
+                   for each in layers)
+    return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)[:min(rows, size)]
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _batched_rows(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
+                  generator: torch.Generator, memory: float, size: int) -> Iterator[Tensor]:
+    """Rows of some samples at a time, scaled for all of them."""
+    batch = max(1, min(BATCH, int(memory / (12 * size))))
+    for part, labels in zip(x.split(batch), y.split(batch), strict=True):
+        rows = fisher_rows(kind, tap(model, layer, part), labels, generator).double()
+        yield rows * (len(part) / len(x)) ** 0.5
+
+
+def _factors(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
+             generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The layer's inputs, and the gradients of -log p(label) / sqrt(n) in its outputs."""
+    inputs, gradients = [], []
+    for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
+        seen = tap(model, layer, part)
+        if kind == "true":
+            p = seen.logits.detach().softmax(1).cpu()
+            labels = torch.multinomial(p, 1, generator=generator).flatten().to(y.device)
+        losses = functional.cross_entropy(seen.logits, labels, reduction="none") / len(x) ** 0.5
+        inputs.append(seen.input)
+        gradients += torch.autograd.grad(losses.sum(), seen.output)
+    return torch.cat(inputs), torch.cat(gradients)
+
+
+def _sample_gram(a: Tensor, dz: Tensor, layer: nn.Module, memory: float) -> Tensor:
+    """R R^T (n, n) float64, summed over blocks of output channels whose rows fit in `memory`."""
+    dimension = -1 if isinstance(layer, nn.Linear) else 1
+    outputs, n = dz.shape[dimension], len(a)
+    grouped = getattr(layer, "groups", 1) > 1  # such rows are short, and blocks would cut groups
+    each = sum(p.numel() for p in layer.parameters()) / outputs * n * 12
+    block = outputs if grouped else max(1, min(outputs, int(memory / each)))
+    gram = a.new_zeros(n, n, dtype=torch.float64)
+    for start in range(0, outputs, block):
+        part = dz.narrow(dimension, start, min(block, outputs - start))
+        rows = per_sample_outer(_only(layer, start, start + block), a, part).double()
+        gram += rows @ rows.T
+    return gram
+
+
+def _only(layer: nn.Module, start: int, stop: int) -> nn.Module:
+    """A stand-in for the layer with these output channels alone."""
+    if start == 0 and stop >= len(layer.weight):
+        return layer
+    part = copy.copy(layer)
+    part._parameters = {name: None if p is None else p[start:stop]
+                        for name, p in layer._parameters.items()}
+    return part

@@ -1,0 +1,60 @@
+"""The layer that is tuned where nobody names one: chosen by a rule, on clean data only."""
+
+import copy
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.augment import are_images
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
+from ngf_core.layers.sweep import examined
+from ngf_core.purify.purifier import CleanSet
+
+# A tenth of the usual budget at each layer, on small batches from a small pool.
+STEPS, BATCH_SIZE, POOL = 10, 64, 2
+RULE_WITHOUT_IMAGES = "travel"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The layer a rule chose, the scores it gave (None: not allowed), and what that cost: passes
+    forward and back over a clean batch, counted as if each ran through the whole network."""
+
+    layer: str
+    rule: str
+    scores: dict[str, float | None]
+    passes: int
+
+
+def choose_layer(model: nn.Module, clean: CleanSet, config: PurifyConfig,
+                 rule: str | None = None) -> Choice:
+    """Let the rule of that name look at every layer of `model` on the clean set alone.
+
+    rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
+    as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `config` it takes what
+    concerns clean data and NGF; the layer, steps, batch size, pool and choice of a step size are
+    not used. Raises ConfigError for an unknown rule, for one that needs images and for fewer than
+    five clean inputs, and NGFError where the rule can judge no layer.
+    """
+    images = are_images(clean.x)
+    rule = rule or (DEFAULT_RULE if images else RULE_WITHOUT_IMAGES)
+    if rule not in RULES:
+        raise ConfigError("rule", f"{rule!r} is unknown", f"Choose one of {', '.join(RULES)}.")
+    if "changes" in RULES[rule].sees and not images:
+        raise ConfigError("rule", f"{rule!r} changes images, which these inputs are not",
+                          f"Use {RULE_WITHOUT_IMAGES!r}.")
+    short = replace(config, steps=STEPS, batch_size=BATCH_SIZE, pool=POOL, step_size="given")
+    sees = RULES[rule].sees
+    methods = ("ngf",) if "tuning" in sees else ()
+    looks, passes = [], 0
+    for one in examined(copy.deepcopy(model), clean, short, methods, sees=sees):
+        looks.append(one.look)
+        passes += ("fisher" in sees) + sum(tuned.passes for tuned in one.tuned)
+    scores = judge(looks, rule)
+    layer = best(scores)
+    if layer is None:
+        raise NGFError(f"The rule {rule!r} can judge none of this network's layers. Name the layer "
+                       "to be tuned.")
+    return Choice(layer, rule, scores, passes)

@@ -1,0 +1,135 @@
+"""What a defender can see of one layer on clean images alone; the rules judge by nothing else."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ngf_core.fisher.per_sample import tap
+from ngf_core.fisher.rows import fisher_rows
+from ngf_core.layers.stations import Station
+from ngf_core.layers.tune import Tuned
+from ngf_core.purify.purifier import assign, flat, only_trainable
+
+EIGENVALUES = 20
+NUDGES = 4
+
+# What costs something to see: the layer's Fisher, random moves of its weights, a short tuning with
+# the answers to held-out images, and the answers to changed ones.
+SEEN = frozenset({"fisher", "nudges", "tuning", "changes"})
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What tuning did to the answers on one set of images, made from held-out clean ones.
+
+    travel: mean KL(received || tuned) of the answers, in nats. loss, accuracy: of the tuned model
+    at the true labels; accuracy_before: of the received one.
+    """
+
+    travel: float
+    loss: float
+    accuracy: float
+    accuracy_before: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """One layer of the received model, and what a short NGF does there; NaN where not looked.
+
+    trace: Tr F of the layer's true Fisher on the clean set; eigenvalues: its largest. norm: |w|.
+    sensitivity: rise of the held-out loss when w is moved by a tenth of its norm, mean over random
+    directions. probed: by the name of the set; empty where nothing was tuned.
+    """
+
+    layer: str
+    index: int
+    depth: float
+    parameters: int
+    norm: float
+    trace: float
+    eigenvalues: tuple[float, ...]
+    sensitivity: float
+    probed: Mapping[str, Probed]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values; None for what is not finite."""
+        return _finite(asdict(self))
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Look":
+        """The look that `plain` wrote."""
+        values = {k: math.nan if v is None else v for k, v in plain.items()}
+        probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
+                  for name, one in values["probed"].items()}
+        return cls(**values | {"eigenvalues": tuple(values["eigenvalues"]), "probed": probed})
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def look(station: Station, seed: int, nudged: str, labels: Tensor, sees: frozenset[str] = SEEN
+         ) -> Look:
+    """The layer as received; `nudged` names the images with these labels that are held out."""
+    received = flat(list(station.layer.parameters()))
+    values = fisher_eigenvalues(station, seed) if "fisher" in sees else torch.tensor([math.nan])
+    rise = _rise(station, received, seed, nudged, labels) if "nudges" in sees else math.nan
+    return Look(station.name, station.index, station.depth, len(received), float(received.norm()),
+                float(values.sum()), tuple(values[:EIGENVALUES].tolist()), rise, {})
+
+
+def _rise(station: Station, received: Tensor, seed: int, nudged: str, labels: Tensor) -> float:
+    parameters = list(station.layer.parameters())
+    still, rises = _loss(station.logits(nudged), labels), []
+    for k in range(NUDGES):
+        generator = torch.Generator().manual_seed(seed * NUDGES + k)
+        way = torch.randn(received.shape, generator=generator).to(received)
+        assign(parameters, received + 0.1 * received.norm() * way / way.norm())
+        rises.append(_loss(station.logits(nudged), labels) - still)
+    assign(parameters, received)
+    return sum(rises) / NUDGES
+
+
+def fisher_eigenvalues(station: Station, seed: int) -> Tensor:
+    """Eigenvalues, descending, of the layer's true Fisher on the clean set as it is.
+
+    From one label a sample drawn from the model, except at the last layer, where it is exact.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    only_trainable(station.network, list(station.layer.parameters()))
+    parts, count = [], len(station.batches.clean)
+    for x, y in station.batches.whole():
+        rows = fisher_rows("true", tap(station.network, station.layer, x), y, generator)
+        parts.append(rows.detach() * (len(y) / count) ** 0.5)
+    rows = torch.cat(parts).double()
+    gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+    return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)
+
+
+def probed(tuned: Tuned, received: Mapping[str, Tensor], labels: Tensor) -> dict[str, Probed]:
+    """What one tuning did to each of the sets of `received` logits; labels repeat in each set."""
+    found = {}
+    for name, before in received.items():
+        after, y = tuned.logits[name], labels.repeat(len(before) // len(labels))
+        travel = F.kl_div(after.log_softmax(1), before.log_softmax(1), reduction="batchmean",
+                          log_target=True)
+        found[name] = Probed(float(travel), _loss(after, y), _accuracy(after, y),
+                             _accuracy(before, y))
+    return found
+
+
+def _loss(logits: Tensor, labels: Tensor) -> float:
+    return float(F.cross_entropy(logits, labels.repeat(len(logits) // len(labels))))
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> float:
+    return float((logits.argmax(1) == labels).double().mean())

@@ -1,0 +1,87 @@
+"""All layers of a model, looked at and tuned in turn, on a clean set that is split in two.
+
+Four fifths of the clean images tune; the last fifth judges what that did, as it is and changed in
+ways that a defender can make up. Neither a trigger nor a test image is needed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.augment import as_floats, augment
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.layers.perturb import probes
+from ngf_core.layers.stations import Station
+from ngf_core.layers.statistics import SEEN, Look, look, probed
+from ngf_core.layers.tune import Tuned, stations_of, tune
+from ngf_core.purify.purifier import CleanSet
+
+DRAWS = 2
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One layer: what rules may see of it, and what each method made of it."""
+
+    look: Look
+    tuned: tuple[Tuned, ...]
+
+
+def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: Sequence[str],
+             images: Mapping[str, Tensor] | None = None,
+             between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
+             ) -> Iterator[Examined]:
+    """Every layer from input to output; what the first method did is in the look. A layer that
+    cannot be tuned (run twice, or never, in a forward pass) is passed over.
+
+    model: is left with BatchNorm as `config` asks, and otherwise as received. images: further sets
+    whose logits `Tuned` is to hold. between: called after every update. sees: what is looked at.
+    Raises ConfigError for fewer than five clean images, NGFError for a model whose answers to them
+    are not finite.
+    """
+    tuning, judging = split(clean)
+    own = _judged(judging, config, "changes" in sees)
+    labels = judging.y.to(next(model.parameters()).device)
+    received: dict[str, Tensor] = {}
+    for station in stations_of(model, tuning, config, own | dict(images or {})):
+        received = received or {name: _answers(station, name) for name in own}
+        try:
+            seen = look(station, config.seed, "augmented", labels, sees)
+            results = [tune(station, method, config, between, "fisher" in sees)
+                       for method in methods]
+        except ConfigError as error:
+            if error.field != "layer":
+                raise
+            continue
+        if results:
+            seen = replace(seen, probed=probed(results[0], received, labels))
+        yield Examined(seen, tuple(results))
+
+
+def _answers(station: Station, images: str) -> Tensor:
+    """The logits as received; NGFError where they are no numbers."""
+    logits = station.logits(images)
+    if not torch.isfinite(logits).all():
+        raise NGFError("The model's answers to clean images are not finite numbers, so no layer "
+                       "can be judged. Train it again, or restore its weights.")
+    return logits
+
+
+def split(clean: CleanSet) -> tuple[CleanSet, CleanSet]:
+    """The images that tune, and the fifth that judges; ConfigError for fewer than five."""
+    judging = len(clean) // 5
+    if not judging:
+        raise ConfigError("clean_fraction", f"{len(clean)} clean images cannot be split",
+                          "Give at least five, or name the layer.")
+    return clean.take(slice(judging, None)), clean.take(slice(0, judging))
+
+
+def _judged(judging: CleanSet, config: PurifyConfig, changed: bool) -> dict[str, Tensor]:
+    x = as_floats(judging.x)
+    generator = torch.Generator().manual_seed(config.seed)
+    several = [augment(config.augment, judging.x, generator) for _ in range(2 * DRAWS)]
+    own = {"clean": x, "augmented": torch.cat(several)}
+    return own | probes(x, DRAWS, config.seed) if changed else own

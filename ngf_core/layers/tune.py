@@ -1,0 +1,103 @@
+"""The layer map: tune each layer of a model in turn, at the same budget, and look what comes of it.
+
+Every method starts from the received model at every layer, and sees the same batches.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.fisher.hutchinson import cotangents, signs_like
+from ngf_core.fisher.per_sample import per_sample_outer, tap
+from ngf_core.layers.stations import Station, stations
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    CleanSet,
+    Diverged,
+    Step,
+    assign,
+    flat,
+    only_trainable,
+    purifier,
+    recalibrate_batchnorm,
+)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What one method made of one layer.
+
+    depth: 0 at the first layer, 1 at the last. fisher_trace: Tr F of the tuned layer, true Fisher,
+    on the clean set as it is. logits: (n, C) of each set of images. passes, seconds: spent tuning.
+    stopped: the method's sentence where it could not go on.
+    """
+
+    layer: str
+    index: int
+    depth: float
+    parameters: int
+    method: str
+    passes: int
+    seconds: float
+    stopped: str | None
+    fisher_trace: float | None
+    logits: dict[str, Tensor]
+
+
+def stations_of(model: nn.Module, clean: CleanSet, config: PurifyConfig,
+                images: Mapping[str, Tensor]) -> Iterator[Station]:
+    """The layers of a model from input to output, once it is ready for tuning: in eval mode, with
+    BatchNorm as `config` asks. What `tune` then does at each of them starts from there.
+
+    The model given is changed, by the recalibration alone. images: sets whose logits are wanted.
+    """
+    model.eval().requires_grad_(False)
+    batches = CleanBatches(clean, config, next(model.parameters()).device)
+    if config.batchnorm == "recalibrated":
+        recalibrate_batchnorm(model, batches)
+    return stations(model, batches, images)
+
+
+def tune(station: Station, method: str, config: PurifyConfig,
+         between: Callable[[], object] = lambda: None, traced: bool = True) -> Tuned:
+    """Tune the layer as `config` says, look at it, and put it back.
+
+    traced: whether its Fisher trace is wanted. between: called after every update (to cancel or to
+    pause).
+    """
+    asked = replace(config, layer=station.key, batchnorm="frozen")
+    parameters = list(station.layer.parameters())
+    received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
+    try:
+        try:
+            for step in purifier(method)(station.network, station.batches, asked):
+                last = step
+                between()
+        except Diverged as error:
+            stopped = str(error)
+        return Tuned(station.name, station.index, station.depth, len(received), method, last.step,
+                     last.seconds, stopped, layer_trace(station, config.seed) if traced else None,
+                     {name: station.logits(name) for name in station.shown})
+    finally:
+        assign(parameters, received)
+
+
+def layer_trace(station: Station, seed: int) -> float:
+    """Tr F of the layer's true Fisher on the clean set, from random signs of each sample's classes.
+
+    With c_i = A_i v_i as in `ngf_core.fisher.hutchinson`, E |J_i^T c_i|^2 = Tr(J_i^T M_i J_i) for
+    each sample, each of a relative deviation of at most sqrt 2; this is their mean over the samples.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    only_trainable(station.network, list(station.layer.parameters()))
+    total, samples = 0.0, 0
+    for x, y in station.batches.whole():
+        tapped = tap(station.network, station.layer, x)
+        c = cotangents("true", tapped.logits, y, signs_like(tapped.logits, generator)).detach()
+        (gradient,) = torch.autograd.grad(tapped.logits, tapped.output, c)
+        rows = per_sample_outer(station.layer, tapped.input, gradient)
+        total, samples = total + float(rows.double().square().sum()), samples + len(y)
+    return total / samples

@@ -1,0 +1,14 @@
+"""Full fine-tuning: SGD on every parameter, the strongest simple baseline."""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.purify.methods.sgd import descend
+from ngf_core.purify.purifier import CleanSet, Step
+
+
+def finetune(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+    """Tune the whole network by SGD with momentum 0.9 and a cosine learning rate."""
+    return descend(model, [model], clean, config, config.finetune_lr)

@@ -1,0 +1,154 @@
+"""Natural gradient fine-tuning of one layer, or of several (Karim et al., "Efficient Backdoor
+Removal Through Natural Gradient Fine-tuning").
+
+    L(w) = CE(w; clean batch) + eta/2 sum_i Fbar_ii (w_i - wbar_i)^2
+    d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
+    m   <- momentum m + s d,                w <- w - m
+
+Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
+same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
+early steps leave the received basin, late ones settle. A step after which the clean loss is not
+finite, or has risen by more than a guesser's whole loss log C, is halved until it has not.
+
+Of several layers w is all their weights and F their joint matrix, at one damping and one KL bound.
+
+The released script steps otherwise: see PUBLISHED.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig, option
+from ngf_core.data.dataset import Images
+from ngf_core.errors import NGFError
+from ngf_core.fisher.metric import metric
+from ngf_core.fisher.natural import Damping
+from ngf_core.fisher.per_sample import Tapped, tap_all
+from ngf_core.fisher.rows import joint_rows
+from ngf_core.models.build import tuned_layers
+from ngf_core.purify.kept_activations import tuned_network
+from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    Diverged,
+    Step,
+    Stopwatch,
+    assign,
+    clean_batches,
+    cosine,
+    flat,
+    only_trainable,
+    recalibrate_batchnorm,
+)
+
+HALVINGS = 10
+
+# The optimiser of the released script: K-FAC with moving averages, its rate, momentum, damping and
+# KL clip, without the regulariser. There the factors' eigenvectors are renewed every 100 steps and
+# the factors every 10, here both every 10; BatchNorm's statistics drift in training mode, here they
+# are recalibrated once; and images are mirrored too, which would change signs and digits.
+PUBLISHED = {
+    "fisher": "kfac", "damping": 1e-3, "kl_bound": 1e-2, "regulariser": 0.0, "batch_size": 128,
+    "steps": 500, "augment": "crop",
+    "parameters": "ngf.rate=0.01,ngf.momentum=0.9,ngf.absolute=1,ngf.decay=0.95,ngf.every=10,"
+                  "ngf.tenths=1",
+}
+
+
+@dataclass(frozen=True)
+class Ngf:
+    """NGF's own parameters; those that every run asks for stand in `PurifyConfig`."""
+
+    rate: float = option(1.0, "largest scale s of a step", 1e-6, 1.0)
+    momentum: float = option(0.0, "share of the last step that is made again", 0.0, 0.999)
+    absolute: int = option(0, "1: damping is lambda itself, 0: it is relative to tr(F) / rows",
+                           0, 1)
+    decay: float = option(0.0, "K-FAC: weight of the old factors when new ones come", 0.0, 0.9999)
+    every: int = option(1, "K-FAC: steps from one renewal of the factors to the next", 1, 5000)
+    tenths: int = option(0, "1: the rate falls to a tenth at 35 and at 75 % of the steps and the "
+                         "KL bound stays; 0: the KL bound decays along a cosine", 0, 1)
+
+
+def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+    """Tune `config.layer` by natural gradient; Diverged where no halved step is acceptable."""
+    layers = list(tuned_layers(model, config.layer).values())
+    own = own_parameters("ngf", Ngf, config)
+    parameters = [p for layer in layers for p in layer.parameters()]
+    device = parameters[0].device
+    batches = clean_batches(clean, config, device)
+    labels = torch.Generator().manual_seed(config.seed)
+    fisher = metric(config.fisher, Damping(config.damping, not own.absolute), labels, own.decay,
+                    own.every)
+    only_trainable(model, parameters)
+    watch = Stopwatch()
+    with watch:
+        if config.batchnorm == "recalibrated":
+            recalibrate_batchnorm(model, batches)
+        received = flat(parameters)
+        network, batches = tuned_network(model, layers, batches)
+        anchor = _fisher_diagonal(network, layers, batches, labels)
+    moving = torch.zeros_like(received)
+    with watch:
+        x, y = batches(0)
+        taps, loss = _settle(network, layers, x, y, received, math.inf, 0)
+    for step in range(config.steps):
+        with watch:
+            before, loss_before = flat(parameters), loss.item()
+            worst = loss_before + math.log(taps[0].logits.shape[1])
+            gradient = fisher.look(taps, loss, y)
+            gradient = gradient + config.regulariser * anchor * (before - received)
+            try:
+                natural = fisher.solve(gradient)
+            except NGFError as error:
+                raise Diverged(f"NGF stopped at step {step + 1}. {error}") from error
+            rate, bound = _schedule(own, config, step)
+            scale = min(rate, math.sqrt(bound / max(natural.length, 1e-30)))
+            moving = own.momentum * moving + scale * natural.direction
+            assign(parameters, before - moving)
+            x, y = batches(step + 1)
+            taps, loss = _settle(network, layers, x, y, before, worst, step + 1)
+        yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
+
+
+def _schedule(own: Ngf, config: PurifyConfig, step: int) -> tuple[float, float]:
+    """The largest scale and the KL bound of one step."""
+    if own.tenths:
+        fallen = sum(step >= share * config.steps for share in (0.35, 0.75))
+        return own.rate * 0.1**fallen, config.kl_bound
+    return own.rate, config.kl_bound * cosine(step, config.steps)
+
+
+def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor, before: Tensor,
+            worst: float, step: int) -> tuple[Sequence[Tapped], Tensor]:
+    """The pass over the next batch, which judges the step that led here and serves the next one.
+
+    Halves that step until the loss is at most `worst`; raises Diverged, back at `before`, where no
+    halving does.
+    """
+    parameters = [p for layer in layers for p in layer.parameters()]
+    for _ in range(HALVINGS):
+        taps = tap_all(model, layers, x)
+        loss = F.cross_entropy(taps[0].logits, y)
+        if torch.isfinite(loss) and loss <= worst:
+            return taps, loss
+        assign(parameters, (flat(parameters) + before) / 2)
+    assign(parameters, before)
+    raise Diverged(f"NGF stopped at step {step}: even a step {2**HALVINGS} times smaller costs "
+                   "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")
+
+
+def _fisher_diagonal(model: nn.Module, layers: Sequence[nn.Module], batches: CleanBatches,
+                     generator: torch.Generator) -> Tensor:
+    """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
+    kind = "empirical" if batches.config.fisher == "empirical" else "true"
+    total: Tensor | float = 0.0
+    for x, y in batches.whole():
+        rows = joint_rows(kind, tap_all(model, layers, x), y, generator)
+        squares = torch.cat([torch.linalg.vector_norm(block, dim=0) ** 2 for block in rows])
+        total = total + squares * len(y) / len(batches.clean)
+    return total

@@ -1,0 +1,125 @@
+"""Reconstructive Neuron Pruning (Li, Lyu, Ma, Koren, Lyu, Li and Jiang, "Reconstructive Neuron
+Pruning for Backdoor Defense", ICML 2023, arXiv 2305.14876).
+
+    unlearn   w' : gradient ascent on L(w) over clean data until it is forgotten
+    recover   min over m in [0, 1]^C of  alpha L(m * w'),   w' fixed
+    prune     the channels of the *received* network with the smallest masks (`pruning.prune`)
+
+A copy is made to forget the clean task; what it then needs switched off to remember it are the
+channels that stand against clean data, the backdoor's. Forgotten is what is right on a batch no
+more often than by chance and a ninth of the rest: 0.2 with ten classes, as published.
+
+Published: ascent by SGD of rate 0.01, momentum 0.9 and gradients clipped to norm 20 for at most 20
+epochs down to accuracy 0.2; recovery by SGD of rate 0.2, momentum 0.9 for 20 epochs, alpha 0.2.
+Here unlearning may take half of the budget, recovery takes the rest; accuracy is that of the last
+batch, which costs nothing. Both run, as published, with BatchNorm by the batch; running statistics
+stay as the config says, and the pruned network is judged with them.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ngf_core.config import PurifyConfig, option
+from ngf_core.errors import ConfigError
+from ngf_core.purify.batch_statistics import batch_statistics
+from ngf_core.purify.descent import prepare, tune
+from ngf_core.purify.masks import channels_of
+from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.pruning import prune
+from ngf_core.purify.purifier import (
+    CleanBatches,
+    CleanSet,
+    Step,
+    Stopwatch,
+    assign,
+    flat,
+    is_last,
+    only_trainable,
+    part_of,
+)
+
+
+@dataclass(frozen=True)
+class RNP:
+    """RNP's own parameters."""
+
+    left: float = option(1 / 9, "share of the accuracy above chance that is left when unlearning "
+                         "stops; published as accuracy 0.2 with ten classes", 0.0, 1.0)
+    unlearning_lr: float = option(0.01, "learning rate of the ascent (momentum 0.9)", 1e-6, 10.0)
+    clip: float = option(20.0, "largest norm of the ascent's gradient", 1e-3, 1e6)
+    alpha: float = option(0.2, "factor of the recovery's loss", 1e-6, 10.0)
+    recovery_lr: float = option(0.2, "learning rate of the masks (momentum 0.9)", 1e-6, 100.0)
+    below: float = option(0.9, "channels with a smaller mask may be cut (the largest published "
+                          "threshold)", 0.0, 1.0)
+    tolerance: float = option(0.05, "how far clean accuracy on the clean set may fall; adapted, "
+                              "published thresholds look at test data", 0.0, 1.0)
+
+
+def rnp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+    """Unlearn and recover on a copy, then cut; the model is as received until the last step.
+
+    The loss reported is that of the copy. `found` holds the channels cut by layer and the passes
+    that unlearning took. Raises ConfigError where the budget is a single pass or the network has a
+    single layer, Diverged where a loss is no longer finite.
+    """
+    own = own_parameters("rnp", RNP, config)
+    if config.steps < 2:
+        raise ConfigError("steps", "1 pass does not suffice to unlearn and to recover",
+                          "Use at least 2.")
+    channels = channels_of(model, "RNP")
+    mask = nn.Parameter(channels.ones())
+    batches = CleanBatches(clean, config, mask.device)
+    watch = Stopwatch()
+    prepare(model, [], batches, watch)
+    with watch:
+        forgetful = copy.deepcopy(model)
+        weights = list(forgetful.parameters())
+        only_trainable(forgetful, weights)
+    forgotten, reached = False, flat(weights)
+
+    def ascend(x: Tensor, y: Tensor) -> Tensor:
+        nonlocal forgotten, reached
+        with batch_statistics(forgetful):
+            logits = forgetful(x)
+        loss = F.cross_entropy(logits, y)
+        (-loss).backward()
+        nn.utils.clip_grad_norm_(weights, own.clip)
+        accuracy, chance = (logits.argmax(1) == y).double().mean(), 1 / logits.shape[1]
+        forgotten, reached = bool(accuracy <= chance + own.left * (1 - chance)), flat(weights)
+        return loss.detach()
+
+    half = CleanBatches(clean, part_of(config, 1 / 2, config.steps // 2), mask.device)
+    spent = 0
+    for step in tune("RNP's unlearning", weights, ascend, half, lambda k: k, watch,
+                     lr=own.unlearning_lr, lr_end=own.unlearning_lr):
+        spent = step.step
+        if is_last(step, config):  # no time to recover: nothing is known of any channel
+            step = dataclasses.replace(step, found={"cut": {}, "unlearning_passes": spent})
+        yield step
+        if forgotten:
+            assign(weights, reached)  # a step further the loss may be a hundred times larger
+            break
+
+    only_trainable(forgetful, [])
+    copied = channels_of(forgetful, "RNP")
+
+    def recover(x: Tensor, y: Tensor) -> Tensor:
+        with batch_statistics(forgetful):
+            loss = F.cross_entropy(copied.outputs(x, mask), y)
+        (own.alpha * loss).backward()
+        return loss.detach()
+
+    for step in tune("RNP's recovery", [mask], recover, batches, lambda k: spent + k, watch,
+                     lr=own.recovery_lr, lr_end=own.recovery_lr, first=spent,
+                     written=lambda: mask.data.clamp_(0, 1)):
+        if is_last(step, config):
+            with watch:
+                cut = prune(channels, mask.detach(), own.below, own.tolerance, batches)
+            step = dataclasses.replace(step, seconds=watch.seconds, found={
+                "cut": channels.named(cut), "unlearning_passes": spent})
+        yield step

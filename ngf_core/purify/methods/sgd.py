@@ -1,0 +1,66 @@
+"""Stochastic gradient descent on NGF's layers: the control that NGF is measured against."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.data.dataset import Images
+from ngf_core.models.build import tuned_layers
+from ngf_core.purify.kept_activations import tuned_network
+from ngf_core.purify.purifier import (
+    Diverged,
+    Step,
+    Stopwatch,
+    assign,
+    clean_batches,
+    cosine,
+    flat,
+    only_trainable,
+    recalibrate_batchnorm,
+)
+
+
+def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
+    """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
+    return descend(model, list(tuned_layers(model, config.layer).values()), clean, config,
+                   config.lr)
+
+
+def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, config: PurifyConfig,
+            lr: float) -> Iterator[Step]:
+    """SGD on the parameters of `tuned`, layers of the model or the model, from rate `lr`.
+
+    Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite.
+    """
+    parameters = [p for module in tuned for p in module.parameters()]
+    device = parameters[0].device
+    batches = clean_batches(clean, config, device)
+    only_trainable(model, parameters)
+    optimiser = torch.optim.SGD(parameters, lr, momentum=0.9)
+    watch = Stopwatch()
+    before = flat(parameters)
+    if config.batchnorm == "recalibrated":
+        with watch:
+            recalibrate_batchnorm(model, batches)
+    network = model
+    if list(tuned) != [model]:
+        with watch:
+            network, batches = tuned_network(model, tuned, batches)
+    for step in range(config.steps):
+        with watch:
+            x, y = batches(step)
+            for group in optimiser.param_groups:
+                group["lr"] = lr * cosine(step, config.steps)
+            loss = F.cross_entropy(network(x), y)
+            if not torch.isfinite(loss):
+                assign(parameters, before)
+                raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "
+                               "finite. Use a smaller learning rate (a tenth).")
+            before = flat(parameters)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+        yield Step(step + 1, loss.item(), watch.seconds)

@@ -1,0 +1,194 @@
+"""A finished run brought back to life: its data, attack and models."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ngf_core.attacks.attack import Attack, build_attack, changes_from
+from ngf_core.attacks.control import Poisoned
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.data import DATASETS
+from ngf_core.data.dataset import Dataset, load_dataset
+from ngf_core.data.source import data_folder
+from ngf_core.errors import RunError
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.test_set import predict
+from ngf_core.models.build import build_model, default_layer
+from ngf_core.runs import Run, RunStore
+
+
+@dataclass(frozen=True)
+class Source:
+    """`models` by name: "before", then one a method where the run is a purification.
+
+    `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
+    """
+
+    train: TrainConfig
+    dataset: Dataset
+    attack: Attack | None
+    models: dict[str, nn.Module]
+    layer: str
+
+
+def device() -> torch.device:
+    """The GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
+    """The attack a training run asks for, before it has learned anything; None for a benign one."""
+    if config.attack == "none":
+        return None
+    return build_attack(config.attack, target=config.target, poison_rate=config.poison_rate,
+                        seed=config.seed, shape=dataset.shape, classes=dataset.classes,
+                        strength=config.strength, changes=changes_from(config.parameters))
+
+
+def learned_attack(attack: Attack | None, run: Run) -> Attack | None:
+    """The attack with what it learned in `run`, a training or purification of that attack."""
+    if attack is None or not run.has("attack"):
+        return attack
+    return attack.with_learned(run.tensors("attack"))
+
+
+def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
+    """The attack as it was in `run`: its parameters and what it learned.
+
+    The parameters come from the run where it has them, so that a strength which means something
+    else today does not change what an old run did.
+    """
+    attack = attack_of(train, dataset)
+    if attack is None:
+        return None
+    return learned_attack(replace(attack, changes=run.results.get("parameters", attack.changes)),
+                          run)
+
+
+def dataset_of(config: TrainConfig) -> Dataset:
+    """The images that a training run asks for."""
+    return load_dataset(config.dataset, config.root, config.limit, config.size)
+
+
+def dataset_behind(run: Run, train: TrainConfig) -> Dataset:
+    """The images that the model of `run`, trained as `train` says, has seen.
+
+    Raises RunError where the files on disk have changed since: the parts would be cut elsewhere,
+    and training images would stand among the test images.
+    """
+    dataset, seen = dataset_of(train), run.manifest.get("data_sha")
+    if not DATASETS[train.dataset].embedded and seen not in (None, dataset.sha256):
+        raise RunError(f"The images in {data_folder(train.root)} are no longer those that run "
+                       f"{run.id} was made with. Put the old files back, or train again.")
+    return dataset
+
+
+def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
+    """The poisoned images of one epoch (the last one) of a finished training run, built again.
+
+    From what the attack learned and the recorded indices; nothing is trained. Cover images, which
+    only an attacker who controls training makes, are left as they were. Raises RunError where the
+    run is not one of a backdoored model or has no such epoch, or the images have changed.
+    """
+    if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
+        raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
+    dataset = dataset_behind(run, run.config)
+    attack = attack_in(run, run.config, dataset)
+    epochs = run.arrays("poison")["indices"]
+    if not -len(epochs) <= epoch < len(epochs):
+        raise RunError(f"Run {run.id} has {len(epochs)} poisoned sets; there is no number {epoch}.")
+    indices = torch.from_numpy(epochs[epoch]).long()
+    return Poisoned(attack.stamped(dataset.train, indices), indices)
+
+
+def load_source(run_id: str, store: RunStore) -> Source:
+    """The models of a training or purification run, in eval mode on `device()`.
+
+    A purification run carries its received model, so its own source may have been deleted; its
+    training config is in the manifest's results. Raises RunError where files are missing and where
+    the images on disk have changed.
+    """
+    run = store.get(run_id)
+    config = run.config
+    if isinstance(config, PurifyConfig):
+        try:
+            train = TrainConfig(**run.results["train_config"])
+        except (KeyError, TypeError):
+            raise RunError(f"Run {run.id} does not say how its model was trained. Purify the "
+                           "trained model again and name the new run.") from None
+        files = {"before": "before"} | {m: f"after_{m}" for m in config.methods if m in run.results}
+        layer = run.results.get("layer", config.layer)
+    elif isinstance(config, TrainConfig):
+        train, files, layer = config, {"before": "model"}, default_layer(config.arch)
+    else:
+        raise RunError(f"Run {run.id} is a {run.kind} run and holds no model. "
+                       "Name a train or purify run.")
+    dataset = dataset_behind(run, train)
+    models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
+    attack = attack_in(run, train, dataset)
+    return Source(train, dataset, attack, models, layer)
+
+
+def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn.Module:
+    model = build_model(train.arch, dataset.shape, dataset.classes)
+    try:
+        model.load_state_dict(run.tensors(file))
+    except RuntimeError as error:
+        raise RunError(f"The weights {file}.safetensors of run {run.id} do not fit a {train.arch}: "
+                       "the file is from other code or was changed. Make the run again.") from error
+    return model.eval().to(device())
+
+
+def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str, np.ndarray]:
+    """The first test image of each class that the attack would change: clean, triggered, labels.
+
+    Fixed by the data alone, so that nobody picked them.
+    """
+    test = dataset.test
+    usable = torch.ones(len(test), dtype=torch.bool) if attack is None else attack.victims(test.y)
+    first = [int((usable & (test.y == c)).nonzero()[0]) for c in range(dataset.classes)
+             if bool((usable & (test.y == c)).any())]
+    chosen = test.take(torch.tensor(first[:count]))
+    arrays = {"clean": chosen.x.numpy(), "labels": chosen.y.numpy()}
+    if attack is not None:
+        arrays["triggered"] = attack.trigger(chosen.x).numpy()
+        arrays["targets"] = attack.target_labels(chosen.y).numpy()
+    return arrays
+
+
+def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
+    """[[label, confidence], ...] of the model for the clean and the triggered sample images."""
+    said = {}
+    for part in ("clean", "triggered"):
+        if part in shown:
+            top = predict(model, torch.from_numpy(shown[part])).max(1)
+            said[part] = [[int(label), round(float(p), 4)]
+                          for p, label in zip(top.values, top.indices, strict=True)]
+    return said
+
+
+def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device
+             ) -> dict[str, tuple[Tensor, Tensor]]:
+    """`count` random test images as {"clean": (x, y)} and, under an attack, {"triggered": ...}.
+
+    x is float in [0, 1]. Triggered images are victims and carry the label the attacker wants, so
+    that their loss is low where the backdoor works.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    test = dataset.test
+    parts = {"clean": test.take(torch.randperm(len(test), generator=generator)[:count])}
+    sets = {"clean": (parts["clean"].x, parts["clean"].y)}
+    if attack is not None:
+        victims = test.take(attack.victims(test.y))
+        chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
+        sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
+    return {name: (x.float().to(where) / 255, y.to(where)) for name, (x, y) in sets.items()}
+
+
+def counts(evaluation: Evaluation) -> dict[str, dict[str, int] | None]:
+    """An evaluation as it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
+    return {name: {"hits": rate.hits, "n": rate.n} if rate is not None else None
+            for name, rate in (("acc", evaluation.acc), ("asr", evaluation.asr),
+                               ("ra", evaluation.ra))}

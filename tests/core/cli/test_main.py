@@ -1,0 +1,298 @@
+"""The command line: help, options made from the configs, following a run, JSON, bad input."""
+
+import dataclasses
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ngf_core.cli.main import main as cli
+from ngf_core.cli.tables import aligned, results_table
+from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.runs import RunStore, jobs
+from tests.core import fake_execute as fake
+from tests.core.waiting import until
+from tests.factory import make_run
+
+HOME = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def own_store(store, monkeypatch, fake_worker):
+    """The command line works on the test's store, and workers only pretend."""
+    monkeypatch.setenv("NGF_RUNS", str(store.root))
+    monkeypatch.setattr(cli, "default_store", lambda: store)
+
+
+def ngf(line: str, capsys) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    capsys.readouterr()
+    try:
+        code = cli.main(shlex.split(line))
+    except SystemExit as end:
+        code = end.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_help_begins_with_an_example(capsys):
+    for line in ("--help", ""):
+        code, out, _ = ngf(line, capsys)
+        example = [row.split()[3] for row in out.splitlines() if row.startswith("  python -m")]
+        assert (code, example) == (0, ["train", "purify", "spectrum", "runs"])
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_setting_is_an_option_with_its_help(kind, capsys):
+    code, out, _ = ngf(f"{kind} --help", capsys)
+    text = " ".join(out.split())
+    assert code == 0
+    for field in dataclasses.fields(CONFIGS[kind]):
+        name = "SOURCE" if field.name == "source" else "--" + field.name.replace("_", "-")
+        assert f"{name} " in text
+        assert " ".join(field.metadata["help"].split()) in text
+        if field.metadata["low"] is not None:
+            assert f"{field.metadata['low']} to {field.metadata['high']}; default" in text
+
+
+def test_help_and_runs_import_no_torch():
+    for command in ("--help", "runs", "runs list --json"):
+        code = ("import sys; from ngf_core.cli.main import main\n"
+                f"try: main({command.split()!r})\n"
+                "except SystemExit: pass\n"
+                "assert 'torch' not in sys.modules and 'pandas' not in sys.modules")
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=HOME)
+
+
+def test_train_to_the_end(capsys, store):
+    code, out, err = ngf(f"train --seed {fake.QUICK} --epochs 4 --attack blend", capsys)
+    run = store.latest("train")
+    assert code == 0 and run.config == TrainConfig(seed=fake.QUICK, epochs=4, attack="blend")
+    assert " ".join(out.split()) == "ACC ASR RA train 99.0 % [94.6, 99.8] n=100 - -"
+    assert f"Run {run.id}" in err and re.search(r"\d/4  epoch \d", err)
+
+
+def test_json_is_all_of_stdout(capsys, store):
+    code, out, _ = ngf(f"train --json --seed {fake.QUICK} --epochs 2", capsys)
+    told = json.loads(out)
+    assert code == 0 and told["state"] == "done" and told["id"] == store.latest("train").id
+    assert told["results"]["train"]["acc"] == {"hits": 99, "n": 100}
+
+
+def test_detach_prints_the_id_and_leaves(capsys, store):
+    code, out, err = ngf(f"train --detach --seed {fake.SLOW} --epochs 400", capsys)
+    run = store.get(out.strip())
+    assert (code, err, run.live) == (0, "", True)
+    code, out, _ = ngf(f"runs cancel {run.id}", capsys)
+    assert code == 0 and out.startswith("Cancelled ") and run.state == "cancelled"
+    code, out, err = ngf(f"runs cancel {run.id}", capsys)
+    assert (code, out) == (2, "") and "it is cancelled already" in err
+
+
+def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
+    code, out, err = ngf(f"train --seed {fake.REFUSES}", capsys)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == "The data set is empty. Choose another one."
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ("train --epochs 0", "epochs: 0 is out of range. Use a number from 1 to 500."),
+    ("train --epochs many", "epochs: 'many' is not a whole number."),
+    ("train --epochs 2.5", "epochs: '2.5' is not a whole number."),
+    ("train --poison-rate nan", "poison_rate: nan is not a finite number."),
+    ("train --attack badnet", "attack: 'badnet' is unknown. Choose one of none, badnets"),
+    ("purify x --methods ngf ngf", "methods: ngf, ngf names something twice"),
+    ("train --atack blend", "unrecognized arguments: --atack blend"),
+    ("trian", "invalid choice: 'trian'"),
+    ("purify", "the following arguments are required: SOURCE"),
+    ("purify latest", "There is no finished train run here yet. Make one with"),
+    ("purify nowhere", "There is no run nowhere here."),
+    ("spectrum ''", "source: no run is named"),
+    ("runs show ../../etc", "There is no run ../../etc here."),
+    ("runs delete nothing", "There is no run nothing here."),
+    ("runs restart nothing", "There is no run nothing here."),
+    ("runs dance", "invalid choice: 'dance'"),
+])
+def test_bad_input_is_one_line_and_exit_code_2(line, says, capsys, store):
+    code, out, err = ngf(line, capsys)
+    assert (code, out) == (2, "") and says in err and err.count("\n") == 1
+    assert store.list() == []
+
+
+def test_latest_is_the_newest_source_that_fits(capsys, store):
+    train = make_run(store, "train")
+    code, out, _ = ngf("purify latest --detach --json", capsys)
+    purify = store.get(json.loads(out)["id"])
+    assert code == 0 and purify.config.source == train.id
+    jobs.cancel(purify).join() if purify.live else None
+    done = make_run(store, "purify", source=train.id)
+    _, out, _ = ngf("landscape latest --detach --grid 5", capsys)
+    assert store.get(out.strip()).config == LandscapeConfig(source=done.id, grid=5)
+
+
+def test_command_line_makes_the_same_config(store):
+    train = make_run(store, "train")
+    for config in (TrainConfig(), TrainConfig(poison_rate=0.05, lr=1e-5, seed=3),
+                   PurifyConfig(source=train.id, methods=("sgd",), kl_bound=2.0),
+                   PurifyConfig(source=train.id, methods=("finetune", "ngf"), seconds=3.5),
+                   SpectrumConfig(source=train.id, k=2), LandscapeConfig(source=train.id)):
+        words = shlex.split(cli.command_line(config))
+        assert words[:3] == ["python", "-m", "ngf_core"]
+        assert cli._config(cli._parser(words[3:]).parse_args(words[3:]), store) == config
+    assert cli.command_line(TrainConfig()) == "python -m ngf_core train"
+
+
+def test_runs_lists_what_is_there(capsys, store):
+    assert "There are no runs here yet. Start with" in ngf("runs", capsys)[1]
+    purify, lost = make_run(store, "purify"), make_run(store, "train", state="lost")
+    corrupt = make_run(store, "train", state="corrupt")
+    _, out, _ = ngf("runs", capsys)
+    rows = {row.split()[0]: row for row in out.splitlines()[1:]}
+    assert len(rows) == 4
+    assert "before: ACC 99.0, ASR 96.0, RA 3.0; ngf: ACC 98.5" in rows[purify.id]
+    assert "lost" in rows[lost.id] and "The worker died at step 8" in rows[lost.id]
+    assert "corrupt" in rows[corrupt.id] and "is not JSON" in rows[corrupt.id]
+    _, out, _ = ngf("runs list --json", capsys)
+    assert {m["id"]: m["state"] for m in json.loads(out)}[lost.id] == "lost"
+
+
+def test_show(capsys, store):
+    run = make_run(store, "purify", methods=("sgd",))
+    _, out, _ = ngf(f"runs show {run.id}", capsys)
+    assert (f"python -m ngf_core purify {run.config.source} --methods sgd "
+            "--layer blocks.2.conv1\n" in out)
+    assert re.search(r"^sgd +98\.8 % \[97\.9, 99\.3\] n=1000 ", out, re.M)
+    assert "clean_images: 250" in out and "layer: blocks.2.conv1" in out
+    _, out, _ = ngf(f"runs show {run.id} --json", capsys)
+    assert json.loads(out) == run.manifest
+    for state in ("failed", "lost"):
+        other = make_run(store, "train", state=state)
+        assert f"{state}: {other.message}" in ngf(f"runs show {other.id}", capsys)[1]
+    corrupt = make_run(store, "train", state="corrupt")
+    code, _, err = ngf(f"runs show {corrupt.id}", capsys)
+    assert code == 2 and "Delete the run's folder" in err
+
+
+def test_delete_and_restart(capsys, store):
+    corrupt, old = make_run(store, "train", state="corrupt"), make_run(store, "train", seed=0)
+    assert ngf(f"runs delete {corrupt.id}", capsys)[:2] == (0, f"Deleted run {corrupt.id}.\n")
+    assert ngf(f"runs restart {old.id}", capsys)[0] == 0
+    assert len(store.list()) == 2 and store.list()[0].config == old.config
+
+
+def test_ctrl_c_cancels_the_run_and_only_it(store):
+    """In a terminal of its own: one rewritten line, then Ctrl-C."""
+    code = ("import signal, sys; from ngf_core import jobs, cli; "
+            # A test run in the background inherits that Ctrl-C is ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "jobs.WORKER = (sys.executable, '-m', 'tests.core.fake_worker'); "
+            f"raise SystemExit(cli.main(['train', '--seed', '{fake.SLOW}', '--epochs', '400']))")
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen([sys.executable, "-c", code], cwd=HOME, stderr=theirs,
+                               stdout=subprocess.PIPE, env=os.environ)
+    os.close(theirs)
+    until(lambda: any(run.progress() for run in store.list()))
+    run = store.list()[0]
+    until(lambda: b"left" in os.read(ours, 4096))
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == 1 and command.stdout.read() == b""
+    assert run.state == "cancelled" and run.manifest["state"] == "cancelled"
+
+
+def test_a_reader_that_leaves_early_is_no_error(store):
+    make_run(store, "train")
+    done = subprocess.run(f"{sys.executable} -m ngf_core runs --json | head -c 1", shell=True,
+                          capture_output=True, text=True, cwd=HOME, check=True)
+    assert done.stderr == ""
+
+
+def test_a_table_for_every_kind_of_result():
+    assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc  d"
+    text = results_table({"before": {"lambda_max": 130.0, "trace": 364.25}, "samples": 300,
+                          "train_config": {"dataset": "signs", "lr": 0.1},
+                          "train": {"acc": {"hits": 0, "n": 0}, "asr": None}})
+    assert text.splitlines() == [
+        "        λ_max  trace  ACC              ASR",
+        "before  130    364.2",
+        "train                 undefined (n=0)  -",
+        "samples: 300"]
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ("train --attack sig --poison-rate 0.5", "poison_rate: .* SIG can poison 1 to"),
+    ("train --parameters beta=1", "parameters: BadNets has no parameter 'beta'"),
+    ("train --parameters nonsense --attack fba", "parameters: 'nonsense' does not name"),
+    ("train --size 64", "size: signs has images of 32 pixels only"),
+    ("train --dataset folder --root nowhere", "root: /.*/nowhere does not exist"),
+    ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
+    ("purify {source} --layer nope", "layer: this network has no layer 'nope'. Choose one of stem"),
+    ("purify {source} --layer blocks.1,nope", "layer: this network has no layer 'nope'."),
+])
+def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
+    source = make_run(store, "train")
+    code, out, err = ngf(line.format(source=source.id), capsys)
+    assert (code, out) == (2, "") and re.match(says, err)
+    assert [run.id for run in store.list() if not run.shipped] == [source.id]
+
+
+def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
+    """The mini's usual layer may be another network's too, or none of its layers."""
+    made = []
+    monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
+    for arch, named, expected in (("preact_resnet18", "--layer blocks.2.conv1", "blocks.2.conv1"),
+                                  ("preact_resnet18", "", "blocks.7.conv1"),
+                                  ("mini_preact_resnet", "", "blocks.2.conv1")):
+        source = make_run(store, "train", arch=arch)
+        with pytest.raises(pytest.fail.Exception):
+            ngf(f"purify {source.id} {named}", capsys)
+        assert made[-1].layer == expected
+    source = make_run(store, "train", arch="mini_vgg")
+    code, _, err = ngf(f"purify {source.id} --layer blocks.2.conv1", capsys)
+    assert code == 2 and "no layer 'blocks.2.conv1'" in err
+
+
+def test_the_command_names_the_layer_since_other_networks_have_other_defaults():
+    command = cli.command_line(PurifyConfig(source="x"))
+    assert command == "python -m ngf_core purify x --layer blocks.2.conv1"
+    assert "layer" not in cli.command_line(SpectrumConfig(source="x"))
+
+
+def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+    code, out, err = ngf("train --dataset folder --root pictures --detach", capsys)
+    assert code == 0, err
+    assert store.get(out.strip()).config.root == str(tmp_path / "pictures")
+
+
+def test_a_zoo_of_a_set_that_is_not_here_builds_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NGF_DATA", str(tmp_path / "data"))
+    code, _, err = ngf(f"zoo build --dataset cifar10 --out {tmp_path / 'zoo'}", capsys)
+    assert code == 2 and "CIFAR-10 is not complete" in err and err.count("\n") == 1
+    assert not (tmp_path / "zoo").exists()
+
+
+@pytest.mark.parametrize("line", ["train --epochs 1", "zoo build --out {folder}"])
+def test_a_folder_that_cannot_hold_runs(line, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "file"
+    folder.touch()
+    monkeypatch.setattr(cli, "default_store", lambda: RunStore(folder))
+    code, out, err = ngf(line.format(folder=folder), capsys)
+    assert (code, out) == (2, "") and "Point NGF_RUNS (for the zoo: --out) at a folder" in err
+
+
+def test_the_methods_own_parameters_are_listed(capsys):
+    assert cli.main(["purify", "latest", "--methods", "ngf", "clp", "--parameters", "help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "clp.u=3  deviations above its layer's mean" in lines[-1]
+    assert [line.partition("=")[0] for line in lines[:2]] == ["ngf.rate", "ngf.momentum"]
+    assert cli.main(["purify", "latest", "--methods", "sgd", "--parameters", "help"]) == 0
+    assert "sgd: no parameters of their own" in capsys.readouterr().out

@@ -1,0 +1,44 @@
+"""A benchmark of two attacks on the tiny signs, made once for all tests of a file."""
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from ngf_core.cli import benchmark as command
+from ngf_core.evidence import cells, entrants
+from ngf_core.runs import RunStore
+from tests.core.execute.conftest import tiny_data  # noqa: F401
+
+ATTACKS = ("badnets", "blend")
+ENTRANTS = ("clp", "finetune")
+
+
+@pytest.fixture(scope="module")
+def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """No shipped models (theirs are of another size), few steps."""
+    nothing = RunStore(tmp_path_factory.mktemp("none"), tmp_path_factory.mktemp("shipped"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "default_store", lambda: nothing)
+        patch.setattr(command, "ATTACKS", ATTACKS)
+        patch.setattr(command, "ENTRANTS", {n: entrants.ENTRANTS[n] for n in ENTRANTS})
+        patch.setitem(entrants.CONDITIONS, "steps", 3)
+        patch.setitem(entrants.CONDITIONS, "batch_size", 16)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
+    folder = tmp_path_factory.mktemp("benchmark")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args([
+        "--attacks", *ATTACKS, "--defenses", *ENTRANTS, "--seeds", "0", "--workers", "1",
+        "--out", str(folder / "runs"), "--tables", str(folder / "tables")])
+
+
+@pytest.fixture(scope="module")
+def finished(patched: pytest.MonkeyPatch, arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments of a benchmark that has been run."""
+    assert command.run(arguments) == 0
+    return arguments

@@ -1,0 +1,112 @@
+"""The aims: met, missed or not to be told, from the table alone."""
+
+import pytest
+
+from ngf_core.evidence.aims import aims
+from tests.core.evidence.made_up import cells
+
+FIELD = ("ngf", "sgd", "finetune", "clp")
+
+
+def table(**changes):
+    """All cells of an entrant set to values, e.g. sgd={"asr_hits": 0}; badnets and blend alone."""
+    made = cells(("badnets", "blend"), (0, 1, 2), FIELD)
+    for name, values in changes.items():
+        for column, value in values.items():
+            made.loc[made["entrant"] == name, column] = value
+    return made
+
+
+def test_met_with_their_figures():
+    removed, below, top, cheap = aims(table(ngf={"asr_hits": 45, "acc_hits": 975, "der": 0.99},
+                                            sgd={"asr_hits": 450}))
+    assert removed.met and "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
+    assert "6 attack-seed cells" in removed.found
+    assert below.met and "does on 2 of 2" in below.found and "−45.0 points" in below.found
+    assert top.met and "the 1st of 4" in top.found
+    assert not cheap.met and cheap.found.index("CLP 0.0") < cheap.found.index("NGF 9.0")
+
+
+def test_the_first_aim_tells_each_seed():
+    made = table(ngf={"asr_hits": 45})
+    made.loc[(made["entrant"] == "ngf") & (made["seed"] == 1), "asr_hits"] = 90
+    assert aims(made)[0].found.endswith("seed by seed: 5.0 % (0), 10.0 % (1), 5.0 % (2).")
+    assert "seed by seed" not in aims(made[made["seed"] == 1])[0].found
+
+
+def test_each_half_of_the_first_aim_can_miss_it():
+    assert aims(table(ngf={"asr_hits": 90, "acc_hits": 970}))[0].met
+    assert not aims(table(ngf={"asr_hits": 91, "acc_hits": 970}))[0].met
+    assert not aims(table(ngf={"asr_hits": 90, "acc_hits": 969}))[0].met
+
+
+def test_equal_on_one_attack_is_not_below_on_every_attack():
+    made = table(ngf={"asr_hits": 45}, sgd={"asr_hits": 450})
+    made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 45
+    below = aims(made)[1]
+    assert not below.met and "1 of 2" in below.found
+    assert "Blend (5.0 against 5.0 %)" in below.found
+
+
+def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
+    made = table(ngf={"der": 0.5}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.7})
+    _, _, top, cheap = aims(made)
+    assert not top.met and "the 4th of 4" in top.found
+    assert "its rank is 4 (over 6 cells that all share)." in top.found
+    assert "Ahead of it: SGD 90.0 %, Fine-tuning 80.0 %, CLP 70.0 %." in top.found
+    assert not cheap.met  # CLP takes no time
+
+
+def test_the_third_place_is_in_the_top_three():
+    top = aims(table(ngf={"der": 0.6}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.5}))
+    assert top[2].met and "the 3rd of 4" in top[2].found
+
+
+def test_cheapest_counts_processor_seconds_among_the_top_five():
+    made = table(ngf={"cpu_seconds": 1.0, "seconds": 99.0}, clp={"cpu_seconds": 2.0})
+    assert aims(made)[3].met
+
+
+def test_means_are_compared_on_the_cells_that_all_share():
+    """CLP was computed on the attack alone where NGF fails, and is worse there."""
+    made = table(ngf={"der": 0.9}, sgd={"der": 0.55}, finetune={"der": 0.5}, clp={"der": 0.4})
+    made.loc[(made["entrant"] == "ngf") & (made["attack"] == "blend"), "der"] = 0.45
+    made.loc[(made["entrant"] == "ngf") & (made["attack"] == "blend"), "cpu_seconds"] = 77
+    partial = made[(made["entrant"] != "clp") | (made["attack"] == "blend")]
+    top, cheap = aims(partial)[2:]
+    assert "45.0 % is the 3rd of 4" in top.found and "over 3 cells" in top.found
+    assert "NGF 77.0" in cheap.found
+    assert "67.5 % is the 1st of 4" in aims(made)[2].found
+
+
+def test_a_defense_that_has_just_begun_is_left_out_and_named():
+    made = table(clp={"der": 1.0}, ngf={"der": 0.9}, sgd={"der": 0.5}, finetune={"der": 0.4})
+    begun = made[(made["entrant"] != "clp") | ((made["attack"] == "blend") & (made["seed"] < 2))]
+    top, cheap = aims(begun)[2:]
+    assert "the 1st of 3" in top.found and "over 6 cells" in top.found
+    assert "under half of its cells: CLP." in top.found and "CLP" not in cheap.found
+    assert "Left out" not in aims(made)[2].found
+
+
+@pytest.mark.parametrize("gone", ["ngf", "sgd"])
+def test_without_the_cells_nothing_is_claimed(gone):
+    made = table()
+    verdicts = [aim.met for aim in aims(made[made["entrant"] != gone])]
+    assert verdicts[1] is None and (gone == "sgd" or verdicts == [None] * 4)
+
+
+def test_the_ablations_do_not_race():
+    made = cells(("badnets",), (0, 1), ("ngf", "ablate_full_network"))
+    made.loc[made["entrant"] == "ablate_full_network", ["der", "cpu_seconds"]] = [1.0, 0.0]
+    top, cheap = aims(made)[2:]
+    assert "the 1st of 1" in top.found and cheap.found.endswith(": NGF 9.0.")
+    assert top.met is None and cheap.met is None  # nobody to compare with
+
+
+def test_a_reason_that_nothing_can_be_told_is_the_true_one():
+    made = table()
+    disjoint = made[(made["entrant"] != "clp") | (made["attack"] == "blend")]
+    disjoint = disjoint[(disjoint["entrant"] != "ngf") | (disjoint["attack"] == "badnets")]
+    assert [aim.found for aim in aims(disjoint)[2:]] == ["No cell is finished for all of them."] * 2
+    removed = aims(made[made["entrant"] != "before"])[0]
+    assert removed.met is None and "nan" not in removed.found

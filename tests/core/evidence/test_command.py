@@ -1,0 +1,132 @@
+"""What the command refuses, what it goes on after, and what it never writes over."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from ngf_core.cli import benchmark as command
+from ngf_core.cli.main import main
+from ngf_core.errors import NGFError
+from ngf_core.evidence import floor
+from ngf_core.evidence.cells import cells
+from ngf_core.runs import RunStore
+from tests.core.evidence import made_up, made_up_claim
+
+WANTED = list(cells("signs", "mini_preact_resnet", ["blend"], ["clp"], [0]))
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (["--workers", "0"], "workers: 0 processes do nothing"),
+    (["--seeds", "0", "-1"], "seeds: -1 is negative"),
+    (["--tables", "a/file"], "tables: nothing can be written in"),
+])
+def test_bad_input_is_refused_before_anything_is_computed(given, said, tmp_path, monkeypatch,
+                                                          capsys):
+    (tmp_path / "a").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
+    assert main(["benchmark", "--out", "out", "--tables", "tables", *given]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_named_twice_is_one_cell():
+    twice = cells("signs", "mini_preact_resnet", ["blend", "blend"], ["clp"], [0, 0])
+    assert [cell.run_id for cell in twice] == [
+        "signs-none-s0-train", "signs-blend-s0-train", "signs-blend-s0-clp"]
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The tables of two made-up cells, one of them of other settings than today's."""
+    cells = made_up.cells(["blend"], [0], ["clp", "anp"])
+    cells.loc[cells.entrant == "clp", "settings"] = "other"
+    cells.to_parquet(tmp_path / "cells.parquet")
+    claim = made_up_claim.claim(["blend"]).assign(weights="blend-0")
+    claim[claim.model == "backdoored"].to_parquet(tmp_path / "claim.parquet")
+    made_up_claim.path(["blend"], {"ngf": 1.0}).assign(weights="").to_parquet(
+        tmp_path / "path.parquet")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_tables_that_would_lose_cells_are_left(tables):
+    before = contents(tables)
+    with pytest.raises(NGFError, match="1 cells in .* and would be lost: signs-blend-s0-clp. Name"):
+        command.write_tables(WANTED, RunStore(tables / "runs"), tables)
+    assert contents(tables) == before
+
+
+def test_a_report_that_fails_leaves_the_tables(tables, monkeypatch):
+    cells = pd.read_parquet(tables / "cells.parquet")
+    cells[cells.entrant != "clp"].to_parquet(tables / "cells.parquet")
+    before = contents(tables)
+    with monkeypatch.context() as patch, pytest.raises(NGFError, match="no report"):
+        patch.setattr(command, "report", _no_report)
+        command.write_tables(WANTED, RunStore(tables / "runs"), tables)
+    assert contents(tables) == before
+    command.write_tables(WANTED, RunStore(tables / "runs"), tables)
+    assert sorted(contents(tables)) == ["cells.parquet", "claim.parquet", "path.parquet",
+                                        "protocol.json", "report.md"]
+
+
+def _no_report(_):
+    raise NGFError("no report")
+
+
+@pytest.mark.parametrize(("name", "left"), [("cells", "claim"), ("claim", "path")])
+def test_half_a_set_of_tables_is_told(name, left, tables):
+    (tables / f"{name}.parquet").unlink()
+    with pytest.raises(NGFError, match=f"has tables, but no {name}.parquet. Restore it"):
+        command.write_tables(WANTED, RunStore(tables / "runs"), tables)
+    assert (tables / f"{left}.parquet").exists()
+
+
+def test_tables_of_another_network_are_refused_before_anything_is_computed(tables, tmp_path,
+                                                                          monkeypatch, capsys):
+    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
+    assert main(["benchmark", "--out", str(tmp_path / "out"), "--tables", str(tables),
+                 "--arch", "mini_vgg"]) == 2
+    assert "has those of signs mini_preact_resnet. Name another folder" in capsys.readouterr().err
+
+
+def test_a_store_without_runs_makes_tables_that_can_be_completed(tmp_path):
+    for _ in range(2):
+        command.write_tables(WANTED, RunStore(tmp_path / "runs"), tmp_path / "tables")
+    assert pd.read_parquet(tmp_path / "tables" / "cells.parquet").empty
+
+
+def _third_fails(number: int) -> None:
+    if number == 3:
+        raise NGFError("No number here.")
+
+
+def test_a_measurement_that_fails_does_not_stop_the_others(capsys):
+    tasks = [(number,) for number in range(5)]
+    assert command._compute(_third_fails, tasks, workers=1) == 1
+    said = capsys.readouterr()
+    assert said.err == "3: No number here.\n" and "5/5" in said.out
+
+
+def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
+    run = SimpleNamespace(manifest={"files": {"model.safetensors": "digest"}})
+    store = SimpleNamespace(root=tmp_path, get=lambda _: run)
+    source = SimpleNamespace(models={"before": None}, dataset=SimpleNamespace(test=None),
+                             attack=None)
+    for name, answer in (("load_source", source), ("build_test_set", None), ("evaluate", None),
+                         ("counts", {"asr": None})):
+        monkeypatch.setattr(floor, name, lambda *_, answer=answer: answer)
+    benign, backdoored = cells("signs", "mini_preact_resnet", ["blend"], [], [0])
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("os.replace", stopped)
+        floor.floor(backdoored, benign, store)
+    assert not list((tmp_path / "floors").iterdir())
+    assert floor.floor(backdoored, benign, store) == {"asr": None}

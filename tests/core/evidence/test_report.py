@@ -1,0 +1,73 @@
+"""The README's tables, against figures computed by hand from a made-up benchmark."""
+
+import pytest
+
+from ngf_core.evidence.measures import wide
+from ngf_core.evidence.report import ablation, by_seed, leaderboard, sharpness_claim
+from tests.core.evidence import made_up_claim
+from tests.core.evidence.made_up import cells
+
+ATTACKS = ("badnets", "blend", "sig", "wanet", "bpp")
+
+
+def row(table: str, *begins: str) -> list[str]:
+    """The cells of the first line that has these, from the left."""
+    lines = [line[2:-2].split(" | ") for line in table.splitlines() if line.startswith("|")]
+    return next(line for line in lines if all(begin in line for begin in begins))
+
+
+def test_the_leaderboard_has_the_means_and_the_models_it_began_with():
+    table = cells(ATTACKS)
+    told = leaderboard(table)
+    ngf = row(told, "NGF")
+    assert float(ngf[2].split()[0]) == pytest.approx(100 * table[table.entrant == "ngf"].der.mean(),
+                                                     abs=0.051)
+    assert float(ngf[4].split()[0]) == pytest.approx(100 * wide(table, "asr").ngf.mean(), abs=0.051)
+    assert ngf[-1] == "15" and "[" not in ngf[-2]
+    assert row(told, "backdoored")[4].startswith("97.") and "[" in row(told, "Fine-tuning")[2]
+    order = [line.split(" | ")[2] for line in told.splitlines()[4:]]
+    ders = [float(text.split()[0]) for text in order]
+    assert ders == sorted(ders, reverse=True) and len(ders) == 16
+
+
+def test_each_seed_is_told_on_the_attacks_that_all_have():
+    table = cells(ATTACKS)
+    missing = (table.attack == "blend") & (table.seed == 1) & (table.entrant == "sgd")
+    told = by_seed(table[~missing])
+    assert [line.split(" | ")[-1] for line in told.splitlines()[2:]] == ["5 |", "4 |", "5 |"]
+    shared = table[(table.seed == 1) & table.attack.ne("blend")]
+    mine = shared[shared.entrant == "ablate_last_layer"]
+    mean = 100 * (mine.asr_hits / mine.asr_n).mean()
+    assert float(told.splitlines()[3].split(" | ")[3]) == pytest.approx(float(mean), abs=0.051)
+    assert by_seed(table[table.entrant != "finetune"]) == ""
+    apart = table.entrant.eq("sgd") & table.seed.ne(0) | table.entrant.eq("ngf") & table.seed.eq(0)
+    assert by_seed(table[~apart]) == ""
+
+
+def test_the_ablation_tells_the_paired_difference_and_its_sign():
+    told = ablation(cells(ATTACKS))
+    asr = wide(cells(ATTACKS), "asr")
+    gap = 100 * (asr.sgd - asr.ngf).mean()
+    assert float(row(told, "no natural gradient")[4].split()[0]) == pytest.approx(gap, abs=0.051)
+    assert row(told, "full NGF")[4] == "" and "Without the natural gradient ASR rises" in told
+
+
+def test_an_ablation_that_has_not_begun_is_left_out():
+    assert ablation(cells(ATTACKS, entrants=("ngf", "clp"))) == ""
+
+
+def test_the_claim_tells_ratio_verdict_and_models():
+    table = made_up_claim.claim(list(ATTACKS), spread=0.05)
+    told = sharpness_claim(table)
+    sign, ratio = row(told, "backdoored / benign", "held-out", "all")[3].split()[:2]
+    assert sign == "✓" and float(ratio) == pytest.approx(made_up_claim.FACTORS["backdoored"] /
+                                                         made_up_claim.FACTORS["benign"], rel=0.2)
+    assert row(told, "backdoored / benign")[-1] == "15" and "3 benign ones" in told
+
+
+def test_pairs_without_a_ratio_are_left_empty():
+    table = made_up_claim.claim(list(ATTACKS))
+    table.loc[(table.model == "ngf") & (table.measure == "trace"), "value"] = float("nan")
+    told = sharpness_claim(table)
+    assert row(told, "NGF / backdoored", "held-out", "all")[4] == "" and "nan" not in told
+    assert sharpness_claim(table.iloc[:0]) == ""

@@ -1,0 +1,106 @@
+"""Cost estimates: multiply-adds by hand, and a machine's own pace where it has one."""
+
+import dataclasses
+from datetime import datetime, timedelta
+
+import pytest
+
+from ngf_core.config import LandscapeConfig, LayersConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.execute.cost import START_SECONDS, estimate, multiply_adds, parameters
+from ngf_core.runs.manifest import change_manifest
+from tests.factory import make_run
+
+
+def test_multiply_adds_by_hand():
+    stem = 32 * 32 * 27 * 16
+    first = 2 * 32 * 32 * 144 * 16
+    second = 16 * 16 * 32 * (144 + 288 + 16)
+    third = 8 * 8 * 64 * (288 + 576 + 32)
+    assert multiply_adds("mini_preact_resnet") == stem + first + second + third + 640
+    assert parameters("mini_preact_resnet") == 77_850
+    # What is usually quoted for ResNet-18 on 32x32 images is 0.56 billion.
+    assert multiply_adds("preact_resnet18") == pytest.approx(0.56e9, rel=0.02)
+
+
+def timed(store, seconds: float, **settings):
+    run = make_run(store, "train", **settings)
+    start = datetime.fromisoformat(run.manifest["started"])
+    change_manifest(run.path, finished=(start + timedelta(seconds=seconds)).isoformat())
+    return run
+
+
+def test_the_guess_grows_with_the_work(store):
+    def seconds(config) -> float:
+        return estimate(config, store).seconds - START_SECONDS
+
+    assert seconds(TrainConfig(epochs=20)) == pytest.approx(2 * seconds(TrainConfig(epochs=10)))
+    assert seconds(TrainConfig(arch="preact_resnet18")) > 10 * seconds(TrainConfig())
+    one, two = (PurifyConfig(source="x", methods=m) for m in (("ngf",), ("ngf", "sgd")))
+    assert seconds(two) == pytest.approx(2 * seconds(one))
+    for dearer in ({"step_size": "chosen"}, {"layer": "auto"}):
+        assert seconds(PurifyConfig(source="x", methods=("ngf",), **dearer)) > 1.1 * seconds(one)
+    cut = PurifyConfig(source="x", methods=("clp",))
+    assert seconds(dataclasses.replace(cut, step_size="chosen")) == seconds(cut)
+    assert (seconds(SpectrumConfig(source="x", samples=600))
+            == pytest.approx(2 * seconds(SpectrumConfig(source="x", samples=300))))
+    assert seconds(LandscapeConfig(source="x", grid=31)) > 2 * seconds(
+        LandscapeConfig(source="x", grid=17))
+    assert seconds(LandscapeConfig(source="x", grid=51)) > 4 * seconds(
+        LandscapeConfig(source="x", grid=51, mode="preview"))
+    planes = ("random", "eigen", "path", "models")
+    assert seconds(LandscapeConfig(source="x", planes=planes)) > seconds(
+        LandscapeConfig(source="x"))
+    long, short = (LayersConfig(source="x", steps=steps, reference="none") for steps in (50, 10))
+    assert 3 < seconds(long) / seconds(short) < 5  # the rest is evaluation
+    assert seconds(LayersConfig(source="x", pool=0)) > 1.5 * seconds(LayersConfig(source="x"))
+    assert "cautious guess" in estimate(TrainConfig(), store).basis
+
+
+def test_a_finished_run_sets_the_pace(store):
+    run = timed(store, START_SECONDS + 40, epochs=10)
+    cost = estimate(TrainConfig(epochs=5), store)
+    assert cost.seconds == pytest.approx(START_SECONDS + 20)
+    assert cost.basis == f"From the pace of run {run.id}."
+
+
+def test_a_run_of_another_architecture_sets_no_pace(store):
+    timed(store, 1000, arch="preact_resnet18")
+    assert "cautious guess" in estimate(TrainConfig(), store).basis
+
+
+def test_unfinished_runs_set_no_pace(store):
+    for state in ("queued", "running", "failed", "cancelled", "corrupt"):
+        make_run(store, "train", state=state)
+    assert "cautious guess" in estimate(TrainConfig(), store).basis
+
+
+def test_a_very_short_run_does_not_promise_nothing(store):
+    timed(store, 0.5, epochs=1)
+    assert estimate(TrainConfig(epochs=100), store).seconds > START_SECONDS + 5
+
+
+def test_the_architecture_is_that_of_the_source(store):
+    big = make_run(store, "train", arch="preact_resnet18")
+    small = make_run(store, "train")
+    purified = make_run(store, "purify", source=big.id)
+
+    def cost(source: str):
+        return estimate(SpectrumConfig(source=source), store)
+
+    assert cost(big.id).seconds == cost(purified.id).seconds > 10 * cost(small.id).seconds
+    assert cost("not-here").seconds == cost(small.id).seconds
+
+
+def test_megabytes(store):
+    assert estimate(TrainConfig(), store).megabytes == pytest.approx(0.31 + 0.1, abs=0.05)
+    assert estimate(TrainConfig(arch="preact_resnet18"), store).megabytes > 44
+    # Three models' Krylov bases of some 25 vectors; those of a large network are not kept.
+    assert 15 < estimate(SpectrumConfig(source="x"), store).megabytes < 35
+    big = make_run(store, "train", arch="preact_resnet18")
+    assert estimate(SpectrumConfig(source=big.id), store).megabytes < 1
+
+
+def test_sharpness_measures_are_part_of_a_spectrums_cost(store):
+    none, cheap, every = (estimate(SpectrumConfig(source="x", sharpness=name), store).seconds
+                          for name in ("none", "cheap", "all"))
+    assert none < cheap < every

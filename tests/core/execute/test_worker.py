@@ -1,0 +1,256 @@
+"""Real worker processes with pretended work: states, queue, cancel, death."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from filelock import FileLock
+
+from app import jobs as page_jobs
+from ngf_core.config import TrainConfig
+from ngf_core.errors import NGFError, RunError
+from ngf_core.execute import worker
+from ngf_core.runs import DiskFull, Run, RunWriter, jobs
+from tests.core import fake_execute as fake
+from tests.core.waiting import until
+from tests.factory import make_run
+
+pytestmark = pytest.mark.usefixtures("fake_worker")
+
+
+def start(store, behaviour: int, epochs: int = 3) -> Run:
+    return jobs.start(TrainConfig(seed=behaviour, epochs=epochs), store)
+
+
+def ended(run: Run) -> Run:
+    until(lambda: not run.live)
+    return run
+
+
+def log(run: Run) -> str:
+    return (run.path / "log.txt").read_text()
+
+
+def test_a_run_from_start_to_done(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = ended(start(store, fake.QUICK))
+    manifest = run.manifest
+    assert (run.state, run.message, log(run)) == ("done", "", "")
+    assert run.results["train"]["acc"] == {"hits": 99, "n": 100}
+    assert run.points()["value"].tolist() == [1 / 3, 2 / 3, 1.0]
+    assert manifest["threads"] >= 1 and manifest["pid"] != os.getpid()
+    assert set(manifest["files"]) == {"curves.parquet", "events.jsonl"}
+
+
+def test_a_refusal_is_its_sentence(store):
+    run = ended(start(store, fake.REFUSES))
+    assert (run.state, run.message) == ("failed", "The data set is empty. Choose another one.")
+    assert "Traceback" not in log(run)
+
+
+def test_the_unexpected_has_its_trace_in_the_log_alone(store):
+    run = ended(start(store, fake.BREAKS))
+    assert run.message == ("Something unexpected happened (TypeError). "
+                           f"The details are in log.txt of run {run.id}.")
+    assert "Traceback" in log(run) and "secret detail" in log(run)
+    assert "secret detail" not in (run.path / "events.jsonl").read_text()
+
+
+def test_out_of_memory(store):
+    run = ended(start(store, fake.OUT_OF_MEMORY))
+    assert run.state == "failed"
+    assert run.message.startswith("Out of memory before its first step. Use a smaller batch or "
+                                  "fewer samples")
+
+
+@pytest.mark.parametrize(("error", "says"), [
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Out of memory"),
+    (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), "Out of memory"),
+    (RuntimeError("shapes do not fit"), "Something unexpected happened (RuntimeError)"),
+    (OSError(errno.ENOSPC, "full"), "The disk is full before its first step"),
+    (OSError(errno.EACCES, "no"), "Something unexpected happened (PermissionError)"),
+    (DiskFull("The disk is full: x."), "The disk is full: x."),
+    (NGFError("Do this."), "Do this."),
+])
+def test_every_error_is_explained(store, error, says):
+    assert worker.explain(error, store.create(TrainConfig())).startswith(says)
+
+
+def test_a_worker_takes_only_a_waiting_run(store):
+    run = make_run(store, "train")
+    before = run.manifest
+    command = [sys.executable, "-m", "tests.core.fake_worker"]
+    for folder, says in ((str(run.path), "is done already"),
+                         (str(store.root / "none"), "There is no run none")):
+        done = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+    assert run.manifest == before
+
+
+def test_only_a_waiting_run_can_be_launched(store):
+    for state in ("done", "running", "failed", "lost", "corrupt"):
+        with pytest.raises(RunError, match=f"cannot be started: it is {state} already"):
+            jobs.launch(make_run(store, "train", state=state))
+
+
+def test_cancel_while_running_keeps_the_curves(store):
+    run = start(store, fake.SLOW, epochs=400)
+    until(lambda: run.progress() is not None)
+    pid = run.manifest["pid"]
+    assert os.getsid(pid) == pid, "it would die with the terminal that started it"
+    jobs.cancel(run).join()
+    assert (run.state, run.manifest["state"]) == ("cancelled", "cancelled")
+    assert run.message.startswith("Cancelled at step ") and " of 400" in run.message
+    assert len(run.points()) == run.progress()["done"] > 0
+    assert run.manifest["finished"]
+
+
+def test_pause_and_resume(store):
+    run = start(store, fake.SLOW, epochs=30)
+    until(lambda: run.progress() is not None)
+    page_jobs.pause(run)
+    assert run.paused
+
+    def stands_still() -> bool:
+        before = run.progress()["done"]
+        time.sleep(8 * fake.STEP)
+        return run.progress()["done"] == before
+
+    until(stands_still)
+    assert run.state == "running" and run.progress()["done"] < 30
+    page_jobs.resume(run)
+    assert ended(run).state == "done" and run.progress()["done"] == 30
+
+
+def test_cancel_while_paused(store):
+    run = start(store, fake.SLOW, epochs=400)
+    until(lambda: run.progress() is not None)
+    run.pause()
+    jobs.cancel(run).join()
+    assert run.state == "cancelled" and not run.paused
+
+
+def test_sigterm_stops_one_that_does_not_look(store):
+    run = start(store, fake.DEAF, epochs=500)
+    until(lambda: run.progress() is not None)
+    jobs.cancel(run, term_after=0.2, kill_after=30).join()
+    assert run.manifest["state"] == "cancelled" and len(run.points()) > 0
+
+
+def test_sigkill_stops_one_that_will_not(store):
+    run = start(store, fake.STUBBORN, epochs=500)
+    until(lambda: run.progress() is not None)
+    jobs.cancel(run, term_after=0.1, kill_after=0.5).join()
+    until(lambda: not run.live)
+    assert run.state == "cancelled" and "curves until then are kept" in run.message
+    assert run.manifest["state"] == "running"
+
+
+def test_a_killed_worker_is_lost_and_can_be_started_again(store):
+    run = start(store, fake.SLOW, epochs=400)
+    until(lambda: run.progress() is not None)
+    os.kill(run.manifest["pid"], signal.SIGKILL)
+    until(lambda: not run.live)
+    assert run.state == "lost"
+    assert run.message.startswith("The worker died at step ")
+    assert run.message.endswith(" of 400; the curves until then are kept. Start it again.")
+    assert len(run.points()) > 0
+    again = jobs.restart(run, store)
+    assert again.config == run.config and again.id != run.id
+    jobs.cancel(again).join()
+    run.delete()
+    assert store.list() == [again]
+
+
+def test_the_second_waits_for_the_first_and_the_third_for_both(store):
+    first = start(store, fake.SLOW, epochs=400)
+    until(lambda: first.state == "running")
+    second, third = start(store, fake.QUICK), start(store, fake.QUICK)
+    until(lambda: second.message == f"waiting for {first.id}; position 1")
+    until(lambda: third.message == f"waiting for {first.id}; position 2")
+    assert second.state == third.state == "queued"
+    assert jobs.live(store) == [first, second, third]
+    os.kill(first.manifest["pid"], signal.SIGKILL)
+    assert ended(third).state == ended(second).state == "done"
+    assert second.manifest["finished"] <= third.manifest["started"]
+
+
+def test_a_waiting_run_can_be_cancelled(store):
+    first = start(store, fake.SLOW, epochs=400)
+    until(lambda: first.state == "running")
+    second, third = start(store, fake.QUICK), start(store, fake.QUICK)
+    until(lambda: second.message != "")
+    jobs.cancel(second).join()
+    assert (second.state, second.message) == ("cancelled", "Cancelled before its first step.")
+    until(lambda: third.message == f"waiting for {first.id}; position 1")
+    jobs.cancel(first).join()
+    assert ended(third).state == "done"
+
+
+def test_the_queue_respects_a_lock_held_by_something_else(store):
+    store.root.mkdir()
+    with FileLock(store.root / ".lock"):
+        run = start(store, fake.QUICK)
+        until(lambda: run.message == "waiting for another run; position 1")
+    assert ended(run).state == "done"
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("2,1", 2), ("", None), ("0", None),
+                                                ("many", None)])
+def test_threads_are_those_asked_for_or_one_a_core(asked, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert worker._threads() == (threads or len(os.sched_getaffinity(0)))
+
+
+def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):
+    idle = store.create(TrainConfig())
+    assert ended(start(store, fake.QUICK)).state == "done"
+    assert idle.state == "queued"
+    jobs.cancel(idle).join()
+    assert idle.state == "cancelled"
+    with pytest.raises(RunError, match="cannot be started: it is cancelled"):
+        jobs.launch(idle)
+
+
+def test_a_worker_that_dies_at_once_is_lost(store, monkeypatch):
+    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-c", "raise SystemExit('no torch')"))
+    run = ended(start(store, fake.QUICK))
+    assert (run.state, run.message) == ("lost", "The worker died before its first step. "
+                                                "Start it again.")
+    assert "no torch" in log(run)
+
+
+def test_a_full_disk_fails_the_run(store, monkeypatch):
+    run = store.create(TrainConfig())
+
+    def no_room(self, *_arguments, **_options):
+        raise DiskFull("The disk is full: events.jsonl could not be written.")
+
+    monkeypatch.setattr(worker, "EXECUTES", {"train": "tests.core.fake_execute"})
+    monkeypatch.setattr(RunWriter, "point", no_room)
+    assert worker.work(run, store) == 1
+    assert (run.state, run.message) == (
+        "failed", "The disk is full: events.jsonl could not be written.")
+
+
+def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
+    monkeypatch.setenv("NGF_RUNS", str(store.root))
+    run = page_jobs.start(TrainConfig(seed=fake.SLOW, epochs=400))
+    assert run.path.parent == store.root
+    until(lambda: page_jobs.live() == [run] and run.state == "running")
+    page_jobs.cancel(run)
+    ended(run)
+    assert page_jobs.live() == []
+    assert ended(page_jobs.restart(make_run(store, "train", seed=fake.QUICK))).state == "done"
+
+
+def test_frame_and_jobs_do_without_torch():
+    code = ("import sys, app.jobs, ngf_core.execute.worker, ngf_core.cli.main; "
+            "print([m for m in ('torch', 'pandas', 'streamlit') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

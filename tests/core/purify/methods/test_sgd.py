@@ -1,0 +1,64 @@
+"""SGD and full fine-tuning against torch.optim.SGD's rule written out."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.purify.methods.finetune import finetune
+from ngf_core.purify.methods.sgd import sgd
+from ngf_core.purify.purifier import CleanBatches, Diverged
+from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+
+
+def by_hand(model: nn.Module, names: list[str], lr: float, config) -> list[float]:
+    """v <- 0.9 v + g, w <- w - lr_t v with a cosine; the losses before each step."""
+    model.eval()
+    parameters = [dict(model.named_parameters())[name] for name in names]
+    velocity = [torch.zeros_like(p) for p in parameters]
+    batches = CleanBatches(clean_set(), config, torch.device("cpu"))
+    losses = []
+    for step in range(config.steps):
+        x, y = batches(step)
+        loss = nn.functional.cross_entropy(model(x), y)
+        rate = lr * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+        for k, g in enumerate(torch.autograd.grad(loss, parameters)):
+            velocity[k] = 0.9 * velocity[k] + g
+            parameters[k].data -= rate * velocity[k]
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize(("method", "layer", "names", "rate"), [
+    (sgd, "conv2", ["conv2.weight", "conv2.bias"], 0.3),
+    (sgd, "conv1,linear", ["conv1.weight", "linear.weight", "linear.bias"], 0.3),
+    (finetune, "conv2", [name for name, _ in tiny().named_parameters()], 0.02)])
+def test_the_rule_written_out(method, layer, names, rate):
+    config = settings(layer=layer, steps=6, lr=0.3, finetune_lr=0.02, batchnorm="frozen",
+                      augment="strong")
+    model, expected = tiny(), tiny()
+    losses = [s.loss for s in method(model, clean_set(), config)]
+    assert losses == pytest.approx(by_hand(expected, names, rate, config), rel=1e-5)
+    for p, q in zip(model.parameters(), expected.parameters()):
+        assert torch.allclose(p, q, rtol=1e-4, atol=1e-6)
+
+
+def test_sgd_reports_no_kl():
+    assert {s.kl for s in sgd(tiny(), clean_set(), settings())} == {None}
+
+
+class Exploding(LinearModel):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(1e200 * x.double())
+
+
+@pytest.mark.parametrize("method", [sgd, finetune])
+def test_a_diverging_run_says_so_after_what_it_had(method):
+    model = seeded_model(Exploding, 192, 4).double()
+    config = settings(layer="linear", steps=50, lr=10.0, finetune_lr=10.0, batchnorm="frozen")
+    steps = method(model, clean_set(), config)
+    assert next(steps).step == 1
+    sentence = "diverged at step .*no longer finite. Use a smaller learning"
+    with pytest.raises(Diverged, match=sentence):
+        list(steps)
