@@ -88,8 +88,9 @@ def tune(station: Station, method: str, config: PurifyConfig,
 def layer_trace(station: Station, seed: int) -> float:
     """Tr F of the layer's true Fisher on the clean set, from random signs of each sample's classes.
 
-    With c_i = A_i v_i as in `ngf_core.fisher.hutchinson`, E |J_i^T c_i|^2 = Tr(J_i^T M_i J_i) for
-    each sample, each of a relative deviation of at most sqrt 2; this is their mean over the samples.
+    With c_i = A_i v_i as in `ngf_core.fisher.hutchinson`, E |J_i^T c_i|^2 = Tr(J_i^T M_i J_i)
+    for each sample, each of a relative deviation of at most sqrt 2; this is their mean over the
+    samples.
     """
     generator = torch.Generator().manual_seed(seed)
     only_trainable(station.network, list(station.layer.parameters()))

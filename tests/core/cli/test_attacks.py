@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ngf_core.cli.attacks import Checked, add_arguments, markdown, run, table
 from ngf_core.cli import attacks as attacks_command
+from ngf_core.cli.attacks import Checked, add_arguments, markdown, run, table
 from ngf_core.runs import RunStore
 from tests.core.execute.conftest import made, train_config
 
