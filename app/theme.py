@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 
 @dataclass(frozen=True)

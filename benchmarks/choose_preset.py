@@ -36,9 +36,10 @@ from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.test_set import predict
-from ngf_core.purify.purifier import Diverged, purifier
+from ngf_core.purify.method import purifier
+from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore, default_store
-from ngf_core.trained.load import load_source
+from ngf_core.trained.load import load_trained
 
 JUDGING = 50
 DRAWS = 8
@@ -53,7 +54,7 @@ FIELDS = ("layer", "damping", "kl_bound", "lr", "finetune_lr")
 def judge(method: str, config: PurifyConfig, runs: Path) -> dict[str, float]:
     """Held-out clean loss (augmented) and accuracy (plain) of one model after purification."""
     torch.set_num_threads(1)
-    source = load_source(config.source, RunStore(runs))
+    source = load_trained(config.source, RunStore(runs))
     clean = source.dataset.clean(config.clean_fraction)
     tuning, judging = clean.take(slice(JUDGING, None)), clean.take(slice(0, JUDGING))
     model = source.models["before"]

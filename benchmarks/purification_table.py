@@ -28,11 +28,13 @@ from torch import nn
 from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
+from ngf_core.device import device
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.zoo import make
 from ngf_core.runs import RunStore, default_store
-from ngf_core.trained.load import attack_of, device, held_out, load_source
+from ngf_core.trained.load import attack_of, load_trained
+from ngf_core.trained.samples import held_out
 
 RESULTS = Path(__file__).parent / "results"
 TABLED = ("badnets", "blend", "sig", "wanet")  # the others are for the benchmark of all attacks
@@ -61,7 +63,7 @@ def measure(task: tuple[str, int, Path]) -> list[dict[str, Any]]:
         config = PurifyConfig(source=f"{name}-train", methods=METHODS, augment=augment,
                               evaluations=2, seed=seed)
         race = make(store, f"{name}-race-{augment}", config)
-        source = load_source(race.id, store)
+        source = load_trained(race.id, store)
         test = build_test_set(source.dataset.test, source.attack)
         for method, model in source.models.items():
             if method == "before" and rows:
@@ -75,7 +77,7 @@ def measure(task: tuple[str, int, Path]) -> list[dict[str, Any]]:
 
 
 def _benign(run_id: str, store: RunStore, base: dict[str, Any]) -> list[dict[str, Any]]:
-    source = load_source(run_id, store)
+    source = load_trained(run_id, store)
     model = source.models["before"]
     rows = [base | {"method": "benign", "augment": "-"}
             | _rates(evaluate(model, build_test_set(source.dataset.test, None)))

@@ -1,9 +1,14 @@
-"""float32 that is float32."""
+"""The device that computes, and float32 on it that is float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+
+def device() -> torch.device:
+    """The GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

@@ -22,8 +22,10 @@ from ngf_core.data.augment import are_images, as_floats
 from ngf_core.data.examples import Batches, Examples, gathered, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify import PURIFIERS, PurifierEntry
-from ngf_core.purify.purifier import CleanSet, Step, purifier
+from ngf_core.purify.batches import CleanSet
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify.step import Step
 
 # Fields of PurifyConfig that every method reads.
 COMMON = ("steps", "seconds", "augment", "pool", "batchnorm", "batch_size", "seed")

@@ -15,7 +15,7 @@ from ngf_core.runs import Run
 
 if TYPE_CHECKING:
     from ngf_core.trained.gallery import Answers, Gallery
-    from ngf_core.trained.load import Source
+    from ngf_core.trained.load import TrainedModels
 
 NAMES = {"backdoored": "Backdoored", "benign": "Benign"}
 
@@ -92,7 +92,7 @@ def _ask(run_id: str, root: str | None, images: np.ndarray) -> "Answers":
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading a model")
-def _source(run_id: str, root: str | None) -> "Source":
-    from ngf_core.trained.load import load_source
+def _source(run_id: str, root: str | None) -> "TrainedModels":
+    from ngf_core.trained.load import load_trained
 
-    return load_source(run_id, state.store())
+    return load_trained(run_id, state.store())

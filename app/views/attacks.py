@@ -18,8 +18,8 @@ from app.widgets.controls.knobs import knobs
 from app.widgets.controls.notice import guarded, show_error
 from app.widgets.runs.run_name import attack_name, dataset_name, titles
 from ngf_core.attacks import ATTACKS
-from ngf_core.cli.main import command_line
 from ngf_core.config import TrainConfig
+from ngf_core.config.command import command_line
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
 

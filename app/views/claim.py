@@ -21,7 +21,7 @@ from ngf_core.evidence.verdict import (
     path_correlations,
     verdicts,
 )
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 TEXT = sections("claim")
 TITLES = {name: entry.title for name, entry in ATTACKS.items()}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ngf_core.data.dataset import Images
+from ngf_core.device import device
 from ngf_core.runs import default_store
-from ngf_core.trained.load import device, held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 
 RUN = "signs-badnets-s0-race"
 CLEAN_FRACTION = 0.05
@@ -38,7 +40,7 @@ class Subject:
 
 def load_subject(name: str, samples: int, quick: bool = False) -> Subject:
     """The backdoored mini ("before") or its purification ("ngf", "sgd") from the shipped race."""
-    source = load_source(RUN, default_store())
+    source = load_trained(RUN, default_store())
     model = source.models[name].requires_grad_(True)
     x, y = held_out(source.dataset, None, samples, 0, device())["clean"]
     return Subject(name, model, x, y, source.dataset.clean(CLEAN_FRACTION), quick)

@@ -25,7 +25,7 @@ from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.zoo import is_current, make, run_name
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run, RunStore, default_store
-from ngf_core.trained.load import load_source, poisoned_set
+from ngf_core.trained.load import load_trained, poisoned_set
 
 MAX_ACC_LOSS = 0.02
 MAX_FLOOR = 0.2
@@ -118,10 +118,10 @@ def check(config: TrainConfig, out: Path) -> Checked:
     benign_config = TrainConfig(dataset=config.dataset, arch=config.arch, attack="none",
                                 seed=config.seed, epochs=config.epochs)
     benign, benign_store = _trained(benign_config, out)
-    source = load_source(trained.id, store)
+    source = load_trained(trained.id, store)
     test = build_test_set(source.dataset.test, source.attack)
     rates = evaluate(source.models["before"], test)
-    floor = evaluate(load_source(benign.id, benign_store).models["before"], test)
+    floor = evaluate(load_trained(benign.id, benign_store).models["before"], test)
     victims = source.dataset.test.take(source.attack.victims(source.dataset.test.y))
     results = trained.results
     return Checked(config.attack, config.seed, rates.acc.value, rates.asr.value, rates.ra.value,

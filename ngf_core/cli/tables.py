@@ -1,5 +1,6 @@
 """Runs and results as aligned text, for the command line."""
 
+import json
 from typing import Any
 
 from ngf_core.evaluate.rates import Rate
@@ -75,3 +76,13 @@ def _summary(run: Run) -> str:
         if numbers:
             parts.append(f"{name}: {', '.join(numbers)}")
     return "; ".join(parts)
+
+
+def described(run: Run) -> dict[str, Any]:
+    """The manifest with the state as it is now."""
+    state, message = run.status()
+    return run.manifest | {"state": state, "message": message}
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))

@@ -64,3 +64,10 @@ def der(before: Evaluation, after: Evaluation) -> float:
     gain = max(0.0, before.asr.value - after.asr.value)
     cost = max(0.0, before.acc.value - after.acc.value)
     return (gain - cost + 1) / 2
+
+
+def counts(evaluation: Evaluation) -> dict[str, dict[str, int] | None]:
+    """An evaluation as it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
+    return {name: {"hits": rate.hits, "n": rate.n} if rate is not None else None
+            for name, rate in (("acc", evaluation.acc), ("asr", evaluation.asr),
+                               ("ra", evaluation.ra))}

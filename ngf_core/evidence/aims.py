@@ -7,7 +7,7 @@ import pandas as pd
 from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import Estimate, difference, estimate, rank_text, ranking
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 NGF, SGD = "ngf", "sgd"
 MOST_ASR, MOST_DROP = 0.10, 0.02

@@ -26,12 +26,14 @@ from ngf_core.curvature.sharpness.reading import standard_error
 from ngf_core.curvature.spectral.eigenvalues import settled
 from ngf_core.curvature.spectral.lanczos import lanczos, ritz
 from ngf_core.data.dataset import Dataset
+from ngf_core.device import device
 from ngf_core.evidence.cells import Cell, finished, weights_of
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.disk import replace_file
-from ngf_core.trained.load import device, held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 
 IMAGES = 100
 PROBES = 3
@@ -133,7 +135,7 @@ def measured(run_id: str, model: str, layer: str, root: Path) -> None:
     kept = _kept(store, run_id, model, layer)
     if kept.exists():
         return
-    source = load_source(run_id, store)
+    source = load_trained(run_id, store)
     fraction = ENTRANTS["ngf"].config(run_id, 0).clean_fraction
     rows = measure_sharpness_of(source.models[model], layer, image_sets(source.dataset, fraction))
     kept.parent.mkdir(parents=True, exist_ok=True)

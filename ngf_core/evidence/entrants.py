@@ -11,7 +11,7 @@ from typing import Any
 
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.models import ARCHITECTURES
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 # A batch of 128 is what the released NGF script takes; evaluations on the way would only cost time.
 CONDITIONS: dict[str, Any] = {"steps": 100, "batch_size": 128, "evaluations": 1, "sharpness": "off"}

@@ -4,11 +4,12 @@ import hashlib
 import json
 from typing import Any
 
+from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.evidence.cells import Cell
 from ngf_core.runs import RunStore
 from ngf_core.runs.disk import replace_file
-from ngf_core.trained.load import counts, load_source
+from ngf_core.trained.load import load_trained
 
 
 def floor(backdoored: Cell, benign: Cell, store: RunStore) -> dict[str, Any]:
@@ -21,8 +22,8 @@ def floor(backdoored: Cell, benign: Cell, store: RunStore) -> dict[str, Any]:
     key = hashlib.sha256(models.encode()).hexdigest()[:16]
     kept = store.root / "floors" / f"{key}.json"
     if not kept.exists():
-        source = load_source(backdoored.run_id, store)
-        model = load_source(benign.run_id, store).models["before"]
+        source = load_trained(backdoored.run_id, store)
+        model = load_trained(benign.run_id, store).models["before"]
         rates = counts(evaluate(model, build_test_set(source.dataset.test, source.attack)))
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace_file(kept, json.dumps(rates).encode())

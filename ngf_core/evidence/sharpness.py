@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
+from ngf_core.device import device
 from ngf_core.runs import RunStore
 from ngf_core.runs.disk import replace_file
-from ngf_core.trained.load import device, held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 
 SAMPLES = 50
 PROBES = 8
@@ -38,7 +40,7 @@ def measured(run_id: str, model: str, root: Path) -> dict[str, float]:
     kept = kept_file(store, run_id, model)
     if kept.exists():
         return json.loads(kept.read_text())
-    source = load_source(run_id, store)
+    source = load_trained(run_id, store)
     found = sharpness(source.models[model], *held_out(source.dataset, None, SAMPLES, 0,
                                                       device())["clean"])
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.cli.main import command_line
 from ngf_core.config import PurifyConfig
+from ngf_core.config.command import command_line
 from ngf_core.evaluate.rates import Evaluation, Rate, der
 from ngf_core.evidence.cells import Cell, finished, weights_of
 from ngf_core.evidence.entrants import ENTRANTS, FOLLOWED

@@ -18,7 +18,7 @@ from ngf_core.config import (
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.models.layer_names import AUTO
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run, RunStore, default_store
 
 # Multiply-adds a second. One core that trained or purified the mini network did about 5e10; this is

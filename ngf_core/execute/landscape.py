@@ -24,7 +24,8 @@ from ngf_core.landscape import (
 )
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore, RunWriter
-from ngf_core.trained.load import Source, held_out, load_source
+from ngf_core.trained.load import TrainedModels, load_trained
+from ngf_core.trained.samples import held_out
 
 LINE_POINTS = 41
 CHORD = np.linspace(-0.25, 1.25, 31)
@@ -49,7 +50,7 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
     through three models need a race; where one cannot be had the results say why. A cancelled or
     killed run of the same config is gone on with, see `Canvas`.
     """
-    source = load_source(config.source, store)
+    source = load_trained(config.source, store)
     before = source.models["before"].requires_grad_(True)
     where = next(before.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
@@ -91,7 +92,7 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
             "no_plane": why_not.get("models"), "why_not": why_not, "resumed": canvas.resumed}
 
 
-def _lines(canvas: Canvas, source: Source, random: Any, batches: Batches) -> None:
+def _lines(canvas: Canvas, source: TrainedModels, random: Any, batches: Batches) -> None:
     """The loss along the random plane's first direction, from every model."""
     span = canvas.config.span
     ts = canvas.arrays["line_t"] = np.linspace(-span, span, LINE_POINTS)
@@ -100,7 +101,7 @@ def _lines(canvas: Canvas, source: Source, random: Any, batches: Batches) -> Non
             m, random.around(m), [(t, 0.0) for t in ts], batches, count, memory=canvas.memory))
 
 
-def _between(canvas: Canvas, source: Source, paths: Paths, batches: Batches
+def _between(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
              ) -> None:
     """From the received model to each purified one: straight, and along the recorded path."""
     before = source.models["before"]
@@ -119,7 +120,8 @@ def _between(canvas: Canvas, source: Source, paths: Paths, batches: Batches
                          m, s, batches, count, memory=canvas.memory))
 
 
-def _eigen(canvas: Canvas, source: Source, batches: Batches, generator: torch.Generator) -> None:
+def _eigen(canvas: Canvas, source: TrainedModels, batches: Batches, generator: torch.Generator
+           ) -> None:
     """The received model's plane of its two leading eigenvectors, carried to every model."""
     def count(done: int, most: int) -> None:
         canvas.tick(0, f"eigenvectors: Hessian product {done} of at most {most}")
@@ -141,7 +143,7 @@ def _eigen(canvas: Canvas, source: Source, batches: Batches, generator: torch.Ge
         canvas.surface(f"{name}.eigen", f"{name}, eigen plane", model, plane, side, side, batches)
 
 
-def _path(canvas: Canvas, source: Source, paths: Paths, batches: Batches) -> None:
+def _path(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches) -> None:
     """The plane that lies closest to the paths of all methods that tune chosen layers."""
     if not paths:
         raise NGFError("The plane of a path needs a race with NGF or SGD: a path is recorded where "
@@ -159,7 +161,7 @@ def _path(canvas: Canvas, source: Source, paths: Paths, batches: Batches) -> Non
     canvas.surface("path", "plane of the paths", model, found.plane, xs, ys, batches)
 
 
-def _models(canvas: Canvas, source: Source, paths: Paths, batches: Batches
+def _models(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
             ) -> None:
     """The plane through before and two methods, with their paths projected onto it."""
     names = tuple(source.models)
@@ -175,7 +177,7 @@ def _models(canvas: Canvas, source: Source, paths: Paths, batches: Batches
                    batches)
 
 
-def _paths(source: Source, run: Run) -> Paths:
+def _paths(source: TrainedModels, run: Run) -> Paths:
     """The recorded points of each path, as the tuned layers' weights; the last is the model's own.
 
     The others were recorded in half precision, as steps from the received weights.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ngf_core.config import LayersConfig
 from ngf_core.data.dataset import Images
+from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
 from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
@@ -17,9 +18,10 @@ from ngf_core.layers.statistics import Look
 from ngf_core.layers.sweep import examined, split
 from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify.purifier import Diverged, Step, purifier
+from ngf_core.purify.method import purifier
+from ngf_core.purify.step import Diverged, Step
 from ngf_core.runs import RunStore, RunWriter
-from ngf_core.trained.load import counts, load_source
+from ngf_core.trained.load import load_trained
 
 
 def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     triggered test set, which is what makes it one. The rules see the map's own tunings, but for the
     one behind "auto", which is asked as `choose_layer` asks it, at its own small budget.
     """
-    source = load_source(config.source, store)
+    source = load_trained(config.source, store)
     model = source.models["before"]
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)

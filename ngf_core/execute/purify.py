@@ -12,16 +12,19 @@ from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
-from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.rates import Evaluation, counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.method import purifier
 from ngf_core.purify.parameters import check_parameters
-from ngf_core.purify.purifier import Diverged, Step, flat, purifier
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.step import Diverged, Step
+from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
-from ngf_core.trained.load import counts, load_source, samples, says
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import samples, says
 
 PATH_POINTS = 10
 
@@ -75,7 +78,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     results.
     """
     check_parameters(config)
-    source = load_source(config.source, store)
+    source = load_trained(config.source, store)
     received = source.models["before"]
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     config, choice = _with_layer(config, received, clean, default_layer(source.train.arch))

@@ -15,7 +15,8 @@ from ngf_core.execute import krylov_files
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import RunStore, RunWriter
-from ngf_core.trained.load import held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 
 GIGABYTE = 1e9
 # The Gram matrix of a layer's per-sample gradients takes n^2 P operations.
@@ -24,7 +25,7 @@ FISHER_SAMPLES = 1000
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
     """Measure and leave spectrum.npz, rewritten after each model so that none is lost."""
-    source = load_source(config.source, store)
+    source = load_trained(config.source, store)
     where = next(source.models["before"].parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]

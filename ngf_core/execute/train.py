@@ -8,12 +8,15 @@ import torch
 
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import prepare_dataset
+from ngf_core.device import device
 from ngf_core.errors import NGFError
+from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
 from ngf_core.runs import RunStore, RunWriter
-from ngf_core.trained.load import attack_of, counts, dataset_of, device, samples
+from ngf_core.trained.load import attack_of, dataset_of
+from ngf_core.trained.samples import samples
 from ngf_core.training import resolve_precision, train
 
 

@@ -1,18 +1,8 @@
-"""The zoo: finished runs that ship with NGF Lab, so that the first page has something to show.
+"""The zoo: finished runs that ship with NGF Lab, so that the first page has something to show."""
 
-`python -m ngf_core zoo build` trains a benign and a backdoored mini network for each attack,
-races NGF against SGD on it, and measures spectra and landscapes. The same command made what is in
-assets/zoo. A build that was stopped goes on where it stopped.
-"""
-
-import argparse
 import shutil
 import sys
-from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class, changes_from
 from ngf_core.config import (
     Config,
@@ -21,68 +11,13 @@ from ngf_core.config import (
     SpectrumConfig,
     TrainConfig,
 )
-from ngf_core.data import DATASETS
-from ngf_core.data.dataset import find_source
 from ngf_core.errors import NGFError, RunError
 from ngf_core.execute.worker import work
-from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import default_layer
-from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs import Run, RunStore
 
 # What only concerns the machine that built a run, or can be had from the other files.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `python -m ngf_core zoo`."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    builder = actions.add_parser(
-        "build", help="train, purify and measure the models that ship with NGF Lab",
-        description=__doc__)
-    builder.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=["signs"],
-                         help="data sets (default: signs)")
-    builder.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),
-                         default=["none", *ATTACKS], help="attacks; none is the benign model "
-                         "(default: all)")
-    builder.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
-    builder.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
-                         help="architecture (default: %(default)s)")
-    for name in ("root", "limit", "size"):
-        field = TrainConfig.__dataclass_fields__[name]
-        builder.add_argument(f"--{name}", type=field.type, default=field.default,
-                             help=field.metadata["help"])
-    builder.add_argument("--epochs", type=int, default=TrainConfig.epochs,
-                         help="training epochs (default: %(default)s)")
-    builder.add_argument("--out", type=Path, default=default_store().shipped,
-                         help="folder for the runs (default: assets/zoo)")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Build the zoo; 0 when everything is there, 1 where a run failed.
-
-    Raises ConfigError where a data set is not here.
-    """
-    for dataset in arguments.dataset:
-        if not DATASETS[dataset].embedded:
-            find_source(dataset, arguments.root)  # else each of its runs would fail
-    store = RunStore(arguments.out)
-    store.prepare()
-    lock = FileLock(store.root / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise RunError(f"Another build is writing into {arguments.out}. Wait until it is done, "
-                       "or give another folder with --out.") from None
-    lock.release()
-    failed = 0
-    for dataset in arguments.dataset:
-        for seed in arguments.seed:
-            for attack in arguments.attack:
-                failed += not build(store, TrainConfig(
-                    dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
-                    epochs=arguments.epochs, root=arguments.root, limit=arguments.limit,
-                    size=arguments.size))
-    return int(failed > 0)
 
 
 def build(store: RunStore, train: TrainConfig) -> bool:
@@ -153,4 +88,3 @@ def summary(made: Run) -> str:
             parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, "
                          f"trace {value['trace']:.0f}")
     return "; ".join(parts) or "done"
-

@@ -10,7 +10,7 @@ from ngf_core.data.augment import are_images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.sweep import examined
-from ngf_core.purify.purifier import CleanSet
+from ngf_core.purify.batches import CleanSet
 
 # A tenth of the usual budget at each layer, on small batches from a small pool.
 STEPS, BATCH_SIZE, POOL = 10, 64, 2

@@ -14,8 +14,8 @@ from ngf_core.data.augment import as_floats
 from ngf_core.models.build import tunable_layers
 from ngf_core.models.cut import Crossing, Walk, cut
 from ngf_core.models.graph import trace
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.kept_activations import MEMORY, keep, walks
-from ngf_core.purify.purifier import CleanBatches
 
 BATCH = 250
 

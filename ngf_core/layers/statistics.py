@@ -13,7 +13,7 @@ from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import fisher_rows
 from ngf_core.layers.stations import Station
 from ngf_core.layers.tune import Tuned
-from ngf_core.purify.purifier import assign, flat, only_trainable
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 EIGENVALUES = 20
 NUDGES = 4

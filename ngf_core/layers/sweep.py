@@ -17,7 +17,7 @@ from ngf_core.layers.perturb import probes
 from ngf_core.layers.stations import Station
 from ngf_core.layers.statistics import SEEN, Look, look, probed
 from ngf_core.layers.tune import Tuned, stations_of, tune
-from ngf_core.purify.purifier import CleanSet
+from ngf_core.purify.batches import CleanSet
 
 DRAWS = 2
 

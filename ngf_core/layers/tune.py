@@ -13,17 +13,11 @@ from ngf_core.config import PurifyConfig
 from ngf_core.fisher.hutchinson import cotangents, signs_like
 from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.layers.stations import Station, stations
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    CleanSet,
-    Diverged,
-    Step,
-    assign,
-    flat,
-    only_trainable,
-    purifier,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.method import purifier
+from ngf_core.purify.step import Diverged, Step
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.errors import ConfigError
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    Diverged,
-    Step,
-    Stopwatch,
-    assign,
-    cosine,
-    flat,
-    only_trainable,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
 

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from ngf_core.data.augment import as_floats
 from ngf_core.models.cut import Crossing, Cut, Walk, cut
 from ngf_core.models.graph import trace
-from ngf_core.purify.purifier import CleanBatches
+from ngf_core.purify.batches import CleanBatches
 
 # Bytes that kept activations may take.
 MEMORY = 1e9

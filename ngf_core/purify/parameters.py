@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from ngf_core.config import PurifyConfig, validate
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.purify import PURIFIERS
+from ngf_core.options import check_fields
+from ngf_core.purify.registry import PURIFIERS
 
 Own = TypeVar("Own")
 
@@ -60,7 +61,7 @@ def check_parameters(config: PurifyConfig) -> None:
 def own_parameters(method: str, cls: type[Own], config: PurifyConfig) -> Own:
     """The parameters `cls` of `method`: its defaults with the changes that the config names.
 
-    The fields are made with `ngf_core.config.option`, so that each has a help text and bounds.
+    The fields are made with `ngf_core.options.option`, so that each has a help text and bounds.
     Raises ConfigError for a parameter it does not have or a value out of bounds.
     """
     types = {field.name: field.type for field in dataclasses.fields(cls)}
@@ -73,7 +74,7 @@ def own_parameters(method: str, cls: type[Own], config: PurifyConfig) -> Own:
         given[name] = int(value) if whole else value
     own = cls(**given)
     try:
-        validate(own)
+        check_fields(own)
     except ConfigError as error:
         raise ConfigError("parameters", f"{method}.{error.field}: {error.why}", error.fix) from None
     return own

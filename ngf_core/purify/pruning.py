@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import Channels
-from ngf_core.purify.purifier import CleanBatches
 
 
 def clean_accuracy(outputs: Callable[[Tensor], Tensor], batches: CleanBatches) -> float:

@@ -20,7 +20,8 @@ from torch import nn
 
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Diverged, Purifier, Step
+from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.step import Diverged, Purifier, Step
 
 FACTORS = (0.1, 0.3, 1.0, 3.0)
 HELD_OUT = 5  # one image in so many

@@ -1,10 +1,9 @@
-"""A finished run brought back to life: its data, attack and models."""
+"""The data, attack and models of a finished run."""
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
@@ -12,15 +11,14 @@ from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import Dataset, load_dataset
 from ngf_core.data.source import data_folder
+from ngf_core.device import device
 from ngf_core.errors import RunError
-from ngf_core.evaluate.rates import Evaluation
-from ngf_core.evaluate.test_set import predict
 from ngf_core.models.build import build_model, default_layer
 from ngf_core.runs import Run, RunStore
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedModels:
     """`models` by name: "before", then one a method where the run is a purification.
 
     `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
@@ -31,11 +29,6 @@ class Source:
     attack: Attack | None
     models: dict[str, nn.Module]
     layer: str
-
-
-def device() -> torch.device:
-    """The GPU where there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
@@ -103,7 +96,7 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
     return Poisoned(attack.stamped(dataset.train, indices), indices)
 
 
-def load_source(run_id: str, store: RunStore) -> Source:
+def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     """The models of a training or purification run, in eval mode on `device()`.
 
     A purification run carries its received model, so its own source may have been deleted; its
@@ -128,7 +121,7 @@ def load_source(run_id: str, store: RunStore) -> Source:
     dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
     attack = attack_in(run, train, dataset)
-    return Source(train, dataset, attack, models, layer)
+    return TrainedModels(train, dataset, attack, models, layer)
 
 
 def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn.Module:
@@ -139,56 +132,3 @@ def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn
         raise RunError(f"The weights {file}.safetensors of run {run.id} do not fit a {train.arch}: "
                        "the file is from other code or was changed. Make the run again.") from error
     return model.eval().to(device())
-
-
-def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str, np.ndarray]:
-    """The first test image of each class that the attack would change: clean, triggered, labels.
-
-    Fixed by the data alone, so that nobody picked them.
-    """
-    test = dataset.test
-    usable = torch.ones(len(test), dtype=torch.bool) if attack is None else attack.victims(test.y)
-    first = [int((usable & (test.y == c)).nonzero()[0]) for c in range(dataset.classes)
-             if bool((usable & (test.y == c)).any())]
-    chosen = test.take(torch.tensor(first[:count]))
-    arrays = {"clean": chosen.x.numpy(), "labels": chosen.y.numpy()}
-    if attack is not None:
-        arrays["triggered"] = attack.trigger(chosen.x).numpy()
-        arrays["targets"] = attack.target_labels(chosen.y).numpy()
-    return arrays
-
-
-def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
-    """[[label, confidence], ...] of the model for the clean and the triggered sample images."""
-    said = {}
-    for part in ("clean", "triggered"):
-        if part in shown:
-            top = predict(model, torch.from_numpy(shown[part])).max(1)
-            said[part] = [[int(label), round(float(p), 4)]
-                          for p, label in zip(top.values, top.indices, strict=True)]
-    return said
-
-
-def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device
-             ) -> dict[str, tuple[Tensor, Tensor]]:
-    """`count` random test images as {"clean": (x, y)} and, under an attack, {"triggered": ...}.
-
-    x is float in [0, 1]. Triggered images are victims and carry the label the attacker wants, so
-    that their loss is low where the backdoor works.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    test = dataset.test
-    parts = {"clean": test.take(torch.randperm(len(test), generator=generator)[:count])}
-    sets = {"clean": (parts["clean"].x, parts["clean"].y)}
-    if attack is not None:
-        victims = test.take(attack.victims(test.y))
-        chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
-        sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
-    return {name: (x.float().to(where) / 255, y.to(where)) for name, (x, y) in sets.items()}
-
-
-def counts(evaluation: Evaluation) -> dict[str, dict[str, int] | None]:
-    """An evaluation as it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
-    return {name: {"hits": rate.hits, "n": rate.n} if rate is not None else None
-            for name, rate in (("acc", evaluation.acc), ("asr", evaluation.asr),
-                               ("ra", evaluation.ra))}

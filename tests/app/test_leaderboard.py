@@ -16,7 +16,7 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.aims import defenses_only
 from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
 from tests.app.stand_ins import address, text_of
 from tests.core.evidence.made_up import cells

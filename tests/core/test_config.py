@@ -22,7 +22,7 @@ from ngf_core.data import AUGMENTATIONS, DATASETS
 from ngf_core.errors import ConfigError
 from ngf_core.fisher import FISHERS
 from ngf_core.models import ARCHITECTURES
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 
 def usable(cls: type, **changes: object):

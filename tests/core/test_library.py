@@ -18,8 +18,10 @@ from ngf_core.data.examples import Examples, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.sweep import split
 from ngf_core.library import settings_of
-from ngf_core.purify import ANP, FTSAM, NGF, PURIFIERS, SGD, FineTuning, Purification, purify
-from ngf_core.purify.purifier import Diverged, Step, purifier
+from ngf_core.purify import ANP, FTSAM, NGF, SGD, FineTuning, Purification, purify
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.step import Diverged, Step
 from tests.core.purify.stand_ins import (
     Cliff,
     clean_set,

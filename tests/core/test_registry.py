@@ -14,8 +14,8 @@ from ngf_core.data import DATASETS
 from ngf_core.data.dataset import load_dataset
 from ngf_core.data.sign_shapes import SIGNS
 from ngf_core.models import ARCHITECTURES
-from ngf_core.purify import PURIFIERS
 from ngf_core.purify.methods.ngf import ngf
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.registry import Entry
 
 REGISTRIES = (ATTACKS, DATASETS, ARCHITECTURES, PURIFIERS)

@@ -1,7 +1,7 @@
 """One style a method: the registered title, and a spare look for a method that has none yet."""
 
 from app.theme import METHODS, SPARE, style
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.registry import Entry
 
 

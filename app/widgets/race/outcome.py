@@ -9,7 +9,7 @@ from app.widgets.controls.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
 from ngf_core.models.layer_names import AUTO
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 CURED = 0.10
 

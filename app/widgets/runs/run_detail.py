@@ -17,7 +17,7 @@ from app.widgets.controls.notice import model_notice
 from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
-from ngf_core.cli.main import command_line
+from ngf_core.config.command import command_line
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 

@@ -36,7 +36,7 @@ def full_pass(subject: Subject) -> Measure:
 
 def ours(subject: Subject) -> Measure:
     """`ngf` on the last layer, from start to end."""
-    from ngf_core.purify.purifier import purifier
+    from ngf_core.purify.method import purifier
 
     def run(steps: int) -> int:
         config = PurifyConfig(source="-", layer="linear", augment="none", batchnorm="frozen",

@@ -20,7 +20,7 @@ def method(name: str) -> Prepare:
     """The purifier called `name`, a few steps on each layer in turn."""
     def prepare(subject: Subject) -> Measure:
         from ngf_core.models.build import tunable_layers
-        from ngf_core.purify.purifier import purifier
+        from ngf_core.purify.method import purifier
 
         layers = list(tunable_layers(subject.model))
         layers = [*(layers[-2:] if subject.quick else layers), KEPT]

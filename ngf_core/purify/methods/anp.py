@@ -28,13 +28,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
-from ngf_core.purify.batch_statistics import batch_statistics
+from ngf_core.config import PurifyConfig
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.masks import Channels, channels_of
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch, is_last
+from ngf_core.purify.step import Step, Stopwatch, is_last
 
 
 @dataclass(frozen=True)

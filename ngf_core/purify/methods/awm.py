@@ -26,21 +26,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.descent import prepare
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    CleanSet,
-    Diverged,
-    Step,
-    Stopwatch,
-    assign,
-    cosine,
-    flat,
-)
+from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
+from ngf_core.purify.weights import assign, flat
 
 STRIDE = 0.5  # of tau, by which an ascent moves
 

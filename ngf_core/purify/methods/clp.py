@@ -27,10 +27,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.channels import Convolution, convolutions, gain, silence
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
+from ngf_core.purify.step import Step, Stopwatch
 
 
 @dataclass(frozen=True)

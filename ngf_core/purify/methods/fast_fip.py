@@ -16,12 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.models.build import tunable_layers
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.descent import prepare
 from ngf_core.purify.methods.fip import FIP, smoothed
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
+from ngf_core.purify.step import Step, Stopwatch
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.channels import Convolution, convolutions, silence
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy, most
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch
+from ngf_core.purify.step import Step, Stopwatch
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from torch import nn
 
 from ngf_core.config import PurifyConfig
+from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.methods.sgd import descend
-from ngf_core.purify.purifier import CleanSet, Step
+from ngf_core.purify.step import Step
 
 
 def finetune(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:

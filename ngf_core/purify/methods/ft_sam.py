@@ -26,10 +26,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Step, Stopwatch, assign, flat
+from ngf_core.purify.step import Step, Stopwatch
+from ngf_core.purify.weights import assign, flat
 
 PUBLISHED_SIZE = 11_172_170  # parameters of a PreAct-ResNet-18 with ten classes
 

@@ -28,12 +28,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
 from ngf_core.errors import ConfigError
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.descent import prepare
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, CleanSet, Diverged, Step, Stopwatch, assign, flat
+from ngf_core.purify.step import Diverged, Step, Stopwatch
+from ngf_core.purify.weights import assign, flat
 
 
 @dataclass(frozen=True)

@@ -27,23 +27,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    CleanSet,
-    Step,
-    Stopwatch,
-    assign,
-    flat,
-    is_last,
-    only_trainable,
-    part_of,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.step import Step, Stopwatch, is_last, part_of
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 POINTS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
 

@@ -34,20 +34,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    CleanSet,
-    Diverged,
-    Step,
-    Stopwatch,
-    is_last,
-    only_trainable,
-    part_of,
-)
+from ngf_core.purify.step import Diverged, Step, Stopwatch, is_last, part_of
+from ngf_core.purify.weights import only_trainable
 
 UP, DOWN = 2.0, 2.0**-1.5
 CONSISTENT = 1.4826  # makes the MAD of a normal distribution its standard deviation

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 from ngf_core.fisher.metric import metric
@@ -31,20 +31,13 @@ from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import Tapped, tap_all
 from ngf_core.fisher.rows import joint_rows
 from ngf_core.models.build import tuned_layers
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, clean_batches
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.kept_activations import tuned_network
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    Diverged,
-    Step,
-    Stopwatch,
-    assign,
-    clean_batches,
-    cosine,
-    flat,
-    only_trainable,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 HALVINGS = 10
 

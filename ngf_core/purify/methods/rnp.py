@@ -24,24 +24,17 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig, option
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.purify.batch_statistics import batch_statistics
+from ngf_core.options import option
+from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
-from ngf_core.purify.purifier import (
-    CleanBatches,
-    CleanSet,
-    Step,
-    Stopwatch,
-    assign,
-    flat,
-    is_last,
-    only_trainable,
-    part_of,
-)
+from ngf_core.purify.step import Step, Stopwatch, is_last, part_of
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,11 @@ from torch import nn
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.models.build import tuned_layers
+from ngf_core.purify.batches import clean_batches
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.kept_activations import tuned_network
-from ngf_core.purify.purifier import (
-    Diverged,
-    Step,
-    Stopwatch,
-    assign,
-    clean_batches,
-    cosine,
-    flat,
-    only_trainable,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
+from ngf_core.purify.weights import assign, flat, only_trainable
 
 
 def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ngf_core.cli.main import main as cli
+from ngf_core.cli import job, runs
+from ngf_core.cli import main as cli
 from ngf_core.cli.tables import aligned, results_table
 from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.config.command import command_line
 from ngf_core.runs import RunStore, jobs
 from tests.core import fake_execute as fake
 from tests.core.waiting import until
@@ -28,7 +30,12 @@ HOME = Path(__file__).parents[3]
 def own_store(store, monkeypatch, fake_worker):
     """The command line works on the test's store, and workers only pretend."""
     monkeypatch.setenv("NGF_RUNS", str(store.root))
-    monkeypatch.setattr(cli, "default_store", lambda: store)
+    use_store(store, monkeypatch)
+
+
+def use_store(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (job, runs):
+        monkeypatch.setattr(module, "default_store", lambda: store)
 
 
 def ngf(line: str, capsys) -> tuple[int, str, str]:
@@ -143,10 +150,10 @@ def test_command_line_makes_the_same_config(store):
                    PurifyConfig(source=train.id, methods=("sgd",), kl_bound=2.0),
                    PurifyConfig(source=train.id, methods=("finetune", "ngf"), seconds=3.5),
                    SpectrumConfig(source=train.id, k=2), LandscapeConfig(source=train.id)):
-        words = shlex.split(cli.command_line(config))
+        words = shlex.split(command_line(config))
         assert words[:3] == ["python", "-m", "ngf_core"]
-        assert cli._config(cli._parser(words[3:]).parse_args(words[3:]), store) == config
-    assert cli.command_line(TrainConfig()) == "python -m ngf_core train"
+        assert job._config(cli._parser(words[3:]).parse_args(words[3:]), store) == config
+    assert command_line(TrainConfig()) == "python -m ngf_core train"
 
 
 def test_runs_lists_what_is_there(capsys, store):
@@ -259,9 +266,9 @@ def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
 
 
 def test_the_command_names_the_layer_since_other_networks_have_other_defaults():
-    command = cli.command_line(PurifyConfig(source="x"))
+    command = command_line(PurifyConfig(source="x"))
     assert command == "python -m ngf_core purify x --layer blocks.2.conv1"
-    assert "layer" not in cli.command_line(SpectrumConfig(source="x"))
+    assert "layer" not in command_line(SpectrumConfig(source="x"))
 
 
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
@@ -284,7 +291,7 @@ def test_a_zoo_of_a_set_that_is_not_here_builds_nothing(tmp_path, monkeypatch, c
 def test_a_folder_that_cannot_hold_runs(line, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "file"
     folder.touch()
-    monkeypatch.setattr(cli, "default_store", lambda: RunStore(folder))
+    use_store(RunStore(folder), monkeypatch)
     code, out, err = ngf(line.format(folder=folder), capsys)
     assert (code, out) == (2, "") and "Point NGF_RUNS (for the zoo: --out) at a folder" in err
 

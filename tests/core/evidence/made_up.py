@@ -12,7 +12,7 @@ import pandas as pd
 from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.entrants import ENTRANTS
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 TEST, TRIGGERED = 1000, 900
 LAYER = "blocks.2.conv1"  # what NGF chose everywhere

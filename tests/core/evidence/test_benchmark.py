@@ -9,8 +9,10 @@ import torch
 
 from ngf_core import evidence as benchmark
 from ngf_core.cli import benchmark as command
-from ngf_core.cli.main import command_line, main
+from ngf_core.cli.main import main
 from ngf_core.config import PurifyConfig
+from ngf_core.config.command import command_line
+from ngf_core.device import device
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.evidence import cells, claim, load
@@ -21,10 +23,11 @@ from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.sharpness import SAMPLES, sharpness
 from ngf_core.evidence.table import cells_table
 from ngf_core.models.build import tunable_layer_names
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
-from ngf_core.trained.load import device, held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 from tests.core.evidence.conftest import ATTACKS
 from tests.core.evidence.conftest import ENTRANTS as TRIED
 
@@ -71,7 +74,7 @@ def test_the_runs_are_ordinary_ones_and_nothing_else_is_left(finished):
 
 
 def test_the_rates_are_those_of_the_models(finished, table):
-    source = load_source("signs-blend-s0-clp", RunStore(finished.out))
+    source = load_trained("signs-blend-s0-clp", RunStore(finished.out))
     test = build_test_set(source.dataset.test, source.attack)
     for entrant, model in (("before", "before"), ("clp", "clp")):
         found, row = evaluate(source.models[model], test), table.loc["blend", entrant]
@@ -91,15 +94,15 @@ def test_der_by_hand(table):
 
 def test_the_floor_is_the_benign_model_under_the_trigger(finished, table):
     store = RunStore(finished.out)
-    benign = load_source("signs-none-s0-train", store).models["before"]
-    source = load_source("signs-badnets-s0-train", store)
+    benign = load_trained("signs-none-s0-train", store).models["before"]
+    source = load_trained("signs-badnets-s0-train", store)
     asr = evaluate(benign, build_test_set(source.dataset.test, source.attack)).asr
     row = table.loc["badnets", "benign"]
     assert (row.asr_hits, row.asr_n, row.group) == (asr.hits, asr.n, "model")
 
 
 def test_each_row_has_the_sharpness_of_its_own_model(finished, table):
-    source = load_source("signs-badnets-s0-finetune", RunStore(finished.out))
+    source = load_trained("signs-badnets-s0-finetune", RunStore(finished.out))
     held = held_out(source.dataset, None, SAMPLES, 0, device())["clean"]
     for entrant, model in (("before", "before"), ("finetune", "finetune")):
         row = table.loc["badnets", entrant]

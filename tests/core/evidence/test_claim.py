@@ -21,7 +21,7 @@ from ngf_core.evidence.claim import (
 )
 from ngf_core.evidence.verdict import MEASURES
 from ngf_core.runs import RunStore
-from ngf_core.trained.load import load_source
+from ngf_core.trained.load import load_trained
 from tests.core.curvature.dense import case, dense_hessian, descending
 from tests.core.curvature.sharpness.bowls import flat_weights
 from tests.core.evidence.conftest import ATTACKS
@@ -147,7 +147,7 @@ def test_the_table_holds_what_was_measured_on_the_models(asked):
     for task in claim_tasks(wanted, store):
         measured(*task)
     table = claim_table(wanted, {}, store)
-    source = load_source("signs-badnets-s0-finetune", store)
+    source = load_trained("signs-badnets-s0-finetune", store)
     rows = measure_claim({"finetune": source.models["finetune"]}, source.layer,
                          image_sets(source.dataset, 0.05))
     key = ["images", "parameters", "measure"]
@@ -157,7 +157,7 @@ def test_the_table_holds_what_was_measured_on_the_models(asked):
 
 
 def test_the_two_sets_share_no_image_and_are_as_they_are(asked):
-    source = load_source("signs-badnets-s0-train", asked[1])
+    source = load_trained("signs-badnets-s0-train", asked[1])
     sets = image_sets(source.dataset, 0.05)
     held, mine = ({image.numpy().tobytes() for image in sets[name][0]} for name in sets)
     assert len(held) == len(mine) == 10 and not held & mine

@@ -117,7 +117,7 @@ def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
     store = SimpleNamespace(root=tmp_path, get=lambda _: run)
     source = SimpleNamespace(models={"before": None}, dataset=SimpleNamespace(test=None),
                              attack=None)
-    for name, answer in (("load_source", source), ("build_test_set", None), ("evaluate", None),
+    for name, answer in (("load_trained", source), ("build_test_set", None), ("evaluate", None),
                          ("counts", {"asr": None})):
         monkeypatch.setattr(floor, name, lambda *_, answer=answer: answer)
     benign, backdoored = cells("signs", "mini_preact_resnet", ["blend"], [], [0])

@@ -4,7 +4,7 @@ import pytest
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.published import SECONDS, beside, published
-from ngf_core.purify import PURIFIERS
+from ngf_core.purify.registry import PURIFIERS
 
 TABLE = published()
 NFT = TABLE[TABLE["paper"].str.contains("NFT")]

@@ -10,7 +10,8 @@ from ngf_core.execute import canvas, worker
 from ngf_core.landscape import Evaluator
 from ngf_core.runs import Cancelled, RunWriter
 from ngf_core.runs.manifest import change_manifest
-from ngf_core.trained.load import held_out, load_source
+from ngf_core.trained.load import load_trained
+from ngf_core.trained.samples import held_out
 from tests.core.execute.conftest import made, purify_config
 
 SMALL = {"samples": 10, "grid": 3}
@@ -20,7 +21,7 @@ FIXED = 3 * 41 + 2 * 31 + 2 * 4
 
 def losses(run, store, config) -> dict[str, dict[str, float]]:
     """Cross-entropy of every model on the run's held-out images."""
-    source = load_source(run.id, store)
+    source = load_trained(run.id, store)
     sets = held_out(source.dataset, source.attack, config.samples, config.seed, torch.device("cpu"))
     with torch.no_grad():
         return {name: {part: nn.functional.cross_entropy(model(x), y).item()

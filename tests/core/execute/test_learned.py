@@ -8,9 +8,10 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute import zoo
-from ngf_core.trained.load import attack_of, counts, learned_attack, load_source, poisoned_set
+from ngf_core.trained.load import attack_of, learned_attack, load_trained, poisoned_set
 from tests.core.attacks.stand_ins import hurried
 from tests.core.execute.conftest import made, purify_config, train_config
 
@@ -28,7 +29,7 @@ def learned(request, runs):
 
 def test_a_run_tells_its_trigger(runs, learned):
     assert (learned.state, learned.message) == ("done", "")
-    source = load_source(learned.id, runs)
+    source = load_trained(learned.id, runs)
     assert source.attack.ready and source.attack.learned
     shown = learned.arrays("samples")
     again = source.attack.trigger(torch.from_numpy(shown["clean"]))
@@ -56,7 +57,7 @@ def test_a_race_carries_the_trigger_with_it(runs, learned):
     assert race.state == "done"
     shown, before = race.arrays("samples"), learned.arrays("samples")
     assert np.array_equal(shown["triggered"], before["triggered"])
-    assert race.has("attack") and load_source(race.id, runs).attack.ready
+    assert race.has("attack") and load_trained(race.id, runs).attack.ready
 
 
 def test_what_was_poisoned_is_what_is_built_again(runs, backdoored):
@@ -101,10 +102,10 @@ def test_an_old_run_keeps_the_parameters_it_had(runs, backdoored, monkeypatch):
     from ngf_core.attacks.badnets import BadNets
 
     assert backdoored.results["parameters"] == {"alpha": 0.7}
-    before = load_source(backdoored.id, runs).attack
+    before = load_trained(backdoored.id, runs).attack
     monkeypatch.setattr(BadNets, "strengths", {"default": {"alpha": 1.0},
                                                "published": {"alpha": 0.1}})
-    after = load_source(backdoored.id, runs).attack
+    after = load_trained(backdoored.id, runs).attack
     assert after.parameters == before.parameters == {"alpha": 0.7}
     assert not zoo.is_current(backdoored)
 

@@ -6,7 +6,8 @@ import torch
 from ngf_core.config import LandscapeConfig, SpectrumConfig
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import RunError
-from ngf_core.trained.load import held_out, load_source, poisoned_set
+from ngf_core.trained.load import load_trained, poisoned_set
+from ngf_core.trained.samples import held_out
 from tests.core.data.made_up import class_folders, picture, written
 from tests.core.execute.conftest import made, purify_config, train_config
 
@@ -24,7 +25,7 @@ def test_more_samples_than_there_are_is_not_claimed(runs, backdoored):
 
 
 def test_held_out_images_are_test_images_and_victims(runs, backdoored):
-    source = load_source(backdoored.id, runs)
+    source = load_trained(backdoored.id, runs)
     sets = held_out(source.dataset, source.attack, 15, 3, torch.device("cpu"))
     again = held_out(source.dataset, source.attack, 15, 3, torch.device("cpu"))
     assert all(torch.equal(sets[part][0], again[part][0]) for part in sets)
@@ -40,7 +41,7 @@ def test_held_out_images_are_test_images_and_victims(runs, backdoored):
 
 def test_runs_without_a_model_are_no_source(runs, spectrum):
     with pytest.raises(RunError, match="is a spectrum run and holds no model. Name a train or"):
-        load_source(spectrum.id, runs)
+        load_trained(spectrum.id, runs)
 
 
 def test_images_that_changed_since_training_are_refused(runs, tmp_path, monkeypatch):
@@ -54,7 +55,7 @@ def test_images_that_changed_since_training_are_refused(runs, tmp_path, monkeypa
     load_dataset.cache_clear()
     for there in (run, race):
         with pytest.raises(RunError, match=f"images in {folder} are no longer .* train again"):
-            load_source(there.id, runs)
+            load_trained(there.id, runs)
     with pytest.raises(RunError, match="no longer"):
         poisoned_set(run)
 
@@ -64,4 +65,4 @@ def test_weights_that_do_not_fit_are_named(runs, backdoored, monkeypatch):
     del tensors["stem.weight"]
     monkeypatch.setattr("ngf_core.runs.Run.tensors", lambda *_: tensors)
     with pytest.raises(RunError, match="weights model.safetensors of run .* do not fit a mini"):
-        load_source(backdoored.id, runs)
+        load_trained(backdoored.id, runs)

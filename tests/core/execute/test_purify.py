@@ -12,12 +12,13 @@ import torch
 
 from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.sharpness.live import METRICS, look
+from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify import PURIFIERS, PurifierEntry
-from ngf_core.purify.purifier import Diverged
-from ngf_core.trained.load import counts, load_source
+from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify.step import Diverged
+from ngf_core.trained.load import load_trained
 from tests.core.execute.conftest import made, purify_config
 
 LAYER = "blocks.2.conv1.weight"
@@ -79,7 +80,7 @@ def test_the_curves(race):
 
 
 def test_the_saved_models_are_the_measured_ones(runs, race):
-    source = load_source(race.id, runs)
+    source = load_trained(race.id, runs)
     assert list(source.models) == ["before", "ngf", "sgd"]
     test = build_test_set(source.dataset.test, source.attack)
     for name, model in source.models.items():
@@ -105,7 +106,7 @@ def test_a_path_ends_at_the_last_step_however_many_there_are(runs, backdoored):
 
 
 def test_the_sharpness_of_the_received_model_stands_at_step_0(runs, race, backdoored):
-    source = load_source(backdoored.id, runs)
+    source = load_trained(backdoored.id, runs)
     clean = source.dataset.clean(race.config.clean_fraction)
     drawn = clean.take(torch.randperm(len(clean), generator=torch.Generator().manual_seed(0)))
     truth = look(source.models["before"], drawn.x, drawn.y)
@@ -164,8 +165,8 @@ def test_several_layers_are_tuned_their_path_kept_and_their_spectrum_taken(runs,
         expected = torch.cat([(after[key] - before[key]).flatten() for key in names])
         deltas = run.arrays(f"path_{method}")["deltas"]
         assert np.allclose(deltas[-1], expected.numpy(), rtol=2e-3, atol=1e-6)
-    assert run.results["layer"] == load_source(run.id, runs).layer == "linear,blocks.2"
-    paths = _paths(load_source(run.id, runs), run)
+    assert run.results["layer"] == load_trained(run.id, runs).layer == "linear,blocks.2"
+    paths = _paths(load_trained(run.id, runs), run)
     assert list(paths["ngf"].states[1]) == names
     bias = before["linear.bias"]
     step = torch.from_numpy(run.arrays("path_ngf")["deltas"][1][-len(bias):]).float()
@@ -205,13 +206,13 @@ def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, back
     run = made(purify_config(backdoored, layer="auto"), runs)
     assert (run.state, run.message) == ("done", "")
     ((_, clean, config),) = asked
-    held = load_source(backdoored.id, runs).dataset.clean(config.clean_fraction)
+    held = load_trained(backdoored.id, runs).dataset.clean(config.clean_fraction)
     assert torch.equal(clean.x, held.x) and config.layer == "auto"
     choice = run.results["choice"]
     assert (choice["layer"], choice["rule"]) == ("blocks.2.conv1", "a rule")
     assert choice["scores"] == {"linear": 0.25, "blocks.2.conv1": 0.75}
     assert choice["passes"] == 7 and choice["seconds"] >= 0 and choice["cpu_seconds"] >= 0
-    assert run.results["layer"] == load_source(run.id, runs).layer == "blocks.2.conv1"
+    assert run.results["layer"] == load_trained(run.id, runs).layer == "blocks.2.conv1"
     for method in ("ngf", "sgd"):
         ours, theirs = run.tensors(f"after_{method}"), race.tensors(f"after_{method}")
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
@@ -221,7 +222,7 @@ def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, back
 def test_the_default_rule_chooses_one_of_the_networks_layers(runs, backdoored):
     run = made(purify_config(backdoored, layer="auto", methods=("ngf",)), runs)
     assert (run.state, run.message) == ("done", "")
-    choice, received = run.results["choice"], load_source(run.id, runs).models["before"]
+    choice, received = run.results["choice"], load_trained(run.id, runs).models["before"]
     assert set(choice["scores"]) == set(tunable_layers(received))
     assert run.results["layer"] == choice["layer"] in choice["scores"]
     before, after = run.tensors("before"), run.tensors("after_ngf")
@@ -234,7 +235,7 @@ def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, mo
     asked = choosing(monkeypatch, "linear")
     run = made(purify_config(backdoored, layer="auto", methods=("finetune",)), runs)
     assert run.state == "done" and not asked and "choice" not in run.results
-    assert load_source(run.id, runs).layer == "blocks.2.conv1"
+    assert load_trained(run.id, runs).layer == "blocks.2.conv1"
 
 
 def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
@@ -267,7 +268,7 @@ def test_a_purification_outlives_its_source(runs, race, backdoored):
     copy = made(backdoored.config, runs)
     run = made(purify_config(copy, methods=("sgd",)), runs)
     copy.delete()
-    source = load_source(run.id, runs)
+    source = load_trained(run.id, runs)
     assert list(source.models) == ["before", "sgd"] and source.train == backdoored.config
 
 

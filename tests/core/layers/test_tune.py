@@ -9,7 +9,10 @@ from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import exact_rows
 from ngf_core.layers.tune import layer_trace, stations_of, tune
 from ngf_core.models.build import build_model, tunable_layer, tunable_layers
-from ngf_core.purify.purifier import CleanBatches, only_trainable, purifier, recalibrate_batchnorm
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.method import purifier
+from ngf_core.purify.weights import only_trainable
 from tests.core.purify.stand_ins import Cliff, clean_set, seeded_model, settings, tiny
 
 POOL = {"augment": "strong", "pool": 2, "steps": 2, "batch_size": 8}

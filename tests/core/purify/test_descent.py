@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.descent import tune
-from ngf_core.purify.purifier import CleanBatches, Diverged, Stopwatch, cosine
+from ngf_core.purify.step import Diverged, Stopwatch, cosine
 from tests.core.purify.stand_ins import clean_set, settings
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ngf_core.purify import PURIFIERS
-from ngf_core.purify.purifier import Step, is_last, part_of, purifier
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.step import Step, is_last, part_of
 from tests.core.purify.stand_ins import BAD, coloured_set, planted, rates, settings
 
 CLEAN = coloured_set()

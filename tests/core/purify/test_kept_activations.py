@@ -9,8 +9,10 @@ from torch import nn
 
 from ngf_core.models.build import build_model, tunable_layer, tunable_layers
 from ngf_core.purify import kept_activations as features
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.kept_activations import KeptBatches, tuned_network
-from ngf_core.purify.purifier import CleanBatches, only_trainable, purifier
+from ngf_core.purify.method import purifier
+from ngf_core.purify.weights import only_trainable
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 METHODS = pytest.mark.parametrize("name", ["ngf", "sgd"])

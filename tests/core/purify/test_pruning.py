@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.pruning import clean_accuracy, most, prune
-from ngf_core.purify.purifier import CleanBatches
 from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
 
 

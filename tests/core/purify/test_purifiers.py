@@ -12,8 +12,9 @@ from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify import PURIFIERS
-from ngf_core.purify.purifier import CleanBatches, purifier
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS
 from tests.core.purify import stand_ins
 from tests.core.purify.stand_ins import clean_set, tiny
 

@@ -10,9 +10,10 @@ from ngf_core.fisher.natural import NaturalDirection
 from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import drawn_labels
 from ngf_core.models.build import tuned_layers
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import ngf
 from ngf_core.purify.methods.sgd import sgd
-from ngf_core.purify.purifier import CleanBatches, flat
+from ngf_core.purify.weights import flat
 from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
 METHODS = pytest.mark.parametrize("method", [ngf, sgd])

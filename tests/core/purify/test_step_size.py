@@ -10,9 +10,12 @@ from torch import nn
 
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
-from ngf_core.purify import PURIFIERS
-from ngf_core.purify.purifier import CleanBatches, Diverged, Step, flat, purifier
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
+from ngf_core.purify.weights import flat
 from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings, tiny
 
 CHOSEN = {"step_size": "chosen", "steps": 6, "methods": ("ngf", "sgd", "finetune")}

@@ -27,11 +27,13 @@ from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.execute import purify as race
 from ngf_core.layers import choose_layer
 from ngf_core.library import settings_of
-from ngf_core.purify import PURIFIERS, PurifierEntry, purify
-from ngf_core.purify.purifier import Diverged, purifier
+from ngf_core.purify import purify
+from ngf_core.purify.method import purifier
+from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore
 from ngf_core.trained import load as sources
-from ngf_core.trained.load import Source
+from ngf_core.trained.load import TrainedModels
 from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
 
 CLEAN = coloured_set()
@@ -86,7 +88,7 @@ def world(monkeypatch) -> SimpleNamespace:
     for name in ("get", "list"):
         monkeypatch.setattr(RunStore, name, touched)
     train = TrainConfig(attack="badnets", target=3)
-    source = Source(train, data, attack, {"before": planted()}, "conv2")
+    source = TrainedModels(train, data, attack, {"before": planted()}, "conv2")
     config = settings(steps=16, source=Secret("signs-badnets-3"), sharpness="off", pool=0,
                       clean_fraction=len(CLEAN) / (256 + len(CLEAN)), evaluations=1)
     return SimpleNamespace(data=data, attack=attack, source=source, config=config)
@@ -102,7 +104,7 @@ def racing(world: SimpleNamespace, name: str) -> None:
     """The method in a race, with evaluations, which do read test images, replaced."""
     evaluation = Evaluation(Rate(9, 10), Rate(1, 10), Rate(8, 10))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(race, "load_source", lambda *_: world.source)
+        patch.setattr(race, "load_trained", lambda *_: world.source)
         patch.setattr(race, "samples", lambda *_: {})
         patch.setattr(race, "build_test_set", lambda *_: None)
         patch.setattr(race, "evaluate", lambda *_: evaluation)
@@ -162,7 +164,7 @@ def swallowing(model, clean, config):
 
 
 def by_the_runs(model, clean, config):
-    return sources.load_source("latest", RunStore("runs"))
+    return sources.load_trained("latest", RunStore("runs"))
 
 
 def by_the_name(model, clean, config):

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.anp import ANP, anp, ascend
-from ngf_core.purify.purifier import CleanBatches
 from tests.core.purify.stand_ins import (
     BAD,
     clean_set,

@@ -7,8 +7,9 @@ from torch import nn
 
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.awm import STRIDE, awm, pushed
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import (
     BAD,
     LinearModel,

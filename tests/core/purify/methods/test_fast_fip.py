@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from ngf_core.models.build import tunable_layers
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.fast_fip import SpectralShift, fast_fip
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import Cliff, clean_set, seeded_model, settings, tiny
 
 

@@ -5,10 +5,11 @@ import torch
 
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.fine_pruning import activations, dormant, fine_pruning, without
 from ngf_core.purify.pruning import clean_accuracy
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods import fip as module
 from ngf_core.purify.methods.fip import fip, released_term
-from ngf_core.purify.purifier import CleanBatches
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ft_sam import climb, ft_sam
-from ngf_core.purify.purifier import CleanBatches
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 

@@ -9,8 +9,9 @@ from torch import nn
 from torch.func import functional_call
 
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ibau import IBAU, ascend, hypergradient, ibau
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import Cliff, LinearModel, clean_set, seeded_model, settings, tiny
 
 

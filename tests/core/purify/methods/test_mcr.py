@@ -7,9 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods import mcr as module
 from ngf_core.purify.methods.mcr import POINTS, Curve, choose, mcr, named
-from ngf_core.purify.purifier import CleanBatches, Diverged, flat
+from ngf_core.purify.step import Diverged
+from ngf_core.purify.weights import flat
 from tests.core.purify.stand_ins import clean_set, coloured_set, planted, rates, settings, tiny
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ from torch import nn
 
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.nad import attended, attention, maps, nad
-from ngf_core.purify.purifier import CleanBatches
 from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods import neural_cleanse as module
 from ngf_core.purify.methods.neural_cleanse import (
     DOWN,
@@ -21,7 +22,8 @@ from ngf_core.purify.methods.neural_cleanse import (
     neural_cleanse,
     verdict,
 )
-from ngf_core.purify.purifier import CleanBatches, Diverged, flat
+from ngf_core.purify.step import Diverged
+from ngf_core.purify.weights import flat
 from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
 CLASSES, ATTACKED = 6, 4

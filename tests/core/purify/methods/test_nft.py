@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from ngf_core.models.build import build_model
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.nft import NFT, lower_bounds, nft
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import Tiny, clean_set, seeded_model, settings, tiny
 
 

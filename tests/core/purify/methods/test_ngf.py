@@ -9,9 +9,11 @@ from torch import nn
 from ngf_core.fisher import FISHERS
 from ngf_core.fisher.metric import ExactMetric
 from ngf_core.fisher.natural import NaturalDirection
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import PUBLISHED, Ngf, _schedule, ngf
 from ngf_core.purify.parameters import own_parameters
-from ngf_core.purify.purifier import CleanBatches, Diverged, flat
+from ngf_core.purify.step import Diverged
+from ngf_core.purify.weights import flat
 from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
 
 EXACT = {"layer": "linear", "batchnorm": "frozen", "augment": "none"}

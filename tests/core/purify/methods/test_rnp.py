@@ -6,10 +6,11 @@ import torch.nn.functional as F
 
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
-from ngf_core.purify.batch_statistics import batch_statistics
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.methods import rnp as module
 from ngf_core.purify.methods.rnp import rnp
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": ("rnp",)}

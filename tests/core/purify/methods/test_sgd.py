@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.sgd import sgd
-from ngf_core.purify.purifier import CleanBatches, Diverged
+from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
 
 

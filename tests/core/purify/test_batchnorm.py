@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ngf_core.purify.batch_statistics import batch_statistics
+from ngf_core.purify.batchnorm import batch_statistics
 from tests.core.purify.stand_ins import clean_set, tiny
 
 

@@ -6,16 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from ngf_core.purify.purifier import (
-    CALIBRATION_BATCHES,
-    CleanBatches,
-    Stopwatch,
-    assign,
-    cosine,
-    flat,
-    only_trainable,
-    recalibrate_batchnorm,
-)
+from ngf_core.purify.batches import CleanBatches
+from ngf_core.purify.batchnorm import CALIBRATION_BATCHES, recalibrate_batchnorm
+from ngf_core.purify.step import Stopwatch, cosine
+from ngf_core.purify.weights import assign, flat, only_trainable
 from tests.core.purify.stand_ins import clean_set, settings, tiny
 
 

@@ -1,0 +1,78 @@
+"""`runs`: list runs, show, cancel, restart or delete one."""
+
+import argparse
+from typing import Any
+
+from ngf_core.cli.tables import described, print_json, results_table, runs_table
+from ngf_core.cli.watch import watch
+from ngf_core.config.command import command_line
+from ngf_core.runs import Run, default_store, jobs
+
+
+def add_arguments(commands: Any) -> None:
+    parser = commands.add_parser("runs", help="List runs, show, cancel, restart or delete one.",
+                                 description="List runs (the default), or act on one.")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.set_defaults(command=_list)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION")
+    for name, command, help_text in (
+            ("list", _list, "all runs, newest first"),
+            ("show", _show, "settings, state and results of one run"),
+            ("cancel", _cancel, "stop a run and keep its curves"),
+            ("restart", _restart, "start a new run with the settings of an old one"),
+            ("delete", _delete, "delete a run that is not running")):
+        action = actions.add_parser(name, help=help_text, description=help_text)
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
+                            help="print as JSON")
+        if command is not _list:
+            action.add_argument("id", metavar="ID", help="the run's id")
+        if command is _restart:
+            action.add_argument("--detach", action="store_true",
+                                help="print the run's id and do not wait")
+        action.set_defaults(command=command)
+
+
+def _list(options: argparse.Namespace) -> int:
+    runs = default_store().list()
+    if options.json:
+        print_json([described(run) for run in runs])
+    else:
+        print(runs_table(runs))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    run = default_store().get(options.id)
+    if options.json:
+        print_json(described(run))
+        return 0
+    state, message = run.status()
+    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_line(run.config)}")
+    if run.results:
+        print(results_table(run.results))
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    run = default_store().get(options.id)
+    jobs.cancel(run).join()
+    return _say(run, options, run.message or "Cancelled.")
+
+
+def _restart(options: argparse.Namespace) -> int:
+    store = default_store()
+    return watch(jobs.restart(store.get(options.id), store), options)
+
+
+def _delete(options: argparse.Namespace) -> int:
+    run = default_store().find(options.id)
+    run.delete()
+    return _say(run, options, f"Deleted run {run.id}.", gone=True)
+
+
+def _say(run: Run, options: argparse.Namespace, sentence: str, gone: bool = False) -> int:
+    if options.json:
+        print_json({"id": run.id, "deleted": True} if gone else described(run))
+    else:
+        print(sentence)
+    return 0

@@ -1,0 +1,76 @@
+"""A run followed to its end from the command line."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from ngf_core.cli.tables import described, print_json, results_table
+from ngf_core.runs import Run, jobs
+
+_POLL = 0.2
+
+
+def watch(run: Run, options: argparse.Namespace) -> int:
+    """Follow a run to its end and print its results."""
+    if options.detach:
+        print(json.dumps({"id": run.id}) if options.json else run.id)
+        return 0
+    print(f"Run {run.id}", file=sys.stderr)
+    try:
+        _follow(run)
+    except KeyboardInterrupt:
+        print("\nStopping; the curves until now are kept.", file=sys.stderr)
+        if run.live:
+            jobs.cancel(run).join()
+    state, message = run.status()
+    if options.json:
+        print_json(described(run))
+    elif state == "done":
+        print(results_table(run.results))
+    if state != "done":
+        print(message, file=sys.stderr)
+    return 0 if state == "done" else 1
+
+
+def _follow(run: Run) -> None:
+    line, offset, live = _Line(), 0, True
+    while live:
+        live = run.live
+        events, offset = run.events(offset)
+        for event in events:
+            if event["type"] == "progress":
+                line.show(_progress(event))
+            elif event["type"] == "state" and event["state"] == "queued":
+                line.show(event["message"])
+        if live:
+            time.sleep(_POLL)
+    line.end()
+
+
+def _progress(event: dict[str, Any]) -> str:
+    eta = event["eta"]
+    left = "" if eta is None else f", {eta:.0f} s left"
+    return f"{event['done']}/{event['total']}  {event['text']}{left}"
+
+
+class _Line:
+    """One line of progress: rewritten on a terminal, a new one every ten seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal, self._last, self._text = sys.stderr.isatty(), float("-inf"), ""
+
+    def show(self, text: str) -> None:
+        if self._terminal:
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+            print("\r" + text[:width].ljust(width), end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._last >= 10:
+            print(text, file=sys.stderr, flush=True)
+            self._last = time.monotonic()
+        self._text = text
+
+    def end(self) -> None:
+        if self._terminal and self._text:
+            print(file=sys.stderr)

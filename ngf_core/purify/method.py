@@ -1,0 +1,17 @@
+"""The methods by name."""
+
+from ngf_core.errors import ConfigError
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.step import Purifier
+from ngf_core.purify.step_size import with_step_size
+
+
+def purifier(name: str) -> Purifier:
+    """The method called `name`, which chooses its step size first where the config says so.
+
+    ConfigError where there is none.
+    """
+    if name not in PURIFIERS:
+        raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")
+    entry = PURIFIERS[name]
+    return with_step_size(entry.step_size, entry.load()) if entry.step_size else entry.load()

@@ -1,0 +1,71 @@
+"""One update of a purification method, the budget it counts against, and its schedule.
+
+A method is a function `(model, clean, config) -> Iterator[Step]` that tunes the model it is
+given in place and yields after every update. It sees clean images only. `config.steps` is its
+budget: passes forward and back over one clean batch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from ngf_core.config import PurifyConfig
+from ngf_core.errors import NGFError
+from ngf_core.purify.batches import CleanSet
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: passes spent so far (at least 1), the clean batch's loss before it, tuning
+    seconds so far.
+
+    A pass is a batch's way forward and back; an update of most methods takes one, of those that
+    look twice (FT-SAM, ANP) two. `kl` is s^2 d^T (F + lambda I) d of a natural step, about twice
+    the KL divergence it caused. `found` is what a method has to tell (channels cut, classes
+    flagged), as JSON values.
+    """
+
+    step: int
+    loss: float
+    seconds: float
+    kl: float | None = None
+    found: dict[str, Any] | None = None
+
+
+Purifier = Callable[[nn.Module, CleanSet, PurifyConfig], Iterator[Step]]
+
+
+class Diverged(NGFError):
+    """A purification that could not go on; what it had reached before stays."""
+
+
+def is_last(step: Step, config: PurifyConfig, cost: int = 1) -> bool:
+    """Whether no update of `cost` passes follows `step`: the passes or the seconds are used up."""
+    return step.step + cost > config.steps or 0 < config.seconds <= step.seconds
+
+
+def part_of(config: PurifyConfig, share: float, steps: int) -> PurifyConfig:
+    """The config of a phase that has `steps` passes, and that share of the seconds."""
+    return replace(config, steps=steps, seconds=share * config.seconds)
+
+
+class Stopwatch:
+    """Seconds spent tuning; what the consumer of an iterator does between steps is not counted."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._started
+
+
+def cosine(step: int, steps: int) -> float:
+    """Falls from 1 at step 0 towards 0 at `steps`."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,0 +1,55 @@
+"""Test images of a trained model's data set: a few to be shown, some to measure on."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ngf_core.attacks.attack import Attack
+from ngf_core.data.dataset import Dataset
+from ngf_core.evaluate.test_set import predict
+
+
+def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str, np.ndarray]:
+    """The first test image of each class that the attack would change: clean, triggered, labels.
+
+    Fixed by the data alone, so that nobody picked them.
+    """
+    test = dataset.test
+    usable = torch.ones(len(test), dtype=torch.bool) if attack is None else attack.victims(test.y)
+    first = [int((usable & (test.y == c)).nonzero()[0]) for c in range(dataset.classes)
+             if bool((usable & (test.y == c)).any())]
+    chosen = test.take(torch.tensor(first[:count]))
+    arrays = {"clean": chosen.x.numpy(), "labels": chosen.y.numpy()}
+    if attack is not None:
+        arrays["triggered"] = attack.trigger(chosen.x).numpy()
+        arrays["targets"] = attack.target_labels(chosen.y).numpy()
+    return arrays
+
+
+def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
+    """[[label, confidence], ...] of the model for the clean and the triggered sample images."""
+    said = {}
+    for part in ("clean", "triggered"):
+        if part in shown:
+            top = predict(model, torch.from_numpy(shown[part])).max(1)
+            said[part] = [[int(label), round(float(p), 4)]
+                          for p, label in zip(top.values, top.indices, strict=True)]
+    return said
+
+
+def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device
+             ) -> dict[str, tuple[Tensor, Tensor]]:
+    """`count` random test images as {"clean": (x, y)} and, under an attack, {"triggered": ...}.
+
+    x is float in [0, 1]. Triggered images are victims and carry the label the attacker wants, so
+    that their loss is low where the backdoor works.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    test = dataset.test
+    parts = {"clean": test.take(torch.randperm(len(test), generator=generator)[:count])}
+    sets = {"clean": (parts["clean"].x, parts["clean"].y)}
+    if attack is not None:
+        victims = test.take(attack.victims(test.y))
+        chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
+        sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
+    return {name: (x.float().to(where) / 255, y.to(where)) for name, (x, y) in sets.items()}
