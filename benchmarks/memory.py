@@ -38,7 +38,7 @@ def spectrum(model, data) -> float:
 
     from ngf_core.config import SpectrumConfig
     from ngf_core.curvature import HessianOperator, lanczos
-    from ngf_core.curvature.spectral.spectrum import USUAL_VECTORS
+    from ngf_core.curvature.spectral.measure_spectrum import USUAL_VECTORS
 
     memory = SpectrumConfig.memory * 1e9
     size = sum(p.numel() for p in model.parameters())

@@ -10,10 +10,9 @@ import pytest
 # pass of channels-last convolutions under 16 channels whose batch size keeps changing.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from ngf_core.runs import (
-    RunStore,  # noqa: E402
-    jobs,
-)
+from ngf_core.runs import RunStore, jobs  # noqa: E402
+
+pytest_plugins = ["tests.support.tiny_runs"]
 
 
 @pytest.fixture

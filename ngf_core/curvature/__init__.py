@@ -6,12 +6,12 @@ from ngf_core.curvature.operators.ggn import GGNOperator
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.last_layer import LastLayer
 from ngf_core.curvature.operators.parameters import layer_parameters
+from ngf_core.curvature.spectral.deflated_trace import Estimate, trace
 from ngf_core.curvature.spectral.density import Density, spectral_density
 from ngf_core.curvature.spectral.eigenvalues import Eigenpairs, bottom_eigenvalues, top_eigenvalues
 from ngf_core.curvature.spectral.lanczos import Krylov, Ritz, lanczos, ritz
-from ngf_core.curvature.spectral.spectrum import Spectrum, measure_spectrum, spectrum_of
+from ngf_core.curvature.spectral.measure_spectrum import Spectrum, measure_spectrum, spectrum_of
 from ngf_core.curvature.spectral.state import SpectrumState
-from ngf_core.curvature.spectral.trace import Estimate, trace
 
 __all__ = ["Density", "Eigenpairs", "EmpiricalFisherOperator", "Estimate", "FisherOperator",
            "GGNOperator", "HessianOperator", "Krylov", "LastLayer", "Ritz", "Spectrum",

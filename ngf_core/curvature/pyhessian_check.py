@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from ngf_core.curvature.operators.memory import measure_graph
 from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.operators.parameters import choose
-from ngf_core.curvature.spectral.spectrum import Spectrum
-from ngf_core.curvature.spectral.trace import Estimate, averaged
+from ngf_core.curvature.spectral.deflated_trace import Estimate, averaged
+from ngf_core.curvature.spectral.measure_spectrum import Spectrum
 
 # Their budget in a cross-check, fixed so that nothing is stopped by luck.
 POWER_STEPS = 20

@@ -10,7 +10,7 @@ from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.operators.parameters import layer_parameters
 from ngf_core.curvature.sharpness import Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness, report
-from ngf_core.curvature.spectral.spectrum import Spectrum, measure_spectrum
+from ngf_core.curvature.spectral.measure_spectrum import Spectrum, measure_spectrum
 from ngf_core.execute import krylov_files
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers

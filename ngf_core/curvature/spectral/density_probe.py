@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator
 from ngf_core.curvature.spectral.basis import Basis
+from ngf_core.curvature.spectral.deflated_trace import complement_unit, deflated_quadratic
 from ngf_core.curvature.spectral.density import Quadrature, quadrature
 from ngf_core.curvature.spectral.lanczos import (
     Krylov,
@@ -16,7 +17,6 @@ from ngf_core.curvature.spectral.lanczos import (
     ritz_nodes,
     ritz_values,
 )
-from ngf_core.curvature.spectral.trace import complement_unit, deflated_quadratic
 
 # P tau follows a chi-squared law with one degree of freedom where the Ritz value stands for a
 # single eigenvalue; above this (1 in 10,000) it stands for a crowd, such as a null space.

@@ -6,6 +6,13 @@ from functools import partial
 from torch import Tensor
 
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator
+from ngf_core.curvature.spectral.deflated_trace import (
+    FEWEST,
+    Estimate,
+    averaged,
+    complement_unit,
+    enough,
+)
 from ngf_core.curvature.spectral.density import settled_density
 from ngf_core.curvature.spectral.density_probe import Outliers, density_probe, run_as_probe
 from ngf_core.curvature.spectral.eigenvalues import (
@@ -24,7 +31,6 @@ from ngf_core.curvature.spectral.lanczos import (
     ritz_values,
 )
 from ngf_core.curvature.spectral.state import SpectrumState
-from ngf_core.curvature.spectral.trace import FEWEST, Estimate, averaged, complement_unit, enough
 
 # Products that a density probe usually takes, for the plan that progress is told.
 USUAL_PROBE = 8

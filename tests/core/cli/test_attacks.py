@@ -10,7 +10,7 @@ import pytest
 from ngf_core.cli import attacks as attacks_command
 from ngf_core.cli.attacks import Checked, add_arguments, markdown, run, table
 from ngf_core.runs import RunStore
-from tests.core.execute.conftest import made, train_config
+from tests.support.tiny_runs import made, train_config
 
 GOOD = Checked("badnets", 0, acc=0.99, asr=0.95, ra=0.05, floor=0.01, benign=0.995, psnr=22.0,
                victims=900, poisoned=380, train_images=4750, seconds=60.0, fitting=1.5)

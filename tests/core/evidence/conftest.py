@@ -8,7 +8,7 @@ import pytest
 from ngf_core.cli import benchmark as command
 from ngf_core.evidence import cells, entrants
 from ngf_core.runs import RunStore
-from tests.core.execute.conftest import tiny_data  # noqa: F401
+from tests.support.tiny_runs import tiny_data  # noqa: F401
 
 ATTACKS = ("badnets", "blend")
 ENTRANTS = ("clp", "finetune")

@@ -12,7 +12,7 @@ from ngf_core.runs import Cancelled, RunWriter
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import held_out
-from tests.core.execute.conftest import made, purify_config
+from tests.support.tiny_runs import made, purify_config
 
 SMALL = {"samples": 10, "grid": 3}
 MODELS, PARTS = ("before", "ngf", "sgd"), ("clean", "triggered")

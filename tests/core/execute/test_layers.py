@@ -9,7 +9,7 @@ from ngf_core.data.dataset import Dataset
 from ngf_core.layers import choose as auto
 from ngf_core.layers.rules import RULES
 from ngf_core.models.build import tunable_layer_names
-from tests.core.execute.conftest import made
+from tests.support.tiny_runs import made
 
 SMALL = {"steps": 2, "batch_size": 16, "pool": 2}
 

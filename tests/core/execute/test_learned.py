@@ -13,7 +13,7 @@ from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute import zoo
 from ngf_core.trained.load import attack_of, learned_attack, load_trained, poisoned_set
 from tests.core.attacks.stand_ins import hurried
-from tests.core.execute.conftest import made, purify_config, train_config
+from tests.support.tiny_runs import made, purify_config, train_config
 
 LEARNERS = [name for name in ATTACKS if attack_class(name).learns]
 

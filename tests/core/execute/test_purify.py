@@ -19,7 +19,7 @@ from ngf_core.models.build import tunable_layers
 from ngf_core.purify.registry import PURIFIERS, PurifierEntry
 from ngf_core.purify.step import Diverged
 from ngf_core.trained.load import load_trained
-from tests.core.execute.conftest import made, purify_config
+from tests.support.tiny_runs import made, purify_config
 
 LAYER = "blocks.2.conv1.weight"
 

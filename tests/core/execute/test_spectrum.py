@@ -10,7 +10,7 @@ from ngf_core.curvature.sharpness.measure import measures
 from ngf_core.execute import krylov_files, worker
 from ngf_core.execute import spectrum as module
 from ngf_core.runs import RunWriter
-from tests.core.execute.conftest import made
+from tests.support.tiny_runs import made
 
 SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2}
 KEYS = ("eigenvalues", "residuals", "lowest", "lowest_residuals", "trace", "density_grid",

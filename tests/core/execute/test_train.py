@@ -10,7 +10,7 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.trained.load import attack_of, load_trained
-from tests.core.execute.conftest import made, train_config
+from tests.support.tiny_runs import made, train_config
 
 
 def test_a_backdoored_run(runs, backdoored):

@@ -38,7 +38,7 @@ def test_each_layer_ends_where_a_run_of_its_own_ends(network, method, changes, m
     mapped = {station.name: tune(station, method, config)
               for station in stations_of(network(), clean, config, {"some": images})}
     for module in ("ngf", "sgd"):  # the single runs go through the whole network
-        monkeypatch.setattr(f"ngf_core.purify.{module}.tuned_network",
+        monkeypatch.setattr(f"ngf_core.purify.methods.{module}.tuned_network",
                             lambda model, tuned, batches: (model, batches))
     names = list(tunable_layers(network()))
     assert list(mapped) == names

@@ -67,7 +67,7 @@ def test_the_numbers_are_those_of_whole_passes(name, changes, layer, batchnorm, 
     kept, whole = tiny(), tiny()
     fast = [step.loss for step in purifier(name)(kept, clean_set(24), config)]
     for module in ("ngf", "sgd"):
-        monkeypatch.setattr(f"ngf_core.purify.{module}.tuned_network",
+        monkeypatch.setattr(f"ngf_core.purify.methods.{module}.tuned_network",
                             lambda model, tuned, batches: (model, batches))
     slow = [step.loss for step in purifier(name)(whole, clean_set(24), config)]
     assert fast == pytest.approx(slow, rel=1e-5)

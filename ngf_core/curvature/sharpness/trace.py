@@ -12,7 +12,8 @@ def read(subject: Subject) -> Reading:
     """sum_k v_k^T H v_k + mean over probes of (N z)^T H (N z), N = 1 - V V^T, z signs.
 
     The five leading eigenvectors are taken exactly, the rest by Hutchinson's method, as in
-    `ngf_core.curvature.spectral.trace`; here along directions, so that each image's share is known.
+    `ngf_core.curvature.spectral.deflated_trace`; here along directions, so that each image's share
+    is known.
     """
     pairs = subject.pairs()
     basis = pairs.vectors[:PAIRS].T.double()  # orthonormal, as Ritz vectors are

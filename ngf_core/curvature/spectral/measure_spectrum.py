@@ -14,6 +14,7 @@ from ngf_core.curvature.operators.ggn import GGNOperator
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.loss import Loss
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, check_count
+from ngf_core.curvature.spectral.deflated_trace import FEWEST, Estimate
 from ngf_core.curvature.spectral.density import Density, spectral_density
 from ngf_core.curvature.spectral.density_probe import outliers, run_as_probe
 from ngf_core.curvature.spectral.lanczos import ritz
@@ -28,7 +29,6 @@ from ngf_core.curvature.spectral.stages import (
     sample_trace,
 )
 from ngf_core.curvature.spectral.state import SpectrumState
-from ngf_core.curvature.spectral.trace import FEWEST, Estimate
 from ngf_core.curvature.spectral.vector_budget import Room
 from ngf_core.errors import ConfigError
 

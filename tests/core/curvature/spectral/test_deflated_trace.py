@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from ngf_core.curvature import HessianOperator, lanczos, trace
-from ngf_core.curvature.spectral.trace import FEWEST, WIDENING, averaged, deflated_quadratic, enough
+from ngf_core.curvature.spectral.deflated_trace import (
+    FEWEST,
+    WIDENING,
+    averaged,
+    deflated_quadratic,
+    enough,
+)
 from ngf_core.errors import ConfigError
 from tests.core.curvature.dense import (
     Matrix,

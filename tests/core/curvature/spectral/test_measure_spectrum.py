@@ -11,7 +11,7 @@ from ngf_core.curvature import lanczos, measure_spectrum, ritz, spectrum_of
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.spectral.density_probe import outliers as outliers_of
 from ngf_core.curvature.spectral.density_probe import run_as_probe
-from ngf_core.curvature.spectral.spectrum import OPERATORS
+from ngf_core.curvature.spectral.measure_spectrum import OPERATORS
 from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import ConfigError, NGFError
 from tests.core.curvature.dense import (

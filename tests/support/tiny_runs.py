@@ -10,11 +10,12 @@ from ngf_core.data import DATASETS, dataset
 from ngf_core.execute import worker
 from ngf_core.models import preact_resnet
 from ngf_core.runs import Run, RunStore
-from tests.core.execute import tiny_signs
+from tests.support import tiny_signs
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def tiny_data() -> Iterator[None]:
+    """The data set `signs` and the mini network are tiny until the module's tests are done."""
     with pytest.MonkeyPatch.context() as patch:
         entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
         patch.setitem(DATASETS, "signs", entry)
@@ -26,7 +27,7 @@ def tiny_data() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+def runs(tiny_data: None, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     return RunStore(tmp_path_factory.mktemp("execute") / "runs")
 
 
