@@ -1,96 +1,38 @@
 """Purification of any model in a few lines of Python, without runs and data sets:
 
-    purified = purify(model, clean_data, NGF(layer="auto"))
+    purified = purify(model, clean_data, NGF(layer="auto"), Budget(steps=100))
 
-Each method of the registry has a class of settings, made from what the registry says it reads and
-from its own parameters: NGF, SGD, FineTuning, ANP, NeuralCleanse and so on.
+Settings and budget are those of `ngf_core.purify`.
 """
 
 import copy
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ngf_core.config import PurifyConfig, validate
 from ngf_core.data.augment import are_images, as_floats
 from ngf_core.data.examples import Batches, Examples, gathered, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify.batches import CleanSet
+from ngf_core.models.layer_names import AUTO
+from ngf_core.options import check_fields
+from ngf_core.purify.batches import CleanSet, settled
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify.settings import NGF, MethodSettings
 from ngf_core.purify.step import Step
-
-# Fields of PurifyConfig that every method reads.
-COMMON = ("steps", "seconds", "augment", "pool", "batchnorm", "batch_size", "seed")
-# Where a model and data of any kind need another default than the race of the pages.
-DEFAULTS = {"layer": "auto", "augment": "auto"}
 
 Clean = Batches | CleanSet
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a method is to work; a subclass for each method (see `settings_of`).
-
-    augment="auto" is "strong" for uint8 images and "none" for floats. Raises ConfigError for a
-    value out of bounds.
-    """
-
-    method: ClassVar[str]
-    own: ClassVar[type | None]
-
-    def __post_init__(self) -> None:
-        if self.own is not None:
-            validate(self.own(**{name: getattr(self, name) for name in self._own_names()}))
-        validate(self.config("none"))
-
-    def config(self, augment: str) -> PurifyConfig:
-        """The same as methods read it; `augment` is what "auto" means."""
-        values = dataclasses.asdict(self)
-        own = ",".join(f"{self.method}.{name}={values.pop(name)!r}" for name in self._own_names())
-        if values["augment"] == "auto":
-            values["augment"] = augment
-        return PurifyConfig(source="-", methods=(self.method,), parameters=own, **values)
-
-    def _own_names(self) -> list[str]:
-        return [field.name for field in dataclasses.fields(self.own)] if self.own else []
-
-
-@cache
-def settings_of(method: str) -> type[Settings]:
-    """The class of settings of the method called so in PURIFIERS."""
-    entry = PURIFIERS[method]
-    shared = {field.name: field for field in dataclasses.fields(PurifyConfig)}
-    chosen = ("step_size",) if entry.step_size else ()
-    fields = {name: shared[name] for name in (*entry.settings, *chosen, *COMMON)}
-    own = entry.own_class()
-    if own is not None:
-        fields |= {field.name: field for field in dataclasses.fields(own)}
-    helps = [f"{name}: {field.metadata['help']}" for name, field in fields.items()]
-    return dataclasses.make_dataclass(
-        entry.class_name,
-        [(name, field.type, dataclasses.field(default=DEFAULTS.get(name, field.default)))
-         for name, field in fields.items()],
-        bases=(Settings,), frozen=True, kw_only=True,
-        namespace={"method": method, "own": own, "__module__": "ngf_core.purify",
-                   "__doc__": "\n".join([f"Settings of {entry.title}.", "", *helps])})
-
-
-def __getattr__(name: str) -> type[Settings]:
-    for method, entry in PURIFIERS.items():
-        if entry.class_name == name:
-            return settings_of(method)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module:
+def purify(model: nn.Module, clean_data: Clean, settings: MethodSettings,
+           budget: Budget | None = None) -> nn.Module:
     """A purified copy of `model`; the given one is not touched, nor are the data.
 
     The copy differs in its numbers alone (weights and BatchNorm's statistics): it has the given
@@ -98,14 +40,14 @@ def purify(model: nn.Module, clean_data: Clean, settings: Settings) -> nn.Module
 
     model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
     labels), or one such pair; read once and kept, so that a generator will do, and shuffled by the
-    settings' seed, so that they may lie class by class (`Images` and `Examples` of this package
+    budget's seed, so that they may lie class by class (`Images` and `Examples` of this package
     keep their order). Inputs are floats of any shape, as the model takes them, or uint8, which
-    become x / 255.
+    become x / 255. budget: `Budget()` where None.
 
     Raises NGFError where model, data and method do not go together, Diverged where the method
     cannot go on. `Purification` shows the steps, and keeps what they reached even then.
     """
-    work = Purification(model, clean_data, settings)
+    work = Purification(model, clean_data, settings, budget)
     for _ in work:
         pass
     return work.model
@@ -123,45 +65,51 @@ class Purification:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def __init__(self, model: nn.Module, clean_data: Clean, settings: Settings) -> None:
-        if not isinstance(settings, Settings):
-            raise ConfigError("settings", f"{settings!r} says no method's settings",
+    def __init__(self, model: nn.Module, clean_data: Clean, settings: MethodSettings,
+                 budget: Budget | None = None) -> None:
+        budget = Budget() if budget is None else budget
+        if not isinstance(settings, MethodSettings):
+            raise ConfigError("settings", f"{settings!r} is not the settings of a method",
                               "Give NGF(), ANP(eps=0.3) or another of ngf_core.purify.")
+        if not isinstance(budget, Budget):
+            raise ConfigError("budget", f"{budget!r} is no budget", "Give Budget(steps=100).")
+        check_fields(budget)
         self.model = _copied(model)
         example = next(self.model.parameters())
         clean = clean_data if isinstance(clean_data, CleanSet) else \
-            shuffled(gathered(clean_data, example.device), settings.seed)
-        pixels = clean.x.dtype == torch.uint8
-        if not pixels or example.dtype != torch.float32:
+            shuffled(gathered(clean_data, example.device), budget.seed)
+        self._budget = settled(budget, clean)
+        if clean.x.dtype != torch.uint8 or example.dtype != torch.float32:
             clean = Examples(as_floats(clean.x).to(example.dtype), clean.y)
-        self._method, self._clean = settings.method, clean
-        self._config = settings.config("strong" if pixels else "none")
+        self._clean = clean
         with _as_given(self.model):
-            _check(self.model, PURIFIERS[self._method], clean)
-            self.layer = self._layer()
+            _check(self.model, PURIFIERS[settings.method], clean)
+            self._settings = self._with_layer(settings)
+        self.layer: str = getattr(self._settings, "layer", "")
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 
     @torch.inference_mode(False)  # at each step, whatever mode it is asked for in
     @torch.enable_grad()
     def __iter__(self) -> Iterator[Step]:
-        config = dataclasses.replace(self._config, layer=self.layer)
+        tune, budget = purifier(self._settings.method), self._budget
         with _as_given(self.model):
-            for step in purifier(self._method)(self.model, self._clean, config):
+            for step in tune(self.model, self._clean, self._settings, budget):
                 self.last = step
                 self.found |= step.found or {}
                 yield step
-                if 0 < config.seconds <= step.seconds:
+                if 0 < budget.seconds <= step.seconds:
                     return
 
-    def _layer(self) -> str:
-        if "layer" not in PURIFIERS[self._method].settings:
-            return ""
-        if self._config.layer != "auto":
-            return self._config.layer
+    def _with_layer(self, settings: MethodSettings) -> MethodSettings:
+        """The settings with a layer chosen where they ask for one."""
+        if getattr(settings, "layer", None) != AUTO:
+            return settings
         from ngf_core.layers import choose_layer  # which loads what only a choice needs
 
-        return choose_layer(self.model, self._clean, self._config).layer
+        ngf = settings if isinstance(settings, NGF) else None
+        chosen = choose_layer(self.model, self._clean, self._budget, ngf)
+        return dataclasses.replace(settings, layer=chosen.layer)
 
 
 def _copied(model: nn.Module) -> nn.Module:

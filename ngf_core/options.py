@@ -22,7 +22,11 @@ def check_fields(settings: Any) -> None:
     value is wrong."""
     for field in dataclasses.fields(settings):
         value, meta = getattr(settings, field.name), field.metadata
-        if field.type in (int, float):
+        if field.type is bool:
+            if not isinstance(value, bool):
+                raise ConfigError(field.name, f"{value!r} is not true or false",
+                                  "Use true or false.")
+        elif field.type in (int, float):
             _check_number(field.name, value, field.type, meta)
         elif field.type is str:
             if not isinstance(value, str):
@@ -32,10 +36,11 @@ def check_fields(settings: Any) -> None:
             if not isinstance(value, tuple) or not value:
                 raise ConfigError(field.name, f"{value!r} is empty or no list",
                                   f"Name at least one of {listed(meta['choices'])}.")
-            for item in value:
-                _check_choice(field.name, item, meta["choices"])
-            if len(set(value)) < len(value):
-                raise ConfigError(field.name, f"{', '.join(value)} names something twice",
+            names = [getattr(item, "method", item) for item in value]  # of a method's settings
+            for name in names:
+                _check_choice(field.name, name, meta["choices"])
+            if len(set(names)) < len(names):
+                raise ConfigError(field.name, f"{', '.join(names)} names something twice",
                                   "Name each once.")
 
 

@@ -13,8 +13,13 @@ from typing import Any
 
 from ngf_core.cli.watch import watch
 from ngf_core.config import CONFIGS, Config, PurifyConfig, TrainConfig, validate
+from ngf_core.config.command import flag
+from ngf_core.config.methods import made, names_of
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
+from ngf_core.models import ARCHITECTURES
+from ngf_core.models.layer_names import AUTO, named_layers
+from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
 
 
@@ -26,26 +31,53 @@ def add_job(commands: Any, kind: str, config: type[Config]) -> None:
         if field.name == "source":
             help_text = field.metadata["help"] + "; `latest` is the newest one that fits"
             parser.add_argument("source", metavar="SOURCE", help=help_text.replace("%", "%%"))
+        elif field.name == "methods":
+            _add_methods(parser, field, config)
         else:
             _add_option(parser, field)
     parser.add_argument("--detach", action="store_true", help="print the run's id and do not wait")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(command=_job, kind=kind)
+
+
+def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, config: type[Config]
+                 ) -> None:
+    """--methods, and the own settings of each method that may be named, in a group of its own."""
+    names = field.metadata["choices"]
+    parser.add_argument(
+        "--methods", nargs="+", default=list(names_of(field.default)), metavar="NAME",
+        help=f"{field.metadata['help']} ({', '.join(names)}; default "
+             f"{' '.join(names_of(field.default))})")
     if config is PurifyConfig:
-        parser.set_defaults(layer=None)  # not named: where the presets tune the source's network
+        parser.add_argument("--layer", metavar="NAME", help=(
+            f"what every method tunes that is told a layer ({', '.join(LAYERED)}); default: the "
+            "usual layer of the source's network"))
+    for name in names:
+        entry = PURIFIERS[name]
+        own = parser.add_argument_group(f"settings of {name} ({entry.title})")
+        for of in dataclasses.fields(entry.settings):
+            if of.name != "layer" or config is PurifyConfig:
+                _add_option(own, of, name)
 
 
-def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
+def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
+    """An option of a config's field, or of a `method`'s own, which is absent where not given."""
     meta, several = field.metadata, isinstance(field.default, tuple)
     default = " ".join(field.default) if several else field.default
     allowed = ", ".join(meta["choices"]) if meta["choices"] else (
         f"{meta['low']} to {meta['high']}" if meta["low"] is not None else "")
     notes = "; ".join(note for note in (allowed, f"default {default}") if note)
-    parser.add_argument(
-        "--" + field.name.replace("_", "-"), dest=field.name, default=field.default,
-        type=_number(field.type) if field.type in (int, float) else str,
-        nargs="+" if several else None, metavar={int: "N", float: "X"}.get(field.type, "NAME"),
-        help=f"{meta['help']} ({notes})".replace("%", "%%"))
+    form: dict[str, Any] = {
+        "dest": f"{method}.{field.name}" if method else field.name,
+        "default": argparse.SUPPRESS if method else field.default,
+        "help": f"{meta['help']} ({notes})".replace("%", "%%")}
+    if field.type is bool:
+        form["action"] = argparse.BooleanOptionalAction
+    else:
+        form |= {"type": _number(field.type) if field.type in (int, float) else str,
+                 "nargs": "+" if several else None,
+                 "metavar": {int: "N", float: "X"}.get(field.type, "NAME")}
+    parser.add_argument(flag(field.name, method), **form)
 
 
 def _number(kind: type) -> Callable[[str], Any]:
@@ -59,11 +91,6 @@ def _number(kind: type) -> Callable[[str], Any]:
 
 
 def _job(options: argparse.Namespace) -> int:
-    if options.kind == "purify" and options.parameters == "help":
-        from ngf_core.purify.parameters import listed_parameters
-
-        print(listed_parameters(options.methods))
-        return 0
     store = default_store()
     config = _config(options, store)
     return watch(jobs.start(config, store), options)
@@ -72,8 +99,9 @@ def _job(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace, store: RunStore) -> Config:
     cls = CONFIGS[options.kind]
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(cls)}
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
-              if v is not None}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    if "methods" in values:
+        values["methods"] = made(values["methods"], _given(options))
     config = cls(**values)
     validate(config)
     if isinstance(config, TrainConfig):
@@ -82,10 +110,37 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
                                      weights=_absolute(config.weights))
     if values.get("source") == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
-    if isinstance(config, PurifyConfig) and "layer" not in values:
-        config = dataclasses.replace(config, layer=_usual_layer(config.source, store))
+    if isinstance(config, PurifyConfig):
+        config = _with_layers(config, options, store)
     _refuse_impossible(config, store)
     return config
+
+
+def _given(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The methods' own settings as given, {"ngf": {"kl_bound": 0.3}}; --layer is not among them."""
+    given: dict[str, dict[str, Any]] = {}
+    for name, value in vars(options).items():
+        method, dot, setting = name.partition(".")
+        if dot:
+            given.setdefault(method, {})[setting] = value
+    return given
+
+
+def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunStore
+                 ) -> PurifyConfig:
+    """The config with the layer of --layer, or the usual one of the source's network, for the
+    methods that are told one and were given none of their own."""
+    given = _given(options)
+    untold = [name for name in config.layers if "layer" not in given.get(name, {})]
+    if options.layer is not None and not config.layers:
+        raise ConfigError("layer", f"{', '.join(config.names)} tunes no layer that it is told",
+                          "Leave it out.")
+    if not untold:
+        return config
+    layer = _usual_layer(config.source, store) if options.layer is None else options.layer
+    return dataclasses.replace(config, methods=tuple(
+        dataclasses.replace(own, layer=layer) if own.method in untold else own
+        for own in config.methods))
 
 
 def _absolute(path: str) -> str:
@@ -96,7 +151,7 @@ def _usual_layer(source: str, store: RunStore) -> str:
     """Where the presets tune the network of the run `source`."""
     received = store.get(source).config
     if not isinstance(received, TrainConfig) or received.arch == TrainConfig.arch:
-        return PurifyConfig.layer
+        return ARCHITECTURES[TrainConfig.arch].layer
     from ngf_core.models.build import default_layer
 
     return default_layer(received.arch)
@@ -121,10 +176,11 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
             from ngf_core.trained.poison_preview import poison_preview
 
             poison_preview(config)
-    elif isinstance(config, PurifyConfig) and config.layer != _usual_layer(config.source, store):
-        from ngf_core.models.build import tunable_layer_names
-        from ngf_core.models.layer_names import AUTO, named_layers
-
+    elif isinstance(config, PurifyConfig):
         received = store.get(config.source).config
-        if isinstance(received, TrainConfig) and config.layer != AUTO:
-            named_layers(tunable_layer_names(received.arch), config.layer)
+        unusual = set(config.layers.values()) - {AUTO, _usual_layer(config.source, store)}
+        if isinstance(received, TrainConfig) and unusual:
+            from ngf_core.models.build import tunable_layer_names
+
+            for layer in unusual:
+                named_layers(tunable_layer_names(received.arch), layer)

@@ -2,21 +2,53 @@
 
 import dataclasses
 import shlex
+from typing import Any
 
 from ngf_core.config.kinds import Config
+from ngf_core.config.layers import LayersConfig
+from ngf_core.config.methods import layers_of, names_of
+from ngf_core.config.purify import PurifyConfig
 from ngf_core.runs import SOURCES
 
 
 def command_line(config: Config) -> str:
     """The command that makes a run of `config`; settings at their default are left out.
 
-    The tuned layer is always named: without one, another network's is another one.
+    The tuned layer of a purification is always named: without one, another network's is another
+    one.
     """
     words = ["python", "-m", "ngf_core", config.kind]
     words += [config.source] if config.kind in SOURCES else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name != "source" and (value != field.default or field.name == "layer"):
-            values = value if isinstance(value, tuple) else (value,)
-            words += ["--" + field.name.replace("_", "-"), *map(str, values)]
+        if field.name == "methods":
+            words += ["--methods", *names_of(value)] if names_of(value) != names_of(field.default) \
+                else []
+        elif field.name != "source" and value != field.default:
+            words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
+    if isinstance(config, PurifyConfig | LayersConfig):
+        words += _method_words(config)
     return shlex.join(words)
+
+
+def flag(name: str, method: str = "") -> str:
+    """The option of a setting: --batch-size, or of a method's own --ngf.kl-bound."""
+    return f"--{method}{'.' * bool(method)}{name.replace('_', '-')}"
+
+
+def _method_words(config: PurifyConfig | LayersConfig) -> list[str]:
+    layers = layers_of(config.methods) if isinstance(config, PurifyConfig) else {}
+    shared = len(set(layers.values())) == 1
+    words = ["--layer", next(iter(layers.values()))] if shared else []
+    for own in config.methods:
+        for field in dataclasses.fields(own):
+            value: Any = getattr(own, field.name)
+            named = own.method in layers and field.name == "layer"
+            if named and shared or not named and value == field.default:
+                continue
+            if isinstance(value, bool):
+                words.append(flag(field.name, own.method) if value else
+                             f"--no-{flag(field.name, own.method)[2:]}")
+            else:
+                words += [flag(field.name, own.method), str(value)]
+    return words

@@ -7,11 +7,14 @@ from typing import Any
 
 from ngf_core.config.landscape import LandscapeConfig
 from ngf_core.config.layers import LayersConfig
+from ngf_core.config.methods import check_methods, layers_of, made
 from ngf_core.config.purify import PurifyConfig
 from ngf_core.config.spectrum import SpectrumConfig
 from ngf_core.config.train import TrainConfig
 from ngf_core.errors import ConfigError
+from ngf_core.models.layer_names import AUTO
 from ngf_core.options import check_fields, listed
+from ngf_core.purify.settings import MethodSettings
 
 CONFIGS = {c.kind: c for c in (TrainConfig, PurifyConfig, SpectrumConfig, LandscapeConfig,
                                LayersConfig)}
@@ -20,18 +23,29 @@ Config = TrainConfig | PurifyConfig | SpectrumConfig | LandscapeConfig | LayersC
 
 def validate(config: Config) -> None:
     """Raise ConfigError for the first field whose type, bounds or value is wrong."""
+    if isinstance(config, PurifyConfig | LayersConfig):
+        check_methods(config.methods)
     check_fields(config)
+    if isinstance(config, LayersConfig) and any(
+            layer != AUTO for layer in layers_of(config.methods).values()):
+        raise ConfigError("layer", "a layer map tunes every layer in turn", "Name none.")
     if getattr(config, "source", None) == "":
         raise ConfigError("source", "no run is named",
                           "Give the id of a finished run; `python -m ngf_core runs` lists them.")
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The config as plain JSON values, with its kind."""
-    values: dict[str, Any] = {"kind": config.kind}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, tuple):
+    """The config as plain JSON values, with its kind; the settings of its methods by their name."""
+    return {"kind": config.kind} | _plain(config)
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name == "methods":
+            value = {own.method: _plain(own) for own in value}
+        elif isinstance(value, tuple):
             value = list(value)
         elif field.type is float:
             value = float(value)  # 1 and 1.0 are one config, so they must have one hash
@@ -58,9 +72,18 @@ def from_json(values: dict[str, Any]) -> Config:
     for name, value in values.items():
         if isinstance(value, list):
             values[name] = tuple(value)
+    if "methods" in values:
+        values["methods"] = _methods(values["methods"])
     config = cls(**values)
     validate(config)
     return config
+
+
+def _methods(values: Any) -> tuple[MethodSettings, ...]:
+    if not isinstance(values, dict) or not all(isinstance(own, dict) for own in values.values()):
+        raise ConfigError("methods", f"{values!r} does not give the settings of each method",
+                          'Write them as {"ngf": {"kl_bound": 0.3}, "sgd": {}}.')
+    return made(values, values)
 
 
 def config_sha(config: Config, without_seed: bool = False) -> str:
@@ -68,4 +91,6 @@ def config_sha(config: Config, without_seed: bool = False) -> str:
     values = to_json(config)
     if without_seed:
         values.pop("seed")
+    if "methods" in values:
+        values["methods"] = list(values["methods"].items())  # their order is part of the config
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -18,7 +18,6 @@ from ngf_core.config import (
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.models.layer_names import AUTO
-from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run, RunStore, default_store
 
 # Multiply-adds a second. One core that trained or purified the mini network did about 5e10; this is
@@ -66,10 +65,10 @@ def _work(config: Config, train: TrainConfig) -> float:
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
         # A step size is chosen among four, each tuned with on four fifths of the clean images.
-        tried = [4 * 0.8 if config.step_size == "chosen" and PURIFIERS[name].step_size else 0
-                 for name in config.methods]
+        tried = [4 * 0.8 if getattr(own, "step_size", "given") == "chosen" else 0
+                 for own in config.methods]
         # The default rule tunes each layer for ten steps on 64 images, and looks at its answers.
-        chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if config.layer == AUTO else 0
+        chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if AUTO in config.layers.values() else 0
         return forward * (sum(1 + more for more in tried) * tuning + chosen
                           + len(config.methods) * (config.evaluations + 1) * evaluated)
     if isinstance(config, LayersConfig):
@@ -78,7 +77,7 @@ def _work(config: Config, train: TrainConfig) -> float:
         batch = min(config.batch_size, 250)
         behind = 0.46 * len(_layers(train))
         kept = behind if config.pool or config.augment == "none" else len(_layers(train))
-        tuning = sum(8 if name == "ngf" else 4 for name in config.methods) * config.steps * batch
+        tuning = sum(8 if name == "ngf" else 4 for name in config.names) * config.steps * batch
         reference = 3 * config.steps * batch if config.reference != "none" else 0
         return forward * (kept * tuning + reference
                           + (behind * len(config.methods) + 1) * evaluated)

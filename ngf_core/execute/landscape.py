@@ -182,13 +182,14 @@ def _paths(source: TrainedModels, run: Run) -> Paths:
 
     The others were recorded in half precision, as steps from the received weights.
     """
-    layers = tuned_layers(source.models["before"], source.layer)
-    received = {f"{name}.{key}": p.detach() for name, layer in layers.items()
-                for key, p in layer.named_parameters()}
     paths = {}
     for name in list(source.models)[1:]:
         if not run.has(f"path_{name}.npz"):
             continue
+        layers = tuned_layers(source.models["before"],
+                              run.results[name].get("layer", source.layer))
+        received = {f"{at}.{key}": p.detach() for at, layer in layers.items()
+                    for key, p in layer.named_parameters()}
         path = run.arrays(f"path_{name}")
         states = []
         for delta in torch.from_numpy(path["deltas"]).float():

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ngf_core.config import LayersConfig
+from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
@@ -19,6 +20,7 @@ from ngf_core.layers.sweep import examined, split
 from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.method import purifier
+from ngf_core.purify.settings import FineTuning
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.trained.load import load_trained
@@ -42,7 +44,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     entries: list[dict[str, Any]] = []
     looks: list[Look] = []
     wall, cpu = time.perf_counter(), time.process_time()
-    for one in examined(copy.deepcopy(model), clean, config.purify(), config.methods,
+    for one in examined(copy.deepcopy(model), clean, config, config.methods,
                         _images(test), writer.checkpoint):
         looks.append(one.look)
         for tuned in one.tuned:
@@ -51,7 +53,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
         writer.progress(len(entries), total, f"layer {one.look.layer}")
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     began = time.process_time()
-    choice = choose_layer(model, clean, config.purify())
+    choice = choose_layer(model, clean, config, ngf_of(config.methods))
     auto_seconds = time.process_time() - began
     scores = {name: judge(looks, name) for name in RULES} | {choice.rule: choice.scores}
     chosen = {name: best(of) for name, of in scores.items()}
@@ -96,7 +98,7 @@ def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: Te
         return None
     model, last, began = copy.deepcopy(received), Step(0, 0.0, 0.0), time.process_time()
     try:
-        for step in purifier("finetune")(model, clean, config.purify()):
+        for step in purifier("finetune")(model, clean, FineTuning(lr=config.reference_lr), config):
             last = step
             writer.checkpoint()
     except Diverged:

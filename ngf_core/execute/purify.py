@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
+from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import Evaluation, counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
@@ -18,8 +19,8 @@ from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.method import purifier
-from ngf_core.purify.parameters import check_parameters
 from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
@@ -33,7 +34,7 @@ PATH_POINTS = 10
 class Racer:
     """One method under way: its model, its iterator, and what it left so far."""
 
-    name: str
+    own: MethodSettings
     model: nn.Module
     steps: Iterator[Step]
     last: Step = Step(0, float("nan"), 0.0)
@@ -46,9 +47,14 @@ class Racer:
     evaluation: Evaluation | None = None  # of the model as it was when last recorded
 
     @property
-    def follows_layer(self) -> bool:
-        """Whether the method tunes the layers it is told, so that its path can be drawn."""
-        return PURIFIERS[self.name].tunes == "layer"
+    def name(self) -> str:
+        """The method's name."""
+        return self.own.method
+
+    @property
+    def layer(self) -> str | None:
+        """The layers that the method tunes as it is told, so that its path can be drawn."""
+        return getattr(self.own, "layer", None)
 
     def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
@@ -72,17 +78,17 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     """Race the methods; leaves before, after_<method> (safetensors), path_<method>, samples (npz).
 
     Path deltas are the tuned layers' weights minus the received ones, for the methods that tune
-    the layers they are told. Where the config says "auto" these are chosen first, on the clean set
-    alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and that choice. A
+    the layers they are told. Where their settings say "auto" these are chosen first, once for all,
+    on the clean set alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and that choice. A
     method that diverges keeps its curve and the model it had, and its sentence stands in its
     results.
     """
-    check_parameters(config)
     source = load_trained(config.source, store)
     received = source.models["before"]
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
-    config, choice = _with_layer(config, received, clean, default_layer(source.train.arch))
-    tuned_layers(received, config.layer)
+    config, choice = _with_layers(config, received, clean)
+    for layer in config.layers.values():
+        tuned_layers(received, layer)
     where = next(received.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     shown = samples(source.dataset, source.attack)
@@ -94,9 +100,9 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     before = evaluate(received, test)
 
     racers = []
-    for name in config.methods:
+    for own in config.methods:
         model = copy.deepcopy(received)
-        racers.append(Racer(name, model, purifier(name)(model, clean, config)))
+        racers.append(Racer(own, model, purifier(own.method)(model, clean, own, config)))
     sharpness = LiveSharpness(clean, config.seed, config.steps, len(racers)) \
         if config.sharpness == "on" else None
 
@@ -111,7 +117,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
 
     for racer in racers:
         record(racer)
-        _follow(racer, config.layer)
+        _follow(racer)
     look, mark = max(1, config.steps // config.evaluations), max(1, config.steps // PATH_POINTS)
     while any(not racer.finished for racer in racers):
         for racer in racers:
@@ -123,7 +129,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             # The last step's model is looked at when the method has ended, having said all it had.
             ends, on_the_way = racer.finished, step < config.steps
             if ends or on_the_way and step // mark > before_it // mark:
-                _follow(racer, config.layer)
+                _follow(racer)
             if step != racer.recorded and (ends or on_the_way and step // look > before_it // look):
                 record(racer)
             writer.checkpoint()
@@ -133,35 +139,38 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     results: dict[str, Any] = {"before": counts(before)}
     for racer in racers:
         writer.tensors(f"after_{racer.name}", racer.model.state_dict())
-        if racer.follows_layer:
+        if racer.layer:
             _write_path(racer, writer)
         results[racer.name] = counts(racer.evaluation) | {
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
             "cpu_seconds": round(racer.cpu_seconds, 3), "stopped": racer.stopped,
             "found": racer.found, "changed": _changed(received, racer.model)}
+        if racer.layer:
+            results[racer.name]["layer"] = racer.layer
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
-    return results | choice | {"clean_images": len(clean), "layer": config.layer,
+    layer = next(iter(config.layers.values()), default_layer(source.train.arch))
+    return results | choice | {"clean_images": len(clean), "layer": layer,
                       "train_config": asdict(source.train),
                       "parameters": source.attack.parameters if source.attack else {},
                       "class_names": list(source.dataset.class_names)}
 
 
-def _with_layer(config: PurifyConfig, received: nn.Module, clean: Images, usual: str
-                ) -> tuple[PurifyConfig, dict[str, Any]]:
-    """The config with "auto" replaced by what was chosen, and {"choice": how, and at what cost}.
+def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
+                 ) -> tuple[PurifyConfig, dict[str, Any]]:
+    """The config with each "auto" replaced by what was chosen, and {"choice": how, at what cost}.
 
-    Nothing is chosen for a race in which no method asks for a layer; `usual` stands there then.
+    Nothing is chosen for a race in which no method asks for it.
     """
-    if config.layer != AUTO:
+    if AUTO not in config.layers.values():
         return config, {}
-    if all(PURIFIERS[name].tunes != "layer" for name in config.methods):
-        return replace(config, layer=usual), {}
     from ngf_core.layers import choose_layer
 
     began, cpu = time.perf_counter(), time.process_time()
-    chosen = choose_layer(copy.deepcopy(received), clean, config)
-    return replace(config, layer=chosen.layer), {"choice": {
+    chosen = choose_layer(copy.deepcopy(received), clean, config, ngf_of(config.methods))
+    methods = tuple(replace(own, layer=chosen.layer) if config.layers.get(own.method) == AUTO
+                    else own for own in config.methods)
+    return replace(config, methods=methods), {"choice": {
         "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
         "passes": chosen.passes,
         "seconds": round(time.perf_counter() - began, 3),
@@ -183,9 +192,9 @@ def _changed(received: nn.Module, model: nn.Module) -> int:
                                                    strict=True))
 
 
-def _follow(racer: Racer, layer: str) -> None:
-    if racer.follows_layer:
-        tuned = tuned_layers(racer.model, layer).values()
+def _follow(racer: Racer) -> None:
+    if racer.layer:
+        tuned = tuned_layers(racer.model, racer.layer).values()
         racer.path[racer.last.step] = flat([p for part in tuned for p in part.parameters()])
 
 

@@ -14,6 +14,7 @@ from ngf_core.config import (
 from ngf_core.errors import NGFError, RunError
 from ngf_core.execute.worker import work
 from ngf_core.models.build import default_layer
+from ngf_core.purify import NGF, SGD
 from ngf_core.runs import Run, RunStore
 
 # What only concerns the machine that built a run, or can be had from the other files.
@@ -23,7 +24,9 @@ NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 def build(store: RunStore, train: TrainConfig) -> bool:
     """One model's four runs, each made only if it is not there; False where one failed."""
     name = run_name(train)
-    race = PurifyConfig(source=f"{name}-train", seed=train.seed, layer=default_layer(train.arch))
+    layer = default_layer(train.arch)
+    race = PurifyConfig(source=f"{name}-train", seed=train.seed,
+                        methods=(NGF(layer=layer), SGD(layer=layer)))
     chain = {f"{name}-train": train, f"{name}-race": race,
              f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
              f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import are_images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.sweep import examined
 from ngf_core.purify.batches import CleanSet
+from ngf_core.purify.budget import Budget
+from ngf_core.purify.settings import NGF
 
 # A tenth of the usual budget at each layer, on small batches from a small pool.
 STEPS, BATCH_SIZE, POOL = 10, 64, 2
@@ -28,14 +29,14 @@ class Choice:
     passes: int
 
 
-def choose_layer(model: nn.Module, clean: CleanSet, config: PurifyConfig,
+def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | None = None,
                  rule: str | None = None) -> Choice:
     """Let the rule of that name look at every layer of `model` on the clean set alone.
 
     rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
-    as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `config` it takes what
-    concerns clean data and NGF; the layer, steps, batch size, pool and choice of a step size are
-    not used. Raises ConfigError for an unknown rule, for one that needs images and for fewer than
+    as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `budget` it takes the
+    augmentation, BatchNorm and seed; `ngf` is how a layer is tuned to be judged, by default as it
+    comes, and its layer and choice of a step size are not used. Raises ConfigError for an unknown rule, for one that needs images and for fewer than
     five clean inputs, and NGFError where the rule can judge no layer.
     """
     images = are_images(clean.x)
@@ -45,9 +46,9 @@ def choose_layer(model: nn.Module, clean: CleanSet, config: PurifyConfig,
     if "changes" in RULES[rule].sees and not images:
         raise ConfigError("rule", f"{rule!r} changes images, which these inputs are not",
                           f"Use {RULE_WITHOUT_IMAGES!r}.")
-    short = replace(config, steps=STEPS, batch_size=BATCH_SIZE, pool=POOL, step_size="given")
+    short = replace(budget, steps=STEPS, seconds=0.0, batch_size=BATCH_SIZE, pool=POOL)
     sees = RULES[rule].sees
-    methods = ("ngf",) if "tuning" in sees else ()
+    methods = (ngf or NGF(),) if "tuning" in sees else ()
     looks, passes = [], 0
     for one in examined(copy.deepcopy(model), clean, short, methods, sees=sees):
         looks.append(one.look)

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import as_floats, augment
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.perturb import probes
 from ngf_core.layers.stations import Station
 from ngf_core.layers.statistics import SEEN, Look, look, probed
 from ngf_core.layers.tune import Tuned, stations_of, tune
-from ngf_core.purify.batches import CleanSet
+from ngf_core.purify.batches import CleanSet, settled
+from ngf_core.purify.budget import Budget
+from ngf_core.purify.settings import MethodSettings
 
 DRAWS = 2
 
@@ -30,27 +31,28 @@ class Examined:
     tuned: tuple[Tuned, ...]
 
 
-def examined(model: nn.Module, clean: CleanSet, config: PurifyConfig, methods: Sequence[str],
-             images: Mapping[str, Tensor] | None = None,
-             between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
-             ) -> Iterator[Examined]:
+def examined(model: nn.Module, clean: CleanSet, budget: Budget,
+             methods: Sequence[MethodSettings], images: Mapping[str, Tensor] | None = None,
+             between: Callable[[], object] = lambda: None,
+             sees: frozenset[str] = SEEN) -> Iterator[Examined]:
     """Every layer from input to output; what the first method did is in the look. A layer that
     cannot be tuned (run twice, or never, in a forward pass) is passed over.
 
-    model: is left with BatchNorm as `config` asks, and otherwise as received. images: further sets
+    model: is left with BatchNorm as `budget` asks, and otherwise as received. images: further sets
     whose logits `Tuned` is to hold. between: called after every update. sees: what is looked at.
     Raises ConfigError for fewer than five clean images, NGFError for a model whose answers to them
     are not finite.
     """
+    budget = settled(budget, clean)
     tuning, judging = split(clean)
-    own = _judged(judging, config, "changes" in sees)
+    own = _judged(judging, budget, "changes" in sees)
     labels = judging.y.to(next(model.parameters()).device)
     received: dict[str, Tensor] = {}
-    for station in stations_of(model, tuning, config, own | dict(images or {})):
+    for station in stations_of(model, tuning, budget, own | dict(images or {})):
         received = received or {name: _answers(station, name) for name in own}
         try:
-            seen = look(station, config.seed, "augmented", labels, sees)
-            results = [tune(station, method, config, between, "fisher" in sees)
+            seen = look(station, budget.seed, "augmented", labels, sees)
+            results = [tune(station, method, budget, between, "fisher" in sees)
                        for method in methods]
         except ConfigError as error:
             if error.field != "layer":
@@ -79,9 +81,9 @@ def split(clean: CleanSet) -> tuple[CleanSet, CleanSet]:
     return clean.take(slice(judging, None)), clean.take(slice(0, judging))
 
 
-def _judged(judging: CleanSet, config: PurifyConfig, changed: bool) -> dict[str, Tensor]:
+def _judged(judging: CleanSet, budget: Budget, changed: bool) -> dict[str, Tensor]:
     x = as_floats(judging.x)
-    generator = torch.Generator().manual_seed(config.seed)
-    several = [augment(config.augment, judging.x, generator) for _ in range(2 * DRAWS)]
+    generator = torch.Generator().manual_seed(budget.seed)
+    several = [augment(budget.augment, judging.x, generator) for _ in range(2 * DRAWS)]
     own = {"clean": x, "augmented": torch.cat(several)}
-    return own | probes(x, DRAWS, config.seed) if changed else own
+    return own | probes(x, DRAWS, budget.seed) if changed else own

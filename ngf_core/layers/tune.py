@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.fisher.hutchinson import cotangents, signs_like
 from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.layers.stations import Station, stations
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import assign, flat, only_trainable
 
@@ -41,39 +42,42 @@ class Tuned:
     logits: dict[str, Tensor]
 
 
-def stations_of(model: nn.Module, clean: CleanSet, config: PurifyConfig,
+def stations_of(model: nn.Module, clean: CleanSet, budget: Budget,
                 images: Mapping[str, Tensor]) -> Iterator[Station]:
     """The layers of a model from input to output, once it is ready for tuning: in eval mode, with
-    BatchNorm as `config` asks. What `tune` then does at each of them starts from there.
+    BatchNorm as `budget` asks. What `tune` then does at each of them starts from there.
 
     The model given is changed, by the recalibration alone. images: sets whose logits are wanted.
     """
     model.eval().requires_grad_(False)
-    batches = CleanBatches(clean, config, next(model.parameters()).device)
-    if config.batchnorm == "recalibrated":
+    batches = CleanBatches(clean, budget, next(model.parameters()).device)
+    if budget.batchnorm == "recalibrated":
         recalibrate_batchnorm(model, batches)
     return stations(model, batches, images)
 
 
-def tune(station: Station, method: str, config: PurifyConfig,
+def tune(station: Station, method: MethodSettings, budget: Budget,
          between: Callable[[], object] = lambda: None, traced: bool = True) -> Tuned:
-    """Tune the layer as `config` says, look at it, and put it back.
+    """Tune the layer by a method with these settings, look at it, and put it back.
 
     traced: whether its Fisher trace is wanted. between: called after every update (to cancel or to
     pause).
     """
-    asked = replace(config, layer=station.key, batchnorm="frozen")
+    here, asked = replace(method, layer=station.key), replace(budget, batchnorm="frozen")
     parameters = list(station.layer.parameters())
     received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
     try:
         try:
-            for step in purifier(method)(station.network, station.batches, asked):
+            for step in purifier(method.method)(station.network, station.batches, here, asked):
                 last = step
                 between()
+                if 0 < budget.seconds <= step.seconds:
+                    break
         except Diverged as error:
             stopped = str(error)
-        return Tuned(station.name, station.index, station.depth, len(received), method, last.step,
-                     last.seconds, stopped, layer_trace(station, config.seed) if traced else None,
+        return Tuned(station.name, station.index, station.depth, len(received), method.method,
+                     last.step,
+                     last.seconds, stopped, layer_trace(station, budget.seed) if traced else None,
                      {name: station.logits(name) for name in station.shown})
     finally:
         assign(parameters, received)

@@ -1,22 +1,27 @@
-"""Methods that purify a backdoored model on a few clean images."""
+"""Methods that purify a backdoored model on a few clean images: their settings, and the budget.
 
-from importlib import import_module
-from typing import Any
+Nothing here needs torch. `ngf_core.library` has the function that purifies any model.
+"""
 
-from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.budget import Budget
+from ngf_core.purify.settings import (
+    ANP,
+    AWM,
+    CLP,
+    FIP,
+    FTSAM,
+    IBAU,
+    MCR,
+    NAD,
+    NFT,
+    NGF,
+    RNP,
+    SGD,
+    FastFIP,
+    FinePruning,
+    FineTuning,
+    NeuralCleanse,
+)
 
-
-def __getattr__(name: str) -> Any:
-    """`purify`, `Purification` and each method's settings, `NGF`; loaded on demand, as they need
-    torch and the table above does not."""
-    if name in _on_demand():
-        return getattr(import_module("ngf_core.library"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_on_demand()})
-
-
-def _on_demand() -> list[str]:
-    return ["purify", "Purification", *(entry.class_name for entry in PURIFIERS.values())]
+__all__ = ["ANP", "AWM", "Budget", "CLP", "FIP", "FTSAM", "FastFIP", "FinePruning",
+           "FineTuning", "IBAU", "MCR", "NAD", "NFT", "NGF", "NeuralCleanse", "RNP", "SGD"]

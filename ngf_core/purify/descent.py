@@ -17,9 +17,9 @@ Gradient = Callable[[Tensor, Tensor], Tensor]
 
 def prepare(model: nn.Module, tuned: Sequence[nn.Parameter], batches: CleanBatches,
             watch: Stopwatch) -> None:
-    """Eval mode, gradients for `tuned` alone, BatchNorm as the config says."""
+    """Eval mode, gradients for `tuned` alone, BatchNorm as the budget says."""
     only_trainable(model, list(tuned))
-    if batches.config.batchnorm == "recalibrated":
+    if batches.budget.batchnorm == "recalibrated":
         with watch:
             recalibrate_batchnorm(model, batches)
 
@@ -38,7 +38,7 @@ def tune(title: str, tuned: Sequence[nn.Parameter], gradient: Gradient, batches:
     Raises ConfigError where the budget does not suffice for one update, Diverged, back at the last
     weights of a finite loss, when the loss is no longer finite.
     """
-    budget, limit, start = batches.config.steps, batches.config.seconds, spent(0)
+    budget, limit, start = batches.budget.steps, batches.budget.seconds, spent(0)
     if spent(1) > budget:
         raise ConfigError("steps", f"{budget} passes do not suffice for one update of {title}",
                           f"Use at least {spent(1)}.")

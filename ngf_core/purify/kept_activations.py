@@ -36,7 +36,7 @@ class KeptBatches(CleanBatches):
 
     def whole(self) -> Iterator[tuple[Crossing, Tensor]]:
         """The clean set as it is, in its order and in parts of a batch's size."""
-        size = self.config.batch_size
+        size = self.budget.batch_size
         for i in range(0, len(self.clean), size):
             yield (tuple(t[i : i + size] for t in self.plain),
                    self.clean.y[i : i + size].to(self.device))
@@ -61,7 +61,7 @@ def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> 
     """The walks from cut to cut that `keep` needs: of the pool, and of the clean set as it is where
     that is something else."""
     sets = [batches.fixed]
-    if batches.config.augment != "none":
+    if batches.budget.augment != "none":
         sets.append(as_floats(batches.clean.x))
     return [Walk(graph, cuts, images.to(batches.device), limit=MEMORY) for images in sets]
 
@@ -71,4 +71,4 @@ def keep(batches: CleanBatches, walks: list[Walk], cut: Cut) -> KeptBatches | No
     crossing = [walk.at(cut) for walk in walks]
     if None in crossing:
         return None
-    return KeptBatches(batches.clean, batches.config, batches.device, crossing[0], crossing[-1])
+    return KeptBatches(batches.clean, batches.budget, batches.device, crossing[0], crossing[-1])

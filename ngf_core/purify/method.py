@@ -7,11 +7,11 @@ from ngf_core.purify.step_size import with_step_size
 
 
 def purifier(name: str) -> Purifier:
-    """The method called `name`, which chooses its step size first where the config says so.
+    """The method called `name`, which chooses its step size first where its settings say so.
 
     ConfigError where there is none.
     """
     if name not in PURIFIERS:
         raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")
     entry = PURIFIERS[name]
-    return with_step_size(entry.step_size, entry.load()) if entry.step_size else entry.load()
+    return with_step_size(entry.load()) if entry.settings.step_size_of else entry.load()

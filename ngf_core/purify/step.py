@@ -1,8 +1,9 @@
 """One update of a purification method, the budget it counts against, and its schedule.
 
-A method is a function `(model, clean, config) -> Iterator[Step]` that tunes the model it is
-given in place and yields after every update. It sees clean images only. `config.steps` is its
-budget: passes forward and back over one clean batch.
+A method is a function `(model, clean, settings, budget) -> Iterator[Step]` that tunes the model
+it is given in place and yields after every update. `settings` are its own, `budget` is what all
+methods are given alike. It sees clean images only. `budget.steps` counts passes forward and back
+over one clean batch.
 """
 
 import math
@@ -13,9 +14,9 @@ from typing import Any
 
 from torch import nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import NGFError
 from ngf_core.purify.batches import CleanSet
+from ngf_core.purify.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,22 @@ class Step:
     found: dict[str, Any] | None = None
 
 
-Purifier = Callable[[nn.Module, CleanSet, PurifyConfig], Iterator[Step]]
+# Any: each method's own MethodSettings.
+Purifier = Callable[[nn.Module, CleanSet, Any, Budget], Iterator[Step]]
 
 
 class Diverged(NGFError):
     """A purification that could not go on; what it had reached before stays."""
 
 
-def is_last(step: Step, config: PurifyConfig, cost: int = 1) -> bool:
+def is_last(step: Step, budget: Budget, cost: int = 1) -> bool:
     """Whether no update of `cost` passes follows `step`: the passes or the seconds are used up."""
-    return step.step + cost > config.steps or 0 < config.seconds <= step.seconds
+    return step.step + cost > budget.steps or 0 < budget.seconds <= step.seconds
 
 
-def part_of(config: PurifyConfig, share: float, steps: int) -> PurifyConfig:
-    """The config of a phase that has `steps` passes, and that share of the seconds."""
-    return replace(config, steps=steps, seconds=share * config.seconds)
+def part_of(budget: Budget, share: float, steps: int) -> Budget:
+    """The budget of a phase that has `steps` passes, and that share of the seconds."""
+    return replace(budget, steps=steps, seconds=share * budget.seconds)
 
 
 class Stopwatch:

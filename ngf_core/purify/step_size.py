@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Purifier, Step
 
 FACTORS = (0.1, 0.3, 1.0, 3.0)
@@ -28,50 +29,52 @@ HELD_OUT = 5  # one image in so many
 DRAWS = 8
 
 
-def with_step_size(field: str, tune: Purifier) -> Purifier:
-    """`tune`, which first chooses `field`, its step size in PurifyConfig, where that is asked for.
+def with_step_size(tune: Purifier) -> Purifier:
+    """`tune`, which first chooses the step size of its settings where they ask for that.
 
     What the choice took is in the seconds of its steps (each trial has an equal share of a limit of
     seconds), not in their passes; the first step tells all of it: {"step_size": {"field", "chosen",
     "losses": [[size, loss or None], ...], "held_out", "passes", "seconds"}}, None where a trial
-    diverged. Batches that somebody has prepared cannot be split and are tuned on as the config
-    says. Raises ConfigError for a clean set too small to hold some out, Diverged where all trials
+    diverged. Batches that somebody has prepared cannot be split and are tuned on as the settings
+    say. Raises ConfigError for a clean set too small to hold some out, Diverged where all trials
     did.
     """
-    def purify(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
-        if config.step_size == "given" or isinstance(clean, CleanBatches):
-            yield from tune(model, clean, config)
+    def purify(model: nn.Module, clean: CleanSet, own: Any, budget: Budget) -> Iterator[Step]:
+        if own.step_size == "given" or isinstance(clean, CleanBatches):
+            yield from tune(model, clean, own, budget)
             return
         began = time.perf_counter()
-        told = _chosen(field, tune, model, clean, config)
+        told = _chosen(tune, model, clean, own, budget)
         spent = time.perf_counter() - began
         found = {"step_size": told | {"seconds": round(spent, 3)}}
-        for step in tune(model, clean, _trial_of(config, field, told["chosen"])):
+        own = replace(own, **{own.step_size_of: told["chosen"]})
+        for step in tune(model, clean, own, _trial_of(budget)):
             yield replace(step, seconds=step.seconds + spent, found=found | (step.found or {}))
             found = {}
 
     return purify
 
 
-def _chosen(field: str, tune: Purifier, model: nn.Module, clean: CleanSet, config: PurifyConfig
+def _chosen(tune: Purifier, model: nn.Module, clean: CleanSet, own: MethodSettings, budget: Budget
             ) -> dict[str, Any]:
     """What was tried, and the size of the lowest held-out loss."""
     if len(clean) < HELD_OUT:
-        raise ConfigError("step_size", f"none can be chosen with {len(clean)} clean images",
+        raise ConfigError(f"{own.method}.step_size",
+                          f"none can be chosen with {len(clean)} clean images",
                           f"Use at least {HELD_OUT}, or step_size=given.")
-    order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(config.seed))
+    order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(budget.seed))
     held_out, rest = order.tensor_split([len(clean) // HELD_OUT])
     held_out, rest = clean.take(held_out), clean.take(rest)
+    field, trial_budget = own.step_size_of, _trial_of(budget)
     losses, passes = [], 0
-    for size in _sizes(field, config):
+    for size in _sizes(own):
         trial, spent, loss = copy.deepcopy(model), 0, None
-        asked = _trial_of(config, field, size)
         try:
-            for step in tune(trial, rest, asked):
+            for step in tune(trial, rest, replace(own, **{field: size}), trial_budget):
                 spent = step.step
-                if 0 < asked.seconds <= step.seconds:
+                if 0 < trial_budget.seconds <= step.seconds:
                     break
-            loss = _loss(trial, held_out, asked)
+            loss = _loss(trial, held_out, trial_budget)
         except Diverged:
             pass
         losses, passes = [*losses, [size, loss]], passes + spent
@@ -83,26 +86,24 @@ def _chosen(field: str, tune: Purifier, model: nn.Module, clean: CleanSet, confi
             "passes": passes}
 
 
-def _sizes(field: str, config: PurifyConfig) -> list[float]:
+def _sizes(own: MethodSettings) -> list[float]:
     """FACTORS times the given size to six digits, within the field's bounds, ascending."""
-    bounds = next(f.metadata for f in fields(config) if f.name == field)
-    given = getattr(config, field)
+    bounds = next(f.metadata for f in fields(own) if f.name == own.step_size_of)
+    given = getattr(own, own.step_size_of)
     wanted = [float(f"{given * factor:.6g}") for factor in FACTORS]
     return sorted({min(max(size, bounds["low"]), bounds["high"]) for size in wanted})
 
 
-def _trial_of(config: PurifyConfig, field: str, size: float) -> PurifyConfig:
-    """The config of one of the equal tunings that a limit of seconds is for."""
-    seconds = config.seconds / (len(FACTORS) + 1)
-    return replace(config, step_size="given", seconds=seconds, **{field: size})
+def _trial_of(budget: Budget) -> Budget:
+    """The budget of one of the equal tunings that a limit of seconds is for."""
+    return replace(budget, seconds=budget.seconds / (len(FACTORS) + 1))
 
 
-def _loss(model: nn.Module, images: CleanSet, config: PurifyConfig) -> float | None:
+def _loss(model: nn.Module, images: CleanSet, budget: Budget) -> float | None:
     """The mean cross-entropy over some draws of the augmentation; None where it is not finite."""
     device = next(model.parameters()).device
-    whole = replace(config, batch_size=max(2, len(images)), pool=0)
-    batches = CleanBatches(images, whole, device)
-    draws = 1 if config.augment == "none" else DRAWS
+    batches = CleanBatches(images, replace(budget, batch_size=max(2, len(images)), pool=0), device)
+    draws = 1 if batches.budget.augment == "none" else DRAWS
     with torch.no_grad():
         mean = sum(F.cross_entropy(model.eval()(x), y).item()
                    for x, y in map(batches, range(draws))) / draws

@@ -16,10 +16,11 @@ from filelock import FileLock
 
 import ngf_core
 from ngf_core.config import Config, config_sha, from_json, to_json
+from ngf_core.config.schema1 import migrated
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.runs.disk import replace_file, telling_full
 
-SCHEMA = 1
+SCHEMA = 2
 STATES = ("queued", "running", "done", "failed", "cancelled")
 NAME = "manifest.json"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
@@ -44,7 +45,7 @@ def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest in `folder`.
+    """The manifest in `folder`, as schema 2 has it where the file is of schema 1.
 
     Raises RunError, naming the file and what to do, where it is missing, is not JSON, has another
     schema, lacks an entry, or holds a rate or a config that cannot be.
@@ -60,8 +61,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if schema != SCHEMA:
-        raise _broken(folder, f"has schema {schema!r}, this version reads {SCHEMA}")
+    if schema not in (1, SCHEMA):
+        raise _broken(folder, f"has schema {schema!r}, this version reads 1 and {SCHEMA}")
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")
@@ -75,7 +76,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest["state"] not in STATES:
         raise _broken(folder, f"names the unknown state {manifest['state']!r}")
     try:
-        from_json(manifest["config"])
+        if schema == 1:
+            manifest |= {"schema": SCHEMA, "config": migrated(manifest["config"])}
+        config = from_json(manifest["config"])
+        if schema == 1:
+            manifest["config_sha"] = config_sha(config)
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
     return manifest

@@ -111,8 +111,9 @@ def load_trained(run_id: str, store: RunStore) -> TrainedModels:
         except (KeyError, TypeError):
             raise RunError(f"Run {run.id} does not say how its model was trained. Purify the "
                            "trained model again and name the new run.") from None
-        files = {"before": "before"} | {m: f"after_{m}" for m in config.methods if m in run.results}
-        layer = run.results.get("layer", config.layer)
+        files = {"before": "before"} | {m: f"after_{m}" for m in config.names if m in run.results}
+        layer = run.results.get("layer") or next(iter(config.layers.values()),
+                                                  default_layer(train.arch))
     elif isinstance(config, TrainConfig):
         train, files, layer = config, {"before": "model"}, default_layer(config.arch)
     else:

@@ -17,54 +17,37 @@ it reaches 2 eps; here it is clipped.
 The masks are learned, as published, with BatchNorm by the batch: with fixed statistics channels
 perturbed by 40 % in every layer ruin a small network whatever its masks, and all masks fall. (On
 the clean loss of the zoo's BadNets model: 2.5 after 8 updates, with the batch's 1.0.) Running
-statistics stay as the config says, and the pruned network is judged with them.
+statistics stay as the budget says, and the pruned network is judged with them.
 """
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import batch_statistics
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.masks import Channels, channels_of
-from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
+from ngf_core.purify.settings.anp import ANP
 from ngf_core.purify.step import Step, Stopwatch, is_last
 
 
-@dataclass(frozen=True)
-class ANP:
-    """ANP's own parameters."""
-
-    eps: float = option(0.4, "largest relative perturbation of a channel", 0.0, 10.0)
-    ascents: int = option(1, "ascent steps of the perturbation", 1, 100)
-    alpha: float = option(0.2, "share of the unperturbed loss", 0.0, 1.0)
-    lr: float = option(0.2, "learning rate of the masks (momentum 0.9)", 1e-6, 100.0)
-    below: float = option(0.9, "channels with a smaller mask may be cut (the largest published "
-                          "threshold)", 0.0, 1.0)
-    tolerance: float = option(0.05, "how far clean accuracy on the clean set may fall; adapted, "
-                              "published thresholds look at test data", 0.0, 1.0)
-
-
-def anp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def anp(model: nn.Module, clean: CleanSet, own: ANP, budget: Budget) -> Iterator[Step]:
     """Learn the masks, then cut; the model is as received until the last step.
 
     The loss reported is the masked network's, unperturbed. `found` lists the channels cut by layer.
     Raises ConfigError where the budget holds no update or the network has a single layer, Diverged
     where the loss is no longer finite.
     """
-    own = own_parameters("anp", ANP, config)
     channels = channels_of(model, "ANP")
     mask = nn.Parameter(channels.ones())
-    batches = CleanBatches(clean, config, mask.device)
-    generator = torch.Generator().manual_seed(config.seed)
+    batches = CleanBatches(clean, budget, mask.device)
+    generator = torch.Generator().manual_seed(budget.seed)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
 
@@ -80,7 +63,7 @@ def anp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
     passes = own.ascents + 2
     for step in tune("ANP", [mask], gradient, batches, lambda k: passes * k, watch, lr=own.lr,
                      lr_end=own.lr, written=lambda: mask.data.clamp_(0, 1)):
-        if is_last(step, config, passes):
+        if is_last(step, budget, passes):
             with watch:
                 cut = prune(channels, mask.detach(), own.below, own.tolerance, batches)
             step = dataclasses.replace(step, seconds=watch.seconds,

@@ -15,55 +15,38 @@ updates. Adapted to a small budget: delta goes on from where the last update lef
 ascent will do, and an ascent adds half of tau along the gradient, which needs no rate and moves on
 where the loss is flat; x + delta is clipped to [0, 1], and tau is smaller: the published one cost a
 small network nearly half of its clean accuracy, this one an eighth. The masks' rate is larger and
-falls along a cosine. An update takes ascents + 2 passes. BatchNorm is as the config says.
+falls along a cosine. An update takes ascents + 2 passes. BatchNorm is as the budget says.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.awm import AWM
 from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat
 
 STRIDE = 0.5  # of tau, by which an ascent moves
 
 
-@dataclass(frozen=True)
-class AWM:
-    """AWM's own parameters."""
-
-    ascents: int = option(1, "ascents of the pattern before each update; adapted, published 5", 1,
-                          100)
-    tau: float = option(0.05, "largest mean size of the pattern over an image's numbers in [0, 1]; "
-                        "adapted, published 1000 in all for 3x32x32, which is 0.33", 0.0, 1.0)
-    alpha: float = option(0.9, "share of the loss on clean images", 0.0, 1.0)
-    gamma: float = option(1e-8, "strength of the pull of the masks to zero", 0.0, 1.0)
-    lr: float = option(0.05, "Adam's rate on the masks (cosine); adapted, published 0.01 over some "
-                       "400 updates", 1e-6, 10.0)
-
-
-def awm(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def awm(model: nn.Module, clean: CleanSet, own: AWM, budget: Budget) -> Iterator[Step]:
     """Learn the masks; after every update the model holds the masked weights.
 
     The loss reported is that on clean images. `found` holds the masks' mean and |delta|_1. Raises
     ConfigError where the budget holds no update or the network has a single layer, Diverged, back
     at the last weights of a finite loss, when a loss is no longer finite.
     """
-    own = own_parameters("awm", AWM, config)
     passes = own.ascents + 2
-    if config.steps < passes:
-        raise ConfigError("steps", f"{config.steps} passes do not suffice for one update of AWM",
+    if budget.steps < passes:
+        raise ConfigError("steps", f"{budget.steps} passes do not suffice for one update of AWM",
                           f"Use at least {passes}.")
     layers = dict(list(tunable_layers(model).items())[:-1])
     if not layers:
@@ -71,7 +54,7 @@ def awm(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
                           "single layer", "Use finetune.")
     weights = [layer.weight for layer in layers.values()]
     device = weights[0].device
-    batches = CleanBatches(clean, config, device)
+    batches = CleanBatches(clean, budget, device)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
     received = flat(weights)
@@ -89,7 +72,7 @@ def awm(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
     def stamped(x: Tensor, y: Tensor, delta: Tensor, mask: Tensor) -> Tensor:
         return F.cross_entropy(outputs((x + delta).clamp(0, 1), mask), y)
 
-    for update in range(config.steps // passes):
+    for update in range(budget.steps // passes):
         with watch:
             x, y = batches(update)
             for _ in range(own.ascents):
@@ -105,7 +88,7 @@ def awm(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
             before = flat(weights)
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
-                group["lr"] = own.lr * cosine(update * passes, config.steps)
+                group["lr"] = own.lr * cosine(update * passes, budget.steps)
             (own.alpha * plain + (1 - own.alpha) * attacked + own.gamma * mask.sum()).backward()
             optimiser.step()
             mask.data.clamp_(0, 1)

@@ -21,38 +21,29 @@ u = 3 can cut nothing in layers of fewer than eleven channels.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.channels import Convolution, convolutions, gain, silence
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.clp import CLP
 from ngf_core.purify.step import Step, Stopwatch
 
 
-@dataclass(frozen=True)
-class CLP:
-    u: float = option(3.0, "deviations above its layer's mean at which a channel's Lipschitz "
-                      "bound is cut", 0.0, 100.0)
-
-
-def clp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def clp(model: nn.Module, clean: CleanSet, own: CLP, budget: Budget) -> Iterator[Step]:
     """Cut the channels of the largest Lipschitz bounds, in one step without data.
 
-    The weights and BatchNorm's statistics alone decide, as received whatever `config.batchnorm`
+    The weights and BatchNorm's statistics alone decide, as received whatever `budget.batchnorm`
     says. Of the clean set only the images' shape is used; the loss reported is that of the first
     clean batch on the received model. `found` lists the channels cut by layer. Raises ConfigError
     for a network with fewer than two convolutions.
     """
-    own = own_parameters("clp", CLP, config)
     model.eval()
     device = next(model.parameters()).device
-    x, y = CleanBatches(clean, config, device)(0)
+    x, y = CleanBatches(clean, budget, device)(0)
     with torch.no_grad():
         loss = F.cross_entropy(model(x), y).item()
     watch = Stopwatch()

@@ -16,27 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig
 from ngf_core.models.build import tunable_layers
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare
-from ngf_core.purify.methods.fip import FIP, smoothed
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.methods.fip import smoothed
+from ngf_core.purify.settings.fast_fip import FastFIP
+from ngf_core.purify.settings.fip import FIP
 from ngf_core.purify.step import Step, Stopwatch
-
-
-@dataclass(frozen=True)
-class FastFIP:
-    """Fast FIP's own parameters: FIP's, and the rate of the singular values."""
-
-    eta_f: float = option(0.03, "weight of Tr F in units of the received trace; adapted, published "
-                          "0.5 without units and with a term that is no trace", 0.0, 1e3)
-    eta_r: float = option(5.0, "weight of the Fisher-weighted pull to the received singular values",
-                          0.0, 1e4)
-    every: int = option(5, "updates from one with the trace term to the next", 1, 1000)
-    lr: float = option(0.005, "learning rate of the singular values (momentum 0.95, cosine)",
-                       1e-6, 10.0)
 
 
 @dataclass(frozen=True)
@@ -60,11 +47,10 @@ class SpectralShift:
         return (self.left * torch.relu(self.values + self.delta) @ self.right).view(self.shape)
 
 
-def fast_fip(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def fast_fip(model: nn.Module, clean: CleanSet, own: FastFIP, budget: Budget) -> Iterator[Step]:
     """Tune all singular values; Diverged where the clean loss is no longer finite."""
-    own = own_parameters("fast_fip", FastFIP, config)
     weights = {f"{name}.weight": layer.weight for name, layer in tunable_layers(model).items()}
-    batches = CleanBatches(clean, config, next(iter(weights.values())).device)
+    batches = CleanBatches(clean, budget, next(iter(weights.values())).device)
     watch = Stopwatch()
     with watch:
         shifts = {name: SpectralShift.of(weight) for name, weight in weights.items()}
@@ -79,5 +65,5 @@ def fast_fip(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterato
             for name, shift in shifts.items():
                 weights[name].copy_(shift.weight())
 
-    terms = FIP(own.eta_f, own.eta_r, own.every)
+    terms = FIP(fisher=own.fisher, eta_f=own.eta_f, eta_r=own.eta_r, every=own.every)
     yield from smoothed("Fast FIP", tuned, run, batches, terms, watch, lr=own.lr, written=write)

@@ -18,40 +18,29 @@ at the clean set some log2(channels) times, forward only, and the budget goes to
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.channels import Convolution, convolutions, silence
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy, most
+from ngf_core.purify.settings.fine_pruning import FinePruning
 from ngf_core.purify.step import Step, Stopwatch
 
 
-@dataclass(frozen=True)
-class FinePruning:
-    """Fine-Pruning's own parameters."""
-
-    tolerance: float = option(0.1, "how far clean accuracy on the clean set may fall by pruning, "
-                              "before the fine-tuning", 0.0, 1.0)
-    lr: float = option(0.01, "learning rate of the fine-tuning (momentum 0.9, cosine)", 1e-6, 10.0)
-
-
-def fine_pruning(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def fine_pruning(model: nn.Module, clean: CleanSet, own: FinePruning, budget: Budget
+                 ) -> Iterator[Step]:
     """Prune the last convolution, then fine-tune the network; `found` lists the channels cut.
 
     Raises ConfigError for a network with fewer than two convolutions, Diverged where the loss is
     no longer finite.
     """
-    own = own_parameters("fine_pruning", FinePruning, config)
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
+    batches = CleanBatches(clean, budget, tuned[0].device)
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
     with watch:

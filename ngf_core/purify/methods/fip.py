@@ -5,12 +5,12 @@ Purification against Backdoor Attacks").
 
 Tr F smooths the loss, the last term holds what clean images need; Fbar is the Fisher matrix once,
 at the received weights wbar, on the clean set. All weights are tuned. The Fisher is
-`config.fisher`, its trace and diagonal are unbiased estimates (`ngf_core.fisher.hutchinson`).
+that of `fisher`, its trace and diagonal are unbiased estimates (`ngf_core.fisher.hutchinson`).
 
 Adapted: eta_F is in units of the received trace, so that it means the same in every network; with
 Tr F as it is, even 0.001 of it ruins a benign model in ten updates. 0.03 is what a benign model
 stood in a short trial (clean loss of the tenth update 0.70 with 0.01, 0.71 with 0.03, 1.42 with
-0.1). The rate is that of fine-tuning, `config.finetune_lr`. An update without the trace term
+0.1). The rate is that of fine-tuning. An update without the trace term
 takes one pass, one with it four (measured 3.6). Fbar takes one look at the clean set before the
 first update, which counts in seconds, not in passes, as NGF's.
 
@@ -21,60 +21,44 @@ eta_r 5. Its "Fisher" terms are not Fisher terms, so its eta_F says nothing abou
 - its "trace" is sum_l (l's rank from the last tensor) <gradient_l of that, v_l> with normal v_l, of
   expectation zero: it adds noise, the Hessian times a random vector, to the gradient;
 - its diagonal is the square of that mean's gradient, and the line that adds eta_r is commented out.
-`released=1` runs just that, with eta_F as it is there, for comparison.
+`released=True` runs just that, with eta_F as it is there, for comparison.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
 from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.fip import FIP
 from ngf_core.purify.step import Step, Stopwatch
 
 CHUNK = 8  # images a draw of the diagonal
 RELEASED_VECTORS = 20
 
 
-@dataclass(frozen=True)
-class FIP:
-    """FIP's own parameters."""
-
-    eta_f: float = option(0.03, "weight of Tr F in units of the received trace; adapted, published "
-                          "0.5 without units and with a term that is no trace", 0.0, 1e3)
-    eta_r: float = option(5.0, "weight of the Fisher-weighted pull to the received weights",
-                          0.0, 1e4)
-    every: int = option(5, "updates from one with the trace term to the next", 1, 1000)
-    released: int = option(0, "1: the released code's terms, which are not those of the paper",
-                           0, 1)
-
-
-def fip(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def fip(model: nn.Module, clean: CleanSet, own: FIP, budget: Budget) -> Iterator[Step]:
     """Tune the whole network; Diverged where the clean loss is no longer finite."""
-    own = own_parameters("fip", FIP, config)
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
+    batches = CleanBatches(clean, budget, tuned[0].device)
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
-    yield from smoothed("FIP", tuned, model, batches, own, watch, lr=config.finetune_lr)
+    yield from smoothed("FIP", tuned, model, batches, own, watch, lr=own.lr)
 
 
 def smoothed(title: str, tuned: Sequence[nn.Parameter], run: Callable[[Tensor], Tensor],
              batches: CleanBatches, own: FIP, watch: Stopwatch, *, lr: float,
              written: Callable[[], None] = lambda: None) -> Iterator[Step]:
     """Tune any parameters by FIP's loss; `run` gives the logits that they make of images."""
-    kind = batches.config.fisher
-    draws = torch.Generator().manual_seed(batches.config.seed)
+    kind = own.fisher
+    draws = torch.Generator().manual_seed(batches.budget.seed)
     numbers = itertools.count()
     with watch:
         received = [p.detach().clone() for p in tuned]

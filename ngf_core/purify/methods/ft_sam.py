@@ -10,8 +10,8 @@ as in the published code (adaptive SAM, Kwon et al., ICML 2021, arXiv 2102.11600
 `per_neuron`, by the norm of the neuron's incoming weights (their filter-wise variant).
 
 Published (BackdoorBench): r = rho = 2, smoothing 0.1, lr 0.01, momentum 0.9, decay 5e-4, 100 epochs
-with batches of 256, BatchNorm in training mode. Here BatchNorm is as the config says, an update
-takes two passes, the rate is that of fine-tuning, `config.finetune_lr` (adapted: with the published
+with batches of 256, BatchNorm in training mode. Here BatchNorm is as the budget says, an update
+takes two passes, the rate is that of fine-tuning (adapted: with the published
 one a model diverged), and r = rho sqrt(P / 11.2 million) for P parameters: rho 2 was published for
 a PreAct-ResNet-18, where the root mean square of e_i / w_i is then at most 2 / sqrt(P) = 0.0006. In
 a network of 78 thousand parameters the same r allows changes 12 times as large: a benign one was
@@ -20,41 +20,25 @@ ruined in seven updates (clean loss 0.83 to 4.7; 0.69 with the scaled r).
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.ft_sam import FTSAM
 from ngf_core.purify.step import Step, Stopwatch
 from ngf_core.purify.weights import assign, flat
 
 PUBLISHED_SIZE = 11_172_170  # parameters of a PreAct-ResNet-18 with ten classes
 
 
-@dataclass(frozen=True)
-class FTSAM:
-    """FT-SAM's own parameters."""
-
-    rho: float = option(2.0, "radius of the ascent in units of the weights' own sizes, for a "
-                        "network of 11.2 million parameters; adapted: it goes with the root of "
-                        "their number, published without", 0.0, 100.0)
-    smoothing: float = option(0.1, "label smoothing", 0.0, 0.9)
-    weight_decay: float = option(5e-4, "weight decay", 0.0, 1.0)
-    per_neuron: int = option(0, "1: sizes are norms of neurons, not of single weights; wants a "
-                             "smaller rho", 0, 1)
-
-
-def ft_sam(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def ft_sam(model: nn.Module, clean: CleanSet, own: FTSAM, budget: Budget) -> Iterator[Step]:
     """Tune the whole network; Diverged where the loss is no longer finite."""
-    own = own_parameters("ft_sam", FTSAM, config)
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
+    batches = CleanBatches(clean, budget, tuned[0].device)
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
     radius = own.rho * math.sqrt(sum(p.numel() for p in tuned) / PUBLISHED_SIZE)
@@ -64,13 +48,13 @@ def ft_sam(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[
         smoothed = F.cross_entropy(logits, y, label_smoothing=own.smoothing)
         here = flat(tuned)
         slopes = torch.autograd.grad(smoothed, tuned, materialize_grads=True)
-        climb(tuned, slopes, radius, bool(own.per_neuron))
+        climb(tuned, slopes, radius, own.per_neuron)
         F.cross_entropy(model(x), y, label_smoothing=own.smoothing).backward()
         assign(tuned, here)
         return F.cross_entropy(logits.detach(), y)
 
     yield from tune("FT-SAM", tuned, gradient, batches, lambda k: 2 * k, watch,
-                    lr=config.finetune_lr, weight_decay=own.weight_decay)
+                    lr=own.lr, weight_decay=own.weight_decay)
 
 
 def climb(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], radius: float,

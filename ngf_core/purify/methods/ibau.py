@@ -22,64 +22,43 @@ model's own answers where the loss has labels, and their clean set is half of th
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
 from ngf_core.errors import ConfigError
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.ibau import IBAU
 from ngf_core.purify.step import Diverged, Step, Stopwatch
 from ngf_core.purify.weights import assign, flat
 
 
-@dataclass(frozen=True)
-class IBAU:
-    """I-BAU's own parameters."""
-
-    ascents: int = option(4, "steps of the perturbation in a round; adapted, published 50 batches",
-                          1, 1000)
-    updates: int = option(2, "updates of the weights in a round; adapted, published 50 batches",
-                          1, 1000)
-    terms: int = option(5, "K, terms of the fixed point series", 1, 100)
-    lr: float = option(1e-3, "learning rate of Adam on the weights", 1e-7, 1.0)
-    perturbation_lr: float = option(10.0, "rate of the ascent", 1e-4, 1e4)
-    radius: float = option(10.0, "largest norm of the perturbation of images in [0, 1]", 1e-3, 1e4)
-    penalty: float = option(1e-3, "c, weight of the squared norm of the perturbation", 0.0, 1e3)
-    inner_rate: float = option(0.1, "a, step of the fixed point map", 1e-6, 10.0)
-    portion: float = option(0.01, "share of the images of an update that carry the perturbation; "
-                            "1 in the paper's formula", 0.0, 1.0)
-
-
-def ibau(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def ibau(model: nn.Module, clean: CleanSet, own: IBAU, budget: Budget) -> Iterator[Step]:
     """Tune the whole network; a step is one ascent or one update, its loss that on clean images.
 
     Raises ConfigError where the budget does not suffice for one round with one update, Diverged,
     back at the last weights of a finite loss, when the loss is no longer finite.
     """
-    own = own_parameters("ibau", IBAU, config)
     cost, spent = own.terms + 3, 0
-    if own.ascents + cost > config.steps:
-        raise ConfigError("steps", f"{config.steps} passes do not suffice for one update of I-BAU",
+    if own.ascents + cost > budget.steps:
+        raise ConfigError("steps", f"{budget.steps} passes do not suffice for one update of I-BAU",
                           f"Use at least {own.ascents + cost}.")
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
-    chosen = torch.Generator().manual_seed(config.seed)
+    batches = CleanBatches(clean, budget, tuned[0].device)
+    chosen = torch.Generator().manual_seed(budget.seed)
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
     optimiser = torch.optim.Adam(tuned, own.lr)
     before, number = flat(tuned), 0
-    while spent + own.ascents + cost <= config.steps:
+    while spent + own.ascents + cost <= budget.steps:
         delta = torch.zeros_like(batches(number)[0][:1])
         for kind in ["ascent"] * own.ascents + ["update"] * own.updates:
             price = 1 if kind == "ascent" else cost
-            if spent + price > config.steps:
+            if spent + price > budget.steps:
                 return
             with watch:
                 x, y = batches(number)

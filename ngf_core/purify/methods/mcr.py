@@ -13,7 +13,7 @@ set is at most `tolerance` under that of the fine-tuned end, else the most accur
 (BackdoorBench): t = 0.1; both phases 100 epochs, with SGD of rate 0.01 and 3e-5. Here each phase
 takes half of the budget, and b, which starts amid the ends, gets a larger rate for few updates.
 BatchNorm keeps the received model's statistics, or the recalibrated ones, along the curve; where
-the config says recalibrated, those of a point are estimated again before it is judged, since they
+the budget says recalibrated, those of a point are estimated again before it is judged, since they
 are not those of its weights.
 """
 
@@ -27,30 +27,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy
+from ngf_core.purify.settings.mcr import MCR
 from ngf_core.purify.step import Step, Stopwatch, is_last, part_of
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 POINTS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
-
-
-@dataclass(frozen=True)
-class MCR:
-    """MCR's own parameters."""
-
-    lr: float = option(0.01, "learning rate of the copy's fine-tuning (momentum 0.9, cosine)", 1e-6,
-                       10.0)
-    curve_lr: float = option(0.01, "learning rate of the curve's bend (momentum 0.9, cosine); "
-                             "adapted, published 3e-5 for 100 epochs", 1e-6, 10.0)
-    tolerance: float = option(0.02, "how far under the fine-tuned end's the clean accuracy of the "
-                              "point may be; adapted, published takes t = 0.1", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -66,19 +53,18 @@ class Curve:
         return (1 - t) ** 2 * self.start + 2 * t * (1 - t) * self.bend + t**2 * self.end
 
 
-def mcr(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def mcr(model: nn.Module, clean: CleanSet, own: MCR, budget: Budget) -> Iterator[Step]:
     """Fine-tune a copy, bend the curve, take a point of it; the model is as received until then.
 
     The loss reported is the copy's, then that of a random point of the curve. `found` holds the t
     taken and the clean accuracy of each point looked at. Raises ConfigError where the budget is a
     single pass, Diverged where a loss is no longer finite.
     """
-    own = own_parameters("mcr", MCR, config)
-    if config.steps < 2:
+    if budget.steps < 2:
         raise ConfigError("steps", "1 pass does not suffice to fine-tune and to bend the curve",
                           "Use at least 2.")
     weights = list(model.parameters())
-    batches = CleanBatches(clean, config, weights[0].device)
+    batches = CleanBatches(clean, budget, weights[0].device)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
     with watch:
@@ -90,19 +76,19 @@ def mcr(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
         loss.backward()
         return loss.detach()
 
-    half = CleanBatches(clean, part_of(config, 1 / 2, config.steps // 2), batches.device)
+    half = CleanBatches(clean, part_of(budget, 1 / 2, budget.steps // 2), batches.device)
     spent = 0
     for step in tune("MCR's fine-tuning", list(tuned.parameters()), descend, half, lambda k: k,
                      watch, lr=own.lr):
         spent = step.step
-        if is_last(step, config):  # no time for a curve: the model is its start
+        if is_last(step, budget):  # no time for a curve: the model is its start
             step = dataclasses.replace(step, found={"t": 0.0, "accuracy": {}})
         yield step
 
     start, end = flat(weights), flat(list(tuned.parameters()))
     bend = nn.Parameter((start + end) / 2)
     curve = Curve(start, bend, end)
-    generator = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(budget.seed)
 
     def straighten(x: Tensor, y: Tensor) -> Tensor:
         point = curve.at(torch.rand((), generator=generator).item())
@@ -112,7 +98,7 @@ def mcr(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
 
     for step in tune("MCR's curve", [bend], straighten, batches, lambda k: spent + k, watch,
                      lr=own.curve_lr, first=spent):
-        if is_last(step, config):
+        if is_last(step, budget):
             with watch:
                 t, seen = choose(model, tuned, curve, batches, own.tolerance)
                 settle(model, curve.at(t), batches)
@@ -130,9 +116,9 @@ def named(model: nn.Module, point: Tensor) -> dict[str, Tensor]:
 
 
 def settle(model: nn.Module, point: Tensor, batches: CleanBatches) -> None:
-    """Give the model the weights `point`, and BatchNorm their statistics where the config asks."""
+    """Give the model the weights `point`, and BatchNorm their statistics where the budget asks."""
     assign(list(model.parameters()), point.detach())
-    if batches.config.batchnorm == "recalibrated":
+    if batches.budget.batchnorm == "recalibrated":
         recalibrate_batchnorm(model, batches)
 
 

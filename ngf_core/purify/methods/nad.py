@@ -12,7 +12,7 @@ of the depth.
 
 Published (BackdoorBench): 10 epochs for the teacher, 100 for the student, lr 0.01, momentum 0.9,
 decay 5e-4, beta 500, 1000, 1000. The authors' code has 20 epochs for the student, lr 0.1 and beta
-0, 0, 5000. Here the rate is that of fine-tuning, `config.finetune_lr` (adapted). The teacher has a
+0, 0, 5000. Here the rate is that of fine-tuning (adapted). The teacher has a
 third of the passes, in which the model itself does not change yet (the steps' loss is the
 teacher's), and an update of the student counts as 4/3 passes: its own and the teacher's way
 forward. The authors' code keeps the weights that do best on test images; here the last ones stay.
@@ -21,48 +21,33 @@ forward. The authors' code keeps the weights that do best on test images; here t
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.nad import NAD
 from ngf_core.purify.step import Step, Stopwatch, part_of
 
 
-@dataclass(frozen=True)
-class NAD:
-    """NAD's own parameters."""
-
-    beta1: float = option(500.0, "weight of the first of the three maps", 0.0, 1e6)
-    beta2: float = option(1000.0, "weight of the second map", 0.0, 1e6)
-    beta3: float = option(1000.0, "weight of the last map", 0.0, 1e6)
-    p: float = option(2.0, "power of the activations", 1.0, 8.0)
-    weight_decay: float = option(5e-4, "weight decay", 0.0, 1.0)
-    teacher: float = option(1 / 3, "the teacher's share of the passes; adapted, published 10 "
-                            "epochs beside the student's 20 to 100", 0.0, 0.9)
-
-
-def nad(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def nad(model: nn.Module, clean: CleanSet, own: NAD, budget: Budget) -> Iterator[Step]:
     """Tune the whole network; Diverged where a loss is no longer finite.
 
     Raises ConfigError for a network without maps of more than one position.
     """
-    own = own_parameters("nad", NAD, config)
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
+    batches = CleanBatches(clean, budget, tuned[0].device)
     places = attended(model, batches(0)[0][:1])
     weights = (own.beta1, own.beta2, own.beta3)[-len(places):]
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
-    teacher, taught = copy.deepcopy(model), int(own.teacher * config.steps)
-    sgd = {"lr": config.finetune_lr, "weight_decay": own.weight_decay}
+    teacher, taught = copy.deepcopy(model), int(own.teacher * budget.steps)
+    sgd = {"lr": own.lr, "weight_decay": own.weight_decay}
 
     def fine_tuning(x: Tensor, y: Tensor) -> Tensor:
         loss = F.cross_entropy(teacher(x), y)
@@ -71,7 +56,7 @@ def nad(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
 
     spent = 0
     if taught:
-        short = replace(batches, config=part_of(config, own.teacher, taught))
+        short = replace(batches, budget=part_of(budget, own.teacher, taught))
         for step in tune("NAD's teacher", list(teacher.parameters()), fine_tuning, short,
                          lambda k: k, watch, **sgd):
             spent = step.step

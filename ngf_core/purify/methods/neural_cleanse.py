@@ -34,34 +34,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.neural_cleanse import NeuralCleanse
 from ngf_core.purify.step import Diverged, Step, Stopwatch, is_last, part_of
 from ngf_core.purify.weights import only_trainable
 
 UP, DOWN = 2.0, 2.0**-1.5
 CONSISTENT = 1.4826  # makes the MAD of a normal distribution its standard deviation
-
-
-@dataclass(frozen=True)
-class NeuralCleanse:
-    """Neural Cleanse's own parameters."""
-
-    share: float = option(0.8, "share of the budget that the search takes", 0.01, 0.99)
-    search_lr: float = option(0.1, "Adam's rate on stamps", 1e-6, 10.0)
-    cost: float = option(1e-3, "first lambda, the price of a stamp's size", 0.0, 1e3)
-    success: float = option(0.98, "share of images that a stamp must turn into its class", 0.0, 1.0)
-    patience: int = option(2, "passes between changes of lambda; adapted, published 5 batches", 1,
-                           1000)
-    anomaly: float = option(2.0, "anomaly index above which a class is flagged", 0.0, 100.0)
-    stamped: float = option(0.2, "share of each batch that is stamped to unlearn", 0.0, 1.0)
-    lr: float = option(0.01, "learning rate of the unlearning (momentum 0.9, cosine)", 1e-6, 10.0)
-    clip: float = option(1.0, "largest norm of the unlearning's gradient; adapted, published none",
-                         1e-3, 1e6)
 
 
 @dataclass(frozen=True)
@@ -80,7 +62,8 @@ class Stamps:
         return self.masks.flatten(1).sum(1)
 
 
-def neural_cleanse(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def neural_cleanse(model: nn.Module, clean: CleanSet, own: NeuralCleanse, budget: Budget
+                   ) -> Iterator[Step]:
     """Search a stamp for every class, flag outliers, unlearn with theirs.
 
     While it searches the model does not change, and the loss reported is the received model's on
@@ -89,12 +72,11 @@ def neural_cleanse(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> I
     is a single pass or a batch has fewer images than there are classes, Diverged where a loss is no
     longer finite.
     """
-    own = own_parameters("neural_cleanse", NeuralCleanse, config)
-    if config.steps < 2:
+    if budget.steps < 2:
         raise ConfigError("steps", "1 pass does not suffice to search and to unlearn",
                           "Use at least 2.")
     tuned = list(model.parameters())
-    batches = CleanBatches(clean, config, tuned[0].device)
+    batches = CleanBatches(clean, budget, tuned[0].device)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
     with torch.no_grad():
@@ -102,12 +84,12 @@ def neural_cleanse(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> I
                  for x, y in batches.whole()]
     loss = sum(mean * n for mean, n in parts) / len(clean)
     classes = logits.shape[1]
-    if min(config.batch_size, len(clean)) < classes:
+    if min(budget.batch_size, len(clean)) < classes:
         raise ConfigError("batch_size", f"a batch has fewer images than the {classes} classes",
                           "Use larger batches or more clean images.")
-    passes = min(max(1, round(own.share * config.steps)), config.steps - 1)
-    search, spent = Search(model, classes, clean.shape, own, config.seed, tuned[0]), 0
-    phase, found = part_of(config, own.share, passes), None
+    passes = min(max(1, round(own.share * budget.steps)), budget.steps - 1)
+    search, spent = Search(model, classes, clean.shape, own, budget.seed, tuned[0]), 0
+    phase, found = part_of(budget, own.share, passes), None
     while found is None:
         with watch:
             search.advance(*batches(spent))

@@ -10,7 +10,7 @@ else is tuned, and deeper layers may be damped more. N_c: clean images a class.
 
 Published (released code): SGD of rate 0.05 falling along a cosine to 0.02, momentum 0.95, 1000
 iterations with batches of 128, alpha 0.8, beta 0.5, gamma 0.001, BatchNorm in training mode; it
-does not run as it stands (it counts with variables it never sets). Here BatchNorm is as the config
+does not run as it stands (it counts with variables it never sets). Here BatchNorm is as the budget
 says, the rate falls over the budget, networks without BatchNorm are masked in their weights, and
 the loss reported is the mixed batch's cross-entropy.
 """
@@ -18,47 +18,32 @@ the loss reported is the mixed batch's cross-entropy.
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.masks import Channels, channels_of
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.nft import NFT
 from ngf_core.purify.step import Step, Stopwatch
 
 
-@dataclass(frozen=True)
-class NFT:
-    """NFT's own parameters."""
-
-    alpha: float = option(0.8, "lower bound of a mask, at the input", 0.0, 1.0)
-    beta: float = option(0.5, "how fast that bound falls from layer to layer", 0.0, 10.0)
-    gamma: float = option(0.001, "weight of the masks' distance from 1, divided by the clean "
-                          "images a class", 0.0, 1e3)
-    lr: float = option(0.05, "first learning rate of the masks (momentum 0.95, cosine)", 1e-6, 10.0)
-    lr_end: float = option(0.02, "last learning rate of the masks", 0.0, 10.0)
-
-
-def nft(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def nft(model: nn.Module, clean: CleanSet, own: NFT, budget: Budget) -> Iterator[Step]:
     """Tune the masks of all channels, and scale the network by them after each update.
 
     Raises ConfigError for a network of a single layer, Diverged where the loss is no longer finite.
     """
-    own = own_parameters("nft", NFT, config)
-    batches = CleanBatches(clean, config, next(model.parameters()).device)
+    batches = CleanBatches(clean, budget, next(model.parameters()).device)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
     with watch:
         channels = channels_of(copy.deepcopy(model), "NFT")
     mask = nn.Parameter(channels.ones())
     lowest = lower_bounds(channels, own)
-    mixing = torch.Generator().manual_seed(config.seed)
+    mixing = torch.Generator().manual_seed(budget.seed)
 
     def gradient(x: Tensor, y: Tensor) -> Tensor:
         share = float(torch.rand((), generator=mixing))

@@ -17,13 +17,11 @@ The released script steps otherwise: see PUBLISHED.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 from ngf_core.fisher.metric import metric
@@ -31,11 +29,11 @@ from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import Tapped, tap_all
 from ngf_core.fisher.rows import joint_rows
 from ngf_core.models.build import tuned_layers
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, clean_batches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.kept_activations import tuned_network
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.settings.ngf import NGF
 from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat, only_trainable
 
@@ -45,61 +43,44 @@ HALVINGS = 10
 # KL clip, without the regulariser. There the factors' eigenvectors are renewed every 100 steps and
 # the factors every 10, here both every 10; BatchNorm's statistics drift in training mode, here they
 # are recalibrated once; and images are mirrored too, which would change signs and digits.
-PUBLISHED = {
-    "fisher": "kfac", "damping": 1e-3, "kl_bound": 1e-2, "regulariser": 0.0, "batch_size": 128,
-    "steps": 500, "augment": "crop",
-    "parameters": "ngf.rate=0.01,ngf.momentum=0.9,ngf.absolute=1,ngf.decay=0.95,ngf.every=10,"
-                  "ngf.tenths=1",
-}
+PUBLISHED = NGF(fisher="kfac", damping=1e-3, kl_bound=1e-2, regulariser=0.0, rate=0.01,
+                momentum=0.9, absolute=True, decay=0.95, every=10, tenths=True)
+PUBLISHED_BUDGET = Budget(batch_size=128, steps=500, augment="crop")
 
 
-@dataclass(frozen=True)
-class Ngf:
-    """NGF's own parameters; those that every run asks for stand in `PurifyConfig`."""
-
-    rate: float = option(1.0, "largest scale s of a step", 1e-6, 1.0)
-    momentum: float = option(0.0, "share of the last step that is made again", 0.0, 0.999)
-    absolute: int = option(0, "1: damping is lambda itself, 0: it is relative to tr(F) / rows",
-                           0, 1)
-    decay: float = option(0.0, "K-FAC: weight of the old factors when new ones come", 0.0, 0.9999)
-    every: int = option(1, "K-FAC: steps from one renewal of the factors to the next", 1, 5000)
-    tenths: int = option(0, "1: the rate falls to a tenth at 35 and at 75 % of the steps and the "
-                         "KL bound stays; 0: the KL bound decays along a cosine", 0, 1)
-
-
-def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
-    """Tune `config.layer` by natural gradient; Diverged where no halved step is acceptable."""
-    layers = list(tuned_layers(model, config.layer).values())
-    own = own_parameters("ngf", Ngf, config)
+def ngf(model: nn.Module, clean: Images, own: NGF, budget: Budget) -> Iterator[Step]:
+    """Tune `own.layer` by natural gradient; Diverged where no halved step is acceptable."""
+    layers = list(tuned_layers(model, own.layer).values())
     parameters = [p for layer in layers for p in layer.parameters()]
     device = parameters[0].device
-    batches = clean_batches(clean, config, device)
-    labels = torch.Generator().manual_seed(config.seed)
-    fisher = metric(config.fisher, Damping(config.damping, not own.absolute), labels, own.decay,
+    batches = clean_batches(clean, budget, device)
+    labels = torch.Generator().manual_seed(budget.seed)
+    fisher = metric(own.fisher, Damping(own.damping, not own.absolute), labels, own.decay,
                     own.every)
     only_trainable(model, parameters)
     watch = Stopwatch()
     with watch:
-        if config.batchnorm == "recalibrated":
+        if budget.batchnorm == "recalibrated":
             recalibrate_batchnorm(model, batches)
         received = flat(parameters)
+        kind = "empirical" if own.fisher == "empirical" else "true"
         network, batches = tuned_network(model, layers, batches)
-        anchor = _fisher_diagonal(network, layers, batches, labels)
+        anchor = _fisher_diagonal(kind, network, layers, batches, labels)
     moving = torch.zeros_like(received)
     with watch:
         x, y = batches(0)
         taps, loss = _settle(network, layers, x, y, received, math.inf, 0)
-    for step in range(config.steps):
+    for step in range(budget.steps):
         with watch:
             before, loss_before = flat(parameters), loss.item()
             worst = loss_before + math.log(taps[0].logits.shape[1])
             gradient = fisher.look(taps, loss, y)
-            gradient = gradient + config.regulariser * anchor * (before - received)
+            gradient = gradient + own.regulariser * anchor * (before - received)
             try:
                 natural = fisher.solve(gradient)
             except NGFError as error:
                 raise Diverged(f"NGF stopped at step {step + 1}. {error}") from error
-            rate, bound = _schedule(own, config, step)
+            rate, bound = _schedule(own, budget, step)
             scale = min(rate, math.sqrt(bound / max(natural.length, 1e-30)))
             moving = own.momentum * moving + scale * natural.direction
             assign(parameters, before - moving)
@@ -108,12 +89,12 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         yield Step(step + 1, loss_before, watch.seconds, scale**2 * natural.length)
 
 
-def _schedule(own: Ngf, config: PurifyConfig, step: int) -> tuple[float, float]:
+def _schedule(own: NGF, budget: Budget, step: int) -> tuple[float, float]:
     """The largest scale and the KL bound of one step."""
     if own.tenths:
-        fallen = sum(step >= share * config.steps for share in (0.35, 0.75))
-        return own.rate * 0.1**fallen, config.kl_bound
-    return own.rate, config.kl_bound * cosine(step, config.steps)
+        fallen = sum(step >= share * budget.steps for share in (0.35, 0.75))
+        return own.rate * 0.1**fallen, own.kl_bound
+    return own.rate, own.kl_bound * cosine(step, budget.steps)
 
 
 def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor, before: Tensor,
@@ -135,10 +116,9 @@ def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor,
                    "too much clean loss. Use a larger damping (ten times) or a smaller KL bound.")
 
 
-def _fisher_diagonal(model: nn.Module, layers: Sequence[nn.Module], batches: CleanBatches,
-                     generator: torch.Generator) -> Tensor:
+def _fisher_diagonal(kind: str, model: nn.Module, layers: Sequence[nn.Module],
+                     batches: CleanBatches, generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
-    kind = "empirical" if batches.config.fisher == "empirical" else "true"
     total: Tensor | float = 0.0
     for x, y in batches.whole():
         rows = joint_rows(kind, tap_all(model, layers, x), y, generator)

@@ -13,60 +13,41 @@ Published: ascent by SGD of rate 0.01, momentum 0.9 and gradients clipped to nor
 epochs down to accuracy 0.2; recovery by SGD of rate 0.2, momentum 0.9 for 20 epochs, alpha 0.2.
 Here unlearning may take half of the budget, recovery takes the rest; accuracy is that of the last
 batch, which costs nothing. Both run, as published, with BatchNorm by the batch; running statistics
-stay as the config says, and the pruned network is judged with them.
+stay as the budget says, and the pruned network is judged with them.
 """
 
 import copy
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
-from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import batch_statistics
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.masks import channels_of
-from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import prune
+from ngf_core.purify.settings.rnp import RNP
 from ngf_core.purify.step import Step, Stopwatch, is_last, part_of
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 
-@dataclass(frozen=True)
-class RNP:
-    """RNP's own parameters."""
-
-    left: float = option(1 / 9, "share of the accuracy above chance that is left when unlearning "
-                         "stops; published as accuracy 0.2 with ten classes", 0.0, 1.0)
-    unlearning_lr: float = option(0.01, "learning rate of the ascent (momentum 0.9)", 1e-6, 10.0)
-    clip: float = option(20.0, "largest norm of the ascent's gradient", 1e-3, 1e6)
-    alpha: float = option(0.2, "factor of the recovery's loss", 1e-6, 10.0)
-    recovery_lr: float = option(0.2, "learning rate of the masks (momentum 0.9)", 1e-6, 100.0)
-    below: float = option(0.9, "channels with a smaller mask may be cut (the largest published "
-                          "threshold)", 0.0, 1.0)
-    tolerance: float = option(0.05, "how far clean accuracy on the clean set may fall; adapted, "
-                              "published thresholds look at test data", 0.0, 1.0)
-
-
-def rnp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Step]:
+def rnp(model: nn.Module, clean: CleanSet, own: RNP, budget: Budget) -> Iterator[Step]:
     """Unlearn and recover on a copy, then cut; the model is as received until the last step.
 
     The loss reported is that of the copy. `found` holds the channels cut by layer and the passes
     that unlearning took. Raises ConfigError where the budget is a single pass or the network has a
     single layer, Diverged where a loss is no longer finite.
     """
-    own = own_parameters("rnp", RNP, config)
-    if config.steps < 2:
+    if budget.steps < 2:
         raise ConfigError("steps", "1 pass does not suffice to unlearn and to recover",
                           "Use at least 2.")
     channels = channels_of(model, "RNP")
     mask = nn.Parameter(channels.ones())
-    batches = CleanBatches(clean, config, mask.device)
+    batches = CleanBatches(clean, budget, mask.device)
     watch = Stopwatch()
     prepare(model, [], batches, watch)
     with watch:
@@ -86,12 +67,12 @@ def rnp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
         forgotten, reached = bool(accuracy <= chance + own.left * (1 - chance)), flat(weights)
         return loss.detach()
 
-    half = CleanBatches(clean, part_of(config, 1 / 2, config.steps // 2), mask.device)
+    half = CleanBatches(clean, part_of(budget, 1 / 2, budget.steps // 2), mask.device)
     spent = 0
     for step in tune("RNP's unlearning", weights, ascend, half, lambda k: k, watch,
                      lr=own.unlearning_lr, lr_end=own.unlearning_lr):
         spent = step.step
-        if is_last(step, config):  # no time to recover: nothing is known of any channel
+        if is_last(step, budget):  # no time to recover: nothing is known of any channel
             step = dataclasses.replace(step, found={"cut": {}, "unlearning_passes": spent})
         yield step
         if forgotten:
@@ -110,7 +91,7 @@ def rnp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
     for step in tune("RNP's recovery", [mask], recover, batches, lambda k: spent + k, watch,
                      lr=own.recovery_lr, lr_end=own.recovery_lr, first=spent,
                      written=lambda: mask.data.clamp_(0, 1)):
-        if is_last(step, config):
+        if is_last(step, budget):
             with watch:
                 cut = prune(channels, mask.detach(), own.below, own.tolerance, batches)
             step = dataclasses.replace(step, seconds=watch.seconds, found={

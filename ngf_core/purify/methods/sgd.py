@@ -6,23 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.models.build import tuned_layers
 from ngf_core.purify.batches import clean_batches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
+from ngf_core.purify.budget import Budget
 from ngf_core.purify.kept_activations import tuned_network
+from ngf_core.purify.settings.sgd import SGD
 from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 
-def sgd(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]:
-    """Tune `config.layer` by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, list(tuned_layers(model, config.layer).values()), clean, config,
-                   config.lr)
+def sgd(model: nn.Module, clean: Images, own: SGD, budget: Budget) -> Iterator[Step]:
+    """Tune `own.layer` by SGD with momentum 0.9 and a cosine learning rate."""
+    return descend(model, list(tuned_layers(model, own.layer).values()), clean, budget, own.lr)
 
 
-def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, config: PurifyConfig,
+def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, budget: Budget,
             lr: float) -> Iterator[Step]:
     """SGD on the parameters of `tuned`, layers of the model or the model, from rate `lr`.
 
@@ -30,23 +30,23 @@ def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, config:
     """
     parameters = [p for module in tuned for p in module.parameters()]
     device = parameters[0].device
-    batches = clean_batches(clean, config, device)
+    batches = clean_batches(clean, budget, device)
     only_trainable(model, parameters)
     optimiser = torch.optim.SGD(parameters, lr, momentum=0.9)
     watch = Stopwatch()
     before = flat(parameters)
-    if config.batchnorm == "recalibrated":
+    if budget.batchnorm == "recalibrated":
         with watch:
             recalibrate_batchnorm(model, batches)
     network = model
     if list(tuned) != [model]:
         with watch:
             network, batches = tuned_network(model, tuned, batches)
-    for step in range(config.steps):
+    for step in range(budget.steps):
         with watch:
             x, y = batches(step)
             for group in optimiser.param_groups:
-                group["lr"] = lr * cosine(step, config.steps)
+                group["lr"] = lr * cosine(step, budget.steps)
             loss = F.cross_entropy(network(x), y)
             if not torch.isfinite(loss):
                 assign(parameters, before)

@@ -1,0 +1,20 @@
+"""What a defender has: a budget, and a few clean images of a run's data set."""
+
+from dataclasses import dataclass
+
+from ngf_core.data import AUGMENTATIONS
+from ngf_core.options import option
+from ngf_core.purify.budget import Budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defender(Budget):
+    """A budget on the clean images of a run's data set, which are uint8."""
+
+    augment: str = option("strong", "augmentation of the clean images: none, crop (as published), "
+                          "strong (crop, random erasing, noise)", choices=AUGMENTATIONS)
+    clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
+                                   0.01, 0.05)
+    clean_balance: str = option("drawn", "the clean images' classes: drawn as they come, or "
+                                "balanced (as many of each as there are)",
+                                choices=("drawn", "balanced"))

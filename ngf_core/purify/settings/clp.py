@@ -1,0 +1,17 @@
+"""The settings of CLP."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ngf_core.options import option
+from ngf_core.purify.settings.method_settings import MethodSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLP(MethodSettings):
+    """Settings of `ngf_core.purify.methods.clp`."""
+
+    method: ClassVar[str] = "clp"
+
+    u: float = option(3.0, "deviations above its layer's mean at which a channel's Lipschitz "
+                      "bound is cut", 0.0, 100.0)

@@ -1,0 +1,30 @@
+"""The settings of FIP."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ngf_core.options import option
+from ngf_core.purify.settings.method_settings import (
+    MethodSettings,
+    fisher_option,
+    rate_option,
+    step_size_option,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FIP(MethodSettings):
+    """Settings of `ngf_core.purify.methods.fip`."""
+
+    method: ClassVar[str] = "fip"
+    step_size_of: ClassVar[str] = "lr"
+
+    lr: float = rate_option()
+    step_size: str = step_size_option("lr")
+    fisher: str = fisher_option()
+    eta_f: float = option(0.03, "weight of Tr F in units of the received trace; adapted, published "
+                          "0.5 without units and with a term that is no trace", 0.0, 1e3)
+    eta_r: float = option(5.0, "weight of the Fisher-weighted pull to the received weights",
+                          0.0, 1e4)
+    every: int = option(5, "updates from one with the trace term to the next", 1, 1000)
+    released: bool = option(False, "the released code's terms, which are not those of the paper")

@@ -1,0 +1,51 @@
+"""What the settings of all methods have in common."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ngf_core.errors import ConfigError
+from ngf_core.fisher import FISHERS
+from ngf_core.options import check_fields, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSettings:
+    """A method's own settings; a subclass per method, which the registry and the manifest name.
+
+    method: its name in the registry. step_size_of: the setting that is its step size and may be
+    chosen on clean images, "" where none may. Raises ConfigError, which names method and setting,
+    for a value of the wrong type or out of bounds.
+    """
+
+    method: ClassVar[str]
+    step_size_of: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        try:
+            check_fields(self)
+        except ConfigError as error:
+            raise ConfigError(f"{self.method}.{error.field}", error.why, error.fix) from None
+
+
+def step_size_option(of: str) -> Any:
+    """The option that has the setting `of` chosen among four before the method tunes."""
+    return option("given", f"{of}: given, or chosen among four by the loss on a held-out fifth of "
+                  "the clean images (costs four tunings)", choices=("given", "chosen"))
+
+
+def layer_option() -> Any:
+    """The option that names the layers a method tunes."""
+    return option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, not "
+                  "the BatchNorm in it), all, several of these with commas between, or auto "
+                  "(chosen by rule on the clean images)")
+
+
+def rate_option() -> Any:
+    """The option that holds the rate of SGD on the whole network."""
+    return option(0.003, "learning rate on all layers (cosine)", 1e-6, 10.0)
+
+
+def fisher_option() -> Any:
+    """The option that names the Fisher matrix."""
+    return option("true", "Fisher: true (the model's own labels), empirical (the given labels), "
+                  "kfac (its Kronecker factors), diagonal", choices=FISHERS)
