@@ -90,4 +90,4 @@ def record(run: Run) -> Recording:
     for event in run.predictions():
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
     samples = run.arrays("samples") if run.has("samples") else {}
-    return Recording(tuple(run.config.methods), run.points(), predictions, samples)
+    return Recording(run.config.names, run.points(), predictions, samples)

@@ -96,7 +96,7 @@ def _race(run: Run, tick: float | None) -> None:
     rate_tiles(recording, recording.methods, step=step, key="race_tiles",
                metrics=[name for name in ("asr", "acc", "ra") if name in metrics])
     if run.state == "done":
-        st.markdown(outcome(run.results, run.config.methods))
+        st.markdown(outcome(run.results, run.config.names))
 
 
 def _announce_end(run: Run, live: bool, tick: float | None) -> None:

@@ -40,7 +40,7 @@ def page() -> None:
     with right:
         st.fragment(guarded(_pictures))(chosen)
     results, config = chosen.run.results, chosen.run.config
-    st.markdown(outcome(results, config.methods))
+    st.markdown(outcome(results, config.names))
     st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     _your_turn(chosen)

@@ -1,6 +1,6 @@
 """What a run is asked to do: one frozen dataclass per kind of run, JSON both ways, hashed."""
 
-from ngf_core.config.kinds import CONFIGS, Config, config_sha, from_json, to_json, validate
+from ngf_core.config.kinds import CONFIGS, Config, config_sha, flat, from_json, to_json, validate
 from ngf_core.config.landscape import LandscapeConfig
 from ngf_core.config.layers import LayersConfig
 from ngf_core.config.purify import PurifyConfig
@@ -8,4 +8,4 @@ from ngf_core.config.spectrum import SpectrumConfig
 from ngf_core.config.train import TrainConfig
 
 __all__ = ["CONFIGS", "Config", "LandscapeConfig", "LayersConfig", "PurifyConfig", "SpectrumConfig",
-           "TrainConfig", "config_sha", "from_json", "to_json", "validate"]
+           "TrainConfig", "config_sha", "flat", "from_json", "to_json", "validate"]

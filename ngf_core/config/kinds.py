@@ -7,7 +7,7 @@ from typing import Any
 
 from ngf_core.config.landscape import LandscapeConfig
 from ngf_core.config.layers import LayersConfig
-from ngf_core.config.methods import check_methods, layers_of, made
+from ngf_core.config.methods import check_methods, layers_of, made, names_of
 from ngf_core.config.purify import PurifyConfig
 from ngf_core.config.spectrum import SpectrumConfig
 from ngf_core.config.train import TrainConfig
@@ -37,6 +37,15 @@ def validate(config: Config) -> None:
 def to_json(config: Config) -> dict[str, Any]:
     """The config as plain JSON values, with its kind; the settings of its methods by their name."""
     return {"kind": config.kind} | _plain(config)
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """All settings by name, those of the methods as "ngf.kl_bound"."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    methods = values.get("methods", ())
+    values |= {"methods": names_of(methods)} if methods else {}
+    return values | {f"{own.method}.{field.name}": getattr(own, field.name)
+                     for own in methods for field in dataclasses.fields(own)}
 
 
 def _plain(settings: Any) -> dict[str, Any]:

@@ -79,9 +79,9 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
 
     Path deltas are the tuned layers' weights minus the received ones, for the methods that tune
     the layers they are told. Where their settings say "auto" these are chosen first, once for all,
-    on the clean set alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and that choice. A
-    method that diverges keeps its curve and the model it had, and its sentence stands in its
-    results.
+    on the clean set alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and
+    that choice. A method that diverges keeps its curve and the model it had, and its sentence
+    stands in its results.
     """
     source = load_trained(config.source, store)
     received = source.models["before"]

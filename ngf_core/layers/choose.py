@@ -36,8 +36,9 @@ def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | N
     rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
     as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `budget` it takes the
     augmentation, BatchNorm and seed; `ngf` is how a layer is tuned to be judged, by default as it
-    comes, and its layer and choice of a step size are not used. Raises ConfigError for an unknown rule, for one that needs images and for fewer than
-    five clean inputs, and NGFError where the rule can judge no layer.
+    comes, and its layer and choice of a step size are not used. Raises ConfigError for an unknown
+    rule, for one that needs images and for fewer than five clean inputs, and NGFError where the
+    rule can judge no layer.
     """
     images = are_images(clean.x)
     rule = rule or (DEFAULT_RULE if images else RULE_WITHOUT_IMAGES)

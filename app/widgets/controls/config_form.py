@@ -14,7 +14,8 @@ from ngf_core.errors import ConfigError
 
 
 class ConfigForm:
-    """Asks for the fields of one config class; each error is shown at its own field.
+    """Asks for the fields of one class of settings, of a run or of a method; each error is shown at
+    its own field.
 
     `prefix` goes before the fields' names in the page's address, so that two forms do not share
     a parameter.
@@ -44,7 +45,10 @@ class ConfigForm:
         meta, address = field.metadata, self._prefix + name
         default = field.default if default is None else default
         help = help_text(field)
-        if isinstance(default, tuple):
+        if field.type is bool:
+            value = choose(address, label, {"no": "No", "yes": "Yes"}, "yes" if default else "no",
+                           help=help) == "yes"
+        elif isinstance(default, tuple):
             value = tuple(choose_some(address, label, options or same(meta["choices"]), default,
                                       help=help))
         elif options or meta["choices"]:
@@ -60,11 +64,12 @@ class ConfigForm:
         self._notes[name] = st.empty()
         return value
 
-    def read(self) -> Config | None:
-        """The config as asked; None where a value cannot be used, which its field then says."""
-        config = self._config(**self._values)
+    def read(self) -> Any:
+        """What was asked for; None where a value cannot be used, which its field then says."""
         try:
-            validate(config)
+            config = self._config(**self._values)
+            if isinstance(config, Config):
+                validate(config)
         except ConfigError as error:
             self.blame(error)
             return None
@@ -72,7 +77,7 @@ class ConfigForm:
 
     def blame(self, error: ConfigError) -> None:
         """Show an error at its field, or here where the form does not ask for that field."""
-        place = self._notes.get(error.field, st)
+        place = self._notes.get(error.field.rpartition(".")[2], st)
         place.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}",
                     icon=":material/error:")
 

@@ -1,28 +1,45 @@
-"""The methods' own parameters in a race's form: which there are, and whether those given are."""
+"""The methods' own settings in a race's form, one part per method that races."""
+
+import dataclasses
+from collections.abc import Sequence
 
 import streamlit as st
 
-from ngf_core.config import PurifyConfig
-from ngf_core.errors import ConfigError
+from app.theme import style
+from app.widgets.controls.config_form import ConfigForm
+from ngf_core.config.methods import Methods
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.settings import MethodSettings
+
+LABELS = {
+    "kl_bound": "First KL bound", "lr": "Learning rate", "step_size": "Step size",
+    "fisher": "Fisher matrix", "eta_f": "Weight of Tr F", "eta_r": "Weight of the pull",
+}
 
 
-def parameter_list(methods: list[str]) -> None:
-    """A switch that lists what the chosen methods have, with meaning, default and bounds."""
-    if st.toggle("List the methods' parameters", key="list_parameters") and methods:
-        # Imported on demand: the methods need torch.
-        from ngf_core.purify.parameters import listed_parameters
-
-        st.code(listed_parameters(methods), language=None, wrap_lines=True)
+def own_address(method: str, setting: str = "") -> str:
+    """The parameter of the page's address that holds a setting of a method."""
+    return f"race_{method}_{setting}"
 
 
-def wrong_parameters(config: PurifyConfig) -> ConfigError | None:
-    """What is wrong with the parameters as typed in; None where the methods have them."""
-    if not config.parameters.strip():
-        return None
-    from ngf_core.purify.parameters import check_parameters
+def ask_methods(names: Sequence[str], layer: str) -> Methods | None:
+    """Ask for the own settings of the methods `names`, where `layer` is what those tune that are
+    told one; None where a value cannot be used, which is then shown at its field."""
+    asked = [_ask(name, layer) for name in names]
+    return None if None in asked else tuple(asked)
 
-    try:
-        check_parameters(config)
-    except ConfigError as error:
-        return error
-    return None
+
+def _ask(name: str, layer: str) -> MethodSettings | None:
+    cls = PURIFIERS[name].settings
+    form = ConfigForm(cls, prefix=own_address(name))
+    fields = [field.name for field in dataclasses.fields(cls)]
+    if "layer" in fields:
+        form.give("layer", layer)
+        fields.remove("layer")
+    if fields:
+        st.markdown(f"**{style(name).label}**")
+    with st.grid(columns=3, min_column_width=200, key=f"race_own_{name}"):
+        for field in fields:
+            with st.container():
+                form.ask(field, LABELS.get(field, field.replace("_", " ").capitalize()))
+    return form.read()

@@ -1,6 +1,5 @@
 """Landscapes and spectra: pick whose models, see what was measured, measure it if it was not."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,6 +12,7 @@ from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import model_notice
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
+from ngf_core.config import flat
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
 
@@ -101,7 +101,7 @@ def _drop_stale(kind: str, made: Mapping[str, Run], noun: str) -> None:
 
 def settings(run: Run) -> str:
     """A measurement's settings in one line."""
-    values = dataclasses.asdict(run.config)
+    values = flat(run.config)
     values.pop("source")
     said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in values.items())
     status = run.state

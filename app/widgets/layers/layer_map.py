@@ -18,12 +18,12 @@ from app.widgets.layers.map_outcome import map_outcome
 from app.widgets.race.race_form import open_form_as
 from app.widgets.runs.run_name import trained_as
 from ngf_core.config import PurifyConfig
+from ngf_core.config.methods import with_layer
 from ngf_core.runs import Run
 
 TEXT = sections("layers")
 # What a race on one of the layers takes over from the map.
-SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "fisher", "damping",
-          "kl_bound", "regulariser", "lr", "seed")
+SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "seed")
 
 
 def live_map(run: Run) -> None:
@@ -33,7 +33,7 @@ def live_map(run: Run) -> None:
     if points.empty or model is None:
         return
     metrics = figures.live_metrics(points)
-    methods, names = run.config.methods, state.layers_in_order(model.arch)
+    methods, names = run.config.names, state.layers_in_order(model.arch)
     figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
                 caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
                 table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))
@@ -63,8 +63,9 @@ def _race(run: Run, names: list[str]) -> None:
                              key="layers_race_on", width=300)
         if st.button("Race on this layer", icon=":material/flag:", key="layers_race_start"):
             like = {name: getattr(run.config, name) for name in SHARED}
+            methods = {own.method: own for own in (*PurifyConfig().methods, *run.config.methods)}
             st.switch_page("app/views/race.py", query_params=open_form_as(
-                PurifyConfig(layer=layer, **like)))
+                PurifyConfig(methods=with_layer(tuple(methods.values()), layer), **like)))
 
 
 def _cost(results: Mapping[str, Any]) -> str:

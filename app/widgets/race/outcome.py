@@ -9,7 +9,6 @@ from app.widgets.controls.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
 from ngf_core.models.layer_names import AUTO
-from ngf_core.purify.registry import PURIFIERS
 
 CURED = 0.10
 
@@ -43,15 +42,32 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     limit = f"{config.steps:,} steps"
     if config.seconds:
         limit += f" or {config.seconds:g} s"
-    others = [style(name).label for name in config.methods if PURIFIERS[name].tunes != "layer"]
-    whole = f" ({', '.join(others)}: any layer)" if others else ""
-    tuned = layer_title(results.get("layer", config.layer))
-    if config.layer == AUTO and "layer" in results:
-        tuned += ", chosen on the clean images"
+    others = [style(name).label for name in config.names if name not in config.layers]
+    tuned = _tuned(config, results)
+    if not tuned:
+        tuned = "any layer"
+    elif others:
+        tuned += f" ({', '.join(others)}: any layer)"
     balanced = ", balanced by class" if config.clean_balance == "balanced" else ""
-    chosen = ", step sizes chosen on them" if config.step_size == "chosen" else ""
-    return (f"Tuned: {tuned}{whole}; {images}{balanced}{chosen}, {config.augment} augmentation, "
+    sized = [style(own.method).label for own in config.methods
+             if getattr(own, "step_size", "given") == "chosen"]
+    chosen = f", step size of {' and '.join(sized)} chosen on them" if sized else ""
+    return (f"Tuned: {tuned}; {images}{balanced}{chosen}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
+
+
+def _tuned(config: PurifyConfig, results: Mapping[str, Any]) -> str:
+    """What the methods tuned that are told a layer; "" where there are none."""
+    titles: dict[str, list[str]] = {}
+    for name, layer in config.layers.items():
+        title = layer_title(layer)
+        if layer == AUTO and "layer" in results:
+            chosen = (results.get("choice") or results)["layer"]
+            title = f"{layer_title(chosen)}, chosen on the clean images"
+        titles.setdefault(title, []).append(style(name).label)
+    if len(titles) < 2:
+        return "".join(titles)
+    return "; ".join(f"{title} ({', '.join(names)})" for title, names in titles.items())
 
 
 def _method(name: str, result: Mapping[str, Any]) -> str:

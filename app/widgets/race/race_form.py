@@ -11,24 +11,23 @@ from app.theme import style
 from app.widgets.controls.config_form import ConfigForm, help_text
 from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.layer_choice import check_layer, layer_choice
-from app.widgets.controls.method_parameters import parameter_list, wrong_parameters
+from app.widgets.controls.method_parameters import ask_methods, own_address
 from app.widgets.controls.notice import show_error
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import PurifyConfig
+from ngf_core.config.methods import names_of
 from ngf_core.errors import NGFError
+from ngf_core.purify import NGF
 from ngf_core.runs import Run
 
 # What most people leave as it is: asked for in a folded part of the form.
 MORE = {
     "seconds": "Seconds for each method (0: no limit)", "clean_fraction": "Clean set, as a share",
-    "clean_balance": "Classes of the clean set", "step_size": "Step sizes",
-    "batchnorm": "BatchNorm", "fisher": "Fisher matrix of NGF", "damping": "Damping of NGF",
-    "kl_bound": "First KL bound of NGF", "regulariser": "Regulariser of NGF",
-    "lr": "Learning rate of SGD", "finetune_lr": "Learning rate of full fine-tuning",
+    "clean_balance": "Classes of the clean set", "batchnorm": "BatchNorm",
     "batch_size": "Clean images per step", "pool": "Augmented copies (0: drawn anew)",
-    "parameters": "Parameters of the methods",
 }
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
+LAYER = NGF.__dataclass_fields__["layer"]
 
 
 def asks_for_form() -> bool:
@@ -47,13 +46,23 @@ def open_form_as(config: PurifyConfig) -> dict[str, str]:
 
     Settings that the form asks for by the address are in the address, the others in the session.
     """
-    for name in ("methods", "augment", "steps", "seed", "layer"):
-        value = getattr(config, name)
-        state.remember(f"form_{name}", list(value) if isinstance(value, tuple) else value)
+    for name in ("augment", "steps", "seed"):
+        state.remember(f"form_{name}", getattr(config, name))
+    state.remember("form_methods", list(config.names))
+    for layer in list(config.layers.values())[:1]:
+        state.remember("form_layer", layer)
     state.remember("form_sharpness", config.sharpness == "on")
     return {"source": config.source} | {
         f"race_{name}": str(getattr(config, name)) for name in MORE
-        if getattr(config, name) != FIELDS[name].default}
+        if getattr(config, name) != FIELDS[name].default} | {
+        own_address(own.method, field.name): _word(getattr(own, field.name))
+        for own in config.methods for field in dataclasses.fields(own)
+        if field.name != "layer" and getattr(own, field.name) != field.default}
+
+
+def _word(value: Any) -> str:
+    """A value as the form's address has it."""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def race_form() -> None:
@@ -84,11 +93,11 @@ def _ask(source: Run) -> PurifyConfig | None:
     form = ConfigForm(PurifyConfig, prefix="race_")
     left, right = st.columns(2, gap="large")
     with left:
-        methods = st.pills("Methods", _choices("methods"), default=list(_default("methods")),
-                           selection_mode="multi", wrap=True, key="form_methods",
-                           help=_help("methods"),
-                           format_func=lambda name: style(name).label)
-        layer = layer_choice(source.config.arch, help=_help("layer"))
+        names = st.pills("Methods", _choices("methods"),
+                         default=list(names_of(_default("methods"))),
+                         selection_mode="multi", wrap=True, key="form_methods",
+                         help=_help("methods"), format_func=lambda name: style(name).label)
+        layer = layer_choice(source.config.arch, help=help_text(LAYER))
         form.note_here("layer")
     with right:
         augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
@@ -109,22 +118,21 @@ def _ask(source: Run) -> PurifyConfig | None:
             for name, label in MORE.items():
                 with st.container():
                     form.ask(name, label)
-        parameter_list(methods)
-    if not methods:
+        methods = ask_methods(names, layer)
+    if not names:
         st.caption(":material/info: Choose at least one method.")
         return None
-    for name, value in {"source": source.id, "methods": tuple(methods), "layer": layer,
-                        "augment": augment, "steps": int(steps), "seed": int(seed),
+    if methods is None:
+        return None
+    for name, value in {"source": source.id, "methods": methods, "augment": augment,
+                        "steps": int(steps), "seed": int(seed),
                         "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
     wrong = check_layer(source.config.arch, layer)
-    config = form.read() if wrong is None else None
-    if config is not None:
-        wrong = wrong_parameters(config)
     if wrong is not None:
         form.blame(wrong)
         return None
-    return config
+    return form.read()
 
 
 def _start(config: PurifyConfig) -> None:

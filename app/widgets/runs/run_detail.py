@@ -1,6 +1,5 @@
 """One run opened: summary, results, curves, files, and what can be done with it."""
 
-import dataclasses
 import json
 
 import pandas as pd
@@ -18,6 +17,7 @@ from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config.command import command_line
+from ngf_core.config import flat
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
@@ -54,7 +54,7 @@ def run_detail(run: Run) -> None:
         _curves(run)
     with right:
         st.markdown("**Settings**")
-        values = dataclasses.asdict(config)
+        values = flat(config)
         st.dataframe(pd.DataFrame({"setting": [name.replace("_", " ") for name in values],
                                    "value": [_said(value) for value in values.values()]}),
                      hide_index=True, key="run_settings", height="content")

@@ -56,8 +56,9 @@ def run_name(run: Run, store: RunStore) -> str:
     if config.kind == "train":
         about += f", seed {config.seed}"
     elif config.kind == "purify":
-        methods = ", ".join(style(m).label for m in config.methods)
-        about += f": {methods} on {layer_title(config.layer)}"
+        about += f": {', '.join(style(name).label for name in config.names)}"
+        tuned = dict.fromkeys(config.layers.values())
+        about += f" on {' and '.join(map(layer_title, tuned))}" if tuned else ""
     which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
     return f"{about} ({which})"
 

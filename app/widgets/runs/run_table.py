@@ -122,7 +122,7 @@ def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, A
     if kind == "train":
         return "train"
     if kind == "purify":
-        return manifest["config"]["methods"][0]
+        return next(iter(manifest["config"]["methods"]))
     if kind != "spectrum" or not results:
         return ""
     methods = [name for name in results if isinstance(results[name], dict) and name != "before"]

@@ -1,6 +1,5 @@
 """The scenarios of Start: one finished race for each data set and attack."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,6 +7,9 @@ import streamlit as st
 
 from app import state
 from app.widgets.runs.run_name import attack_name, dataset_name, trained_as
+from ngf_core.config import PurifyConfig, TrainConfig, flat
+from ngf_core.config.methods import with_layer
+from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run, RunStore
 
 
@@ -44,8 +46,9 @@ def scenarios(store: RunStore) -> dict[str, Scenario]:
 
 def _departures(run: Run) -> tuple[int, int]:
     config = run.config
-    fields = [f for f in dataclasses.fields(config) if f.name not in ("source", "seed")]
-    return sum(getattr(config, f.name) != f.default for f in fields), config.seed
+    usual = PurifyConfig(source=config.source, seed=config.seed, methods=with_layer(
+        PurifyConfig().methods, ARCHITECTURES[TrainConfig.arch].layer))
+    return len(flat(config).items() - flat(usual).items()), config.seed
 
 
 def _order(item: tuple[str, Scenario]) -> tuple[bool, bool, str]:
