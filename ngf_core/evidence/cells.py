@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -61,10 +62,15 @@ class Cell:
     def settings(self, layer: str | None = None) -> str:
         """A hash of `asked`, and of what the attack's strength means where a model is trained."""
         config = self.asked(layer)
-        said = [config_sha(config)]
+        said: list[Any] = [config_sha(config)]
         if isinstance(config, TrainConfig) and config.attack != "none":
             said += sorted(attack_class(config.attack).strengths[config.strength].items())
-        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+        return settings_hash(said)
+
+
+def settings_hash(said: list[Any]) -> str:
+    """The hash by which the tables tell that a row's settings are those of today."""
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def weights_of(run: Run, file: str) -> str:

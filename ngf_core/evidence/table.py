@@ -76,18 +76,18 @@ def path_table(wanted: list[Cell], store: RunStore) -> pd.DataFrame:
 def _purified(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
     entrant, config, results = cell.entrant, run.config, run.results
     assert isinstance(config, PurifyConfig)
-    mine = results[config.methods[0]]
-    layered = ENTRANTS[entrant].method in ("ngf", "sgd")
+    (method,) = config.names
+    mine = results[method]
     choice = results.get("choice") or {"passes": 0, "cpu_seconds": 0.0}  # the method's own cost too
-    return _rates(mine) | _sharp(run, config.methods[0], store) | {
-        "entrant": entrant, "method": config.methods[0], "group": ENTRANTS[entrant].group,
-        "layer": results["layer"] if layered else "",
+    return _rates(mine) | _sharp(run, method, store) | {
+        "entrant": entrant, "method": method, "group": ENTRANTS[entrant].group,
+        "layer": results["layer"] if config.layers else "",
         "der": der(_evaluation(results["before"]), _evaluation(mine)),
         "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
         "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
         "stopped": mine["stopped"], "found": json.dumps(mine["found"]),
-        "settings": cell.settings(config.layer), "received": weights_of(run, "before"),
-        "weights": weights_of(run, f"after_{config.methods[0]}")}
+        "settings": cell.settings(results["layer"]), "received": weights_of(run, "before"),
+        "weights": weights_of(run, f"after_{method}")}
 
 
 def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:

@@ -65,8 +65,6 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
         asked = [settings(command) for command in mine["command"]]
         layers = mine.loc[mine["layer"] != "", "layer"].value_counts()
         shared = {*CONDITIONS, "methods", "seed", "evaluations", "sharpness"}
-        if layers.empty:
-            shared.add("layer")  # every command names one, and this method tunes none
         own = dict.fromkeys(f"{key} {value}" for one in asked for key, value in one.items()
                             if key not in shared)
         rows.append({"defense": style(str(name)).label, "own settings": ", ".join(own) or None,
