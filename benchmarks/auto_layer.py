@@ -40,6 +40,7 @@ from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.statistics import Look
+from ngf_core.purify import NGF
 from ngf_core.runs import Run, RunStore, default_store
 
 RATES = ("acc", "asr", "ra")
@@ -51,10 +52,10 @@ AT_MAP = f"{DEFAULT_RULE}_at_map"
 def layer_map(attack: str, store: RunStore) -> Run:
     """The map of one model, from any finished run of it with NGF, `STEPS` and default settings."""
     source = f"signs-{attack}-s0-train"
-    asked = LayersConfig(source=source, methods=("ngf",), steps=STEPS, reference="none")
-    free = {"methods", "reference"}
+    asked = LayersConfig(source=source, methods=(NGF(),), steps=STEPS, reference="none")
+    free = {"methods", "reference", "reference_lr"}
     for run in store.list("layers"):
-        same = run.state == "done" and "ngf" in run.config.methods and all(
+        same = run.state == "done" and NGF() in run.config.methods and all(
             getattr(run.config, f.name) == getattr(asked, f.name)
             for f in fields(asked) if f.name not in free)
         if same and "looks" in run.results:

@@ -21,8 +21,9 @@ Writes benchmarks/results/preset.json with every candidate's figures.
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.test_set import predict
+from ngf_core.purify import NGF, SGD, Budget, FineTuning
 from ngf_core.purify.method import purifier
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore, default_store
 from ngf_core.trained.load import load_trained
@@ -48,44 +51,46 @@ JUDGED = ("badnets", "blend", "sig", "wanet")
 LAYERS = ("blocks.2.conv1", "linear")
 STEP_SIZES = ((0.1, 0.3), (0.1, 1.0), (1.0, 1.0))  # damping, KL bound
 RATES = {"sgd": (0.003, 0.01, 0.03), "finetune": (0.001, 0.003)}
-FIELDS = ("layer", "damping", "kl_bound", "lr", "finetune_lr")
+FIELDS = ("layer", "damping", "kl_bound", "lr")
+BUDGET = Budget(augment="strong")
 
 
-def judge(method: str, config: PurifyConfig, runs: Path) -> dict[str, float]:
+def judge(own: MethodSettings, source: str, runs: Path) -> dict[str, float]:
     """Held-out clean loss (augmented) and accuracy (plain) of one model after purification."""
     torch.set_num_threads(1)
-    source = load_trained(config.source, RunStore(runs))
-    clean = source.dataset.clean(config.clean_fraction)
+    trained = load_trained(source, RunStore(runs))
+    clean = trained.dataset.clean(PurifyConfig.clean_fraction)
     tuning, judging = clean.take(slice(JUDGING, None)), clean.take(slice(0, JUDGING))
-    model = source.models["before"]
-    before = _judged(model, judging, config)
+    model = trained.models["before"]
+    before = _judged(model, judging)
     try:
-        for _ in purifier(method)(model, tuning, config):
+        for _ in purifier(own.method)(model, tuning, own, BUDGET):
             pass
     except Diverged:
         return {"loss": float("inf"), "accuracy": 0.0, "loss_before": before["loss"]}
-    return _judged(model, judging, config) | {"loss_before": before["loss"]}
+    return _judged(model, judging) | {"loss_before": before["loss"]}
 
 
-def _judged(model: nn.Module, images: Images, config: PurifyConfig) -> dict[str, float]:
+def _judged(model: nn.Module, images: Images) -> dict[str, float]:
     generator = torch.Generator().manual_seed(1)
-    draws = [F.nll_loss(predict(model, augment(config.augment, images.x, generator))
+    draws = [F.nll_loss(predict(model, augment(BUDGET.augment, images.x, generator))
                         .clamp_min(1e-12).log(),
                         images.y).item() for _ in range(DRAWS)]
     right = predict(model, images.x).argmax(1) == images.y
     return {"loss": sum(draws) / DRAWS, "accuracy": float(right.float().mean())}
 
 
-def compare(method: str, candidates: list[PurifyConfig], runs: Path, pool: ProcessPoolExecutor
+def compare(candidates: Sequence[MethodSettings], runs: Path, pool: ProcessPoolExecutor
             ) -> list[dict[str, Any]]:
     """Every candidate's mean over the four models, the best first."""
-    jobs = [replace(c, source=f"signs-{attack}-s0-train") for c in candidates for attack in JUDGED]
-    judged = list(pool.map(judge, [method] * len(jobs), jobs, [runs] * len(jobs)))
+    jobs = [(own, f"signs-{attack}-s0-train", runs) for own in candidates for attack in JUDGED]
+    judged = list(pool.map(judge, *zip(*jobs, strict=True)))
     rows = []
     for i, candidate in enumerate(candidates):
         mine = judged[i * len(JUDGED):(i + 1) * len(JUDGED)]
         means = {key: sum(j[key] for j in mine) / len(mine) for key in mine[0]}
-        rows.append({"method": method} | {f: getattr(candidate, f) for f in FIELDS} | means)
+        known = {f: getattr(candidate, f) for f in FIELDS if hasattr(candidate, f)}
+        rows.append({"method": candidate.method} | known | means)
         print(rows[-1], flush=True)
     return sorted(rows, key=lambda row: row["loss"])
 
@@ -98,19 +103,18 @@ def main() -> None:
                         help="folder with the trained zoo (default: assets/zoo)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() tells
-    base = PurifyConfig(source="-")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        rows = compare("ngf", [replace(base, layer=layer, damping=damping, kl_bound=bound)
-                               for layer in LAYERS for damping, bound in STEP_SIZES],
+        rows = compare([NGF(layer=layer, damping=damping, kl_bound=bound)
+                        for layer in LAYERS for damping, bound in STEP_SIZES],
                        arguments.runs, pool)
         chosen = {"ngf": rows[0]}
-        for method, field in (("sgd", "lr"), ("finetune", "finetune_lr")):
-            tried = compare(method, [replace(base, layer=rows[0]["layer"], **{field: lr})
-                                     for lr in RATES[method]], arguments.runs, pool)
-            rows, chosen = [*rows, *tried], chosen | {method: tried[0]}
+        for candidates in ([SGD(layer=rows[0]["layer"], lr=lr) for lr in RATES["sgd"]],
+                           [FineTuning(lr=lr) for lr in RATES["finetune"]]):
+            tried = compare(candidates, arguments.runs, pool)
+            rows, chosen = [*rows, *tried], chosen | {tried[0]["method"]: tried[0]}
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps({"command": "python -m benchmarks.choose_preset",
-                               "base": asdict(base), "rule": __doc__, "candidates": rows,
+                               "base": asdict(BUDGET), "rule": __doc__, "candidates": rows,
                                "chosen": chosen, "environment": environment()}, indent=1) + "\n")
     print(json.dumps(chosen, indent=1))
 

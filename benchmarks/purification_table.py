@@ -32,13 +32,15 @@ from ngf_core.device import device
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.zoo import make
+from ngf_core.purify import NGF, SGD, FineTuning
 from ngf_core.runs import RunStore, default_store
 from ngf_core.trained.load import attack_of, load_trained
 from ngf_core.trained.samples import held_out
 
 RESULTS = Path(__file__).parent / "results"
 TABLED = ("badnets", "blend", "sig", "wanet")  # the others are for the benchmark of all attacks
-METHODS = ("sgd", "ngf", "finetune")
+LAYER = "blocks.2.conv1"
+METHODS = (SGD(layer=LAYER), NGF(layer=LAYER), FineTuning())
 AUGMENTS = ("strong", "crop")
 SAMPLES = 100
 PROBES = 8

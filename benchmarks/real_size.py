@@ -22,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.config.methods import with_layer
 from ngf_core.execute.zoo import make
 from ngf_core.models.build import default_layer
 from ngf_core.runs import Run, RunStore
@@ -59,8 +60,8 @@ def measure(store: RunStore, train: TrainConfig, steps: int) -> dict[str, object
     batches = train.epochs * -(-images // train.batch_size)
     memory = {"train": peak()}
     race = _made(store, "real-race", PurifyConfig(
-        source=trained.id, layer=default_layer(ARCH), steps=steps, evaluations=1,
-        sharpness="off"))
+        source=trained.id, methods=with_layer(PurifyConfig.methods, default_layer(ARCH)),
+        steps=steps, evaluations=1, sharpness="off"))
     memory["purify"] = peak()
     config = SpectrumConfig(source=race.id, samples=20, k=2, steps=5, probes=3, trace_probes=2)
     spectrum = _made(store, "real-spectrum", config)

@@ -7,10 +7,10 @@ from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
-from ngf_core.config import PurifyConfig
+from ngf_core.purify import NGF, Budget
 
 PASSES = 5
-NOTE = (f"All {PurifyConfig.steps} steps of the preset on `linear`, CPU seconds from the call to "
+NOTE = (f"All {Budget.steps} steps of the preset on `linear`, CPU seconds from the call to "
         "the last step, in units of one forward and backward pass of all parameters over the same "
         "250 images (one batch, float32). BatchNorm frozen and no augmentation, so that the "
         "features stay the same.")
@@ -39,14 +39,14 @@ def ours(subject: Subject) -> Measure:
     from ngf_core.purify.method import purifier
 
     def run(steps: int) -> int:
-        config = PurifyConfig(source="-", layer="linear", augment="none", batchnorm="frozen",
-                              steps=steps)
-        return sum(1 for _ in purifier("ngf")(subject.copy(), subject.clean, config))
+        budget = Budget(augment="none", batchnorm="frozen", steps=steps)
+        return sum(1 for _ in purifier("ngf")(subject.copy(), subject.clean, NGF(layer="linear"),
+                                              budget))
 
     run(2)
 
     def measure(seed: int, truth: Figures) -> Figures:
-        steps, cost = timed(lambda: run(subject.steps(PurifyConfig.steps, 3)))
+        steps, cost = timed(lambda: run(subject.steps(Budget.steps, 3)))
         return cost | {"steps": steps}
 
     return measure

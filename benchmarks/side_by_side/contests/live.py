@@ -9,9 +9,11 @@ from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
 from ngf_core.config import PurifyConfig
+from ngf_core.purify import NGF, SGD
 from ngf_core.runs import RunStore, default_store
 
 SOURCE = "signs-badnets-s0-train"
+LAYER = "blocks.2.conv1"
 STEPS = 30
 NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps each of the preset, "
         "evaluated every fifth: its looks at λ_max and Tr(F) included, against the same run "
@@ -27,8 +29,8 @@ def race(sharpness: str) -> Prepare:
             with tempfile.TemporaryDirectory() as folder:
                 store = RunStore(Path(folder), default_store().shipped)
                 made = make(store, "race", PurifyConfig(
-                    source=SOURCE, steps=steps, evaluations=max(1, steps // 5),
-                    sharpness=sharpness, seed=seed))
+                    source=SOURCE, methods=(NGF(layer=LAYER), SGD(layer=LAYER)), steps=steps,
+                    evaluations=max(1, steps // 5), sharpness=sharpness, seed=seed))
                 if made.state != "done":
                     raise RuntimeError(made.message)
 

@@ -7,7 +7,8 @@ from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
-from ngf_core.config import PurifyConfig
+from ngf_core.purify import Budget
+from ngf_core.purify.registry import PURIFIERS
 
 STEPS = 4
 KEPT = "linear, features kept"
@@ -26,9 +27,9 @@ def method(name: str) -> Prepare:
         layers = [*(layers[-2:] if subject.quick else layers), KEPT]
 
         def under_way(layer: str) -> Iterator:
-            config = PurifyConfig(source="-", layer=layer.split(",")[0], batchnorm="frozen",
-                                  augment="crop" if layer == "linear" else "none")
-            steps = purifier(name)(subject.copy(), subject.clean, config)
+            own = PURIFIERS[name].settings(layer=layer.split(",")[0])
+            budget = Budget(batchnorm="frozen", augment="crop" if layer == "linear" else "none")
+            steps = purifier(name)(subject.copy(), subject.clean, own, budget)
             next(steps)
             return steps
 
