@@ -1,6 +1,6 @@
 """What a defender has: a budget, and a few clean images of a run's data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ngf_core.data import AUGMENTATIONS
 from ngf_core.options import option
@@ -18,3 +18,8 @@ class Defender(Budget):
     clean_balance: str = option("drawn", "the clean images' classes: drawn as they come, or "
                                 "balanced (as many of each as there are)",
                                 choices=("drawn", "balanced"))
+
+    @property
+    def budget(self) -> Budget:
+        """The budget alone: all that a method is handed of a run's config."""
+        return Budget(**{field.name: getattr(self, field.name) for field in fields(Budget)})

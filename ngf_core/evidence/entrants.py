@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.settings import NGF, SGD, MethodSettings
 
@@ -62,8 +63,8 @@ def _defenses() -> dict[str, Entrant]:
         "ngf", "sgd", "finetune") else {}) for name, entry in PURIFIERS.items()}
 
 
-def _without(title: str, settings: NGF = NGF(), layer_of: str = "ngf", **changes: Any) -> Entrant:
-    return Entrant(title, settings, "ablation", changes, layer_of)
+def _without(title: str, settings: NGF, **changes: Any) -> Entrant:
+    return Entrant(title, settings, "ablation", changes, "ngf" if settings.layer == AUTO else "")
 
 
 # "No natural gradient" is the defense `sgd` and is not computed twice.
@@ -73,7 +74,7 @@ ENTRANTS: dict[str, Entrant] = _defenses() | {
                              {"steps": 1}),
     "ablate_regulariser": _without("NGF, no regulariser", NGF(regulariser=0.0)),
     "ablate_trust_region": _without("NGF, no trust region", NGF(kl_bound=100.0)),
-    "ablate_frozen_bn": _without("NGF, frozen BatchNorm", batchnorm="frozen"),
-    "ablate_last_layer": _without("NGF, last layer", NGF(layer=LAST), layer_of=""),
-    "ablate_full_network": _without("NGF, full network", NGF(layer="all"), layer_of=""),
+    "ablate_frozen_bn": _without("NGF, frozen BatchNorm", NGF(), batchnorm="frozen"),
+    "ablate_last_layer": _without("NGF, last layer", NGF(layer=LAST)),
+    "ablate_full_network": _without("NGF, full network", NGF(layer="all")),
 }

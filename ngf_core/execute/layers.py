@@ -44,7 +44,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     entries: list[dict[str, Any]] = []
     looks: list[Look] = []
     wall, cpu = time.perf_counter(), time.process_time()
-    for one in examined(copy.deepcopy(model), clean, config, config.methods,
+    for one in examined(copy.deepcopy(model), clean, config.budget, config.methods,
                         _images(test), writer.checkpoint):
         looks.append(one.look)
         for tuned in one.tuned:
@@ -53,7 +53,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
         writer.progress(len(entries), total, f"layer {one.look.layer}")
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     began = time.process_time()
-    choice = choose_layer(model, clean, config, ngf_of(config.methods))
+    choice = choose_layer(model, clean, config.budget, ngf_of(config.methods))
     auto_seconds = time.process_time() - began
     scores = {name: judge(looks, name) for name in RULES} | {choice.rule: choice.scores}
     chosen = {name: best(of) for name, of in scores.items()}
@@ -97,8 +97,9 @@ def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: Te
     if config.reference == "none":
         return None
     model, last, began = copy.deepcopy(received), Step(0, 0.0, 0.0), time.process_time()
+    own = FineTuning(lr=config.reference_lr)
     try:
-        for step in purifier("finetune")(model, clean, FineTuning(lr=config.reference_lr), config):
+        for step in purifier("finetune")(model, clean, own, config.budget):
             last = step
             writer.checkpoint()
     except Diverged:

@@ -102,7 +102,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     racers = []
     for own in config.methods:
         model = copy.deepcopy(received)
-        racers.append(Racer(own, model, purifier(own.method)(model, clean, own, config)))
+        racers.append(Racer(own, model, purifier(own.method)(model, clean, own, config.budget)))
     sharpness = LiveSharpness(clean, config.seed, config.steps, len(racers)) \
         if config.sharpness == "on" else None
 
@@ -167,7 +167,7 @@ def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
     from ngf_core.layers import choose_layer
 
     began, cpu = time.perf_counter(), time.process_time()
-    chosen = choose_layer(copy.deepcopy(received), clean, config, ngf_of(config.methods))
+    chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
     methods = tuple(replace(own, layer=chosen.layer) if config.layers.get(own.method) == AUTO
                     else own for own in config.methods)
     return replace(config, methods=methods), {"choice": {

@@ -17,7 +17,7 @@ class IBAU(MethodSettings):
                           1, 1000)
     updates: int = option(2, "updates of the weights in a round; adapted, published 50 batches",
                           1, 1000)
-    terms: int = option(5, "K, terms of the fixed point series", 1, 100)
+    terms: int = option(5, "K, terms of the fixed point series", 1, 1000)
     lr: float = option(1e-3, "learning rate of Adam on the weights", 1e-7, 1.0)
     perturbation_lr: float = option(10.0, "rate of the ascent", 1e-4, 1e4)
     radius: float = option(10.0, "largest norm of the perturbation of images in [0, 1]", 1e-3, 1e4)

@@ -12,16 +12,17 @@ from ngf_core.layers.choose import RULE_WITHOUT_IMAGES, STEPS
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, Rule
 from ngf_core.layers.sweep import split
 from ngf_core.models.build import tunable_layers
+from ngf_core.purify import NGF
 from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
 
-CONFIG = settings(augment="strong", steps=4000, layer="auto")
+BUDGET = settings(augment="strong", steps=4000)
 
 
 @pytest.mark.parametrize("rule", list(RULES))
 def test_every_rule_chooses_a_layer_and_leaves_the_model_alone(rule):
     model, state = tiny(), torch.random.get_rng_state()
     received = copy.deepcopy(model.state_dict())
-    choice = choose_layer(model, clean_set(40), CONFIG, rule)
+    choice = choose_layer(model, clean_set(40), BUDGET, NGF(kl_bound=0.1, damping=0.5), rule)
     assert choice.layer in tunable_layers(model) and choice.rule == rule
     assert set(choice.scores) == set(tunable_layers(model))
     assert choice.scores[choice.layer] == max(s for s in choice.scores.values() if s is not None)
@@ -34,7 +35,7 @@ def test_every_rule_chooses_a_layer_and_leaves_the_model_alone(rule):
 
 def test_the_choice_follows_the_seed_and_nothing_else():
     model, clean = tiny(), clean_set(40)
-    one, same = (choose_layer(model, clean, CONFIG) for _ in range(2))
+    one, same = (choose_layer(model, clean, BUDGET) for _ in range(2))
     assert one == same and one.rule == DEFAULT_RULE
     assert choose_layer(model, clean, settings(augment="strong", seed=1)).scores != one.scores
 
@@ -62,33 +63,33 @@ class OnRows(torch.nn.Module):
 def test_inputs_that_are_no_images_have_a_rule_too():
     generator = torch.Generator().manual_seed(0)
     rows = Examples(torch.randn(40, 6, generator=generator), torch.arange(40) % 3)
-    config = settings(augment="none", layer="auto")
+    config = settings(augment="none")
     choice = choose_layer(seeded_model(OnRows), rows, config)
     assert choice.rule == RULE_WITHOUT_IMAGES and choice.layer in ("first", "second")
     with pytest.raises(ConfigError, match="changes images, which these inputs are not"):
-        choose_layer(seeded_model(OnRows), rows, config, DEFAULT_RULE)
+        choose_layer(seeded_model(OnRows), rows, config, rule=DEFAULT_RULE)
 
 
 def test_the_step_size_is_not_chosen_at_every_layer():
-    asked = settings(augment="strong", step_size="chosen")
-    one, other = (choose_layer(tiny(), clean_set(40), c) for c in (CONFIG, asked))
+    one, other = (choose_layer(tiny(), clean_set(40), BUDGET, NGF(step_size=how))
+                  for how in ("given", "chosen"))
     assert one == other
 
 
 def test_an_unknown_rule_is_named():
     with pytest.raises(ConfigError, match="'oracle' is unknown. Choose one of bounded_travel"):
-        choose_layer(tiny(), clean_set(40), CONFIG, "oracle")
+        choose_layer(tiny(), clean_set(40), BUDGET, rule="oracle")
 
 
 def test_a_model_without_finite_answers_is_refused():
     broken = tiny()
     torch.nn.init.constant_(broken.linear.weight, torch.nan)
     with pytest.raises(NGFError, match="answers to clean images are not finite"):
-        choose_layer(broken, clean_set(40), CONFIG, "fisher_mass")
+        choose_layer(broken, clean_set(40), BUDGET, rule="fisher_mass")
 
 
 def test_where_no_layer_can_be_judged_it_says_so(monkeypatch):
     nothing = Rule("Nothing", lambda looks: {one.layer: None for one in looks})
     monkeypatch.setitem(RULES, "nothing", nothing)
     with pytest.raises(NGFError, match="can judge none of this network's layers"):
-        choose_layer(tiny(), clean_set(40), CONFIG, "nothing")
+        choose_layer(tiny(), clean_set(40), BUDGET, rule="nothing")

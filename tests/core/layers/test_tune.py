@@ -1,6 +1,7 @@
 """The layer map on kept activations against runs of each layer from images."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,11 +10,12 @@ from ngf_core.fisher.per_sample import tap
 from ngf_core.fisher.rows import exact_rows
 from ngf_core.layers.tune import layer_trace, stations_of, tune
 from ngf_core.models.build import build_model, tunable_layer, tunable_layers
+from ngf_core.purify import NGF, SGD
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.method import purifier
 from ngf_core.purify.weights import only_trainable
-from tests.core.purify.stand_ins import Cliff, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import Cliff, asked, clean_set, seeded_model, settings, tiny
 
 POOL = {"augment": "strong", "pool": 2, "steps": 2, "batch_size": 8}
 CLEAN = clean_set(24)
@@ -33,9 +35,9 @@ def residual() -> torch.nn.Module:
 @pytest.mark.parametrize("network", [tiny, residual])
 def test_each_layer_ends_where_a_run_of_its_own_ends(network, method, changes, monkeypatch):
     size = 8 if network is tiny else 16
-    clean, config = clean_set(24, (3, size, size)), settings(**changes)
+    clean, (own, config) = clean_set(24, (3, size, size)), asked(method, **changes)
     images = torch.rand(5, 3, size, size, generator=torch.Generator().manual_seed(1))
-    mapped = {station.name: tune(station, method, config)
+    mapped = {station.name: tune(station, own, config)
               for station in stations_of(network(), clean, config, {"some": images})}
     for module in ("ngf", "sgd"):  # the single runs go through the whole network
         monkeypatch.setattr(f"ngf_core.purify.methods.{module}.tuned_network",
@@ -44,12 +46,11 @@ def test_each_layer_ends_where_a_run_of_its_own_ends(network, method, changes, m
     assert list(mapped) == names
     for name in names if network is tiny else names[::3]:
         alone = network()
-        asked = settings(**changes | {"layer": name})
-        steps = list(purifier(method)(alone, clean, asked))
+        steps = list(purifier(method)(alone, clean, replace(own, layer=name), config))
         assert mapped[name].passes == steps[-1].step == 2
         with torch.no_grad():
             expected = alone.eval()(images)
-        moved = (expected - _recalibrated(network(), clean, asked)(images)).abs().max().item()
+        moved = (expected - _recalibrated(network(), clean, config)(images)).abs().max().item()
         assert moved > 1e-3
         torch.testing.assert_close(mapped[name].logits["some"], expected, rtol=1e-3,
                                    atol=0.01 * moved)
@@ -64,7 +65,7 @@ def test_the_model_is_as_received_after_every_layer():
     model, config = tiny(), settings(**POOL | {"batchnorm": "frozen"})
     received = copy.deepcopy(model.state_dict())
     for station in stations_of(model, CLEAN, config, {}):
-        tune(station, "ngf", config)
+        tune(station, NGF(kl_bound=0.1, damping=0.5), config)
         assert all(torch.equal(t, received[name]) for name, t in model.state_dict().items())
 
 
@@ -76,8 +77,8 @@ def test_depth_runs_from_input_to_output():
 
 def test_a_method_that_stops_leaves_its_sentence():
     model = seeded_model(Cliff)
-    config = settings(**POOL | {"steps": 30, "lr": 5.0})
-    stopped = [tune(s, "sgd", config).stopped for s in stations_of(model, CLEAN, config, {})]
+    config = settings(**POOL | {"steps": 30})
+    stopped = [tune(s, SGD(lr=5.0), config).stopped for s in stations_of(model, CLEAN, config, {})]
     assert stopped[-1] is not None and "smaller learning rate" in stopped[-1]
 
 

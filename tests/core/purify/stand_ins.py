@@ -1,13 +1,16 @@
 """Tiny models, clean sets and configs for the tests of this folder."""
 
 import copy
+from dataclasses import fields
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
+from ngf_core.purify import Budget
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.settings import MethodSettings
 
 
 class Tiny(nn.Module):
@@ -62,9 +65,22 @@ def clean_set(n: int = 24, shape: tuple[int, int, int] = (3, 8, 8), classes: int
     return Images(x, torch.randint(0, classes, (n,), generator=generator))
 
 
-def settings(**changes: object) -> PurifyConfig:
-    return PurifyConfig(**{"source": "a-run", "layer": "conv2", "steps": 4, "batch_size": 16,
-                           "augment": "crop", "kl_bound": 0.1, "damping": 0.5} | changes)
+def settings(**changes: object) -> Budget:
+    return Budget(**{"steps": 4, "batch_size": 16, "augment": "crop"} | changes)
+
+
+# For networks as small as these; whatever a method has of it.
+OWN = {"layer": "conv2", "kl_bound": 0.1, "damping": 0.5}
+
+
+def asked(method: str, **changes: object) -> tuple[MethodSettings, Budget]:
+    """A method's own settings and a budget, as tests of small networks take them, with changes to
+    either."""
+    cls = PURIFIERS[method].settings
+    names = {field.name for field in fields(cls)}
+    own = {name: value for name, value in (OWN | changes).items() if name in names}
+    shared = {name: value for name, value in changes.items() if name not in names}
+    return cls(**own), settings(**shared)
 
 
 BAD = 11  # the channel of `planted` that knows the trigger

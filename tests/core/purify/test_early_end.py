@@ -10,7 +10,7 @@ import torch
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Step, is_last, part_of
-from tests.core.purify.stand_ins import BAD, coloured_set, planted, rates, settings
+from tests.core.purify.stand_ins import BAD, asked, coloured_set, planted, rates, settings
 
 CLEAN = coloured_set()
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
@@ -25,9 +25,9 @@ def one_second_a_look(monkeypatch):
 
 def run(name: str, model, **changes: object) -> list[Step]:
     """The steps up to the one at which a race would end it, which is what it yields last."""
-    config = settings(**EXACT | {"methods": (name,)} | changes)
+    own, config = asked(name, **EXACT | changes)
     steps = []
-    for step in purifier(name)(model, CLEAN, config):
+    for step in purifier(name)(model, CLEAN, own, config):
         steps.append(step)
         if 0 < config.seconds <= step.seconds:
             break
@@ -74,7 +74,7 @@ def test_without_time_for_more_than_one_update_it_says_what_that_came_to(name, f
 
 def test_neural_cleanse_judges_when_its_share_of_the_time_is_over():
     steps = run("neural_cleanse", planted(), steps=2000, seconds=100.0,
-                parameters="neural_cleanse.share=0.3")
+                share=0.3)
     judged = [s for s in steps if s.found is not None]
     assert 30 <= judged[0].seconds < 33 and judged[0].found["norms"]
     if judged[0].found["flagged"]:
@@ -83,8 +83,7 @@ def test_neural_cleanse_judges_when_its_share_of_the_time_is_over():
 
 def test_the_student_of_nad_has_what_the_teacher_leaves():
     model = planted()
-    own = "nad.beta1=1,nad.beta2=1,nad.beta3=1"
-    steps = run("nad", model, steps=3000, seconds=30.0, parameters=own)
+    steps = run("nad", model, steps=3000, seconds=30.0, beta1=1, beta2=1, beta3=1)
     assert not torch.equal(model.linear.weight, planted().linear.weight)
     updates = [b.step - a.step for a, b in zip(steps, steps[1:])]
     assert updates.count(1) >= 8 and 2 in updates, "no update of the student, which is 4/3 passes"

@@ -13,7 +13,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.kept_activations import KeptBatches, tuned_network
 from ngf_core.purify.method import purifier
 from ngf_core.purify.weights import only_trainable
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, settings, tiny
 
 METHODS = pytest.mark.parametrize("name", ["ngf", "sgd"])
 FIXED = {"augment": "none", "steps": 5, "batch_size": 10}
@@ -39,8 +39,8 @@ def passes(name: str, **changes: object) -> int:
     """How often the first convolution runs."""
     model, runs = tiny(), []
     model.conv1.register_forward_hook(lambda *_: runs.append(1))
-    config = settings(**FIXED | {"batchnorm": "frozen"} | changes)
-    list(purifier(name)(model, clean_set(24), config))
+    own, config = asked(name, **FIXED | {"batchnorm": "frozen"} | changes)
+    list(purifier(name)(model, clean_set(24), own, config))
     return len(runs)
 
 
@@ -63,13 +63,13 @@ def test_where_a_step_changes_the_features_it_runs_every_time(name, changes):
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "linear"])
 @pytest.mark.parametrize("batchnorm", ["frozen", "recalibrated"])
 def test_the_numbers_are_those_of_whole_passes(name, changes, layer, batchnorm, monkeypatch):
-    config = settings(**changes | {"batchnorm": batchnorm, "layer": layer})
+    own, config = asked(name, **changes | {"batchnorm": batchnorm, "layer": layer})
     kept, whole = tiny(), tiny()
-    fast = [step.loss for step in purifier(name)(kept, clean_set(24), config)]
+    fast = [step.loss for step in purifier(name)(kept, clean_set(24), own, config)]
     for module in ("ngf", "sgd"):
         monkeypatch.setattr(f"ngf_core.purify.methods.{module}.tuned_network",
                             lambda model, tuned, batches: (model, batches))
-    slow = [step.loss for step in purifier(name)(whole, clean_set(24), config)]
+    slow = [step.loss for step in purifier(name)(whole, clean_set(24), own, config)]
     assert fast == pytest.approx(slow, rel=1e-5)
     tuned, expected = (tunable_layer(m, layer).weight for m in (kept, whole))
     assert torch.allclose(tuned, expected, rtol=1e-4, atol=1e-6)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
+from ngf_core.purify.parameters import check_parameters, own_parameters
 
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.options import option
-from ngf_core.purify.parameters import check_parameters, own_parameters
 from tests.core.purify.stand_ins import settings
 
 

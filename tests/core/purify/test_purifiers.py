@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
+from ngf_core.purify import Budget
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from tests.core.purify import stand_ins
-from tests.core.purify.stand_ins import clean_set, tiny
+from tests.core.purify.stand_ins import asked, clean_set, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 ONE_LAYER = [name for name, entry in PURIFIERS.items() if entry.tunes == "layer"]
@@ -27,12 +27,14 @@ LOOKING = [name for name, entry in PURIFIERS.items() if not entry.data_free]
 BUDGET = 16  # enough for an update of every method
 
 
-def settings(**changes: object) -> PurifyConfig:
+def settings(**changes: object) -> Budget:
     return stand_ins.settings(**({"steps": BUDGET} | changes))
 
 
-def run(name: str, model: nn.Module, config=None, clean: Images | None = None) -> list:
-    return list(purifier(name)(model, clean or clean_set(), config or settings()))
+def run(name: str, model: nn.Module, budget: Budget | None = None, clean: Images | None = None,
+        **own: object) -> list:
+    return list(purifier(name)(model, clean or clean_set(), asked(name, **own)[0],
+                               budget or settings()))
 
 
 def changed(before: nn.Module, after: nn.Module) -> set[str]:
@@ -65,7 +67,7 @@ def test_every_update_is_reported(name):
 @pytest.mark.parametrize("name", ONE_LAYER)
 def test_only_the_named_layer_changes(name, layer):
     received, model = tiny(), tiny()
-    run(name, model, settings(layer=layer, batchnorm="frozen"))
+    run(name, model, settings(batchnorm="frozen"), layer=layer)
     own = {f"{layer}.{key}" for key, _ in received.get_submodule(layer).named_parameters()}
     assert changed(received, model) == own
 
@@ -143,8 +145,9 @@ class Recorded(Images):
 
 
 @METHODS
-def test_a_method_is_given_clean_images_and_a_config_alone(name):
-    assert list(inspect.signature(purifier(name)).parameters) == ["model", "clean", "config"]
+def test_a_method_is_given_clean_images_its_settings_and_a_budget_alone(name):
+    given = ["model", "clean", "own", "budget"]
+    assert list(inspect.signature(purifier(name)).parameters) == given
     given = clean_set()
     clean = Recorded(given.x.clone(), given.y.clone())
     run(name, tiny(), clean=clean)
@@ -161,17 +164,18 @@ def test_small_clean_sets_and_whole_batches(name):
 # NAD: on random labels the teacher's attention is far from the student's, and the published weight
 # overshoots. I-BAU, Fast FIP: the published rates are for hundreds of updates, and 13 singular
 # values are held back by their received ones.
-OWN = {"nad": "nad.beta2=10,nad.beta3=10", "ibau": "ibau.lr=0.01",
-       "fast_fip": "fast_fip.lr=0.1,fast_fip.eta_r=0"}
+FINE_TUNING = {"lr": 0.02}
+OWN = {"sgd": FINE_TUNING, "finetune": FINE_TUNING, "ft_sam": FINE_TUNING, "fip": FINE_TUNING,
+       "nad": FINE_TUNING | {"beta2": 10, "beta3": 10}, "ibau": {"lr": 0.01},
+       "fast_fip": {"lr": 0.1, "eta_r": 0}}
 
 
 @pytest.mark.parametrize("name", [name for name, entry in PURIFIERS.items()
                                   if entry.tunes in ("layer", "network")])
 def test_the_clean_loss_falls_where_a_method_tunes(name):
-    config = settings(steps=80, augment="none", batch_size=24, lr=0.02, finetune_lr=0.02,
-                      methods=(name,), parameters=OWN.get(name, ""))
+    budget = settings(steps=80, augment="none", batch_size=24)
     received, model = tiny(), tiny()
-    losses = [s.loss for s in run(name, model, config)]
+    losses = [s.loss for s in run(name, model, budget, **OWN.get(name, {}))]
     if changed(received, model) - buffers(received):
         # A step sees the whole set, so that there is no noise in them (but MCR's random points).
         tenth = max(1, len(losses) // 10)
@@ -181,14 +185,14 @@ def test_the_clean_loss_falls_where_a_method_tunes(name):
 @METHODS
 def test_nothing_happens_before_the_first_step_is_asked_for(name):
     received, model = tiny(), tiny()
-    purifier(name)(model, clean_set(), settings())
+    purifier(name)(model, clean_set(), *asked(name))
     assert not changed(received, model)
 
 
 @pytest.mark.parametrize("name", ONE_LAYER)
 def test_an_unknown_layer_lists_the_known_ones(name):
     with pytest.raises(ConfigError, match="no layer 'nose'. Choose one of conv1, conv2, linear"):
-        run(name, tiny(), settings(layer="nose"))
+        run(name, tiny(), layer="nose")
 
 
 def test_an_unknown_method_lists_the_known_ones():

@@ -14,7 +14,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import ngf
 from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, seeded_model, tiny
 
 METHODS = pytest.mark.parametrize("method", [ngf, sgd])
 PLAIN = {"batchnorm": "frozen", "augment": "none"}
@@ -56,12 +56,12 @@ def set_to(model: nn.Module, w: Tensor) -> None:
         p.data.copy_(part.view_as(p))
 
 
-def by_hand(model: nn.Module, clean, config) -> tuple[Tensor, list[float]]:
+def by_hand(model: nn.Module, clean, own, config) -> tuple[Tensor, list[float]]:
     """All weights after config.steps explicit steps, and the length of each."""
     draws = torch.Generator().manual_seed(config.seed)
 
     def labels(x: Tensor, y: Tensor) -> Tensor:
-        return y if config.fisher == "empirical" else drawn_labels(tap(model, model.conv, x), draws)
+        return y if own.fisher == "empirical" else drawn_labels(tap(model, model.conv, x), draws)
 
     batches, parameters = CleanBatches(clean, config, torch.device("cpu")), list(model.parameters())
     anchor, start, lengths = 0.0, flat(parameters), []
@@ -70,11 +70,11 @@ def by_hand(model: nn.Module, clean, config) -> tuple[Tensor, list[float]]:
     for step in range(config.steps):
         x, y = batches(step)
         w = flat(parameters)
-        g = gradient(model, x, y) + config.regulariser * anchor * (w - start)
+        g = gradient(model, x, y) + own.regulariser * anchor * (w - start)
         f = fisher(model, x, labels(x, y))
-        damped = f + config.damping * f.trace() / len(x) * torch.eye(len(f), dtype=f.dtype)
+        damped = f + own.damping * f.trace() / len(x) * torch.eye(len(f), dtype=f.dtype)
         d = torch.linalg.solve(damped, g)
-        bound = config.kl_bound * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+        bound = own.kl_bound * 0.5 * (1 + math.cos(math.pi * step / config.steps))
         scale = min(1.0, math.sqrt(bound / float(d @ damped @ d)))
         lengths.append(scale**2 * float(d @ damped @ d))
         set_to(model, w - scale * d)
@@ -84,11 +84,11 @@ def by_hand(model: nn.Module, clean, config) -> tuple[Tensor, list[float]]:
 @pytest.mark.parametrize("kind", ["true", "empirical"])
 @pytest.mark.parametrize(("n", "batch"), [(20, 8), (160, 160)])  # fewer rows than weights, and more
 def test_steps_are_those_of_a_dense_solve_over_all_parameters(kind, n, batch):
-    config = settings(**PLAIN, layer="all", steps=3, kl_bound=0.05, batch_size=batch, fisher=kind,
-                      damping=3.0, regulariser=50.0)
+    own, config = asked("ngf", **PLAIN, layer="all", steps=3, kl_bound=0.05, batch_size=batch,
+                        fisher=kind, damping=3.0, regulariser=50.0)
     model, expected = two(), two()
-    found = list(ngf(model, images(n), config))
-    weights, lengths = by_hand(expected, images(n), config)
+    found = list(ngf(model, images(n), own, config))
+    weights, lengths = by_hand(expected, images(n), own, config)
     assert torch.allclose(flat(list(model.parameters())), weights, rtol=1e-5, atol=1e-7)
     assert [s.kl for s in found] == pytest.approx(lengths, rel=1e-5)
 
@@ -99,7 +99,7 @@ def test_steps_are_those_of_a_dense_solve_over_all_parameters(kind, n, batch):
     ("linear, conv2", {"conv2", "linear"})])
 def test_only_the_named_layers_change_and_batchnorm_does_not(method, text, names):
     received, model = tiny(), tiny()
-    list(method(model, clean_set(), settings(layer=text, batchnorm="frozen")))
+    list(method(model, clean_set(), *asked(method.__name__, layer=text, batchnorm="frozen")))
     old = received.state_dict()
     changed = {key for key, value in model.state_dict().items() if not torch.equal(value, old[key])}
     assert changed == {key for key in old if key.split(".")[0] in names}
@@ -110,15 +110,15 @@ def test_only_the_named_layers_change_and_batchnorm_does_not(method, text, names
 def test_the_order_in_which_layers_are_named_does_not_matter(method, pool):
     models = [tiny(), tiny()]
     for model, text in zip(models, ("conv2,linear", "linear,conv2,linear")):
-        list(method(model, clean_set(), settings(layer=text, pool=pool)))
+        list(method(model, clean_set(), *asked(method.__name__, layer=text, pool=pool)))
     assert torch.equal(*(flat(list(m.parameters())) for m in models))
 
 
 @pytest.mark.parametrize("kind", ["true", "empirical", "kfac", "diagonal"])
 def test_every_fisher_tunes_the_whole_network(kind):
-    config = settings(layer="all", fisher=kind, steps=25, augment="none", batch_size=24,
-                      kl_bound=0.3)
-    losses = [s.loss for s in ngf(tiny(), clean_set(), config)]
+    own, config = asked("ngf", layer="all", fisher=kind, steps=25, augment="none", batch_size=24,
+                        kl_bound=0.3)
+    losses = [s.loss for s in ngf(tiny(), clean_set(), own, config)]
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -137,11 +137,10 @@ class Identity:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_with_the_natural_gradient_switched_off_it_is_torchs_sgd(monkeypatch, layer, momentum):
     monkeypatch.setattr("ngf_core.purify.methods.ngf.metric", lambda *_: Identity())
-    config = settings(layer=layer, steps=6, batchnorm="frozen", augment="strong", regulariser=0.0,
-                      kl_bound=100.0, parameters=f"ngf.rate=0.2,ngf.momentum={momentum}",
-                      methods=("ngf",))
+    own, config = asked("ngf", layer=layer, steps=6, batchnorm="frozen", augment="strong",
+                        regulariser=0.0, kl_bound=100.0, rate=0.2, momentum=momentum)
     model, expected = tiny(), tiny().eval()
-    losses = [s.loss for s in ngf(model, clean_set(), config)]
+    losses = [s.loss for s in ngf(model, clean_set(), own, config)]
     tuned = [p for part in tuned_layers(expected, layer).values() for p in part.parameters()]
     optimiser = torch.optim.SGD(tuned, 0.2, momentum=momentum)
     batches, theirs = CleanBatches(clean_set(), config, torch.device("cpu")), []

@@ -10,34 +10,40 @@ from torch import nn
 
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
+from ngf_core.purify import Budget
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, coloured_set, planted, tiny
 
-CHOSEN = {"step_size": "chosen", "steps": 6, "methods": ("ngf", "sgd", "finetune")}
-FIELDS = {"ngf": "kl_bound", "sgd": "lr", "finetune": "finetune_lr", "fip": "finetune_lr"}
+CHOSEN = {"step_size": "chosen", "steps": 6}
+FIELDS = {"ngf": "kl_bound", "sgd": "lr", "finetune": "lr", "fip": "lr"}
 
 
-def run(name: str, config, clean: Images | None = None) -> tuple[nn.Module, list[Step]]:
+def run(name: str, own: MethodSettings, budget: Budget, clean: Images | None = None
+        ) -> tuple[nn.Module, list[Step]]:
     model = tiny()
-    return model, list(purifier(name)(model, clean or clean_set(), config))
+    return model, list(purifier(name)(model, clean or clean_set(), own, budget))
 
 
 def test_which_methods_have_one():
-    having = {name: entry.step_size for name, entry in PURIFIERS.items() if entry.step_size}
-    assert FIELDS.items() <= having.items() and "clp" not in having
+    having = {name: entry.settings.step_size_of for name, entry in PURIFIERS.items()}
+    assert FIELDS.items() <= having.items() and having["clp"] == ""
+    for name, of in having.items():
+        names = set(PURIFIERS[name].settings.__dataclass_fields__)
+        assert ("step_size" in names) == bool(of) and {of} - {""} <= names
 
 
 @pytest.mark.parametrize("augment", ["none", "strong"])
 @pytest.mark.parametrize("name", ["ngf", "sgd", "finetune"])
 def test_the_size_of_the_lowest_held_out_loss_is_taken(name, augment):
     field = FIELDS[name]
-    config = settings(**CHOSEN, augment=augment, batchnorm="frozen", **{field: 0.2}, seed=3)
-    _, steps = run(name, config)
+    own, config = asked(name, **CHOSEN, augment=augment, batchnorm="frozen", **{field: 0.2}, seed=3)
+    _, steps = run(name, own, config)
     told = steps[0].found["step_size"]
     assert told["field"] == field and told["held_out"] == 4 and told["passes"] == 4 * 6
     order = torch.randperm(24, generator=torch.Generator().manual_seed(3))
@@ -46,9 +52,8 @@ def test_the_size_of_the_lowest_held_out_loss_is_taken(name, augment):
     expected = {}
     for factor in FACTORS:
         size = round(0.2 * factor, 6)
-        given = replace(config, step_size="given", **{field: size})
         model = tiny()
-        list(PURIFIERS[name].load()(model, rest, given))
+        list(PURIFIERS[name].load()(model, rest, replace(own, **{field: size}), config))
         losses = [nn.functional.cross_entropy(model(x), y).item() for x, y in map(draws, range(8))]
         expected[size] = sum(losses) / 8
     assert dict(told["losses"]) == pytest.approx(expected, rel=1e-5)
@@ -58,11 +63,11 @@ def test_the_size_of_the_lowest_held_out_loss_is_taken(name, augment):
 
 @pytest.mark.parametrize("name", ["ngf", "sgd"])
 def test_then_the_whole_clean_set_is_tuned_on_with_it(name):
-    config = settings(**CHOSEN)
-    model, steps = run(name, config)
+    own, config = asked(name, **CHOSEN)
+    model, steps = run(name, own, config)
     told = steps[0].found["step_size"]
-    given = replace(config, step_size="given", **{FIELDS[name]: told["chosen"]})
-    plain, theirs = run(name, given)
+    given = replace(own, step_size="given", **{FIELDS[name]: told["chosen"]})
+    plain, theirs = run(name, given, config)
     assert torch.equal(flat(list(model.parameters())), flat(list(plain.parameters())))
     assert [s.loss for s in steps] == [s.loss for s in theirs]
     assert [s.step for s in steps] == [1, 2, 3, 4, 5, 6], "trials are told, not counted as steps"
@@ -71,25 +76,25 @@ def test_then_the_whole_clean_set_is_tuned_on_with_it(name):
 
 
 def test_given_nothing_is_tried():
-    _, steps = run("sgd", settings())
+    _, steps = run("sgd", *asked("sgd"))
     assert all(s.found is None for s in steps)
 
 
 def made_up(losses: dict[float, float]):
     """A method whose trial at each lr multiplies the logits so that the loss is about as told."""
-    def tune(model, clean, config):
-        if math.isnan(losses[config.lr]):
+    def tune(model, clean, own, budget):
+        if math.isnan(losses[own.lr]):
             raise Diverged("It fell over.")
         with torch.no_grad():
-            model.linear.weight.mul_(losses[config.lr])
+            model.linear.weight.mul_(losses[own.lr])
         yield Step(1, 0.5, 0.1)
 
     return tune
 
 
 def test_sizes_that_diverge_are_told_and_not_taken():
-    tune = with_step_size("lr", made_up({0.01: math.nan, 0.03: math.nan, 0.1: 1.0, 0.3: math.inf}))
-    steps = list(tune(tiny().eval(), clean_set(), settings(**CHOSEN, lr=0.1)))
+    tune = with_step_size(made_up({0.01: math.nan, 0.03: math.nan, 0.1: 1.0, 0.3: math.inf}))
+    steps = list(tune(tiny().eval(), clean_set(), *asked("sgd", **CHOSEN, lr=0.1)))
     told = steps[0].found["step_size"]
     assert [size for size, _ in told["losses"]] == [0.01, 0.03, 0.1, 0.3]
     assert [loss is None for _, loss in told["losses"]] == [True, True, False, True]
@@ -98,49 +103,49 @@ def test_sizes_that_diverge_are_told_and_not_taken():
 
 def test_where_all_diverge_it_says_so_and_the_model_is_as_it_was():
     model, received = tiny().eval(), tiny().eval()
-    tune = with_step_size("lr", made_up(dict.fromkeys((0.01, 0.03, 0.1, 0.3), math.nan)))
+    tune = with_step_size(made_up(dict.fromkeys((0.01, 0.03, 0.1, 0.3), math.nan)))
     with pytest.raises(Diverged, match="No lr from 0.01 to 0.3 kept the loss finite. Give a small"):
-        list(tune(model, clean_set(), settings(**CHOSEN, lr=0.1)))
+        list(tune(model, clean_set(), *asked("sgd", **CHOSEN, lr=0.1)))
     assert torch.equal(flat(list(model.parameters())), flat(list(received.parameters())))
 
 
 def test_sizes_stay_within_the_bounds_of_the_field():
-    _, steps = run("sgd", settings(**CHOSEN, lr=10.0, batchnorm="frozen"))
+    _, steps = run("sgd", *asked("sgd", **CHOSEN, lr=10.0, batchnorm="frozen"))
     assert [s for s, _ in steps[0].found["step_size"]["losses"]] == pytest.approx([1.0, 3.0, 10.0])
 
 
 def test_too_few_images_are_refused():
     with pytest.raises(ConfigError, match="none can be chosen with 4 clean images. Use at least 5"):
-        run("sgd", settings(**CHOSEN), clean_set(4))
-    run("sgd", settings(**CHOSEN), clean_set(5))
+        run("sgd", *asked("sgd", **CHOSEN), clean_set(4))
+    run("sgd", *asked("sgd", **CHOSEN), clean_set(5))
 
 
 def test_a_limit_of_seconds_is_shared_equally():
-    asked = []
+    had = []
 
-    def tune(model, clean, config):
-        asked.append(config.seconds)
+    def tune(model, clean, own, budget):
+        had.append(budget.seconds)
         for step in range(50):
             yield Step(step + 1, 0.5, 0.1 * (step + 1))
 
-    steps = list(with_step_size("lr", tune)(tiny(), clean_set(), settings(**CHOSEN, seconds=5.0)))
-    assert asked == [1.0] * 5 and steps[0].found["step_size"]["passes"] == 4 * 10
+    steps = list(with_step_size(tune)(tiny(), clean_set(), *asked("sgd", **CHOSEN, seconds=5.0)))
+    assert had == [1.0] * 5 and steps[0].found["step_size"]["passes"] == 4 * 10
 
 
 def test_prepared_batches_are_tuned_on_with_the_given_size():
-    config = settings(**CHOSEN)
+    own, config = asked("sgd", **CHOSEN)
     batches = CleanBatches(clean_set(), config, torch.device("cpu"))
     model = tiny()
-    steps = list(purifier("sgd")(model, batches, config))
+    steps = list(purifier("sgd")(model, batches, own, config))
     assert len(steps) == 6 and all(s.found is None for s in steps)
 
 
 def test_a_rate_that_is_far_too_small_is_raised():
-    config = settings(**CHOSEN, lr=1e-3, augment="none", layer="linear")
+    own, config = asked("sgd", **CHOSEN, lr=1e-3, augment="none", layer="linear")
     clean, model = coloured_set(), planted()
     with torch.no_grad():
         model.linear.weight.copy_(torch.roll(model.linear.weight, 1, 0))  # much is to be learned
     received = copy.deepcopy(model)
-    steps = list(purifier("sgd")(model, clean, config))
+    steps = list(purifier("sgd")(model, clean, own, config))
     assert steps[0].found["step_size"]["chosen"] == pytest.approx(3e-3)
     assert not torch.equal(model.linear.weight, received.linear.weight)

@@ -9,22 +9,14 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.anp import ANP, anp, ascend
-from tests.core.purify.stand_ins import (
-    BAD,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    settings,
-    tiny,
-)
+from tests.core.purify.stand_ins import BAD, asked, clean_set, coloured_set, planted, rates, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
 
 def test_a_planted_channel_is_found_and_the_backdoor_gone():
     model = planted()
-    *on_the_way, last = anp(model, coloured_set(), settings(**EXACT, steps=60))
+    *on_the_way, last = anp(model, coloured_set(), *asked("anp", **EXACT, steps=60))
     assert BAD in last.found["cut"]["bn2"]
     assert {step.found for step in on_the_way} == {None} and last.step == 60
     accuracy, success = rates(model)
@@ -63,31 +55,30 @@ def test_the_planted_channel_has_the_sharpest_loss_in_its_layer():
 
 
 def test_masks_are_learned_with_batchnorm_by_the_batch():
-    config = settings(**EXACT, steps=3)
-    (step,) = anp(tiny(), clean_set(), config)
+    own, config = asked("anp", **EXACT, steps=3)
+    (step,) = anp(tiny(), clean_set(), own, config)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
     assert step.loss == pytest.approx(F.cross_entropy(tiny().train()(x), y).item(), rel=1e-5)
     assert step.loss != pytest.approx(F.cross_entropy(tiny().eval()(x), y).item(), rel=1e-2)
 
 
 def test_an_update_of_several_ascents_costs_their_passes():
-    config = settings(**EXACT, steps=11, methods=("anp",), parameters="anp.ascents=3")
-    assert [s.step for s in anp(planted(), coloured_set(), config)] == [5, 10]
-    config = settings(**EXACT, steps=2)
+    own, config = asked("anp", **EXACT, steps=11, ascents=3)
+    assert [s.step for s in anp(planted(), coloured_set(), own, config)] == [5, 10]
+    own, config = asked("anp", **EXACT, steps=2)
     with pytest.raises(ConfigError, match="2 passes do not suffice for one update of ANP. .*3"):
-        list(anp(planted(), coloured_set(), config))
+        list(anp(planted(), coloured_set(), own, config))
 
 
 def test_without_perturbation_masks_serve_accuracy_alone_and_nothing_good_is_cut():
-    config = settings(**EXACT, steps=30, methods=("anp",),
-                      parameters="anp.eps=0,anp.tolerance=0")
+    own, config = asked("anp", **EXACT, steps=30, eps=0, tolerance=0)
     model = planted()
-    losses = [s.loss for s in anp(model, coloured_set(), config)]
+    losses = [s.loss for s in anp(model, coloured_set(), own, config)]
     assert losses[-1] < losses[0]
     assert rates(model)[0] > 0.95
 
 
 def test_a_transformer_has_channels_too():
     model = build_model("mini_vit", (3, 8, 8), 4)
-    steps = list(anp(model, coloured_set(), settings(**EXACT, steps=6)))
+    steps = list(anp(model, coloured_set(), *asked("anp", **EXACT, steps=6)))
     assert steps[-1].found is not None

@@ -13,21 +13,21 @@ from ngf_core.purify.step import Diverged
 from tests.core.purify.stand_ins import (
     BAD,
     LinearModel,
+    asked,
     clean_set,
     coloured_set,
     planted,
     rates,
     seeded_model,
-    settings,
     tiny,
 )
 
-EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": ("awm",)}
+EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
 
 def test_a_planted_backdoor_fades_and_clean_accuracy_stays():
     model = planted()
-    list(awm(model, coloured_set(), settings(**EXACT, steps=100, parameters="awm.tau=0.3")))
+    list(awm(model, coloured_set(), *asked("awm", **EXACT, steps=100, tau=0.3)))
     accuracy, success = rates(model)
     assert accuracy > 0.9 and success < 0.2
     faded = model.conv2.weight[BAD, BAD, 1, 1] * model.conv1.weight[BAD].abs().mean()
@@ -47,10 +47,9 @@ def test_the_pattern_moves_along_the_slope_and_stays_in_its_ball():
 
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.9, 0.0), (0.2, 0.0), (0.9, 3e-4)])
 def test_the_first_update_follows_the_objective(alpha, gamma):
-    parameters = f"awm.alpha={alpha},awm.gamma={gamma},awm.lr=0.03,awm.tau=0.2"
-    config = settings(**EXACT, steps=3, parameters=parameters)
+    own, config = asked("awm", **EXACT, steps=3, alpha=alpha, gamma=gamma, lr=0.03, tau=0.2)
     model, reference = tiny(), tiny().eval()
-    (step,) = awm(model, clean_set(), config)
+    (step,) = awm(model, clean_set(), own, config)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
     delta = torch.zeros(1, 3, 8, 8, requires_grad=True)
     (slope,) = torch.autograd.grad(F.cross_entropy(reference((x + delta).clamp(0, 1)), y), delta)
@@ -75,8 +74,8 @@ def test_the_first_update_follows_the_objective(alpha, gamma):
 
 def test_weights_are_never_enlarged_nor_turned_round():
     model, received = tiny(), tiny()
-    config = settings(**EXACT, steps=30, parameters="awm.lr=0.5")
-    for _ in awm(model, clean_set(), config):
+    own, config = asked("awm", **EXACT, steps=30, lr=0.5)
+    for _ in awm(model, clean_set(), own, config):
         for found, old in ((model.conv1.weight, received.conv1.weight),
                            (model.conv2.weight, received.conv2.weight)):
             share = found / old
@@ -85,10 +84,10 @@ def test_weights_are_never_enlarged_nor_turned_round():
 
 
 def test_passes_of_an_update_and_a_budget_that_holds_none():
-    config = settings(**EXACT, steps=13, parameters="awm.ascents=4")
-    assert [s.step for s in awm(tiny(), clean_set(), config)] == [6, 12]
+    own, config = asked("awm", **EXACT, steps=13, ascents=4)
+    assert [s.step for s in awm(tiny(), clean_set(), own, config)] == [6, 12]
     with pytest.raises(ConfigError, match="2 passes do not suffice .* AWM. Use at least 3"):
-        list(awm(tiny(), clean_set(), settings(**EXACT, steps=2)))
+        list(awm(tiny(), clean_set(), *asked("awm", **EXACT, steps=2)))
 
 
 class Brittle(nn.Module):
@@ -106,7 +105,7 @@ class Brittle(nn.Module):
 
 def test_a_diverging_run_goes_back_to_the_last_finite_weights():
     model = seeded_model(Brittle)
-    steps = awm(model, clean_set(), settings(**EXACT, steps=9))
+    steps = awm(model, clean_set(), *asked("awm", **EXACT, steps=9))
     assert next(steps).step == 3
     assert not torch.equal(model.first.weight, model.received)
     with pytest.raises(Diverged, match="AWM diverged after 3 passes: .* smaller awm.lr"):
@@ -116,6 +115,6 @@ def test_a_diverging_run_goes_back_to_the_last_finite_weights():
 
 def test_single_layers_are_refused_and_transformers_are_not():
     with pytest.raises(ConfigError, match="AWM masks weights .* single layer. Use finetune"):
-        list(awm(seeded_model(LinearModel, 192, 4), clean_set(), settings(**EXACT)))
+        list(awm(seeded_model(LinearModel, 192, 4), clean_set(), *asked("awm", **EXACT)))
     model = build_model("mini_vit", (3, 8, 8), 4)
-    assert list(awm(model, clean_set(), settings(**EXACT, steps=3)))
+    assert list(awm(model, clean_set(), *asked("awm", **EXACT, steps=3)))

@@ -8,7 +8,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.clp import clp, lipschitz_bounds, outlying
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
 
 SHAPE = (3, 8, 8)
 
@@ -71,7 +71,7 @@ def test_a_planted_channel_is_found_and_cut(arch, layer):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with torch.no_grad():
         model.get_submodule(layer).weight[7] *= 8
-    (step,) = clp(model, clean_set(), settings())
+    (step,) = clp(model, clean_set(), *asked("clp"))
     assert step.step == 1 and step.found["cut"][layer] == [7]
     assert not model.get_submodule(layer).weight[7].any()
     assert sum(map(len, step.found["cut"].values())) < 8
@@ -83,7 +83,7 @@ def test_a_planted_gain_of_batchnorm_is_found_too():
     model = build_model("mini_vgg", SHAPE, 4).eval()
     with torch.no_grad():
         model.features[8].running_var[3] = 1e-3
-    (step,) = clp(model, clean_set(), settings())
+    (step,) = clp(model, clean_set(), *asked("clp"))
     assert step.found["cut"]["features.7"] == [3]
     assert not model.features[8].weight[3].any() and not model.features[8].bias[3].any()
 
@@ -91,14 +91,14 @@ def test_a_planted_gain_of_batchnorm_is_found_too():
 def test_u_is_a_parameter_and_no_image_decides():
     found = []
     for clean in (clean_set(), clean_set(5)):
-        config = settings(methods=("clp",), parameters="clp.u=0.5")
-        (step,) = clp(tiny(), clean, config)
+        own, config = asked("clp", u=0.5)
+        (step,) = clp(tiny(), clean, own, config)
         found.append(step.found)
     assert found[0] == found[1] and found[0]["cut"]
-    (step,) = clp(tiny(), clean_set(), settings())
+    (step,) = clp(tiny(), clean_set(), *asked("clp"))
     assert step.found == {"cut": {}}, "four channels are too few for three deviations"
 
 
 def test_a_network_without_convolutions_is_refused():
     with pytest.raises(ConfigError, match="CLP cuts .* Use anp, which masks every layer"):
-        list(clp(seeded_model(LinearModel, 192, 4).double(), clean_set(), settings()))
+        list(clp(seeded_model(LinearModel, 192, 4).double(), clean_set(), *asked("clp")))

@@ -8,12 +8,11 @@ from ngf_core.models.build import tunable_layers
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.fast_fip import SpectralShift, fast_fip
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Cliff, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import Cliff, asked, clean_set, seeded_model, tiny
 
 
-def settings_of(parameters: str, **changes: object):
-    return settings(methods=("fast_fip",), parameters=parameters,
-                    **({"batchnorm": "frozen"} | changes))
+def of(**changes: object):
+    return asked("fast_fip", **{"batchnorm": "frozen"} | changes)
 
 
 def test_a_shift_of_zero_is_the_weight_and_another_moves_its_spectrum():
@@ -31,7 +30,7 @@ def test_a_shift_of_zero_is_the_weight_and_another_moves_its_spectrum():
 
 def test_only_weights_change_and_only_their_spectrum():
     received, model = tiny(), tiny()
-    list(fast_fip(model, clean_set(), settings_of("fast_fip.lr=0.05", steps=18)))
+    list(fast_fip(model, clean_set(), *of(lr=0.05, steps=18)))
     old = dict(received.named_parameters())
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, old[name])}
     assert moved == {"conv1.weight", "conv2.weight", "linear.weight"}
@@ -43,9 +42,9 @@ def test_only_weights_change_and_only_their_spectrum():
 
 
 def test_without_fisher_terms_one_update_is_the_chain_rule():
-    config = settings_of("fast_fip.eta_f=0,fast_fip.eta_r=0,fast_fip.lr=0.1", steps=1)
+    own, config = of(eta_f=0, eta_r=0, lr=0.1, steps=1)
     model, other = tiny(), tiny().eval()
-    (step,) = fast_fip(model, clean_set(), config)
+    (step,) = fast_fip(model, clean_set(), own, config)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
     loss = F.cross_entropy(other(x), y)
     loss.backward()
@@ -61,15 +60,14 @@ def test_without_fisher_terms_one_update_is_the_chain_rule():
 def test_the_model_is_written_after_each_update():
     model = tiny()
     last = model.conv1.weight.detach().clone()
-    for _ in fast_fip(model, clean_set(), settings_of("fast_fip.lr=0.05", steps=9)):
+    for _ in fast_fip(model, clean_set(), *of(lr=0.05, steps=9)):
         assert not torch.equal(last, model.conv1.weight)
         last = model.conv1.weight.detach().clone()
 
 
 def test_a_diverging_run_puts_the_finite_weights_back():
     model, kept = seeded_model(Cliff), [tiny().linear.weight]
-    own = "fast_fip.eta_f=0,fast_fip.eta_r=0,fast_fip.lr=0.05"
     with pytest.raises(Diverged, match="Fast FIP diverged after"):
-        for _ in fast_fip(model, clean_set(), settings_of(own, steps=200)):
+        for _ in fast_fip(model, clean_set(), *of(eta_f=0, eta_r=0, lr=0.05, steps=200)):
             kept.append(model.linear.weight.detach().clone())
     assert len(kept) > 2 and torch.equal(model.linear.weight, kept[-2])

@@ -10,7 +10,16 @@ from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.fine_pruning import activations, dormant, fine_pruning, without
 from ngf_core.purify.pruning import clean_accuracy
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
+from tests.core.purify.stand_ins import (
+    BAD,
+    asked,
+    clean_set,
+    coloured_set,
+    planted,
+    rates,
+    settings,
+    tiny,
+)
 
 CPU = torch.device("cpu")
 EXACT = {"batchnorm": "frozen", "augment": "none"}
@@ -23,7 +32,7 @@ def batches(clean=None, **changes) -> CleanBatches:
 def test_a_planted_channel_is_dormant_and_cut_and_the_backdoor_gone():
     model = planted()
     assert rates(model) == (1, 1)
-    steps = list(fine_pruning(model, coloured_set(), settings(**EXACT, steps=10)))
+    steps = list(fine_pruning(model, coloured_set(), *asked("fine_pruning", **EXACT, steps=10)))
     assert BAD in steps[0].found["cut"]["conv2"]
     accuracy, success = rates(model)
     assert accuracy > 0.95 and success < 0.2
@@ -70,7 +79,7 @@ def test_accuracy_falls_by_at_most_the_tolerance(tolerance):
 
 def test_what_was_cut_stays_cut():
     model = planted()
-    for step in fine_pruning(model, coloured_set(), settings(**EXACT, steps=5)):
+    for step in fine_pruning(model, coloured_set(), *asked("fine_pruning", **EXACT, steps=5)):
         cut = step.found["cut"]["conv2"]
         assert cut and not model.conv2.weight[cut].any()
         assert not model.bn2.weight[cut].any() and not model.bn2.bias[cut].any()
@@ -78,24 +87,22 @@ def test_what_was_cut_stays_cut():
 
 def test_what_was_cut_of_a_residual_branch_stays_cut():
     model = build_model("mini_preact_resnet", (3, 8, 8), 4)
-    config = settings(**EXACT, steps=3, methods=("fine_pruning",),
-                      parameters="fine_pruning.tolerance=1")
-    for step in fine_pruning(model, clean_set(), config):
+    own, config = asked("fine_pruning", **EXACT, steps=3, tolerance=1)
+    for step in fine_pruning(model, clean_set(), own, config):
         cut = step.found["cut"]["blocks.2.conv2"]
         assert len(cut) == 63 and not model.blocks[2].conv2.weight[cut].any()
 
 
 def test_a_diverging_run_says_so():
-    config = settings(**EXACT, steps=60, methods=("fine_pruning",),
-                      parameters="fine_pruning.lr=10")
+    own, config = asked("fine_pruning", **EXACT, steps=60, lr=10)
     model = tiny()
     with torch.no_grad():
         model.linear.weight.mul_(1e18)
     with pytest.raises(Diverged, match="Fine-Pruning diverged"):
-        list(fine_pruning(model, clean_set(), config))
+        list(fine_pruning(model, clean_set(), own, config))
 
 
 def test_a_network_without_convolutions_is_refused():
     model = build_model("mini_vit", (3, 8, 8), 4)
     with pytest.raises(ConfigError, match="Fine-Pruning cuts channels of conv.* has 1. Use anp"):
-        list(fine_pruning(model, clean_set(), settings()))
+        list(fine_pruning(model, clean_set(), *asked("fine_pruning")))

@@ -8,12 +8,11 @@ from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods import fip as module
 from ngf_core.purify.methods.fip import fip, released_term
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, tiny
 
 
-def settings_of(parameters: str, **changes: object):
-    return settings(methods=("fip",), parameters=parameters, **({"batchnorm": "frozen",
-                    "finetune_lr": 0.01} | changes))
+def of(**changes: object):
+    return asked("fip", **{"batchnorm": "frozen", "lr": 0.01} | changes)
 
 
 def trace(model: nn.Module) -> float:
@@ -26,9 +25,9 @@ def trace(model: nn.Module) -> float:
 
 
 def test_without_its_terms_it_is_torch_sgd():
-    config = settings_of("fip.eta_f=0,fip.eta_r=0", steps=5)
+    own, config = of(eta_f=0, eta_r=0, steps=5)
     model, other = tiny(), tiny().eval()
-    steps = list(fip(model, clean_set(), config))
+    steps = list(fip(model, clean_set(), own, config))
     assert [s.step for s in steps] == [1, 2, 3, 4, 5]
     optimiser = torch.optim.SGD(other.parameters(), 0.01, momentum=0.95)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 5)
@@ -44,15 +43,15 @@ def test_without_its_terms_it_is_torch_sgd():
 
 
 def test_updates_with_the_trace_term_take_four_passes():
-    steps = [s.step for s in fip(tiny(), clean_set(), settings_of("fip.every=3", steps=18))]
+    steps = [s.step for s in fip(tiny(), clean_set(), *of(every=3, steps=18))]
     assert steps == [4, 5, 6, 10, 11, 12, 16, 17, 18]
 
 
 def test_one_update_with_every_term_written_out(monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 1)
-    config = settings_of("fip.eta_f=0.3,fip.eta_r=0", steps=4, fisher="empirical", finetune_lr=0.1)
+    own, config = of(eta_f=0.3, eta_r=0, steps=4, fisher="empirical", lr=0.1)
     model, other = tiny(), tiny().eval()
-    list(fip(model, clean_set(), config))
+    list(fip(model, clean_set(), own, config))
     tuned = list(other.parameters())
     draws = torch.Generator().manual_seed(config.seed)
     for _ in range(24):
@@ -69,10 +68,10 @@ def test_one_update_with_every_term_written_out(monkeypatch):
 def test_the_anchor_is_the_fisher_weighted_pull(monkeypatch):
     """With one clean image the empirical Fisher diagonal is the squared gradient, exactly."""
     monkeypatch.setattr(module, "CHUNK", 1)
-    config = settings_of("fip.eta_f=0,fip.eta_r=7", steps=2, fisher="empirical", augment="none")
+    own, config = of(eta_f=0, eta_r=7, steps=2, fisher="empirical", augment="none")
     one = clean_set(1)
     model, other = tiny(), tiny().eval()
-    list(fip(model, one, config))
+    list(fip(model, one, own, config))
     x, y = CleanBatches(one, config, torch.device("cpu"))(0)
     tuned = list(other.parameters())
     first = torch.autograd.grad(F.cross_entropy(other(x), y), tuned)
@@ -89,9 +88,8 @@ def test_the_trace_term_smooths():
     models = {}
     for eta in (0, 0.3):
         models[eta] = tiny()
-        list(fip(models[eta], clean_set(), settings_of(
-            f"fip.eta_f={eta},fip.eta_r=0,fip.every=1", steps=40 + 120 * (eta > 0),
-            finetune_lr=0.002)))
+        list(fip(models[eta], clean_set(), *of(
+            eta_f=eta, eta_r=0, every=1, steps=40 + 120 * (eta > 0), lr=0.002)))
     assert trace(models[0.3]) < 0.8 * trace(models[0])
 
 
@@ -112,12 +110,12 @@ def test_the_released_term_is_the_released_loop():
 
 
 def test_the_released_version_has_that_term_and_no_anchor():
-    config = settings_of("fip.released=1,fip.eta_f=0.02,fip.eta_r=1000", steps=4)
+    own, config = of(released=True, eta_f=0.02, eta_r=1000, steps=4)
     model, other = tiny(), tiny().eval()
-    list(fip(model, clean_set(), config))
+    list(fip(model, clean_set(), own, config))
     longer = [tiny(), tiny()]
     for eta, tuned in zip((0, 1000), longer):
-        list(fip(tuned, clean_set(), settings_of(f"fip.released=1,fip.eta_r={eta}", steps=6)))
+        list(fip(tuned, clean_set(), *of(released=True, eta_r=eta, steps=6)))
     assert torch.equal(longer[0].conv2.weight, longer[1].conv2.weight)
     draws = torch.Generator().manual_seed(config.seed)
     for i in range(0, 24, 8):

@@ -11,11 +11,11 @@ from torch import nn
 from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ft_sam import climb, ft_sam
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, tiny
 
 
-def settings_of(parameters: str = "", **changes: object):
-    return settings(methods=("ft_sam",), parameters=parameters, batchnorm="frozen", **changes)
+def of(**changes: object):
+    return asked("ft_sam", **{"batchnorm": "frozen"} | changes)
 
 
 def filled(*shapes: tuple[int, ...]) -> tuple[list[nn.Parameter], list[torch.Tensor]]:
@@ -67,10 +67,9 @@ def test_no_gradient_no_ascent():
 
 
 def test_one_update_written_out():
-    own = "ft_sam.rho=50,ft_sam.weight_decay=0.01"
-    config = settings_of(own, steps=2, finetune_lr=0.1)
+    own, config = of(rho=50, weight_decay=0.01, steps=2, lr=0.1)
     model, other = tiny(), tiny().eval()
-    (step,) = ft_sam(model, clean_set(), config)
+    (step,) = ft_sam(model, clean_set(), own, config)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(0)
     assert step.step == 2 and step.loss == pytest.approx(F.cross_entropy(other(x), y).item())
     above = copy.deepcopy(other)
@@ -85,10 +84,10 @@ def test_one_update_written_out():
 
 
 def test_without_ascent_smoothing_and_decay_it_is_torch_sgd():
-    config = settings_of("ft_sam.rho=0,ft_sam.smoothing=0,ft_sam.weight_decay=0",
-                         steps=8, finetune_lr=0.02)
+    own, config = of(rho=0, smoothing=0, weight_decay=0,
+                         steps=8, lr=0.02)
     model, other = tiny(), tiny().eval()
-    losses = [s.loss for s in ft_sam(model, clean_set(), config)]
+    losses = [s.loss for s in ft_sam(model, clean_set(), own, config)]
     batches = CleanBatches(clean_set(), config, torch.device("cpu"))
     optimiser = torch.optim.SGD(other.parameters(), 0.02, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 4)
@@ -106,4 +105,4 @@ def test_without_ascent_smoothing_and_decay_it_is_torch_sgd():
 def test_a_budget_of_one_pass_is_refused():
     with pytest.raises(ConfigError, match="1 passes do not suffice for one update of FT-SAM. "
                                           "Use at least 2"):
-        list(ft_sam(tiny(), clean_set(), settings_of(steps=1)))
+        list(ft_sam(tiny(), clean_set(), *of(steps=1)))

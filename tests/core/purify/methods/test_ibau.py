@@ -12,7 +12,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ibau import IBAU, ascend, hypergradient, ibau
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Cliff, LinearModel, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import Cliff, LinearModel, asked, clean_set, seeded_model, tiny
 
 
 class Smooth(nn.Module):
@@ -110,12 +110,11 @@ def test_an_image_of_a_planted_patch_is_found():
 
 
 def test_rounds_of_ascents_and_updates():
-    own = "ibau.ascents=2,ibau.updates=2,ibau.terms=1"
-    config = settings(methods=("ibau",), parameters=own, steps=18, batchnorm="frozen")
+    own, config = asked("ibau", ascents=2, updates=2, terms=1, steps=18, batchnorm="frozen")
     model, moved = tiny(), []
     last = model.linear.weight.detach().clone()
     steps = []
-    for step in ibau(model, clean_set(), config):
+    for step in ibau(model, clean_set(), own, config):
         steps.append(step.step)
         moved.append(not torch.equal(last, model.linear.weight))
         last = model.linear.weight.detach().clone()
@@ -124,10 +123,10 @@ def test_rounds_of_ascents_and_updates():
 
 
 def test_without_a_perturbed_image_and_implicit_term_it_is_adam():
-    own = ("ibau.portion=0,ibau.ascents=1,ibau.updates=5,ibau.terms=1,ibau.lr=0.01")
-    config = settings(methods=("ibau",), parameters=own, steps=21, batchnorm="frozen")
+    own, config = asked("ibau", portion=0, ascents=1, updates=5, terms=1, lr=0.01, steps=21,
+                        batchnorm="frozen")
     model, other = tiny(), tiny().eval()
-    losses = [s.loss for s in ibau(model, clean_set(), config)][1:]
+    losses = [s.loss for s in ibau(model, clean_set(), own, config)][1:]
     batches = CleanBatches(clean_set(), config, torch.device("cpu"))
     optimiser = torch.optim.Adam(other.parameters(), 0.01)
     for k, known in enumerate(losses):
@@ -143,14 +142,14 @@ def test_without_a_perturbed_image_and_implicit_term_it_is_adam():
 def test_a_small_budget_is_refused():
     with pytest.raises(ConfigError, match="11 passes do not suffice for one update of I-BAU. Use "
                                           "at least 12"):
-        list(ibau(tiny(), clean_set(), settings(steps=11)))
+        list(ibau(tiny(), clean_set(), *asked("ibau", steps=11)))
 
 
 def test_a_diverging_run_ends_with_a_sentence_and_the_last_finite_weights():
     model, last = seeded_model(Cliff), []
-    config = settings(methods=("ibau",), parameters="ibau.lr=0.01", steps=100, batchnorm="frozen")
+    own, config = asked("ibau", lr=0.01, steps=100, batchnorm="frozen")
     with pytest.raises(Diverged, match="I-BAU diverged after 20 passes.* Use a smaller ibau.lr"):
-        for step in ibau(model, clean_set(), config):
+        for step in ibau(model, clean_set(), own, config):
             if step.step == 12:
                 last.append(model.linear.weight.detach().clone())
     assert torch.equal(model.linear.weight, last[0])

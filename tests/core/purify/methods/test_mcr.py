@@ -12,17 +12,25 @@ from ngf_core.purify.methods import mcr as module
 from ngf_core.purify.methods.mcr import POINTS, Curve, choose, mcr, named
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, rates, settings, tiny
+from tests.core.purify.stand_ins import (
+    asked,
+    clean_set,
+    coloured_set,
+    planted,
+    rates,
+    settings,
+    tiny,
+)
 
 CPU = torch.device("cpu")
-EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": ("mcr",)}
+EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
 
 def weights(model: torch.nn.Module) -> torch.Tensor:
     return flat(list(model.parameters()))
 
 
-def spied(monkeypatch, model, clean, config) -> tuple[list, Curve, list[torch.Tensor], dict]:
+def spied(monkeypatch, model, clean, own, config) -> tuple[list, Curve, list[torch.Tensor], dict]:
     """Steps, the curve, the bend before each update and what `choose` was told."""
     curves, bends, told = [], [], {}
 
@@ -40,12 +48,13 @@ def spied(monkeypatch, model, clean, config) -> tuple[list, Curve, list[torch.Te
 
     monkeypatch.setattr(module, "Curve", Watched)
     monkeypatch.setattr(module, "choose", middle)
-    return list(mcr(model, clean, config)), *curves, bends, told
+    return list(mcr(model, clean, own, config)), *curves, bends, told
 
 
 def test_the_curve_ends_at_the_received_and_the_fine_tuned_weights(monkeypatch):
     model, clean, received = tiny(), clean_set(), weights(tiny())
-    steps, curve, bends, told = spied(monkeypatch, model, clean, settings(**EXACT, steps=20))
+    steps, curve, bends, told = spied(monkeypatch, model, clean,
+                                         *asked("mcr", **EXACT, steps=20))
     assert torch.equal(curve.at(0), received)
     assert torch.equal(curve.at(1), weights(told["tuned"]))
     assert not torch.equal(weights(told["tuned"]), received)
@@ -58,8 +67,8 @@ def test_the_curve_ends_at_the_received_and_the_fine_tuned_weights(monkeypatch):
 
 
 def test_the_copy_is_fine_tuned_by_sgd(monkeypatch):
-    config = settings(**EXACT, steps=2, parameters="mcr.lr=0.1")
-    _, _, _, told = spied(monkeypatch, tiny(), clean_set(), config)
+    own, config = asked("mcr", **EXACT, steps=2, lr=0.1)
+    _, _, _, told = spied(monkeypatch, tiny(), clean_set(), own, config)
     reference = tiny().eval()
     x, y = CleanBatches(clean_set(), config, CPU)(0)
     slopes = torch.autograd.grad(F.cross_entropy(reference(x), y), list(reference.parameters()))
@@ -68,8 +77,8 @@ def test_the_copy_is_fine_tuned_by_sgd(monkeypatch):
 
 
 def test_the_bend_descends_the_loss_of_a_random_point(monkeypatch):
-    config = settings(**EXACT, steps=2, parameters="mcr.curve_lr=0.5")
-    _, curve, bends, _ = spied(monkeypatch, tiny(), clean_set(), config)
+    own, config = asked("mcr", **EXACT, steps=2, curve_lr=0.5)
+    _, curve, bends, _ = spied(monkeypatch, tiny(), clean_set(), own, config)
     t = torch.rand((), generator=torch.Generator().manual_seed(config.seed)).item()
     bend = bends[0].clone().requires_grad_(True)
     point = Curve(curve.start, bend, curve.end).at(t)
@@ -115,7 +124,8 @@ def test_the_most_accurate_point_where_none_is_good_enough(monkeypatch):
 
 def test_the_chosen_points_statistics_are_its_own():
     model = tiny()
-    *_, last = mcr(model, clean_set(), settings(**EXACT | {"batchnorm": "recalibrated"}, steps=10))
+    own, config = asked("mcr", **EXACT | {"batchnorm": "recalibrated"}, steps=10)
+    *_, last = mcr(model, clean_set(), own, config)
     again = copy.deepcopy(model)
     module.recalibrate_batchnorm(again, CleanBatches(clean_set(), settings(**EXACT), CPU))
     assert torch.allclose(model.bn2.running_mean, again.bn2.running_mean)
@@ -124,15 +134,15 @@ def test_the_chosen_points_statistics_are_its_own():
 
 def test_clean_accuracy_stays_on_a_network_that_has_learned():
     model = planted()
-    list(mcr(model, coloured_set(), settings(**EXACT, steps=20)))
+    list(mcr(model, coloured_set(), *asked("mcr", **EXACT, steps=20)))
     assert rates(model)[0] > 0.95
 
 
 def test_one_pass_is_too_few_and_a_loss_that_is_not_finite_ends_it():
     with pytest.raises(ConfigError, match="1 pass does not suffice to fine-tune and to bend"):
-        list(mcr(tiny(), clean_set(), settings(**EXACT, steps=1)))
+        list(mcr(tiny(), clean_set(), *asked("mcr", **EXACT, steps=1)))
     model = tiny()
     with torch.no_grad():
         model.linear.bias.fill_(torch.inf)
     with pytest.raises(Diverged, match="MCR's fine-tuning diverged"):
-        list(mcr(model, clean_set(), settings(**EXACT)))
+        list(mcr(model, clean_set(), *asked("mcr", **EXACT)))

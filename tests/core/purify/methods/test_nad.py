@@ -12,11 +12,11 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.nad import attended, attention, maps, nad
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
 
 
-def settings_of(parameters: str = "nad.weight_decay=0", **changes: object):
-    return settings(methods=("nad",), parameters=parameters, batchnorm="frozen", **changes)
+def of(**changes: object):
+    return asked("nad", **{"batchnorm": "frozen", "weight_decay": 0} | changes)
 
 
 def test_attention_is_the_normalised_sum_of_powers():
@@ -43,7 +43,7 @@ def test_the_maps_of_known_networks(arch, expected):
 def test_a_network_without_maps_is_told_so():
     model = seeded_model(LinearModel, 192, 4).double()
     with pytest.raises(ConfigError, match="this network has none. Use finetune or ft_sam"):
-        list(nad(model, clean_set(), settings_of()))
+        list(nad(model, clean_set(), *of()))
 
 
 def test_maps_are_what_the_modules_put_out():
@@ -55,11 +55,11 @@ def test_maps_are_what_the_modules_put_out():
 
 
 def test_passes_of_teacher_and_student():
-    config = settings_of(steps=18)
+    own, config = of(steps=18)
     model = tiny()
     received = copy.deepcopy(model.state_dict())
     steps = []
-    for step in nad(model, clean_set(), config):
+    for step in nad(model, clean_set(), own, config):
         steps.append(step.step)
         changed = any(not torch.equal(v, received[k]) for k, v in model.state_dict().items())
         assert changed == (step.step > 6), "the student waits for its teacher, then moves"
@@ -67,14 +67,13 @@ def test_passes_of_teacher_and_student():
 
 
 def test_one_update_of_the_student_written_out():
-    own = "nad.weight_decay=0,nad.beta2=30,nad.beta3=70,nad.teacher=0.6"
-    config = settings_of(own, steps=5, finetune_lr=0.1)
+    own, config = of(weight_decay=0, beta2=30, beta3=70, teacher=0.6, steps=5, lr=0.1)
     model = tiny()
-    steps = list(nad(model, clean_set(), config))
+    steps = list(nad(model, clean_set(), own, config))
     assert [s.step for s in steps] == [1, 2, 3, 5]
     teacher, student = tiny(), tiny().eval()
-    alone = settings(steps=3, finetune_lr=0.1, batchnorm="frozen")
-    assert [s.loss for s in finetune(teacher, clean_set(), alone)] == pytest.approx(
+    alone = asked("finetune", steps=3, lr=0.1, batchnorm="frozen")
+    assert [s.loss for s in finetune(teacher, clean_set(), *alone)] == pytest.approx(
         [s.loss for s in steps[:3]], rel=1e-5)
     x, y = CleanBatches(clean_set(), config, torch.device("cpu"))(3)
     loss = F.cross_entropy(student(x), y)
@@ -100,8 +99,7 @@ def test_without_teacher_it_holds_the_received_attention():
 
     def drift(beta: int) -> float:
         model = tiny()
-        own = f"nad.weight_decay=0,nad.teacher=0,nad.beta2={beta},nad.beta3={beta}"
-        list(nad(model, clean_set(), settings_of(own, steps=40, finetune_lr=0.01)))
+        list(nad(model, clean_set(), *of(teacher=0, beta2=beta, beta3=beta, steps=40, lr=0.01)))
         with torch.no_grad():
             now, received = (attention(_second(m, x), 2) for m in (model, tiny().eval()))
             return float((now - received).norm())

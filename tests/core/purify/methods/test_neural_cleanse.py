@@ -24,11 +24,10 @@ from ngf_core.purify.methods.neural_cleanse import (
 )
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import asked, clean_set, seeded_model, tiny
 
 CLASSES, ATTACKED = 6, 4
-EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 48,
-         "methods": ("neural_cleanse",)}
+EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 48}
 
 
 class Strips(nn.Module):
@@ -79,8 +78,8 @@ def rates(model: nn.Module) -> tuple[float, float]:
 def test_a_planted_patch_and_its_class_are_found_and_unlearned():
     model = Strips()
     assert rates(model) == (1, 1)
-    config = settings(**EXACT, steps=100, parameters="neural_cleanse.clip=100")
-    steps = list(neural_cleanse(model, strips(), config))
+    own, config = asked("neural_cleanse", **EXACT, steps=100, clip=100)
+    steps = list(neural_cleanse(model, strips(), own, config))
     assert [s.step for s in steps] == list(range(1, 101))
     found = steps[-1].found
     assert found["flagged"] == [ATTACKED] and min(found["success"]) >= 0.98
@@ -106,7 +105,7 @@ def test_a_network_without_trigger_is_left_alone_and_the_rest_not_spent():
     with torch.no_grad():
         model.trigger.weight.zero_()
     received = copy.deepcopy(model.state_dict())
-    steps = list(neural_cleanse(model, strips(), settings(**EXACT, steps=50)))
+    steps = list(neural_cleanse(model, strips(), *asked("neural_cleanse", **EXACT, steps=50)))
     assert steps[-1].step == 40 and steps[-1].found["flagged"] == []
     assert all(torch.equal(value, received[key]) for key, value in model.state_dict().items())
 
@@ -179,8 +178,8 @@ def test_the_unlearning_stamps_a_fifth_and_clips_its_gradient(monkeypatch):
     monkeypatch.setattr(Stamps, "on", lambda *given: stamped.append(given[1:]) or on(*given))
     model, found = Strips(), {"flagged": [ATTACKED]}
     monkeypatch.setattr(module, "verdict", lambda *_: found)
-    config = settings(**EXACT, steps=5, parameters="neural_cleanse.clip=0.5,neural_cleanse.lr=0.1")
-    steps = neural_cleanse(model, strips(), config)
+    own, config = asked("neural_cleanse", **EXACT, steps=5, clip=0.5, lr=0.1)
+    steps = neural_cleanse(model, strips(), own, config)
     for _ in range(4):
         next(steps)
     before = flat(list(model.parameters()))
@@ -195,10 +194,10 @@ def test_the_unlearning_stamps_a_fifth_and_clips_its_gradient(monkeypatch):
 
 def test_budgets_and_batches_that_are_too_small():
     with pytest.raises(ConfigError, match="1 pass does not suffice to search and to unlearn"):
-        list(neural_cleanse(tiny(), clean_set(), settings(**EXACT, steps=1)))
+        list(neural_cleanse(tiny(), clean_set(), *asked("neural_cleanse", **EXACT, steps=1)))
     with pytest.raises(ConfigError, match="batch_size: a batch has fewer images than the 4 cl"):
-        list(neural_cleanse(tiny(), clean_set(3), settings(**EXACT)))
-    steps = list(neural_cleanse(tiny(), clean_set(), settings(**EXACT, steps=2)))
+        list(neural_cleanse(tiny(), clean_set(3), *asked("neural_cleanse", **EXACT)))
+    steps = list(neural_cleanse(tiny(), clean_set(), *asked("neural_cleanse", **EXACT, steps=2)))
     assert steps[0].step == 1 and steps[0].found is not None
 
 
@@ -207,4 +206,4 @@ def test_a_loss_that_is_not_finite_ends_the_search():
     with torch.no_grad():
         model.linear.bias.fill_(torch.inf)
     with pytest.raises(Diverged, match="Neural Cleanse stopped: .* smaller neural_cleanse.search"):
-        list(neural_cleanse(model, clean_set(), settings(**EXACT)))
+        list(neural_cleanse(model, clean_set(), *asked("neural_cleanse", **EXACT)))

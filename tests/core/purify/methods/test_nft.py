@@ -12,12 +12,11 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.nft import NFT, lower_bounds, nft
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Tiny, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import Tiny, asked, clean_set, seeded_model, tiny
 
 
-def settings_of(parameters: str = "", **changes: object):
-    return settings(methods=("nft",), parameters=parameters,
-                    **({"batchnorm": "frozen"} | changes))
+def of(**changes: object):
+    return asked("nft", **{"batchnorm": "frozen"} | changes)
 
 
 def mixed(config, step: int, draws: torch.Generator) -> tuple:
@@ -31,13 +30,13 @@ def mixed(config, step: int, draws: torch.Generator) -> tuple:
 
 def test_updates_written_out():
     """A mask's slope is the received scale times the scale's; |1 - m| has none at 1."""
-    config = settings_of("nft.gamma=0.06,nft.lr=0.01,nft.lr_end=0.01", steps=6)
+    own, config = of(gamma=0.06, lr=0.01, lr_end=0.01, steps=6)
     model, other = tiny(), tiny().eval()
     with torch.no_grad():
         for m in (model, other):
             m.bn1.weight.copy_(torch.tensor([1.0, 2.0, 0.5, -1.0]))
             m.linear.weight.mul_(-9)  # so that some masks want to fall, and far
-    steps = list(nft(model, clean_set(), config))
+    steps = list(nft(model, clean_set(), own, config))
     received = {name: getattr(other, name).weight.detach().clone() for name in ("bn1", "bn2")}
     mask = {name: torch.ones_like(weight) for name, weight in received.items()}
     speed = {name: torch.zeros_like(weight) for name, weight in received.items()}
@@ -60,8 +59,7 @@ def test_updates_written_out():
 
 def test_only_the_scales_change_and_they_stay_within_bounds():
     received, model = tiny(), tiny()
-    own = "nft.lr=3,nft.alpha=0.99,nft.beta=0.01"
-    list(nft(model, clean_set(), settings_of(own, steps=12)))
+    list(nft(model, clean_set(), *of(lr=3, alpha=0.99, beta=0.01, steps=12)))
     old = dict(received.named_parameters())
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, old[name])}
     assert moved == {"bn1.weight", "bn2.weight"}
@@ -99,14 +97,14 @@ def test_a_planted_channel_that_hurts_is_damped_and_the_good_one_kept():
     images = clean_set(64, (2, 4, 4), 2)
     images.x[:, 0] = 255 * images.y.to(torch.uint8).view(-1, 1, 1)
     model = seeded_model(Planted)
-    list(nft(model, images, settings_of(steps=100, augment="none", batch_size=64)))
+    list(nft(model, images, *of(steps=100, augment="none", batch_size=64)))
     kept, damped = model.bn.weight.tolist()
     assert kept > 0.9 and damped == pytest.approx(0.8 * math.exp(-0.5), rel=1e-3)
 
 
 def test_a_network_without_batchnorm_is_masked_in_its_weights():
     model, received = (build_model("mini_vit", (3, 8, 8), 4) for _ in range(2))
-    list(nft(model, clean_set(), settings_of(steps=2)))
+    list(nft(model, clean_set(), *of(steps=2)))
     ratio = model.blocks[0].linear1.weight / received.blocks[0].linear1.weight
     assert torch.allclose(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-4) and ratio.max() <= 1
     assert not torch.equal(model.blocks[0].linear1.weight, received.blocks[0].linear1.weight)
@@ -123,7 +121,7 @@ class Steep(Tiny):
 def test_a_diverging_run_puts_the_finite_scales_back():
     model, kept = seeded_model(Steep), [tiny().bn2.weight]
     with pytest.raises(Diverged, match="NFT diverged after"):
-        for _ in nft(model, clean_set(), settings_of("nft.lr=0.05", steps=300)):
+        for _ in nft(model, clean_set(), *of(lr=0.05, steps=300)):
             kept.append(model.bn2.weight.detach().clone())
     assert len(kept) > 2 and torch.equal(model.bn2.weight, kept[-2])
     assert model.bn2.weight.min() > 0.98

@@ -1,6 +1,7 @@
 """NGF's steps against an explicit dense solve in float64, its trust region and its mishaps."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,11 +11,10 @@ from ngf_core.fisher import FISHERS
 from ngf_core.fisher.metric import ExactMetric
 from ngf_core.fisher.natural import NaturalDirection
 from ngf_core.purify.batches import CleanBatches
-from ngf_core.purify.methods.ngf import PUBLISHED, Ngf, _schedule, ngf
-from ngf_core.purify.parameters import own_parameters
+from ngf_core.purify.methods.ngf import PUBLISHED, PUBLISHED_BUDGET, _schedule, ngf
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
 
 EXACT = {"layer": "linear", "batchnorm": "frozen", "augment": "none"}
 
@@ -38,11 +38,11 @@ def fisher(a: torch.Tensor, w: torch.Tensor, y: torch.Tensor, kind: str) -> torc
     return total / len(a)
 
 
-def by_hand(model: LinearModel, clean, config) -> tuple[torch.Tensor, list[float]]:
+def by_hand(model: LinearModel, clean, own, config) -> tuple[torch.Tensor, list[float]]:
     """Weights (C, features + 1) after config.steps exact steps, and the length of each."""
     w = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach().clone()
     a_all = features(clean.x.float() / 255)
-    anchor = fisher(a_all, w, clean.y, config.fisher).diagonal()
+    anchor = fisher(a_all, w, clean.y, own.fisher).diagonal()
     start, lengths = w.flatten(), []
     batches = CleanBatches(clean, config, torch.device("cpu"))
     for step in range(config.steps):
@@ -50,12 +50,12 @@ def by_hand(model: LinearModel, clean, config) -> tuple[torch.Tensor, list[float
         a = features(x)
         p = (a @ w.T).softmax(1)
         g = ((p - nn.functional.one_hot(y, 3)).T @ a / len(a)).flatten()
-        g = g + config.regulariser * anchor * (w.flatten() - start)
-        f = fisher(a, w, y, config.fisher)
-        rows = len(a) * (3 if config.fisher == "true" else 1)
-        damped = f + config.damping * f.trace() / rows * torch.eye(len(f), dtype=torch.float64)
+        g = g + own.regulariser * anchor * (w.flatten() - start)
+        f = fisher(a, w, y, own.fisher)
+        rows = len(a) * (3 if own.fisher == "true" else 1)
+        damped = f + own.damping * f.trace() / rows * torch.eye(len(f), dtype=torch.float64)
         d = torch.linalg.solve(damped, g)
-        bound = config.kl_bound * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+        bound = own.kl_bound * 0.5 * (1 + math.cos(math.pi * step / config.steps))
         scale = min(1.0, math.sqrt(bound / float(d @ damped @ d)))
         lengths.append(scale**2 * float(d @ damped @ d))
         w = (w.flatten() - scale * d).view_as(w)
@@ -66,12 +66,12 @@ def by_hand(model: LinearModel, clean, config) -> tuple[torch.Tensor, list[float
 @pytest.mark.parametrize(("steps", "kl_bound"), [(1, 100.0), (1, 1e-3), (3, 0.05)])
 @pytest.mark.parametrize(("n", "batch"), [(20, 20), (4, 4), (20, 7)])
 def test_steps_are_those_of_an_explicit_dense_solve(kind, steps, kl_bound, n, batch):
-    config = settings(**EXACT, steps=steps, kl_bound=kl_bound, batch_size=batch, fisher=kind,
-                      damping=3.0, regulariser=50.0)
+    own, config = asked("ngf", **EXACT, steps=steps, kl_bound=kl_bound, batch_size=batch,
+                        fisher=kind, damping=3.0, regulariser=50.0)
     clean = clean_set(n, (1, 3, 4), 3)
     model = seeded_model(LinearModel).double()
-    expected, lengths = by_hand(model, clean, config)
-    found = list(ngf(model, clean, config))
+    expected, lengths = by_hand(model, clean, own, config)
+    found = list(ngf(model, clean, own, config))
     w = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach()
     assert torch.allclose(w, expected, rtol=1e-5, atol=1e-7)
     assert [s.kl for s in found] == pytest.approx(lengths, rel=1e-5)
@@ -81,7 +81,7 @@ def test_the_regulariser_pulls_back_to_the_received_weights():
     def moved(eta: float) -> float:
         model = tiny()
         start = flat(list(model.conv2.parameters()))
-        list(ngf(model, clean_set(), settings(regulariser=eta, steps=12)))
+        list(ngf(model, clean_set(), *asked("ngf", regulariser=eta, steps=12)))
         return float((flat(list(model.conv2.parameters())) - start).norm())
 
     assert moved(1e4) < 0.5 * moved(0.0)
@@ -89,7 +89,7 @@ def test_the_regulariser_pulls_back_to_the_received_weights():
 
 @pytest.mark.parametrize("bound", [1e-4, 1e-2, 1.0])
 def test_every_step_keeps_to_its_kl_bound(bound):
-    steps = list(ngf(tiny(), clean_set(), settings(kl_bound=bound, steps=8)))
+    steps = list(ngf(tiny(), clean_set(), *asked("ngf", kl_bound=bound, steps=8)))
     bounds = [bound * 0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(8)]
     assert all(0 <= s.kl <= b * (1 + 1e-6) for s, b in zip(steps, bounds))
     if bound == 1e-4:
@@ -98,12 +98,12 @@ def test_every_step_keeps_to_its_kl_bound(bound):
 
 def test_the_length_is_about_twice_the_kl_divergence():
     clean = clean_set(20, (1, 3, 4), 3)
-    config = settings(**EXACT, steps=1, kl_bound=1e-4, batch_size=20, damping=1e-6)
+    own, config = asked("ngf", **EXACT, steps=1, kl_bound=1e-4, batch_size=20, damping=1e-6)
     model = seeded_model(LinearModel).double()
     x = clean.x.float() / 255
     with torch.no_grad():
         before = model(x).log_softmax(1)
-    (step,) = ngf(model, clean, config)
+    (step,) = ngf(model, clean, own, config)
     with torch.no_grad():
         after = model(x).log_softmax(1)
     kl = (before.exp() * (before - after)).sum(1).mean()
@@ -111,7 +111,7 @@ def test_the_length_is_about_twice_the_kl_divergence():
 
 
 def test_sampled_labels_follow_the_seed():
-    losses = [[s.loss for s in ngf(tiny(), clean_set(), settings(augment="none", batch_size=24,
+    losses = [[s.loss for s in ngf(tiny(), clean_set(), *asked("ngf", augment="none", batch_size=24,
                                                                  seed=seed))] for seed in (1, 2)]
     assert losses[0][0] == pytest.approx(losses[1][0])  # the whole set, in another order
     assert losses[0][2] != pytest.approx(losses[1][2], rel=1e-9)
@@ -121,7 +121,7 @@ def test_a_dead_layer_has_no_fisher_and_says_so():
     model = tiny()
     model.bn2.bias.data.fill_(-1e6)  # nothing passes the ReLU behind the tuned layer
     with pytest.raises(Diverged, match="NGF stopped at step 1. The Fisher matrix .* is zero"):
-        list(ngf(model, clean_set(), settings(batchnorm="frozen")))
+        list(ngf(model, clean_set(), *asked("ngf", batchnorm="frozen")))
 
 
 def breaking(monkeypatch, at: int, factor: float) -> None:
@@ -140,11 +140,11 @@ def breaking(monkeypatch, at: int, factor: float) -> None:
 
 def test_a_run_that_cannot_go_on_keeps_its_curve_and_its_last_good_weights(monkeypatch):
     good = tiny()
-    list(zip(range(2), ngf(good, clean_set(), settings(steps=6))))
+    list(zip(range(2), ngf(good, clean_set(), *asked("ngf", steps=6))))
     breaking(monkeypatch, 3, math.nan)
     model, had = tiny(), []
     with pytest.raises(Diverged, match="even a step 1024 times smaller costs too much clean loss"):
-        for step in ngf(model, clean_set(), settings(steps=6)):
+        for step in ngf(model, clean_set(), *asked("ngf", steps=6)):
             had.append(step.step)
     assert had[:2] == [1, 2] and len(had) < 6
     assert torch.equal(model.conv2.weight, good.conv2.weight)
@@ -153,8 +153,8 @@ def test_a_run_that_cannot_go_on_keeps_its_curve_and_its_last_good_weights(monke
 
 def test_a_step_that_costs_too_much_is_halved_until_it_does_not(monkeypatch):
     breaking(monkeypatch, 2, -3e3)
-    config = settings(steps=4, augment="none", batch_size=24, batchnorm="frozen")
-    losses = [s.loss for s in ngf(tiny(), clean_set(), config)]
+    own, config = asked("ngf", steps=4, augment="none", batch_size=24, batchnorm="frozen")
+    losses = [s.loss for s in ngf(tiny(), clean_set(), own, config)]
     assert len(losses) == 4
     assert max(losses[2:]) <= max(losses[:2]) + math.log(4) + 0.1
     assert losses[2] > losses[1]
@@ -162,10 +162,8 @@ def test_a_step_that_costs_too_much_is_halved_until_it_does_not(monkeypatch):
 
 def test_momentum_makes_the_last_step_again():
     """Without a trust region that binds, two steps by hand."""
-    kept = {"momentum": 0.5, "rate": 0.01}
-    config = settings(**EXACT, steps=2, kl_bound=100.0, batch_size=20, damping=3.0,
-                      parameters=",".join(f"ngf.{k}={v}" for k, v in kept.items()),
-                      regulariser=0.0)
+    own, config = asked("ngf", **EXACT, steps=2, kl_bound=100.0, batch_size=20, damping=3.0,
+                      momentum=0.5, rate=0.01, regulariser=0.0)
     clean, model = clean_set(20, (1, 3, 4), 3), seeded_model(LinearModel).double()
     w = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach().clone()
     batches, moving = CleanBatches(clean, config, torch.device("cpu")), 0.0
@@ -177,24 +175,23 @@ def test_momentum_makes_the_last_step_again():
         damped = f + 3.0 * f.trace() / (3 * len(a)) * torch.eye(len(f), dtype=torch.float64)
         moving = 0.5 * moving + 0.01 * torch.linalg.solve(damped, g)
         w = (w.flatten() - moving).view_as(w)
-    list(ngf(model, clean, config))
+    list(ngf(model, clean, own, config))
     found = torch.cat([model.linear.weight, model.linear.bias[:, None]], 1).detach()
     assert torch.allclose(found, w, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", FISHERS)
 def test_every_fisher_tunes_a_convolution(kind):
-    config = settings(fisher=kind, steps=25, augment="none", batch_size=24, kl_bound=0.3)
-    losses = [s.loss for s in ngf(tiny(), clean_set(), config)]
+    own, config = asked("ngf", fisher=kind, steps=25, augment="none", batch_size=24, kl_bound=0.3)
+    losses = [s.loss for s in ngf(tiny(), clean_set(), own, config)]
     assert losses[-1] < 0.9 * losses[0]
 
 
 def test_the_published_optimiser_steps_as_its_script_does():
-    config = settings(**PUBLISHED | {"layer": "conv2", "steps": 20})
-    steps = list(ngf(tiny(), clean_set(), config))
+    own, budget = replace(PUBLISHED, layer="conv2"), replace(PUBLISHED_BUDGET, steps=20)
+    steps = list(ngf(tiny(), clean_set(), own, budget))
     rates = [0.01] * 7 + [0.001] * 8 + [0.0001] * 5
     assert len(steps) == 20
     # scale^2 length <= the clip, and never more than the rate allows
     assert all(0 <= s.kl <= 1e-2 * (1 + 1e-6) for s in steps)
-    assert [_schedule(own_parameters("ngf", Ngf, config), config, k)[0]
-            for k in range(20)] == pytest.approx(rates)
+    assert [_schedule(own, budget, k)[0] for k in range(20)] == pytest.approx(rates)

@@ -11,14 +11,14 @@ from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.methods import rnp as module
 from ngf_core.purify.methods.rnp import rnp
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
+from tests.core.purify.stand_ins import BAD, asked, clean_set, coloured_set, planted, rates, tiny
 
-EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": ("rnp",)}
+EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
 
 def test_a_planted_channel_is_found_and_the_backdoor_gone():
     model = planted()
-    *on_the_way, last = rnp(model, coloured_set(), settings(**EXACT, steps=60))
+    *on_the_way, last = rnp(model, coloured_set(), *asked("rnp", **EXACT, steps=60))
     assert BAD in last.found["cut"]["bn2"]
     assert {step.found for step in on_the_way} == {None}
     assert [step.step for step in on_the_way] + [last.step] == list(range(1, 61))
@@ -43,7 +43,7 @@ def test_unlearning_ends_where_little_more_than_chance_is_left(monkeypatch):
 
     monkeypatch.setattr(module, "channels_of", kept)
     model, clean = planted(), coloured_set()
-    steps = list(rnp(model, clean, settings(**EXACT, steps=60)))
+    steps = list(rnp(model, clean, *asked("rnp", **EXACT, steps=60)))
     received, forgetful = masked
     assert received.model is model and forgetful.model is not model
     passes = steps[-1].found["unlearning_passes"]
@@ -65,8 +65,8 @@ def test_the_first_ascent_is_up_the_clipped_gradient(monkeypatch):
     copies = []
     monkeypatch.setattr(module, "only_trainable", lambda m, p: copies.append(m.requires_grad_()))
     model, clean = planted(), coloured_set()
-    config = settings(**EXACT, steps=40, parameters="rnp.clip=0.01,rnp.unlearning_lr=2")
-    next(rnp(model, clean, config))
+    own, config = asked("rnp", **EXACT, steps=40, clip=0.01, unlearning_lr=2)
+    next(rnp(model, clean, own, config))
     reference = planted().train()
     x, y = CleanBatches(clean, config, torch.device("cpu"))(0)
     gradients = torch.autograd.grad(F.cross_entropy(reference(x), y), list(reference.parameters()))
@@ -81,18 +81,18 @@ def test_a_loss_that_is_not_finite_ends_it_and_leaves_the_model():
     model = tiny()
     with torch.no_grad():
         model.linear.bias.fill_(torch.inf)
-    config = settings(**EXACT, steps=20)
+    own, config = asked("rnp", **EXACT, steps=20)
     with pytest.raises(Diverged, match="RNP's unlearning diverged .* smaller learning rate"):
-        list(rnp(model, clean_set(), config))
+        list(rnp(model, clean_set(), own, config))
     assert torch.equal(model.conv1.weight, tiny().conv1.weight)
 
 
 def test_one_pass_is_too_few():
     with pytest.raises(ConfigError, match="steps: 1 pass does not suffice .* Use at least 2"):
-        list(rnp(tiny(), clean_set(), settings(**EXACT, steps=1)))
+        list(rnp(tiny(), clean_set(), *asked("rnp", **EXACT, steps=1)))
 
 
 def test_a_transformer_has_channels_too():
     model = build_model("mini_vit", (3, 8, 8), 4)
-    steps = list(rnp(model, coloured_set(), settings(**EXACT, steps=6)))
+    steps = list(rnp(model, coloured_set(), *asked("rnp", **EXACT, steps=6)))
     assert steps[-1].found is not None and steps[-1].step == 6

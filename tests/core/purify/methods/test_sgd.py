@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from ngf_core.purify import SGD, FineTuning
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, settings, tiny
 
 
 def by_hand(model: nn.Module, names: list[str], lr: float, config) -> list[float]:
@@ -31,22 +32,21 @@ def by_hand(model: nn.Module, names: list[str], lr: float, config) -> list[float
     return losses
 
 
-@pytest.mark.parametrize(("method", "layer", "names", "rate"), [
-    (sgd, "conv2", ["conv2.weight", "conv2.bias"], 0.3),
-    (sgd, "conv1,linear", ["conv1.weight", "linear.weight", "linear.bias"], 0.3),
-    (finetune, "conv2", [name for name, _ in tiny().named_parameters()], 0.02)])
-def test_the_rule_written_out(method, layer, names, rate):
-    config = settings(layer=layer, steps=6, lr=0.3, finetune_lr=0.02, batchnorm="frozen",
-                      augment="strong")
+@pytest.mark.parametrize(("method", "own", "names", "rate"), [
+    (sgd, SGD(layer="conv2", lr=0.3), ["conv2.weight", "conv2.bias"], 0.3),
+    (sgd, SGD(layer="conv1,linear", lr=0.3), ["conv1.weight", "linear.weight", "linear.bias"], 0.3),
+    (finetune, FineTuning(lr=0.02), [name for name, _ in tiny().named_parameters()], 0.02)])
+def test_the_rule_written_out(method, own, names, rate):
+    config = settings(steps=6, batchnorm="frozen", augment="strong")
     model, expected = tiny(), tiny()
-    losses = [s.loss for s in method(model, clean_set(), config)]
+    losses = [s.loss for s in method(model, clean_set(), own, config)]
     assert losses == pytest.approx(by_hand(expected, names, rate, config), rel=1e-5)
     for p, q in zip(model.parameters(), expected.parameters()):
         assert torch.allclose(p, q, rtol=1e-4, atol=1e-6)
 
 
 def test_sgd_reports_no_kl():
-    assert {s.kl for s in sgd(tiny(), clean_set(), settings())} == {None}
+    assert {s.kl for s in sgd(tiny(), clean_set(), *asked("sgd"))} == {None}
 
 
 class Exploding(LinearModel):
@@ -54,11 +54,11 @@ class Exploding(LinearModel):
         return super().forward(1e200 * x.double())
 
 
-@pytest.mark.parametrize("method", [sgd, finetune])
-def test_a_diverging_run_says_so_after_what_it_had(method):
+@pytest.mark.parametrize(("method", "own"), [(sgd, SGD(layer="linear", lr=10.0)),
+                                             (finetune, FineTuning(lr=10.0))])
+def test_a_diverging_run_says_so_after_what_it_had(method, own):
     model = seeded_model(Exploding, 192, 4).double()
-    config = settings(layer="linear", steps=50, lr=10.0, finetune_lr=10.0, batchnorm="frozen")
-    steps = method(model, clean_set(), config)
+    steps = method(model, clean_set(), own, settings(steps=50, batchnorm="frozen"))
     assert next(steps).step == 1
     sentence = "diverged at step .*no longer finite. Use a smaller learning"
     with pytest.raises(Diverged, match=sentence):
