@@ -1,26 +1,21 @@
 """`purify` on models and data of any kind: against the methods themselves, and what it leaves."""
 
 import copy
-import inspect
-import subprocess
-import sys
-from dataclasses import FrozenInstanceError, fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from ngf_core import purify as package
 from ngf_core.config import PurifyConfig
 from ngf_core.data.dataset import Images
 from ngf_core.data.examples import Examples, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.sweep import split
-from ngf_core.library import settings_of
-from ngf_core.purify import ANP, FTSAM, NGF, SGD, FineTuning, Purification, purify
+from ngf_core.library import Purification, purify
+from ngf_core.purify import ANP, NGF, SGD, Budget, FineTuning, NeuralCleanse
 from ngf_core.purify.method import purifier
-from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.step import Diverged, Step
 from tests.core.purify.stand_ins import (
     Cliff,
@@ -35,15 +30,12 @@ from tests.core.purify.stand_ins import (
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 CLEAN = coloured_set()
 FLOATS = (CLEAN.x.float() / 255, CLEAN.y)
-BUDGET = 16
-ROOT = Path(__file__).parents[2]
+BUDGET = Budget(steps=16, batch_size=24)
 
 
-def short(name: str, layer: str = "conv2", **changes: object):
-    """A short run's settings."""
-    if "layer" in PURIFIERS[name].settings:
-        changes["layer"] = layer
-    return settings_of(name)(steps=BUDGET, batch_size=24, **changes)
+def own(name: str, layer: str = "conv2"):
+    """A method's settings as they come, on `layer` where it is told one."""
+    return PURIFIERS[name].settings(**{"layer": layer} if name in LAYERED else {})
 
 
 def everything(model: nn.Module) -> dict[str, object]:
@@ -66,10 +58,9 @@ def same(before: dict, after: dict) -> bool:
 
 @METHODS
 def test_it_is_the_method_itself_on_the_same_images(name):
-    settings, given = short(name, augment="none"), planted()
-    ours = purify(given, FLOATS, settings)
-    theirs, config = planted(), settings.config("none")
-    for _ in purifier(name)(theirs, shuffled(CLEAN, config.seed), config):
+    settings, budget = own(name), replace(BUDGET, augment="none")
+    ours, theirs = purify(planted(), FLOATS, settings, budget), planted()
+    for _ in purifier(name)(theirs, shuffled(CLEAN, budget.seed), settings, budget):
         pass
     assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in ours.state_dict().items())
 
@@ -84,7 +75,7 @@ def test_the_given_model_and_data_are_untouched(name, training):
     model.linear.register_forward_hook(lambda *_: None)
     before, data = everything(model), [t.clone() for t in FLOATS]
     random = torch.get_rng_state()
-    purified = purify(model, [FLOATS], short(name))
+    purified = purify(model, [FLOATS], own(name), BUDGET)
     assert same(before, everything(model))
     assert torch.equal(random, torch.get_rng_state()), "it draws from the global generator"
     assert all(torch.equal(a, b) for a, b in zip(data, FLOATS))
@@ -101,21 +92,21 @@ def test_the_given_model_is_untouched_after_an_error_too():
     model = seeded_model(Cliff).train()
     before = everything(model)
     work = Purification(model, (clean_set().x.float() / 255, clean_set().y),
-                        SGD(layer="linear", lr=1.0, steps=20, batch_size=16))
+                        SGD(layer="linear", lr=1.0), Budget(steps=20, batch_size=16))
     with pytest.raises(Diverged, match="SGD diverged at step"):
         list(work)
     assert same(before, everything(model))
     assert all(m.training for m in work.model.modules()), "the copy is left at work"
     assert torch.isfinite(work.model.eval()(clean_set().x.float() / 255)).all()
     with pytest.raises(Diverged):
-        purify(model, CLEAN.take(slice(0, 24)), SGD(layer="linear", lr=1.0, steps=20))
+        purify(model, CLEAN.take(slice(0, 24)), SGD(layer="linear", lr=1.0), Budget(steps=20))
     assert same(before, everything(model))
 
 
 def test_a_planted_backdoor_is_removed():
     model = planted()
     assert rates(model)[1] > 0.9
-    purified = purify(model, FLOATS, ANP(steps=60, batchnorm="frozen"))
+    purified = purify(model, FLOATS, ANP(), Budget(steps=60, batchnorm="frozen"))
     accuracy, success = rates(purified)
     assert accuracy > 0.9 and success < 0.2 and rates(model)[1] > 0.9
 
@@ -154,9 +145,9 @@ def test_models_without_convolutions_and_inputs_of_any_shape(name, kind, make, s
     before = everything(model)
     if name in NOT_FOR[kind]:
         with pytest.raises(ConfigError):
-            purify(model, data, short(name, layer))
+            purify(model, data, own(name, layer), BUDGET)
     else:
-        work = Purification(model, data, short(name, layer))
+        work = Purification(model, data, own(name, layer), BUDGET)
         steps = list(work)
         assert steps[-1] == work.last and torch.isfinite(torch.tensor(steps[-1].loss))
         assert next(work.model.parameters()).dtype == dtype
@@ -167,58 +158,60 @@ def test_natural_gradient_needs_no_change_of_a_model_that_works_in_place():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(),
                           nn.Linear(4 * 36, 4))
     for augment in ("none", "strong"):  # with kept activations, and without
-        work = Purification(model, CLEAN, NGF(layer="0", steps=3, augment=augment))
+        work = Purification(model, CLEAN, NGF(layer="0"), Budget(steps=3, augment=augment))
         assert len(list(work)) == 3 and model[1].inplace and work.model[1].inplace
 
 
 def test_uint8_images_are_augmented_and_floats_are_not():
     given = planted()
     for data, augment in ((CLEAN, "strong"), ((CLEAN.x, CLEAN.y), "strong"), (FLOATS, "none")):
-        default = purify(given, data, SGD(layer="conv2", steps=5))
-        named = purify(given, data, SGD(layer="conv2", steps=5, augment=augment))
-        other = purify(given, data, SGD(layer="conv2", steps=5, augment="crop"))
+        default, named, other = (
+            purify(given, data, SGD(layer="conv2"), Budget(steps=5, augment=one))
+            for one in ("auto", augment, "crop"))
         assert torch.equal(default.conv2.weight, named.conv2.weight)
         assert not torch.equal(default.conv2.weight, other.conv2.weight)
 
 
 @pytest.mark.parametrize("augment", ["none", "crop", "strong"])
 def test_images_and_floats_within_0_and_1_are_the_same_data(augment):
-    settings = SGD(layer="conv2", steps=5, augment=augment)
-    found = [purify(planted(), data, settings) for data in (
-        shuffled(CLEAN, settings.seed), (CLEAN.x, CLEAN.y), FLOATS)]
+    budget = Budget(steps=5, augment=augment)
+    found = [purify(planted(), data, SGD(layer="conv2"), budget) for data in (
+        shuffled(CLEAN, budget.seed), (CLEAN.x, CLEAN.y), FLOATS)]
     for other in found[1:]:
         assert torch.equal(found[0].conv2.weight, other.conv2.weight)
 
 
 def test_a_model_in_double_precision_takes_uint8_images():
     model = planted().double()
-    settings = SGD(layer="conv2", steps=5, augment="none")
-    ours, floats = purify(model, CLEAN, settings), purify(model, FLOATS, settings)
+    asked = SGD(layer="conv2"), Budget(steps=5, augment="none")
+    ours, floats = purify(model, CLEAN, *asked), purify(model, FLOATS, *asked)
     assert torch.allclose(ours.conv2.weight, floats.conv2.weight, atol=1e-7)
 
 
 def test_the_layer_is_chosen_from_clean_data(monkeypatch):
     seen = []
 
-    def choose(model, clean, config):
-        seen.append((model, clean, config))
+    def choose(model, clean, budget, ngf):
+        seen.append((model, budget, ngf))
         return type("Choice", (), {"layer": "conv1", "rule": "made up", "scores": {}})()
 
     monkeypatch.setattr("ngf_core.layers.choose_layer", choose, raising=False)
     given = planted()
-    work = Purification(given, FLOATS, NGF(steps=3))
+    work = Purification(given, FLOATS, NGF(kl_bound=0.2), Budget(steps=3))
     purified, _ = work.model, list(work)
     assert work.layer == "conv1" and seen[0][0] is not given
+    assert seen[0][1:] == (Budget(steps=3, augment="none"), NGF(kl_bound=0.2))
     assert not torch.equal(purified.conv1.weight, given.conv1.weight)
     assert torch.equal(purified.conv2.weight, given.conv2.weight)
-    assert Purification(given, FLOATS, ANP(steps=3)).layer == "" and len(seen) == 1
+    assert Purification(given, FLOATS, ANP()).layer == "" and len(seen) == 1
     assert Purification(given, FLOATS, NGF(layer="conv2")).layer == "conv2" and len(seen) == 1
+    assert Purification(given, FLOATS, SGD()).layer == "conv1" and seen[1][2] is None
 
 
 def test_data_that_lie_class_by_class_are_judged_on_all_classes(monkeypatch):
     judged = []
 
-    def choose(model, clean, config):
+    def choose(model, clean, budget, ngf):
         judged.append(split(clean)[1].y)
         return type("Choice", (), {"layer": "conv1"})()
 
@@ -226,34 +219,34 @@ def test_data_that_lie_class_by_class_are_judged_on_all_classes(monkeypatch):
     order = FLOATS[1].argsort(stable=True)
     by_class = [(x[None], y[None]) for x, y in zip(FLOATS[0][order], FLOATS[1][order])]
     for seed in (0, 0, 1):
-        Purification(planted(), by_class, NGF(steps=3, seed=seed))
+        Purification(planted(), by_class, NGF(), Budget(steps=3, seed=seed))
     assert all(len(set(y.tolist())) == len(set(FLOATS[1].tolist())) for y in judged)
     assert torch.equal(judged[0], judged[1]) and not torch.equal(judged[0], judged[2])
 
 
 def test_the_steps_can_be_followed_and_left():
     model = planted()
-    work = Purification(model.train(), FLOATS, FineTuning(steps=10))
+    work = Purification(model.train(), FLOATS, FineTuning(), Budget(steps=10))
     assert work.last is None
     for step in work:
         assert isinstance(step, Step) and not work.model.training
         if step.step == 3:
             break
     assert work.last.step == 3 and work.model.training
-    expected = purify(model, FLOATS, FineTuning(steps=10))
+    expected = purify(model, FLOATS, FineTuning(), Budget(steps=10))
     assert not torch.equal(work.model.conv1.weight, expected.conv1.weight)
-    found = Purification(model, FLOATS, ANP(steps=9))
+    found = Purification(model, FLOATS, ANP(), Budget(steps=9))
     assert found.found == {} and [s.step for s in found] == [3, 6, 9] and "cut" in found.found
 
 
 def test_seconds_end_it():
-    work = Purification(planted(), FLOATS, SGD(layer="conv2", seconds=1e-6))
+    work = Purification(planted(), FLOATS, SGD(layer="conv2"), Budget(seconds=1e-6))
     assert [s.step for s in work] == [1]
 
 
 def test_it_works_where_gradients_are_switched_off():
     with torch.no_grad():
-        purified = purify(planted(), FLOATS, SGD(layer="conv2", steps=2))
+        purified = purify(planted(), FLOATS, SGD(layer="conv2"), Budget(steps=2))
         assert not torch.is_grad_enabled()
     assert not torch.equal(purified.conv2.weight, planted().conv2.weight)
 
@@ -262,92 +255,30 @@ def test_it_works_where_gradients_are_switched_off():
 
 
 @METHODS
-def test_a_methods_settings_are_what_it_reads(name):
-    """Everything it reads of the config is a setting, and every default is the method's own."""
-    names, read = {f.name for f in fields(PurifyConfig)}, set()
+def test_settings_and_budget_are_all_that_a_method_is_handed(name, monkeypatch):
+    handed = []
 
-    class Watched(PurifyConfig):
-        def __getattribute__(self, key):
-            if key in names and sys._getframe(1).f_code.co_name not in ("replace", "_replace"):
-                read.add(key)
-            return super().__getattribute__(key)
+    def method(model, clean, settings, budget):
+        handed.append((settings, budget))
+        yield Step(1, 0.5, 0.1)
 
-    config = short(name).config("none")
-    watched = Watched(**{f.name: getattr(config, f.name) for f in fields(config)})
-    read.clear()
-    for _ in purifier(name)(planted(), CLEAN, watched):
-        pass
-    settable = {f.name for f in fields(settings_of(name))}
-    assert read - {"parameters", "methods"} <= settable
-    needed = set(PURIFIERS[name].settings)
-    assert needed <= read, "the registry names a setting that it does not read"
-    assert not settable & {"source", "methods", "clean_fraction", "evaluations", "sharpness"}
+    monkeypatch.setattr("ngf_core.library.purifier", {name: method}.get)
+    purify(planted(), FLOATS, own(name), BUDGET)
+    assert handed == [(own(name), replace(BUDGET, augment="none"))] and type(handed[0][1]) is Budget
 
 
-@METHODS
-def test_own_parameters_reach_the_method(name, monkeypatch):
-    own = PURIFIERS[name].own_class()
-    settings = settings_of(name)()
-    assert settings.config("none").methods == (name,)
-    if own is None:
-        assert settings.config("none").parameters == ""
-        return
-    module = sys.modules[own.__module__]
-    got = []
-    real = module.own_parameters
-    monkeypatch.setattr(module, "own_parameters",
-                        lambda *args: got.append(real(*args)) or got[-1])
-    field = next(f for f in fields(own) if f.type is float)
-    changed = 0.7 * getattr(own(), field.name)
-    next(iter(Purification(planted(), FLOATS, short(name, **{field.name: changed}))))
-    assert type(got[-1]) is own and got[-1] == replace(own(), **{field.name: changed})
+@pytest.mark.parametrize("budget", [Budget, {"steps": 5}, 5])
+def test_a_budget_is_one(budget):
+    with pytest.raises(ConfigError, match=r"is no budget. Give Budget\(steps=100\)"):
+        purify(planted(), FLOATS, SGD(layer="conv2"), budget)
 
 
-def test_settings_read_well_and_say_what_they_are():
-    assert repr(ANP(eps=0.3)).startswith("ANP(") and "eps=0.3" in repr(ANP(eps=0.3))
-    assert list(inspect.signature(NGF).parameters)[:2] == ["layer", "fisher"]
-    assert "eps: largest relative perturbation" in ANP.__doc__
-    with pytest.raises(FrozenInstanceError):
-        ANP().eps = 1
-    with pytest.raises(TypeError, match="fisher"):
-        ANP(fisher="kfac")
-    assert FTSAM(finetune_lr=0.5).config("none").finetune_lr == 0.5
-
-
-@pytest.mark.parametrize(("make", "sentence"), [
-    (lambda: NGF(steps=0), "steps: 0 is out of range. Use a number from 1"),
-    (lambda: NGF(fisher="best"), "fisher: 'best' is unknown. Choose one of true"),
-    (lambda: NGF(momentum=2.0), "momentum: 2.0 is out of range"),
-    (lambda: ANP(eps="much"), "eps: 'much' is not a finite number. Use a number from 0.0"),
-    (lambda: NGF(augment="mirror"), "augment: 'mirror' is unknown")])
-def test_a_setting_that_cannot_be_is_refused_at_once(make, sentence):
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"steps": 0}, "steps: 0 is out of range. Use a number from 1"),
+    ({"augment": "mirror"}, "augment: 'mirror' is unknown. Choose one of auto, none")])
+def test_a_budget_that_cannot_be_is_refused_at_once(changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        make()
-
-
-def test_a_new_method_needs_no_line_but_its_own(monkeypatch):
-    monkeypatch.setitem(PURIFIERS, "bleach", replace(PURIFIERS["sgd"], title="Bleach 2"))
-    methods = PurifyConfig.__dataclass_fields__["methods"]  # read off the registry at import
-    monkeypatch.setattr(methods, "metadata", {**methods.metadata, "choices": tuple(PURIFIERS)})
-    settings = package.Bleach2(layer="conv2", steps=2)
-    assert type(settings).__doc__.startswith("Settings of Bleach 2.")
-    assert "Bleach2" in dir(package)
-    purified = package.purify(planted(), FLOATS, settings)
-    assert not torch.equal(purified.conv2.weight, planted().conv2.weight)
-    settings_of.cache_clear()
-
-
-def test_the_registry_has_no_other_names():
-    with pytest.raises(AttributeError, match="no attribute 'Bleach'"):
-        package.Bleach  # noqa: B018
-    assert len({e.class_name for e in PURIFIERS.values()}) == len(PURIFIERS)
-
-
-def test_the_table_of_methods_loads_no_torch():
-    code = "import sys, ngf_core.purify; dir(ngf_core.purify); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                          timeout=60)
-    assert done.stdout.strip() == "False", done.stderr
+        Purification(planted(), FLOATS, SGD(layer="conv2"), Budget(**changes))
 
 
 # ---- what is said of models and data that do not do
@@ -392,7 +323,7 @@ VECTORS = (torch.rand(9, 4), torch.arange(9) % 3)
     (nn.Linear(4, 3), [], "holds no example")])
 def test_models_and_data_that_do_not_do(model, data, sentence):
     with pytest.raises(NGFError, match=sentence):
-        purify(model, data, FineTuning(steps=2))
+        purify(model, data, FineTuning(), Budget(steps=2))
 
 
 @pytest.mark.parametrize("settings", [NGF, "ngf", PurifyConfig()])
@@ -402,18 +333,18 @@ def test_settings_are_an_instance_of_a_methods_class(settings):
 
 
 def test_what_paints_on_images_wants_images():
-    settings = settings_of("neural_cleanse")(steps=4)
+    asked = NeuralCleanse(), Budget(steps=4)
     for data in ((2 * FLOATS[0], CLEAN.y), (FLOATS[0] - 0.5, CLEAN.y)):
         with pytest.raises(ConfigError, match="Neural Cleanse paints on images, .* own scaling"):
-            purify(planted(), data, settings)
-    purify(planted(), FLOATS, settings)
+            purify(planted(), data, *asked)
+    purify(planted(), FLOATS, *asked)
 
 
 def test_augmentation_wants_images():
     message = "augment: 'crop' changes images .* Use 'none'"
     for model, data in ((nn.Linear(4, 3), VECTORS), (planted(), (3 * FLOATS[0], CLEAN.y))):
         with pytest.raises(ConfigError, match=message):
-            purify(model, data, FineTuning(augment="crop"))
+            purify(model, data, FineTuning(), Budget(augment="crop"))
 
 
 def test_an_unknown_layer_lists_the_known_ones():
@@ -423,9 +354,9 @@ def test_an_unknown_layer_lists_the_known_ones():
 
 def test_images_and_examples_are_taken_as_they_are():
     given = Images(CLEAN.x.clone(), CLEAN.y.clone())
-    work = Purification(planted(), given, SGD(layer="conv2", steps=1))
+    work = Purification(planted(), given, SGD(layer="conv2"), Budget(steps=1))
     assert work._clean is given
-    assert isinstance(Purification(tiny(), FLOATS, FineTuning(steps=1))._clean, Examples)
+    assert isinstance(Purification(tiny(), FLOATS, FineTuning(), Budget(steps=1))._clean, Examples)
     assert len(list(work)) == 1 and torch.equal(given.x, CLEAN.x)
     assert copy.deepcopy(work.model) is not work.model
 
@@ -436,23 +367,24 @@ class Centred(nn.Module):
 
 
 def test_hooks_of_the_model_itself_are_part_of_it():
+    short = Budget(steps=4, batch_size=24)
     hooked, plain = planted(), nn.Sequential(Centred(), planted())
     hooked.register_forward_pre_hook(lambda _, args: (2 * args[0] - 1,))
-    ours = purify(hooked, FLOATS, SGD(layer="conv2", steps=4, batch_size=24))
-    theirs = purify(plain, FLOATS, SGD(layer="1.conv2", steps=4, batch_size=24))
+    ours = purify(hooked, FLOATS, SGD(layer="conv2"), short)
+    theirs = purify(plain, FLOATS, SGD(layer="1.conv2"), short)
     assert torch.equal(ours.conv2.weight, theirs[1].conv2.weight)
     assert not torch.equal(ours.conv2.weight, planted().conv2.weight)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_it_works_where_no_gradients_are_wanted(mode):
-    model, settings = planted(), SGD(layer="conv2", steps=4, batch_size=24)
-    usual = purify(model, FLOATS, settings)
+    model, asked = planted(), (SGD(layer="conv2"), Budget(steps=4, batch_size=24))
+    usual = purify(model, FLOATS, *asked)
     with mode():
-        work = Purification(model, FLOATS, settings)
+        work = Purification(model, FLOATS, *asked)
         for _ in work:
             assert not torch.is_grad_enabled()
-        ours = purify(model, FLOATS, settings)
+        ours = purify(model, FLOATS, *asked)
     for found in (work.model, ours):
         assert torch.equal(found.conv2.weight, usual.conv2.weight)
 
@@ -472,5 +404,5 @@ class Odd(nn.Module):
 def test_auto_passes_over_layers_that_cannot_be_tuned():
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(30, 6, generator=generator), torch.arange(30) % 3
-    work = Purification(seeded_model(Odd), data, NGF(steps=2, batch_size=16))
+    work = Purification(seeded_model(Odd), data, NGF(), Budget(steps=2, batch_size=16))
     assert work.layer in ("first", "last")

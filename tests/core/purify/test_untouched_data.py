@@ -26,15 +26,17 @@ from ngf_core.data.dataset import Dataset, Images
 from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.execute import purify as race
 from ngf_core.layers import choose_layer
-from ngf_core.library import settings_of
-from ngf_core.purify import purify
+from ngf_core.library import purify
+from ngf_core.purify import NGF, SGD, Budget
 from ngf_core.purify.method import purifier
-from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify.methods.sgd import sgd
+from ngf_core.purify.registry import LAYERED, PURIFIERS
+from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore
 from ngf_core.trained import load as sources
 from ngf_core.trained.load import TrainedModels
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
+from tests.core.purify.stand_ins import asked, clean_set, coloured_set, planted
 
 CLEAN = coloured_set()
 SEEN_FROM_OUTSIDE = {Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.ndim.__get__,
@@ -89,18 +91,24 @@ def world(monkeypatch) -> SimpleNamespace:
         monkeypatch.setattr(RunStore, name, touched)
     train = TrainConfig(attack="badnets", target=3)
     source = TrainedModels(train, data, attack, {"before": planted()}, "conv2")
-    config = settings(steps=16, source=Secret("signs-badnets-3"), sharpness="off", pool=0,
-                      clean_fraction=len(CLEAN) / (256 + len(CLEAN)), evaluations=1)
+    config = PurifyConfig(steps=16, batch_size=16, augment="crop", sharpness="off", evaluations=1,
+                          source=Secret("signs-badnets-3"),
+                          clean_fraction=len(CLEAN) / (256 + len(CLEAN)))
     return SimpleNamespace(data=data, attack=attack, source=source, config=config)
+
+
+def own(name: str, **changes: object) -> MethodSettings:
+    """Settings that suit a small network."""
+    return asked(name, **changes)[0]
 
 
 def alone(world: SimpleNamespace, name: str) -> None:
     """The method through its iterator; that NAD's published weights diverge here is no matter."""
     with suppress(Diverged):
-        list(purifier(name)(planted(), CLEAN, replace(world.config, methods=(name,))))
+        list(purifier(name)(planted(), CLEAN, own(name), world.config.budget))
 
 
-def racing(world: SimpleNamespace, name: str) -> None:
+def racing(world: SimpleNamespace, name: str, **changes: object) -> None:
     """The method in a race, with evaluations, which do read test images, replaced."""
     evaluation = Evaluation(Rate(9, 10), Rate(1, 10), Rate(8, 10))
     with pytest.MonkeyPatch.context() as patch:
@@ -108,21 +116,21 @@ def racing(world: SimpleNamespace, name: str) -> None:
         patch.setattr(race, "samples", lambda *_: {})
         patch.setattr(race, "build_test_set", lambda *_: None)
         patch.setattr(race, "evaluate", lambda *_: evaluation)
-        results = race.execute(replace(world.config, methods=(name,)), MagicMock(), MagicMock())
+        results = race.execute(replace(world.config, methods=(own(name, **changes),)),
+                               MagicMock(), MagicMock())
     assert results[name]["steps"] >= 1 and results["clean_images"] == len(CLEAN)
 
 
 def in_library(world: SimpleNamespace, name: str) -> None:
     """The method through `purify`."""
-    made = settings_of(name)
-    layer = {"layer": "auto"} if "layer" in PURIFIERS[name].settings else {}
     with suppress(Diverged):
-        purify(planted(), CLEAN, made(steps=16, **layer))
+        purify(planted(), CLEAN, own(name, **{"layer": "auto"} if name in LAYERED else {}),
+               Budget(steps=16))
 
 
-def choosing(world: SimpleNamespace, name: str) -> None:
-    """The choice of a layer, for the method."""
-    choose_layer(planted(), CLEAN, replace(world.config, layer="auto", methods=(name,)))
+def choosing(world: SimpleNamespace) -> None:
+    """The choice of a layer."""
+    choose_layer(planted(), CLEAN, world.config.budget, NGF())
 
 
 WAYS = {"alone": alone, "racing": racing, "in_library": in_library}
@@ -167,14 +175,6 @@ def by_the_runs(model, clean, config):
     return sources.load_trained("latest", RunStore("runs"))
 
 
-def by_the_name(model, clean, config):
-    return "badnets" in config.source
-
-
-def by_the_name_in_a_text(model, clean, config):
-    return f"{config.source}".partition("-")
-
-
 def up_the_stack(model, clean, config):
     """Whatever the callers hold, as far as it has a test part."""
     frame = inspect.currentframe()
@@ -187,15 +187,15 @@ def up_the_stack(model, clean, config):
 
 
 PEEKS = [from_test, from_train, labels, with_numpy, in_a_loop, by_trigger, swallowing, by_the_runs,
-         by_the_name, by_the_name_in_a_text, up_the_stack]
+         up_the_stack]
 
 
 def peeking(peek: Callable) -> Callable:
     """SGD that peeks at its third step."""
-    def method(model, clean, config):
-        for step in PURIFIERS["sgd"].load()(model, clean, config):
+    def method(model, clean, own, budget):
+        for step in sgd(model, clean, SGD(layer=own.layer), budget):
             if step.step == 3:
-                peek(model, clean, config)
+                peek(model, clean, budget)
             yield step
     return method
 
@@ -204,7 +204,7 @@ def peeking(peek: Callable) -> Callable:
 @pytest.mark.parametrize("peek", PEEKS)
 def test_the_guard_sees_a_method_that_peeks(world, monkeypatch, peek, way):
     monkeypatch.setattr(sys.modules[__name__], "peeks", peeking(peek), raising=False)
-    entry = PurifierEntry("NGF", f"{__name__}:peeks", "layer", settings=("layer",))
+    entry = replace(PURIFIERS["ngf"], where=f"{__name__}:peeks")
     monkeypatch.setitem(PURIFIERS, "ngf", entry)
     with pytest.raises(Touched):
         WAYS[way](world, "ngf")
@@ -222,7 +222,7 @@ def test_the_guard_sees_a_choice_that_peeks(world, monkeypatch, peek):
 
     monkeypatch.setattr(auto, "examined", looking)
     with pytest.raises(Touched):
-        choosing(world, "ngf")
+        choosing(world)
 
 
 def test_what_is_guarded_can_be_counted_and_not_read(world):
@@ -246,24 +246,36 @@ def test_no_method_reads_what_no_defender_has(world, name, way):
 
 
 def test_no_choice_of_a_layer_reads_it(world):
-    choosing(world, "ngf")
+    choosing(world)
 
 
 def test_choosing_a_layer_and_a_step_size_in_a_race_reads_none_of_it(world):
-    world.config = replace(world.config, layer="auto", step_size="chosen")
-    racing(world, "ngf")
+    racing(world, "ngf", layer="auto", step_size="chosen")
 
 
 @pytest.mark.parametrize("name", PURIFIERS)
-def test_a_method_is_handed_a_model_clean_data_and_a_config(name):
-    assert list(inspect.signature(purifier(name)).parameters) == ["model", "clean", "config"]
+def test_a_method_in_a_race_is_handed_clean_data_its_settings_and_a_budget(world, monkeypatch,
+                                                                           name):
+    """And nothing of the run: not its source, whose name tells the attack."""
+    handed, real = [], purifier(name)
+
+    def watched(model, clean, *rest):
+        handed.append((clean, *rest))
+        return real(model, clean, *rest)
+
+    monkeypatch.setattr(race, "purifier", lambda _: watched)
+    racing(world, name)
+    (clean, settings, budget), = handed
+    assert type(budget) is Budget and budget == world.config.budget and settings == own(name)
+    assert torch.equal(clean.x, CLEAN.x)
 
 
-def test_the_config_knows_nothing_of_the_attack():
-    ours, theirs = ({f.name for f in fields(c)} for c in (PurifyConfig, TrainConfig))
-    assert ours & theirs <= {"seed", "batch_size", "lr", "parameters"}  # each of their own
+@pytest.mark.parametrize("cls", [Budget, *(entry.settings for entry in PURIFIERS.values())])
+def test_settings_and_budget_know_nothing_of_the_attack(cls):
+    ours, theirs = ({f.name for f in fields(c)} for c in (cls, TrainConfig))
+    assert ours & theirs <= {"seed", "batch_size", "lr", "weight_decay"}  # each of their own
     assert not [name for name in ours if any(word in name for word in (
         "target", "poison", "attack", "trigger", "victim", "strength", "test"))]
-    for field in fields(PurifyConfig):
+    for field in fields(cls):
         choices = set(field.metadata["choices"] or ())
         assert not choices & set(ATTACKS), field.name
