@@ -25,10 +25,6 @@ PARAMETER_TITLES = {"all": "all parameters", "layer": "the tuned layer"}
 SHORT = {"held_out": "held-out", "defender": "defender's", "all": "all", "layer": "tuned layer"}
 MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "sgd": "SGD",
                 "finetune": "Fine-tuning"}
-QUESTIONS = {"backdoored": "Are backdoored models sharper than benign ones?",
-             "ngf": "Does NGF flatten the backdoored model?",
-             "sgd": "Does one-layer SGD flatten it?",
-             "finetune": "Does full fine-tuning flatten it?"}
 # One letter tells a cell's verdict from its neighbours' at a glance and without colour.
 MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
@@ -50,50 +46,6 @@ def times(row: Mapping[str, float]) -> str:
         return "no ratio"
     ends = f" ({row['low']:.2f}–{row['high']:.2f})" if math.isfinite(row["low"]) else ""
     return f"{row['ratio']:.2f}{ends}"
-
-
-def answers(verdicts: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Question, answer in a word and in a sentence, for each comparison there is.
-
-    A reading is one measure on one set of images over one set of parameters.
-    """
-    said, measures = [], verdicts["measure"].nunique()
-    for name, rows in verdicts.groupby("comparison", sort=False):
-        counts = {word: int((rows["verdict"] == word).sum()) for word in (HOLDS, FAILS, OPEN)}
-        total = len(rows)
-        parts = [f"{'is ' * (word == OPEN)}{word} in {count}"
-                 for word, count in counts.items() if count]
-        where = [f"It {word}: {_grouped(rows[rows['verdict'] == word], measures)}."
-                 for word in (HOLDS, FAILS) if 0 < counts[word] < total]
-        sentence = f"Of {total} readings the claim {', '.join(parts)}. {' '.join(where)}"
-        said.append((QUESTIONS[name], _word(counts, total), sentence.strip()))
-    return said
-
-
-def _word(counts: Mapping[str, int], total: int) -> str:
-    if counts[HOLDS] == total:
-        return "Yes"
-    if counts[FAILS] == total:
-        return "No, the opposite"
-    if counts[OPEN] == total:
-        return "Not resolved"
-    if counts[HOLDS] and counts[FAILS]:
-        return "It depends on the reading"
-    return "In part" if counts[HOLDS] else "Nowhere, and in part the opposite"
-
-
-def _grouped(rows: pd.DataFrame, measures: int) -> str:
-    """"held-out images, all parameters (λ_max, trace); ..."; all measures are not named singly."""
-    said = []
-    for images in IMAGES:
-        for parameters in PARAMETERS:
-            of = rows[(rows["images"] == images) & (rows["parameters"] == parameters)]["measure"]
-            names = [title for name, title in MEASURE_TITLES.items() if name in set(of)]
-            if names:
-                every = f"all {measures} measures" if len(names) == measures > 1 else None
-                said.append(f"{IMAGE_TITLES[images]}, {PARAMETER_TITLES[parameters]} "
-                            f"({every or ', '.join(names)})")
-    return "; ".join(said)
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:

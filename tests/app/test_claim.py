@@ -22,9 +22,9 @@ def tables(tmp_path, monkeypatch):
 def test_the_verdicts_come_first(open_page, tables) -> None:
     app = open_page("claim")
     assert not app.exception and not app.error
-    said = text_of(app)
-    assert "**Are backdoored models sharper than benign ones?** Yes." in said
-    assert "**Does full fine-tuning flatten it?** No, the opposite." in said
+    assert app.subheader[0].value == "Backdoored models are sharper than benign ones."
+    assert "Full fine-tuning leaves the model sharper, not flatter." in app.subheader[2].value
+    assert "sharper in 8 of 8 readings" in app.caption[0].value
     assert len(app.dataframe[0].value) == 16
 
 
@@ -71,7 +71,7 @@ def test_a_table_that_has_just_begun_is_shown(open_page, tables) -> None:
     app = open_page("claim")
     assert not app.exception and not app.error
     said = text_of(app)
-    assert "sharper than benign ones?** Not resolved." in said
+    assert "Whether backdoored models are sharper than benign ones is not resolved." in said
     assert "The table “path” has not been computed yet" in said
 
 
