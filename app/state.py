@@ -42,7 +42,7 @@ def first_time(key: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Choice:
+class UrlChoice:
     """An option picked through the address: `widget` is the key to draw it with, `unknown` the
     value of the address that fits no option (or None)."""
 
@@ -50,7 +50,7 @@ class Choice:
     unknown: str | None
 
 
-def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
+def choice_from_url(name: str, options: Sequence[str], default: str) -> UrlChoice:
     """Seed the widget of the address parameter `name` with the address's value.
 
     The address wins when it changed since the last look (a link was followed), the widget wins
@@ -63,7 +63,7 @@ def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
     if held not in options or asked != st.session_state.get(seen):
         st.session_state[widget] = asked if asked in options else default
         st.session_state[seen] = asked
-    return Choice(widget, asked if asked and asked not in options else None)
+    return UrlChoice(widget, asked if asked and asked not in options else None)
 
 
 def write_url(name: str, value: str | None) -> None:

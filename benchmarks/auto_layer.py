@@ -39,7 +39,7 @@ from ngf_core.evidence import tables_folder
 from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
-from ngf_core.layers.statistics import Look
+from ngf_core.layers.statistics import LayerStatistics
 from ngf_core.runs import Run, RunStore, default_store
 
 RATES = ("acc", "asr", "ra")
@@ -78,8 +78,8 @@ def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
 
 def rule_scores(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """Every rule's scores from what the map has kept; of the one behind "auto", both kinds."""
-    looks = [Look.of(plain) for plain in results["looks"]]
-    scores = {rule: judge(looks, rule) for rule in RULES}
+    measured = [LayerStatistics.of(plain) for plain in results["looks"]]
+    scores = {rule: judge(measured, rule) for rule in RULES}
     return scores | {AT_MAP: scores[DEFAULT_RULE], DEFAULT_RULE: results["scores"][DEFAULT_RULE]}
 
 

@@ -29,7 +29,7 @@ MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "s
 MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
-def look(model: str) -> MethodStyle:
+def model_style(model: str) -> MethodStyle:
     """How a model of the claim is drawn: the backdoored one is the one without defense."""
     return style("before" if model == "backdoored" else model)
 
@@ -92,7 +92,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
     measures = [name for name in MEASURE_TITLES if name in set(rows["measure"])]
     names = [name for name in COMPARISONS if name in set(rows["comparison"])]
     for turn, name in enumerate(names):
-        drawn, mine = look(COMPARISONS[name].model), rows[rows["comparison"] == name]
+        drawn, mine = model_style(COMPARISONS[name].model), rows[rows["comparison"] == name]
         at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.19 for m in mine["measure"]]
         ratio, low, high = (mine[part].astype(float) for part in ("ratio", "low", "high"))
         figure.add_scatter(
@@ -134,7 +134,7 @@ def _level_panel(levels: pd.DataFrame, claim: pd.DataFrame, title: str, dark: bo
     shown = claim[(claim["value"] > 0) & np.isfinite(claim["value"])].drop_duplicates(
         ["model", "run", "value"])
     for _, row in levels.iterrows():
-        drawn, label = look(row["model"]), MODEL_TITLES[row["model"]]
+        drawn, label = model_style(row["model"]), MODEL_TITLES[row["model"]]
         mine = shown[shown["model"] == row["model"]]
         figure.add_scatter(
             x=mine["value"], y=[label] * len(mine), mode="markers", showlegend=False,
@@ -181,7 +181,7 @@ def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
 
 def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
                   reach: tuple[float, float], dark: bool) -> go.Figure:
-    figure, tone, drawn = go.Figure(), ink(dark), look(COMPARISONS[name].model)
+    figure, tone, drawn = go.Figure(), ink(dark), model_style(COMPARISONS[name].model)
     shown = [attack for attack in attacks if attack in set(rows["attack"])]
     known = rows.dropna(subset="ratio")
     means = np.exp(known.groupby("attack")["log_ratio"].mean())
@@ -278,8 +278,8 @@ def _reach(values: np.ndarray) -> tuple[float, float]:
     """A range of a log axis around all positive finite values, wide enough for two labels."""
     known = values[np.isfinite(values) & (values > 0)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 1.0)
-    room = max(1.12, math.sqrt(5 * low / high))
-    return low / room, high * room
+    margin = max(1.12, math.sqrt(5 * low / high))
+    return low / margin, high * margin
 
 
 def _ratio_reach(values: np.ndarray) -> tuple[float, float]:

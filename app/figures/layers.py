@@ -175,7 +175,7 @@ def _percent(hits: Any, n: Any) -> tuple[float, float, float]:
 
 
 def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bool) -> go.Scatter:
-    look, bars, values = style(method), None, of.get(panel)
+    styled, bars, values = style(method), None, of.get(panel)
     said = [f"{value:.3g}" for value in values] if values is not None else []
     if panel in RATES:
         parts = [_percent(hits, n) for hits, n in _counts(of, panel)]
@@ -187,12 +187,12 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
                 for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
     early = [bool(text) and not pd.isna(text) for text in of["stopped"]]
     return go.Scatter(
-        x=at, y=list(values), error_y=bars, mode="lines+markers", name=look.label,
+        x=at, y=list(values), error_y=bars, mode="lines+markers", name=styled.label,
         legendgroup=method, showlegend=legend, connectgaps=False,
-        line={"color": look.color, "dash": look.dash, "width": 3 if panel == "asr" else 2},
-        marker={"color": look.color, "size": 8,
-                "symbol": [look.symbol + "-open" * stopped for stopped in early]},
-        text=[f"{layer}<br>{look.label} {PANELS[panel][0].split(',')[0]} {text}"
+        line={"color": styled.color, "dash": styled.dash, "width": 3 if panel == "asr" else 2},
+        marker={"color": styled.color, "size": 8,
+                "symbol": [styled.symbol + "-open" * stopped for stopped in early]},
+        text=[f"{layer}<br>{styled.label} {PANELS[panel][0].split(',')[0]} {text}"
               + "<br>stopped early" * stopped
               for layer, text, stopped in zip(of["layer"], said, early, strict=True)],
         hovertemplate="%{text}<extra></extra>")
@@ -200,27 +200,27 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
 
 def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) -> None:
     """The received model's rate across a panel."""
-    value, look = _percent(counts["hits"], counts["n"])[0], style("before")
+    value, styled = _percent(counts["hits"], counts["n"])[0], style("before")
     figure.add_trace(go.Scatter(
-        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=look.label,
+        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=styled.label,
         legendgroup="before", showlegend=row == 1,
-        line={"color": look.color, "dash": look.dash, "width": 2},
-        hovertemplate=f"{look.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
+        line={"color": styled.color, "dash": styled.dash, "width": 2},
+        hovertemplate=f"{styled.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
 
 
 def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
-    look: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
+    axis: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
     if panel in RATES:
         floor = _floor(rows, panel)
-        look |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
+        axis |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
                  "tickvals": [floor, (floor + 100) / 2, 100]}
     elif panel == "fisher_trace":
         known = rows[panel][rows[panel] > 0]
         wide = len(known) and known.max() > 10 * known.min()
-        look |= {"type": "log", "tickformat": "~g", "dtick": 1 if wide else "D2"}
+        axis |= {"type": "log", "tickformat": "~g", "dtick": 1 if wide else "D2"}
     else:
-        look |= {"rangemode": "tozero"}
-    figure.update_yaxes(look, row=row, col=1)
+        axis |= {"rangemode": "tozero"}
+    figure.update_yaxes(axis, row=row, col=1)
 
 
 def _floor(rows: pd.DataFrame, rate: str) -> float:

@@ -19,7 +19,7 @@ def page() -> None:
     """Pick a model, see its map; below it how the rules do over all attacks."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, sources=("train",),
+    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, source_kinds=("train",),
                       noun="layer map")
     if run is not None:
         layer_map_cards(run)

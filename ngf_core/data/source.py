@@ -45,7 +45,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Source:
+class DataFiles:
     """`places` are the files and folders that determine the set; `read` looks into them."""
 
     places: tuple[Path, ...]

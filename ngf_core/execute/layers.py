@@ -14,8 +14,8 @@ from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_
 from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import RULES, best, judge
-from ngf_core.layers.statistics import Look
-from ngf_core.layers.sweep import examined, split
+from ngf_core.layers.statistics import LayerStatistics
+from ngf_core.layers.sweep import split, sweep
 from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.method import purifier
@@ -40,23 +40,23 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     before = counts(evaluate(model, test))
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
-    looks: list[Look] = []
+    measured: list[LayerStatistics] = []
     wall, cpu = time.perf_counter(), time.process_time()
-    for one in examined(copy.deepcopy(model), clean, config.purify(), config.methods,
+    for one in sweep(copy.deepcopy(model), clean, config.purify(), config.methods,
                         _images(test), writer.checkpoint):
-        looks.append(one.look)
+        measured.append(one.statistics)
         for tuned in one.tuned:
             entries.append(_entry(tuned, test))
             _point(writer, entries[-1])
-        writer.progress(len(entries), total, f"layer {one.look.layer}")
+        writer.progress(len(entries), total, f"layer {one.statistics.layer}")
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     began = time.process_time()
     choice = choose_layer(model, clean, config.purify())
     auto_seconds = time.process_time() - began
-    scores = {name: judge(looks, name) for name in RULES} | {choice.rule: choice.scores}
+    scores = {name: judge(measured, name) for name in RULES} | {choice.rule: choice.scores}
     chosen = {name: best(of) for name, of in scores.items()}
     return {"before": before, "map": entries, "scores": scores, "chosen": chosen,
-            "looks": [one.plain() for one in looks], "rule": choice.rule,
+            "looks": [one.plain() for one in measured], "rule": choice.rule,
             "auto": choice.layer, "auto_passes": choice.passes,
             "auto_cpu_seconds": round(auto_seconds, 3), "oracle": oracle(entries, before),
             "finetune": _finetune(model, clean, config, test, writer),

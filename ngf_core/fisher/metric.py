@@ -29,7 +29,7 @@ ROWS_MEMORY = 6_000_000_000
 class Metric(Protocol):
     """A damped Fisher matrix F + lambda I of tapped layers that follows the batches."""
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         """Take in a batch; the gradient (P,) of its mean cross-entropy `loss` at labels y."""
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -45,7 +45,7 @@ class ExactMetric:
     def __init__(self, kind: str, damping: Damping, generator: torch.Generator) -> None:
         self._kind, self._damping, self._generator = kind, damping, generator
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         _refuse_too_many(taps)
         gradient, rows = gradient_and_rows(self._kind, taps, loss, y, self._generator)
         self._rows = list(rows)
@@ -62,7 +62,7 @@ class DiagonalMetric:
     def __init__(self, damping: Damping, generator: torch.Generator) -> None:
         self._damping, self._generator = damping, generator
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         gradient, rows = gradient_and_rows("true", taps, loss, y, self._generator)
         parts = []
         for block in rows:  # one layer's at a time
@@ -88,10 +88,10 @@ class KroneckerMetric:
                  every: int = 1) -> None:
         self._damping, self._generator, self._decay, self._every = damping, generator, decay, every
         self._found: list[Factors] = []
-        self._looks = self._samples = 0
+        self._batches = self._samples = 0
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
-        if self._looks % self._every == 0:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        if self._batches % self._every == 0:
             drawn = drawn_labels(taps[0], self._generator)
             losses = F.cross_entropy(taps[0].logits, drawn, reduction="sum")
             outputs = [tapped.output for tapped in taps]
@@ -101,7 +101,7 @@ class KroneckerMetric:
                 new = [old.mixed(newer, self._decay)
                        for old, newer in zip(self._found, new, strict=True)]
             self._found, self._samples = new, len(y)
-        self._looks += 1
+        self._batches += 1
         self._sizes = [sum(p.numel() for p in tapped.layer.parameters()) for tapped in taps]
         parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()])
         return torch.cat([part.reshape(-1) for part in parts])

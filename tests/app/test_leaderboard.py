@@ -297,8 +297,8 @@ def test_attacks_that_did_not_take_are_told():
     table = TABLE.copy()
     weak = (table["entrant"] == "before") & (table["attack"] == "blend") & (table["seed"] == 0)
     table.loc[weak, "asr_hits"] = 90
-    took = received(table).set_index("attack").iloc[:, -1]
-    assert took["BadNets"] == 3 and took["Blend"] == 2
+    implanted = received(table).set_index("attack").iloc[:, -1]
+    assert implanted["BadNets"] == 3 and implanted["Blend"] == 2
     assert did_not_take(table) == ["Blend (seed 0: 10.0 %)"] and did_not_take(TABLE) == []
 
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from ngf_core.config import PurifyConfig
 from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
-from ngf_core.purify.channels import Convolution, convolutions, gain, silence
+from ngf_core.purify.channels import PrunableConvolution, convolutions, gain, silence
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.step import Step, Stopwatch
 
@@ -65,7 +65,7 @@ def clp(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Iterator[Ste
     yield Step(1, loss, watch.seconds, found={"cut": cut})
 
 
-def lipschitz_bounds(convolution: Convolution) -> Tensor:
+def lipschitz_bounds(convolution: PrunableConvolution) -> Tensor:
     """sigma_k of every output channel, (channels,)."""
     layer = convolution.layer
     filters = layer.weight.detach().flatten(2)  # (output channels, input channels, positions)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ngf_core.config import PurifyConfig
 from ngf_core.options import option
 from ngf_core.purify.batches import CleanBatches, CleanSet
-from ngf_core.purify.channels import Convolution, convolutions, silence
+from ngf_core.purify.channels import PrunableConvolution, convolutions, silence
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.pruning import clean_accuracy, most
@@ -70,7 +70,8 @@ def fine_pruning(model: nn.Module, clean: CleanSet, config: PurifyConfig) -> Ite
         yield dataclasses.replace(step, found=found)
 
 
-def activations(model: nn.Module, convolution: Convolution, batches: CleanBatches) -> Tensor:
+def activations(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches
+                ) -> Tensor:
     """a_k, (channels,), over the clean set as it is."""
     total: Tensor | float = 0.0
 
@@ -89,7 +90,7 @@ def activations(model: nn.Module, convolution: Convolution, batches: CleanBatche
     return total / len(batches.clean)
 
 
-def dormant(model: nn.Module, convolution: Convolution, batches: CleanBatches,
+def dormant(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches,
             tolerance: float) -> Tensor:
     """Indices of the channels to cut, ascending by activation; at least one channel is kept."""
     order = activations(model, convolution, batches).argsort(stable=True)
@@ -103,7 +104,7 @@ def dormant(model: nn.Module, convolution: Convolution, batches: CleanBatches,
 
 
 @contextmanager
-def without(convolution: Convolution, channels: Tensor) -> Iterator[None]:
+def without(convolution: PrunableConvolution, channels: Tensor) -> Iterator[None]:
     """The network as if these channels of the convolution had been silenced."""
 
     def mute(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ def ngf(model: nn.Module, clean: Images, config: PurifyConfig) -> Iterator[Step]
         with watch:
             before, loss_before = flat(parameters), loss.item()
             worst = loss_before + math.log(taps[0].logits.shape[1])
-            gradient = fisher.look(taps, loss, y)
+            gradient = fisher.observe(taps, loss, y)
             gradient = gradient + config.regulariser * anchor * (before - received)
             try:
                 natural = fisher.solve(gradient)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.sharpness.live import METRICS, look
+from ngf_core.curvature.sharpness.live import METRICS, sharpness_point
 from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
@@ -109,7 +109,7 @@ def test_the_sharpness_of_the_received_model_stands_at_step_0(runs, race, backdo
     source = load_trained(backdoored.id, runs)
     clean = source.dataset.clean(race.config.clean_fraction)
     drawn = clean.take(torch.randperm(len(clean), generator=torch.Generator().manual_seed(0)))
-    truth = look(source.models["before"], drawn.x, drawn.y)
+    truth = sharpness_point(source.models["before"], drawn.x, drawn.y)
     points = race.points()
     for method in ("ngf", "sgd"):
         first = points[(points["method"] == method) & (points["step"] == 0)].set_index("metric")

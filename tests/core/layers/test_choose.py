@@ -88,7 +88,7 @@ def test_a_model_without_finite_answers_is_refused():
 
 
 def test_where_no_layer_can_be_judged_it_says_so(monkeypatch):
-    nothing = Rule("Nothing", lambda looks: {one.layer: None for one in looks})
+    nothing = Rule("Nothing", lambda layers: {one.layer: None for one in layers})
     monkeypatch.setitem(RULES, "nothing", nothing)
     with pytest.raises(NGFError, match="can judge none of this network's layers"):
         choose_layer(tiny(), clean_set(40), CONFIG, "nothing")

@@ -125,7 +125,7 @@ def test_every_fisher_tunes_the_whole_network(kind):
 class Identity:
     """The metric that is none: the natural gradient is the gradient."""
 
-    def look(self, taps, loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps, loss: Tensor, y: Tensor) -> Tensor:
         parameters = [p for tapped in taps for p in tapped.layer.parameters()]
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
 

@@ -214,13 +214,13 @@ def test_the_guard_sees_a_method_that_peeks(world, monkeypatch, peek, way):
 def test_the_guard_sees_a_choice_that_peeks(world, monkeypatch, peek):
     from ngf_core.layers import choose as auto
 
-    real = auto.examined
+    real = auto.sweep
 
     def looking(model, clean, config, *args, **kwargs):
         peek(model, clean, config)
         return real(model, clean, config, *args, **kwargs)
 
-    monkeypatch.setattr(auto, "examined", looking)
+    monkeypatch.setattr(auto, "sweep", looking)
     with pytest.raises(Touched):
         choosing(world, "ngf")
 
