@@ -41,9 +41,9 @@ class Damping:
         if self.relative and trace < least:
             trace = least
         if not 0 < trace < float("inf"):
-            raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: its weights "
-                           "do not matter to the clean images, or the model is certain of every "
-                           "one. Use strong augmentation or another layer.")
+            raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: its "
+                           "weights do not matter to the clean images, or the model is certain of "
+                           "every one. Use strong augmentation or another layer.")
         return self.value * trace / rows if self.relative else self.value
 
 
