@@ -8,8 +8,8 @@ gradient does: the pull to the received weights stays, and so does roundoff. Div
     M = 1/n sum_i |J_i^T u_i|^2,   u_i = (e_a - e_b) / sqrt(2),   a, b the two likeliest classes.
 
 Where the doubt q = 1/n sum_i (1 - max_c p_ic)^2 is below q_0 = LEAST_DOUBT, the trace therefore
-counts as no less than q_0 M. Elsewhere nothing changes: |p_i - e_y| >= 1 - max_c p_ic, so that it
-is of the order of q M or more by itself.
+counts as no less than q_0 M. Elsewhere nothing changes: since |p_i - e_y| >= 1 - max_c p_ic, it is
+of the order of q M or more by itself.
 
 The step s d keeps to s^2 d^T (F + lambda I) d <= B, hence to |s d| <= sqrt(B / lambda), and changes
 the margins z_a - z_b to first order by at most sqrt(2 M B / lambda) <= sqrt(2 B r / (rho q_0)) in
