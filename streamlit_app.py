@@ -1,14 +1,11 @@
 """The door of NGF Lab: page config, navigation, the banner of the running job."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from app.widgets.runs.job_banner import job_banner
+from ngf_core.paths import shipped
 
-ICON = Path(__file__).parent / "assets" / "icon.png"
-
-st.set_page_config(page_title="NGF Lab", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_title="NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
 
 page = st.navigation(
     {

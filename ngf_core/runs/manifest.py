@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +116,22 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and whether the code differs from it; None outside a git checkout."""
-    here = Path(ngf_core.__file__).parent
+    """Commit and whether the code differs from it; None outside a git checkout of NGF Lab.
 
-    def git(*words: str) -> str:
+    A virtual environment inside another project's checkout is installed, not checked out: its
+    ngf_core does not lie at the top of that repository.
+    """
+    here = str(files("ngf_core"))
+
+    def git(*words: str) -> list[str]:
         done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True, timeout=10,
                               check=True)
-        return done.stdout.strip()
+        return done.stdout.splitlines()
 
     try:
-        return {"sha": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "."))}
+        folder, sha = git("rev-parse", "--show-prefix", "HEAD")
+        if folder != "ngf_core/":
+            return None
+        return {"sha": sha, "dirty": bool(git("status", "--porcelain", "."))}
     except (OSError, subprocess.SubprocessError):
         return None

@@ -8,9 +8,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import ngf_core
 from ngf_core.config import Config, validate
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.paths import shipped
 from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import new_manifest, read_manifest, write_manifest
 from ngf_core.runs.run import Run
@@ -118,7 +118,7 @@ class RunStore:
 def default_store() -> RunStore:
     """The store in the folder NGF_RUNS names, else ./runs; shipped runs from assets/zoo."""
     root = Path(os.environ.get("NGF_RUNS") or "runs").absolute()
-    return RunStore(root, Path(ngf_core.__file__).parents[1] / "assets" / "zoo")
+    return RunStore(root, shipped("assets", "zoo"))
 
 
 def _new_id(config: Config) -> str:

@@ -1,13 +1,12 @@
 """A canvas on which one paints over a small picture, by mouse, finger, pen or keyboard."""
 
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import streamlit as st
 
-_HERE = Path(__file__).parent
 _canvas = st.components.v2.component(
-    "ngf_lab_painter", **{kind: (_HERE / f"painter.{kind}").read_text(encoding="utf-8")
+    "ngf_lab_painter", **{kind: files(__package__).joinpath(f"painter.{kind}").read_text(encoding="utf-8")
                           for kind in ("html", "css", "js")})
 
 
