@@ -24,5 +24,5 @@ def store(tmp_path: Path) -> RunStore:
 
 @pytest.fixture
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs started here run tests/core/fake_execute.py in the real worker frame."""
-    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.core.fake_worker"))
+    """Jobs started here run tests/support/pretended_work.py in the real worker frame."""
+    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.support.pretending_worker"))

@@ -22,7 +22,7 @@ from ngf_core.purify import ANP, FTSAM, NGF, SGD, FineTuning, Purification, puri
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Diverged, Step
-from tests.core.purify.stand_ins import (
+from tests.support.tiny_models import (
     Cliff,
     clean_set,
     coloured_set,

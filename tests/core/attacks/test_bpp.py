@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ngf_core.attacks.bpp import BppAttack, floyd_steinberg
-from tests.core.attacks.stand_ins import attack, image_set, pictures, seeded
+from tests.support.small_attacks import attack, image_set, pictures, seeded
 
 
 def dithered(image: np.ndarray, q: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from ngf_core.curvature import HessianOperator
 from ngf_core.curvature.operators.memory import GraphBytes, measure_graph
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, seeded
-from tests.core.curvature.operator_truth import DENSE
+from tests.support.dense_hessian import case, seeded
+from tests.support.dense_operators import DENSE
 
 SAMPLES = 40
 

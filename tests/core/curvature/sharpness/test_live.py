@@ -9,8 +9,8 @@ import torch
 from ngf_core.curvature.sharpness import live as tracking
 from ngf_core.curvature.sharpness.live import METRICS, fisher_trace, sharpness_point
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
-from tests.core.curvature.sharpness.bowls import MODELS, dense_fisher
+from tests.support.dense_hessian import case, dense_hessian, descending, seeded
+from tests.support.quadratic_bowls import MODELS, dense_fisher
 
 
 @pytest.mark.parametrize("model", MODELS)

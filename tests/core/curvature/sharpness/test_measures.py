@@ -11,8 +11,8 @@ from ngf_core.curvature.sharpness.measure import measure_sharpness, measures, re
 from ngf_core.curvature.sharpness.reading import Reading
 from ngf_core.curvature.sharpness.relative_flatness import layer
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
-from tests.core.curvature.sharpness.bowls import (
+from tests.support.dense_hessian import case, dense_hessian, descending, seeded
+from tests.support.quadratic_bowls import (
     MODELS,
     bowl,
     dense_fisher,

@@ -12,7 +12,7 @@ from ngf_core.curvature.spectral.deflated_trace import (
     enough,
 )
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
+from tests.support.dense_hessian import (
     Matrix,
     case,
     dense_hessian,

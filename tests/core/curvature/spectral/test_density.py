@@ -6,7 +6,7 @@ import torch
 from ngf_core.curvature import lanczos, spectral_density, top_eigenvalues
 from ngf_core.curvature.spectral.density import quadrature, settled_density
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
+from tests.support.dense_hessian import (
     Matrix,
     descending,
     gaussians,

@@ -8,7 +8,7 @@ from ngf_core.curvature import HessianOperator, bottom_eigenvalues, lanczos, top
 from ngf_core.curvature.spectral.eigenvalues import settled
 from ngf_core.curvature.spectral.lanczos import ritz_values
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
+from tests.support.dense_hessian import (
     MODELS,
     Matrix,
     case,

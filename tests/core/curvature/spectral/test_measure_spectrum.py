@@ -16,7 +16,7 @@ from ngf_core.curvature.spectral.density_probe import run_as_probe
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS
 from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import (
+from tests.support.dense_hessian import (
     case,
     dense_hessian,
     descending,

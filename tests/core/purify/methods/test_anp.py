@@ -9,7 +9,7 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.anp import ANP, anp, ascend
-from tests.core.purify.stand_ins import (
+from tests.support.tiny_models import (
     BAD,
     clean_set,
     coloured_set,

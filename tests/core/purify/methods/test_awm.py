@@ -10,7 +10,7 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.awm import STRIDE, awm, pushed
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import (
+from tests.support.tiny_models import (
     BAD,
     LinearModel,
     clean_set,

@@ -14,7 +14,7 @@ from ngf_core.purify.methods.ngf import PUBLISHED, Ngf, _schedule, ngf
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import (
+from tests.support.tiny_models import (
     LinearModel,
     clean_set,
     coloured_set,

@@ -16,7 +16,7 @@ from ngf_core.curvature import (
     GGNOperator,
     HessianOperator,
 )
-from tests.core.curvature.dense import MODELS, case, seeded
+from tests.support.dense_hessian import MODELS, case, seeded
 
 
 @dataclass

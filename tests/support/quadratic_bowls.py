@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from ngf_core.curvature.sharpness import Subject
-from tests.core.curvature.dense import case, seeded, with_spectrum
+from tests.support.dense_hessian import case, seeded, with_spectrum
 
 MODELS = ("linear", "conv_bn", "residual")
 
