@@ -16,7 +16,8 @@ from ngf_core.curvature import (
     GGNOperator,
     HessianOperator,
 )
-from tests.support.dense_hessian import MODELS, case, seeded
+from tests.support.seeded import seeded
+from tests.support.small_networks import MODELS, case
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The real worker with fake_execute in place of the science: python -m tests.support.pretending_worker."""
+"""The real worker, with `pretended_work` in place of the science; run it with python -m."""
 
 from ngf_core.execute import worker
 

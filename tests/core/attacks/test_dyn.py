@@ -12,7 +12,8 @@ from ngf_core.attacks.dyn import Dyn, cross_accuracy, diversity_loss, masks, par
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.normalise import Normalise
-from tests.support.small_attacks import CPU, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, attack, image_set, pictures
 
 SHAPE = (3, 16, 16)
 SILENT = lambda done, total, sentence: None  # noqa: E731

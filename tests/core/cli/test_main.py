@@ -81,7 +81,8 @@ def test_help_and_runs_import_no_torch():
 def test_train_to_the_end(capsys, store):
     code, out, err = ngf(f"train --seed {pretended_work.QUICK} --epochs 4 --attack blend", capsys)
     run = store.latest("train")
-    assert code == 0 and run.config == TrainConfig(seed=pretended_work.QUICK, epochs=4, attack="blend")
+    asked = TrainConfig(seed=pretended_work.QUICK, epochs=4, attack="blend")
+    assert code == 0 and run.config == asked
     assert " ".join(out.split()) == "ACC ASR RA train 99.0 % [94.6, 99.8] n=100 - -"
     assert f"Run {run.id}" in err and re.search(r"\d/4  epoch \d", err)
 
@@ -200,7 +201,8 @@ def test_ctrl_c_cancels_the_run_and_only_it(store):
             # A test run in the background inherits that Ctrl-C is ignored.
             "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "jobs.WORKER = (sys.executable, '-m', 'tests.support.pretending_worker'); "
-            f"raise SystemExit(cli.main(['train', '--seed', '{pretended_work.SLOW}', '--epochs', '400']))")
+            f"raise SystemExit(cli.main(['train', '--seed', '{pretended_work.SLOW}', "
+            "'--epochs', '400']))")
     ours, theirs = pty.openpty()
     command = subprocess.Popen([sys.executable, "-c", code], cwd=HOME, stderr=theirs,
                                stdout=subprocess.PIPE, env=os.environ)

@@ -91,7 +91,8 @@ def test_a_second_loading_reads_what_was_kept(fruit, monkeypatch):
 
 def test_a_changed_file_is_decoded_again(fruit):
     first = load(fruit)
-    dataset_files.picture(written(1, 1, (3, 16, 16), 9).x[0]).save(fruit / "test" / "b" / "test_3.png")
+    other = dataset_files.picture(written(1, 1, (3, 16, 16), 9).x[0])
+    other.save(fruit / "test" / "b" / "test_3.png")
     assert load(fruit).sha256 != first.sha256
     (fruit / "train" / "b" / "train_3.png").unlink()
     assert len(load(fruit).train) == 113

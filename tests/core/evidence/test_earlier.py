@@ -158,8 +158,8 @@ def claim_of(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([
         {"attack": row.attack, "seed": row.seed,
          "model": {"before": "backdoored"}.get(row.entrant, row.entrant), "images": images,
-         "parameters": parameters, "measure": measure, "value": 1.0, "layer": fabricated_benchmark.LAYER,
-         "weights": row.weights}
+         "parameters": parameters, "measure": measure, "value": 1.0,
+         "layer": fabricated_benchmark.LAYER, "weights": row.weights}
         for row in rows.itertuples() for images in ("held_out", "defender")
         for parameters in ("all", "layer") for measure in ("trace", "lambda_max")])
 

@@ -60,8 +60,9 @@ def test_the_claim_tells_ratio_verdict_and_models():
     table = fabricated_claim.claim(list(ATTACKS), spread=0.05)
     told = sharpness_claim(table)
     sign, ratio = row(told, "backdoored / benign", "held-out", "all")[3].split()[:2]
-    assert sign == "✓" and float(ratio) == pytest.approx(fabricated_claim.FACTORS["backdoored"] /
-                                                         fabricated_claim.FACTORS["benign"], rel=0.2)
+    factors = fabricated_claim.FACTORS
+    assert sign == "✓"
+    assert float(ratio) == pytest.approx(factors["backdoored"] / factors["benign"], rel=0.2)
     assert row(told, "backdoored / benign")[-1] == "15" and "3 benign ones" in told
 
 

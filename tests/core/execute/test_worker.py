@@ -246,7 +246,8 @@ def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
     page_jobs.cancel(run)
     ended(run)
     assert page_jobs.live() == []
-    assert ended(page_jobs.restart(make_run(store, "train", seed=pretended_work.QUICK))).state == "done"
+    done = make_run(store, "train", seed=pretended_work.QUICK)
+    assert ended(page_jobs.restart(done)).state == "done"
 
 
 def test_frame_and_jobs_do_without_torch():
