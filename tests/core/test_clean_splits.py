@@ -14,7 +14,8 @@ from ngf_core.attacks import issba
 from ngf_core.attacks.attack import build_attack
 from ngf_core.data.dataset import Images, load_dataset
 from ngf_core.layers import sweep
-from ngf_core.layers.sweep import examined, split
+from ngf_core.layers.sweep import split
+from ngf_core.layers.tune import Tuned
 from ngf_core.purify.step import Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
 from tests.support.small_attacks import CPU, image_set
@@ -51,18 +52,19 @@ def swept(clean: Images, monkeypatch: pytest.MonkeyPatch, **changes: object
     tuned, judged = [], []
     probed = sweep.probed
 
-    def recorded(result: sweep.Tuned, received: dict[str, Tensor], labels: Tensor):
+    def recorded(result: Tuned, received: dict[str, Tensor], labels: Tensor):
         judged.append([labels, *received.values()])
         return probed(result, received, labels)
 
     with monkeypatch.context() as patch:
         patch.setattr(sweep, "probed", recorded)
-        for one in examined(tiny(), clean, settings(**changes), ("ngf", "sgd"),
-                            {"outside": OUTSIDE}):
-            tuned.append([torch.tensor([one.look.trace, one.look.norm, *one.look.eigenvalues])])
+        for one in sweep.sweep(tiny(), clean, settings(**changes), ("ngf", "sgd"),
+                               {"outside": OUTSIDE}):
+            told = one.statistics
+            tuned.append([torch.tensor([told.trace, told.norm, *told.eigenvalues])])
             tuned += [[torch.tensor(result.fisher_trace), result.logits["outside"]]
                       for result in one.tuned]
-            judged.append([torch.tensor(one.look.sensitivity)])
+            judged.append([torch.tensor(told.sensitivity)])
     return tuned, judged
 
 
