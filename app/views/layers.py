@@ -5,8 +5,9 @@ import streamlit as st
 from app.text import sections
 from app.widgets.controls.notice import guarded
 from app.widgets.curvature.measurement import measurement
-from app.widgets.layers.layer_map import layer_map_cards, live_map
+from app.widgets.layers.layer_map import layer_map_cards
 from app.widgets.layers.layer_regret import layer_regret
+from app.widgets.runs.live_map import live_map
 from ngf_core.config import LayersConfig
 
 TEXT = sections("layers")

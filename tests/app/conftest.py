@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from ngf_core.config import Config
 from ngf_core.runs import RunStore
-from tests.app import stand_ins
+from tests.support import pages
 
 ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
 
@@ -37,7 +37,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, runs: RunStore) -> list[Config]:
     """The configs that pages started; no worker is launched, costs and images are stand-ins."""
-    return stand_ins.install(monkeypatch, runs)
+    return pages.install(monkeypatch, runs)
 
 
 @pytest.fixture

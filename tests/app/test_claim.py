@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ngf_core.attacks import ATTACKS
-from tests.app.stand_ins import address, text_of
-from tests.core.evidence import made_up_claim
+from tests.support import fabricated_claim
+from tests.support.pages import address, text_of
 
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 
@@ -14,8 +14,8 @@ MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 def tables(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
     some = list(ATTACKS)[:3]
-    made_up_claim.claim(some, MEASURES, spread=0.01).to_parquet(tmp_path / "claim.parquet")
-    made_up_claim.path(some, {"ngf": 1, "sgd": -1}).to_parquet(tmp_path / "path.parquet")
+    fabricated_claim.claim(some, MEASURES, spread=0.01).to_parquet(tmp_path / "claim.parquet")
+    fabricated_claim.path(some, {"ngf": 1, "sgd": -1}).to_parquet(tmp_path / "path.parquet")
     return tmp_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.text import define, sections
 from app.widgets.controls.figure_card import figure_card
 from ngf_core.runs import RunStore
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,9 +18,9 @@ from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
-from tests.app.stand_ins import address, text_of
-from tests.core.evidence.made_up import cells
-from tests.factory import make_run
+from tests.support.fabricated_benchmark import cells
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import address, text_of
 
 FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_last_layer")
 TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)

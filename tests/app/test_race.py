@@ -4,7 +4,7 @@ import pytest
 
 from app import jobs, state
 from ngf_core.errors import ConfigError
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 def tile(app, label):

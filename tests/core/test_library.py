@@ -22,15 +22,8 @@ from ngf_core.purify import ANP, FTSAM, NGF, SGD, FineTuning, Purification, puri
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Diverged, Step
-from tests.core.purify.stand_ins import (
-    Cliff,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    seeded_model,
-    tiny,
-)
+from tests.support.planted_backdoor import coloured_set, planted, rates
+from tests.support.tiny_models import Cliff, clean_set, seeded_model, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 CLEAN = coloured_set()

@@ -15,7 +15,7 @@ from ngf_core.evidence.verdict import (
     path_correlations,
     verdicts,
 )
-from tests.core.evidence import made_up_claim
+from tests.support import fabricated_claim
 
 ATTACKS = {"badnets": "BadNets", "blend": "Blend", "sig": "SIG", "wanet": "WaNet"}
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
@@ -23,7 +23,7 @@ MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 
 @pytest.fixture(scope="module")
 def claim() -> pd.DataFrame:
-    return made_up_claim.claim(tuple(ATTACKS), MEASURES, spread=0.01)
+    return fabricated_claim.claim(tuple(ATTACKS), MEASURES, spread=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_attacks_have_a_dot_a_seed_and_a_geometric_mean(claim):
 
 
 def test_paths_run_over_asr_from_the_received_model():
-    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1}, noise=0.1)
+    path = fabricated_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1}, noise=0.1)
     path.loc[(path.attack == "sig") & (path.step > 20), "lambda_max"] = np.nan
     panels = figures.path_panels(path, "lambda_max", ATTACKS, dark=False)
     assert [panel.layout.title.text for panel in panels] == [f"<b>{t}</b>"
@@ -127,7 +127,7 @@ def test_paths_run_over_asr_from_the_received_model():
 
 
 def test_correlations_in_words(claim):
-    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1})
+    path = fabricated_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1})
     shown = figures.correlation_table(path_correlations(path))
     assert shown["method"].tolist() == ["NGF", "NGF", "SGD", "SGD"]
     assert shown.iloc[0]["ρ with ASR"] == "+1.00 (+1.00 to +1.00)"
@@ -142,4 +142,4 @@ def test_correlations_in_words(claim):
 
 def test_an_empty_table_draws_nothing(table):
     assert figures.ratio_panels(table.iloc[:0], dark=False) == []
-    assert figures.attack_panels(log_ratios(made_up_claim.claim(())), ATTACKS, dark=False) == []
+    assert figures.attack_panels(log_ratios(fabricated_claim.claim(())), ATTACKS, dark=False) == []

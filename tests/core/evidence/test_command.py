@@ -11,7 +11,7 @@ from ngf_core.errors import NGFError
 from ngf_core.evidence import floor
 from ngf_core.evidence.cells import cells
 from ngf_core.runs import RunStore
-from tests.core.evidence import made_up, made_up_claim
+from tests.support import fabricated_benchmark, fabricated_claim
 
 WANTED = list(cells("signs", "mini_preact_resnet", ["blend"], ["clp"], [0]))
 
@@ -40,12 +40,12 @@ def test_what_is_named_twice_is_one_cell():
 @pytest.fixture
 def tables(tmp_path):
     """The tables of two made-up cells, one of them of other settings than today's."""
-    cells = made_up.cells(["blend"], [0], ["clp", "anp"])
+    cells = fabricated_benchmark.cells(["blend"], [0], ["clp", "anp"])
     cells.loc[cells.entrant == "clp", "settings"] = "other"
     cells.to_parquet(tmp_path / "cells.parquet")
-    claim = made_up_claim.claim(["blend"]).assign(weights="blend-0")
+    claim = fabricated_claim.claim(["blend"]).assign(weights="blend-0")
     claim[claim.model == "backdoored"].to_parquet(tmp_path / "claim.parquet")
-    made_up_claim.path(["blend"], {"ngf": 1.0}).assign(weights="").to_parquet(
+    fabricated_claim.path(["blend"], {"ngf": 1.0}).assign(weights="").to_parquet(
         tmp_path / "path.parquet")
     return tmp_path
 

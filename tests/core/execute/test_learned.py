@@ -12,7 +12,7 @@ from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute import zoo
 from ngf_core.trained.load import attack_of, learned_attack, load_trained, poisoned_set
-from tests.core.attacks.stand_ins import hurried
+from tests.support.small_attacks import hurried
 from tests.support.tiny_runs import made, purify_config, train_config
 
 LEARNERS = [name for name in ATTACKS if attack_class(name).learns]

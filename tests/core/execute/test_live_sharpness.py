@@ -9,7 +9,7 @@ from ngf_core.curvature.sharpness.live import SharpnessPoint, sharpness_point
 from ngf_core.data.dataset import Images
 from ngf_core.execute import live_sharpness
 from ngf_core.execute.live_sharpness import LATER, SHARE, LiveSharpness
-from tests.core.curvature.dense import case
+from tests.support.small_networks import case
 
 
 class Clock:

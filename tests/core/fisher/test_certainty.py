@@ -12,7 +12,8 @@ from ngf_core.fisher.certainty import LEAST_DOUBT, doubt, least_trace, margin_ho
 from ngf_core.fisher.metric import metric
 from ngf_core.fisher.natural import Damping, natural_direction
 from ngf_core.fisher.per_sample import tap_all
-from tests.core.fisher.dense import seeded, tiny
+from tests.support.dense_fisher import tiny
+from tests.support.seeded import seeded
 
 LAYERS = pytest.mark.parametrize("names", [["conv"], ["linear"], ["conv", "linear"]])
 

@@ -14,7 +14,8 @@ from ngf_core.fisher.metric import DiagonalMetric, KroneckerMetric, metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import tap, tap_all
 from ngf_core.fisher.rows import drawn_labels, sampled_rows
-from tests.core.fisher.dense import empirical_fisher, looped_gradients, seeded, tiny
+from tests.support.dense_fisher import empirical_fisher, looped_gradients, tiny
+from tests.support.seeded import seeded
 
 LAYERS = pytest.mark.parametrize("name", ["conv", "linear"])
 

@@ -5,7 +5,7 @@ import torch
 
 from ngf_core.errors import NGFError
 from ngf_core.fisher.natural import Damping, natural_direction
-from tests.core.fisher.dense import seeded
+from tests.support.seeded import seeded
 
 
 def problem(r: int, parameters: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from ngf_core.layers.choose import RULE_WITHOUT_IMAGES, STEPS
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, Rule
 from ngf_core.layers.sweep import split
 from ngf_core.models.build import tunable_layers
-from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import clean_set, seeded_model, settings, tiny
 
 CONFIG = settings(augment="strong", steps=4000, layer="auto")
 

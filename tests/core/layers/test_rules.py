@@ -14,7 +14,7 @@ from ngf_core.layers.perturb import PROBES, probes
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.statistics import LayerStatistics, Probed, fisher_eigenvalues, layer_statistics
 from ngf_core.layers.tune import stations_of
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.support.tiny_models import clean_set, settings, tiny
 
 
 def seen(travel: float, loss: float, accuracy: float = 0.9) -> dict[str, Probed]:

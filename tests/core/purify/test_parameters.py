@@ -8,7 +8,7 @@ from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.options import option
 from ngf_core.purify.parameters import check_parameters, own_parameters
-from tests.core.purify.stand_ins import settings
+from tests.support.tiny_models import settings
 
 
 @dataclass(frozen=True)

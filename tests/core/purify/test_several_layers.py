@@ -14,7 +14,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import ngf
 from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import clean_set, seeded_model, settings, tiny
 
 METHODS = pytest.mark.parametrize("method", [ngf, sgd])
 PLAIN = {"batchnorm": "frozen", "augment": "none"}

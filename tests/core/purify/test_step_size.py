@@ -16,7 +16,8 @@ from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings, tiny
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import clean_set, settings, tiny
 
 CHOSEN = {"step_size": "chosen", "steps": 6, "methods": ("ngf", "sgd", "finetune")}
 FIELDS = {"ngf": "kl_bound", "sgd": "lr", "finetune": "finetune_lr", "fip": "finetune_lr"}

@@ -34,7 +34,8 @@ from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore
 from ngf_core.trained import load as sources
 from ngf_core.trained.load import TrainedModels
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import clean_set, settings
 
 CLEAN = coloured_set()
 SEEN_FROM_OUTSIDE = {Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.ndim.__get__,

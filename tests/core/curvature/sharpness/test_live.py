@@ -9,8 +9,11 @@ import torch
 from ngf_core.curvature.sharpness import live as tracking
 from ngf_core.curvature.sharpness.live import METRICS, fisher_trace, sharpness_point
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
-from tests.core.curvature.sharpness.bowls import MODELS, dense_fisher
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.sharpness_subjects import MODELS, dense_fisher
+from tests.support.small_networks import case
 
 
 @pytest.mark.parametrize("model", MODELS)

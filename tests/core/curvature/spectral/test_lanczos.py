@@ -6,7 +6,8 @@ import torch
 from ngf_core.curvature import lanczos, ritz
 from ngf_core.curvature.spectral.lanczos import lanczos_steps
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import Matrix, descending, outliers, seeded, with_spectrum
+from tests.support.known_spectra import Matrix, descending, outliers, with_spectrum
+from tests.support.seeded import seeded
 
 
 def run(matrix, steps, seed=0, **more):

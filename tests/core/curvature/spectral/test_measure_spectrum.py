@@ -16,15 +16,10 @@ from ngf_core.curvature.spectral.density_probe import run_as_probe
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS
 from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import (
-    case,
-    dense_hessian,
-    descending,
-    gaussians,
-    outliers,
-    seeded,
-    with_spectrum,
-)
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending, gaussians, outliers, with_spectrum
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 SMALL = {"k": 3, "probes": 3, "steps": 12, "trace_probes": 40}
 SEEDS = 200

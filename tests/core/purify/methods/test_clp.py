@@ -8,7 +8,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.clp import clp, lipschitz_bounds, outlying
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import LinearModel, clean_set, seeded_model, settings, tiny
 
 SHAPE = (3, 8, 8)
 

@@ -12,7 +12,7 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.nad import attended, attention, maps, nad
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import LinearModel, clean_set, seeded_model, settings, tiny
 
 
 def settings_of(parameters: str = "nad.weight_decay=0", **changes: object):

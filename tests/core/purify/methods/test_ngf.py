@@ -14,15 +14,8 @@ from ngf_core.purify.methods.ngf import PUBLISHED, Ngf, _schedule, ngf
 from ngf_core.purify.parameters import own_parameters
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import (
-    LinearModel,
-    clean_set,
-    coloured_set,
-    planted,
-    seeded_model,
-    settings,
-    tiny,
-)
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import LinearModel, clean_set, seeded_model, settings, tiny
 
 EXACT = {"layer": "linear", "batchnorm": "frozen", "augment": "none"}
 

@@ -11,7 +11,8 @@ from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.methods import rnp as module
 from ngf_core.purify.methods.rnp import rnp
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import BAD, clean_set, coloured_set, planted, rates, settings, tiny
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import clean_set, settings, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64, "methods": ("rnp",)}
 
