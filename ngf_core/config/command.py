@@ -4,7 +4,6 @@ import dataclasses
 import shlex
 
 from ngf_core.config.kinds import Config
-from ngf_core.runs import SOURCES
 
 
 def command_line(config: Config) -> str:
@@ -13,7 +12,7 @@ def command_line(config: Config) -> str:
     The tuned layer is always named: without one, another network's is another one.
     """
     words = ["python", "-m", "ngf_core", config.kind]
-    words += [config.source] if config.kind in SOURCES else []
+    words += [config.source] if hasattr(config, "source") else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name != "source" and (value != field.default or field.name == "layer"):
