@@ -20,6 +20,8 @@ from mkdocs.structure.files import File, Files
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = ("assets/icon.png", "assets/screenshot.png")
 INCLUSION = re.compile(r"^<!-- include (\S+)(?: \| (.+))? -->$", re.MULTILINE)
+# Where a table's value and its interval, deviation or sign meet.
+UNBROKEN = re.compile(r"(?<=[\d,\]±○✓✗]) (?=[\d\[±+−-])")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -37,9 +39,14 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def on_page_content(content: str, **_: object) -> str:
     """The page with its formulas as MathML, which browsers draw without a script or a font."""
-    return FORMULA.sub(
-        lambda found: convert(html.unescape(found[2]).strip(),
-                              display="block" if found[1] == "div" else "inline"), content)
+    return FORMULA.sub(lambda found: _drawn(html.unescape(found[2]).strip(), found[1] == "div"),
+                       content)
+
+
+def _drawn(formula: str, display: bool) -> str:
+    if not display:
+        return convert(formula)
+    return f'<div class="formula">{convert(formula, display="block")}</div>'
 
 
 def included(markdown: str) -> str:
@@ -52,10 +59,9 @@ def _block(file: str, beginning: str | None) -> str:
     if not path.is_file():
         raise PluginError(f"{file}, which a page includes, does not exist.")
     content = path.read_text(encoding="utf-8").strip()
-    if beginning is None:
-        return content
-    blocks = [block for block in content.split("\n\n") if block.startswith(beginning)]
-    if len(blocks) != 1:
+    blocks = [block for block in content.split("\n\n") if block.startswith(beginning or "")]
+    if beginning is not None and len(blocks) != 1:
         raise PluginError(f"{len(blocks)} blocks of {file} begin with {beginning!r}; a page "
                           "includes the one that does.")
-    return blocks[0]
+    return "\n\n".join(UNBROKEN.sub("\u00a0", block) if block.startswith("|") else block
+                       for block in blocks)
