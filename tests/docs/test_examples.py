@@ -14,6 +14,9 @@ from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.attacks.attack import build_attack
 from ngf_core.data import DATASETS, DatasetEntry
 from ngf_core.data.dataset import Images, load_dataset
+from ngf_core.library import purify
+from ngf_core.purify import Budget, settings
+from ngf_core.purify.registry import PURIFIERS, PurifierEntry
 from tests.docs.pages import PAGES, ROOT, blocks, name
 
 FILE = re.compile(r"# ((?:ngf_core|app)/\S+\.py)\n")
@@ -36,16 +39,21 @@ def test_the_examples_of_a_page_run_in_order(page, capsys, monkeypatch):
         assert capsys.readouterr().out.strip(), f"an example prints what it found:\n{code}"
 
 
-def added(page: str) -> tuple[str, str]:
-    """The file that a page tells the reader to add: its path and content."""
-    (code,) = (code for code in blocks(ROOT / page, "python") if FILE.match(code))
-    return FILE.match(code)[1], code
+def added(page: str) -> list[tuple[str, str]]:
+    """The files that a page tells the reader to add: path and content of each."""
+    return [(FILE.match(code)[1], code) for code in blocks(ROOT / page, "python")
+            if FILE.match(code)]
 
 
-def module(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """That file, imported under the name it would have."""
-    path, code = added(page)
+def modules(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
+    """Those files, imported under the names they would have."""
+    return [_imported(path, code, folder / str(number), monkeypatch)
+            for number, (path, code) in enumerate(added(page))]
+
+
+def _imported(path: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert not (ROOT / path).exists()
+    folder.mkdir()
     file = folder / Path(path).name
     file.write_text(code)
     found = path.removesuffix(".py").replace("/", ".")
@@ -59,14 +67,15 @@ def module(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleTy
 def registered(page: str, registry: dict, entry: type, monkeypatch: pytest.MonkeyPatch) -> str:
     """The page's line, added to the registry; its key."""
     (line,) = (text for text in blocks(ROOT / page, "text") if entry.__name__ in text)
-    ((key, value),) = eval("{" + line + "}", {entry.__name__: entry}).items()  # noqa: S307
+    known = {entry.__name__: entry, "settings": settings}
+    ((key, value),) = eval("{" + line + "}", known).items()  # noqa: S307
     monkeypatch.setitem(registry, key, value)
     return key
 
 
 def test_the_attack(tmp_path, monkeypatch):
     page = "docs/extend/attack.md"
-    module(page, tmp_path, monkeypatch)
+    modules(page, tmp_path, monkeypatch)
     key = registered(page, ATTACKS, AttackEntry, monkeypatch)
     attack = build_attack(key, target=0, poison_rate=0.1, seed=0, shape=(3, 32, 32), classes=10)
     x = torch.randint(0, 256, (20, 3, 32, 32)).to(torch.uint8)
@@ -77,9 +86,22 @@ def test_the_attack(tmp_path, monkeypatch):
     assert len(poisoned.indices) == 2 and not poisoned.images.y[poisoned.indices].any()
 
 
+def test_the_defense(tmp_path, monkeypatch):
+    page = "docs/extend/defense.md"
+    own, _ = modules(page, tmp_path, monkeypatch)
+    monkeypatch.setattr(settings, "Decay", own.Decay, raising=False)
+    key = registered(page, PURIFIERS, PurifierEntry, monkeypatch)
+    assert PURIFIERS[key].settings is own.Decay and own.Decay.method == key
+    x, y = torch.randn(20, 5, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
+    model = torch.nn.Linear(5, 2)
+    weak, strong = (purify(model, (x, y), own.Decay(lr=0.1, strength=strength), Budget(steps=30))
+                    for strength in (0.0, 1.0))
+    assert strong.weight.norm() < 0.5 * weak.weight.norm()
+
+
 def test_the_data_set(tmp_path, monkeypatch):
     page = "docs/extend/dataset.md"
-    module(page, tmp_path, monkeypatch)
+    modules(page, tmp_path, monkeypatch)
     key = registered(page, DATASETS, DatasetEntry, monkeypatch)
     found = load_dataset(key)
     assert len(found.train) == DATASETS[key].train_images and len(found.test) == 1000
@@ -90,7 +112,7 @@ def test_the_data_set(tmp_path, monkeypatch):
 
 def test_the_page(monkeypatch, tmp_path):
     monkeypatch.setenv("NGF_RUNS", str(tmp_path))
-    app = AppTest.from_string(added("docs/extend/page.md")[1], default_timeout=60).run()
+    app = AppTest.from_string(added("docs/extend/page.md")[0][1], default_timeout=60).run()
     assert not app.exception and not app.error
     assert app.title[0].value == "Poisoned images"
     assert "badnets" in set(app.dataframe[0].value["attack"])
