@@ -16,7 +16,7 @@ undo; and a map's budget is half of the benchmark's. A map of NGF alone takes ab
 full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
 passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
 
-Writes assets/benchmark/layers.parquet and auto.json. Maps that are there are used again; --rules
+Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Maps that are there are used again; --rules
 computes the rules' picks anew from what the maps have kept, without a map.
 """
 
@@ -123,6 +123,22 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
                 of["regret_asr"] for of in left_out.values()) if left_out else None}}
 
 
+def markdown(report: dict[str, Any]) -> str:
+    """One row per rule, from the least mean regret; then what choosing a rule by ASR is worth."""
+    rows = ["| rule | mean regret, points of ASR ± standard error | worst | ASR % | ACC % |",
+            "| --- | --- | --- | --- | --- |"]
+    for rule, means in report["rules"].items():
+        if rule != AT_MAP:
+            title = RULES[rule].title + (" (`auto`)" if rule == DEFAULT_RULE else "")
+            rows.append(f"| {title} | {means['regret_asr']:.1f} ± {means['error_asr']:.1f} | "
+                        f"{means['worst_asr']:.1f} | {means['asr']:.1f} | {means['acc']:.1f} |")
+    left_out = report["left_one_out"]["mean_regret_asr"]
+    if left_out is not None:
+        rows.append(f"| the best rule on the other attacks (leave one attack out) | {left_out:.1f} "
+                    "| | | |")
+    return "\n".join(rows) + "\n"
+
+
 def _standard_error(values: list[float]) -> float:
     return float(pd.Series(values).sem()) if len(values) > 1 else float("inf")
 
@@ -159,6 +175,7 @@ def main() -> None:
               "method": __doc__, "attacks": list(found), **summary(found), "models": found,
               "environment": environment()}
     (tables_folder() / "auto.json").write_text(json.dumps(report, indent=1) + "\n")
+    (tables_folder() / "layer_rules.md").write_text(markdown(report))
     for rule, means in report["rules"].items():
         print(f"{rule:24s} regret {means['regret_asr']:5.1f} +- {means['error_asr']:.1f}, "
               f"worst {means['worst_asr']:.0f}; DER {means['regret_der']:.1f}; "

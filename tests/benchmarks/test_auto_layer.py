@@ -1,8 +1,11 @@
 """Regrets of rules and leave-one-attack-out, by hand."""
 
+import json
+
 import pytest
 
 from benchmarks import auto_layer
+from ngf_core.evidence import TABLES
 from ngf_core.layers.perturb import PROBES
 from ngf_core.layers.rules import DEFAULT_RULE, RULES
 from ngf_core.layers.statistics import LayerStatistics, Probed
@@ -60,3 +63,12 @@ def test_a_row_a_layer_and_method_with_counts_and_scores():
     assert table[0]["asr_hits"] == 30 and table[0]["asr_n"] == 100 and table[0]["seed"] == 0
     assert table[0]["score_fisher_mass"] == 5.0
     assert table[0][f"score_{DEFAULT_RULE}"] is None
+
+
+def test_the_table_that_ships_says_what_the_report_says():
+    report = json.loads((TABLES / "auto.json").read_text())
+    table = auto_layer.markdown(report)
+    assert table == (TABLES / "layer_rules.md").read_text()
+    first, last = table.splitlines()[2], table.splitlines()[-1]
+    assert first.startswith(f"| {RULES[DEFAULT_RULE].title} (`auto`) | 4.5 ± 5.3 | 42.0 | ")
+    assert "| 11.8 |" in last and len(table.splitlines()) == 2 + len(RULES) + 1
