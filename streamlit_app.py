@@ -1,11 +1,12 @@
-"""The door of NGF Lab: page config, navigation, the banner of the running job."""
+"""The entry point of NGF Lab: page config, navigation, the banner of the running job."""
 
 import streamlit as st
 
 from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
-st.set_page_config(page_title="NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
+ICON = str(shipped("assets", "icon.png"))
+st.set_page_config(page_title="NGF Lab", page_icon=ICON, layout="wide")
 
 page = st.navigation(
     {

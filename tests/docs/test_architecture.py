@@ -10,7 +10,8 @@ DEPTHS = {"app": 9, "ngf_core": 9, "benchmarks": 9, "tests": 1, "docs": 1, "asse
 
 def told() -> dict[str, str]:
     """Path of each line of the tree, and what it says of it."""
-    (tree,) = (text for text in blocks(ROOT / "docs/architecture.md", "text") if "ngf_core/" in text)
+    (tree,) = (text for text in blocks(ROOT / "docs/architecture.md", "text")
+               if "ngf_core/" in text)
     lines, above = {}, []
     for line in tree.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2

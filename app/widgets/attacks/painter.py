@@ -5,8 +5,9 @@ from importlib.resources import files
 import numpy as np
 import streamlit as st
 
+_HERE = files(__package__)
 _canvas = st.components.v2.component(
-    "ngf_lab_painter", **{kind: files(__package__).joinpath(f"painter.{kind}").read_text(encoding="utf-8")
+    "ngf_lab_painter", **{kind: (_HERE / f"painter.{kind}").read_text(encoding="utf-8")
                           for kind in ("html", "css", "js")})
 
 
