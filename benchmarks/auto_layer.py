@@ -16,8 +16,8 @@ undo; and a map's budget is half of the benchmark's. A map of NGF alone takes ab
 full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
 passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
 
-Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Existing maps are used again;
---rules computes the rules' picks anew from what the maps have kept, without a map.
+Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Maps that are there are used
+again; --rules computes the rules' picks anew from what the maps have kept, without a map.
 """
 
 import argparse

@@ -1,8 +1,10 @@
 """The tree in docs/architecture.md is the tree on disk."""
 
+import re
 from pathlib import Path
 
 from tests.docs.pages import ROOT, blocks
+from tests.test_import_graph import SCIENCE
 
 # How deep the tree is told, from each top folder on.
 DEPTHS = {"app": 9, "ngf_core": 9, "benchmarks": 9, "tests": 1, "docs": 1, "assets": 1}
@@ -10,8 +12,7 @@ DEPTHS = {"app": 9, "ngf_core": 9, "benchmarks": 9, "tests": 1, "docs": 1, "asse
 
 def told() -> dict[str, str]:
     """Path of each line of the tree, and what it says of it."""
-    (tree,) = (text for text in blocks(ROOT / "docs/architecture.md", "text")
-               if "ngf_core/" in text)
+    (tree,) = blocks(ROOT / "docs/architecture.md", "text")
     lines, above = {}, []
     for line in tree.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
@@ -44,3 +45,14 @@ def test_what_it_says_to_be_somewhere_is_there():
     table = [line for line in text.splitlines() if line.startswith("|") and "`" in line]
     paths = [part for line in table for part in line.split("|")[2].split("`")[1::2] if "/" in part]
     assert len(paths) > 8 and not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_the_drawing_has_the_rooms_in_the_order_of_imports():
+    drawing = (ROOT / "docs/assets/architecture.svg").read_text(encoding="utf-8")
+    named = re.search(r'<g id="rooms".*?</g>', drawing, re.DOTALL)[0]
+    places = [(int(y), int(x), room) for x, y, room in
+              re.findall(r'<text x="(\d+)" y="(\d+)">(\w+)</text>', named)]
+    rooms = [room for _, _, room in sorted(places)]
+    assert rooms == [room for room in SCIENCE if room in rooms]
+    packages = {path.parent.name for path in (ROOT / "ngf_core").glob("*/__init__.py")}
+    assert packages <= set(rooms)

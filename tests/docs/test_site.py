@@ -10,9 +10,8 @@ from mkdocs.exceptions import PluginError
 from docs.hooks import included
 from tests.docs.pages import ROOT
 
-FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?"
-                     r"\b(?:src|href)=[\"']?(?:https?:)?//"
-                     r"|@import|url\([\"']?(?:https?:)?//")
+FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\b"
+                     r"(?:src|href)=[\"']?(?:https?:)?//|@import|url\([\"']?(?:https?:)?//")
 
 
 @pytest.fixture(scope="module")
