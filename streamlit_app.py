@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import state
 from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
@@ -32,5 +33,6 @@ page = st.navigation(
     },
     position="top",
 )
+state.take_snapshot()
 job_banner()
 page.run()

@@ -10,17 +10,25 @@ import streamlit as st
 
 from app.read.recording import Recording, record
 from ngf_core.data import DATASETS
-from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs import Readings, Run, StoreSnapshot, default_store
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _store(root: str | None) -> RunStore:
-    return default_store()
+def _readings(root: str | None) -> Readings:
+    return Readings()
 
 
-def store() -> RunStore:
-    """The run store of this machine: NGF_RUNS or ./runs, and the shipped runs."""
-    return _store(os.environ.get("NGF_RUNS"))
+def take_snapshot() -> None:
+    """See the runs as they are now; once per rerun, before the page is drawn."""
+    readings = _readings(os.environ.get("NGF_RUNS"))
+    st.session_state["snapshot"] = StoreSnapshot(default_store(), readings)
+
+
+def store() -> StoreSnapshot:
+    """The runs of this machine as of this rerun: NGF_RUNS or ./runs, and the shipped ones."""
+    if "snapshot" not in st.session_state:
+        take_snapshot()
+    return st.session_state["snapshot"]
 
 
 def remembered(key: str, default: Any = None) -> Any:

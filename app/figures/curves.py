@@ -90,28 +90,24 @@ def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = 
 
 def sharpness_alt(points: pd.DataFrame, methods: Sequence[str]) -> str:
     """The sharpness curves in words: where each starts and where it stands."""
-    parts = []
-    for method in methods:
-        for metric in SHARPNESS:
-            line = _select(points, method, metric).dropna(subset="value")
-            if len(line):
-                first, last = line["value"].iloc[0], line["value"].iloc[-1]
-                parts.append(f"{style(method).label} {METRICS[metric].label} {first:.4g} to "
-                             f"{last:.4g} at step {line['step'].iloc[-1]}")
-    return ("Line chart on a logarithmic axis. " + ("; ".join(parts) or "No points yet") + ".")
+    return f"Line chart on a logarithmic axis. {_ends(points, methods, SHARPNESS, '.4g')}."
 
 
 def race_alt(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> str:
     """The race in words: where each line starts and where it stands."""
+    return f"Line chart. {_ends(points, methods, metrics, '.0%')}."
+
+
+def _ends(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], form: str) -> str:
     parts = []
     for method in methods:
         for metric in metrics:
             line = _select(points, method, metric).dropna(subset="value")
             if len(line):
                 first, last = line["value"].iloc[0], line["value"].iloc[-1]
-                parts.append(f"{style(method).label} {METRICS[metric].label} "
-                             f"{first:.0%} to {last:.0%} at step {line['step'].iloc[-1]}")
-    return "Line chart. " + ("; ".join(parts) or "No points yet") + "."
+                parts.append(f"{style(method).label} {METRICS[metric].label} {first:{form}} to "
+                             f"{last:{form}} at step {line['step'].iloc[-1]}")
+    return "; ".join(parts) or "No points yet"
 
 
 def curve_table(points: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -22,6 +22,8 @@ from ngf_core.runs.disk import replace_file, telling_full
 
 SCHEMA = 1
 STATES = ("queued", "running", "done", "failed", "cancelled")
+# The state of a run whose manifest cannot be used; no manifest names it.
+CORRUPT = "corrupt"
 NAME = "manifest.json"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
              "created": str, "results": dict, "files": dict}

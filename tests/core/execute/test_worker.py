@@ -113,7 +113,7 @@ def test_cancel_while_running_keeps_the_curves(store):
 def test_pause_and_resume(store):
     run = start(store, pretended_work.SLOW, epochs=30)
     until(lambda: run.progress() is not None)
-    page_jobs.pause(run)
+    run.pause()
     assert run.paused
 
     def stands_still() -> bool:
@@ -123,7 +123,7 @@ def test_pause_and_resume(store):
 
     until(stands_still)
     assert run.state == "running" and run.progress()["done"] < 30
-    page_jobs.resume(run)
+    run.resume()
     assert ended(run).state == "done" and run.progress()["done"] == 30
 
 
@@ -242,10 +242,10 @@ def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
     monkeypatch.setenv("NGF_RUNS", str(store.root))
     run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400))
     assert run.path.parent == store.root
-    until(lambda: page_jobs.live() == [run] and run.state == "running")
+    until(lambda: page_jobs.live(store) == [run] and run.state == "running")
     page_jobs.cancel(run)
     ended(run)
-    assert page_jobs.live() == []
+    assert page_jobs.live(store) == []
     done = make_run(store, "train", seed=pretended_work.QUICK)
     assert ended(page_jobs.restart(done)).state == "done"
 
