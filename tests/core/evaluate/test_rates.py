@@ -75,7 +75,8 @@ def test_what_was_not_measured_is_no_rate():
 def test_counts_that_are_no_rate_are_told(counts):
     with pytest.raises(RunError) as told:
         Rate.from_json(counts)
-    assert str(told.value) == (f"{counts!r} is not a rate: a rate is {{\"hits\", \"n\"}} with whole "
+    assert str(told.value) == (f"{counts!r} is not a rate: a rate is "
+                               "{\"hits\", \"n\"} with whole "
                                "numbers 0 <= hits <= n. Make the run again.")
 
 
