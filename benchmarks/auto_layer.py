@@ -34,15 +34,15 @@ from benchmarks.environment import environment
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import LayersConfig
 from ngf_core.errors import NGFError
-from ngf_core.evaluate.rates import Evaluation, Rate, der
+from ngf_core.evaluate.rates import Evaluation, der
 from ngf_core.evidence import tables_folder
+from ngf_core.evidence.measures import COUNTS, counts_of
 from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.statistics import LayerStatistics
 from ngf_core.runs import Run, RunStore, default_store
 
-RATES = ("acc", "asr", "ra")
 STEPS = 50
 # The default rule at the map's own budget, beside what `choose_layer` makes of it.
 AT_MAP = f"{DEFAULT_RULE}_at_map"
@@ -67,10 +67,8 @@ def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
     scores = rule_scores(results)
     table = []
     for entry in results["map"]:
-        counts = {f"{rate}_{part}": entry[rate][part] if entry[rate] else None
-                  for rate in RATES for part in ("hits", "n")}
         table.append({"attack": attack, "seed": 0, "layer": entry["layer"],
-                      "method": entry["method"]} | counts
+                      "method": entry["method"]} | counts_of(entry)
                      | {"seconds": entry["seconds"], "fisher_trace": entry["fisher_trace"]}
                      | {f"score_{rule}": of[entry["layer"]] for rule, of in scores.items()})
     return table
@@ -88,10 +86,10 @@ def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
     oracle's, in points; positive is worse."""
     entries = {e["layer"]: e for e in results["map"] if e["method"] == "ngf"}
     top = entries[oracle(list(entries.values()), results["before"])["layer"]]
-    before, found = _evaluation(results["before"]), {}
+    before, found = Evaluation.from_json(results["before"]), {}
     for rule, scores in rule_scores(results).items():
         pick = best(scores)
-        mine, ideal = (_evaluation(e) for e in (entries[pick], top))
+        mine, ideal = map(Evaluation.from_json, (entries[pick], top))
         found[rule] = {
             "layer": pick, "oracle": top["layer"], "asr": 100 * mine.asr.value,
             "acc": 100 * mine.acc.value,
@@ -99,10 +97,6 @@ def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "regret_acc": 100 * (ideal.acc.value - mine.acc.value),
             "regret_der": 100 * (der(before, ideal) - der(before, mine))}
     return found
-
-
-def _evaluation(counts: dict[str, Any]) -> Evaluation:
-    return Evaluation(*(Rate(**counts[rate]) for rate in RATES))
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
@@ -169,8 +163,8 @@ def main() -> None:
     if not found:
         raise SystemExit("No map is there yet. Leave out --rules.")
     tables_folder().mkdir(parents=True, exist_ok=True)
-    kinds = {f"{rate}_{part}": "Int64" for rate in RATES for part in ("hits", "n")}
-    pd.DataFrame(table).astype(kinds).to_parquet(tables_folder() / "layers.parquet", index=False)
+    layers = pd.DataFrame(table).astype(dict.fromkeys(COUNTS, "Int64"))
+    layers.to_parquet(tables_folder() / "layers.parquet", index=False)
     report = {"command": "python -m benchmarks.auto_layer", "default_rule": DEFAULT_RULE,
               "method": __doc__, "attacks": list(found), **summary(found), "models": found,
               "environment": environment()}

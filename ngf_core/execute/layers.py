@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ngf_core.config import LayersConfig
 from ngf_core.data.dataset import Images
-from ngf_core.evaluate.rates import counts
+from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
 from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
@@ -37,7 +37,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
     test = build_test_set(source.dataset.test, source.attack)
-    before = counts(evaluate(model, test))
+    before = evaluate(model, test).to_json()
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
     measured: list[LayerStatistics] = []
@@ -75,17 +75,17 @@ def _images(test: TestSet) -> dict[str, Tensor]:
 def _entry(tuned: Tuned, test: TestSet) -> dict[str, Any]:
     rates = rates_of(test, tuned.logits["test"], tuned.logits.get("triggered"))
     return {"layer": tuned.layer, "index": tuned.index, "depth": round(tuned.depth, 4),
-            "parameters": tuned.parameters, "method": tuned.method, **counts(rates),
+            "parameters": tuned.parameters, "method": tuned.method, **rates.to_json(),
             "seconds": round(tuned.seconds, 3), "fisher_trace": tuned.fisher_trace,
             "passes": tuned.passes, "stopped": tuned.stopped}
 
 
 def _point(writer: RunWriter, entry: dict[str, Any]) -> None:
-    rates = {name: entry[name] for name in ("acc", "asr", "ra") if entry[name] is not None}
-    metrics = {name: rate["hits"] / rate["n"] for name, rate in rates.items() if rate["n"]}
+    rates = Evaluation.from_json(entry).rates()
+    metrics = {name: rate.value for name, rate in rates.items() if rate.n}
     writer.point(entry["method"], entry["index"] + 1, entry["seconds"],
                  metrics | {"fisher_trace": entry["fisher_trace"]},
-                 {name: rate["n"] for name, rate in rates.items()})
+                 {name: rate.n for name, rate in rates.items()})
 
 
 def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: TestSet,
@@ -103,4 +103,4 @@ def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: Te
         pass
     return {"seconds": round(last.seconds, 3),
             "cpu_seconds": round(time.process_time() - began, 3), "passes": last.step,
-            **counts(evaluate(model, test))}
+            **evaluate(model, test).to_json()}

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.config import PurifyConfig
-from ngf_core.data.augment import as_floats, augment
+from ngf_core.data.augment import augment
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.perturb import probes
 from ngf_core.layers.stations import Station

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ngf_core.config import PurifyConfig
-from ngf_core.data.augment import are_images, as_floats, augment
+from ngf_core.data.augment import are_images, augment
 from ngf_core.data.dataset import Images
 from ngf_core.data.examples import Examples
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
 
 CleanSet = Images | Examples

@@ -18,6 +18,7 @@ from filelock import FileLock
 import ngf_core
 from ngf_core.config import Config, config_sha, from_json, to_json
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs.disk import replace_file, telling_full
 
 SCHEMA = 1
@@ -71,8 +72,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _OR_NONE.items():
         if not isinstance(manifest.get(key), kind | None):
             raise _broken(folder, f"has no usable entry '{key}'")
-    if not _rates_are_counts(manifest["results"]):
-        raise _broken(folder, "holds a rate that is not hits of n images")
+    try:
+        _check_rates(manifest["results"])
+    except RunError:
+        raise _broken(folder, "holds a rate that is not hits of n images") from None
     if manifest["id"] != folder.name:
         raise _broken(folder, "belongs to another run")
     if manifest["state"] not in STATES:
@@ -84,13 +87,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _rates_are_counts(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return True
-    if set(value) == {"hits", "n"}:
-        hits, n = value["hits"], value["n"]
-        return isinstance(hits, int) and isinstance(n, int) and 0 <= hits <= n
-    return all(map(_rates_are_counts, value.values()))
+def _check_rates(value: Any) -> None:
+    if isinstance(value, dict):
+        if is_rate(value):
+            Rate.from_json(value)
+        for entry in value.values():
+            _check_rates(entry)
 
 
 def _broken(folder: Path, what: str) -> RunError:
