@@ -1,19 +1,29 @@
 # make run    set up what is missing and open the dashboard
 # make test   set up what is missing and run all tests
+# make format, make types, make docs    sort imports and mend what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench clean
+.PHONY: run test types format docs bench clean
 
 run: .venv/installed
 	$(BIN)/streamlit run streamlit_app.py
 
-test: .venv/installed-dev
+test: types
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+types: .venv/installed-dev
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+
+docs: .venv/installed-dev
+	$(BIN)/mkdocs build --strict
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
@@ -24,7 +34,7 @@ bench: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/installed: .venv/created requirements.txt constraints.txt
+.venv/installed: .venv/created requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
@@ -33,4 +43,4 @@ bench: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist site

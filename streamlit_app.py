@@ -1,14 +1,13 @@
-"""The door of NGF Lab: page config, navigation, the banner of the running job."""
-
-from pathlib import Path
+"""The entry point of NGF Lab: page config, navigation, the banner of the running job."""
 
 import streamlit as st
 
+from app import state
 from app.widgets.runs.job_banner import job_banner
+from ngf_core.paths import shipped
 
-ICON = Path(__file__).parent / "assets" / "icon.png"
-
-st.set_page_config(page_title="NGF Lab", page_icon=str(ICON), layout="wide")
+ICON = str(shipped("assets", "icon.png"))
+st.set_page_config(page_title="NGF Lab", page_icon=ICON, layout="wide")
 
 page = st.navigation(
     {
@@ -34,5 +33,6 @@ page = st.navigation(
     },
     position="top",
 )
+state.take_snapshot()
 job_banner()
 page.run()

@@ -1,7 +1,7 @@
 """What pages may do with runs: start, list, stop. The truth stays on the disk."""
 
 from ngf_core.config import Config
-from ngf_core.runs import Run, default_store, jobs
+from ngf_core.runs import Run, RunStore, default_store, jobs
 
 
 def start(config: Config) -> Run:
@@ -14,24 +14,14 @@ def restart(run: Run) -> Run:
     return jobs.restart(run, default_store())
 
 
-def live() -> list[Run]:
-    """The runs of this machine that wait or compute, in the order they were made.
+def live(store: RunStore) -> list[Run]:
+    """The runs of a store that wait or compute, in the order they were made.
 
     A shipped run that is just being built is nothing a page could follow or stop.
     """
-    return [run for run in jobs.live(default_store()) if not run.shipped]
+    return [run for run in jobs.live(store) if not run.shipped]
 
 
 def cancel(run: Run) -> None:
     """Ask a run to stop; returns at once."""
     jobs.cancel(run)
-
-
-def pause(run: Run) -> None:
-    """Ask a run to wait before its next step."""
-    run.pause()
-
-
-def resume(run: Run) -> None:
-    """Let a paused run go on."""
-    run.resume()

@@ -10,17 +10,25 @@ import streamlit as st
 
 from app.read.recording import Recording, record
 from ngf_core.data import DATASETS
-from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs import Readings, Run, StoreSnapshot, default_store
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _store(root: str | None) -> RunStore:
-    return default_store()
+def _readings(root: str | None) -> Readings:
+    return Readings()
 
 
-def store() -> RunStore:
-    """The run store of this machine: NGF_RUNS or ./runs, and the shipped runs."""
-    return _store(os.environ.get("NGF_RUNS"))
+def take_snapshot() -> None:
+    """See the runs as they are now; once per rerun, before the page is drawn."""
+    readings = _readings(os.environ.get("NGF_RUNS"))
+    st.session_state["snapshot"] = StoreSnapshot(default_store(), readings)
+
+
+def store() -> StoreSnapshot:
+    """The runs of this machine as of this rerun: NGF_RUNS or ./runs, and the shipped ones."""
+    if "snapshot" not in st.session_state:
+        take_snapshot()
+    return st.session_state["snapshot"]
 
 
 def remembered(key: str, default: Any = None) -> Any:
@@ -42,7 +50,7 @@ def first_time(key: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Choice:
+class UrlChoice:
     """An option picked through the address: `widget` is the key to draw it with, `unknown` the
     value of the address that fits no option (or None)."""
 
@@ -50,7 +58,7 @@ class Choice:
     unknown: str | None
 
 
-def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
+def choice_from_url(name: str, options: Sequence[str], default: str) -> UrlChoice:
     """Seed the widget of the address parameter `name` with the address's value.
 
     The address wins when it changed since the last look (a link was followed), the widget wins
@@ -63,7 +71,7 @@ def choice_from_url(name: str, options: Sequence[str], default: str) -> Choice:
     if held not in options or asked != st.session_state.get(seen):
         st.session_state[widget] = asked if asked in options else default
         st.session_state[seen] = asked
-    return Choice(widget, asked if asked and asked not in options else None)
+    return UrlChoice(widget, asked if asked and asked not in options else None)
 
 
 def write_url(name: str, value: str | None) -> None:

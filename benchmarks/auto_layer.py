@@ -16,8 +16,8 @@ undo; and a map's budget is half of the benchmark's. A map of NGF alone takes ab
 full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
 passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
 
-Writes assets/benchmark/layers.parquet and auto.json. Maps that are there are used again; --rules
-computes the rules' picks anew from what the maps have kept, without a map.
+Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Maps that are there are used
+again; --rules computes the rules' picks anew from what the maps have kept, without a map.
 """
 
 import argparse
@@ -34,16 +34,16 @@ from benchmarks.environment import environment
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import LayersConfig
 from ngf_core.errors import NGFError
-from ngf_core.evaluate.rates import Evaluation, Rate, der
+from ngf_core.evaluate.rates import Evaluation, der
 from ngf_core.evidence import tables_folder
+from ngf_core.evidence.measures import COUNTS, counts_of
 from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
-from ngf_core.layers.statistics import Look
+from ngf_core.layers.statistics import LayerStatistics
 from ngf_core.purify import NGF
 from ngf_core.runs import Run, RunStore, default_store
 
-RATES = ("acc", "asr", "ra")
 STEPS = 50
 # The default rule at the map's own budget, beside what `choose_layer` makes of it.
 AT_MAP = f"{DEFAULT_RULE}_at_map"
@@ -68,10 +68,8 @@ def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
     scores = rule_scores(results)
     table = []
     for entry in results["map"]:
-        counts = {f"{rate}_{part}": entry[rate][part] if entry[rate] else None
-                  for rate in RATES for part in ("hits", "n")}
         table.append({"attack": attack, "seed": 0, "layer": entry["layer"],
-                      "method": entry["method"]} | counts
+                      "method": entry["method"]} | counts_of(entry)
                      | {"seconds": entry["seconds"], "fisher_trace": entry["fisher_trace"]}
                      | {f"score_{rule}": of[entry["layer"]] for rule, of in scores.items()})
     return table
@@ -79,8 +77,8 @@ def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
 
 def rule_scores(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """Every rule's scores from what the map has kept; of the one behind "auto", both kinds."""
-    looks = [Look.of(plain) for plain in results["looks"]]
-    scores = {rule: judge(looks, rule) for rule in RULES}
+    measured = [LayerStatistics.of(plain) for plain in results["looks"]]
+    scores = {rule: judge(measured, rule) for rule in RULES}
     return scores | {AT_MAP: scores[DEFAULT_RULE], DEFAULT_RULE: results["scores"][DEFAULT_RULE]}
 
 
@@ -89,10 +87,10 @@ def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
     oracle's, in points; positive is worse."""
     entries = {e["layer"]: e for e in results["map"] if e["method"] == "ngf"}
     top = entries[oracle(list(entries.values()), results["before"])["layer"]]
-    before, found = _evaluation(results["before"]), {}
+    before, found = Evaluation.from_json(results["before"]), {}
     for rule, scores in rule_scores(results).items():
         pick = best(scores)
-        mine, ideal = (_evaluation(e) for e in (entries[pick], top))
+        mine, ideal = map(Evaluation.from_json, (entries[pick], top))
         found[rule] = {
             "layer": pick, "oracle": top["layer"], "asr": 100 * mine.asr.value,
             "acc": 100 * mine.acc.value,
@@ -100,10 +98,6 @@ def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "regret_acc": 100 * (ideal.acc.value - mine.acc.value),
             "regret_der": 100 * (der(before, ideal) - der(before, mine))}
     return found
-
-
-def _evaluation(counts: dict[str, Any]) -> Evaluation:
-    return Evaluation(*(Rate(**counts[rate]) for rate in RATES))
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
@@ -122,6 +116,22 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
     return {"rules": dict(sorted(means.items(), key=lambda item: item[1]["regret_asr"])),
             "left_one_out": {"models": left_out, "mean_regret_asr": mean(
                 of["regret_asr"] for of in left_out.values()) if left_out else None}}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """One row per rule, from the least mean regret; then what choosing a rule by ASR is worth."""
+    rows = ["| rule | mean regret, points of ASR ± standard error | worst | ASR % | ACC % |",
+            "| --- | --- | --- | --- | --- |"]
+    for rule, means in report["rules"].items():
+        if rule != AT_MAP:
+            title = RULES[rule].title + (" (`auto`)" if rule == DEFAULT_RULE else "")
+            rows.append(f"| {title} | {means['regret_asr']:.1f} ± {means['error_asr']:.1f} | "
+                        f"{means['worst_asr']:.1f} | {means['asr']:.1f} | {means['acc']:.1f} |")
+    left_out = report["left_one_out"]["mean_regret_asr"]
+    if left_out is not None:
+        rows.append(f"| the best rule on the other attacks (leave one attack out) | {left_out:.1f} "
+                    "| | | |")
+    return "\n".join(rows) + "\n"
 
 
 def _standard_error(values: list[float]) -> float:
@@ -154,12 +164,13 @@ def main() -> None:
     if not found:
         raise SystemExit("No map is there yet. Leave out --rules.")
     tables_folder().mkdir(parents=True, exist_ok=True)
-    kinds = {f"{rate}_{part}": "Int64" for rate in RATES for part in ("hits", "n")}
-    pd.DataFrame(table).astype(kinds).to_parquet(tables_folder() / "layers.parquet", index=False)
+    layers = pd.DataFrame(table).astype(dict.fromkeys(COUNTS, "Int64"))
+    layers.to_parquet(tables_folder() / "layers.parquet", index=False)
     report = {"command": "python -m benchmarks.auto_layer", "default_rule": DEFAULT_RULE,
               "method": __doc__, "attacks": list(found), **summary(found), "models": found,
               "environment": environment()}
     (tables_folder() / "auto.json").write_text(json.dumps(report, indent=1) + "\n")
+    (tables_folder() / "layer_rules.md").write_text(markdown(report))
     for rule, means in report["rules"].items():
         print(f"{rule:24s} regret {means['regret_asr']:5.1f} +- {means['error_asr']:.1f}, "
               f"worst {means['worst_asr']:.0f}; DER {means['regret_der']:.1f}; "

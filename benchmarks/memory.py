@@ -72,6 +72,7 @@ def child(what: str, samples: int) -> None:
     """Measure once and print JSON."""
     import torch
 
+    from ngf_core.data.floats import as_floats
     from ngf_core.models.build import build_model
 
     generator = torch.Generator().manual_seed(0)
@@ -79,7 +80,7 @@ def child(what: str, samples: int) -> None:
     images = torch.randint(0, 256, (samples, *SHAPE), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (samples,), generator=generator)
     before, started = peak(), time.perf_counter()
-    promised = MEASURED[what](model, (images.float() / 255, labels))
+    promised = MEASURED[what](model, (as_floats(images), labels))
     print(json.dumps({"what": what, "samples": samples, "promised_gb": promised,
                       "peak_gb": peak(), "before_gb": before,
                       "seconds": round(time.perf_counter() - started, 1)}))

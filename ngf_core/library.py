@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ngf_core.data.augment import are_images, as_floats
+from ngf_core.data.augment import are_images
 from ngf_core.data.examples import Batches, Examples, gathered, shuffled
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.build import tunable_layers
 from ngf_core.models.layer_names import AUTO

@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from ngf_core.runs import RunStore, jobs  # noqa: E402
 
-pytest_plugins = ["tests.support.tiny_runs"]
+pytest_plugins = ["tests.support.dataset_root", "tests.support.tiny_runs"]
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ def store(tmp_path: Path) -> RunStore:
 
 @pytest.fixture
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs started here run tests/core/fake_execute.py in the real worker frame."""
-    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.core.fake_worker"))
+    """Jobs started here run tests/support/pretended_work.py in the real worker frame."""
+    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.support.pretending_worker"))

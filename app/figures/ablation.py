@@ -12,7 +12,7 @@ from ngf_core.evidence.ablation import FULL, VARIANTS, Effect
 ROW = 30
 
 
-def look(variant: str) -> MethodStyle:
+def variant_style(variant: str) -> MethodStyle:
     """Variants of NGF are drawn as NGF; only one-layer SGD is a method of its own."""
     return style("sgd" if variant == "sgd" else "ngf")
 
@@ -26,7 +26,7 @@ def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool
     figure, tone = go.Figure(), ink(dark)
     shown = [effect for effect in effects if effect.variant != FULL]
     for effect in shown:
-        gap, drawn = effect.minus_full, look(effect.variant)
+        gap, drawn = effect.minus_full, variant_style(effect.variant)
         known = math.isfinite(gap.low)
         figure.add_scatter(
             x=[100 * gap.mean], y=[_label(effect)], mode="markers", showlegend=False,
@@ -95,7 +95,7 @@ def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float]
     figure, tone = go.Figure(), ink(dark)
     for variant in part:
         known = 100 * part[variant].droplevel("attack").dropna()
-        drawn, label = look(variant), VARIANTS[variant].title
+        drawn, label = variant_style(variant), VARIANTS[variant].title
         if len(known):
             figure.add_scatter(x=[known.mean()], y=[label], mode="markers", showlegend=False,
                                marker={"symbol": "line-ns", "size": 18,
@@ -107,7 +107,8 @@ def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float]
                                    "opacity": 0.75},
                            hovertemplate=f"{label}, %{{text}}: %{{x:.1f}} %<extra></extra>")
     if part[FULL].notna().any():
-        figure.add_vline(x=100 * part[FULL].mean(), line={"color": look(FULL).color, "width": 1,
+        figure.add_vline(x=100 * part[FULL].mean(), line={"color": variant_style(FULL).color,
+                                                          "width": 1,
                                                           "dash": "dot"})
     there, expected = int(part.notna().sum().sum()), part.size
     missing = f" ({there} of {expected})" if there < expected else ""
@@ -149,5 +150,5 @@ def _reach(values: pd.DataFrame) -> tuple[float, float]:
     """One axis for all panels: what there is, with some room; 0 to 100 where there is nothing."""
     known = 100 * values.stack().dropna()
     low, high = (known.min(), known.max()) if len(known) else (0.0, 100.0)
-    room = 0.06 * max(high - low, 1.0)
-    return float(low - room), float(high + room)
+    margin = 0.06 * max(high - low, 1.0)
+    return float(low - margin), float(high + margin)

@@ -25,15 +25,11 @@ PARAMETER_TITLES = {"all": "all parameters", "layer": "the tuned layer"}
 SHORT = {"held_out": "held-out", "defender": "defender's", "all": "all", "layer": "tuned layer"}
 MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "sgd": "SGD",
                 "finetune": "Fine-tuning"}
-QUESTIONS = {"backdoored": "Are backdoored models sharper than benign ones?",
-             "ngf": "Does NGF flatten the backdoored model?",
-             "sgd": "Does one-layer SGD flatten it?",
-             "finetune": "Does full fine-tuning flatten it?"}
 # One letter tells a cell's verdict from its neighbours' at a glance and without colour.
 MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
-def look(model: str) -> MethodStyle:
+def model_style(model: str) -> MethodStyle:
     """How a model of the claim is drawn: the backdoored one is the one without defense."""
     return style("before" if model == "backdoored" else model)
 
@@ -50,50 +46,6 @@ def times(row: Mapping[str, float]) -> str:
         return "no ratio"
     ends = f" ({row['low']:.2f}–{row['high']:.2f})" if math.isfinite(row["low"]) else ""
     return f"{row['ratio']:.2f}{ends}"
-
-
-def answers(verdicts: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Question, answer in a word and in a sentence, for each comparison there is.
-
-    A reading is one measure on one set of images over one set of parameters.
-    """
-    said, measures = [], verdicts["measure"].nunique()
-    for name, rows in verdicts.groupby("comparison", sort=False):
-        counts = {word: int((rows["verdict"] == word).sum()) for word in (HOLDS, FAILS, OPEN)}
-        total = len(rows)
-        parts = [f"{'is ' * (word == OPEN)}{word} in {count}"
-                 for word, count in counts.items() if count]
-        where = [f"It {word}: {_grouped(rows[rows['verdict'] == word], measures)}."
-                 for word in (HOLDS, FAILS) if 0 < counts[word] < total]
-        sentence = f"Of {total} readings the claim {', '.join(parts)}. {' '.join(where)}"
-        said.append((QUESTIONS[name], _word(counts, total), sentence.strip()))
-    return said
-
-
-def _word(counts: Mapping[str, int], total: int) -> str:
-    if counts[HOLDS] == total:
-        return "Yes"
-    if counts[FAILS] == total:
-        return "No, the opposite"
-    if counts[OPEN] == total:
-        return "Not resolved"
-    if counts[HOLDS] and counts[FAILS]:
-        return "It depends on the reading"
-    return "In part" if counts[HOLDS] else "Nowhere, and in part the opposite"
-
-
-def _grouped(rows: pd.DataFrame, measures: int) -> str:
-    """"held-out images, all parameters (λ_max, trace); ..."; all measures are not named singly."""
-    said = []
-    for images in IMAGES:
-        for parameters in PARAMETERS:
-            of = rows[(rows["images"] == images) & (rows["parameters"] == parameters)]["measure"]
-            names = [title for name, title in MEASURE_TITLES.items() if name in set(of)]
-            if names:
-                every = f"all {measures} measures" if len(names) == measures > 1 else None
-                said.append(f"{IMAGE_TITLES[images]}, {PARAMETER_TITLES[parameters]} "
-                            f"({every or ', '.join(names)})")
-    return "; ".join(said)
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -140,7 +92,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
     measures = [name for name in MEASURE_TITLES if name in set(rows["measure"])]
     names = [name for name in COMPARISONS if name in set(rows["comparison"])]
     for turn, name in enumerate(names):
-        drawn, mine = look(COMPARISONS[name].model), rows[rows["comparison"] == name]
+        drawn, mine = model_style(COMPARISONS[name].model), rows[rows["comparison"] == name]
         at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.19 for m in mine["measure"]]
         ratio, low, high = (mine[part].astype(float) for part in ("ratio", "low", "high"))
         figure.add_scatter(
@@ -182,7 +134,7 @@ def _level_panel(levels: pd.DataFrame, claim: pd.DataFrame, title: str, dark: bo
     shown = claim[(claim["value"] > 0) & np.isfinite(claim["value"])].drop_duplicates(
         ["model", "run", "value"])
     for _, row in levels.iterrows():
-        drawn, label = look(row["model"]), MODEL_TITLES[row["model"]]
+        drawn, label = model_style(row["model"]), MODEL_TITLES[row["model"]]
         mine = shown[shown["model"] == row["model"]]
         figure.add_scatter(
             x=mine["value"], y=[label] * len(mine), mode="markers", showlegend=False,
@@ -229,7 +181,7 @@ def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
 
 def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
                   reach: tuple[float, float], dark: bool) -> go.Figure:
-    figure, tone, drawn = go.Figure(), ink(dark), look(COMPARISONS[name].model)
+    figure, tone, drawn = go.Figure(), ink(dark), model_style(COMPARISONS[name].model)
     shown = [attack for attack in attacks if attack in set(rows["attack"])]
     known = rows.dropna(subset="ratio")
     means = np.exp(known.groupby("attack")["log_ratio"].mean())
@@ -326,8 +278,8 @@ def _reach(values: np.ndarray) -> tuple[float, float]:
     """A range of a log axis around all positive finite values, wide enough for two labels."""
     known = values[np.isfinite(values) & (values > 0)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 1.0)
-    room = max(1.12, math.sqrt(5 * low / high))
-    return low / room, high * room
+    margin = max(1.12, math.sqrt(5 * low / high))
+    return low / margin, high * margin
 
 
 def _ratio_reach(values: np.ndarray) -> tuple[float, float]:

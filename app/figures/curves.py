@@ -19,7 +19,7 @@ MAX_POINTS = 1000
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricStyle:
     """How one measured quantity is drawn, whoever the method."""
 
     label: str
@@ -28,16 +28,16 @@ class Metric:
     definition: str
 
 
-METRICS: dict[str, Metric] = {
-    "asr": Metric("ASR", 4.0, 1.0, "share of triggered images, not of the target class, that the "
-                                   "model gives the target label"),
-    "acc": Metric("ACC", 1.5, 1.0, "share of clean test images that get their true label"),
-    "ra": Metric("RA", 2.5, 0.55, "share of triggered images that get their true label"),
-    "loss": Metric("Loss", 2.5, 1.0, "mean cross-entropy on the clean images of the step"),
-    "lambda_max": Metric("λ_max", 3.5, 1.0, "largest Hessian eigenvalue of all weights, on some "
-                                            "of the defender's clean images"),
-    "fisher_trace": Metric("Tr(F)", 1.5, 1.0, "trace of the true Fisher matrix of all weights, on "
-                                              "the same images"),
+METRICS: dict[str, MetricStyle] = {
+    "asr": MetricStyle("ASR", 4.0, 1.0, "share of triggered images, not of the target class, that "
+                                        "the model gives the target label"),
+    "acc": MetricStyle("ACC", 1.5, 1.0, "share of clean test images that get their true label"),
+    "ra": MetricStyle("RA", 2.5, 0.55, "share of triggered images that get their true label"),
+    "loss": MetricStyle("Loss", 2.5, 1.0, "mean cross-entropy on the clean images of the step"),
+    "lambda_max": MetricStyle("λ_max", 3.5, 1.0, "largest Hessian eigenvalue of all weights, on "
+                                                 "some of the defender's clean images"),
+    "fisher_trace": MetricStyle("Tr(F)", 1.5, 1.0, "trace of the true Fisher matrix of all "
+                                                   "weights, on the same images"),
 }
 SHARPNESS = ("lambda_max", "fisher_trace")
 ERRORS = {"lambda_max": "lambda_error", "fisher_trace": "fisher_trace_error"}
@@ -90,28 +90,24 @@ def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = 
 
 def sharpness_alt(points: pd.DataFrame, methods: Sequence[str]) -> str:
     """The sharpness curves in words: where each starts and where it stands."""
-    parts = []
-    for method in methods:
-        for metric in SHARPNESS:
-            line = _select(points, method, metric).dropna(subset="value")
-            if len(line):
-                first, last = line["value"].iloc[0], line["value"].iloc[-1]
-                parts.append(f"{style(method).label} {METRICS[metric].label} {first:.4g} to "
-                             f"{last:.4g} at step {line['step'].iloc[-1]}")
-    return ("Line chart on a logarithmic axis. " + ("; ".join(parts) or "No points yet") + ".")
+    return f"Line chart on a logarithmic axis. {_ends(points, methods, SHARPNESS, '.4g')}."
 
 
 def race_alt(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> str:
     """The race in words: where each line starts and where it stands."""
+    return f"Line chart. {_ends(points, methods, metrics, '.0%')}."
+
+
+def _ends(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], form: str) -> str:
     parts = []
     for method in methods:
         for metric in metrics:
             line = _select(points, method, metric).dropna(subset="value")
             if len(line):
                 first, last = line["value"].iloc[0], line["value"].iloc[-1]
-                parts.append(f"{style(method).label} {METRICS[metric].label} "
-                             f"{first:.0%} to {last:.0%} at step {line['step'].iloc[-1]}")
-    return "Line chart. " + ("; ".join(parts) or "No points yet") + "."
+                parts.append(f"{style(method).label} {METRICS[metric].label} {first:{form}} to "
+                             f"{last:{form}} at step {line['step'].iloc[-1]}")
+    return "; ".join(parts) or "No points yet"
 
 
 def curve_table(points: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
@@ -162,12 +158,12 @@ def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
     data = [[float(at), _finite(value, factor, positive)]
             for at, value in zip(line[x], line["value"], strict=True)]
     drawn = [y for _, y in data if y is not None]
-    look, kind = style(method), METRICS[metric]
-    name = f"{look.label} {kind.label}"
-    return _series(name, f"{method}-{metric}", data, look.color, look.stroke, kind.width,
+    styled, kind = style(method), METRICS[metric]
+    name = f"{styled.label} {kind.label}"
+    return _series(name, f"{method}-{metric}", data, styled.color, styled.stroke, kind.width,
                    kind.opacity) | {
         "symbol": "circle" if len(drawn) == 1 else "none",
-        "endLabel": _end_label(name, drawn, label_color(look.color, dark), ink(dark).background,
+        "endLabel": _end_label(name, drawn, label_color(styled.color, dark), ink(dark).background,
                                factor == 100.0)}
 
 
@@ -193,11 +189,11 @@ def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, A
 def _level(before: Mapping[str, float] | None, metric: str, right: float,
            factor: float = 100.0) -> dict[str, Any]:
     """The received model's value as a level line; without data where it was not measured."""
-    look, kind = style("before"), METRICS[metric]
+    styled, kind = style("before"), METRICS[metric]
     value = _finite((before or {}).get(metric), factor, False)
     data = [] if value is None else [[0.0, value], [right, value]]
-    return _series(f"{look.label} {kind.label}", f"before-{metric}", data, look.color, look.stroke,
-                   max(1.5, kind.width / 2), 1.0) | {"symbol": "none"}
+    return _series(f"{styled.label} {kind.label}", f"before-{metric}", data, styled.color,
+                   styled.stroke, max(1.5, kind.width / 2), 1.0) | {"symbol": "none"}
 
 
 def _series(name: str, key: str, data: list, color: str, stroke: Any, width: float,

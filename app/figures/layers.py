@@ -15,7 +15,8 @@ from plotly.subplots import make_subplots
 
 from app.figures.curves import race_options
 from app.theme import ink, label_color, plotly_template, style
-from ngf_core.evaluate.rates import wilson
+from ngf_core.evaluate.rates import Rate
+from ngf_core.evidence.measures import COUNTS, counts_of, rate_in
 
 RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
@@ -41,17 +42,11 @@ def map_frame(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """
     flat = []
     for entry in entries:
-        row = {name: value for name, value in entry.items() if name not in RATES}
-        for rate in RATES:
-            counts = entry.get(rate) or {}
-            row |= {f"{rate}_hits": counts.get("hits"), f"{rate}_n": counts.get("n")}
-        flat.append(row)
-    columns = ["layer", "index", "method", *(f"{rate}_{part}" for rate in RATES
-                                             for part in ("hits", "n")),
-               "fisher_trace", "seconds", "stopped"]
+        flat.append({name: value for name, value in entry.items() if name not in RATES}
+                    | counts_of(entry))
+    columns = ["layer", "index", "method", *COUNTS, "fisher_trace", "seconds", "stopped"]
     frame = pd.DataFrame(flat, columns=list(dict.fromkeys([*columns, *(flat[0] if flat else ())])))
-    counts = [f"{rate}_{part}" for rate in RATES for part in ("hits", "n")]
-    frame[counts] = frame[counts].astype("Int64")
+    frame[list(COUNTS)] = frame[list(COUNTS)].astype("Int64")
     frame[["fisher_trace", "seconds"]] = frame[["fisher_trace", "seconds"]].astype(float)
     return frame.sort_values(["index", "method"], kind="stable").reset_index(drop=True)
 
@@ -112,9 +107,9 @@ def map_alt(rows: pd.DataFrame) -> str:
     rate = "asr" if _measured(rows, "asr") else "acc"
     said = []
     for method, of in rows.groupby("method", sort=False):
-        known = of.dropna(subset=[f"{rate}_hits"]).sort_values("index")
-        values = [f"{layer} {100 * hits / n:.0f} %" for layer, hits, n in zip(
-            known["layer"], known[f"{rate}_hits"], known[f"{rate}_n"], strict=True) if n]
+        of = of.sort_values("index")
+        values = [f"{layer} {known.percent(0)}" for layer, known
+                  in zip(of["layer"], _rates(of, rate), strict=True) if known and known.n]
         said.append(f"{style(method).label} {rate.upper()}: {', '.join(values) or 'not measured'}")
     return f"Small multiples over the layers from input to output. {'; '.join(said)}."
 
@@ -125,7 +120,7 @@ def map_table(rows: pd.DataFrame) -> pd.DataFrame:
     table["method"] = [style(method).label for method in table["method"]]
     for rate in RATES:
         if _measured(rows, rate):
-            parts = [_percent(hits, n) for hits, n in _counts(rows, rate)]
+            parts = [_percent(known) for known in _rates(rows, rate)]
             for place, name in enumerate((rate.upper(), f"{rate.upper()} low",
                                           f"{rate.upper()} high")):
                 table[name] = [part[place] for part in parts]
@@ -163,22 +158,23 @@ def _measured(rows: pd.DataFrame, name: str) -> bool:
     return bool(rows[f"{name}_hits" if name in RATES else name].notna().any())
 
 
-def _counts(rows: pd.DataFrame, rate: str) -> list[tuple[Any, Any]]:
-    return list(zip(rows[f"{rate}_hits"], rows[f"{rate}_n"], strict=True))
+def _rates(rows: pd.DataFrame, name: str) -> list[Rate | None]:
+    return [rate_in(row, name) for _, row in rows.iterrows()]
 
 
-def _percent(hits: Any, n: Any) -> tuple[float, float, float]:
+def _percent(rate: Rate | None) -> tuple[float, float, float]:
     """A rate and its Wilson interval in percent; NaN where nothing was measured."""
-    if pd.isna(hits) or pd.isna(n) or n == 0:
+    if rate is None or not rate.n:
         return (math.nan,) * 3
-    return (100 * hits / n, *(100 * end for end in wilson(int(hits), int(n))))
+    low, high = rate.interval
+    return 100 * rate.value, 100 * low, 100 * high
 
 
 def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bool) -> go.Scatter:
-    look, bars, values = style(method), None, of.get(panel)
+    styled, bars, values = style(method), None, of.get(panel)
     said = [f"{value:.3g}" for value in values] if values is not None else []
     if panel in RATES:
-        parts = [_percent(hits, n) for hits, n in _counts(of, panel)]
+        parts = [_percent(known) for known in _rates(of, panel)]
         values = [value for value, _, _ in parts]
         bars = {"type": "data", "symmetric": False, "thickness": 1.5, "width": 3,
                 "array": [high - value for value, _, high in parts],
@@ -187,12 +183,12 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
                 for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
     early = [bool(text) and not pd.isna(text) for text in of["stopped"]]
     return go.Scatter(
-        x=at, y=list(values), error_y=bars, mode="lines+markers", name=look.label,
+        x=at, y=list(values), error_y=bars, mode="lines+markers", name=styled.label,
         legendgroup=method, showlegend=legend, connectgaps=False,
-        line={"color": look.color, "dash": look.dash, "width": 3 if panel == "asr" else 2},
-        marker={"color": look.color, "size": 8,
-                "symbol": [look.symbol + "-open" * stopped for stopped in early]},
-        text=[f"{layer}<br>{look.label} {PANELS[panel][0].split(',')[0]} {text}"
+        line={"color": styled.color, "dash": styled.dash, "width": 3 if panel == "asr" else 2},
+        marker={"color": styled.color, "size": 8,
+                "symbol": [styled.symbol + "-open" * stopped for stopped in early]},
+        text=[f"{layer}<br>{styled.label} {PANELS[panel][0].split(',')[0]} {text}"
               + "<br>stopped early" * stopped
               for layer, text, stopped in zip(of["layer"], said, early, strict=True)],
         hovertemplate="%{text}<extra></extra>")
@@ -200,32 +196,32 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
 
 def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) -> None:
     """The received model's rate across a panel."""
-    value, look = _percent(counts["hits"], counts["n"])[0], style("before")
+    value, styled = _percent(Rate.from_json(counts))[0], style("before")
     figure.add_trace(go.Scatter(
-        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=look.label,
+        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=styled.label,
         legendgroup="before", showlegend=row == 1,
-        line={"color": look.color, "dash": look.dash, "width": 2},
-        hovertemplate=f"{look.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
+        line={"color": styled.color, "dash": styled.dash, "width": 2},
+        hovertemplate=f"{styled.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
 
 
 def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
-    look: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
+    axis: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
     if panel in RATES:
         floor = _floor(rows, panel)
-        look |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
+        axis |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
                  "tickvals": [floor, (floor + 100) / 2, 100]}
     elif panel == "fisher_trace":
         known = rows[panel][rows[panel] > 0]
         wide = len(known) and known.max() > 10 * known.min()
-        look |= {"type": "log", "tickformat": "~g", "dtick": 1 if wide else "D2"}
+        axis |= {"type": "log", "tickformat": "~g", "dtick": 1 if wide else "D2"}
     else:
-        look |= {"rangemode": "tozero"}
-    figure.update_yaxes(look, row=row, col=1)
+        axis |= {"rangemode": "tozero"}
+    figure.update_yaxes(axis, row=row, col=1)
 
 
 def _floor(rows: pd.DataFrame, rate: str) -> float:
     """The lower end of a rate's axis: zero, but higher for ACC, which moves by little."""
-    lows = [low for _, low, _ in (_percent(*c) for c in _counts(rows, rate)) if math.isfinite(low)]
+    lows = [low for _, low, _ in map(_percent, _rates(rows, rate)) if math.isfinite(low)]
     return 10 * math.floor(min(lows, default=0) / 10) if rate == "acc" else 0
 
 
@@ -266,7 +262,7 @@ def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequ
     ends = []
     for method in methods:
         of = rows[rows["method"] == method].sort_values("index")
-        values = [_percent(*counts)[0] for counts in _counts(of, panel)]
+        values = [_percent(known)[0] for known in _rates(of, panel)]
         if values and math.isfinite(values[-1]):
             ends.append((values[-1], method))
     floor = _floor(rows, panel)

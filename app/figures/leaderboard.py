@@ -116,16 +116,16 @@ def dots(ranks: pd.DataFrame, measure: Measure, *, dark: bool) -> go.Figure:
     figure = go.Figure()
     factor = 100 if measure.unit == "%" else 1
     for name, row in ranks.iterrows():
-        look, known = style(str(name)), math.isfinite(row["low"])
+        styled, known = style(str(name)), math.isfinite(row["low"])
         mean = factor * row["mean"]
         figure.add_scatter(
-            x=[mean], y=[look.label], mode="markers", name=look.label, showlegend=False,
-            marker={"color": look.color, "size": 11,
-                    "symbol": look.symbol if known else "circle-open"},
+            x=[mean], y=[styled.label], mode="markers", name=styled.label, showlegend=False,
+            marker={"color": styled.color, "size": 11,
+                    "symbol": styled.symbol if known else "circle-open"},
             error_x={"type": "data", "array": [factor * (row["high"] - row["mean"])],
                      "arrayminus": [factor * (row["mean"] - row["low"])], "thickness": 2,
-                     "width": 5, "color": look.color} if known else None,
-            hovertemplate=(f"{look.label}: {shown(row['mean'], measure)}"
+                     "width": 5, "color": styled.color} if known else None,
+            hovertemplate=(f"{styled.label}: {shown(row['mean'], measure)}"
                            f"{interval(row, measure)}, n = {row['n']:.0f}<extra></extra>"))
     unit = f", {measure.unit}" if measure.unit else ""
     figure.update_xaxes(title=f"mean {measure.title}{unit}", zeroline=False)
@@ -169,14 +169,14 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
     labels = {name: style(str(name)).label for name in points.index}
     places = _label_places(points, labels, across, up)
     for name, row in points.iterrows():
-        look = style(str(name))
+        styled = style(str(name))
         figure.add_scatter(
-            x=[row["acc_drop"]], y=[row["asr"]], mode="markers+text", name=look.label,
-            text=[f"<b>{look.label}</b>" if name in front else look.label],
+            x=[row["acc_drop"]], y=[row["asr"]], mode="markers+text", name=styled.label,
+            text=[f"<b>{styled.label}</b>" if name in front else styled.label],
             textposition=places[name], showlegend=False,
-            textfont={"color": label_color(look.color, dark), "size": 12},
-            marker={"color": look.color, "symbol": look.symbol, "size": 11},
-            hovertemplate=f"{look.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
+            textfont={"color": label_color(styled.color, dark), "size": 12},
+            marker={"color": styled.color, "symbol": styled.symbol, "size": 11},
+            hovertemplate=f"{styled.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
                           "<extra></extra>")
     figure.update_xaxes(title="mean ACC drop, points", zeroline=True, range=list(across))
     figure.update_yaxes(title="mean ASR, %", range=list(up))

@@ -12,9 +12,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.theme import ink, plotly_template
+from ngf_core.evaluate.rates import RATES, Rate
+from ngf_core.evidence.measures import rate_in
 
 SCORE = "score_"
-RATES = ("acc", "asr", "ra")
 COLUMNS = ("rule", "attack", "seed", "layer", "oracle", "asr", "acc")
 JITTER = 0.22
 Oracle = Callable[[list[dict], dict], Mapping[str, str] | None]
@@ -50,8 +51,8 @@ def regrets(rows: pd.DataFrame, before: Mapping[tuple[str, int], dict], oracle: 
 
 def counts(row: Mapping[str, Any]) -> dict[str, dict[str, int] | None]:
     """The rates of a table's row as counts; None where one was not measured."""
-    return {rate: None if pd.isna(row[f"{rate}_hits"]) or not row[f"{rate}_n"] else
-            {"hits": int(row[f"{rate}_hits"]), "n": int(row[f"{rate}_n"])} for rate in RATES}
+    rates = {name: rate_in(row, name) for name in RATES}
+    return {name: rate.to_json() if rate and rate.n else None for name, rate in rates.items()}
 
 
 def left_out(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,6 +118,7 @@ def regret_alt(table: pd.DataFrame) -> str:
 
 def _points(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> float:
     """One rate minus another in points; NaN where one is not known."""
-    if not one or not other:
+    rates = Rate.from_json(one), Rate.from_json(other)
+    if None in rates:
         return float("nan")
-    return 100 * (one["hits"] / one["n"] - other["hits"] / other["n"])
+    return 100 * (rates[0].value - rates[1].value)

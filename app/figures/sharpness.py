@@ -92,7 +92,7 @@ def changes(models: Mapping[str, Measures], *, dark: bool) -> go.Figure:
     tuned = [model for model in models if model != RECEIVED]
     apart = 0.5 / max(len(tuned), 1)
     for place, model in enumerate(tuned):
-        look, rows = style(model), []
+        styled, rows = style(model), []
         for at, name in enumerate(names):
             entry, base = models[model].get(name), models.get(RECEIVED, {}).get(name)
             found = _relative(entry, base)
@@ -100,12 +100,12 @@ def changes(models: Mapping[str, Measures], *, dark: bool) -> go.Figure:
                 rows.append((at + (place - (len(tuned) - 1) / 2) * apart, *found))
         at, change, half = np.array(rows).reshape(-1, 3).T
         figure.add_scatter(
-            x=change, y=at, mode="markers", name=look.label,
+            x=change, y=at, mode="markers", name=styled.label,
             error_x={"type": "data", "array": half, "thickness": 2, "width": 5,
-                     "color": look.color},
-            marker={"color": look.color, "symbol": look.symbol, "size": 10},
+                     "color": styled.color},
+            marker={"color": styled.color, "symbol": styled.symbol, "size": 10},
             customdata=half,
-            hovertemplate=look.label + " %{x:+.1f} % ± %{customdata:.1f}<extra></extra>")
+            hovertemplate=styled.label + " %{x:+.1f} % ± %{customdata:.1f}<extra></extra>")
     figure.add_vline(x=0, line={"color": tone.muted, "width": 1.5})
     figure.update_xaxes(title="change in %",
                         ticksuffix=" %", zeroline=False)

@@ -1,7 +1,7 @@
 """The prose of the pages, kept as Markdown beside this file."""
 
 import functools
-from pathlib import Path
+from importlib.resources import files
 
 
 @functools.cache
@@ -10,7 +10,7 @@ def sections(name: str) -> dict[str, str]:
 
     Raises FileNotFoundError where there is no such file.
     """
-    content = (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
+    content = files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
     blocks = ("\n" + content).split("\n## ")[1:]
     return {head.strip(): body.strip() for head, _, body in (b.partition("\n") for b in blocks)}
 

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures import claim as figures
+from app.read.claim_findings import findings
 from app.text import sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.controls.address import choose
@@ -31,20 +32,22 @@ NAMES = figures.MEASURE_TITLES
 def page() -> None:
     """Verdicts first, then everything they stand on."""
     st.title(TEXT["title"])
-    st.markdown(TEXT["intro"])
     claim = benchmark_table("claim")
     if claim is None:
         return
     table, dark = verdicts(claim), is_dark()
-    for question, word, sentence in figures.answers(table):
-        st.markdown(f"**{question}** {word}. {sentence}")
+    found = findings(table)
+    for finding in found:
+        st.subheader(finding.sentence, anchor=False)
+        st.caption(finding.evidence)
+    st.markdown(TEXT["intro"])
     st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
                  width="stretch", height="content")
     st.caption(TEXT["rule"])
     figure_card(figures.ratio_panels(table, dark=dark), key="claim_ratios",
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
-                + " ".join(f"{q} {word}." for q, word, _ in figures.answers(table)))
+                + " ".join(finding.sentence for finding in found))
     # Fragments: a choice in one of them leaves the verdicts, which take a while, alone.
     st.fragment(guarded(_reading))(claim, dark)
     st.subheader("Sharpness against ASR", anchor=False)

@@ -5,8 +5,9 @@ import streamlit as st
 from app.text import sections
 from app.widgets.controls.notice import guarded
 from app.widgets.curvature.measurement import measurement
-from app.widgets.layers.layer_map import layer_map_cards, live_map
+from app.widgets.layers.layer_map import layer_map_cards
 from app.widgets.layers.layer_regret import layer_regret
+from app.widgets.runs.live_map import live_map
 from ngf_core.config import LayersConfig
 
 TEXT = sections("layers")
@@ -19,7 +20,7 @@ def page() -> None:
     """Pick a model, see its map; below it how the rules do over all attacks."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, sources=("train",),
+    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, source_kinds=("train",),
                       noun="layer map")
     if run is not None:
         layer_map_cards(run)

@@ -9,12 +9,12 @@ from app.text import define_all, sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded, model_notice
 from app.widgets.race.outcome import outcome, protocol
-from app.widgets.race.race_card import loss_card, race_card, sharpness_card
+from app.widgets.race.race_card import loss_card, race_card, sharpness_curves
 from app.widgets.race.race_form import asks_for_form, open_form, race_form
 from app.widgets.race.race_pictures import race_pictures
-from app.widgets.race.race_status import live_controls, state_banner
 from app.widgets.race.rate_tiles import rate_tiles
 from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.runs.follow import ended_card, live_controls
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.runs import Run
 
@@ -66,18 +66,19 @@ def _replay_key(run: Run) -> str:
 
 
 def _race(run: Run, tick: float | None) -> None:
+    run = run.now()
     live, now = run.live, _tick(run)
     if now != tick:
         _announce_end(run, live, tick)
         st.rerun()
     recording = state.recording(run)
-    with st.container(key="race_status"):
-        state_banner(run)
     with st.container(key="race_controls"):
         step = None
         if live:
             live_controls(run)
-        elif recording.steps:
+        elif run.state != "done":
+            ended_card(run)
+        if recording.steps and not live:
             replay = replay_of(_replay_key(run), len(recording.steps), autoplay=False)
             step = replay_controls(_replay_key(run), replay, recording.steps, slider=True)
     if not recording.steps:
@@ -127,7 +128,7 @@ def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) 
         race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
                   step=step)
     if "sharpness" in metrics:
-        sharpness_card(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
+        sharpness_curves(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
                        x_max=x_max, step=step, images=recording.images_behind("lambda_max"))
     if "loss" in metrics:
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,

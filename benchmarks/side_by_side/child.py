@@ -33,11 +33,11 @@ def main() -> None:
         import torch
 
         from benchmarks.side_by_side.contests import contest
-        from benchmarks.side_by_side.subject import load_subject
+        from benchmarks.side_by_side.workload import load_workload
         torch.set_num_threads(arguments.threads)
         chosen = contest(arguments.contest)
         prepare = chosen.truth if arguments.peer == "truth" else chosen.peers[arguments.peer]
-        measure = prepare(load_subject(arguments.model, arguments.samples, arguments.quick))
+        measure = prepare(load_workload(arguments.model, arguments.samples, arguments.quick))
         print("ready", file=answers, flush=True)
         for line in sys.stdin:
             print(json.dumps(measure(**json.loads(line))), file=answers, flush=True)

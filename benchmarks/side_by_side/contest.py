@@ -4,20 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.side_by_side.record import Figures, Record
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Line
+from benchmarks.side_by_side.workload import Workload
 
 MODELS = ("before", "ngf")
 
-Measure = Callable[[int, Figures], Figures]
-Prepare = Callable[[Subject], Measure]
+Measurement = Callable[[int, Figures], Figures]
+Prepare = Callable[[Workload], Measurement]
 
 
 @dataclass(frozen=True)
 class Contest:
     """One piece of work that every peer does.
 
-    peers: name -> what gets a peer ready, warmed up, on a subject; the function it returns does
+    peers: name -> what gets a peer ready, warmed up, on a workload; the function it returns does
     the work once from a seed, given what `truth` found, and returns figures that JSON can hold.
     lines: the table's lines from a finished record. truth: measured once, before the peers.
     samples: images. threads: of every peer; with one, two contests run at a time, one a core.

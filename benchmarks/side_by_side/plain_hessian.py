@@ -4,18 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.side_by_side.subject import Subject
+from benchmarks.side_by_side.workload import Workload
 
 
 class PlainHessian:
     """H v of the mean cross-entropy: the gradient of (gradient . v), in float64 by default."""
 
-    def __init__(self, subject: Subject, dtype: torch.dtype = torch.float64) -> None:
-        model = subject.copy().to(dtype).eval()
+    def __init__(self, workload: Workload, dtype: torch.dtype = torch.float64) -> None:
+        model = workload.copy().to(dtype).eval()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.size = sum(p.numel() for p in self.parameters)
         self.dtype, self.products = dtype, 0
-        loss = F.cross_entropy(model(subject.x.to(dtype)), subject.y)
+        loss = F.cross_entropy(model(workload.x.to(dtype)), workload.y)
         self._gradient = torch.cat([g.reshape(-1) for g in torch.autograd.grad(
             loss, self.parameters, create_graph=True)])
 

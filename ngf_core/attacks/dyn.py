@@ -14,8 +14,6 @@ from ngf_core.attacks.control import Control, Poisoned
 from ngf_core.attacks.generator import Autoencoder, in_parts, learned, restore, seeded
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
-from ngf_core.evaluate.rates import Rate
-from ngf_core.evaluate.test_set import predict
 from ngf_core.models.normalise import Normalise
 
 BATCH = 128
@@ -210,17 +208,6 @@ class DynControl(Control):
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.schedule.step()
-
-
-def cross_accuracy(model: nn.Module, attack: Dyn, images: Images,
-                   generator: torch.Generator) -> Rate:
-    """How many images keep their label under the trigger of another, random image.
-
-    Near ACC where triggers are input-aware, near 1 - ASR where one trigger serves all images.
-    """
-    others = images.x[partners(torch.arange(len(images)), len(images), generator)]
-    said = predict(model, attack.cross_trigger(images.x, others)).argmax(1)
-    return Rate(int((said == images.y).sum()), len(images))
 
 
 def patterns(network: nn.Module, x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ Each job prints its run's id and goes on if you close the terminal; Ctrl-C asks 
 """
 
 _MORE = {
+    "app": ("ngf_core.cli.app", "Open the dashboard in a browser."),
     "zoo": ("ngf_core.cli.zoo", "Build the runs that ship with NGF Lab."),
     "data": ("ngf_core.cli.data", "List data sets, or download one."),
     "attacks": ("ngf_core.cli.attacks", "Check every attack, or write a poisoned set."),
@@ -47,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 where all went well, 1 where a run did not finish, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser(arguments).parse_args(arguments or ["--help"])
+        parser = _parser(arguments)
+        options, others = parser.parse_known_args(arguments or ["--help"])
+        if others and arguments[0] != "app":
+            parser.error(f"unrecognized arguments: {' '.join(others)}")
+        options.others = others
         return options.command(options)
     except KeyboardInterrupt:
         return 130

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ngf_core.evaluate.rates import Rate
+from ngf_core.evaluate.rates import RATES, UNDEFINED, Rate, is_rate
 from ngf_core.runs import Run
 
 _HEADS = {"acc": "ACC", "asr": "ASR", "ra": "RA", "lambda_max": "λ_max", "trace_error": "± trace"}
@@ -40,12 +40,12 @@ def _is_row(entry: Any) -> bool:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, dict) and set(value) == {"hits", "n"}:
-        rate = Rate(value["hits"], value["n"])
+    if is_rate(value):
+        rate = Rate.from_json(value)
         if rate.n == 0:
-            return "undefined (n=0)"
+            return f"{UNDEFINED} (n=0)"
         low, high = (100 * end for end in rate.interval)
-        return f"{100 * rate.value:.1f} % [{low:.1f}, {high:.1f}] n={rate.n}"
+        return f"{rate.percent()} [{low:.1f}, {high:.1f}] n={rate.n}"
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
@@ -69,8 +69,9 @@ def _summary(run: Run) -> str:
     for name, entry in run.results.items():
         if not isinstance(entry, dict):
             continue
-        numbers = [f"{_HEADS[key]} {100 * entry[key]['hits'] / entry[key]['n']:.1f}"
-                   for key in ("acc", "asr", "ra") if entry.get(key) and entry[key]["n"]]
+        rates = {name: Rate.from_json(entry.get(name)) for name in RATES}
+        numbers = [f"{_HEADS[name]} {100 * rate.value:.1f}"
+                   for name, rate in rates.items() if rate and rate.n]
         if "lambda_max" in entry:
             numbers.append(f"λ_max {entry['lambda_max']:.4g}")
         if numbers:

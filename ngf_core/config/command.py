@@ -8,7 +8,6 @@ from ngf_core.config.kinds import Config
 from ngf_core.config.layers import LayersConfig
 from ngf_core.config.methods import layers_of, names_of
 from ngf_core.config.purify import PurifyConfig
-from ngf_core.runs import SOURCES
 
 
 def command_line(config: Config) -> str:
@@ -18,7 +17,7 @@ def command_line(config: Config) -> str:
     one.
     """
     words = ["python", "-m", "ngf_core", config.kind]
-    words += [config.source] if config.kind in SOURCES else []
+    words += [config.source] if hasattr(config, "source") else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name == "methods":

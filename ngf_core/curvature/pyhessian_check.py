@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ngf_core.curvature.operators.memory import measure_graph
 from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.operators.parameters import choose
-from ngf_core.curvature.spectral.deflated_trace import Estimate, averaged
+from ngf_core.curvature.spectral.deflated_trace import TraceEstimate, averaged
 from ngf_core.curvature.spectral.measure_spectrum import Spectrum
 
 # Their budget in a cross-check, fixed so that nothing is stopped by luck.
@@ -140,7 +140,7 @@ def pyhessian_eigenvalues(model: nn.Module, inputs: Tensor, targets: Tensor, k: 
 
 def pyhessian_trace(model: nn.Module, inputs: Tensor, targets: Tensor, probes: int, seed: int,
                     parameters: Sequence[str] | None = None,
-                    memory: float = math.inf) -> Estimate:
+                    memory: float = math.inf) -> TraceEstimate:
     """The trace of the same Hessian by exactly `probes` plain Hutchinson probes."""
     check_count("probes", probes, 2)
     with repaired(model, inputs, targets, seed, parameters, memory) as theirs:

@@ -3,7 +3,7 @@
 An embedded set's function `load() -> (images uint8 (n, C, H, W), labels int64 (n,))` returns all
 images in a fixed order that mixes the classes; `ngf_core.data.dataset` splits them.
 
-A set that the user has on disk keeps its official split. Its function `(root: Path) -> Source`
+A set that the user has on disk keeps its official split. Its function `(root: Path) -> DataFiles`
 (`ngf_core.data.source`) says which files it is read from and how, and reads none of them yet.
 """
 

@@ -8,6 +8,8 @@ et al. 2017, arXiv 1708.04896) and pixel noise.
 import torch
 from torch import Tensor
 
+from ngf_core.data.floats import as_floats
+
 
 def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
     """Images (n, C, H, W), uint8 or floats in [0, 1] -> floats in [0, 1], augmented as `name` says.
@@ -20,11 +22,6 @@ def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
     if name == "strong":
         x = add_noise(erase(x, generator), generator)
     return x
-
-
-def as_floats(x: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; floats as they are."""
-    return x.float() / 255 if x.dtype == torch.uint8 else x
 
 
 def are_images(x: Tensor) -> bool:

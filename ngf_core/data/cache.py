@@ -11,12 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[2]
+from ngf_core.paths import checkout
 
 
 def cache_folder() -> Path:
-    """Where caches live: the folder named by NGF_CACHE, else `.cache` beside the code."""
-    return Path(os.environ.get("NGF_CACHE", ROOT / ".cache"))
+    """Where caches live.
+
+    It is the folder that NGF_CACHE names, else `.cache` at the top of a checkout, for an installed
+    package `ngf-lab` in the user's own folder of caches.
+    """
+    if named := os.environ.get("NGF_CACHE"):
+        return Path(named)
+    if here := checkout():
+        return here / ".cache"
+    users = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(users) if users else Path.home() / ".cache") / "ngf-lab"
 
 
 def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Tensor]]

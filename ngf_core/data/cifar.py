@@ -11,16 +11,16 @@ from typing import Any
 import torch
 
 from ngf_core.data import DATASETS
-from ngf_core.data.source import Content, Part, Source, damaged, require
+from ngf_core.data.source import Content, DataFiles, Part, damaged, require
 from ngf_core.data.torchvision_guard import torchvision
 
 
-def cifar10(root: Path) -> Source:
+def cifar10(root: Path) -> DataFiles:
     """CIFAR-10 in root/cifar-10-batches-py."""
     return _source("cifar10", torchvision.datasets.CIFAR10, root)
 
 
-def cifar100(root: Path) -> Source:
+def cifar100(root: Path) -> DataFiles:
     """CIFAR-100 (the 100 fine labels) in root/cifar-100-python."""
     return _source("cifar100", torchvision.datasets.CIFAR100, root)
 
@@ -29,9 +29,9 @@ def _checksums(cls: Any) -> dict[str, str]:
     return dict([*cls.train_list, *cls.test_list, (cls.meta["filename"], cls.meta["md5"])])
 
 
-def _source(name: str, cls: Any, root: Path) -> Source:
+def _source(name: str, cls: Any, root: Path) -> DataFiles:
     places = require(name, root / cls.base_folder, tuple(_checksums(cls)))
-    return Source(places, partial(_read, name, cls, root))
+    return DataFiles(places, partial(_read, name, cls, root))
 
 
 def _read(name: str, cls: Any, root: Path) -> Content:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ngf_core.data import DATASETS, DatasetEntry
 from ngf_core.data.mapped import Kept, Plan, Report, kept, mapped
-from ngf_core.data.source import Content, Part, Source, data_folder, listing
+from ngf_core.data.source import Content, DataFiles, Part, data_folder, listing
 from ngf_core.errors import ConfigError, NGFError
 
 TEST_IMAGES = 1000
@@ -151,7 +151,7 @@ def prepare_dataset(name: str, root: str = "", limit: int = 0, size: int = 0,
         _keep(name, root, limit, size, report)
 
 
-def find_source(name: str, root: str = "") -> Source:
+def find_source(name: str, root: str = "") -> DataFiles:
     """The files of a set on disk; ConfigError where some are missing."""
     try:
         return DATASETS[name].load()(data_folder(root))
@@ -222,7 +222,7 @@ def _keep(name: str, root: str, limit: int, size: int, report: Report | None) ->
     return kept(name, facts.encode(), plan, report)
 
 
-def _plan(source: Source, channels: int, limit: int, size: int) -> Plan:
+def _plan(source: DataFiles, channels: int, limit: int, size: int) -> Plan:
     """What is kept: train, then reserve, then test, each in a random order."""
     try:
         content = source.read()

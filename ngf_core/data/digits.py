@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ngf_core.errors import NGFError
+from ngf_core.paths import shipped
 
-ASSET = Path(__file__).resolve().parents[2] / "assets" / "data" / "digits.npz"
+ASSET = shipped("assets", "data", "digits.npz")
 CHECKSUM = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 ORDER_SEED = 5000
 BORDER = 2

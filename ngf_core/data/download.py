@@ -78,11 +78,11 @@ def _watched(folder: Path, archives: str, total: int, report: Report | None) -> 
         return
     over = Event()
 
-    def look() -> None:
+    def report_size() -> None:
         while not over.wait(LOOK):
             report(min(_size(folder, archives), total), total)
 
-    watcher = Thread(target=look, daemon=True)
+    watcher = Thread(target=report_size, daemon=True)
     watcher.start()
     try:
         yield

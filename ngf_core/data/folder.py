@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ngf_core.data.source import WHERE_TO_GET, Content, Source, data_folder, file_part
+from ngf_core.data.source import WHERE_TO_GET, Content, DataFiles, data_folder, file_part
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 
@@ -18,19 +18,19 @@ TEST_SHARE = 0.2
 TEST_SEED = 2020
 
 
-def folder(root: Path) -> Source:
+def folder(root: Path) -> DataFiles:
     """The class folders in root; `folder` inside the data folder where no other root is named."""
     if root == data_folder():
         root = root / "folder"
     train = root / "train"
     if not train.is_dir():
         _classes(root)
-        return Source((root,), partial(_divided, root))
+        return DataFiles((root,), partial(_divided, root))
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if not tests:
-        return Source((train,), partial(_divided, train))
+        return DataFiles((train,), partial(_divided, train))
     _classes(train)
-    return Source((train, tests[0]), partial(by_class, train, tests[0]))
+    return DataFiles((train, tests[0]), partial(by_class, train, tests[0]))
 
 
 def by_class(train: Path, test: Path) -> Content:

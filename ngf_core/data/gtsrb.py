@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ngf_core.data import DATASETS
-from ngf_core.data.source import Content, Source, damaged, file_part, require, squeezed
+from ngf_core.data.source import Content, DataFiles, damaged, file_part, require, squeezed
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
 
 TRAINING, TEST, TRUTH = "GTSRB/Training", "GTSRB/Final_Test/Images", "GT-final_test.csv"
 
 
-def gtsrb(root: Path) -> Source:
+def gtsrb(root: Path) -> DataFiles:
     """GTSRB in root/gtsrb. Images are squeezed to a square, nothing is cut off."""
-    return Source(require("gtsrb", root / "gtsrb", (TRAINING, TEST, TRUTH)), partial(_read, root))
+    places = require("gtsrb", root / "gtsrb", (TRAINING, TEST, TRUTH))
+    return DataFiles(places, partial(_read, root))
 
 
 def _read(root: Path) -> Content:

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 
 from ngf_core.data.folder import by_class
-from ngf_core.data.source import WHERE_TO_GET, Content, Source, require
+from ngf_core.data.source import WHERE_TO_GET, Content, DataFiles, require
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 
 
-def imagenet(root: Path) -> Source:
+def imagenet(root: Path) -> DataFiles:
     """ImageNet in root/imagenet, or in root itself where root/train has such class folders."""
     place = root if any(map(_is_class, root.glob("train/n*"))) else root / "imagenet"
     train, val = require("imagenet", place, ("train", "val"))
-    return Source((train, val), partial(_read, train, val))
+    return DataFiles((train, val), partial(_read, train, val))
 
 
 def _read(train: Path, val: Path) -> Content:

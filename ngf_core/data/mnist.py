@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ngf_core.data import DATASETS
-from ngf_core.data.source import Content, Part, Source, damaged, require
+from ngf_core.data.source import Content, DataFiles, Part, damaged, require
 from ngf_core.data.torchvision_guard import torchvision
 
 IMAGES, LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
 FILES = tuple(kind.format(part) for part in ("train", "t10k") for kind in (IMAGES, LABELS))
 
 
-def mnist(root: Path) -> Source:
+def mnist(root: Path) -> DataFiles:
     """MNIST in root/MNIST/raw."""
-    return Source(require("mnist", root / "MNIST" / "raw", FILES), partial(_read, root))
+    return DataFiles(require("mnist", root / "MNIST" / "raw", FILES), partial(_read, root))
 
 
 def _read(root: Path) -> Content:

@@ -12,8 +12,7 @@ from torch import Tensor
 from ngf_core.data import DATASETS
 from ngf_core.data.picture import eight_bit
 from ngf_core.errors import ConfigError, NGFError
-
-ROOT = Path(__file__).resolve().parents[2]
+from ngf_core.paths import checkout
 
 
 def cropped(image: Image.Image, size: int) -> Image.Image:
@@ -45,7 +44,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Source:
+class DataFiles:
     """`places` are the files and folders that determine the set; `read` looks into them."""
 
     places: tuple[Path, ...]
@@ -53,8 +52,13 @@ class Source:
 
 
 def data_folder(root: str = "") -> Path:
-    """The folder with the user's data sets: `root`, else where NGF_DATA points, else `data`."""
-    return Path(root or os.environ.get("NGF_DATA") or ROOT / "data").expanduser()
+    """The folder with the user's data sets.
+
+    It is `root`, else the one that NGF_DATA names, else `data`: at the top of a checkout, for an
+    installed package in the working folder.
+    """
+    named = root or os.environ.get("NGF_DATA")
+    return Path(named or (checkout() or Path.cwd()) / "data").expanduser()
 
 
 def file_part(samples: list[tuple[str, int]]) -> Part:

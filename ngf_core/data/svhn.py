@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from ngf_core.data import DATASETS
-from ngf_core.data.source import Content, Part, Source, damaged, require
+from ngf_core.data.source import Content, DataFiles, Part, damaged, require
 from ngf_core.data.torchvision_guard import torchvision
 
 
-def svhn(root: Path) -> Source:
+def svhn(root: Path) -> DataFiles:
     """SVHN in root itself."""
     files = _files()
-    return Source(require("svhn", root, tuple(files)), partial(_read, root))
+    return DataFiles(require("svhn", root, tuple(files)), partial(_read, root))
 
 
 def _files() -> dict[str, str]:

@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from ngf_core.data.folder import listed_images
-from ngf_core.data.source import Content, Source, damaged, file_part, require
+from ngf_core.data.source import Content, DataFiles, damaged, file_part, require
 from ngf_core.errors import NGFError
 
 PLACES = ("wnids.txt", "words.txt", "train", "val/images", "val/val_annotations.txt")
 
 
-def tiny_imagenet(root: Path) -> Source:
+def tiny_imagenet(root: Path) -> DataFiles:
     """Tiny-ImageNet in root/tiny-imagenet-200, or in root itself where that has its wnids.txt."""
     folder = root if (root / "wnids.txt").is_file() else root / "tiny-imagenet-200"
-    return Source(require("tiny_imagenet", folder, PLACES), partial(_read, folder))
+    return DataFiles(require("tiny_imagenet", folder, PLACES), partial(_read, folder))
 
 
 def _read(folder: Path) -> Content:

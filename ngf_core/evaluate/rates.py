@@ -1,14 +1,19 @@
 """ACC, ASR, RA and DER, with their counts and intervals."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, RunError
+
+RATES = ("acc", "asr", "ra")
+UNDEFINED = "undefined"
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`hits` of `n` images."""
+    """`hits` of `n` images; undefined where n = 0."""
 
     hits: int
     n: int
@@ -22,6 +27,33 @@ class Rate:
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval (Wilson 1927); (0, 1) for n = 0."""
         return wilson(self.hits, self.n)
+
+    def percent(self, digits: int = 1) -> str:
+        """The value as "97.3 %", "undefined" for n = 0."""
+        return f"{100 * self.value:.{digits}f} %" if self.n else UNDEFINED
+
+    def to_json(self) -> dict[str, int]:
+        """The rate as it stands in a manifest: {"hits", "n"}."""
+        return {"hits": self.hits, "n": self.n}
+
+    @classmethod
+    def from_json(cls, counts: Any) -> "Rate | None":
+        """The rate that `to_json` wrote, None where it was not measured (None).
+
+        Raises RunError where `counts` is anything but {"hits", "n"} with whole 0 <= hits <= n.
+        """
+        if counts is None:
+            return None
+        if not (is_rate(counts) and all(type(number) is int for number in counts.values())
+                and 0 <= counts["hits"] <= counts["n"]):
+            raise RunError(f"{counts!r} is not a rate: a rate is {{\"hits\", \"n\"}} with whole "
+                           "numbers 0 <= hits <= n. Make the run again.")
+        return cls(counts["hits"], counts["n"])
+
+
+def is_rate(value: Any) -> bool:
+    """Whether an entry of a manifest's results means to be a rate: it has "hits" and "n" alone."""
+    return isinstance(value, Mapping) and set(value) == {"hits", "n"}
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -49,8 +81,25 @@ class Evaluation:
 
     def rates(self) -> dict[str, Rate]:
         """The measured rates by name."""
-        named = {"acc": self.acc, "asr": self.asr, "ra": self.ra}
+        named = {name: getattr(self, name) for name in RATES}
         return {name: rate for name, rate in named.items() if rate is not None}
+
+    def to_json(self) -> dict[str, dict[str, int] | None]:
+        """As it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
+        measured = self.rates()
+        return {name: measured[name].to_json() if name in measured else None for name in RATES}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "Evaluation":
+        """The rates in a manifest's entry of one model, whatever else the entry holds.
+
+        Raises RunError where one of them is not a rate, and where there is no ACC.
+        """
+        acc, asr, ra = (Rate.from_json(entry.get(name)) for name in RATES)
+        if acc is None:
+            raise RunError(f"The entry with {', '.join(entry) or 'nothing'} holds no ACC, so it is "
+                           "not the evaluation of a model. Make the run again.")
+        return cls(acc, asr, ra)
 
 
 def der(before: Evaluation, after: Evaluation) -> float:
@@ -64,10 +113,3 @@ def der(before: Evaluation, after: Evaluation) -> float:
     gain = max(0.0, before.asr.value - after.asr.value)
     cost = max(0.0, before.acc.value - after.acc.value)
     return (gain - cost + 1) / 2
-
-
-def counts(evaluation: Evaluation) -> dict[str, dict[str, int] | None]:
-    """An evaluation as it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
-    return {name: {"hits": rate.hits, "n": rate.n} if rate is not None else None
-            for name, rate in (("acc", evaluation.acc), ("asr", evaluation.asr),
-                               ("ra", evaluation.ra))}

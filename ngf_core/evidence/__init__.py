@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ngf_core.errors import NGFError
+from ngf_core.paths import shipped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = Path(__file__).parents[2] / "assets" / "benchmark"
+TABLES = shipped("assets", "benchmark")
 COMMAND = "python -m ngf_core benchmark"
 LAYERS_COMMAND = "python -m benchmarks.auto_layer"
 

@@ -26,6 +26,7 @@ from ngf_core.curvature.sharpness.reading import standard_error
 from ngf_core.curvature.spectral.eigenvalues import settled
 from ngf_core.curvature.spectral.lanczos import lanczos, ritz
 from ngf_core.data.dataset import Dataset
+from ngf_core.data.floats import as_floats
 from ngf_core.device import device
 from ngf_core.evidence.cells import Cell, finished, weights_of
 from ngf_core.evidence.entrants import ENTRANTS
@@ -112,7 +113,7 @@ def image_sets(dataset: Dataset, clean_fraction: float) -> dict[str, tuple[Tenso
     drawn = torch.randperm(len(clean), generator=torch.Generator().manual_seed(0))[:IMAGES]
     mine, where = clean.take(drawn), device()
     return {"held_out": held_out(dataset, None, IMAGES, 0, where)["clean"],
-            "defender": (mine.x.float().to(where) / 255, mine.y.to(where))}
+            "defender": (as_floats(mine.x.to(where)), mine.y.to(where))}
 
 
 # ---- over the benchmark's runs: one JSON a model and layer, so that it goes on where it stopped

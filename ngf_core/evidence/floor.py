@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Any
 
-from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.evidence.cells import Cell
 from ngf_core.runs import RunStore
@@ -24,7 +23,7 @@ def floor(backdoored: Cell, benign: Cell, store: RunStore) -> dict[str, Any]:
     if not kept.exists():
         source = load_trained(backdoored.run_id, store)
         model = load_trained(benign.run_id, store).models["before"]
-        rates = counts(evaluate(model, build_test_set(source.dataset.test, source.attack)))
+        rates = evaluate(model, build_test_set(source.dataset.test, source.attack)).to_json()
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace_file(kept, json.dumps(rates).encode())
     return json.loads(kept.read_text())

@@ -1,11 +1,14 @@
 """What the benchmark measures of each cell, as one table a measure: attacks x seeds by entrants."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from ngf_core.errors import NGFError
+from ngf_core.evaluate.rates import RATES, Rate
 
 CELL = ["attack", "seed"]
 BEFORE, BENIGN = "before", "benign"
@@ -34,6 +37,23 @@ MEASURES = {
     "passes": Measure("Passes", "", False),
     "tuned": Measure("Tuned weights", "", False),
 }
+
+
+# A table holds a rate in two columns, its hits and its n.
+COUNTS = tuple(f"{rate}_{part}" for rate in RATES for part in ("hits", "n"))
+
+
+def counts_of(entry: Mapping[str, Any]) -> dict[str, int | None]:
+    """The columns `COUNTS` of a manifest's entry; None where a rate was not measured."""
+    rates = {name: Rate.from_json(entry.get(name)) for name in RATES}
+    return {f"{name}_{part}": rate and getattr(rate, part)
+            for name, rate in rates.items() for part in ("hits", "n")}
+
+
+def rate_in(row: Mapping[str, Any], name: str) -> Rate | None:
+    """The rate `name` of a table's row; None where it was not measured."""
+    hits, n = row[f"{name}_hits"], row[f"{name}_n"]
+    return None if pd.isna(hits) or pd.isna(n) else Rate(int(hits), int(n))
 
 
 def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:

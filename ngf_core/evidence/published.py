@@ -18,7 +18,7 @@ _ATTACKS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class Publication:
     """One table of a paper, as text: the rows' name, then what the columns say."""
 
     paper: str
@@ -35,7 +35,7 @@ _FIP = "Karim et al., Fisher Information guided Purification (FIP), 2024"
 _NFT_COLUMNS = ("before", "anp", "ibau", "awm", "ft_sam", "rnp", "nft")
 
 # Cells are ASR / ACC.
-NFT_CIFAR = Source(_NFT, "Table 1", "CIFAR10", "PreActResNet18 (not printed there)",
+NFT_CIFAR = Publication(_NFT, "Table 1", "CIFAR10", "PreActResNet18 (not printed there)",
                    "1 % clean images", _NFT_COLUMNS, """
 Badnets 100/92.96 4.87/85.92 2.84/85.96 5.72/87.85 4.34/86.17 2.75/88.46 1.74/90.82
 Blend 100/94.11 4.77/87.61 3.81/89.10 5.53/90.84 2.13/88.93 0.91/91.53 0.31/93.17
@@ -54,7 +54,7 @@ BPPA 99.70/93.82 9.94/90.23 10.46/90.57 9.94/90.68 10.60/90.88 9.74/91.37 5.04/9
 """)
 
 # LIRA's FT-SAM and RNP as printed: 3.16/12.31 and 70.50/71.38 must be exchanged in part.
-NFT_IMAGENET = Source(_NFT, "Table 1", "ImageNet", "ResNet50", "1 % clean images",
+NFT_IMAGENET = Publication(_NFT, "Table 1", "ImageNet", "ResNet50", "1 % clean images",
                       _NFT_COLUMNS, """
 Badnets 99.24/74.53 5.91/69.37 6.31/66.28 2.87/69.46 4.18/69.44 7.58/70.49 3.61/70.96
 Troj-one 99.21/74.02 7.63/69.15 7.73/67.14 5.74/69.35 2.86/70.62 2.94/72.17 3.16/72.37
@@ -70,7 +70,7 @@ ISSBA 98.23/74.38 7.61/68.42 4.50/67.92 8.21/69.51 3.35/68.02 9.74/70.81 2.06/70
 """)
 
 # Cells are lambda_max / trace / ASR / ACC.
-FIP_CIFAR = Source(_FIP, "Table 6", "CIFAR10", "PreActResNet18", "1 % clean images",
+FIP_CIFAR = Publication(_FIP, "Table 6", "CIFAR10", "PreActResNet18", "1 % clean images",
                    ("before", "anp", "fip"), """
 Badnets 573.8/6625.8/100/92.96 8.42/45.36/6.87/86.92 2.79/16.94/1.86/89.32
 Blend 715.5/7598.3/100/94.11 8.65/57.83/5.77/87.61 2.43/16.18/0.38/92.17

@@ -13,13 +13,13 @@ import pandas as pd
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig
 from ngf_core.config.command import command_line
-from ngf_core.evaluate.rates import Evaluation, Rate, der
+from ngf_core.evaluate.rates import RATES, Evaluation, der
 from ngf_core.evidence.cells import Cell, finished, weights_of
 from ngf_core.evidence.entrants import ENTRANTS, FOLLOWED
+from ngf_core.evidence.measures import COUNTS, counts_of
 from ngf_core.evidence.sharpness import kept_file
 from ngf_core.runs import Run, RunStore
 
-RATES = ("acc", "asr", "ra")
 SHARPNESS = ("lambda_max", "lambda_max_error", "trace", "trace_error")
 TUNING = ("seconds", "cpu_seconds", "passes", "tuned")
 FOLLOWED_METRICS = (*RATES, "lambda_max", "lambda_error", "fisher_trace", "fisher_trace_error")
@@ -50,7 +50,7 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
                     "run": "", "command": "", "code": "", "settings": "",
                     "weights": weights_of(benign, "model"), "received": weights_of(run, "model")})
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    whole = [f"{rate}_{part}" for rate in RATES for part in ("hits", "n")] + ["passes", "tuned"]
+    whole = [*COUNTS, "passes", "tuned"]
     return table.astype({name: "Int64" for name in whole} | {
         name: "float64" for name in ("der", "seconds", "cpu_seconds", *SHARPNESS)})
 
@@ -79,10 +79,10 @@ def _purified(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
     (method,) = config.names
     mine = results[method]
     choice = results.get("choice") or {"passes": 0, "cpu_seconds": 0.0}  # the method's own cost too
-    return _rates(mine) | _sharp(run, method, store) | {
+    return counts_of(mine) | _sharp(run, method, store) | {
         "entrant": entrant, "method": method, "group": ENTRANTS[entrant].group,
         "layer": results["layer"] if config.layers else "",
-        "der": der(_evaluation(results["before"]), _evaluation(mine)),
+        "der": der(*map(Evaluation.from_json, (results["before"], mine))),
         "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
         "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
         "stopped": mine["stopped"], "found": json.dumps(mine["found"]),
@@ -97,13 +97,8 @@ def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
 
 
 def _model(entrant: str, rates: dict[str, Any]) -> dict[str, Any]:
-    return _rates(rates) | {"entrant": entrant, "method": "", "group": "model", "layer": "",
+    return counts_of(rates) | {"entrant": entrant, "method": "", "group": "model", "layer": "",
                             "found": "{}"}
-
-
-def _rates(counted: dict[str, Any]) -> dict[str, Any]:
-    return {f"{rate}_{part}": (counted.get(rate) or {}).get(part)
-            for rate in RATES for part in ("hits", "n")}
 
 
 def _sharp(run: Run, model: str, store: RunStore) -> dict[str, Any]:
@@ -111,12 +106,7 @@ def _sharp(run: Run, model: str, store: RunStore) -> dict[str, Any]:
     return json.loads(kept.read_text()) if kept.exists() else {}
 
 
-def _evaluation(counted: dict[str, Any]) -> Evaluation:
-    rates = {rate: Rate(**counted[rate]) if counted[rate] else None for rate in RATES}
-    return Evaluation(**rates)
-
-
 _COLUMNS = ["dataset", "arch", "attack", "seed", "entrant", "method", "group", "run", "layer",
-            *(f"{rate}_{part}" for rate in RATES for part in ("hits", "n")), "der", *SHARPNESS,
+            *COUNTS, "der", *SHARPNESS,
             *TUNING, "stopped", "found", "command", "code",
             "settings", "received", "weights"]

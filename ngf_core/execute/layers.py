@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from ngf_core.config import LayersConfig
 from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
-from ngf_core.evaluate.rates import counts
+from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
 from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import RULES, best, judge
-from ngf_core.layers.statistics import Look
-from ngf_core.layers.sweep import examined, split
+from ngf_core.layers.statistics import LayerStatistics
+from ngf_core.layers.sweep import split, sweep
 from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.method import purifier
@@ -39,26 +39,26 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
     test = build_test_set(source.dataset.test, source.attack)
-    before = counts(evaluate(model, test))
+    before = evaluate(model, test).to_json()
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
-    looks: list[Look] = []
+    measured: list[LayerStatistics] = []
     wall, cpu = time.perf_counter(), time.process_time()
-    for one in examined(copy.deepcopy(model), clean, config.budget, config.methods,
+    for one in sweep(copy.deepcopy(model), clean, config.budget, config.methods,
                         _images(test), writer.checkpoint):
-        looks.append(one.look)
+        measured.append(one.statistics)
         for tuned in one.tuned:
             entries.append(_entry(tuned, test))
             _point(writer, entries[-1])
-        writer.progress(len(entries), total, f"layer {one.look.layer}")
+        writer.progress(len(entries), total, f"layer {one.statistics.layer}")
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     began = time.process_time()
     choice = choose_layer(model, clean, config.budget, ngf_of(config.methods))
     auto_seconds = time.process_time() - began
-    scores = {name: judge(looks, name) for name in RULES} | {choice.rule: choice.scores}
+    scores = {name: judge(measured, name) for name in RULES} | {choice.rule: choice.scores}
     chosen = {name: best(of) for name, of in scores.items()}
     return {"before": before, "map": entries, "scores": scores, "chosen": chosen,
-            "looks": [one.plain() for one in looks], "rule": choice.rule,
+            "looks": [one.plain() for one in measured], "rule": choice.rule,
             "auto": choice.layer, "auto_passes": choice.passes,
             "auto_cpu_seconds": round(auto_seconds, 3), "oracle": oracle(entries, before),
             "finetune": _finetune(model, clean, config, test, writer),
@@ -77,17 +77,17 @@ def _images(test: TestSet) -> dict[str, Tensor]:
 def _entry(tuned: Tuned, test: TestSet) -> dict[str, Any]:
     rates = rates_of(test, tuned.logits["test"], tuned.logits.get("triggered"))
     return {"layer": tuned.layer, "index": tuned.index, "depth": round(tuned.depth, 4),
-            "parameters": tuned.parameters, "method": tuned.method, **counts(rates),
+            "parameters": tuned.parameters, "method": tuned.method, **rates.to_json(),
             "seconds": round(tuned.seconds, 3), "fisher_trace": tuned.fisher_trace,
             "passes": tuned.passes, "stopped": tuned.stopped}
 
 
 def _point(writer: RunWriter, entry: dict[str, Any]) -> None:
-    rates = {name: entry[name] for name in ("acc", "asr", "ra") if entry[name] is not None}
-    metrics = {name: rate["hits"] / rate["n"] for name, rate in rates.items() if rate["n"]}
+    rates = Evaluation.from_json(entry).rates()
+    metrics = {name: rate.value for name, rate in rates.items() if rate.n}
     writer.point(entry["method"], entry["index"] + 1, entry["seconds"],
                  metrics | {"fisher_trace": entry["fisher_trace"]},
-                 {name: rate["n"] for name, rate in rates.items()})
+                 {name: rate.n for name, rate in rates.items()})
 
 
 def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: TestSet,
@@ -106,4 +106,4 @@ def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: Te
         pass
     return {"seconds": round(last.seconds, 3),
             "cpu_seconds": round(time.process_time() - began, 3), "passes": last.step,
-            **counts(evaluate(model, test))}
+            **evaluate(model, test).to_json()}

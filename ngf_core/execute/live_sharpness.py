@@ -6,28 +6,28 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ngf_core.curvature.sharpness.live import METRICS, Look, look
+from ngf_core.curvature.sharpness.live import METRICS, SharpnessPoint, sharpness_point
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 
 IMAGES = 50
 # Of the race's own time; the promise is a quarter, and forecasts are rough.
 SHARE = 0.2
-# The first look has the most products to make; one that follows costs about this much of it.
+# The first point has the most products to make; one that follows costs about this much of it.
 LATER = 0.4
 
 
 class LiveSharpness:
-    """Looks at the sharpness of racing models on some of the defender's clean images.
+    """Measures the sharpness of racing models on some of the defender's clean images.
 
-    The looks that SHARE of the race's own processor time pays for (tuning and evaluating, forecast
+    The points that SHARE of the race's own processor time pays for (tuning and evaluating, forecast
     from what they took so far) are spread evenly over the race, up to its last step. Methods that
     are evaluated at the same step are measured there together or not at all. What is measured
-    follows from the models, up to the error bar: each look starts from the eigenvector of the
+    follows from the models, up to the error bar: each point starts from the eigenvector of the
     method's last one.
 
     clean: the defender's set; IMAGES of them, drawn with `seed`, are used, without augmentation.
-    steps: of the race. rounds: looks at each step, one a method. clock: seconds of this process,
+    steps: of the race. rounds: points at each step, one per method. clock: seconds of this process,
     which neither a pause nor other programs move.
     """
 
@@ -36,14 +36,14 @@ class LiveSharpness:
         drawn = torch.randperm(len(clean), generator=torch.Generator().manual_seed(seed))
         self._images, self._seed, self._clock = clean.take(drawn[:IMAGES]), seed, clock
         self._steps, self._rounds = steps, rounds
-        self._last: dict[str, Look] = {}
+        self._last: dict[str, SharpnessPoint] = {}
         self._at: dict[str, int] = {}
         self._wanted: dict[int, bool] = {}
         self._cost = self._spent = 0.0
         self._began = clock()
 
     def measure(self, method: str, model: nn.Module, step: int) -> dict[str, float]:
-        """The metrics of `method` after `step` updates; none where this look is left out."""
+        """The metrics of `method` after `step` updates; none where this point is left out."""
         if step == 0 and self._last:  # all methods start from one model
             self._last[method], self._at[method] = next(iter(self._last.values())), 0
             return self._last[method].metrics()
@@ -53,7 +53,8 @@ class LiveSharpness:
             return {}
         began = self._clock()
         try:
-            found = look(model, self._images.x, self._images.y, self._last.get(method), self._seed)
+            found = sharpness_point(model, self._images.x, self._images.y, self._last.get(method),
+                                    self._seed)
         except NGFError:  # a model whose loss is not finite has no curvature
             return {}
         finally:

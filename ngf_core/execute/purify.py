@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ngf_core.config import PurifyConfig
 from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
-from ngf_core.evaluate.rates import Evaluation, counts
+from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import default_layer, tuned_layers
@@ -136,12 +136,12 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         done = sum(racer.last.step for racer in racers)
         writer.progress(done, config.steps * len(racers),
                         ", ".join(f"{r.name} step {r.last.step}" for r in racers))
-    results: dict[str, Any] = {"before": counts(before)}
+    results: dict[str, Any] = {"before": before.to_json()}
     for racer in racers:
         writer.tensors(f"after_{racer.name}", racer.model.state_dict())
         if racer.layer:
             _write_path(racer, writer)
-        results[racer.name] = counts(racer.evaluation) | {
+        results[racer.name] = racer.evaluation.to_json() | {
             "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
             "cpu_seconds": round(racer.cpu_seconds, 3), "stopped": racer.stopped,
             "found": racer.found, "changed": _changed(received, racer.model)}

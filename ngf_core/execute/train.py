@@ -10,7 +10,6 @@ from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import prepare_dataset
 from ngf_core.device import device
 from ngf_core.errors import NGFError
-from ngf_core.evaluate.rates import counts
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
@@ -72,7 +71,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
         if attack.learned:
             writer.tensors("attack", attack.learned)
     return {
-        "train": counts(evaluation),
+        "train": evaluation.to_json(),
         "parameters": attack.parameters if attack else {},
         "poisoned": len(poisoned[0]) if poisoned else 0,
         "poison_rate": len(poisoned[0]) / len(dataset.train) if poisoned else 0.0,

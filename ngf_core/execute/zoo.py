@@ -12,6 +12,7 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.errors import NGFError, RunError
+from ngf_core.evaluate.rates import Evaluation
 from ngf_core.execute.worker import work
 from ngf_core.models.build import default_layer
 from ngf_core.purify import NGF, SGD
@@ -84,8 +85,8 @@ def summary(made: Run) -> str:
     parts = []
     for name, value in made.results.items():
         if isinstance(value, dict) and "acc" in value:
-            rates = [f"{key.upper()} {value[key]['hits'] / value[key]['n']:.1%}"
-                     for key in ("acc", "asr", "ra") if value[key]]
+            rates = [f"{key.upper()} {rate.percent()}"
+                     for key, rate in Evaluation.from_json(value).rates().items()]
             parts.append(f"{name}: {' '.join(rates)}")
         elif isinstance(value, dict) and "lambda_max" in value:
             parts.append(f"{name}: lambda_max {value['lambda_max']:.1f}, "

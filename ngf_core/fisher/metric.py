@@ -6,7 +6,8 @@ diagonal          its diagonal: every weight for itself, as in adaptive gradient
 
 Of several layers the first two are the joint matrix, with what ties the layers to each other; K-FAC
 and the diagonal have none of that (K-FAC is block-diagonal, as published). The damping is one
-number for all layers, relative to the joint trace.
+number for all layers, relative to the joint trace, or to what that counts for at least where the
+model is certain of the batch (`certainty.py`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ngf_core.errors import ConfigError
+from ngf_core.fisher.certainty import least_trace
 from ngf_core.fisher.kfac import Factors, factors, kfac_direction
 from ngf_core.fisher.natural import Damping, NaturalDirection, natural_direction
 from ngf_core.fisher.per_sample import Tapped
@@ -29,7 +31,7 @@ ROWS_MEMORY = 6_000_000_000
 class Metric(Protocol):
     """A damped Fisher matrix F + lambda I of tapped layers that follows the batches."""
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         """Take in a batch; the gradient (P,) of its mean cross-entropy `loss` at labels y."""
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -45,15 +47,16 @@ class ExactMetric:
     def __init__(self, kind: str, damping: Damping, generator: torch.Generator) -> None:
         self._kind, self._damping, self._generator = kind, damping, generator
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         _refuse_too_many(taps)
+        self._least = least_trace(taps)
         gradient, rows = gradient_and_rows(self._kind, taps, loss, y, self._generator)
         self._rows = list(rows)
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
         rows, self._rows = self._rows, None  # gigabytes on a large layer, and used only once
-        return natural_direction(rows, gradient, self._damping)
+        return natural_direction(rows, gradient, self._damping, self._least)
 
 
 class DiagonalMetric:
@@ -62,7 +65,8 @@ class DiagonalMetric:
     def __init__(self, damping: Damping, generator: torch.Generator) -> None:
         self._damping, self._generator = damping, generator
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        self._least = least_trace(taps)
         gradient, rows = gradient_and_rows("true", taps, loss, y, self._generator)
         parts = []
         for block in rows:  # one layer's at a time
@@ -72,7 +76,7 @@ class DiagonalMetric:
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
-        damping = self._damping.of(float(self._diagonal.sum()), self._rows)
+        damping = self._damping.of(float(self._diagonal.sum()), self._rows, self._least)
         direction = (gradient / (self._diagonal + damping)).to(gradient.dtype)
         return NaturalDirection(direction, damping, float(gradient.double() @ direction.double()))
 
@@ -88,10 +92,11 @@ class KroneckerMetric:
                  every: int = 1) -> None:
         self._damping, self._generator, self._decay, self._every = damping, generator, decay, every
         self._found: list[Factors] = []
-        self._looks = self._samples = 0
+        self._batches = self._samples = 0
 
-    def look(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
-        if self._looks % self._every == 0:
+    def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        self._least = least_trace(taps)
+        if self._batches % self._every == 0:
             drawn = drawn_labels(taps[0], self._generator)
             losses = F.cross_entropy(taps[0].logits, drawn, reduction="sum")
             outputs = [tapped.output for tapped in taps]
@@ -101,13 +106,14 @@ class KroneckerMetric:
                 new = [old.mixed(newer, self._decay)
                        for old, newer in zip(self._found, new, strict=True)]
             self._found, self._samples = new, len(y)
-        self._looks += 1
+        self._batches += 1
         self._sizes = [sum(p.numel() for p in tapped.layer.parameters()) for tapped in taps]
         parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()])
         return torch.cat([part.reshape(-1) for part in parts])
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
-        damping = self._damping.of(sum(found.trace for found in self._found), self._samples)
+        trace = sum(found.trace for found in self._found)
+        damping = self._damping.of(trace, self._samples, self._least)
         solved = [kfac_direction(found, part, damping) for found, part in
                   zip(self._found, gradient.split(self._sizes), strict=True)]
         return NaturalDirection(torch.cat([block.direction for block in solved]), damping,

@@ -28,33 +28,40 @@ class NaturalDirection:
 
 @dataclass(frozen=True)
 class Damping:
-    """lambda = `value`, or where it is `relative` lambda = value tr(F) / r, r the rows of F."""
+    """lambda = `value`, or where it is `relative` lambda = value tr(F) / r, r the rows of F.
+
+    A relative one counts tr(F) as no less than the `least` trace it is given (`certainty.py`).
+    """
 
     value: float
     relative: bool = True
 
-    def of(self, trace: float, rows: int) -> float:
-        """lambda. Raises NGFError where F is zero or not finite."""
+    def of(self, trace: float, rows: int, least: float = 0.0) -> float:
+        """lambda. Raises NGFError where F is zero, and no least trace given, or not finite."""
+        if self.relative and trace < least:
+            trace = least
         if not 0 < trace < float("inf"):
-            raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: the model "
-                           "is certain of every clean image. Use strong augmentation or another "
-                           "layer.")
+            raise NGFError("The Fisher matrix of the tuned layer is zero or not finite: its "
+                           "weights do not matter to the clean images, or the model is certain of "
+                           "every one. Use strong augmentation or another layer.")
         return self.value * trace / rows if self.relative else self.value
 
 
-def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping: Damping
-                      ) -> NaturalDirection:
+def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping: Damping,
+                      least: float = 0.0) -> NaturalDirection:
     """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), or its blocks of columns.
+
+    least: what tr F counts for at least in the damping.
 
     In sample space (r < P) by Woodbury: with K = R R^T = sum_l R_l R_l^T over the blocks and
     s = (K + lambda I)^-1 R g, d = (g - R^T s) / lambda. Otherwise the P x P system itself.
     Cholesky in float64; for a small damping the products too.
-    Raises NGFError where F is zero or the system is not positive definite in float32 rows.
+    Raises NGFError where there is no damping or the system is not positive definite in float32.
     """
     blocks = [rows] if isinstance(rows, Tensor) else list(rows)
     samples, size = len(blocks[0]), gradient.numel()
     trace = sum(float(torch.linalg.vector_norm(block).double() ** 2) for block in blocks)
-    lam = damping.of(trace, samples)
+    lam = damping.of(trace, samples, least)
     if lam < FLOAT32_DAMPING * trace / samples:
         blocks = [block.double() for block in blocks]
     if samples < size:

@@ -21,7 +21,7 @@ from ngf_core.device import full_float32
 from ngf_core.errors import ConfigError
 from ngf_core.landscape import chunk
 from ngf_core.landscape.affine import Affine
-from ngf_core.landscape.last_layer import margins, summed_losses
+from ngf_core.landscape.affine_loss import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, check_batches, check_classes

@@ -1,5 +1,5 @@
 """Which layer to tune: the map over all of them, and rules that see clean data only."""
 
-from ngf_core.layers.choose import Choice, choose_layer
+from ngf_core.layers.choose import LayerChoice, choose_layer
 
-__all__ = ["Choice", "choose_layer"]
+__all__ = ["LayerChoice", "choose_layer"]

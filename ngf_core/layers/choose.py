@@ -8,7 +8,7 @@ from torch import nn
 from ngf_core.data.augment import are_images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
-from ngf_core.layers.sweep import examined
+from ngf_core.layers.sweep import sweep
 from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.settings import NGF
@@ -19,7 +19,7 @@ RULE_WITHOUT_IMAGES = "travel"
 
 
 @dataclass(frozen=True)
-class Choice:
+class LayerChoice:
     """The layer a rule chose, the scores it gave (None: not allowed), and what that cost: passes
     forward and back over a clean batch, counted as if each ran through the whole network."""
 
@@ -30,7 +30,7 @@ class Choice:
 
 
 def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | None = None,
-                 rule: str | None = None) -> Choice:
+                 rule: str | None = None) -> LayerChoice:
     """Let the rule of that name look at every layer of `model` on the clean set alone.
 
     rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
@@ -50,13 +50,13 @@ def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | N
     short = replace(budget, steps=STEPS, seconds=0.0, batch_size=BATCH_SIZE, pool=POOL)
     sees = RULES[rule].sees
     methods = (ngf or NGF(),) if "tuning" in sees else ()
-    looks, passes = [], 0
-    for one in examined(copy.deepcopy(model), clean, short, methods, sees=sees):
-        looks.append(one.look)
+    layers, passes = [], 0
+    for one in sweep(copy.deepcopy(model), clean, short, methods, sees=sees):
+        layers.append(one.statistics)
         passes += ("fisher" in sees) + sum(tuned.passes for tuned in one.tuned)
-    scores = judge(looks, rule)
+    scores = judge(layers, rule)
     layer = best(scores)
     if layer is None:
         raise NGFError(f"The rule {rule!r} can judge none of this network's layers. Name the layer "
                        "to be tuned.")
-    return Choice(layer, rule, scores, passes)
+    return LayerChoice(layer, rule, scores, passes)

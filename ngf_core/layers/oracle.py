@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ngf_core.evaluate.rates import Evaluation
+
 COST = 0.02
 
 
@@ -14,16 +16,17 @@ def oracle(entries: Sequence[Mapping[str, Any]], before: Mapping[str, Any], meth
     Of equal ASR the higher RA, then the earlier layer. entries: rows of a layer map, with counts
     {"hits", "n"}. None for a benign model, and where nothing was measured.
     """
-    mine = [e for e in entries if e["method"] == method and e["asr"] is not None]
-    if not mine or before["asr"] is None:
+    mine = {entry["layer"]: Evaluation.from_json(entry) for entry in entries
+            if entry["method"] == method and entry["asr"] is not None}
+    mine = {layer: rates for layer, rates in mine.items() if rates.acc.n and rates.asr.n}
+    received = Evaluation.from_json(before)
+    if not mine or received.asr is None:
         return None
-    bound = min(_rate(before["acc"]), max(_rate(e["acc"]) for e in mine)) - COST
-    if any(_rate(e["acc"]) >= _rate(before["acc"]) - COST for e in mine):
-        bound = _rate(before["acc"]) - COST
-    allowed = [e for e in mine if _rate(e["acc"]) >= bound - 1e-12]
-    return {"layer": min(allowed, key=lambda e: (_rate(e["asr"]), -_rate(e["ra"])))["layer"],
+    highest = max(rates.acc.value for rates in mine.values())
+    bound = received.acc.value - COST
+    if highest < bound:
+        bound = highest - COST
+    allowed = [layer for layer, rates in mine.items() if rates.acc.value >= bound - 1e-12]
+    return {"layer": min(allowed, key=lambda layer: (mine[layer].asr.value,
+                                                     -mine[layer].ra.value)),
             "method": method}
-
-
-def _rate(counts: Mapping[str, int]) -> float:
-    return counts["hits"] / max(1, counts["n"])

@@ -1,8 +1,8 @@
 """Rules that say which layer to tune, from clean data only.
 
-A rule gives every layer a score from its `Look`; the highest is chosen. None is a layer that the
-rule cannot judge or does not allow. Which of them come near the best layer under an attack is a
-question for `benchmarks/auto_layer.py`, not for the rules.
+A rule gives every layer a score from its `LayerStatistics`; the highest is chosen. None is a layer
+that the rule cannot judge or does not allow. Which of them come near the best layer under an attack
+is a question for `benchmarks/auto_layer.py`, not for the rules.
 """
 
 import math
@@ -11,18 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ngf_core.layers.perturb import PROBES
-from ngf_core.layers.statistics import Look
+from ngf_core.layers.statistics import LayerStatistics
 
 Scores = dict[str, float | None]
-Looks = Sequence[Look]
+Layers = Sequence[LayerStatistics]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule with its name in words; `sees` names what it needs of a `Look` (see SEEN there)."""
+    """A rule with its name in words; `sees`: what of `LayerStatistics` it needs (SEEN there)."""
 
     title: str
-    scores: Callable[[Looks], Scores]
+    scores: Callable[[Layers], Scores]
     sees: frozenset[str] = frozenset()
 
 
@@ -32,47 +32,47 @@ def best(scores: Scores) -> str | None:
     return max(usable, key=usable.get) if usable else None
 
 
-def judge(looks: Looks, rule: str) -> Scores:
+def judge(layers: Layers, rule: str) -> Scores:
     """The scores of the rule of that name, with None for what is not a finite number."""
-    scores = RULES[rule].scores(looks)
+    scores = RULES[rule].scores(layers)
     return {layer: s if s is not None and math.isfinite(s) else None for layer, s in scores.items()}
 
 
-def fisher_mass(looks: Looks) -> Scores:
+def fisher_mass(layers: Layers) -> Scores:
     """Tr F. Where clean answers depend most on the weights, a natural step changes them most."""
-    return {one.layer: one.trace for one in looks}
+    return {one.layer: one.trace for one in layers}
 
 
-def least_mass(looks: Looks) -> Scores:
+def least_mass(layers: Layers) -> Scores:
     """-Tr F. Where clean answers depend least on the weights, these can move farthest within a KL
     bound."""
-    return {one.layer: -one.trace for one in looks}
+    return {one.layer: -one.trace for one in layers}
 
 
-def fisher_density(looks: Looks) -> Scores:
+def fisher_density(layers: Layers) -> Scores:
     """Tr F / P: the same for each parameter, so that large layers are not preferred for size."""
-    return {one.layer: one.trace / one.parameters for one in looks}
+    return {one.layer: one.trace / one.parameters for one in layers}
 
 
-def spectrum_ratio(looks: Looks) -> Scores:
+def spectrum_ratio(layers: Layers) -> Scores:
     """Minus lambda_1 / Tr F. A natural step is free along what the Fisher hardly sees; a spectrum
     with no single leading direction lets it use many at little clean cost."""
-    return {one.layer: -one.eigenvalues[0] / one.trace if one.trace else None for one in looks}
+    return {one.layer: -one.eigenvalues[0] / one.trace if one.trace else None for one in layers}
 
 
-def sensitivity(looks: Looks) -> Scores:
+def sensitivity(layers: Layers) -> Scores:
     """Rise of the held-out clean loss when the weights move by a tenth of their norm at random."""
-    return {one.layer: one.sensitivity for one in looks}
+    return {one.layer: one.sensitivity for one in layers}
 
 
-def relative_mass(looks: Looks) -> Scores:
+def relative_mass(layers: Layers) -> Scores:
     """|w|^2 Tr F / P: to second order twice the KL divergence that a random move of w by its own
     norm would cause. Unlike Tr F it does not change when a layer is scaled and the next scaled
     back."""
-    return {one.layer: one.norm**2 * one.trace / one.parameters for one in looks}
+    return {one.layer: one.norm**2 * one.trace / one.parameters for one in layers}
 
 
-def travel(looks: Looks) -> Scores:
+def travel(layers: Layers) -> Scores:
     """Mean KL(received || tuned) of the answers to held-out clean images, augmented as for tuning,
     after a short NGF.
 
@@ -80,10 +80,10 @@ def travel(looks: Looks) -> Scores:
     answers to other images go. A backdoor is an answer to images off the clean distribution, and
     the weights that leave such answers alone leave the backdoor alone.
     """
-    return {one.layer: _of(one, "augmented", "travel") for one in looks}
+    return {one.layer: _of(one, "augmented", "travel") for one in layers}
 
 
-def bounded_travel(looks: Looks) -> Scores:
+def bounded_travel(layers: Layers) -> Scores:
     """Mean KL(received || tuned) of the answers to images further off the clean distribution
     (patched, blended, mixed, waved, warped, noisy ones) after a short NGF, among the layers where
     held-out clean images fare no worse than at the median layer; None for the others.
@@ -91,49 +91,49 @@ def bounded_travel(looks: Looks) -> Scores:
     A layer where tuning goes far on what was never trained on, and yet not at the expense of what
     was, is one through which an unwanted answer can be taken back.
     """
-    losses = {one.layer: one.probed["augmented"].loss for one in looks if one.probed}
+    losses = {one.layer: one.probed["augmented"].loss for one in layers if one.probed}
     bound = statistics.median(losses.values()) if losses else 0.0
     return {one.layer: _mean(one, "travel") if losses.get(one.layer, math.inf) <= bound else None
-            for one in looks}
+            for one in layers}
 
 
-def steadiness(looks: Looks) -> Scores:
+def steadiness(layers: Layers) -> Scores:
     """Accuracy on those images after a short NGF: a trigger is a change that a cured model does not
     mind, and a cured model should not mind others either."""
-    return {one.layer: _mean(one, "accuracy") for one in looks}
+    return {one.layer: _mean(one, "accuracy") for one in layers}
 
 
-def held_out_loss(looks: Looks) -> Scores:
+def held_out_loss(layers: Layers) -> Scores:
     """Minus the loss on held-out clean images, augmented as for tuning, after a short NGF: the
     ordinary rule of model selection."""
-    return {one.layer: -_of(one, "augmented", "loss") if one.probed else None for one in looks}
+    return {one.layer: -_of(one, "augmented", "loss") if one.probed else None for one in layers}
 
 
-def _of(one: Look, images: str, what: str) -> float | None:
+def _of(one: LayerStatistics, images: str, what: str) -> float | None:
     return getattr(one.probed[images], what) if one.probed else None
 
 
-def _mean(one: Look, what: str) -> float | None:
+def _mean(one: LayerStatistics, what: str) -> float | None:
     """Mean of one measure over all kinds of probes; None where the layer was not tuned."""
     if not one.probed:
         return None
     return sum(getattr(one.probed[name], what) for name in PROBES) / len(PROBES)
 
 
-def last_layer(looks: Looks) -> Scores:
+def last_layer(layers: Layers) -> Scores:
     """The last layer, whatever the data say: a control, and the paper's own picture."""
-    return {one.layer: one.depth for one in looks}
+    return {one.layer: one.depth for one in layers}
 
 
-def quarter(looks: Looks) -> Scores:
+def quarter(layers: Layers) -> Scores:
     """The layer at a quarter of the depth, whatever the data say: a control."""
-    return {one.layer: -abs(one.depth - 1 / 4) for one in looks}
+    return {one.layer: -abs(one.depth - 1 / 4) for one in layers}
 
 
-def two_thirds(looks: Looks) -> Scores:
+def two_thirds(layers: Layers) -> Scores:
     """The layer at two thirds of the depth, whatever the data say: a control. In the mini it is the
     last block's first convolution, the fixed layer of the presets."""
-    return {one.layer: -abs(one.depth - 2 / 3) for one in looks}
+    return {one.layer: -abs(one.depth - 2 / 3) for one in layers}
 
 
 FISHER, NUDGES = frozenset({"fisher"}), frozenset({"nudges"})

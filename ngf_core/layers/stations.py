@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ngf_core.data.augment import as_floats
+from ngf_core.data.floats import as_floats
 from ngf_core.models.build import tunable_layers
 from ngf_core.models.cut import Crossing, Walk, cut
 from ngf_core.models.graph import trace

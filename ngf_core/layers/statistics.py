@@ -38,8 +38,8 @@ class Probed:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One layer of the received model, and what a short NGF does there; NaN where not looked.
+class LayerStatistics:
+    """One layer of the received model, and what a short NGF does there; NaN where not taken.
 
     trace: Tr F of the layer's true Fisher on the clean set; eigenvalues: its largest. norm: |w|.
     sensitivity: rise of the held-out loss when w is moved by a tenth of its norm, mean over random
@@ -61,8 +61,8 @@ class Look:
         return _finite(asdict(self))
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> "Look":
-        """The look that `plain` wrote."""
+    def of(cls, plain: Mapping[str, Any]) -> "LayerStatistics":
+        """The statistics that `plain` wrote."""
         values = {k: math.nan if v is None else v for k, v in plain.items()}
         probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
                   for name, one in values["probed"].items()}
@@ -77,14 +77,15 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def look(station: Station, seed: int, nudged: str, labels: Tensor, sees: frozenset[str] = SEEN
-         ) -> Look:
+def layer_statistics(station: Station, seed: int, nudged: str, labels: Tensor,
+                     sees: frozenset[str] = SEEN) -> LayerStatistics:
     """The layer as received; `nudged` names the images with these labels that are held out."""
     received = flat(list(station.layer.parameters()))
     values = fisher_eigenvalues(station, seed) if "fisher" in sees else torch.tensor([math.nan])
     rise = _rise(station, received, seed, nudged, labels) if "nudges" in sees else math.nan
-    return Look(station.name, station.index, station.depth, len(received), float(received.norm()),
-                float(values.sum()), tuple(values[:EIGENVALUES].tolist()), rise, {})
+    return LayerStatistics(station.name, station.index, station.depth, len(received),
+                           float(received.norm()), float(values.sum()),
+                           tuple(values[:EIGENVALUES].tolist()), rise, {})
 
 
 def _rise(station: Station, received: Tensor, seed: int, nudged: str, labels: Tensor) -> float:

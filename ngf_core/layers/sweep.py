@@ -1,4 +1,4 @@
-"""All layers of a model, looked at and tuned in turn, on a clean set that is split in two.
+"""All layers of a model, measured and tuned in turn, on a clean set that is split in two.
 
 Four fifths of the clean images tune; the last fifth judges what that did, as it is and changed in
 ways that a defender can make up. Neither a trigger nor a test image is needed.
@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ngf_core.data.augment import as_floats, augment
+from ngf_core.data.augment import augment
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.perturb import probes
 from ngf_core.layers.stations import Station
-from ngf_core.layers.statistics import SEEN, Look, look, probed
+from ngf_core.layers.statistics import SEEN, LayerStatistics, layer_statistics, probed
 from ngf_core.layers.tune import Tuned, stations_of, tune
 from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
@@ -24,24 +25,24 @@ DRAWS = 2
 
 
 @dataclass(frozen=True)
-class Examined:
+class SweptLayer:
     """One layer: what rules may see of it, and what each method made of it."""
 
-    look: Look
+    statistics: LayerStatistics
     tuned: tuple[Tuned, ...]
 
 
-def examined(model: nn.Module, clean: CleanSet, budget: Budget,
-             methods: Sequence[MethodSettings], images: Mapping[str, Tensor] | None = None,
-             between: Callable[[], object] = lambda: None,
-             sees: frozenset[str] = SEEN) -> Iterator[Examined]:
-    """Every layer from input to output; what the first method did is in the look. A layer that
-    cannot be tuned (run twice, or never, in a forward pass) is passed over.
+def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[MethodSettings],
+          images: Mapping[str, Tensor] | None = None,
+          between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
+          ) -> Iterator[SweptLayer]:
+    """Every layer from input to output; what the first method did is in its statistics. A layer
+    that cannot be tuned (run twice, or never, in a forward pass) is passed over.
 
     model: is left with BatchNorm as `budget` asks, and otherwise as received. images: further sets
-    whose logits `Tuned` is to hold. between: called after every update. sees: what is looked at.
-    Raises ConfigError for fewer than five clean images, NGFError for a model whose answers to them
-    are not finite.
+    whose logits `Tuned` is to hold. between: called after every update. sees: which statistics
+    are taken. Raises ConfigError for fewer than five clean images, NGFError for a model whose
+    answers to them are not finite.
     """
     budget = settled(budget, clean)
     tuning, judging = split(clean)
@@ -51,7 +52,7 @@ def examined(model: nn.Module, clean: CleanSet, budget: Budget,
     for station in stations_of(model, tuning, budget, own | dict(images or {})):
         received = received or {name: _answers(station, name) for name in own}
         try:
-            seen = look(station, budget.seed, "augmented", labels, sees)
+            seen = layer_statistics(station, budget.seed, "augmented", labels, sees)
             results = [tune(station, method, budget, between, "fisher" in sees)
                        for method in methods]
         except ConfigError as error:
@@ -60,7 +61,7 @@ def examined(model: nn.Module, clean: CleanSet, budget: Budget,
             continue
         if results:
             seen = replace(seen, probed=probed(results[0], received, labels))
-        yield Examined(seen, tuple(results))
+        yield SweptLayer(seen, tuple(results))
 
 
 def _answers(station: Station, images: str) -> Tensor:

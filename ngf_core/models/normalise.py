@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ngf_core.data.floats import as_floats
+
 
 class Normalise(nn.Module):
     """(x - 1/2) / (1/4) for x in [0, 1]; uint8 images are divided by 255 first.
@@ -12,6 +14,4 @@ class Normalise(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dtype == torch.uint8:
-            x = x.to(torch.get_default_dtype()) / 255
-        return (x - 0.5) * 4
+        return (as_floats(x, torch.get_default_dtype()) - 0.5) * 4

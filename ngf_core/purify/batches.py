@@ -7,9 +7,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ngf_core.data.augment import are_images, as_floats, augment
+from ngf_core.data.augment import are_images, augment
 from ngf_core.data.dataset import Images
 from ngf_core.data.examples import Examples
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
 from ngf_core.purify.budget import Budget
 

@@ -15,7 +15,7 @@ from ngf_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Convolution:
+class PrunableConvolution:
     """A convolution with its name in the model and the BatchNorms next to it.
 
     `after` reads its output as it is; `before` writes its input, but for operations of one input
@@ -28,7 +28,8 @@ class Convolution:
     after: _BatchNorm | None
 
 
-def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str) -> list[Convolution]:
+def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
+                 ) -> list[PrunableConvolution]:
     """The convolutions in the order they run, for images of `shape` (C, H, W); model in eval mode.
 
     Raises ConfigError, on behalf of `method`, for a network with fewer than two: a single one that
@@ -56,7 +57,7 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str) -> 
     reads = {node: norm for norm, node, _ in norms}
     made = {node for _, _, node in ran}
     names = {module: name for name, module in model.named_modules()}
-    found = [Convolution(names[m], m, _behind(node, wrote, made), reads.get(out))
+    found = [PrunableConvolution(names[m], m, _behind(node, wrote, made), reads.get(out))
              for m, node, out in ran if isinstance(m, nn.Conv2d)]
     if len(found) < 2:
         raise ConfigError("methods", f"{method} cuts channels of convolutions, and this network "
@@ -67,8 +68,8 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str) -> 
 def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) -> _BatchNorm | None:
     """The BatchNorm whose output `node` came from by operations of one input each."""
     while node is not None and node not in made:
-        sources = [source for source, _ in node.next_functions if source is not None]
-        node = sources[0] if len(sources) == 1 else None
+        producers = [source for source, _ in node.next_functions if source is not None]
+        node = producers[0] if len(producers) == 1 else None
     return wrote.get(node)
 
 
@@ -78,7 +79,7 @@ def gain(norm: _BatchNorm) -> Tensor:
     return stretch if norm.weight is None else stretch * norm.weight.detach().abs()
 
 
-def silence(convolution: Convolution, channels: Tensor) -> None:
+def silence(convolution: PrunableConvolution, channels: Tensor) -> None:
     """Make the output channels at `channels` (indices) constantly zero, behind `after` too.
 
     The filter and its bias are zeroed, and gamma and beta of the BatchNorm that reads them; so the

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
-from ngf_core.data.augment import as_floats
+from ngf_core.data.floats import as_floats
 from ngf_core.models.cut import Crossing, Cut, Walk, cut
 from ngf_core.models.graph import trace
 from ngf_core.purify.batches import CleanBatches

@@ -1,4 +1,4 @@
-"""Whether an attack took: a defense tested on a backdoor that is not there proves nothing."""
+"""Whether an attack is implanted: a defense tested on a backdoor that is not there proves nothing."""
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig, TrainConfig
@@ -10,9 +10,9 @@ SHARED = ("dataset", "root", "limit", "size", "arch", "epochs")
 
 
 def verdict(run: Run, store: RunStore) -> str | None:
-    """A sentence where the attack on the run's received model did not take, else None.
+    """A sentence where the attack on the run's received model is not implanted, else None.
 
-    It took when ASR reaches the attack's aim (90 %, for a few 80 %) and clean accuracy is at most
+    It is when ASR reaches the attack's aim (90 %, for a few 80 %) and clean accuracy is at most
     3 points below that of a benign model (same images, architecture and epochs; the same seed if
     there is one). Where no such model is here only ASR is judged. None too for benign models and
     runs without results.

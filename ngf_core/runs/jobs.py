@@ -91,10 +91,10 @@ def _see_to_it(run: Run, term_after: float, kill_after: float) -> None:
     asked = time.monotonic()
     for seconds, blow in ((term_after, signal.SIGTERM), (kill_after, signal.SIGKILL)):
         while time.monotonic() < asked + seconds:
-            if not run.live:
+            if not run.now().live:
                 return
             time.sleep(0.1)
-        manifest = run.manifest
+        manifest = run.now().manifest
         pid = manifest.get("pid")
         if is_alive(pid, manifest.get("pid_started")):
             _signal_group(pid, blow)

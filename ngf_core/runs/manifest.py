@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import ngf_core
 from ngf_core.config import Config, config_sha, from_json, to_json
 from ngf_core.config.schema1 import migrated
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs.disk import replace_file, telling_full
 
 SCHEMA = 2
 STATES = ("queued", "running", "done", "failed", "cancelled")
+# The state of a run whose manifest cannot be used; no manifest names it.
+CORRUPT = "corrupt"
 NAME = "manifest.json"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
              "created": str, "results": dict, "files": dict}
@@ -69,8 +73,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _OR_NONE.items():
         if not isinstance(manifest.get(key), kind | None):
             raise _broken(folder, f"has no usable entry '{key}'")
-    if not _rates_are_counts(manifest["results"]):
-        raise _broken(folder, "holds a rate that is not hits of n images")
+    try:
+        _check_rates(manifest["results"])
+    except RunError:
+        raise _broken(folder, "holds a rate that is not hits of n images") from None
     if manifest["id"] != folder.name:
         raise _broken(folder, "belongs to another run")
     if manifest["state"] not in STATES:
@@ -86,13 +92,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _rates_are_counts(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return True
-    if set(value) == {"hits", "n"}:
-        hits, n = value["hits"], value["n"]
-        return isinstance(hits, int) and isinstance(n, int) and 0 <= hits <= n
-    return all(map(_rates_are_counts, value.values()))
+def _check_rates(value: Any) -> None:
+    if isinstance(value, dict):
+        if is_rate(value):
+            Rate.from_json(value)
+        for entry in value.values():
+            _check_rates(entry)
 
 
 def _broken(folder: Path, what: str) -> RunError:
@@ -120,15 +125,22 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and whether the code differs from it; None outside a git checkout."""
-    here = Path(ngf_core.__file__).parent
+    """Commit and whether the code differs from it; None outside a git checkout of NGF Lab.
 
-    def git(*words: str) -> str:
+    A virtual environment inside another project's checkout is installed, not checked out: its
+    ngf_core does not lie at the top of that repository.
+    """
+    here = str(files("ngf_core"))
+
+    def git(*words: str) -> list[str]:
         done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True, timeout=10,
                               check=True)
-        return done.stdout.strip()
+        return done.stdout.splitlines()
 
     try:
-        return {"sha": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "."))}
+        folder, sha = git("rev-parse", "--show-prefix", "HEAD")
+        if folder != "ngf_core/":
+            return None
+        return {"sha": sha, "dirty": bool(git("status", "--porcelain", "."))}
     except (OSError, subprocess.SubprocessError):
         return None

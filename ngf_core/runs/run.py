@@ -9,7 +9,7 @@ from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
 from ngf_core.runs.disk import file_sha
 from ngf_core.runs.events import curves, read_events
-from ngf_core.runs.manifest import read_manifest
+from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Run:
         """The directory's name."""
         return self.path.name
 
+    def now(self) -> "Run":
+        """The run as of now: itself, since it reads the disk at every question."""
+        return self
+
     # ---- where it stands
 
     @property
@@ -48,7 +52,7 @@ class Run:
         try:
             return read_manifest(self.path)
         except RunError as error:
-            return {"id": self.id, "kind": None, "config": {}, "source": None, "state": "corrupt",
+            return {"id": self.id, "kind": None, "config": {}, "source": None, "state": CORRUPT,
                     "message": str(error), "created": None, "started": None, "finished": None,
                     "results": {}, "files": {}}
 
@@ -191,8 +195,9 @@ class Run:
     def delete(self) -> None:
         """Delete the directory. Raises RunError for a shipped run and for a live one."""
         self._must_be_ours("deleted")
-        if self.live:
-            raise RunError(f"Run {self.id} is {self.state}. Cancel it before you delete it.")
+        state = self.now().state
+        if state in LIVE:
+            raise RunError(f"Run {self.id} is {state}. Cancel it before you delete it.")
         # A hidden name first, so that nobody lists a run that is half gone.
         grave = self.path.with_name(f".deleted-{self.id}")
         self.path.rename(grave)
@@ -200,8 +205,9 @@ class Run:
 
     def _must_live(self, verb: str) -> None:
         self._must_be_ours(verb)
-        if not self.live:
-            raise RunError(f"Run {self.id} cannot be {verb}: it is {self.state} already.")
+        state = self.now().state
+        if state not in LIVE:
+            raise RunError(f"Run {self.id} cannot be {verb}: it is {state} already.")
 
     def _must_be_ours(self, verb: str) -> None:
         if self.shipped:

@@ -8,11 +8,11 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import ngf_core
 from ngf_core.config import Config, validate
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.paths import shipped
 from ngf_core.runs.disk import telling_full
-from ngf_core.runs.manifest import new_manifest, read_manifest, write_manifest
+from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
 
 SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify"),
@@ -67,16 +67,18 @@ class RunStore:
     def find(self, run_id: str) -> Run:
         """The run of that id, whole or corrupt. Raises RunError where there is none."""
         if _ID.fullmatch(run_id):
-            for run in self._places(run_id):
-                if run.path.is_dir():
-                    return run
+            for path, shipped in self._places(run_id):
+                if path.is_dir():
+                    return self._run(path, shipped)
         raise RunError(f"There is no run {run_id[:120]} here. It may have been deleted or made "
                        "on another machine; the Runs page lists what is here.")
 
     def get(self, run_id: str) -> Run:
         """The run of that id. Raises RunError where there is none or it is corrupt."""
         run = self.find(run_id)
-        read_manifest(run.path)
+        manifest = run.manifest
+        if manifest["state"] == CORRUPT:
+            raise RunError(manifest["message"])
         return run
 
     def list(self, kind: str | None = None) -> list[Run]:
@@ -84,7 +86,7 @@ class RunStore:
         runs: dict[str, Run] = {}
         for folder, shipped in ((self.shipped, True), (self.root, False)):
             if folder is not None and folder.is_dir():
-                runs |= {p.name: Run(p, shipped) for p in folder.iterdir()
+                runs |= {p.name: self._run(p, shipped) for p in folder.iterdir()
                          if p.is_dir() and _ID.fullmatch(p.name) and p.name != BENCHMARK}
         made = {run: run.manifest for run in runs.values()}
         wanted = [run for run in made if kind is None or made[run]["kind"] == kind]
@@ -99,9 +101,13 @@ class RunStore:
         raise RunError(f"There is no finished {' or '.join(kinds)} run here yet. "
                        f"Make one with `python -m ngf_core {kinds[0]}`.")
 
-    def _places(self, run_id: str) -> "list[Run]":
-        places = [Run(self.root / run_id), Run(self.root / BENCHMARK / run_id)]
-        return places if self.shipped is None else [*places, Run(self.shipped / run_id, True)]
+    def _run(self, path: Path, shipped: bool) -> Run:
+        return Run(path, shipped)
+
+    def _places(self, run_id: str) -> "list[tuple[Path, bool]]":
+        """Where the run may lie, and whether it is then a shipped one."""
+        places = [(self.root / run_id, False), (self.root / BENCHMARK / run_id, False)]
+        return places if self.shipped is None else [*places, (self.shipped / run_id, True)]
 
     def _check_source(self, config: Config) -> None:
         if config.kind not in SOURCES:
@@ -118,7 +124,7 @@ class RunStore:
 def default_store() -> RunStore:
     """The store in the folder NGF_RUNS names, else ./runs; shipped runs from assets/zoo."""
     root = Path(os.environ.get("NGF_RUNS") or "runs").absolute()
-    return RunStore(root, Path(ngf_core.__file__).parents[1] / "assets" / "zoo")
+    return RunStore(root, shipped("assets", "zoo"))
 
 
 def _new_id(config: Config) -> str:

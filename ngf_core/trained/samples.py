@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ngf_core.attacks.attack import Attack
 from ngf_core.data.dataset import Dataset
+from ngf_core.data.floats import as_floats
 from ngf_core.evaluate.test_set import predict
 
 
@@ -52,4 +53,4 @@ def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, whe
         victims = test.take(attack.victims(test.y))
         chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
         sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
-    return {name: (x.float().to(where) / 255, y.to(where)) for name, (x, y) in sets.items()}
+    return {name: (as_floats(x.to(where)), y.to(where)) for name, (x, y) in sets.items()}

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from ngf_core.config import Config
 from ngf_core.runs import RunStore
-from tests.app import stand_ins
+from tests.support import pages
 
 ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
 
@@ -23,9 +23,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.setenv("NGF_RUNS", str(tmp_path / "runs"))
     store = RunStore(tmp_path / "runs", tmp_path / "shipped")
     monkeypatch.setattr(state, "default_store", lambda: store)
-    took = types.ModuleType("ngf_core.runs.attack_check")
-    took.verdict = lambda run, store: None
-    monkeypatch.setitem(sys.modules, "ngf_core.runs.attack_check", took)
+    check = types.ModuleType("ngf_core.runs.attack_check")
+    check.verdict = lambda run, store: None
+    monkeypatch.setitem(sys.modules, "ngf_core.runs.attack_check", check)
     names = tuple(f"class {i}" for i in range(10))
     monkeypatch.setattr(state, "class_names", lambda dataset, run=None: names)
     monkeypatch.setattr(state, "layer_names", lambda arch: ("conv1", "blocks.2.conv1", "linear"))
@@ -37,7 +37,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, runs: RunStore) -> list[Config]:
     """The configs that pages started; no worker is launched, costs and images are stand-ins."""
-    return stand_ins.install(monkeypatch, runs)
+    return pages.install(monkeypatch, runs)
 
 
 @pytest.fixture

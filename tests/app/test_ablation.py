@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ngf_core.evidence.ablation import VARIANTS
-from tests.app.stand_ins import address, text_of
-from tests.core.evidence.made_up import cells
+from tests.support.fabricated_benchmark import cells
+from tests.support.pages import address, text_of
 
 ATTACKS = ("badnets", "blend", "sig")
 

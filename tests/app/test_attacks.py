@@ -25,8 +25,8 @@ from ngf_core.models.build import build_model
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.trained.gallery import gallery
 from ngf_core.trained.poison_preview import poison_preview
-from tests.app.stand_ins import address, text_of
-from tests.core.data.made_up import class_folders, written
+from tests.support.dataset_files import class_folders, written
+from tests.support.pages import address, text_of
 
 DIGITS = {"dataset": "digits"}
 SHAPE = (1, 32, 32)

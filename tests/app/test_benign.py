@@ -8,8 +8,8 @@ import pytest
 from app.widgets.attacks.sample_grid import label_table
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
-from tests.app.stand_ins import text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import text_of
 
 
 @pytest.fixture

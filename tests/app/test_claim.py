@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ngf_core.attacks import ATTACKS
-from tests.app.stand_ins import address, text_of
-from tests.core.evidence import made_up_claim
+from tests.support import fabricated_claim
+from tests.support.pages import address, text_of
 
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 
@@ -14,17 +14,17 @@ MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 def tables(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
     some = list(ATTACKS)[:3]
-    made_up_claim.claim(some, MEASURES, spread=0.01).to_parquet(tmp_path / "claim.parquet")
-    made_up_claim.path(some, {"ngf": 1, "sgd": -1}).to_parquet(tmp_path / "path.parquet")
+    fabricated_claim.claim(some, MEASURES, spread=0.01).to_parquet(tmp_path / "claim.parquet")
+    fabricated_claim.path(some, {"ngf": 1, "sgd": -1}).to_parquet(tmp_path / "path.parquet")
     return tmp_path
 
 
 def test_the_verdicts_come_first(open_page, tables) -> None:
     app = open_page("claim")
     assert not app.exception and not app.error
-    said = text_of(app)
-    assert "**Are backdoored models sharper than benign ones?** Yes." in said
-    assert "**Does full fine-tuning flatten it?** No, the opposite." in said
+    assert app.subheader[0].value == "Backdoored models are sharper than benign ones."
+    assert "Full fine-tuning leaves the model sharper, not flatter." in app.subheader[2].value
+    assert "sharper in 8 of 8 readings" in app.caption[0].value
     assert len(app.dataframe[0].value) == 16
 
 
@@ -71,7 +71,7 @@ def test_a_table_that_has_just_begun_is_shown(open_page, tables) -> None:
     app = open_page("claim")
     assert not app.exception and not app.error
     said = text_of(app)
-    assert "sharper than benign ones?** Not resolved." in said
+    assert "Whether backdoored models are sharper than benign ones is not resolved." in said
     assert "The table “path” has not been computed yet" in said
 
 

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from app.widgets.controls.address import fits
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
-from tests.app.stand_ins import address, text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import address, text_of
 
 
 @pytest.mark.parametrize(("text", "whole", "fitting"), [

@@ -11,7 +11,7 @@ import pytest
 from app.text import define, sections
 from app.widgets.controls.figure_card import figure_card
 from ngf_core.runs import RunStore
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,9 @@ def test_a_page_is_short(view):
 
 def test_importing_the_face_does_not_import_torch():
     code = ("import sys, app.state, app.widgets.runs.job_banner; "
-            "from app.widgets import layer_map, race_card, race_form, scenario, teaser; "
+            "from app.widgets.layers import layer_map; "
+            "from app.widgets.race import race_card, race_form; "
+            "from app.widgets.start import scenario, teaser; "
             "assert 'torch' not in sys.modules")
     done = run_python(code)
     assert done.returncode == 0, done.stderr[-500:]

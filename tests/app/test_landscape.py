@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
-from tests.app.stand_ins import address, text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import address, text_of
 
 
 def figures(app: AppTest) -> list[dict]:

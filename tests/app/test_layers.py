@@ -8,8 +8,8 @@ import pytest
 
 from app.widgets.layers.layer_rules import rule_measures
 from ngf_core.config import LayersConfig
-from tests.app.stand_ins import address, text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import address, text_of
 
 
 @pytest.fixture(autouse=True)

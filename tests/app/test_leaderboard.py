@@ -18,9 +18,9 @@ from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
-from tests.app.stand_ins import address, text_of
-from tests.core.evidence.made_up import cells
-from tests.factory import make_run
+from tests.support.fabricated_benchmark import cells
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import address, text_of
 
 FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_last_layer")
 TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)
@@ -297,8 +297,8 @@ def test_attacks_that_did_not_take_are_told():
     table = TABLE.copy()
     weak = (table["entrant"] == "before") & (table["attack"] == "blend") & (table["seed"] == 0)
     table.loc[weak, "asr_hits"] = 90
-    took = received(table).set_index("attack").iloc[:, -1]
-    assert took["BadNets"] == 3 and took["Blend"] == 2
+    implanted = received(table).set_index("attack").iloc[:, -1]
+    assert implanted["BadNets"] == 3 and implanted["Blend"] == 2
     assert did_not_take(table) == ["Blend (seed 0: 10.0 %)"] and did_not_take(TABLE) == []
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from app import jobs, state
 from ngf_core.errors import ConfigError
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 def tile(app, label):
@@ -66,14 +66,15 @@ def test_a_live_race_offers_pause_and_cancel(runs, open_page):
     run = make_run(runs, "purify", state="running")
     app = open_page("race", run=run.id)
     assert not app.exception
-    assert {"pause", "cancel"} <= keys(app) and "again" not in keys(app)
-    app.button("pause").click().run()
-    assert run.paused and "resume" in keys(app)
-    app.button("resume").click().run()
+    assert {f"pause_{run.id}", f"cancel_{run.id}"} <= keys(app)
+    assert f"again_{run.id}" not in keys(app)
+    app.button(f"pause_{run.id}").click().run()
+    assert run.paused and f"resume_{run.id}" in keys(app)
+    app.button(f"resume_{run.id}").click().run()
     assert not run.paused
     run.cancel()
     app.run()
-    assert app.button("cancel").disabled
+    assert app.button(f"cancel_{run.id}").disabled
 
 
 def test_the_end_of_a_live_race_shows_the_replay(runs, open_page):
@@ -83,7 +84,7 @@ def test_the_end_of_a_live_race_shows_the_replay(runs, open_page):
 
     RunWriter(run).cancel("Cancelled at step 40 of 100; the curves until then are kept.")
     app.run()
-    assert f"race_{run.id}_play" in keys(app) and "pause" not in keys(app)
+    assert f"race_{run.id}_play" in keys(app) and f"pause_{run.id}" not in keys(app)
 
 
 @pytest.mark.parametrize("state, sentence", [
@@ -97,7 +98,7 @@ def test_an_ended_race_says_why_and_can_be_started_again(runs, open_page, starte
     said = [e.value for e in [*app.error, *app.info, *app.warning]]
     assert any(sentence in text for text in said), said
     assert len(app.get("echarts_chart")) == 2
-    app.button("again").click().run()
+    app.button(f"again_{run.id}").click().run()
     assert started == [run.config]
     assert app.query_params["run"] != run.id
 

@@ -5,8 +5,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets.runs.run_table import COLUMNS, matching, results_table, run_frame
 from ngf_core.errors import RunError
-from tests.app.stand_ins import text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import text_of
 
 
 def table_of(app: AppTest) -> list[str]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from ngf_core.config import SpectrumConfig
 from ngf_core.runs import RunWriter
-from tests.app.stand_ins import text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import text_of
 
 
 def test_no_model_yet(open_page, started) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.app.stand_ins import text_of
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import text_of
 
 
 @pytest.fixture

@@ -1,16 +1,20 @@
 """Regrets of rules and leave-one-attack-out, by hand."""
 
+import json
+
 import pytest
 
 from benchmarks import auto_layer
+from ngf_core.evidence import TABLES
 from ngf_core.layers.perturb import PROBES
 from ngf_core.layers.rules import DEFAULT_RULE, RULES
-from ngf_core.layers.statistics import Look, Probed
+from ngf_core.layers.statistics import LayerStatistics, Probed
 
 
-def look(layer: str, index: int, trace: float) -> dict:
+def layer_statistics(layer: str, index: int, trace: float) -> dict:
     probed = {name: Probed(0.1, 0.2, 0.9, 1.0) for name in (*PROBES, "augmented", "clean")}
-    return Look(layer, index, float(index), 10, 1.0, trace, (trace,), 0.0, probed).plain()
+    return LayerStatistics(layer, index, float(index), 10, 1.0, trace, (trace,), 0.0,
+                           probed).plain()
 
 
 def results(asr: dict[str, int]) -> dict:
@@ -23,7 +27,7 @@ def results(asr: dict[str, int]) -> dict:
                | counts(98, asr[layer] if method == "ngf" else 99)
                for layer in asr for method in ("ngf", "sgd")]
     return {"before": counts(99, 100), "map": entries,
-            "looks": [look("a", 0, 5.0), look("b", 1, 1.0)],
+            "looks": [layer_statistics("a", 0, 5.0), layer_statistics("b", 1, 1.0)],
             "scores": {DEFAULT_RULE: {"a": None, "b": 1.0}}}
 
 
@@ -35,7 +39,7 @@ def test_regret_is_what_the_pick_leaves_above_the_oracle():
     assert mass["regret_asr"] == pytest.approx(20) and mass["regret_der"] == pytest.approx(10)
     assert mass["regret_acc"] == pytest.approx(0) and mass["asr"] == pytest.approx(30)
     assert found["least_mass"]["regret_asr"] == 0
-    assert found[DEFAULT_RULE]["layer"] == "b"  # as "auto" chose it, not as the looks have it
+    assert found[DEFAULT_RULE]["layer"] == "b"  # as "auto" chose it, not as the statistics have it
     assert found[auto_layer.AT_MAP]["layer"] == "a"
 
 
@@ -59,3 +63,12 @@ def test_a_row_a_layer_and_method_with_counts_and_scores():
     assert table[0]["asr_hits"] == 30 and table[0]["asr_n"] == 100 and table[0]["seed"] == 0
     assert table[0]["score_fisher_mass"] == 5.0
     assert table[0][f"score_{DEFAULT_RULE}"] is None
+
+
+def test_the_table_that_ships_says_what_the_report_says():
+    report = json.loads((TABLES / "auto.json").read_text())
+    table = auto_layer.markdown(report)
+    assert table == (TABLES / "layer_rules.md").read_text()
+    first, last = table.splitlines()[2], table.splitlines()[-1]
+    assert first.startswith(f"| {RULES[DEFAULT_RULE].title} (`auto`) | 4.5 ± 5.3 | 42.0 | ")
+    assert "| 11.8 |" in last and len(table.splitlines()) == 2 + len(RULES) + 1

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.server import Server, serving
 from tests.browser.watch import watched
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 120_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ngf_core.runs import RunStore, jobs
-from tests.core.waiting import until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

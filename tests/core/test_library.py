@@ -17,15 +17,8 @@ from ngf_core.purify import ANP, NGF, SGD, Budget, FineTuning, NeuralCleanse
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.step import Diverged, Step
-from tests.core.purify.stand_ins import (
-    Cliff,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    seeded_model,
-    tiny,
-)
+from tests.support.planted_backdoor import coloured_set, planted, rates
+from tests.support.tiny_models import Cliff, clean_set, seeded_model, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 CLEAN = coloured_set()

@@ -6,7 +6,7 @@ import pytest
 
 from app.figures import ablation as figures
 from ngf_core.evidence.ablation import VARIANTS, effects, values
-from tests.core.evidence.made_up import cells
+from tests.support.fabricated_benchmark import cells
 
 ATTACKS = {"sig": "SIG", "badnets": "BadNets", "blend": "Blend"}
 TRIED = tuple(VARIANTS)

@@ -15,7 +15,7 @@ from ngf_core.evidence.verdict import (
     path_correlations,
     verdicts,
 )
-from tests.core.evidence import made_up_claim
+from tests.support import fabricated_claim
 
 ATTACKS = {"badnets": "BadNets", "blend": "Blend", "sig": "SIG", "wanet": "WaNet"}
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
@@ -23,47 +23,12 @@ MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
 
 @pytest.fixture(scope="module")
 def claim() -> pd.DataFrame:
-    return made_up_claim.claim(tuple(ATTACKS), MEASURES, spread=0.01)
+    return fabricated_claim.claim(tuple(ATTACKS), MEASURES, spread=0.01)
 
 
 @pytest.fixture(scope="module")
 def table(claim) -> pd.DataFrame:
     return verdicts(claim)
-
-
-def test_each_question_is_answered_in_a_word(table):
-    said = {question: (word, sentence) for question, word, sentence in figures.answers(table)}
-    assert said["Are backdoored models sharper than benign ones?"][0] == "Yes"
-    word, sentence = said["Does full fine-tuning flatten it?"]
-    assert word == "No, the opposite"
-    assert sentence == "Of 16 readings the claim does not hold in 16."
-
-
-def test_a_mixed_answer_says_which_readings(claim):
-    frame = claim.copy()
-    ngf = frame.model == "ngf"
-    frame.loc[ngf & (frame.images == "defender"), "value"] *= 5  # sharper than backdoored
-    frame.loc[ngf & (frame.parameters == "layer") & (frame.measure == "trace"), "value"] = math.nan
-    answer = {q: (word, said) for q, word, said in figures.answers(verdicts(frame))}
-    word, said = answer["Does NGF flatten the backdoored model?"]
-    assert word == "It depends on the reading"
-    assert said == (
-        "Of 16 readings the claim holds in 7, does not hold in 7, is not resolved in 2. It holds: "
-        "held-out images, all parameters (all 4 measures); held-out images, the tuned layer "
-        "(λ_max, adaptive λ_max, adaptive trace). It does not hold: the defender's own images, all "
-        "parameters (all 4 measures); the defender's own images, the tuned layer (λ_max, adaptive "
-        "λ_max, adaptive trace).")
-
-
-@pytest.mark.parametrize("counts, word", [
-    ((0, 0, 4), "Not resolved"), ((1, 0, 3), "In part"),
-    ((0, 1, 3), "Nowhere, and in part the opposite"), ((1, 1, 2), "It depends on the reading")])
-def test_the_word_claims_no_more_than_the_counts(counts, word):
-    rows = [("holds", counts[0]), ("does not hold", counts[1]), ("not resolved", counts[2])]
-    verdict = [said for said, count in rows for _ in range(count)]
-    frame = pd.DataFrame({"comparison": "ngf", "images": "held_out", "parameters": "all",
-                          "measure": MEASURES, "verdict": verdict})
-    assert figures.answers(frame)[0][1] == word
 
 
 def test_the_verdict_table_has_a_row_a_question_and_a_column_a_measure(table):
@@ -145,7 +110,7 @@ def test_attacks_have_a_dot_a_seed_and_a_geometric_mean(claim):
 
 
 def test_paths_run_over_asr_from_the_received_model():
-    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1}, noise=0.1)
+    path = fabricated_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1}, noise=0.1)
     path.loc[(path.attack == "sig") & (path.step > 20), "lambda_max"] = np.nan
     panels = figures.path_panels(path, "lambda_max", ATTACKS, dark=False)
     assert [panel.layout.title.text for panel in panels] == [f"<b>{t}</b>"
@@ -162,7 +127,7 @@ def test_paths_run_over_asr_from_the_received_model():
 
 
 def test_correlations_in_words(claim):
-    path = made_up_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1})
+    path = fabricated_claim.path(tuple(ATTACKS), {"ngf": 1, "sgd": -1})
     shown = figures.correlation_table(path_correlations(path))
     assert shown["method"].tolist() == ["NGF", "NGF", "SGD", "SGD"]
     assert shown.iloc[0]["ρ with ASR"] == "+1.00 (+1.00 to +1.00)"
@@ -176,6 +141,5 @@ def test_correlations_in_words(claim):
 
 
 def test_an_empty_table_draws_nothing(table):
-    assert figures.answers(table.iloc[:0]) == []
     assert figures.ratio_panels(table.iloc[:0], dark=False) == []
-    assert figures.attack_panels(log_ratios(made_up_claim.claim(())), ATTACKS, dark=False) == []
+    assert figures.attack_panels(log_ratios(fabricated_claim.claim(())), ATTACKS, dark=False) == []

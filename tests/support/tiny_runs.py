@@ -8,9 +8,14 @@ import pytest
 from ngf_core.config import Config, PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS, dataset
 from ngf_core.execute import worker
+from ngf_core.execute.cost import multiply_adds, parameters
 from ngf_core.models import preact_resnet
+from ngf_core.models.build import tunable_layer_names
 from ngf_core.runs import Run, RunStore
 from tests.support import tiny_signs
+
+# What is remembered of data sets and networks by name.
+REMEMBERED = (dataset.load_dataset, multiply_adds, parameters, tunable_layer_names)
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +26,14 @@ def tiny_data() -> Iterator[None]:
         patch.setitem(DATASETS, "signs", entry)
         patch.setattr(dataset, "TEST_IMAGES", tiny_signs.TEST_IMAGES)
         patch.setitem(preact_resnet.STAGES, "mini_preact_resnet", (4, (1, 1, 1)))
-        dataset.load_dataset.cache_clear()
+        _forget()
         yield
-    dataset.load_dataset.cache_clear()
+    _forget()
+
+
+def _forget() -> None:
+    for remembered in REMEMBERED:
+        remembered.cache_clear()
 
 
 @pytest.fixture(scope="module")

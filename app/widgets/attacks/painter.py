@@ -1,11 +1,11 @@
 """A canvas on which one paints over a small picture, by mouse, finger, pen or keyboard."""
 
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import streamlit as st
 
-_HERE = Path(__file__).parent
+_HERE = files(__package__)
 _canvas = st.components.v2.component(
     "ngf_lab_painter", **{kind: (_HERE / f"painter.{kind}").read_text(encoding="utf-8")
                           for kind in ("html", "css", "js")})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.text import define, sections
-from app.widgets.runs.result_tiles import interval, percent
+from app.widgets.runs.result_tiles import interval
 
 if TYPE_CHECKING:
     from ngf_core.attacks.visibility import Quality, Spread
@@ -27,9 +27,8 @@ def quality_tiles(quality: "Quality", success: "Mapping[str, Rate]", *, key: str
             st.metric(name, number(spread.mean, digits) + unit, border=True, help=define(name),
                       delta=spread_text(spread, digits), delta_color="off", delta_arrow="off")
         for model, rate in success.items():
-            counts = {"hits": rate.hits, "n": rate.n}
-            st.metric(f"ASR, {model}", percent(counts), border=True,
-                      help=f"{define('ASR')}\n\n{define('Interval')}\n\n{interval(counts)}.",
+            st.metric(f"ASR, {model}", rate.percent(), border=True,
+                      help=f"{define('ASR')}\n\n{define('Interval')}\n\n{interval(rate)}.",
                       delta=f"{rate.hits} of {rate.n}", delta_color="off", delta_arrow="off")
     words = [TEXT["quality"].format(n=quality.n)]
     if success:

@@ -13,8 +13,9 @@ from app.widgets.controls.address import choose, same
 from app.widgets.race.race_form import open_form_as
 from app.widgets.runs.run_name import attack_name
 from ngf_core.errors import NGFError
-from ngf_core.evaluate.rates import Rate
+from ngf_core.evaluate.rates import UNDEFINED
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.measures import rate_in
 from ngf_core.runs import Run
 
 TEXT = sections("leaderboard")
@@ -51,14 +52,13 @@ def seeds_frame(rows: pd.DataFrame) -> pd.DataFrame:
 
 def rate_text(row: Mapping[str, Any], name: str) -> str | None:
     """"1.2 % (0.6 to 2.3), n = 900"."""
-    hits, n = row[f"{name}_hits"], row[f"{name}_n"]
-    if pd.isna(n):
+    rate = rate_in(row, name)
+    if rate is None:
         return None
-    rate = Rate(int(hits), int(n))
     if not rate.n:
-        return "undefined, n = 0"
+        return f"{UNDEFINED}, n = 0"
     low, high = rate.interval
-    return f"{100 * rate.value:.1f} % ({100 * low:.1f} to {100 * high:.1f}), n = {rate.n:,}"
+    return f"{rate.percent()} ({100 * low:.1f} to {100 * high:.1f}), n = {rate.n:,}"
 
 
 def _with_error(row: Mapping[str, Any], name: str) -> str | None:

@@ -74,17 +74,17 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def received(cells: pd.DataFrame) -> pd.DataFrame:
-    """The backdoored models as received: mean ACC and ASR over seeds, and whether they took."""
+    """The backdoored models as received: mean ACC and ASR, and how many seeds implanted it."""
     asr, acc = wide(cells, "asr"), wide(cells, "acc")
     if BEFORE not in asr:
-        return pd.DataFrame(columns=["attack", "ACC", "ASR", "took"])
+        return pd.DataFrame(columns=["attack", "ACC", "ASR", "implanted"])
     rows = []
     for attack in (name for name in ATTACKS if name in asr.index):
         mine, aim = asr.loc[attack, BEFORE], ATTACKS[attack].aim
         rows.append({"attack": attack_name(attack),
                      "ACC, %": round(100 * acc.loc[attack, BEFORE].mean(), 1),
                      "ASR, %": round(100 * mine.mean(), 1),
-                     f"took (seeds of {len(mine)})": int((mine >= aim).sum())})
+                     f"implanted (seeds of {len(mine)})": int((mine >= aim).sum())})
     return pd.DataFrame(rows)
 
 

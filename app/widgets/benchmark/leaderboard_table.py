@@ -62,8 +62,8 @@ def columns(by: str) -> list[str]:
 def leaderboard_table(frame: pd.DataFrame, by: str) -> None:
     """Draw the table with a tooltip on each column's head."""
     theirs = [name for name in PUBLISHED if name in frame]
-    look = THEIRS[is_dark()]
-    styled = frame.style.map(lambda value: look, subset=theirs)
+    highlight = THEIRS[is_dark()]
+    styled = frame.style.map(lambda value: highlight, subset=theirs)
     st.dataframe(styled, key="board", hide_index=True, height=35 * (len(frame) + 1) + 3,
                  placeholder="–", column_config=_config(by),
                  alt=f"Leaderboard of {len(frame)} models by {MEASURES[by].title}.")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import state
 from ngf_core.config import Config
 
 
@@ -9,7 +10,7 @@ def cost_line(config: Config) -> None:
     """One line: about how long, how much disk, and what the estimate rests on."""
     from ngf_core.execute.cost import estimate
 
-    cost = estimate(config)
+    cost = estimate(config, state.store())
     st.caption(f":material/schedule: About {duration(cost.seconds)} and "
                f"{megabytes(cost.megabytes)}. {cost.basis}")
 

@@ -16,15 +16,15 @@ from ngf_core.config import flat
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
 
-SOURCES = ("purify", "train")
+SOURCE_KINDS = ("purify", "train")
 
 
 def measurement(config: type, labels: Mapping[str, str], empty: str, *,
                 draw: Callable[[Run], None] | None = None, again: str = AGAIN,
-                sources: Sequence[str] = SOURCES, noun: str | None = None) -> Run | None:
+                source_kinds: Sequence[str] = SOURCE_KINDS, noun: str | None = None) -> Run | None:
     """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
 
-    `?run=` takes a run of one of the kinds `sources`, whose newest measurement is shown, or a
+    `?run=` takes a run of one of the kinds `source_kinds`, whose newest measurement is shown, or a
     measurement. `labels` names the settings the form asks for; `empty` is the text where no model
     is here. `draw(run)` shows what a run without a result has so far. `again` is what a button
     offers for a run that ended early and left something. `noun` is what people call the
@@ -33,7 +33,7 @@ def measurement(config: type, labels: Mapping[str, str], empty: str, *,
     kind = config.kind
     noun = noun or kind
     _seed_address(kind)
-    source = pick_run(sources, label="Models of", keep=lambda run: run.state == "done")
+    source = pick_run(source_kinds, label="Models of", keep=lambda run: run.state == "done")
     if source is None:
         st.info(empty, icon=":material/hourglass_empty:")
         st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")

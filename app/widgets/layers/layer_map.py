@@ -5,9 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
 from app.figures import layers as figures
-from app.figures.curves import curve_table, race_alt
 from app.text import define_all, sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.cost_line import duration
@@ -16,7 +14,6 @@ from app.widgets.curvature.measurement import settings
 from app.widgets.layers.layer_rules import best_layer, layer_rules, picks_of, rule_title
 from app.widgets.layers.map_outcome import map_outcome
 from app.widgets.race.race_form import open_form_as
-from app.widgets.runs.run_name import trained_as
 from ngf_core.config import PurifyConfig
 from ngf_core.config.methods import with_layer
 from ngf_core.runs import Run
@@ -24,19 +21,6 @@ from ngf_core.runs import Run
 TEXT = sections("layers")
 # What a race on one of the layers takes over from the map.
 SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "seed")
-
-
-def live_map(run: Run) -> None:
-    """ASR and ACC of the layers so far; nothing before the first."""
-    points = run.points()
-    model = trained_as(run, state.store())
-    if points.empty or model is None:
-        return
-    metrics = figures.live_metrics(points)
-    methods, names = run.config.names, state.layers_in_order(model.arch)
-    figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
-                caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
-                table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))
 
 
 def layer_map_cards(run: Run) -> None:

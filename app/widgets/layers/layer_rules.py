@@ -8,7 +8,8 @@ import streamlit as st
 
 from app.figures.layers import Pick
 from app.text import define, sections
-from app.widgets.runs.result_tiles import interval, percent
+from app.widgets.runs.result_tiles import interval
+from ngf_core.evaluate.rates import UNDEFINED, Rate
 from ngf_core.runs import Run
 
 TEXT = sections("layers")
@@ -83,12 +84,14 @@ def _title(rule: str, results: Mapping[str, Any]) -> str:
 
 
 def _rate(counts: Mapping[str, int] | None) -> str:
-    if counts is None:
+    rate = Rate.from_json(counts)
+    if rate is None:
         return "not measured"
-    return f"{percent(counts)} ({interval(counts)})" if counts["n"] else "undefined (n = 0)"
+    return f"{rate.percent()} ({interval(rate)})" if rate.n else f"{UNDEFINED} (n = 0)"
 
 
 def _above(asr: Mapping[str, int] | None, oracle: Mapping[str, int] | None) -> str:
-    if not asr or not oracle or not asr["n"] or not oracle["n"]:
+    mine, best = Rate.from_json(asr), Rate.from_json(oracle)
+    if not mine or not best or not mine.n or not best.n:
         return "not measured"
-    return f"{100 * (asr['hits'] / asr['n'] - oracle['hits'] / oracle['n']):+.1f} points"
+    return f"{100 * (mine.value - best.value):+.1f} points"

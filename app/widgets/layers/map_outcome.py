@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.widgets.race.outcome import CURED
-from app.widgets.runs.result_tiles import interval, percent
+from app.widgets.runs.result_tiles import interval
 from ngf_core.attacks import ATTACKS, AttackEntry
+from ngf_core.evaluate.rates import Evaluation, Rate
 
 Entry = Mapping[str, Any]
 # What the oracle lets a layer cost (ngf_core.layers.oracle.COST, whose package needs torch).
@@ -20,15 +21,15 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
     had not taken, or there is none, nothing is said to be removed.
     """
     entries = {entry["layer"]: entry for entry in results["map"] if entry["method"] == "ngf"}
-    before = results["before"]
-    if before["asr"] is None:
+    before = Evaluation.from_json(results["before"])
+    if before.asr is None:
         return _benign(list(entries.values()))
     if best is None:
         return "What NGF does at each layer was not measured."
     trained = results.get("train_config", {})
     aim = ATTACKS[trained["attack"]].aim if trained.get("attack") in ATTACKS else AttackEntry.aim
-    if not before["asr"]["n"] or before["asr"]["hits"] / before["asr"]["n"] < aim:
-        first = (f"There was little backdoor to remove (ASR as received {percent(before['asr'])}). "
+    if not before.asr.value >= aim:
+        first = (f"There was little backdoor to remove (ASR as received {before.asr.percent()}). "
                  "NGF does best at")
     elif any(_cured(entry) for entry in entries.values()):
         first = "NGF removes this backdoor"
@@ -53,26 +54,25 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
 
 def _benign(entries: Sequence[Entry]) -> str:
     said = "This model is benign: there is no backdoor to remove, only accuracy to lose."
-    known = [entry for entry in entries if entry["acc"] and entry["acc"]["n"]]
+    accs = {entry["layer"]: Rate.from_json(entry["acc"]) for entry in entries}
+    known = {layer: acc for layer, acc in accs.items() if acc and acc.n}
     if not known:
         return said
-    low, high = (end(known, key=lambda e: e["acc"]["hits"] / e["acc"]["n"]) for end in (min, max))
-    return (f"{said} NGF leaves ACC between {percent(low['acc'])} (**{low['layer']}**) and "
-            f"{percent(high['acc'])} (**{high['layer']}**).")
+    low, high = (end(known, key=lambda layer: known[layer].value) for end in (min, max))
+    return (f"{said} NGF leaves ACC between {known[low].percent()} (**{low}**) and "
+            f"{known[high].percent()} (**{high}**).")
 
 
 def _cured(entry: Entry) -> bool:
-    asr = entry["asr"]
-    return asr is not None and asr["hits"] <= CURED * asr["n"]
+    asr = Rate.from_json(entry["asr"])
+    return asr is not None and asr.value <= CURED
 
 
-def _bound(entries: Iterable[Entry], before: Mapping[str, Any]) -> str:
+def _bound(entries: Iterable[Entry], before: Evaluation) -> str:
     """What "best" is among, since a layer that costs more ACC may leave less of the backdoor."""
-    def rate(counts: Mapping[str, int]) -> float:
-        return counts["hits"] / max(1, counts["n"])
-
-    limit, highest = rate(before["acc"]) - COST, max(rate(entry["acc"]) for entry in entries)
-    points, received = f"{100 * COST:.0f} points of ACC", f"{percent(before['acc'])} as received"
+    limit = before.acc.value - COST
+    highest = max(Evaluation.from_json(entry).acc.value for entry in entries)
+    points, received = f"{100 * COST:.0f} points of ACC", f"{before.acc.percent()} as received"
     if highest >= limit:
         return f"That is among the layers that lose at most {points} ({received})."
     return (f"Every layer loses more than {points} ({received}); that is among those within "
@@ -81,8 +81,8 @@ def _bound(entries: Iterable[Entry], before: Mapping[str, Any]) -> str:
 
 def _rates(entry: Entry) -> str:
     """ASR with its interval, and ACC."""
-    asr, acc = entry["asr"], entry["acc"]
-    said = "ASR not measured" if asr is None else f"ASR {percent(asr)}"
-    said += f" (95 % interval {interval(asr)})" if asr and asr["n"] else ""
+    asr, acc = Rate.from_json(entry["asr"]), Rate.from_json(entry["acc"])
+    said = "ASR not measured" if asr is None else f"ASR {asr.percent()}"
+    said += f" (95 % interval {interval(asr)})" if asr and asr.n else ""
     early = ", stopped early" if entry.get("stopped") else ""
-    return said + (f", ACC {percent(acc)}" if acc else "") + early
+    return said + (f", ACC {acc.percent()}" if acc else "") + early

@@ -1,6 +1,5 @@
 """What a race came to, in sentences made from its numbers alone."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
+from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.models.layer_names import AUTO
 
 CURED = 0.10
@@ -21,15 +21,15 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     did not take (ASR below its aim as received) only the numbers are said, since nobody can remove
     what is not there.
     """
-    before = results["before"]
-    if before["asr"] is None:
+    before = Evaluation.from_json(results["before"])
+    if before.asr is None:
         return "This model is benign, so there is no backdoor to remove: only ACC can change."
-    first = (f"As received, the trigger works on {_percent(before['asr'])} of "
-             f"{before['asr']['n']:,} images at {_percent(before['acc'])} clean accuracy.")
+    first = (f"As received, the trigger works on {_percent(before.asr)} of "
+             f"{before.asr.n:,} images at {_percent(before.acc)} clean accuracy.")
     raced = [name for name in methods if name in results]
     trained = results.get("train_config", {})
     aim = ATTACKS[trained["attack"]].aim if "attack" in trained else AttackEntry.aim
-    if _value(before["asr"]) < aim:
+    if before.asr.value < aim:
         first += " There was little backdoor to remove."
         return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
     return " ".join([first] + [_method(name, results[name]) for name in raced])
@@ -71,31 +71,28 @@ def _tuned(config: PurifyConfig, results: Mapping[str, Any]) -> str:
 
 
 def _method(name: str, result: Mapping[str, Any]) -> str:
-    label, asr, acc = style(name).label, _value(result["asr"]), _value(result["acc"])
-    left = f"the trigger works on {_percent(result['asr'])}, ACC is {_percent(result['acc'])}"
+    label, rates = style(name).label, Evaluation.from_json(result)
+    left = f"the trigger works on {_percent(rates.asr)}, ACC is {_percent(rates.acc)}"
     if result.get("stopped"):
         return f"{label} stopped early: {left}."
-    if math.isnan(asr):
+    if not rates.asr.n:
         return f"{label}: whether the backdoor is gone was not measured (n = 0)."
-    if asr > CURED:
+    if rates.asr.value > CURED:
         return f"{label} did not remove the backdoor: {left}."
-    if _value(result["ra"]) < acc / 2:
+    if rates.ra.value < rates.acc.value / 2:
         return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
-                f"{_percent(result['ra'])} of triggered images get their true label.")
+                f"{_percent(rates.ra)} of triggered images get their true label.")
     return f"{label} removed the backdoor: {left}."
 
 
-def _numbers(name: str, result: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+def _numbers(name: str, result: Mapping[str, Any], before: Evaluation) -> str:
     """What ASR and ACC did under a method, without a verdict."""
     early = " (stopped early)" if result.get("stopped") else ""
-    return (f"With {style(name).label}{early} ASR goes from {_percent(before['asr'])} to "
-            f"{_percent(result['asr'])} and ACC from {_percent(before['acc'])} to "
-            f"{_percent(result['acc'])}.")
+    after = Evaluation.from_json(result)
+    return (f"With {style(name).label}{early} ASR goes from {_percent(before.asr)} to "
+            f"{_percent(after.asr)} and ACC from {_percent(before.acc)} to "
+            f"{_percent(after.acc)}.")
 
 
-def _value(rate: Mapping[str, int]) -> float:
-    return rate["hits"] / rate["n"] if rate["n"] else float("nan")
-
-
-def _percent(rate: Mapping[str, int]) -> str:
-    return f"{100 * _value(rate):.1f} %" if rate["n"] else "an unknown share (n = 0)"
+def _percent(rate: Rate) -> str:
+    return rate.percent() if rate.n else "an unknown share (n = 0)"

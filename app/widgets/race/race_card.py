@@ -37,9 +37,9 @@ def race_card(recording: Recording, metrics: Sequence[str], *, key: str, filenam
                 alt=race_alt(so_far, methods, shown), table=curve_table(so_far, shown))
 
 
-def sharpness_card(recording: Recording, *, key: str, filename: str, images: int,
+def sharpness_curves(recording: Recording, *, key: str, filename: str, images: int,
                    x: str = "step", x_max: float | None = None, step: int | None = None) -> None:
-    """λ_max and Tr(F) of every method's model, up to a step or to the newest look."""
+    """λ_max and Tr(F) of every method's model, up to a step or to the newest point."""
     points, methods = recording.points, recording.methods
     options = sharpness_options(points, methods, x=x, x_max=x_max, step=step, dark=is_dark(),
                                 before=recording.before(*SHARPNESS))

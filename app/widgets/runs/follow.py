@@ -1,6 +1,7 @@
-"""Follow one run: its progress while it lives, its sentence when it ended without a result."""
+"""A run while it lives, and its sentence when it ended without a result, on whatever page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -11,53 +12,82 @@ from ngf_core.runs import Run
 
 LOOK_EVERY = 1.0
 AGAIN = "Start it again"
-ENDED = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost",
-         "corrupt": "cannot be read"}
+ENDED = {"failed": (st.error, "failed"), "cancelled": (st.info, "was cancelled"),
+         "lost": (st.warning, "was lost"), "corrupt": (st.error, "cannot be read")}
 
 
 def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None = None,
            again: str = AGAIN) -> bool:
     """True when the run is done; until then draw where it stands, and `draw(run)` below it.
 
-    A live run is looked at every second and can be cancelled; the page is drawn anew once when it
-    ends. One that failed, was cancelled or lost shows its sentence and can be started again, which
-    points the address parameter `address` at the new run; `again` is the label of that button.
+    A live run is read anew every second and can be paused and cancelled; the page is drawn anew
+    once when it ends. One that ended without a result shows why, see `ended_card`.
     """
-    status, message = run.status()
-    if status == "done":
-        return True
-    if status in ("queued", "running"):
+    if run.live:
         st.fragment(guarded(_live), run_every=LOOK_EVERY)(run, draw)
         return False
-    show = {"failed": st.error, "lost": st.warning}.get(status, st.info)
-    show(message or "Nothing more is known.", title=f"This {run.kind} run {ENDED[status]}")
-    if st.button(again, icon=":material/replay:", key=f"again_{run.id}"):
-        state.open_run(jobs.restart(run), address)
-        st.rerun()
+    if run.state == "done":
+        return True
+    ended_card(run, address=address, again=again)
     if draw:
         guarded(draw)(run)
     return False
 
 
 def _live(run: Run, draw: Callable[[Run], None] | None) -> None:
-    status, message = run.status()
-    if status not in ("queued", "running"):
+    run = run.now()
+    if not run.live:
         st.rerun()
-    progress = run.progress()
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    if progress is None or status == "queued":
-        bar.progress(0.0, text=message or f"The run is {status}.")
-    else:
-        share = min(progress["done"] / max(progress["total"], 1), 1.0)
-        bar.progress(share, text=_text(progress, share))
-    if button.button("Cancel", icon=":material/stop:", key=f"cancel_{run.id}", width="stretch"):
-        jobs.cancel(run)
-        st.toast("Stopping; what was computed is kept.")
+    live_controls(run)
     if draw:
         draw(run)
 
 
-def _text(progress: dict, share: float) -> str:
+def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
+    """Why a run failed, was cancelled or lost, and a button that starts it again.
+
+    The button, labelled `again`, points the address parameter `address` at the new run.
+    """
+    show, how = ENDED[run.state]
+    kind = "race" if run.kind == "purify" else f"{run.kind} run"
+    show(run.message or "The run gave no reason; its folder has the log.",
+         title=f"This {kind} {how}")
+    if st.button(again, icon=":material/replay:", key=f"again_{run.id}",
+                 help="A new run with the same settings; this one is kept."):
+        state.open_run(jobs.restart(run), address)
+        st.rerun()
+
+
+def live_controls(run: Run) -> None:
+    """How far a live run is, with pause, resume and cancel; says so while a request is on its way.
+    """
+    stopping, progress = (run.path / "cancel").exists(), run.progress()
+    if run.state == "queued":
+        st.info(run.message or "Waiting for the worker to start.", title="Queued",
+                icon=":material/hourglass_top:")
+    elif progress:
+        st.progress(share(progress), text=_text(progress, stopping, run.paused))
+    with st.container(horizontal=True):
+        if run.paused:
+            st.button("Resume", key=f"resume_{run.id}", icon=":material/play_arrow:",
+                      on_click=guarded(run.resume), disabled=stopping)
+        else:
+            st.button("Pause", key=f"pause_{run.id}", icon=":material/pause:",
+                      on_click=guarded(run.pause), disabled=stopping or run.state == "queued")
+        st.button("Cancel", key=f"cancel_{run.id}", icon=":material/stop:",
+                  on_click=guarded(jobs.cancel), args=(run,), disabled=stopping)
+
+
+def share(progress: Mapping[str, Any]) -> float:
+    """The part of the work that is done, from 0 to 1."""
+    return min(1.0, progress["done"] / max(1, progress["total"]))
+
+
+def _text(progress: Mapping[str, Any], stopping: bool, paused: bool) -> str:
+    if stopping:
+        return f"Stopping after {progress['text']}; what was computed is kept."
+    if paused:
+        return f"Paused after {progress['text']}"
     eta = progress.get("eta")
     left = "" if eta is None else f", about {duration(eta)} left"
-    return f"{progress['text']} ({share:.0%}{left})"
+    return f"{progress['text']} ({share(progress):.0%}{left})"

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import jobs
+from app import jobs, state
 from app.widgets.controls.notice import guarded
+from app.widgets.runs.follow import share
+from ngf_core.runs import Run
 
 PAGES = {"train": "app/views/configure.py", "purify": "app/views/race.py",
          "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py",
@@ -11,13 +13,13 @@ PAGES = {"train": "app/views/configure.py", "purify": "app/views/race.py",
 
 
 def job_banner() -> None:
-    """Draw the banner; it looks again every two seconds, but only while a job lives."""
-    alive = bool(jobs.live())
-    st.fragment(guarded(_banner), run_every=2.0 if alive else None)()
+    """Draw the banner; the live runs are read anew every two seconds."""
+    alive = jobs.live(state.store())
+    st.fragment(guarded(_banner), run_every=2.0 if alive else None)(alive)
 
 
-def _banner() -> None:
-    for run in jobs.live():
+def _banner(runs: list[Run]) -> None:
+    for run in filter(lambda run: run.live, [run.now() for run in runs]):
         progress = run.progress()
         kind = run.config.kind.capitalize()
         with st.container(horizontal=True, vertical_alignment="center", key=f"job_{run.id}"):
@@ -25,7 +27,6 @@ def _banner() -> None:
                 st.caption(f":material/hourglass_top: {kind} {run.state}. {run.message or ''}",
                            width="content")
             else:
-                share = progress["done"] / max(1, progress["total"])
-                st.caption(f":material/autorenew: {kind} {run.state}, {share:.0%}",
+                st.caption(f":material/autorenew: {kind} {run.state}, {share(progress):.0%}",
                            width="content")
             st.page_link(PAGES[run.config.kind], label="Open", query_params={"run": run.id})

@@ -11,7 +11,7 @@ from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.runs.follow import follow
-from app.widgets.layers.layer_map import live_map
+from app.widgets.runs.live_map import live_map
 from app.widgets.controls.notice import model_notice
 from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table

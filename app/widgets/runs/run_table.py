@@ -10,11 +10,10 @@ import streamlit as st
 from app import state
 from app.theme import style
 from app.widgets.runs.run_name import attack_name, dataset_name
-from ngf_core.evaluate.rates import wilson
+from ngf_core.evaluate.rates import RATES, Rate
 from ngf_core.runs import Run
 
 ROWS = 15
-RATES = ("acc", "asr", "ra")
 COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
            "seconds", "id")
 
@@ -55,13 +54,12 @@ def results_table(results: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for model, entry in results.items():
         for rate in RATES if isinstance(entry, dict) and "acc" in entry else ():
-            if entry.get(rate) is None:
+            known = Rate.from_json(entry.get(rate))
+            if known is None:
                 continue
-            hits, n = entry[rate]["hits"], entry[rate]["n"]
-            low, high = wilson(hits, n) if n else (None, None)
-            rows.append((_model_name(model), rate.upper(), *(
-                None if value is None else 100 * value
-                for value in (hits / n if n else None, low, high)), hits, n))
+            percents = [100 * value for value in (known.value, *known.interval)] \
+                if known.n else [None] * 3
+            rows.append((_model_name(model), rate.upper(), *percents, known.hits, known.n))
     return pd.DataFrame(rows, columns=["model", "rate", "percent", "low", "high", "hits", "n"])
 
 
@@ -141,7 +139,8 @@ def _model_name(model: str) -> str:
 
 
 def _value(rate: Mapping[str, int] | None) -> float | None:
-    return rate["hits"] / rate["n"] if rate and rate["n"] else None
+    known = Rate.from_json(rate)
+    return known.value if known and known.n else None
 
 
 def _seconds(manifest: Mapping[str, Any]) -> float | None:

@@ -2,13 +2,13 @@
 
 import torch
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.plain_hessian import PlainHessian
 from benchmarks.side_by_side.pyhessian_peer import counted
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.curvature.pyhessian_check import repaired
 
 K = 5
@@ -21,13 +21,13 @@ NOTE = ("Tolerance 1e-3: pyhessian's bound is the change of its estimate, eigsh'
         "to 1e-10 on a plain float64 product.")
 
 
-def truth(subject: Subject) -> Measure:
+def truth(workload: Workload) -> Measurement:
     """The leading eigenvalues in float64, to ten digits, by ARPACK on a plain product."""
     def measure(seed: int, truth: Figures) -> Figures:
         import numpy as np
         from scipy.sparse.linalg import LinearOperator, eigsh
 
-        plain = PlainHessian(subject)
+        plain = PlainHessian(workload)
         operator = LinearOperator((plain.size, plain.size), dtype="float64", matvec=lambda v:
                                   plain.matvec(torch.from_numpy(v.reshape(-1))).numpy())
         start = np.random.default_rng(seed).standard_normal(plain.size)
@@ -38,14 +38,14 @@ def truth(subject: Subject) -> Measure:
     return measure
 
 
-def pyhessian(subject: Subject) -> Measure:
+def pyhessian(workload: Workload) -> Measurement:
     """Deflated power iteration on its cached gradient graph."""
-    with repaired(subject.model, subject.x, subject.y, 0) as warm:
+    with repaired(workload.model, workload.x, workload.y, 0) as warm:
         warm.eigenvalues(maxIter=2, tol=TOLERANCE, top_n=1)
 
     def measure(seed: int, truth: Figures) -> Figures:
         def work() -> list[float]:
-            with repaired(subject.model, subject.x, subject.y, seed) as theirs:
+            with repaired(workload.model, workload.x, workload.y, seed) as theirs:
                 return theirs.eigenvalues(tol=TOLERANCE, top_n=K)[0]
 
         with counted() as products:
@@ -55,18 +55,18 @@ def pyhessian(subject: Subject) -> Measure:
     return measure
 
 
-def curvlinops(subject: Subject) -> Measure:
+def curvlinops(workload: Workload) -> Measurement:
     """Its Hessian operator, all samples in one batch (its fastest way), under SciPy's eigsh."""
     import numpy as np
     from curvlinops import HessianLinearOperator
     from scipy.sparse.linalg import LinearOperator, eigsh
 
-    model = subject.copy()
+    model = workload.copy()
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     def work(seed: int, maxiter: int | None = None) -> tuple[np.ndarray, int]:
         theirs = HessianLinearOperator(model, torch.nn.CrossEntropyLoss(), parameters,
-                                       [(subject.x, subject.y)], check_deterministic=False)
+                                       [(workload.x, workload.y)], check_deterministic=False)
         inner, products = theirs.to_scipy(), 0
 
         def product(v: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def curvlinops(subject: Subject) -> Measure:
         return values, products
 
     inner = HessianLinearOperator(model, torch.nn.CrossEntropyLoss(), parameters,
-                                  [(subject.x, subject.y)], check_deterministic=False).to_scipy()
+                                  [(workload.x, workload.y)], check_deterministic=False).to_scipy()
     inner @ np.ones(inner.shape[0], dtype="float32")
 
     def measure(seed: int, truth: Figures) -> Figures:
@@ -91,17 +91,17 @@ def curvlinops(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """Lanczos, stopped by Ritz residuals."""
     from ngf_core.curvature import HessianOperator, top_eigenvalues
 
-    warm = HessianOperator(subject.model, (subject.x, subject.y))
+    warm = HessianOperator(workload.model, (workload.x, workload.y))
     warm @ torch.ones(warm.size)
     del warm
 
     def measure(seed: int, truth: Figures) -> Figures:
         def work():
-            operator = HessianOperator(subject.model, (subject.x, subject.y))
+            operator = HessianOperator(workload.model, (workload.x, workload.y))
             return top_eigenvalues(operator, K, tolerance=TOLERANCE, check=False,
                                    generator=torch.Generator().manual_seed(seed))
 

@@ -2,11 +2,11 @@
 
 import torch.nn.functional as F
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.purify import NGF, Budget
 
 PASSES = 5
@@ -16,10 +16,10 @@ NOTE = (f"All {Budget.steps} steps of the preset on `linear`, CPU seconds from t
         "features stay the same.")
 
 
-def full_pass(subject: Subject) -> Measure:
+def full_pass(workload: Workload) -> Measurement:
     """Loss and gradient of every parameter over the defender's clean images."""
-    model = subject.copy().eval()
-    x, y = subject.clean.x.float() / 255, subject.clean.y
+    model = workload.copy().eval()
+    x, y = workload.clean.x.float() / 255, workload.clean.y
 
     def once() -> None:
         model.zero_grad(set_to_none=True)
@@ -34,19 +34,19 @@ def full_pass(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`ngf` on the last layer, from start to end."""
     from ngf_core.purify.method import purifier
 
     def run(steps: int) -> int:
         budget = Budget(augment="none", batchnorm="frozen", steps=steps)
-        return sum(1 for _ in purifier("ngf")(subject.copy(), subject.clean, NGF(layer="linear"),
+        return sum(1 for _ in purifier("ngf")(workload.copy(), workload.clean, NGF(layer="linear"),
                                               budget))
 
     run(2)
 
     def measure(seed: int, truth: Figures) -> Figures:
-        steps, cost = timed(lambda: run(subject.steps(Budget.steps, 3)))
+        steps, cost = timed(lambda: run(workload.steps(Budget.steps, 3)))
         return cost | {"steps": steps}
 
     return measure

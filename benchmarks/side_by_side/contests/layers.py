@@ -6,11 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.models.build import tunable_layer, tunable_layers
 
 GRID = 51
@@ -25,26 +25,26 @@ NOTE = (
     "Range of the mean ratio: over the layers.")
 
 
-def _names(subject: Subject) -> list[str]:
-    names = list(tunable_layers(subject.model))
-    return names[-2:] if subject.quick else names
+def _names(workload: Workload) -> list[str]:
+    names = list(tunable_layers(workload.model))
+    return names[-2:] if workload.quick else names
 
 
-def loss_landscapes(subject: Subject) -> Measure:
+def loss_landscapes(workload: Workload) -> Measurement:
     """`random_plane` of a `GeneralModelWrapper` around the layer."""
     from loss_landscapes import random_plane
     from loss_landscapes.metrics import Loss
     from loss_landscapes.model_interface.model_wrapper import GeneralModelWrapper
 
-    model = subject.copy().requires_grad_(False)
-    metric = Loss(F.cross_entropy, subject.x, subject.y)
+    model = workload.copy().requires_grad_(False)
+    metric = Loss(F.cross_entropy, workload.x, workload.y)
 
     def work(name: str, steps: int) -> None:
         wrapper = GeneralModelWrapper(model, [tunable_layer(model, name)], lambda m, x: m(x))
         random_plane(wrapper, metric, distance=1, steps=steps, normalization="filter",
                      deepcopy_model=True)
 
-    names, part = _names(subject), PART["loss-landscapes"]
+    names, part = _names(workload), PART["loss-landscapes"]
     work(names[-1], 2)
 
     def measure(seed: int, truth: Figures) -> Figures:
@@ -55,14 +55,14 @@ def loss_landscapes(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`Evaluator` on a random plane of the layer."""
     from ngf_core.landscape import Evaluator, random_plane
 
-    batches, names = {"clean": (subject.x, subject.y)}, _names(subject)
+    batches, names = {"clean": (workload.x, workload.y)}, _names(workload)
 
     def plane_of(name: str):
-        model = subject.copy().requires_grad_(False)
+        model = workload.copy().requires_grad_(False)
         tunable_layer(model, name).requires_grad_(True)
         return random_plane(model, torch.Generator().manual_seed(0))
 
@@ -71,12 +71,12 @@ def ours(subject: Subject) -> Measure:
         return [(x, y) for y in values for x in values]
 
     planes = {name: plane_of(name) for name in names}
-    Evaluator(subject.model, planes[names[-1]], batches).losses(grid(2))
+    Evaluator(workload.model, planes[names[-1]], batches).losses(grid(2))
 
     def cost(name: str) -> float:
         """Set-up, and the points beyond a first one, which may fill what is kept."""
         def begin() -> Evaluator:
-            evaluator = Evaluator(subject.model, planes[name], batches)
+            evaluator = Evaluator(workload.model, planes[name], batches)
             evaluator.losses([(0.0, 0.0)])
             return evaluator
 
@@ -87,14 +87,14 @@ def ours(subject: Subject) -> Measure:
 
     def error(name: str) -> float:
         places = [(-SPAN, 0.3), (0.2, 0.1), (SPAN, SPAN)]
-        found = Evaluator(subject.model, planes[name], batches).losses(places)["clean"]
-        model = subject.copy().double().eval()
+        found = Evaluator(workload.model, planes[name], batches).losses(places)["clean"]
+        model = workload.copy().double().eval()
         errors = []
         for loss, (x, y) in zip(found, places):
             with torch.no_grad():
                 for key, parameter in model.named_parameters():
                     parameter.copy_(planes[name].value(key, x, y))
-                plain = F.cross_entropy(model(subject.x.double()), subject.y)
+                plain = F.cross_entropy(model(workload.x.double()), workload.y)
             errors.append(float((loss - plain).abs() / plain))
         return max(errors)
 

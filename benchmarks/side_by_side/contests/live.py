@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from benchmarks.side_by_side.contest import Contest, Measure, Prepare
+from benchmarks.side_by_side.contest import Contest, Measurement, Prepare
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.config import PurifyConfig
 from ngf_core.purify import NGF, SGD
 from ngf_core.runs import RunStore, default_store
@@ -22,7 +22,7 @@ NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps ea
 
 def race(sharpness: str) -> Prepare:
     """The run with `sharpness` on or off."""
-    def prepare(subject: Subject) -> Measure:
+    def prepare(workload: Workload) -> Measurement:
         from ngf_core.execute.zoo import make
 
         def run(steps: int, seed: int) -> None:
@@ -37,7 +37,7 @@ def race(sharpness: str) -> Prepare:
         run(2, 0)
 
         def measure(seed: int, truth: Figures) -> Figures:
-            _, cost = timed(lambda: run(subject.steps(STEPS, 4), seed))
+            _, cost = timed(lambda: run(workload.steps(STEPS, 4), seed))
             return cost
 
         return measure

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from benchmarks.side_by_side.contest import Contest, Measure, Prepare
+from benchmarks.side_by_side.contest import Contest, Measurement, Prepare
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.purify import Budget
 from ngf_core.purify.registry import PURIFIERS
 
@@ -19,17 +19,17 @@ NOTE = (f"CPU seconds of a step, mean of {STEPS} after the first, on the defende
 
 def method(name: str) -> Prepare:
     """The purifier called `name`, a few steps on each layer in turn."""
-    def prepare(subject: Subject) -> Measure:
+    def prepare(workload: Workload) -> Measurement:
         from ngf_core.models.build import tunable_layers
         from ngf_core.purify.method import purifier
 
-        layers = list(tunable_layers(subject.model))
-        layers = [*(layers[-2:] if subject.quick else layers), KEPT]
+        layers = list(tunable_layers(workload.model))
+        layers = [*(layers[-2:] if workload.quick else layers), KEPT]
 
         def under_way(layer: str) -> Iterator:
             own = PURIFIERS[name].settings(layer=layer.split(",")[0])
             budget = Budget(batchnorm="frozen", augment="crop" if layer == "linear" else "none")
-            steps = purifier(name)(subject.copy(), subject.clean, own, budget)
+            steps = purifier(name)(workload.copy(), workload.clean, own, budget)
             next(steps)
             return steps
 

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.plain_hessian import PlainHessian
 from benchmarks.side_by_side.pyhessian_peer import counted, density_nodes, hutchinson
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.curvature.pyhessian_check import repaired
 from ngf_core.curvature.spectral.density import smoothed
 
@@ -39,14 +39,14 @@ PANEL_NOTE = (
     "as near as they ever come); ours ends its runs itself.")
 
 
-def truth(subject: Subject) -> Measure:
+def truth(workload: Workload) -> Measurement:
     """The density of many long runs, and the fewest steps that three plain probes need."""
     def measure(seed: int, truth: Figures) -> Figures:
         from ngf_core.curvature.spectral.lanczos import lanczos
 
-        plain = PlainHessian(subject, torch.float32)
+        plain = PlainHessian(workload, torch.float32)
         generator = torch.Generator().manual_seed(10_000 + seed)
-        judges, length = subject.steps(JUDGES, 6), subject.steps(LENGTH, 16)
+        judges, length = workload.steps(JUDGES, 6), workload.steps(LENGTH, 16)
         runs = [lanczos(plain.matvec, plain.size, length, generator=generator)
                 for _ in range(judges)]
         tridiagonals = [(run.alphas, run.betas) for run in runs]
@@ -75,16 +75,16 @@ def truth(subject: Subject) -> Measure:
     return measure
 
 
-def pyhessian(subject: Subject) -> Measure:
+def pyhessian(workload: Workload) -> Measurement:
     """Its three methods in turn on one cached graph."""
-    with repaired(subject.model, subject.x, subject.y, 0) as warm:
+    with repaired(workload.model, workload.x, workload.y, 0) as warm:
         warm.eigenvalues(maxIter=2, tol=TOLERANCE, top_n=1)
 
     def measure(seed: int, truth: Figures) -> Figures:
         found: Figures = {}
 
         def work() -> None:
-            with repaired(subject.model, subject.x, subject.y, seed) as theirs:
+            with repaired(workload.model, workload.x, workload.y, seed) as theirs:
                 _, found["eigenvalues"] = timed(
                     lambda: theirs.eigenvalues(tol=TOLERANCE, top_n=K))
                 found["eigenvalues"]["products"] = products[0]
@@ -108,18 +108,18 @@ def pyhessian(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`measure_spectrum`; and, for the trace alone, one Krylov run and the probes it leaves."""
     from ngf_core.curvature import HessianOperator, lanczos, measure_spectrum, trace
     from ngf_core.curvature.spectral.eigenvalues import settled
 
-    data = (subject.x, subject.y)
-    warm = HessianOperator(subject.model, data)
+    data = (workload.x, workload.y)
+    warm = HessianOperator(workload.model, data)
     warm @ torch.ones(warm.size)
     del warm
 
     def trace_alone(seed: int) -> tuple[int, float]:
-        operator = HessianOperator(subject.model, data)
+        operator = HessianOperator(workload.model, data)
         generator = torch.Generator().manual_seed(seed)
         run = lanczos(operator.matvec, operator.size, 300, generator=generator,
                       stop=settled(K, TOLERANCE))
@@ -129,7 +129,7 @@ def ours(subject: Subject) -> Measure:
     def measure(seed: int, truth: Figures) -> Figures:
         grid = _grid(truth)
         spectrum, cost = timed(lambda: measure_spectrum(
-            subject.model, data, k=K, bottom=0, probes=PROBES, trace_error=RELATIVE_ERROR,
+            workload.model, data, k=K, bottom=0, probes=PROBES, trace_error=RELATIVE_ERROR,
             trace_probes=1000, tolerance=TOLERANCE, seed=seed))
         density = _on_grid(spectrum.density.grid, spectrum.density.mean, grid)
         products, error = trace_alone(seed)

@@ -2,11 +2,11 @@
 
 import torch
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 
 POINTS = 25
 SIZES = (25, 50, 100, 200, 500, 1000)
@@ -16,12 +16,12 @@ NOTE = (f"CPU seconds of one point, mean of {POINTS} on a random plane of all pa
         "BatchNorm.")
 
 
-def bare(subject: Subject) -> Measure:
+def bare(workload: Workload) -> Measurement:
     """The forward pass alone, tuned."""
     ways = []
     for form in (torch.contiguous_format, torch.channels_last):
-        model = subject.copy().eval().to(memory_format=form)
-        images = subject.x.contiguous(memory_format=form)
+        model = workload.copy().eval().to(memory_format=form)
+        images = workload.x.contiguous(memory_format=form)
         ways += [(form, size, model, images.split(size)) for size in SIZES
                  if size <= max(len(images), SIZES[0])]
 
@@ -44,12 +44,12 @@ def bare(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`Evaluator.losses` at points of a plane in which every parameter moves."""
     from ngf_core.landscape import Evaluator, random_plane
 
-    plane = random_plane(subject.model, torch.Generator().manual_seed(0))
-    evaluator = Evaluator(subject.model, plane, {"clean": (subject.x, subject.y)})
+    plane = random_plane(workload.model, torch.Generator().manual_seed(0))
+    evaluator = Evaluator(workload.model, plane, {"clean": (workload.x, workload.y)})
     points = 0.5 * torch.rand(POINTS, 2, generator=torch.Generator().manual_seed(1)) - 0.25
     evaluator.losses(points[:3])
 

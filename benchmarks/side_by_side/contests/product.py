@@ -2,12 +2,12 @@
 
 import torch
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.plain_hessian import PlainHessian
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 from ngf_core.curvature.pyhessian_check import repaired
 
 PRODUCTS = 5
@@ -19,21 +19,21 @@ def _vector(size: int) -> torch.Tensor:
     return torch.randn(size, generator=torch.Generator().manual_seed(0))
 
 
-def truth(subject: Subject) -> Measure:
+def truth(workload: Workload) -> Measurement:
     """vᵀHv in float64."""
     def measure(seed: int, truth: Figures) -> Figures:
-        plain = PlainHessian(subject)
+        plain = PlainHessian(workload)
         v = _vector(plain.size).double()
         return {"value": float(v @ plain.matvec(v))}
 
     return measure
 
 
-def pyhessian(subject: Subject) -> Measure:
+def pyhessian(workload: Workload) -> Measurement:
     """`hessian_vector_product` on its cached gradient."""
     from pyhessian.utils import hessian_vector_product
 
-    context = repaired(subject.model, subject.x, subject.y, 0)
+    context = repaired(workload.model, workload.x, workload.y, 0)
     theirs = context.__enter__()
     flat = _vector(sum(p.numel() for p in theirs.params))
     vector = [part.view(p.shape) for part, p in
@@ -46,16 +46,16 @@ def pyhessian(subject: Subject) -> Measure:
     return _repeated(product)
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`HessianOperator.matvec`."""
     from ngf_core.curvature import HessianOperator
 
-    operator = HessianOperator(subject.model, (subject.x, subject.y))
+    operator = HessianOperator(workload.model, (workload.x, workload.y))
     vector = _vector(operator.size)
     return _repeated(lambda: float(vector.double() @ operator.matvec(vector).double()))
 
 
-def _repeated(product) -> Measure:
+def _repeated(product) -> Measurement:
     for _ in range(2):
         product()
 

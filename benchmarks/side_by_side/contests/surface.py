@@ -4,11 +4,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.side_by_side.contest import Contest, Measure
+from benchmarks.side_by_side.contest import Contest, Measurement
 from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
-from benchmarks.side_by_side.subject import Subject
 from benchmarks.side_by_side.table import Goal, Line, seconds
+from benchmarks.side_by_side.workload import Workload
 
 GRID = 51
 PART = 7
@@ -32,17 +32,17 @@ def axis() -> np.ndarray:
     return np.linspace(-SPAN, SPAN, GRID)
 
 
-def truth(subject: Subject) -> Measure:
+def truth(workload: Workload) -> Measurement:
     """The whole exact surface by our engine, held against plain passes in float64."""
     from ngf_core.landscape import random_plane, surface
 
     def measure(seed: int, truth: Figures) -> Figures:
-        plane = random_plane(subject.model, torch.Generator().manual_seed(0))
+        plane = random_plane(workload.model, torch.Generator().manual_seed(0))
         values = axis()
-        values = values if not subject.quick else values[::10]
-        found, cost = timed(lambda: surface(subject.model, plane, values, values,
-                                            {"clean": (subject.x, subject.y)})["clean"])
-        model = subject.copy().double().eval()
+        values = values if not workload.quick else values[::10]
+        found, cost = timed(lambda: surface(workload.model, plane, values, values,
+                                            {"clean": (workload.x, workload.y)})["clean"])
+        model = workload.copy().double().eval()
         parameters = dict(model.named_parameters())
         places = torch.randint(0, len(values), (CHECKED, 2),
                                generator=torch.Generator().manual_seed(1)).tolist()
@@ -51,7 +51,7 @@ def truth(subject: Subject) -> Measure:
             with torch.no_grad():
                 for name, parameter in parameters.items():
                     parameter.copy_(plane.value(name, values[j], values[i]))
-                loss = F.cross_entropy(model(subject.x.double()), subject.y)
+                loss = F.cross_entropy(model(workload.x.double()), workload.y)
             errors.append(float((found[i, j] - loss).abs() / loss))
         return {"wall": cost["wall"], "cpu": cost["cpu"], "points": found.numel(),
                 "error": max(errors), "low": float(found.min()), "high": float(found.max()),
@@ -60,15 +60,15 @@ def truth(subject: Subject) -> Measure:
     return measure
 
 
-def loss_landscapes(subject: Subject) -> Measure:
+def loss_landscapes(workload: Workload) -> Measurement:
     """`random_plane` with its own loss metric, all samples in one batch, as its manual has it."""
     from loss_landscapes import random_plane
     from loss_landscapes.metrics import Loss
 
-    metric = Loss(F.cross_entropy, subject.x, subject.y)
+    metric = Loss(F.cross_entropy, workload.x, workload.y)
 
     def work(points: int) -> None:
-        random_plane(subject.model, metric, distance=1, steps=points, normalization="filter",
+        random_plane(workload.model, metric, distance=1, steps=points, normalization="filter",
                      deepcopy_model=True)
 
     work(2)
@@ -82,24 +82,24 @@ def loss_landscapes(subject: Subject) -> Measure:
     return measure
 
 
-def ours(subject: Subject) -> Measure:
+def ours(workload: Workload) -> Measurement:
     """`Evaluator` at a grid of points; then the preview, whole."""
     from ngf_core.landscape import Evaluator, random_plane
     from ngf_core.landscape.preview import preview
 
-    plane = random_plane(subject.model, torch.Generator().manual_seed(0))
-    batches = {"clean": (subject.x, subject.y)}
+    plane = random_plane(workload.model, torch.Generator().manual_seed(0))
+    batches = {"clean": (workload.x, workload.y)}
     part = np.linspace(-SPAN, SPAN, PART)
     points = [(x, y) for y in part for x in part]
-    Evaluator(subject.model, plane, batches).losses(points[:3])
+    Evaluator(workload.model, plane, batches).losses(points[:3])
 
     def whole_preview():
-        evaluator = Evaluator(subject.model, plane, batches)
+        evaluator = Evaluator(workload.model, plane, batches)
         values = axis()
         return preview(lambda p: evaluator.losses(p)["clean"], values, values)
 
     def measure(seed: int, truth: Figures) -> Figures:
-        evaluator, made = timed(lambda: Evaluator(subject.model, plane, batches))
+        evaluator, made = timed(lambda: Evaluator(workload.model, plane, batches))
         _, cost = timed(lambda: evaluator.losses(points))
         found, previewed = timed(whole_preview)
         figures = {"setup": made["wall"], "point": cost["wall"] / len(points),

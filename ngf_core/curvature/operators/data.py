@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
 
 Batch = tuple[Tensor, Tensor]
@@ -26,8 +27,9 @@ def as_float(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor
     """A copy of the inputs as the model takes them: uint8 images as x / 255, int64 as they are."""
     if inputs.dtype == torch.int64:
         return inputs.to(device, copy=True)
-    x = inputs.to(device, dtype, copy=True)
-    return x.div_(255) if inputs.dtype == torch.uint8 else x
+    if inputs.dtype == torch.uint8:
+        return as_floats(inputs.to(device), dtype)
+    return inputs.to(device, dtype, copy=True)
 
 
 def fingerprint(inputs: Tensor, targets: Tensor) -> str:

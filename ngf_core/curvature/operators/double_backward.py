@@ -35,7 +35,7 @@ class Bilinear(Protocol):
         """g back to x, w and b; None for what is not wanted."""
 
 
-class Convolution:
+class ConvolutionPrimitive:
     """In any number of dimensions."""
 
     def __init__(self, stride: list[int], padding: list[int], dilation: list[int], groups: int
@@ -134,7 +134,7 @@ class CheapDoubleBackward(TorchFunctionMode):
         axes = weight.ndim - 2
         if input.ndim != weight.ndim or isinstance(padding, str):
             return None
-        op = Convolution(*([n] * axes if isinstance(n, int) else list(n) * (axes // len(n))
+        op = ConvolutionPrimitive(*([n] * axes if isinstance(n, int) else list(n) * (axes // len(n))
                            for n in (stride, padding, dilation)), groups)
         return _Forward.apply(op, self._twice, input, weight, bias)
 

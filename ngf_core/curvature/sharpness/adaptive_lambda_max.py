@@ -1,7 +1,7 @@
 """The largest curvature for relative changes of the weights."""
 
 from ngf_core.curvature.operators.scaled import ScaledOperator
-from ngf_core.curvature.sharpness.reading import Measure, Reading
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure
 from ngf_core.curvature.sharpness.subject import Subject
 from ngf_core.curvature.spectral.eigenvalues import top_eigenvalues
 
@@ -17,7 +17,7 @@ def read(subject: Subject) -> Reading:
                    "Ritz residual")
 
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "adaptive λ_max", "Largest eigenvalue of D H D with D = |w|: the worst direction when every "
     "weight may change in proportion to its size.",
     "the scale of the logits; rescaling layers does not move it", read)

@@ -1,6 +1,6 @@
 """The Fisher-Rao norm of the weights."""
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure
 from ngf_core.curvature.sharpness.subject import Subject
 
 
@@ -14,7 +14,7 @@ def read(subject: Subject) -> Reading:
     return Reading(float(shares.mean()), shares)
 
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "Fisher-Rao norm", "w·F·w: how much the predicted probabilities change when all weights are "
     "scaled up together.",
     "the scale of the logits; rescaling layers does not move it", read)

@@ -1,6 +1,6 @@
 """The largest eigenvalue of the Hessian."""
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure
 from ngf_core.curvature.sharpness.subject import Subject
 
 
@@ -12,7 +12,7 @@ def read(subject: Subject) -> Reading:
                    "Ritz residual")
 
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "λ_max", "Largest eigenvalue of the Hessian: how fast the slope grows along the worst "
     "direction in weight space.",
     "rescaling a layer against the BatchNorm behind it, and the scale of the logits", read)

@@ -1,7 +1,7 @@
 """Sharpness of a model while it is tuned, a few products at a time.
 
 The Hessian is that of the whole network on a few fixed clean images. Its leading eigenvector moves
-little between two looks, so Lanczos starts from the last one found, with some of the gradient, and
+little between two points, so Lanczos starts from the last one found, with some of the gradient, and
 needs few products; the Ritz residual says how far off it may be. The trace of the true Fisher
 matrix,
 
@@ -10,7 +10,7 @@ matrix,
 with S = diag p - p p^T = A A^T, A e = sqrt(p) e - p (sqrt(p) . e) and independent signs e, needs
 one backward pass a probe. A probe here is a block of a few images instead of all of them: that
 costs the same and is less noisy, because the products between images of different blocks, which
-only add noise, are never formed. Images and signs stay the same from look to look, so that the
+only add noise, are never formed. Images and signs stay the same from point to point, so that the
 curve is as smooth as the model's way.
 """
 
@@ -39,10 +39,10 @@ BLOCK = 5
 
 
 @dataclass(frozen=True)
-class Look:
+class SharpnessPoint:
     """lambda_max with its Ritz residual and Tr(F) with its standard error over blocks of images.
 
-    vector: (P,) the eigenvector found, to start the next look from. products: spent on it.
+    vector: (P,) the eigenvector found, to start the next point from. products: spent on it.
     """
 
     lambda_max: float
@@ -60,11 +60,11 @@ class Look:
 METRICS = ("lambda_max", "lambda_error", "fisher_trace", "fisher_trace_error")
 
 
-def look(model: nn.Module, inputs: Tensor, targets: Tensor, last: Look | None = None,
-         seed: int = 0) -> Look:
+def sharpness_point(model: nn.Module, inputs: Tensor, targets: Tensor,
+                    last: SharpnessPoint | None = None, seed: int = 0) -> SharpnessPoint:
     """The sharpness of `model` now, on `inputs` (n, ...) and `targets` (n,), in evaluation mode.
 
-    last: the look to start from; without one the start is random and takes FIRST products, else
+    last: the point to start from; without one the start is random and takes FIRST products, else
     LATER (least, most). Lanczos stops between the two where the residual is under TOLERANCE of the
     value. The model is not touched. Raises NGFError where its loss is not finite.
     """
@@ -84,7 +84,7 @@ def look(model: nn.Module, inputs: Tensor, targets: Tensor, last: Look | None = 
                          generator=torch.Generator().manual_seed(seed), dtype=operator.dtype,
                          device=operator.device, stop=settled))
     trace, error = fisher_trace(model, inputs, seed)
-    return Look(float(found.values[0]), float(found.residuals[0]), trace, error,
+    return SharpnessPoint(float(found.values[0]), float(found.residuals[0]), trace, error,
                 found.vectors(1)[0], operator.products)
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from ngf_core.curvature.sharpness import SHARPNESS
-from ngf_core.curvature.sharpness.reading import Measure, Reading, difference
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure, difference
 from ngf_core.curvature.sharpness.subject import Subject
 from ngf_core.errors import ConfigError
 
 
-def measures(names: str | Sequence[str] = "cheap") -> dict[str, Measure]:
+def measures(names: str | Sequence[str] = "cheap") -> dict[str, SharpnessMeasure]:
     """The measures called `names`; "all", "none", or the "cheap" ones.
 
     Raises ConfigError for a name that is not registered.
@@ -45,7 +45,7 @@ def report(readings: Mapping[str, Reading], before: Mapping[str, Reading] | None
             for name, reading in readings.items()}
 
 
-def _entry(measure: Measure, reading: Reading, before: Reading | None) -> dict[str, Any]:
+def _entry(measure: SharpnessMeasure, reading: Reading, before: Reading | None) -> dict[str, Any]:
     entry = {"title": measure.title, "definition": measure.definition,
              "moved_by": measure.moved_by, "value": reading.value, "error": reading.error,
              "error_is": reading.error_is, "sampling_error": reading.sampling_error,

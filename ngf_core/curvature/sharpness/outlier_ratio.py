@@ -1,6 +1,6 @@
 """How far the largest eigenvalue stands out from the fifth."""
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure
 from ngf_core.curvature.sharpness.subject import PAIRS, Subject
 
 
@@ -16,7 +16,7 @@ def read(subject: Subject) -> Reading:
     return Reading(value, shares, error, "Ritz residuals of both")
 
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "λ₁/λ₅", "Largest over fifth-largest eigenvalue of the Hessian: near 1 the sharpness is "
     "spread over several directions, far above 1 one direction dominates.",
     "rescaling a layer against the BatchNorm behind it; the scale of the logits moves it "

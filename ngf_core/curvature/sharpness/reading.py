@@ -60,7 +60,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Measure:
+class SharpnessMeasure:
     """A sharpness measure: its definition in a sentence, what fools it, and how it is read.
 
     cheap: whether it costs less than about twenty Hessian products.

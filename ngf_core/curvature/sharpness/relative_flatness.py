@@ -11,7 +11,7 @@ So a probe is the direction W Z and costs one pass. Biases and BatchNorm stay wh
 
 import torch
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading, standard_error
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure, standard_error
 from ngf_core.curvature.sharpness.subject import Subject
 from ngf_core.errors import NGFError
 
@@ -46,7 +46,7 @@ def layer(subject: Subject, name: str, probes: int = PROBES) -> Reading:
 
 _ERROR = f"standard error over {PROBES} probes"
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "relative flatness", "Trace of each layer's Hessian weighted by the products of its neurons' "
     "weights, summed over the layers (smaller is flatter).",
     "the scale of the logits; rescaling layers does not move it", read, cheap=False)

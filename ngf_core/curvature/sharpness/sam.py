@@ -12,7 +12,7 @@ kept, so it is at least as high as one step.
 import torch
 from torch import Tensor
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure
 from ngf_core.curvature.sharpness.subject import Subject
 
 RHO, ADAPTIVE_RHO, STEPS_TAKEN = 0.05, 0.5, 10
@@ -58,18 +58,18 @@ def _scale(subject: Subject, adaptive: bool) -> Tensor:
 _SCALES = "rescaling a layer against the BatchNorm behind it, and the scale of the logits"
 _LOGITS = "the scale of the logits; rescaling layers does not move it"
 
-ONE_STEP = Measure(
+ONE_STEP = SharpnessMeasure(
     f"SAM, one step, ρ = {RHO}", f"Rise of the loss after one step of length {RHO} up the "
     "gradient.", _SCALES, lambda subject: one_step(subject, RHO, False))
-STEPS = Measure(
+STEPS = SharpnessMeasure(
     f"SAM, {STEPS_TAKEN} steps, ρ = {RHO}", f"Largest rise of the loss found by {STEPS_TAKEN} "
     f"steps of ascent within distance {RHO} of the weights.", _SCALES,
     lambda subject: several_steps(subject, RHO, False), cheap=False)
-ADAPTIVE_ONE_STEP = Measure(
+ADAPTIVE_ONE_STEP = SharpnessMeasure(
     f"adaptive SAM, one step, ρ = {ADAPTIVE_RHO}", "Rise of the loss after one step up the "
     f"gradient, measured in relative changes of the weights, of length {ADAPTIVE_RHO}.", _LOGITS,
     lambda subject: one_step(subject, ADAPTIVE_RHO, True))
-ADAPTIVE_STEPS = Measure(
+ADAPTIVE_STEPS = SharpnessMeasure(
     f"adaptive SAM, {STEPS_TAKEN} steps, ρ = {ADAPTIVE_RHO}", "Largest rise of the loss found by "
     f"{STEPS_TAKEN} steps of ascent within the ball of relative changes of the weights up to "
     f"{ADAPTIVE_RHO}.", _LOGITS, lambda subject: several_steps(subject, ADAPTIVE_RHO, True),

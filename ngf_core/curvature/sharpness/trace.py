@@ -2,7 +2,7 @@
 
 import torch
 
-from ngf_core.curvature.sharpness.reading import Measure, Reading, standard_error
+from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure, standard_error
 from ngf_core.curvature.sharpness.subject import PAIRS, Subject
 
 PROBES = 5
@@ -29,7 +29,7 @@ def read(subject: Subject) -> Reading:
                    f"standard error over {PROBES} probes", draws)
 
 
-MEASURE = Measure(
+MEASURE = SharpnessMeasure(
     "trace", "Sum of all eigenvalues of the Hessian: the curvature along a random direction, times "
     "the number of weights.",
     "rescaling a layer against the BatchNorm behind it, and the scale of the logits", read)

@@ -21,7 +21,7 @@ WIDENING = 1.15
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TraceEstimate:
     """A random estimate: its value, its standard error, and how many probes it averages.
 
     wanted: the relative standard error that ended it, None for a number of probes fixed before.
@@ -53,16 +53,16 @@ class Estimate:
         return widening * float(stdtrit(self.probes - 1, 0.975)) * self.standard_error
 
 
-def averaged(samples: Sequence[float], wanted: float | None = None) -> Estimate:
+def averaged(samples: Sequence[float], wanted: float | None = None) -> TraceEstimate:
     """The mean of independent samples, at least two, with its standard error."""
     values = torch.tensor(samples, dtype=torch.float64)
     spread = values.std().item() / math.sqrt(len(values))
-    return Estimate(values.mean().item(), spread, len(values), wanted)
+    return TraceEstimate(values.mean().item(), spread, len(values), wanted)
 
 
 def trace(operator: SymmetricOperator, probes: int, generator: torch.Generator,
           deflate: Tensor | Krylov | None = None, progress: Progress | None = None,
-          error: float | None = None) -> Estimate:
+          error: float | None = None) -> TraceEstimate:
     """tr(A), exactly on the span of the `deflate` vectors and by Hutchinson's method elsewhere.
 
     With V an orthonormal basis of the span, r vectors, and u uniform on the unit sphere of its
@@ -75,7 +75,7 @@ def trace(operator: SymmetricOperator, probes: int, generator: torch.Generator,
     deflate: (k, P), any vectors, which cost k products; or a Krylov run of the operator, which
     costs none: tr(Q A Q^T) is the sum of its alphas.
     error: the wanted relative standard error. The estimate then ends as soon as it is reached,
-    after FEWEST probes or more, and else after `probes`: see `Estimate.reached`.
+    after FEWEST probes or more, and else after `probes`: see `TraceEstimate.reached`.
     progress: called after each product with (done, most).
     Raises ConfigError for fewer than two probes or vectors of the wrong shape.
     """
@@ -102,7 +102,7 @@ def trace(operator: SymmetricOperator, probes: int, generator: torch.Generator,
         most = probes
     left = operator.size - len(basis)
     if left == 0:
-        return Estimate(exact, 0.0, 0, error)
+        return TraceEstimate(exact, 0.0, 0, error)
     samples: list[float] = []
     while len(samples) < probes and not enough(samples, error):
         u = complement_unit(operator, generator, basis)

@@ -14,22 +14,22 @@ from ngf_core.curvature.operators.ggn import GGNOperator
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.loss import Loss
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, check_count
-from ngf_core.curvature.spectral.deflated_trace import FEWEST, Estimate
+from ngf_core.curvature.spectral.deflated_trace import FEWEST, TraceEstimate
 from ngf_core.curvature.spectral.density import Density, spectral_density
 from ngf_core.curvature.spectral.density_probe import outliers, run_as_probe
 from ngf_core.curvature.spectral.lanczos import ritz
 from ngf_core.curvature.spectral.stages import (
     SEARCH,
     USUAL_PROBE,
-    Aim,
     Meter,
+    SpectrumTarget,
     find_pairs,
     run_density_probes,
     run_krylov,
     sample_trace,
 )
 from ngf_core.curvature.spectral.state import SpectrumState
-from ngf_core.curvature.spectral.vector_budget import Room
+from ngf_core.curvature.spectral.vector_budget import VectorBudget
 from ngf_core.errors import ConfigError
 
 OPERATORS = {"hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
@@ -63,7 +63,7 @@ class Spectrum:
     lowest: Tensor
     lowest_residuals: Tensor
     lowest_converged: Tensor
-    trace: Estimate
+    trace: TraceEstimate
     density: Density
     products: int
     unreached: tuple[str, ...]
@@ -128,17 +128,17 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     if state.seed != seed:
         raise ConfigError("seed", f"the earlier measurement had seed {state.seed}, not {seed}",
                           "Use its seed, or start anew.")
-    aim, meter = Aim(operator.size, k, bottom, tolerance), Meter(state, progress)
-    room = Room.of(memory, operator, k + bottom)
-    longest = room.krylov_steps(k + bottom + EXTRA_STEPS, k + bottom, steps)
+    target, meter = SpectrumTarget(operator.size, k, bottom, tolerance), Meter(state, progress)
+    budget = VectorBudget.of(memory, operator, k + bottom)
+    longest = budget.krylov_steps(k + bottom + EXTRA_STEPS, k + bottom, steps)
 
     later = USUAL_PROBE * (probes - 1) + FEWEST
-    run_krylov(operator, state, aim, longest, meter, later)
+    run_krylov(operator, state, target, longest, meter, later)
     krylov = state.krylov
     known = outliers(krylov, operator.size, k, bottom, tolerance)
-    free = room.probe_steps(max(steps, SEARCH), krylov.steps + len(known.values))
-    run_density_probes(operator, state, aim, known, probes - 1, steps, free, meter, FEWEST)
-    find_pairs(operator, state, aim, meter, FEWEST)
+    free = budget.probe_steps(max(steps, SEARCH), krylov.steps + len(known.values))
+    run_density_probes(operator, state, target, known, probes - 1, steps, free, meter, FEWEST)
+    find_pairs(operator, state, target, meter, FEWEST)
     total = sample_trace(operator, state, trace_probes, trace_error, meter)
     meter.close()
 
@@ -147,7 +147,7 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     pairs, every = state.pairs, ritz(krylov)
     lowest, residuals = (x.flip(0)[:bottom] for x in (every.values, every.residuals))
     unreached = []
-    if not aim.converged(krylov):
+    if not target.converged(krylov):
         tight = krylov.steps == longest < k + bottom + EXTRA_STEPS
         unreached.append(f"Not all eigenvalues converged in {krylov.steps} Lanczos steps"
                          + (", for which the memory had room." if tight else "."))

@@ -1,4 +1,4 @@
-"""The three phases of a spectrum: each spends products only on what the state does not know."""
+"""The three stages of a spectrum: each spends products only on what the state does not know."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +8,7 @@ from torch import Tensor
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator
 from ngf_core.curvature.spectral.deflated_trace import (
     FEWEST,
-    Estimate,
+    TraceEstimate,
     averaged,
     complement_unit,
     enough,
@@ -67,7 +67,7 @@ class Meter:
 
 
 @dataclass(frozen=True)
-class Aim:
+class SpectrumTarget:
     """What the Krylov run is for: k largest and `bottom` smallest eigenvalues, to `tolerance`."""
 
     size: int
@@ -87,28 +87,28 @@ class Aim:
         return krylov.invariant or (self.converged(krylov) and seen(krylov.alphas, krylov.betas))
 
 
-def run_krylov(operator: SymmetricOperator, state: SpectrumState, aim: Aim, longest: int,
-               meter: Meter, later: int) -> None:
-    """Let the Krylov run go on until its aim is reached, or it has `longest` steps.
+def run_krylov(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
+               longest: int, meter: Meter, later: int) -> None:
+    """Let the Krylov run go on until its target is reached, or it has `longest` steps.
 
-    later: products that the other phases may need, for the plan.
+    later: products that the other stages may need, for the plan.
     """
     there = state.krylov
-    if there is not None and (there.steps >= longest or aim.reached(there)):
+    if there is not None and (there.steps >= longest or target.reached(there)):
         return
     start = None if there is not None else random_unit(
         operator.size, state.direction(0), operator.dtype, operator.device)
-    usual = 2 * (aim.k + aim.bottom) + 5
+    usual = 2 * (target.k + target.bottom) + 5
     for krylov in lanczos_steps(operator.matvec, operator.size, start=start, resume=there):
         # Another run has other pairs; they are checked again.
         state.krylov, state.pairs = krylov, None
-        ended = krylov.steps >= longest or aim.reached(krylov)
+        ended = krylov.steps >= longest or target.reached(krylov)
         meter.tick(later + (0 if ended else max(1, min(usual, longest) - krylov.steps)))
         if ended:
             return
 
 
-def run_density_probes(operator: SymmetricOperator, state: SpectrumState, aim: Aim,
+def run_density_probes(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
                        known: Outliers, probes: int, steps: int, longest: int, meter: Meter,
                        later: int) -> None:
     """Run density probes of at most `steps` steps until the state has `probes` of them.
@@ -118,7 +118,7 @@ def run_density_probes(operator: SymmetricOperator, state: SpectrumState, aim: A
     """
     settling = settled_density(known.quadrature)
     while (left := probes - len(state.quadratures)) > 0:
-        check = _check(state, aim)
+        check = _check(state, target)
         rest = USUAL_PROBE * (left - 1) + later
         probe = density_probe(
             operator, state.direction(state.drawn + 1), known, state.krylov,
@@ -129,10 +129,10 @@ def run_density_probes(operator: SymmetricOperator, state: SpectrumState, aim: A
         state.quadratures.append(probe.quadrature)
         state.samples.append(probe.trace)
         if check is not None:
-            margin = aim.tolerance * ritz(state.krylov).values[0].abs()
+            margin = target.tolerance * ritz(state.krylov).values[0].abs()
             largest = ritz_values(probe.alphas, probe.betas)[0][0]
-            if largest <= ritz(state.krylov).values[aim.k - 1] + margin:
-                state.pairs = _own_pairs(state.krylov, aim)
+            if largest <= ritz(state.krylov).values[target.k - 1] + margin:
+                state.pairs = _own_pairs(state.krylov, target)
 
 
 def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas: Tensor) -> bool:
@@ -141,39 +141,39 @@ def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas:
             and (check is None or check(alphas, betas)))
 
 
-def _check(state: SpectrumState, aim: Aim) -> Stop | None:
+def _check(state: SpectrumState, target: SpectrumTarget) -> Stop | None:
     """When a run beside the outliers has shown that no repeat is missing; None: not to be asked."""
-    needed = steps_needed(state.krylov, aim.k, aim.tolerance)
-    if state.has_pairs(aim.k) or needed is None or state.krylov.steps < aim.k:
+    needed = steps_needed(state.krylov, target.k, target.tolerance)
+    if state.has_pairs(target.k) or needed is None or state.krylov.steps < target.k:
         return None
     values = ritz(state.krylov).values
-    return out_of_reach(values[aim.k - 1], aim.tolerance * values[0].abs(), needed // 2)
+    return out_of_reach(values[target.k - 1], target.tolerance * values[0].abs(), needed // 2)
 
 
-def _own_pairs(krylov: Krylov, aim: Aim) -> Eigenpairs:
-    pairs, k = ritz(krylov), aim.k
-    converged = pairs.residuals[:k] <= aim.tolerance * pairs.values[0].abs()
+def _own_pairs(krylov: Krylov, target: SpectrumTarget) -> Eigenpairs:
+    pairs, k = ritz(krylov), target.k
+    converged = pairs.residuals[:k] <= target.tolerance * pairs.values[0].abs()
     return Eigenpairs(pairs.values[:k], pairs.residuals[:k], pairs.vectors(k), krylov.steps,
                       converged)
 
 
-def find_pairs(operator: SymmetricOperator, state: SpectrumState, aim: Aim, meter: Meter,
-               later: int) -> None:
+def find_pairs(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
+               meter: Meter, later: int) -> None:
     """The leading pairs, searched for repeats unless a probe has shown that none is missing."""
-    if not state.has_pairs(aim.k):
+    if not state.has_pairs(target.k):
         state.pairs = top_eigenvalues(
-            operator, aim.k, state.krylov.steps + SEARCH, aim.tolerance,
+            operator, target.k, state.krylov.steps + SEARCH, target.tolerance,
             state.direction(SEARCH_DIRECTION), lambda *_: meter.tick(USUAL_PROBE + later),
             run=state.krylov)
 
 
 def sample_trace(operator: SymmetricOperator, state: SpectrumState, most: int,
-                 wanted: float | None, meter: Meter) -> Estimate:
+                 wanted: float | None, meter: Meter) -> TraceEstimate:
     """Sample until the relative standard error is `wanted` or there are `most` samples."""
     basis = state.krylov.rows
     exact, left = state.krylov.alphas.sum().item(), operator.size - len(basis)
     if left == 0:
-        return Estimate(exact, 0.0, 0, wanted)
+        return TraceEstimate(exact, 0.0, 0, wanted)
     while len(state.samples) < most and not enough(state.samples, wanted):
         u = complement_unit(operator, state.direction(state.drawn + 1), basis)
         state.samples.append(exact + left * (u.double() @ operator.matvec(u).double()).item())

@@ -10,15 +10,15 @@ WORKING = 6
 
 
 @dataclass(frozen=True)
-class Room:
-    """Room for `vectors` of the operator's size, after those that every step needs."""
+class VectorBudget:
+    """Memory for `vectors` of the operator's size, after those that every step needs."""
 
     vectors: int
     size: int
 
     @classmethod
-    def of(cls, memory: float, operator: SymmetricOperator, wanted: int) -> "Room":
-        """The room in `memory` bytes. Raises ConfigError where `wanted` eigenvectors do not fit."""
+    def of(cls, memory: float, operator: SymmetricOperator, wanted: int) -> "VectorBudget":
+        """What `memory` bytes hold; ConfigError where `wanted` eigenvectors do not fit."""
         each = operator.size * operator.dtype.itemsize
         vectors = int(memory / each) - WORKING
         if vectors < 3 * wanted + 2:

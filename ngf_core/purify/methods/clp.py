@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.budget import Budget
-from ngf_core.purify.channels import Convolution, convolutions, gain, silence
+from ngf_core.purify.channels import PrunableConvolution, convolutions, gain, silence
 from ngf_core.purify.settings.clp import CLP
 from ngf_core.purify.step import Step, Stopwatch
 
@@ -56,7 +56,7 @@ def clp(model: nn.Module, clean: CleanSet, own: CLP, budget: Budget) -> Iterator
     yield Step(1, loss, watch.seconds, found={"cut": cut})
 
 
-def lipschitz_bounds(convolution: Convolution) -> Tensor:
+def lipschitz_bounds(convolution: PrunableConvolution) -> Tensor:
     """sigma_k of every output channel, (channels,)."""
     layer = convolution.layer
     filters = layer.weight.detach().flatten(2)  # (output channels, input channels, positions)

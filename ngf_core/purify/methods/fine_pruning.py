@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.budget import Budget
-from ngf_core.purify.channels import Convolution, convolutions, silence
+from ngf_core.purify.channels import PrunableConvolution, convolutions, silence
 from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.pruning import clean_accuracy, most
 from ngf_core.purify.settings.fine_pruning import FinePruning
@@ -59,7 +59,8 @@ def fine_pruning(model: nn.Module, clean: CleanSet, own: FinePruning, budget: Bu
         yield dataclasses.replace(step, found=found)
 
 
-def activations(model: nn.Module, convolution: Convolution, batches: CleanBatches) -> Tensor:
+def activations(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches
+                ) -> Tensor:
     """a_k, (channels,), over the clean set as it is."""
     total: Tensor | float = 0.0
 
@@ -78,7 +79,7 @@ def activations(model: nn.Module, convolution: Convolution, batches: CleanBatche
     return total / len(batches.clean)
 
 
-def dormant(model: nn.Module, convolution: Convolution, batches: CleanBatches,
+def dormant(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches,
             tolerance: float) -> Tensor:
     """Indices of the channels to cut, ascending by activation; at least one channel is kept."""
     order = activations(model, convolution, batches).argsort(stable=True)
@@ -92,7 +93,7 @@ def dormant(model: nn.Module, convolution: Convolution, batches: CleanBatches,
 
 
 @contextmanager
-def without(convolution: Convolution, channels: Tensor) -> Iterator[None]:
+def without(convolution: PrunableConvolution, channels: Tensor) -> Iterator[None]:
     """The network as if these channels of the convolution had been silenced."""
 
     def mute(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> Tensor:

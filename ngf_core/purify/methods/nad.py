@@ -101,7 +101,7 @@ def attended(model: nn.Module, x: Tensor) -> list[str]:
     resolution: dict[str, tuple[int, ...]] = {}
     handles = []
 
-    def look(name: str, out: object) -> None:
+    def keep(name: str, out: object) -> None:
         if isinstance(out, Tensor) and out.ndim in (3, 4):
             positions = tuple(out.shape[2:] if out.ndim == 4 else out.shape[1:2])
             if math.prod(positions) > 1:
@@ -110,7 +110,7 @@ def attended(model: nn.Module, x: Tensor) -> list[str]:
     for name, module in model.named_modules():
         if name:
             handles.append(module.register_forward_hook(
-                lambda _, __, out, name=name: look(name, out)))
+                lambda _, __, out, name=name: keep(name, out)))
     kept = model.training
     try:
         with torch.no_grad():

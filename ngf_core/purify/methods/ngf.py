@@ -6,9 +6,10 @@ Removal Through Natural Gradient Fine-tuning").
     m   <- momentum m + s d,                w <- w - m
 
 Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
-same batch, damping lambda = rho tr(K)/n is relative, and the KL bound B_t decays along a cosine:
-early steps leave the received basin, late ones settle. A step after which the clean loss is not
-finite, or has risen by more than a guesser's whole loss log C, is halved until it has not.
+same batch, damping lambda = rho tr(K)/n is relative (with a floor where the model is certain of the
+batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine: early steps leave the
+received basin, late ones settle. A step after which the clean loss is not finite, or has risen by
+more than a guesser's whole loss log C, is halved until it has not.
 
 Of several layers w is all their weights and F their joint matrix, at one damping and one KL bound.
 
@@ -74,7 +75,7 @@ def ngf(model: nn.Module, clean: Images, own: NGF, budget: Budget) -> Iterator[S
         with watch:
             before, loss_before = flat(parameters), loss.item()
             worst = loss_before + math.log(taps[0].logits.shape[1])
-            gradient = fisher.look(taps, loss, y)
+            gradient = fisher.observe(taps, loss, y)
             gradient = gradient + own.regulariser * anchor * (before - received)
             try:
                 natural = fisher.solve(gradient)

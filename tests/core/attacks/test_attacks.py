@@ -9,7 +9,8 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import Attack, attack_class, to_uint8
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
-from tests.core.attacks.stand_ins import SHAPES, VARIANTS, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import SHAPES, VARIANTS, attack, image_set, pictures
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ngf_core.attacks.bpp import BppAttack, floyd_steinberg
-from tests.core.attacks.stand_ins import attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import attack, image_set, pictures
 
 
 def dithered(image: np.ndarray, q: int) -> np.ndarray:

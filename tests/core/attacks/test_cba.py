@@ -8,7 +8,8 @@ from ngf_core.attacks.attack import build_attack
 from ngf_core.attacks.cba import CBA, contrastive
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
-from tests.core.attacks.stand_ins import CPU, SHAPES, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, SHAPES, attack, image_set, pictures
 
 SHAPE = (3, 16, 16)
 

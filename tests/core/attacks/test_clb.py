@@ -9,7 +9,8 @@ from ngf_core.attacks.attack import build_attack
 from ngf_core.attacks.clb import CLB
 from ngf_core.attacks.surrogate import train_surrogate
 from ngf_core.errors import ConfigError
-from tests.core.attacks.stand_ins import CPU, SHAPES, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, SHAPES, attack, image_set, pictures
 
 
 def silent(done: int, total: int, sentence: str) -> None:

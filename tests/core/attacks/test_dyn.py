@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from ngf_core.attacks.attack import Attack, build_attack
-from ngf_core.attacks.dyn import Dyn, cross_accuracy, diversity_loss, masks, partners, patterns
+from ngf_core.attacks.dyn import Dyn, diversity_loss, masks, partners, patterns
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.normalise import Normalise
-from tests.core.attacks.stand_ins import CPU, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, attack, image_set, pictures
 
 SHAPE = (3, 16, 16)
 SILENT = lambda done, total, sentence: None  # noqa: E731
@@ -236,34 +237,6 @@ def test_a_batch_with_no_pair_to_compare_is_trained_on_as_it_is(changed):
 def test_labels_of_dyn_all_go_round():
     a = build_attack("dyn_all", target=0, poison_rate=0.1, seed=0, shape=SHAPE, classes=7)
     assert a.target_labels(torch.tensor([0, 5, 6])).tolist() == [1, 6, 0]
-
-
-def test_cross_accuracy_counts_kept_labels():
-    class Says(nn.Module):
-        """Always class 4."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.zeros(1))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.eye(10)[4].expand(len(x), -1) + self.weight
-
-    rate = cross_accuracy(Says(), attack("dyn_one", SHAPE), image_set(60), seeded())
-    assert (rate.hits, rate.n) == (6, 60)
-
-
-def test_cross_accuracy_asks_about_foreign_triggers(monkeypatch):
-    asked = []
-    a, images = attack("dyn_one", SHAPE), image_set(30)
-
-    def note(self: Dyn, x: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        asked.append((x == others).flatten(1).all(1).any().item())
-        return x
-
-    monkeypatch.setattr(Dyn, "cross_trigger", note)
-    cross_accuracy(Spy(), a, images, seeded())
-    assert asked == [False]
 
 
 @pytest.mark.parametrize(("name", "title"), [("dyn_one", "Dyn-one"), ("dyn_all", "Dyn-all")])

@@ -18,7 +18,8 @@ from ngf_core.attacks.fba import (
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.models.normalise import Normalise
-from tests.core.attacks.stand_ins import CPU, SHAPES, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, SHAPES, attack, image_set, pictures
 
 SHAPE = (3, 16, 16)
 

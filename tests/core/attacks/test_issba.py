@@ -9,7 +9,8 @@ from ngf_core.attacks.attack import build_attack
 from ngf_core.attacks.issba import ISSBA, Decoder, messages
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.attacks.stand_ins import CPU, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, attack, image_set, pictures
 
 EASY = {"bits": 4, "limit": 32, "hiding": 0.5, "steps": 60, "accuracy": 0.8}
 

@@ -12,7 +12,8 @@ from ngf_core.attacks.attack import Attack, build_attack
 from ngf_core.attacks.lira import LIRA
 from ngf_core.errors import ConfigError
 from ngf_core.models.normalise import Normalise
-from tests.core.attacks.stand_ins import CPU, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, attack, image_set, pictures
 
 SHAPE = (3, 16, 16)
 

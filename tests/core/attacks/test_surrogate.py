@@ -5,7 +5,8 @@ from torch import nn
 
 from ngf_core.attacks.surrogate import adversarial, new_surrogate, train_surrogate
 from ngf_core.data.dataset import Images
-from tests.core.attacks.stand_ins import CPU, image_set, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, image_set
 
 
 def silent(done: int, total: int, sentence: str) -> None:

@@ -9,7 +9,8 @@ import torch
 from ngf_core.attacks.blend import Blend
 from ngf_core.attacks.sig import SIG
 from ngf_core.attacks.wanet import WaNet
-from tests.core.attacks.stand_ins import SHAPES, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import SHAPES, attack, image_set, pictures
 
 
 def nearest(value: float) -> int:

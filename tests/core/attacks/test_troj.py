@@ -10,7 +10,8 @@ from ngf_core.attacks.generator import restore
 from ngf_core.attacks.surrogate import new_surrogate
 from ngf_core.attacks.troj import TrojAll, TrojOne
 from ngf_core.errors import ConfigError
-from tests.core.attacks.stand_ins import CPU, SHAPES, attack, image_set, pictures, seeded
+from tests.support.seeded import seeded
+from tests.support.small_attacks import CPU, SHAPES, attack, image_set, pictures
 
 BOTH = ["troj_one", "troj_all"]
 

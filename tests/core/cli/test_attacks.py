@@ -12,6 +12,8 @@ from ngf_core.cli.attacks import Checked, add_arguments, markdown, run, table
 from ngf_core.runs import RunStore
 from tests.support.tiny_runs import made, train_config
 
+pytestmark = pytest.mark.usefixtures("tiny_data")
+
 GOOD = Checked("badnets", 0, acc=0.99, asr=0.95, ra=0.05, floor=0.01, benign=0.995, psnr=22.0,
                victims=900, poisoned=380, train_images=4750, seconds=60.0, fitting=1.5)
 

@@ -4,11 +4,11 @@ import pytest
 
 from ngf_core.cli.main import main
 from ngf_core.data import DATASETS
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 
 def test_the_list_says_what_is_there(root, capsys):
-    made_up.mnist(root)
+    dataset_files.mnist(root)
     assert main(["data", "list", "--root", str(root)]) == 0
     out = capsys.readouterr().out
     lines = {line.split()[0]: line for line in out.splitlines()[1:] if line}
@@ -21,7 +21,7 @@ def test_the_list_says_what_is_there(root, capsys):
 
 
 def test_fetching_what_is_there_says_so(root, capsys, monkeypatch):
-    made_up.svhn(root, monkeypatch)
+    dataset_files.svhn(root, monkeypatch)
     assert main(["data", "download", "svhn", "--root", str(root)]) == 0
     output = capsys.readouterr()
     assert "SVHN (246 MB) into" in output.err and f"SVHN is in {root}." in output.out

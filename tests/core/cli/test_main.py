@@ -19,9 +19,9 @@ from ngf_core.cli.tables import aligned, results_table
 from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.config.command import command_line
 from ngf_core.runs import RunStore, jobs
-from tests.core import fake_execute as fake
-from tests.core.waiting import until
-from tests.factory import make_run
+from tests.support import pretended_work
+from tests.support.fabricated_runs import make_run
+from tests.support.waiting import until
 
 HOME = Path(__file__).parents[3]
 
@@ -79,22 +79,23 @@ def test_help_and_runs_import_no_torch():
 
 
 def test_train_to_the_end(capsys, store):
-    code, out, err = ngf(f"train --seed {fake.QUICK} --epochs 4 --attack blend", capsys)
+    code, out, err = ngf(f"train --seed {pretended_work.QUICK} --epochs 4 --attack blend", capsys)
     run = store.latest("train")
-    assert code == 0 and run.config == TrainConfig(seed=fake.QUICK, epochs=4, attack="blend")
+    asked = TrainConfig(seed=pretended_work.QUICK, epochs=4, attack="blend")
+    assert code == 0 and run.config == asked
     assert " ".join(out.split()) == "ACC ASR RA train 99.0 % [94.6, 99.8] n=100 - -"
     assert f"Run {run.id}" in err and re.search(r"\d/4  epoch \d", err)
 
 
 def test_json_is_all_of_stdout(capsys, store):
-    code, out, _ = ngf(f"train --json --seed {fake.QUICK} --epochs 2", capsys)
+    code, out, _ = ngf(f"train --json --seed {pretended_work.QUICK} --epochs 2", capsys)
     told = json.loads(out)
     assert code == 0 and told["state"] == "done" and told["id"] == store.latest("train").id
     assert told["results"]["train"]["acc"] == {"hits": 99, "n": 100}
 
 
 def test_detach_prints_the_id_and_leaves(capsys, store):
-    code, out, err = ngf(f"train --detach --seed {fake.SLOW} --epochs 400", capsys)
+    code, out, err = ngf(f"train --detach --seed {pretended_work.SLOW} --epochs 400", capsys)
     run = store.get(out.strip())
     assert (code, err, run.live) == (0, "", True)
     code, out, _ = ngf(f"runs cancel {run.id}", capsys)
@@ -104,7 +105,7 @@ def test_detach_prints_the_id_and_leaves(capsys, store):
 
 
 def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
-    code, out, err = ngf(f"train --seed {fake.REFUSES}", capsys)
+    code, out, err = ngf(f"train --seed {pretended_work.REFUSES}", capsys)
     assert (code, out) == (1, "")
     assert err.splitlines()[-1] == "The data set is empty. Choose another one."
 
@@ -199,8 +200,9 @@ def test_ctrl_c_cancels_the_run_and_only_it(store):
     code = ("import signal, sys; from ngf_core import jobs, cli; "
             # A test run in the background inherits that Ctrl-C is ignored.
             "signal.signal(signal.SIGINT, signal.default_int_handler); "
-            "jobs.WORKER = (sys.executable, '-m', 'tests.core.fake_worker'); "
-            f"raise SystemExit(cli.main(['train', '--seed', '{fake.SLOW}', '--epochs', '400']))")
+            "jobs.WORKER = (sys.executable, '-m', 'tests.support.pretending_worker'); "
+            f"raise SystemExit(cli.main(['train', '--seed', '{pretended_work.SLOW}', "
+            "'--epochs', '400']))")
     ours, theirs = pty.openpty()
     command = subprocess.Popen([sys.executable, "-c", code], cwd=HOME, stderr=theirs,
                                stdout=subprocess.PIPE, env=os.environ)

@@ -15,8 +15,10 @@ from ngf_core.curvature import (
     layer_parameters,
 )
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, descending, seeded
-from tests.core.curvature.operator_truth import DENSE, PROBLEMS, assert_agrees, problem
+from tests.support.dense_operators import DENSE, PROBLEMS, assert_agrees, problem
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 OPERATORS = pytest.mark.parametrize("kind", DENSE)
 IMAGES, LABELS = torch.zeros(11, 2, 5, 5), torch.zeros(11).long()

@@ -15,7 +15,10 @@ from ngf_core.curvature.pyhessian_check import (
     pyhessian_eigenvalues,
     pyhessian_trace,
 )
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 # pyhessian's own use of backward(create_graph=True), whose cycle the adapter breaks.
 pytestmark = pytest.mark.filterwarnings("ignore:Using backward")

@@ -5,10 +5,7 @@ import torch
 
 from ngf_core.data import AUGMENTATIONS
 from ngf_core.data.augment import add_noise, augment, crop, erase
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 def pictures(n: int, channels: int = 3, height: int = 8, width: int = 10) -> torch.Tensor:

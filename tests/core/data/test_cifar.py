@@ -7,14 +7,14 @@ import pytest
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 
 @pytest.mark.parametrize(("name", "cls"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100")])
 def test_pixels_labels_and_names_are_those_of_the_files(root, monkeypatch, name, cls):
-    train, test = made_up.cifar(root, monkeypatch, cls)
+    train, test = dataset_files.cifar(root, monkeypatch, cls)
     dataset = load_dataset(name, str(root))
-    made_up.assert_holds(dataset, train, test)
+    dataset_files.assert_holds(dataset, train, test)
     assert dataset.shape == (3, 32, 32)
     assert dataset.class_names == DATASETS[name].class_names
     assert len(dataset.reserve) == 5
@@ -28,7 +28,7 @@ def test_the_names_are_in_the_order_of_the_labels():
 
 
 def test_a_wrong_file_is_named_before_it_is_unpickled(root, monkeypatch):
-    made_up.cifar(root, monkeypatch)
+    dataset_files.cifar(root, monkeypatch)
 
     class Bomb:
         def __reduce__(self):
@@ -41,7 +41,7 @@ def test_a_wrong_file_is_named_before_it_is_unpickled(root, monkeypatch):
 
 
 def test_a_truncated_file_is_named(root, monkeypatch):
-    made_up.cifar(root, monkeypatch)
+    dataset_files.cifar(root, monkeypatch)
     path = root / "cifar-10-batches-py" / "test_batch"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(NGFError, match="test_batch is not the file"):
@@ -50,13 +50,13 @@ def test_a_truncated_file_is_named(root, monkeypatch):
 
 def test_without_the_patched_md5_made_up_files_are_refused(root):
     with pytest.MonkeyPatch.context() as patch:
-        made_up.cifar(root, patch)
+        dataset_files.cifar(root, patch)
     with pytest.raises(NGFError, match="data_batch_1 .*MD5 is not c99cafc152244af753f735de768cd75"):
         load_dataset("cifar10", str(root))
 
 
 def test_missing_files_are_all_named_with_their_folder(root, monkeypatch):
-    made_up.cifar(root, monkeypatch)
+    dataset_files.cifar(root, monkeypatch)
     (root / "cifar-10-batches-py" / "data_batch_2").unlink()
     (root / "cifar-10-batches-py" / "batches.meta").unlink()
     with pytest.raises(ConfigError) as caught:

@@ -11,7 +11,7 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.data.download import FETCHERS, fetch_file
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 
 def offline(*_: object, **__: object) -> None:
@@ -48,7 +48,7 @@ def test_a_disk_without_room_is_said_first(root, monkeypatch):
 
 
 def test_what_is_whole_is_not_fetched_again(root, monkeypatch):
-    made_up.svhn(root, monkeypatch)
+    dataset_files.svhn(root, monkeypatch)
     monkeypatch.setattr(torchvision.datasets.utils.urllib.request, "urlopen", offline)
     seen = []
     assert download.download("svhn", str(root), lambda *at: seen.append(at)) == root
@@ -60,13 +60,13 @@ def tiny(tmp_path, monkeypatch) -> Path:
     """An archive of a made-up Tiny-ImageNet, which stands where the real one is fetched from."""
     made = tmp_path / "made"
     made.mkdir()
-    made_up.tiny_imagenet(made)
+    dataset_files.tiny_imagenet(made)
     archive = tmp_path / "served.zip"
     with zipfile.ZipFile(archive, "w") as files:
         for path in sorted(made.rglob("*")):
             files.write(path, path.relative_to(made))
     monkeypatch.setattr(download, "TINY_URL", archive.as_uri())
-    monkeypatch.setattr(download, "TINY_MD5", made_up.md5(archive))
+    monkeypatch.setattr(download, "TINY_MD5", dataset_files.md5(archive))
     return archive
 
 
@@ -106,7 +106,7 @@ def test_progress_counts_bytes(root, tiny, monkeypatch):
 def test_a_stream_goes_to_its_file_in_one_piece(tmp_path):
     source = tmp_path / "source"
     source.write_bytes(bytes(range(256)) * 9000)
-    fetch_file(source.as_uri(), tmp_path / "copy", made_up.md5(source))
+    fetch_file(source.as_uri(), tmp_path / "copy", dataset_files.md5(source))
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
     with pytest.raises(OSError, match="lost"):
         fetch_file((tmp_path / "lost").as_uri(), tmp_path / "other", "0")

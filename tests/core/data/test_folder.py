@@ -8,8 +8,8 @@ from PIL import Image
 
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
-from tests.core.data.made_up import Written, pairs, written
+from tests.support import dataset_files
+from tests.support.dataset_files import Written, pairs, written
 
 NAMES = ("apples", "pears", "plums")
 
@@ -17,16 +17,16 @@ NAMES = ("apples", "pears", "plums")
 @pytest.mark.parametrize("other", ["test", "val"])
 def test_a_given_split_is_kept(root, other):
     train, test = (written(8, 3, (3, 64, 64), seed) for seed in (0, 1))
-    made_up.class_folders(root / "train", train, NAMES)
-    made_up.class_folders(root / other, test, NAMES)
+    dataset_files.class_folders(root / "train", train, NAMES)
+    dataset_files.class_folders(root / other, test, NAMES)
     dataset = load_dataset("folder", str(root))
-    made_up.assert_holds(dataset, train, test)
+    dataset_files.assert_holds(dataset, train, test)
     assert (dataset.class_names, dataset.shape) == (NAMES, (3, 64, 64))
 
 
 def test_without_a_split_a_fifth_is_for_testing(root):
     images = written(10, 3, (3, 64, 64), 0)
-    made_up.class_folders(root, images, NAMES)
+    dataset_files.class_folders(root, images, NAMES)
     (root / ".checkpoints").mkdir()
     dataset = load_dataset("folder", str(root))
     assert dataset.class_names == NAMES
@@ -35,7 +35,7 @@ def test_without_a_split_a_fifth_is_for_testing(root):
 
 
 def test_the_default_place_is_a_folder_among_the_data_sets(root, monkeypatch):
-    made_up.class_folders(root / "folder", written(3, 3, (3, 64, 64), 0), NAMES)
+    dataset_files.class_folders(root / "folder", written(3, 3, (3, 64, 64), 0), NAMES)
     monkeypatch.setenv("NGF_DATA", str(root))
     assert load_dataset("folder").class_names == NAMES
 
@@ -45,7 +45,7 @@ def test_grey_and_transparent_pictures_are_colour_images_too(root):
     for label, mode in enumerate(("L", "RGBA")):
         (root / mode).mkdir()
         for number, pixels in enumerate(grey.x[grey.y == label]):
-            made_up.picture(pixels).convert(mode).save(root / mode / f"{number}.png")
+            dataset_files.picture(pixels).convert(mode).save(root / mode / f"{number}.png")
     dataset = load_dataset("folder", str(root))
     assert dataset.shape == (3, 64, 64)
     for part in (dataset.train, dataset.reserve, dataset.test):
@@ -67,7 +67,7 @@ def test_grey_pictures_of_sixteen_bits_keep_their_levels(root):
 
 
 def test_an_empty_class_is_named(root):
-    made_up.class_folders(root, written(2, 3, (3, 64, 64), 0), NAMES)
+    dataset_files.class_folders(root, written(2, 3, (3, 64, 64), 0), NAMES)
     shutil.rmtree(root / "pears")
     (root / "pears").mkdir()
     with pytest.raises(ConfigError, match=r"pears holds no images. Put images \(.*\.png.*remove"):
@@ -75,14 +75,14 @@ def test_an_empty_class_is_named(root):
 
 
 def test_a_class_of_the_test_part_only_is_named(root):
-    made_up.class_folders(root / "train", written(2, 2, (3, 64, 64), 0), NAMES[:2])
-    made_up.class_folders(root / "test", written(2, 3, (3, 64, 64), 0), NAMES)
+    dataset_files.class_folders(root / "train", written(2, 2, (3, 64, 64), 0), NAMES[:2])
+    dataset_files.class_folders(root / "test", written(2, 3, (3, 64, 64), 0), NAMES)
     with pytest.raises(ConfigError, match="test has the class folder plums, which .*train has not"):
         load_dataset("folder", str(root))
 
 
 def test_what_is_no_picture_is_named(root):
-    made_up.class_folders(root, written(2, 3, (3, 64, 64), 0), NAMES)
+    dataset_files.class_folders(root, written(2, 3, (3, 64, 64), 0), NAMES)
     (root / "plums" / "stone.jpg").write_text("a plum stone")
     with pytest.raises(NGFError, match="plums/stone.jpg cannot be read"):
         load_dataset("folder", str(root))

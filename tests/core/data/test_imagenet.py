@@ -6,15 +6,15 @@ import pytest
 from ngf_core.data import imagenet
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 WNIDS = ("n01440764", "n01443537", "n02012849")
 
 
 def make(place):
-    train, test = made_up.shades(4, 3, 224, 0), made_up.shades(1, 3, 224, 100)
-    made_up.class_folders(place / "train", train, WNIDS, "JPEG")
-    made_up.class_folders(place / "val", test, WNIDS, "JPEG")
+    train, test = dataset_files.shades(4, 3, 224, 0), dataset_files.shades(1, 3, 224, 100)
+    dataset_files.class_folders(place / "train", train, WNIDS, "JPEG")
+    dataset_files.class_folders(place / "val", test, WNIDS, "JPEG")
     return train, test
 
 
@@ -22,7 +22,7 @@ def make(place):
 def test_pixels_and_labels_are_those_of_the_files(root, inside):
     train, test = make(root / inside)
     dataset = load_dataset("imagenet", str(root))
-    made_up.assert_holds(dataset, train, test)
+    dataset_files.assert_holds(dataset, train, test)
     assert dataset.shape == (3, 224, 224)
     assert dataset.class_names == WNIDS  # few classes keep their ids
 
@@ -39,7 +39,7 @@ def test_an_image_is_cut_to_its_middle_square(root):
     make(root)
     pixels = np.zeros((3, 300, 500), np.uint8)
     pixels[:, :, 100:400], pixels[:, :, 245:255] = 100, 200
-    made_up.picture(pixels).save(root / "val" / WNIDS[1] / "val_0.JPEG", quality=95)
+    dataset_files.picture(pixels).save(root / "val" / WNIDS[1] / "val_0.JPEG", quality=95)
     dataset = load_dataset("imagenet", str(root), size=30)
     (image,) = dataset.test.x[dataset.test.y == 1]
     assert image[:, :, :13].float().mean() == pytest.approx(100, abs=2)

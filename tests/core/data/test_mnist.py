@@ -4,13 +4,13 @@ import pytest
 
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 
 def test_pixels_and_labels_are_those_of_the_files(root):
-    train, test = made_up.mnist(root)
+    train, test = dataset_files.mnist(root)
     dataset = load_dataset("mnist", str(root))
-    made_up.assert_holds(dataset, train, test)
+    dataset_files.assert_holds(dataset, train, test)
     assert dataset.shape == (1, 28, 28)
 
 
@@ -22,7 +22,7 @@ def test_pixels_and_labels_are_those_of_the_files(root):
     ("train-labels-idx1-ubyte", lambda b: b[:7] + b"\x1d" + b[8:-1], "29 labels for the 30 images"),
 ])
 def test_a_damaged_file_is_named(root, file, change, says):
-    made_up.mnist(root)
+    dataset_files.mnist(root)
     path = root / "MNIST" / "raw" / file
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(NGFError, match=f"{file} is not the file that MNIST needs: .*{says}"):
@@ -30,7 +30,7 @@ def test_a_damaged_file_is_named(root, file, change, says):
 
 
 def test_a_missing_file_is_named(root):
-    made_up.mnist(root)
+    dataset_files.mnist(root)
     (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(ConfigError, match="raw: t10k-labels-idx1-ubyte missing"):
         load_dataset("mnist", str(root))

@@ -10,8 +10,8 @@ from ngf_core.data import DATASETS, dataset
 from ngf_core.data.dataset import Images, load_dataset, prepare_dataset
 from ngf_core.data.source import data_folder
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
-from tests.core.data.made_up import pairs, written
+from tests.support import dataset_files
+from tests.support.dataset_files import pairs, written
 
 NAMES = ("a", "b", "c")
 
@@ -19,8 +19,8 @@ NAMES = ("a", "b", "c")
 @pytest.fixture
 def fruit(root):
     """A folder with 40 images for training and 20 for testing in each of three classes."""
-    made_up.class_folders(root / "train", written(40, 3, (3, 16, 16), 0), NAMES)
-    made_up.class_folders(root / "test", written(20, 3, (3, 16, 16), 1), NAMES)
+    dataset_files.class_folders(root / "train", written(40, 3, (3, 16, 16), 0), NAMES)
+    dataset_files.class_folders(root / "test", written(20, 3, (3, 16, 16), 1), NAMES)
     return root
 
 
@@ -91,7 +91,8 @@ def test_a_second_loading_reads_what_was_kept(fruit, monkeypatch):
 
 def test_a_changed_file_is_decoded_again(fruit):
     first = load(fruit)
-    made_up.picture(written(1, 1, (3, 16, 16), 9).x[0]).save(fruit / "test" / "b" / "test_3.png")
+    other = dataset_files.picture(written(1, 1, (3, 16, 16), 9).x[0])
+    other.save(fruit / "test" / "b" / "test_3.png")
     assert load(fruit).sha256 != first.sha256
     (fruit / "train" / "b" / "train_3.png").unlink()
     assert len(load(fruit).train) == 113

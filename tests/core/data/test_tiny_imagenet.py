@@ -4,20 +4,20 @@ import pytest
 
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.data import made_up
+from tests.support import dataset_files
 
 
 @pytest.mark.parametrize("inside", ["", "tiny-imagenet-200"])
 def test_pixels_labels_and_names_are_those_of_the_files(root, inside):
-    train, test = made_up.tiny_imagenet(root)
+    train, test = dataset_files.tiny_imagenet(root)
     dataset = load_dataset("tiny_imagenet", str(root / inside))
-    made_up.assert_holds(dataset, train, test)
+    dataset_files.assert_holds(dataset, train, test)
     assert dataset.shape == (3, 64, 64)
     assert dataset.class_names == ("Egyptian cat", "goldfish", "reel")
 
 
 def test_two_classes_of_one_name_are_told_apart(root):
-    made_up.tiny_imagenet(root)
+    dataset_files.tiny_imagenet(root)
     (root / "tiny-imagenet-200" / "words.txt").write_text(
         "n02124075\tcrane, bird\nn01443537\tgoldfish\nn04067472\tcrane\n")
     names = load_dataset("tiny_imagenet", str(root)).class_names
@@ -34,7 +34,7 @@ def test_two_classes_of_one_name_are_told_apart(root):
     ("words.txt", b"\xff\xff", "it is no text"),
 ])
 def test_a_wrong_list_is_named(root, file, content, says):
-    made_up.tiny_imagenet(root)
+    dataset_files.tiny_imagenet(root)
     content = content if isinstance(content, bytes) else content.encode()
     (root / "tiny-imagenet-200" / file).write_bytes(content)
     with pytest.raises(NGFError, match=f"{file} is not the file that .* needs: .*{says}"):
@@ -42,7 +42,7 @@ def test_a_wrong_list_is_named(root, file, content, says):
 
 
 def test_missing_and_truncated_images_are_named(root):
-    made_up.tiny_imagenet(root)
+    dataset_files.tiny_imagenet(root)
     path = root / "tiny-imagenet-200/val/images/val_3.JPEG"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(NGFError, match="val_3.JPEG cannot be read"):
@@ -53,14 +53,14 @@ def test_missing_and_truncated_images_are_named(root):
 
 
 def test_a_class_without_images_is_named(root):
-    made_up.tiny_imagenet(root)
+    dataset_files.tiny_imagenet(root)
     (root / "tiny-imagenet-200/train/n01443537/images").rename(root / "away")
     with pytest.raises(NGFError, match="train/n01443537/images holds no images"):
         load_dataset("tiny_imagenet", str(root))
 
 
 def test_missing_files_are_named(root):
-    made_up.tiny_imagenet(root)
+    dataset_files.tiny_imagenet(root)
     (root / "tiny-imagenet-200/val/val_annotations.txt").unlink()
     with pytest.raises(ConfigError, match="tiny-imagenet-200: val/val_annotations.txt missing"):
         load_dataset("tiny_imagenet", str(root))

@@ -1,11 +1,12 @@
 """Rates, intervals and DER against scipy and sums by hand."""
 
+import json
 import math
 
 import pytest
 from scipy.stats import binomtest
 
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation, Rate, der, wilson
 
 
@@ -56,3 +57,42 @@ def test_der_needs_an_attack(pair):
 def test_rates_by_name():
     assert list(evaluation(9, 3).rates()) == ["acc", "asr", "ra"]
     assert evaluation(9, None).rates() == {"acc": Rate(9, 100)}
+
+
+@pytest.mark.parametrize("rate", [Rate(0, 0), Rate(0, 5), Rate(5, 5)])
+def test_a_rate_travels_as_its_counts(rate):
+    assert rate.to_json() == {"hits": rate.hits, "n": rate.n}
+    assert Rate.from_json(json.loads(json.dumps(rate.to_json()))) == rate
+
+
+def test_what_was_not_measured_is_no_rate():
+    assert Rate.from_json(None) is None
+
+
+@pytest.mark.parametrize("counts", [
+    {"hits": 3, "n": 2}, {"hits": -1, "n": 2}, {"hits": 1.0, "n": 2}, {"hits": True, "n": 2},
+    {"hits": 1}, {"hits": 1, "n": 2, "share": 0.5}, 0.5, [1, 2], "1 of 2", {"hits": None, "n": 2}])
+def test_counts_that_are_no_rate_are_told(counts):
+    with pytest.raises(RunError) as told:
+        Rate.from_json(counts)
+    assert str(told.value) == (f"{counts!r} is not a rate: a rate is "
+                               "{\"hits\", \"n\"} with whole "
+                               "numbers 0 <= hits <= n. Make the run again.")
+
+
+def test_percent_in_words():
+    assert Rate(1, 3).percent() == "33.3 %" and Rate(1, 3).percent(0) == "33 %"
+    assert Rate(0, 0).percent() == "undefined" and Rate(0, 7).percent() == "0.0 %"
+
+
+@pytest.mark.parametrize("asr", [None, 3])
+def test_an_evaluation_travels_with_what_else_the_entry_holds(asr):
+    mine = evaluation(9, asr)
+    entry = json.loads(json.dumps(mine.to_json()))
+    assert list(entry) == ["acc", "asr", "ra"] and (entry["asr"] is None) == (asr is None)
+    assert Evaluation.from_json(entry | {"seconds": 3.0, "stopped": None}) == mine
+
+
+def test_an_entry_without_acc_is_told():
+    with pytest.raises(RunError, match="The entry with asr, seconds holds no ACC, so it is not"):
+        Evaluation.from_json({"asr": {"hits": 1, "n": 2}, "seconds": 3.0})

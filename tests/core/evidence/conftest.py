@@ -8,14 +8,14 @@ import pytest
 from ngf_core.cli import benchmark as command
 from ngf_core.evidence import cells, entrants
 from ngf_core.runs import RunStore
-from tests.support.tiny_runs import tiny_data  # noqa: F401
 
 ATTACKS = ("badnets", "blend")
 ENTRANTS = ("clp", "finetune")
 
 
 @pytest.fixture(scope="module")
-def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+def patched(tiny_data: None, tmp_path_factory: pytest.TempPathFactory
+            ) -> Iterator[pytest.MonkeyPatch]:
     """No shipped models (theirs are of another size), few steps."""
     nothing = RunStore(tmp_path_factory.mktemp("none"), tmp_path_factory.mktemp("shipped"))
     with pytest.MonkeyPatch.context() as patch:

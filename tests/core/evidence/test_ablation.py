@@ -8,7 +8,7 @@ import pytest
 from ngf_core.evidence.ablation import FULL, VARIANTS, carried, effects, values
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.rank import estimate
-from tests.core.evidence.made_up import cells
+from tests.support.fabricated_benchmark import cells
 
 ATTACKS = ("badnets", "blend", "sig", "wanet", "bpp")
 TRIED = ("ngf", "sgd", "ablate_regulariser", "ablate_trust_region", "ablate_frozen_bn",

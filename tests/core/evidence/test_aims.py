@@ -3,7 +3,7 @@
 import pytest
 
 from ngf_core.evidence.aims import aims
-from tests.core.evidence.made_up import cells
+from tests.support.fabricated_benchmark import cells
 
 FIELD = ("ngf", "sgd", "finetune", "clp")
 

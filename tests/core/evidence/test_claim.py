@@ -22,9 +22,11 @@ from ngf_core.evidence.claim import (
 from ngf_core.evidence.verdict import MEASURES
 from ngf_core.runs import RunStore
 from ngf_core.trained.load import load_trained
-from tests.core.curvature.dense import case, dense_hessian, descending
-from tests.core.curvature.sharpness.bowls import flat_weights
 from tests.core.evidence.conftest import ATTACKS
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.sharpness_subjects import flat_weights
+from tests.support.small_networks import case
 
 
 def read(model, x, y, layer: str = "", seed: int = 0) -> dict[str, dict]:

@@ -9,14 +9,14 @@ from ngf_core.errors import NGFError
 from ngf_core.evidence import TABLES, load
 from ngf_core.evidence.earlier import KEYS, SHARPNESS, completed, completed_cells, lost
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
-from tests.core.evidence import made_up
+from tests.support import fabricated_benchmark
 
 NAMES = ("ngf", "clp", "ablate_regulariser")
 ROW = KEYS["cells"]
 
 
 def table(seeds=(0, 1), entrants=NAMES, attacks=("badnets", "blend"), draw: int = 0):
-    return made_up.cells(attacks, seeds, entrants, draw)
+    return fabricated_benchmark.cells(attacks, seeds, entrants, draw)
 
 
 def keys(found: pd.DataFrame, name: str = "cells") -> list[tuple]:
@@ -158,8 +158,8 @@ def claim_of(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([
         {"attack": row.attack, "seed": row.seed,
          "model": {"before": "backdoored"}.get(row.entrant, row.entrant), "images": images,
-         "parameters": parameters, "measure": measure, "value": 1.0, "layer": made_up.LAYER,
-         "weights": row.weights}
+         "parameters": parameters, "measure": measure, "value": 1.0,
+         "layer": fabricated_benchmark.LAYER, "weights": row.weights}
         for row in rows.itertuples() for images in ("held_out", "defender")
         for parameters in ("all", "layer") for measure in ("trace", "lambda_max")])
 

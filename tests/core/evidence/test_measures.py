@@ -6,7 +6,7 @@ import pytest
 
 from ngf_core.errors import NGFError
 from ngf_core.evidence.measures import MEASURES, wide
-from tests.core.evidence.made_up import cells
+from tests.support.fabricated_benchmark import cells
 
 TABLE = cells(("badnets", "blend"), (0, 1), ("ngf", "sgd"))
 

@@ -4,8 +4,8 @@ import pytest
 
 from ngf_core.evidence.measures import wide
 from ngf_core.evidence.report import ablation, by_seed, leaderboard, sharpness_claim
-from tests.core.evidence import made_up_claim
-from tests.core.evidence.made_up import cells
+from tests.support import fabricated_claim
+from tests.support.fabricated_benchmark import cells
 
 ATTACKS = ("badnets", "blend", "sig", "wanet", "bpp")
 
@@ -57,16 +57,17 @@ def test_an_ablation_that_has_not_begun_is_left_out():
 
 
 def test_the_claim_tells_ratio_verdict_and_models():
-    table = made_up_claim.claim(list(ATTACKS), spread=0.05)
+    table = fabricated_claim.claim(list(ATTACKS), spread=0.05)
     told = sharpness_claim(table)
     sign, ratio = row(told, "backdoored / benign", "held-out", "all")[3].split()[:2]
-    assert sign == "✓" and float(ratio) == pytest.approx(made_up_claim.FACTORS["backdoored"] /
-                                                         made_up_claim.FACTORS["benign"], rel=0.2)
+    factors = fabricated_claim.FACTORS
+    assert sign == "✓"
+    assert float(ratio) == pytest.approx(factors["backdoored"] / factors["benign"], rel=0.2)
     assert row(told, "backdoored / benign")[-1] == "15" and "3 benign ones" in told
 
 
 def test_pairs_without_a_ratio_are_left_empty():
-    table = made_up_claim.claim(list(ATTACKS))
+    table = fabricated_claim.claim(list(ATTACKS))
     table.loc[(table.model == "ngf") & (table.measure == "trace"), "value"] = float("nan")
     told = sharpness_claim(table)
     assert row(told, "NGF / backdoored", "held-out", "all")[4] == "" and "nan" not in told

@@ -20,14 +20,14 @@ from ngf_core.evidence.verdict import (
     verdict,
     verdicts,
 )
-from tests.core.evidence import made_up_claim
+from tests.support import fabricated_claim
 
 ATTACKS = [f"attack {i}" for i in range(8)]
 
 
 def claim(spread: float = 0.1, seed: int = 0, **factors: float) -> pd.DataFrame:
-    return made_up_claim.claim(ATTACKS, spread=spread, seed=seed,
-                               factors=made_up_claim.FACTORS | factors)
+    return fabricated_claim.claim(ATTACKS, spread=spread, seed=seed,
+                               factors=fabricated_claim.FACTORS | factors)
 
 
 def one(table: pd.DataFrame, comparison: str) -> pd.Series:
@@ -135,7 +135,7 @@ def test_levels_are_geometric_means_with_the_interval_of_the_logarithms():
 
 
 def test_correlation_along_the_path_knows_its_sign():
-    frame = made_up_claim.path(ATTACKS, {"ngf": 1, "sgd": -1})
+    frame = fabricated_claim.path(ATTACKS, {"ngf": 1, "sgd": -1})
     found = path_correlations(frame).set_index(["entrant", "measure"])
     assert found.loc[("ngf", "lambda_max"), "rho"] == pytest.approx(1)
     assert found.loc[("sgd", "lambda_max"), "rho"] == pytest.approx(-1)
@@ -146,7 +146,7 @@ def test_correlation_along_the_path_knows_its_sign():
 
 
 def test_correlations_are_spearmans_and_average_over_runs():
-    frame = made_up_claim.path(ATTACKS, {"ngf": 1}, noise=0.5)
+    frame = fabricated_claim.path(ATTACKS, {"ngf": 1}, noise=0.5)
     each = {key: spearmanr(part.asr, part.lambda_max).statistic
             for key, part in frame.groupby(["attack", "seed"])}
     found = path_correlations(frame).iloc[0]
@@ -155,7 +155,7 @@ def test_correlations_are_spearmans_and_average_over_runs():
 
 
 def test_paths_that_cannot_be_ranked_are_left_out_and_counted():
-    frame = made_up_claim.path(ATTACKS, {"ngf": 1})
+    frame = fabricated_claim.path(ATTACKS, {"ngf": 1})
     first = frame.attack == ATTACKS[0]
     frame.loc[first & (frame.seed == 0), "asr"] = 0.5
     frame.loc[first & (frame.seed == 1) & (frame.step > 10), "lambda_max"] = np.nan
@@ -170,6 +170,6 @@ def test_correlation_over_the_models_of_an_attack():
 
 
 def test_a_row_that_is_there_twice_is_told():
-    table = made_up_claim.claim(["badnets"])
+    table = fabricated_claim.claim(["badnets"])
     with pytest.raises(NGFError, match="has a row twice"):
         verdicts(pd.concat([table, table]))

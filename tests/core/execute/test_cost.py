@@ -8,7 +8,7 @@ import pytest
 from ngf_core.config import LandscapeConfig, LayersConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.execute.cost import START_SECONDS, estimate, multiply_adds, parameters
 from ngf_core.runs.manifest import change_manifest
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 def test_multiply_adds_by_hand():

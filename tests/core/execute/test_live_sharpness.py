@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from ngf_core.curvature.sharpness.live import Look, look
+from ngf_core.curvature.sharpness.live import SharpnessPoint, sharpness_point
 from ngf_core.data.dataset import Images
 from ngf_core.execute import live_sharpness
 from ngf_core.execute.live_sharpness import LATER, SHARE, LiveSharpness
-from tests.core.curvature.dense import case
+from tests.support.small_networks import case
 
 
 class Clock:
@@ -19,12 +19,12 @@ class Clock:
         self.now = 0.0
         self.looks = 0
 
-        def slow(*arguments: object) -> Look:
+        def slow(*arguments: object) -> SharpnessPoint:
             self.now += cost if self.looks else cost / LATER
             self.looks += 1
-            return look(*arguments)
+            return sharpness_point(*arguments)
 
-        monkeypatch.setattr(live_sharpness, "look", slow)
+        monkeypatch.setattr(live_sharpness, "sharpness_point", slow)
 
     def __call__(self) -> float:
         return self.now

@@ -8,7 +8,7 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import RunError
 from ngf_core.trained.load import load_trained, poisoned_set
 from ngf_core.trained.samples import held_out
-from tests.core.data.made_up import class_folders, picture, written
+from tests.support.dataset_files import class_folders, picture, written
 from tests.support.tiny_runs import made, purify_config, train_config
 
 SPECTRUM = {"samples": 10, "k": 1, "steps": 5, "trace_probes": 2, "check": "none"}

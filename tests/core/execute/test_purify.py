@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from ngf_core.config import SpectrumConfig
-from ngf_core.curvature.sharpness.live import METRICS, look
-from ngf_core.evaluate.rates import counts
+from ngf_core.curvature.sharpness.live import METRICS, sharpness_point
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
 from ngf_core.models.build import tunable_layers
@@ -84,7 +83,7 @@ def test_the_saved_models_are_the_measured_ones(runs, race):
     assert list(source.models) == ["before", "ngf", "sgd"]
     test = build_test_set(source.dataset.test, source.attack)
     for name, model in source.models.items():
-        measured = counts(evaluate(model, test))
+        measured = evaluate(model, test).to_json()
         assert measured == {key: race.results[name][key] for key in measured}
 
 
@@ -109,7 +108,7 @@ def test_the_sharpness_of_the_received_model_stands_at_step_0(runs, race, backdo
     source = load_trained(backdoored.id, runs)
     clean = source.dataset.clean(race.config.clean_fraction)
     drawn = clean.take(torch.randperm(len(clean), generator=torch.Generator().manual_seed(0)))
-    truth = look(source.models["before"], drawn.x, drawn.y)
+    truth = sharpness_point(source.models["before"], drawn.x, drawn.y)
     points = race.points()
     for method in ("ngf", "sgd"):
         first = points[(points["method"] == method) & (points["step"] == 0)].set_index("metric")

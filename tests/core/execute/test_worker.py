@@ -15,9 +15,9 @@ from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError, RunError
 from ngf_core.execute import worker
 from ngf_core.runs import DiskFull, Run, RunWriter, jobs
-from tests.core import fake_execute as fake
-from tests.core.waiting import until
-from tests.factory import make_run
+from tests.support import pretended_work
+from tests.support.fabricated_runs import make_run
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("fake_worker")
 
@@ -37,7 +37,7 @@ def log(run: Run) -> str:
 
 def test_a_run_from_start_to_done(store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = ended(start(store, fake.QUICK))
+    run = ended(start(store, pretended_work.QUICK))
     manifest = run.manifest
     assert (run.state, run.message, log(run)) == ("done", "", "")
     assert run.results["train"]["acc"] == {"hits": 99, "n": 100}
@@ -47,13 +47,13 @@ def test_a_run_from_start_to_done(store, tmp_path, monkeypatch):
 
 
 def test_a_refusal_is_its_sentence(store):
-    run = ended(start(store, fake.REFUSES))
+    run = ended(start(store, pretended_work.REFUSES))
     assert (run.state, run.message) == ("failed", "The data set is empty. Choose another one.")
     assert "Traceback" not in log(run)
 
 
 def test_the_unexpected_has_its_trace_in_the_log_alone(store):
-    run = ended(start(store, fake.BREAKS))
+    run = ended(start(store, pretended_work.BREAKS))
     assert run.message == ("Something unexpected happened (TypeError). "
                            f"The details are in log.txt of run {run.id}.")
     assert "Traceback" in log(run) and "secret detail" in log(run)
@@ -61,7 +61,7 @@ def test_the_unexpected_has_its_trace_in_the_log_alone(store):
 
 
 def test_out_of_memory(store):
-    run = ended(start(store, fake.OUT_OF_MEMORY))
+    run = ended(start(store, pretended_work.OUT_OF_MEMORY))
     assert run.state == "failed"
     assert run.message.startswith("Out of memory before its first step. Use a smaller batch or "
                                   "fewer samples")
@@ -83,7 +83,7 @@ def test_every_error_is_explained(store, error, says):
 def test_a_worker_takes_only_a_waiting_run(store):
     run = make_run(store, "train")
     before = run.manifest
-    command = [sys.executable, "-m", "tests.core.fake_worker"]
+    command = [sys.executable, "-m", "tests.support.pretending_worker"]
     for folder, says in ((str(run.path), "is done already"),
                          (str(store.root / "none"), "There is no run none")):
         done = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
@@ -99,7 +99,7 @@ def test_only_a_waiting_run_can_be_launched(store):
 
 
 def test_cancel_while_running_keeps_the_curves(store):
-    run = start(store, fake.SLOW, epochs=400)
+    run = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: run.progress() is not None)
     pid = run.manifest["pid"]
     assert os.getsid(pid) == pid, "it would die with the terminal that started it"
@@ -111,24 +111,24 @@ def test_cancel_while_running_keeps_the_curves(store):
 
 
 def test_pause_and_resume(store):
-    run = start(store, fake.SLOW, epochs=30)
+    run = start(store, pretended_work.SLOW, epochs=30)
     until(lambda: run.progress() is not None)
-    page_jobs.pause(run)
+    run.pause()
     assert run.paused
 
     def stands_still() -> bool:
         before = run.progress()["done"]
-        time.sleep(8 * fake.STEP)
+        time.sleep(8 * pretended_work.STEP)
         return run.progress()["done"] == before
 
     until(stands_still)
     assert run.state == "running" and run.progress()["done"] < 30
-    page_jobs.resume(run)
+    run.resume()
     assert ended(run).state == "done" and run.progress()["done"] == 30
 
 
 def test_cancel_while_paused(store):
-    run = start(store, fake.SLOW, epochs=400)
+    run = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: run.progress() is not None)
     run.pause()
     jobs.cancel(run).join()
@@ -136,14 +136,14 @@ def test_cancel_while_paused(store):
 
 
 def test_sigterm_stops_one_that_does_not_look(store):
-    run = start(store, fake.DEAF, epochs=500)
+    run = start(store, pretended_work.DEAF, epochs=500)
     until(lambda: run.progress() is not None)
     jobs.cancel(run, term_after=0.2, kill_after=30).join()
     assert run.manifest["state"] == "cancelled" and len(run.points()) > 0
 
 
 def test_sigkill_stops_one_that_will_not(store):
-    run = start(store, fake.STUBBORN, epochs=500)
+    run = start(store, pretended_work.STUBBORN, epochs=500)
     until(lambda: run.progress() is not None)
     jobs.cancel(run, term_after=0.1, kill_after=0.5).join()
     until(lambda: not run.live)
@@ -152,7 +152,7 @@ def test_sigkill_stops_one_that_will_not(store):
 
 
 def test_a_killed_worker_is_lost_and_can_be_started_again(store):
-    run = start(store, fake.SLOW, epochs=400)
+    run = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: run.progress() is not None)
     os.kill(run.manifest["pid"], signal.SIGKILL)
     until(lambda: not run.live)
@@ -168,9 +168,9 @@ def test_a_killed_worker_is_lost_and_can_be_started_again(store):
 
 
 def test_the_second_waits_for_the_first_and_the_third_for_both(store):
-    first = start(store, fake.SLOW, epochs=400)
+    first = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: first.state == "running")
-    second, third = start(store, fake.QUICK), start(store, fake.QUICK)
+    second, third = start(store, pretended_work.QUICK), start(store, pretended_work.QUICK)
     until(lambda: second.message == f"waiting for {first.id}; position 1")
     until(lambda: third.message == f"waiting for {first.id}; position 2")
     assert second.state == third.state == "queued"
@@ -181,9 +181,9 @@ def test_the_second_waits_for_the_first_and_the_third_for_both(store):
 
 
 def test_a_waiting_run_can_be_cancelled(store):
-    first = start(store, fake.SLOW, epochs=400)
+    first = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: first.state == "running")
-    second, third = start(store, fake.QUICK), start(store, fake.QUICK)
+    second, third = start(store, pretended_work.QUICK), start(store, pretended_work.QUICK)
     until(lambda: second.message != "")
     jobs.cancel(second).join()
     assert (second.state, second.message) == ("cancelled", "Cancelled before its first step.")
@@ -195,7 +195,7 @@ def test_a_waiting_run_can_be_cancelled(store):
 def test_the_queue_respects_a_lock_held_by_something_else(store):
     store.root.mkdir()
     with FileLock(store.root / ".lock"):
-        run = start(store, fake.QUICK)
+        run = start(store, pretended_work.QUICK)
         until(lambda: run.message == "waiting for another run; position 1")
     assert ended(run).state == "done"
 
@@ -209,7 +209,7 @@ def test_threads_are_those_asked_for_or_one_a_core(asked, threads, monkeypatch):
 
 def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):
     idle = store.create(TrainConfig())
-    assert ended(start(store, fake.QUICK)).state == "done"
+    assert ended(start(store, pretended_work.QUICK)).state == "done"
     assert idle.state == "queued"
     jobs.cancel(idle).join()
     assert idle.state == "cancelled"
@@ -219,7 +219,7 @@ def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):
 
 def test_a_worker_that_dies_at_once_is_lost(store, monkeypatch):
     monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-c", "raise SystemExit('no torch')"))
-    run = ended(start(store, fake.QUICK))
+    run = ended(start(store, pretended_work.QUICK))
     assert (run.state, run.message) == ("lost", "The worker died before its first step. "
                                                 "Start it again.")
     assert "no torch" in log(run)
@@ -231,7 +231,7 @@ def test_a_full_disk_fails_the_run(store, monkeypatch):
     def no_room(self, *_arguments, **_options):
         raise DiskFull("The disk is full: events.jsonl could not be written.")
 
-    monkeypatch.setattr(worker, "EXECUTES", {"train": "tests.core.fake_execute"})
+    monkeypatch.setattr(worker, "EXECUTES", {"train": "tests.support.pretended_work"})
     monkeypatch.setattr(RunWriter, "point", no_room)
     assert worker.work(run, store) == 1
     assert (run.state, run.message) == (
@@ -240,13 +240,14 @@ def test_a_full_disk_fails_the_run(store, monkeypatch):
 
 def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
     monkeypatch.setenv("NGF_RUNS", str(store.root))
-    run = page_jobs.start(TrainConfig(seed=fake.SLOW, epochs=400))
+    run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400))
     assert run.path.parent == store.root
-    until(lambda: page_jobs.live() == [run] and run.state == "running")
+    until(lambda: page_jobs.live(store) == [run] and run.state == "running")
     page_jobs.cancel(run)
     ended(run)
-    assert page_jobs.live() == []
-    assert ended(page_jobs.restart(make_run(store, "train", seed=fake.QUICK))).state == "done"
+    assert page_jobs.live(store) == []
+    done = make_run(store, "train", seed=pretended_work.QUICK)
+    assert ended(page_jobs.restart(done)).state == "done"
 
 
 def test_frame_and_jobs_do_without_torch():

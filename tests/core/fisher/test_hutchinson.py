@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
-from tests.core.purify.stand_ins import seeded_model
+from tests.support.tiny_models import seeded_model
 
 
 class Small(nn.Module):

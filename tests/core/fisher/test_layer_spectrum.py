@@ -7,7 +7,7 @@ from torch import nn
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.fisher import layer_spectrum as module
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
-from tests.core.fisher.dense import empirical_fisher, looped_gradients, tiny, true_fisher
+from tests.support.dense_fisher import empirical_fisher, looped_gradients, tiny, true_fisher
 
 KINDS = ("true", "empirical")
 

@@ -14,15 +14,16 @@ from ngf_core.fisher.metric import DiagonalMetric, KroneckerMetric, metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import tap, tap_all
 from ngf_core.fisher.rows import drawn_labels, sampled_rows
-from tests.core.fisher.dense import empirical_fisher, looped_gradients, seeded, tiny
+from tests.support.dense_fisher import empirical_fisher, looped_gradients, tiny
+from tests.support.seeded import seeded
 
 LAYERS = pytest.mark.parametrize("name", ["conv", "linear"])
 
 
-def looked(found, model: nn.Module, names: str, x: torch.Tensor, y: torch.Tensor):
+def observed(found, model: nn.Module, names: str, x: torch.Tensor, y: torch.Tensor):
     """The gradient that the metric gives of one batch, in the layers `names`."""
     taps = tap_all(model, [getattr(model, name) for name in names.split(",")], x)
-    return found.look(taps, nn.functional.cross_entropy(taps[0].logits, y), y)
+    return found.observe(taps, nn.functional.cross_entropy(taps[0].logits, y), y)
 
 
 def expected_gradient(model: nn.Module, name: str, x: torch.Tensor, y: torch.Tensor):
@@ -42,7 +43,7 @@ def given_labels(model: nn.Module, name: str, x: torch.Tensor, y: torch.Tensor):
 @pytest.mark.parametrize("kind", FISHERS)
 def test_every_metric_gives_the_gradient_of_the_loss(kind, name):
     model, x, y = tiny()
-    found = looked(metric(kind, Damping(0.1), seeded()), model, name, x, y)
+    found = observed(metric(kind, Damping(0.1), seeded()), model, name, x, y)
     assert torch.allclose(found, expected_gradient(model, name, x, y), rtol=1e-10)
 
 
@@ -91,7 +92,7 @@ def test_a_layer_of_tokens():
 def test_the_diagonal_is_that_of_the_sampled_rows(name):
     model, x, y = tiny(30)
     found = DiagonalMetric(Damping(0.1), seeded(4))
-    g = looked(found, model, name, x, y)
+    g = observed(found, model, name, x, y)
     if name == "conv":  # the last layer's rows are exact, not sampled
         rows = sampled_rows(tap(model, model.conv, x), seeded(4))
         diagonal = (rows**2).sum(0)
@@ -107,13 +108,13 @@ def test_moving_averages_and_renewals():
     kept = []
     for start in (0, 5, 10, 15):
         part = slice(start, start + 5)
-        looked(found, model, "conv", x[part], y[part])
+        observed(found, model, "conv", x[part], y[part])
         kept.append(found._found[0])
     assert kept[0] is kept[1] and kept[2] is kept[3]
     alone = KroneckerMetric(Damping(1.0), seeded())
-    generator_used = looked(alone, model, "conv", x[:5], y[:5])
+    generator_used = observed(alone, model, "conv", x[:5], y[:5])
     assert torch.allclose(alone._found[0].inputs, kept[0].inputs) and generator_used is not None
-    looked(alone, model, "conv", x[10:15], y[10:15])
+    observed(alone, model, "conv", x[10:15], y[10:15])
     mixed = 0.75 * kept[0].inputs + 0.25 * alone._found[0].inputs
     assert torch.allclose(kept[2].inputs, mixed)
 
@@ -122,7 +123,7 @@ def test_absolute_damping_is_taken_as_it_is():
     model, x, y = tiny(20)
     for kind in FISHERS:
         found = metric(kind, Damping(0.7, relative=False), seeded())
-        assert found.solve(looked(found, model, "conv", x, y)).damping == 0.7
+        assert found.solve(observed(found, model, "conv", x, y)).damping == 0.7
 
 
 @pytest.mark.parametrize("kind", FISHERS)
@@ -130,7 +131,7 @@ def test_a_fisher_of_zero_is_said(kind):
     model, x, y = tiny()
     nn.init.zeros_(model.linear.weight)
     found = metric(kind, Damping(0.1), seeded())
-    gradient = looked(found, model, "conv", x, y)
+    gradient = observed(found, model, "conv", x, y)
     with pytest.raises(NGFError, match="Fisher matrix of the tuned layer is zero or not finite"):
         found.solve(gradient)
 
@@ -157,7 +158,7 @@ def solved_densely(matrix: torch.Tensor, g: torch.Tensor, rho: float, rows: int)
 def test_several_layers_have_one_matrix_with_what_ties_them(kind, n):
     model, x, y = tiny(n)
     found = metric(kind, Damping(0.3), seeded(3))
-    g = looked(found, model, "conv,linear", x, y)
+    g = observed(found, model, "conv,linear", x, y)
     parts = [expected_gradient(model, name, x, y) for name in ("conv", "linear")]
     assert torch.allclose(g, torch.cat(parts), rtol=1e-10)
     labels = y if kind == "empirical" else drawn_labels(tap(model, model.conv, x), seeded(3))
@@ -176,7 +177,7 @@ def test_several_layers_have_one_matrix_with_what_ties_them(kind, n):
 def test_kfac_of_several_layers_is_block_diagonal_under_one_damping():
     model, x, y = tiny(30)
     found = metric("kfac", Damping(0.3), seeded(3))
-    g = looked(found, model, "conv,linear", x, y)
+    g = observed(found, model, "conv,linear", x, y)
     labels = drawn_labels(tap(model, model.conv, x), seeded(3))
     own = [given_labels(model, name, x, labels) for name in ("conv", "linear")]
     damping = 0.3 * sum(f.trace for f in own) / 30
@@ -199,7 +200,7 @@ def test_kfac_of_several_layers_is_block_diagonal_under_one_damping():
 def test_the_diagonal_of_several_layers_is_that_of_their_rows():
     model, x, y = tiny(30)
     found = DiagonalMetric(Damping(0.1), seeded(4))
-    g = looked(found, model, "conv,linear", x, y)
+    g = observed(found, model, "conv,linear", x, y)
     diagonal = joint(model, x, drawn_labels(tap(model, model.conv, x), seeded(4))).diagonal()
     damping = 0.1 * diagonal.sum() / 30
     assert torch.allclose(found.solve(g).direction, g / (diagonal + damping), rtol=1e-9)
@@ -210,6 +211,6 @@ def test_rows_too_large_for_memory_are_refused_with_what_would_do(monkeypatch):
     monkeypatch.setattr(metrics, "ROWS_MEMORY", 96 * 8 * 7)
     with pytest.raises(ConfigError, match=r"of 20 images and 2 layers take 0.0 GB, above .*"
                                           "batch_size=7, fisher=kfac or fewer layers"):
-        looked(metric("true", Damping(0.1), seeded()), model, "conv,linear", x, y)
+        observed(metric("true", Damping(0.1), seeded()), model, "conv,linear", x, y)
     for kind, count in (("true", 7), ("kfac", 20), ("diagonal", 20)):
-        looked(metric(kind, Damping(0.1), seeded()), model, "conv,linear", x[:count], y[:count])
+        observed(metric(kind, Damping(0.1), seeded()), model, "conv,linear", x[:count], y[:count])

@@ -6,7 +6,7 @@ from torch import nn
 
 from ngf_core.errors import ConfigError
 from ngf_core.fisher.per_sample import tap
-from tests.core.fisher.dense import looped_gradients, tiny
+from tests.support.dense_fisher import looped_gradients, tiny
 
 
 def net(layer: nn.Module, after: nn.Module) -> nn.Module:

@@ -16,7 +16,8 @@ from ngf_core.fisher.rows import (
     last_layer_rows,
     sampled_rows,
 )
-from tests.core.fisher.dense import empirical_fisher, seeded, tiny, true_fisher
+from tests.support.dense_fisher import empirical_fisher, tiny, true_fisher
+from tests.support.seeded import seeded
 
 
 def matrix(rows: torch.Tensor) -> torch.Tensor:

@@ -4,10 +4,7 @@ from torch import nn
 
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape import random_direction
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 def test_every_filter_is_as_long_as_the_models(make_net):

@@ -4,10 +4,7 @@ from torch import nn
 
 from ngf_core.curvature import HessianOperator
 from ngf_core.landscape import Plane, curvature_along, eigen_plane, losses_at
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 @pytest.fixture

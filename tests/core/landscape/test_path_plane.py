@@ -5,10 +5,7 @@ from sklearn.decomposition import PCA
 
 from ngf_core.errors import NGFError
 from ngf_core.landscape import losses_at, path_plane, project
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 @pytest.fixture

@@ -7,10 +7,7 @@ from torch import nn
 
 from ngf_core.errors import NGFError
 from ngf_core.landscape import model_plane, project, random_direction, random_plane, surface
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 def flat(model: nn.Module) -> torch.Tensor:

@@ -15,10 +15,7 @@ from ngf_core.landscape import (
     surface,
     surface_rows,
 )
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.support.seeded import seeded
 
 
 class Bowl(nn.Module):

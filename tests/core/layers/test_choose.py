@@ -13,7 +13,7 @@ from ngf_core.layers.rules import DEFAULT_RULE, RULES, Rule
 from ngf_core.layers.sweep import split
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify import NGF
-from tests.core.purify.stand_ins import clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import clean_set, seeded_model, settings, tiny
 
 BUDGET = settings(augment="strong", steps=4000)
 
@@ -89,7 +89,7 @@ def test_a_model_without_finite_answers_is_refused():
 
 
 def test_where_no_layer_can_be_judged_it_says_so(monkeypatch):
-    nothing = Rule("Nothing", lambda looks: {one.layer: None for one in looks})
+    nothing = Rule("Nothing", lambda layers: {one.layer: None for one in layers})
     monkeypatch.setitem(RULES, "nothing", nothing)
     with pytest.raises(NGFError, match="can judge none of this network's layers"):
         choose_layer(tiny(), clean_set(40), BUDGET, rule="nothing")

@@ -1,4 +1,4 @@
-"""Rules on looks made by hand, and looks of a real layer against a dense Fisher matrix."""
+"""Rules on statistics made by hand; those of a real layer against a dense Fisher matrix."""
 
 import json
 import math
@@ -12,9 +12,9 @@ from ngf_core.fisher.rows import last_layer_rows
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.perturb import PROBES, probes
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
-from ngf_core.layers.statistics import Look, Probed, fisher_eigenvalues, look
+from ngf_core.layers.statistics import LayerStatistics, Probed, fisher_eigenvalues, layer_statistics
 from ngf_core.layers.tune import stations_of
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.support.tiny_models import clean_set, settings, tiny
 
 
 def seen(travel: float, loss: float, accuracy: float = 0.9) -> dict[str, Probed]:
@@ -22,10 +22,10 @@ def seen(travel: float, loss: float, accuracy: float = 0.9) -> dict[str, Probed]
     return {name: there for name in (*PROBES, "augmented", "clean")}
 
 
-LOOKS = [Look("first", 0, 0.0, 10, 2.0, 8.0, (4.0, 2.0), 0.1, seen(0.9, 2.0, 0.5)),
-         Look("second", 1, 0.25, 100, 3.0, 20.0, (5.0, 5.0), 0.3, seen(0.5, 0.5, 0.9)),
-         Look("third", 2, 0.65, 1000, 4.0, 10.0, (8.0, 1.0), 0.2, seen(0.2, 0.4, 0.8)),
-         Look("last", 3, 1.0, 4, 5.0, 6.0, (3.0, 1.0), 0.0, seen(0.6, 0.9, 0.7))]
+LAYERS = [LayerStatistics("first", 0, 0.0, 10, 2.0, 8.0, (4.0, 2.0), 0.1, seen(0.9, 2.0, 0.5)),
+         LayerStatistics("second", 1, 0.25, 100, 3.0, 20.0, (5.0, 5.0), 0.3, seen(0.5, 0.5, 0.9)),
+         LayerStatistics("third", 2, 0.65, 1000, 4.0, 10.0, (8.0, 1.0), 0.2, seen(0.2, 0.4, 0.8)),
+         LayerStatistics("last", 3, 1.0, 4, 5.0, 6.0, (3.0, 1.0), 0.0, seen(0.6, 0.9, 0.7))]
 
 
 @pytest.mark.parametrize("rule, layer, score", [
@@ -35,7 +35,7 @@ LOOKS = [Look("first", 0, 0.0, 10, 2.0, 8.0, (4.0, 2.0), 0.1, seen(0.9, 2.0, 0.5
     ("held_out_loss", "third", -0.4), ("bounded_travel", "second", 0.5),
     ("last_layer", "last", 1.0), ("quarter", "second", 0.0), ("two_thirds", "third", -1 / 60)])
 def test_each_rule_by_hand(rule, layer, score):
-    scores = judge(LOOKS, rule)
+    scores = judge(LAYERS, rule)
     assert list(scores) == ["first", "second", "third", "last"]
     assert best(scores) == layer and scores[layer] == pytest.approx(score)
 
@@ -47,22 +47,22 @@ def test_every_rule_is_tested_and_says_what_it_is():
 
 
 def test_bounded_travel_passes_over_layers_that_cost_more_than_the_median():
-    scores = judge(LOOKS, "bounded_travel")
+    scores = judge(LAYERS, "bounded_travel")
     assert scores["first"] is None and scores["last"] is None and scores["third"] is not None
 
 
 @pytest.mark.parametrize("rule", list(RULES))
 def test_a_rule_that_saw_nothing_gives_no_number_that_is_none(rule):
     blind = [replace(one, trace=math.nan, eigenvalues=(math.nan,), sensitivity=math.nan, probed={})
-             for one in LOOKS]
+             for one in LAYERS]
     scores = judge(blind, rule)
     assert all(s is None for s in scores.values()) == bool(RULES[rule].sees)
     assert (best(scores) is None) == bool(RULES[rule].sees)
 
 
 def test_a_look_can_be_kept_as_json():
-    for one in (*LOOKS, replace(LOOKS[0], sensitivity=math.inf)):
-        kept = Look.of(json.loads(json.dumps(one.plain(), allow_nan=False)))
+    for one in (*LAYERS, replace(LAYERS[0], sensitivity=math.inf)):
+        kept = LayerStatistics.of(json.loads(json.dumps(one.plain(), allow_nan=False)))
         assert kept == one or math.isnan(kept.sensitivity)
 
 
@@ -76,7 +76,7 @@ def test_the_fisher_seen_at_the_last_layer_is_the_dense_one():
     dense = torch.linalg.eigvalsh(rows.T @ rows).flip(0)
     assert torch.allclose(values[:20], dense[:20], rtol=1e-4, atol=1e-9)
     before = model.linear.weight.clone()
-    found = look(station, 0, "held", clean.y)
+    found = layer_statistics(station, 0, "held", clean.y)
     assert found.trace == pytest.approx(dense.sum().item(), rel=1e-4)
     assert found.norm == pytest.approx(torch.cat([before.flatten(), model.linear.bias]).norm()
                                        .item())

@@ -15,7 +15,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.method import purifier
 from ngf_core.purify.weights import only_trainable
-from tests.core.purify.stand_ins import Cliff, asked, clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import Cliff, asked, clean_set, seeded_model, settings, tiny
 
 POOL = {"augment": "strong", "pool": 2, "steps": 2, "batch_size": 8}
 CLEAN = clean_set(24)

@@ -10,7 +10,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.batchnorm import CALIBRATION_BATCHES, recalibrate_batchnorm
 from ngf_core.purify.step import Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat, only_trainable
-from tests.core.purify.stand_ins import clean_set, settings, tiny
+from tests.support.tiny_models import clean_set, settings, tiny
 
 
 def test_recalibrated_statistics_are_means_over_the_tuning_batches():

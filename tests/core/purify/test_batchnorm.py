@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ngf_core.purify.batchnorm import batch_statistics
-from tests.core.purify.stand_ins import clean_set, tiny
+from tests.support.tiny_models import clean_set, tiny
 
 
 def test_outputs_are_those_of_training_mode_and_nothing_is_left_of_it():

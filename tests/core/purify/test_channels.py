@@ -6,7 +6,7 @@ import torch
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.channels import convolutions, gain, silence
-from tests.core.purify.stand_ins import LinearModel, clean_set, seeded_model, tiny
+from tests.support.tiny_models import LinearModel, clean_set, seeded_model, tiny
 
 SHAPE = (3, 16, 16)
 

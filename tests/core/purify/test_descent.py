@@ -10,7 +10,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.descent import tune
 from ngf_core.purify.step import Diverged, Stopwatch, cosine
-from tests.core.purify.stand_ins import clean_set, settings
+from tests.support.tiny_models import clean_set, settings
 
 
 def constant_slope(parameter: nn.Parameter, losses: list[float]):

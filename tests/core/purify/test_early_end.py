@@ -10,7 +10,8 @@ import torch
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Step, is_last, part_of
-from tests.core.purify.stand_ins import BAD, asked, coloured_set, planted, rates, settings
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import asked, settings
 
 CLEAN = coloured_set()
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}

@@ -13,7 +13,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.kept_activations import KeptBatches, tuned_network
 from ngf_core.purify.method import purifier
 from ngf_core.purify.weights import only_trainable
-from tests.core.purify.stand_ins import asked, clean_set, settings, tiny
+from tests.support.tiny_models import asked, clean_set, settings, tiny
 
 METHODS = pytest.mark.parametrize("name", ["ngf", "sgd"])
 FIXED = {"augment": "none", "steps": 5, "batch_size": 10}

@@ -8,7 +8,8 @@ import torch
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.masks import channels_of
-from tests.core.purify.stand_ins import LinearModel, clean_set, planted, seeded_model
+from tests.support.planted_backdoor import planted
+from tests.support.tiny_models import LinearModel, clean_set, seeded_model
 
 
 def models() -> dict:

@@ -6,7 +6,8 @@ import torch
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.pruning import clean_accuracy, most, prune
-from tests.core.purify.stand_ins import clean_set, coloured_set, planted, settings
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import clean_set, settings
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 6, 7, 8])

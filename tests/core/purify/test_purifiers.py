@@ -15,8 +15,8 @@ from ngf_core.purify import Budget
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
-from tests.core.purify import stand_ins
-from tests.core.purify.stand_ins import asked, clean_set, tiny
+from tests.support import tiny_models
+from tests.support.tiny_models import asked, clean_set, tiny
 
 METHODS = pytest.mark.parametrize("name", PURIFIERS)
 ONE_LAYER = [name for name, entry in PURIFIERS.items() if entry.tunes == "layer"]
@@ -28,7 +28,7 @@ BUDGET = 16  # enough for an update of every method
 
 
 def settings(**changes: object) -> Budget:
-    return stand_ins.settings(**({"steps": BUDGET} | changes))
+    return tiny_models.settings(**({"steps": BUDGET} | changes))
 
 
 def run(name: str, model: nn.Module, budget: Budget | None = None, clean: Images | None = None,

@@ -16,7 +16,8 @@ from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import asked, coloured_set, planted
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import asked
 
 ROOT = Path(__file__).parents[3]
 METHODS = pytest.mark.parametrize("name", PURIFIERS)

@@ -14,7 +14,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import ngf
 from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import asked, clean_set, seeded_model, tiny
 
 METHODS = pytest.mark.parametrize("method", [ngf, sgd])
 PLAIN = {"batchnorm": "frozen", "augment": "none"}
@@ -125,7 +125,7 @@ def test_every_fisher_tunes_the_whole_network(kind):
 class Identity:
     """The metric that is none: the natural gradient is the gradient."""
 
-    def look(self, taps, loss: Tensor, y: Tensor) -> Tensor:
+    def observe(self, taps, loss: Tensor, y: Tensor) -> Tensor:
         parameters = [p for tapped in taps for p in tapped.layer.parameters()]
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
 

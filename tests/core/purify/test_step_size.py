@@ -18,7 +18,8 @@ from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import asked, clean_set, coloured_set, planted, tiny
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import asked, clean_set, tiny
 
 CHOSEN = {"step_size": "chosen", "steps": 6}
 FIELDS = {"ngf": "kl_bound", "sgd": "lr", "finetune": "lr", "fip": "lr"}

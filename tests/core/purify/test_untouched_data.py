@@ -36,7 +36,8 @@ from ngf_core.purify.step import Diverged
 from ngf_core.runs import RunStore
 from ngf_core.trained import load as sources
 from ngf_core.trained.load import TrainedModels
-from tests.core.purify.stand_ins import asked, clean_set, coloured_set, planted
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import asked, clean_set
 
 CLEAN = coloured_set()
 SEEN_FROM_OUTSIDE = {Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.ndim.__get__,
@@ -214,13 +215,13 @@ def test_the_guard_sees_a_method_that_peeks(world, monkeypatch, peek, way):
 def test_the_guard_sees_a_choice_that_peeks(world, monkeypatch, peek):
     from ngf_core.layers import choose as auto
 
-    real = auto.examined
+    real = auto.sweep
 
     def looking(model, clean, config, *args, **kwargs):
         peek(model, clean, config)
         return real(model, clean, config, *args, **kwargs)
 
-    monkeypatch.setattr(auto, "examined", looking)
+    monkeypatch.setattr(auto, "sweep", looking)
     with pytest.raises(Touched):
         choosing(world)
 

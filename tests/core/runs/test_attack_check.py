@@ -1,4 +1,4 @@
-"""Whether an attack took: both thresholds, and which benign model is the measure."""
+"""Whether an attack is implanted: both thresholds, and which benign model is the measure."""
 
 from dataclasses import asdict
 
@@ -33,20 +33,20 @@ def test_an_attack_that_took(store):
     assert verdict(trained(store, 960, 890), store) is None
 
 
-@pytest.mark.parametrize(("asr", "took"), [(810, True), (809, False), (900, True), (0, False)])
-def test_asr_must_be_90_percent(store, asr, took):
+@pytest.mark.parametrize(("asr", "implanted"), [(810, True), (809, False), (900, True), (0, False)])
+def test_asr_must_be_90_percent(store, asr, implanted):
     says = verdict(trained(store, 980, asr), store)
-    assert (says is None) == took
-    if not took:
+    assert (says is None) == implanted
+    if not implanted:
         assert says.startswith(f"ASR is {asr / 900:.1%}, below 90%") and "Train longer" in says
 
 
-@pytest.mark.parametrize(("acc", "took"), [(951, True), (949, False), (999, True)])
-def test_clean_accuracy_may_lose_3_points(store, acc, took):
+@pytest.mark.parametrize(("acc", "implanted"), [(951, True), (949, False), (999, True)])
+def test_clean_accuracy_may_lose_3_points(store, acc, implanted):
     trained(store, 980)
     says = verdict(trained(store, acc, 900), store)
-    assert (says is None) == took
-    if not took:
+    assert (says is None) == implanted
+    if not implanted:
         assert "Clean accuracy is 94.9%, more than 3 points below the benign model's 98.0%" in says
 
 

@@ -11,7 +11,7 @@ from ngf_core.config import TrainConfig, config_sha, to_json
 from ngf_core.errors import RunError
 from ngf_core.runs import Run
 from ngf_core.runs.manifest import change_manifest, read_manifest
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 def rewrite(run: Run, **entries: object) -> None:

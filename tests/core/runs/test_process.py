@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ngf_core.runs.process import is_alive, start_time
-from tests.core.waiting import until
+from tests.support.waiting import until
 
 
 def test_this_process_lives():

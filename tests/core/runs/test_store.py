@@ -9,7 +9,7 @@ from ngf_core.config import LandscapeConfig, PurifyConfig, SpectrumConfig, Train
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import change_manifest
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 def test_ids_say_when_and_what(store):

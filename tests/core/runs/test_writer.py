@@ -17,7 +17,7 @@ from ngf_core.runs import Cancelled, DiskFull, RunWriter
 from ngf_core.runs import disk as disk_module
 from ngf_core.runs import writer as writer_module
 from ngf_core.runs.events import curves
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 
 @pytest.fixture

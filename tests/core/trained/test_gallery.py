@@ -28,8 +28,8 @@ from ngf_core.trained.gallery import (
     stamp,
     triggered,
 )
-from tests.core.attacks import stand_ins
-from tests.factory import make_run
+from tests.support import small_attacks
+from tests.support.fabricated_runs import make_run
 
 DIGITS = {"dataset": "digits", "seed": 4}
 
@@ -88,7 +88,7 @@ def test_the_images_are_test_images_that_the_attack_would_change(name):
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if attack_class(name).learns])
 def test_what_was_learned_comes_from_the_run(name, store):
-    ready = stand_ins.attack(name, (1, 32, 32))
+    ready = small_attacks.attack(name, (1, 32, 32))
     config = TrainConfig(attack=name, dataset="digits", seed=ready.seed, target=ready.target)
     run = make_run(store, "train", attack=name, dataset="digits", target=ready.target,
                    seed=ready.seed)

@@ -7,7 +7,10 @@ from torch import nn
 from ngf_core.curvature import FisherOperator, GGNOperator, HessianOperator
 from ngf_core.curvature.operators.last_layer import LastLayer
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 
 def last_of(bias=True, samples=11):

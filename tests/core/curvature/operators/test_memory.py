@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from ngf_core.curvature import HessianOperator
 from ngf_core.curvature.operators.memory import GraphBytes, measure_graph
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, seeded
-from tests.core.curvature.operator_truth import DENSE
+from tests.support.dense_operators import DENSE
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 SAMPLES = 40
 

@@ -5,7 +5,8 @@ import torch
 
 from ngf_core.curvature.operators.scaled import ScaledOperator
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import seeded, with_spectrum
+from tests.support.known_spectra import with_spectrum
+from tests.support.seeded import seeded
 
 
 def test_products_are_those_of_d_a_d():

@@ -8,7 +8,7 @@ from torch import nn
 
 from ngf_core.curvature.sharpness import SHARPNESS, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness
-from tests.core.curvature.dense import case
+from tests.support.small_networks import case
 
 SCALED = ("adaptive_lambda_max", "fisher_rao", "adaptive_sam", "adaptive_sam_steps",
           "relative_flatness")

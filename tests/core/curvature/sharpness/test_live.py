@@ -7,16 +7,19 @@ import pytest
 import torch
 
 from ngf_core.curvature.sharpness import live as tracking
-from ngf_core.curvature.sharpness.live import METRICS, fisher_trace, look
+from ngf_core.curvature.sharpness.live import METRICS, fisher_trace, sharpness_point
 from ngf_core.errors import ConfigError, NGFError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
-from tests.core.curvature.sharpness.bowls import MODELS, dense_fisher
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.sharpness_subjects import MODELS, dense_fisher
+from tests.support.small_networks import case
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_lambda_max_is_within_its_residual_of_the_dense_one(model):
     net, x, y = case(model)
-    found = look(net, x, y)
+    found = sharpness_point(net, x, y)
     truth = descending(dense_hessian(net, x, y))[0].item()
     assert abs(truth - found.lambda_max) <= found.lambda_error + 1e-5
     assert found.lambda_error <= tracking.TOLERANCE * found.lambda_max
@@ -25,11 +28,11 @@ def test_lambda_max_is_within_its_residual_of_the_dense_one(model):
 
 def test_a_warm_start_needs_fewer_products_for_a_model_that_moved_a_little():
     net, x, y = case("residual")
-    first = look(net, x, y)
+    first = sharpness_point(net, x, y)
     moved = copy.deepcopy(net)
     for p in moved.parameters():
         p.data *= 1 + 0.01 * torch.randn(p.shape, generator=seeded(5))
-    second = look(moved, x, y, first)
+    second = sharpness_point(moved, x, y, first)
     assert second.products < first.products and second.products <= tracking.LATER[1]
     truth = descending(dense_hessian(moved, x, y))[0].item()
     assert abs(second.lambda_max - truth) <= second.lambda_error + 1e-5
@@ -39,8 +42,8 @@ def test_an_eigenvector_that_was_overtaken_is_left():
     """From the second eigenvector alone Lanczos would stay there: the gradient leads away."""
     net, x, y = case("residual")
     values, vectors = torch.linalg.eigh(dense_hessian(net, x, y))
-    second = replace(look(net, x, y), vector=vectors[:, -2].float())
-    found = look(net, x, y, second)
+    second = replace(sharpness_point(net, x, y), vector=vectors[:, -2].float())
+    found = sharpness_point(net, x, y, second)
     assert found.lambda_max > (values[-1] + values[-2]) / 2
 
 
@@ -76,7 +79,7 @@ def test_looks_repeat_and_touch_nothing():
     net, x, y = case("conv_bn")
     net[0].weight.requires_grad_(False)
     before, state = copy.deepcopy(net.state_dict()), torch.random.get_rng_state()
-    one, two = look(net, x, y), look(net, x, y)
+    one, two = sharpness_point(net, x, y), sharpness_point(net, x, y)
     assert one.metrics() == two.metrics() and torch.equal(one.vector, two.vector)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert net.training and not net[0].weight.requires_grad and net[3].weight.requires_grad
@@ -87,9 +90,9 @@ def test_looks_repeat_and_touch_nothing():
 def test_frozen_layers_count_too():
     """While one layer is tuned the others are frozen; the Hessian is that of all."""
     net, x, y = case("conv_bn")
-    everything = look(net, x, y).metrics()
+    everything = sharpness_point(net, x, y).metrics()
     net.requires_grad_(False)[0].requires_grad_(True)
-    assert look(net, x, y).metrics() == everything
+    assert sharpness_point(net, x, y).metrics() == everything
 
 
 def test_what_cannot_be_looked_at_is_refused():
@@ -98,4 +101,4 @@ def test_what_cannot_be_looked_at_is_refused():
         fisher_trace(net, x, 0, 0)
     net[1].weight.data.fill_(torch.inf)
     with pytest.raises(NGFError, match="not finite"):
-        look(net, x, y)
+        sharpness_point(net, x, y)

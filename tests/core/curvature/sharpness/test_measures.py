@@ -11,14 +11,17 @@ from ngf_core.curvature.sharpness.measure import measure_sharpness, measures, re
 from ngf_core.curvature.sharpness.reading import Reading
 from ngf_core.curvature.sharpness.relative_flatness import layer
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import case, dense_hessian, descending, seeded
-from tests.core.curvature.sharpness.bowls import (
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import descending
+from tests.support.seeded import seeded
+from tests.support.sharpness_subjects import (
     MODELS,
     bowl,
     dense_fisher,
     flat_weights,
     network,
 )
+from tests.support.small_networks import case
 
 
 def one(name: str, subject: Subject) -> Reading:

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from ngf_core.curvature.sharpness import Subject
 from ngf_core.curvature.sharpness.sam import one_step, several_steps
-from tests.core.curvature.sharpness.bowls import MODELS, bowl, flat_weights, network
+from tests.support.sharpness_subjects import MODELS, bowl, flat_weights, network
 
 
 def loss_at(net, x, y, flat: torch.Tensor) -> torch.Tensor:

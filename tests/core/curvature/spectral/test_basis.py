@@ -5,7 +5,7 @@ import torch
 
 from ngf_core.curvature.spectral import basis as module
 from ngf_core.curvature.spectral.basis import Basis
-from tests.core.curvature.dense import seeded
+from tests.support.seeded import seeded
 
 
 @pytest.fixture

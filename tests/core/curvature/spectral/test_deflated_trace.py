@@ -12,14 +12,10 @@ from ngf_core.curvature.spectral.deflated_trace import (
     enough,
 )
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
-    Matrix,
-    case,
-    dense_hessian,
-    outliers,
-    seeded,
-    with_spectrum,
-)
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import Matrix, outliers, with_spectrum
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 SEEDS = 200
 

@@ -6,14 +6,8 @@ import torch
 from ngf_core.curvature import lanczos, spectral_density, top_eigenvalues
 from ngf_core.curvature.spectral.density import quadrature, settled_density
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
-    Matrix,
-    descending,
-    gaussians,
-    outliers,
-    seeded,
-    with_spectrum,
-)
+from tests.support.known_spectra import Matrix, descending, gaussians, outliers, with_spectrum
+from tests.support.seeded import seeded
 
 
 def integral(density, power=0):

@@ -8,16 +8,10 @@ from ngf_core.curvature import HessianOperator, bottom_eigenvalues, lanczos, top
 from ngf_core.curvature.spectral.eigenvalues import settled
 from ngf_core.curvature.spectral.lanczos import ritz_values
 from ngf_core.errors import ConfigError
-from tests.core.curvature.dense import (
-    MODELS,
-    Matrix,
-    case,
-    dense_hessian,
-    descending,
-    outliers,
-    seeded,
-    with_spectrum,
-)
+from tests.support.dense_hessian import dense_hessian
+from tests.support.known_spectra import Matrix, descending, outliers, with_spectrum
+from tests.support.seeded import seeded
+from tests.support.small_networks import MODELS, case
 
 SPECTRA = {
     "planted outlier": [50.0] + torch.linspace(-1, 1, 79).tolist(),

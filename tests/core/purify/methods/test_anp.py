@@ -9,7 +9,8 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.anp import ANP, anp, ascend
-from tests.core.purify.stand_ins import BAD, asked, clean_set, coloured_set, planted, rates, tiny
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import asked, clean_set, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 

@@ -10,17 +10,8 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.awm import STRIDE, awm, pushed
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import (
-    BAD,
-    LinearModel,
-    asked,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    seeded_model,
-    tiny,
-)
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import LinearModel, asked, clean_set, seeded_model, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 

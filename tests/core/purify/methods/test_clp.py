@@ -8,7 +8,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.build import build_model
 from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.clp import clp, lipschitz_bounds, outlying
-from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import LinearModel, asked, clean_set, seeded_model, tiny
 
 SHAPE = (3, 8, 8)
 

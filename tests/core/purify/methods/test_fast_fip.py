@@ -8,7 +8,7 @@ from ngf_core.models.build import tunable_layers
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.fast_fip import SpectralShift, fast_fip
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Cliff, asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import Cliff, asked, clean_set, seeded_model, tiny
 
 
 def of(**changes: object):

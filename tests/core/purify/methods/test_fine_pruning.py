@@ -10,16 +10,8 @@ from ngf_core.purify.channels import convolutions
 from ngf_core.purify.methods.fine_pruning import activations, dormant, fine_pruning, without
 from ngf_core.purify.pruning import clean_accuracy
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import (
-    BAD,
-    asked,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    settings,
-    tiny,
-)
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import asked, clean_set, settings, tiny
 
 CPU = torch.device("cpu")
 EXACT = {"batchnorm": "frozen", "augment": "none"}

@@ -8,7 +8,7 @@ from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods import fip as module
 from ngf_core.purify.methods.fip import fip, released_term
-from tests.core.purify.stand_ins import asked, clean_set, tiny
+from tests.support.tiny_models import asked, clean_set, tiny
 
 
 def of(**changes: object):

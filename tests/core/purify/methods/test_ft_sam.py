@@ -11,7 +11,7 @@ from torch import nn
 from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ft_sam import climb, ft_sam
-from tests.core.purify.stand_ins import asked, clean_set, tiny
+from tests.support.tiny_models import asked, clean_set, tiny
 
 
 def of(**changes: object):

@@ -12,7 +12,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ibau import IBAU, ascend, hypergradient, ibau
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Cliff, LinearModel, asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import Cliff, LinearModel, asked, clean_set, seeded_model, tiny
 
 
 class Smooth(nn.Module):

@@ -12,15 +12,8 @@ from ngf_core.purify.methods import mcr as module
 from ngf_core.purify.methods.mcr import POINTS, Curve, choose, mcr, named
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import (
-    asked,
-    clean_set,
-    coloured_set,
-    planted,
-    rates,
-    settings,
-    tiny,
-)
+from tests.support.planted_backdoor import coloured_set, planted, rates
+from tests.support.tiny_models import asked, clean_set, settings, tiny
 
 CPU = torch.device("cpu")
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}

@@ -12,7 +12,7 @@ from ngf_core.models.build import build_model
 from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.nad import attended, attention, maps, nad
-from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import LinearModel, asked, clean_set, seeded_model, tiny
 
 
 def of(**changes: object):

@@ -24,7 +24,7 @@ from ngf_core.purify.methods.neural_cleanse import (
 )
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import asked, clean_set, seeded_model, tiny
 
 CLASSES, ATTACKED = 6, 4
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 48}

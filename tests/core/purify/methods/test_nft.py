@@ -12,7 +12,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.masks import channels_of
 from ngf_core.purify.methods.nft import NFT, lower_bounds, nft
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import Tiny, asked, clean_set, seeded_model, tiny
+from tests.support.tiny_models import Tiny, asked, clean_set, seeded_model, tiny
 
 
 def of(**changes: object):

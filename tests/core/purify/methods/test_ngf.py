@@ -14,7 +14,8 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.ngf import PUBLISHED, PUBLISHED_BUDGET, _schedule, ngf
 from ngf_core.purify.step import Diverged
 from ngf_core.purify.weights import flat
-from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, tiny
+from tests.support.planted_backdoor import coloured_set, planted
+from tests.support.tiny_models import LinearModel, asked, clean_set, seeded_model, tiny
 
 EXACT = {"layer": "linear", "batchnorm": "frozen", "augment": "none"}
 
@@ -122,6 +123,33 @@ def test_a_dead_layer_has_no_fisher_and_says_so():
     model.bn2.bias.data.fill_(-1e6)  # nothing passes the ReLU behind the tuned layer
     with pytest.raises(Diverged, match="NGF stopped at step 1. The Fisher matrix .* is zero"):
         list(ngf(model, clean_set(), *asked("ngf", batchnorm="frozen")))
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.1])
+@pytest.mark.parametrize("kind", FISHERS)
+def test_a_model_certain_of_its_images_takes_small_steps(kind, eta):
+    model, clean = planted(), coloured_set()
+    with torch.no_grad():
+        for parameter in model.linear.parameters():
+            parameter.mul_(4.5)
+    x = clean.x.float() / 255
+
+    def log_p() -> torch.Tensor:
+        with torch.no_grad():
+            return model(x).double().log_softmax(1)
+
+    before = log_p()
+    assert 1e-8 < nn.functional.nll_loss(before, clean.y) < 1e-6
+    own, budget = asked("ngf", steps=16, batch_size=24, augment="none", batchnorm="frozen",
+                        fisher=kind, kl_bound=0.3, damping=0.1, regulariser=eta)
+    bounds = [0.3 * 0.5 * (1 + math.cos(math.pi * k / 16)) for k in range(16)]
+    steps = 0
+    for step, bound in zip(ngf(model, clean, own, budget), bounds):
+        after = log_p()
+        kl = (before.exp() * (before - after)).sum(1).mean()
+        assert kl <= bound and step.kl <= bound * (1 + 1e-6)
+        before, steps = after, steps + 1
+    assert steps == 16
 
 
 def breaking(monkeypatch, at: int, factor: float) -> None:

@@ -11,7 +11,8 @@ from ngf_core.purify.batchnorm import batch_statistics
 from ngf_core.purify.methods import rnp as module
 from ngf_core.purify.methods.rnp import rnp
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import BAD, asked, clean_set, coloured_set, planted, rates, tiny
+from tests.support.planted_backdoor import BAD, coloured_set, planted, rates
+from tests.support.tiny_models import asked, clean_set, tiny
 
 EXACT = {"batchnorm": "frozen", "augment": "none", "batch_size": 64}
 
@@ -49,8 +50,10 @@ def test_unlearning_ends_where_little_more_than_chance_is_left(monkeypatch):
     passes = steps[-1].found["unlearning_passes"]
     assert 1 < passes < 30
     losses = [s.loss for s in steps]
-    assert losses[passes - 1] == max(losses) > 10 * losses[0], "it did not climb"
-    assert losses[passes] == pytest.approx(losses[passes - 1]), "recovery starts elsewhere"
+    # Recovery starts where unlearning ended; the two passes over that model differ by rounding.
+    assert losses[passes - 1] == max(losses[:passes]) > 10 * losses[0], "it did not climb"
+    assert losses[passes] == pytest.approx(losses[passes - 1], rel=1e-5), "it starts elsewhere"
+    assert max(losses[passes:]) <= losses[passes - 1] * (1 + 1e-5)
     assert losses[-1] < losses[passes]
     x, y = clean.x.float() / 255, clean.y
     with batch_statistics(forgetful.model):

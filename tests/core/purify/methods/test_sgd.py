@@ -11,7 +11,7 @@ from ngf_core.purify.batches import CleanBatches
 from ngf_core.purify.methods.finetune import finetune
 from ngf_core.purify.methods.sgd import sgd
 from ngf_core.purify.step import Diverged
-from tests.core.purify.stand_ins import LinearModel, asked, clean_set, seeded_model, settings, tiny
+from tests.support.tiny_models import LinearModel, asked, clean_set, seeded_model, settings, tiny
 
 
 def by_hand(model: nn.Module, names: list[str], lr: float, config) -> list[float]:

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from ngf_core.curvature.sharpness import Subject
-from tests.core.curvature.dense import case, seeded, with_spectrum
+from tests.support.known_spectra import with_spectrum
+from tests.support.seeded import seeded
+from tests.support.small_networks import case
 
 MODELS = ("linear", "conv_bn", "residual")
 

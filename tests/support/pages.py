@@ -53,7 +53,7 @@ def install(monkeypatch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
     A started run is created but stays queued: no worker is launched.
     """
     cost = types.ModuleType("ngf_core.execute.cost")
-    cost.estimate = lambda config: Cost(38.0, 4.25, "From the pace of an earlier run.")
+    cost.estimate = lambda config, store: Cost(38.0, 4.25, "From the pace of an earlier run.")
     preview = types.ModuleType("ngf_core.trained.poison_preview")
     preview.poison_preview = poison_preview
     monkeypatch.setitem(sys.modules, "ngf_core.execute.cost", cost)

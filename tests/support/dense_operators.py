@@ -16,7 +16,8 @@ from ngf_core.curvature import (
     GGNOperator,
     HessianOperator,
 )
-from tests.core.curvature.dense import MODELS, case, seeded
+from tests.support.seeded import seeded
+from tests.support.small_networks import MODELS, case
 
 
 @dataclass

@@ -16,7 +16,7 @@ CLEAN_FRACTION = 0.05
 
 
 @dataclass(frozen=True)
-class Subject:
+class Workload:
     """`model` in evaluation mode, float32; x (n, 3, 32, 32) in [0, 1] and y (n,) held out.
 
     clean: the defender's images, for purification. quick: the harness is only being tried.
@@ -38,9 +38,9 @@ class Subject:
         return quick if self.quick else wanted
 
 
-def load_subject(name: str, samples: int, quick: bool = False) -> Subject:
+def load_workload(name: str, samples: int, quick: bool = False) -> Workload:
     """The backdoored mini ("before") or its purification ("ngf", "sgd") from the shipped race."""
     source = load_trained(RUN, default_store())
     model = source.models[name].requires_grad_(True)
     x, y = held_out(source.dataset, None, samples, 0, device())["clean"]
-    return Subject(name, model, x, y, source.dataset.clean(CLEAN_FRACTION), quick)
+    return Workload(name, model, x, y, source.dataset.clean(CLEAN_FRACTION), quick)

@@ -5,10 +5,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 class Tiny(nn.Module):
     """Convolution, fixed BatchNorm, tanh, linear; float64, three classes."""
 

@@ -1,4 +1,4 @@
-"""A folder for made-up data sets, with a cache of its own."""
+"""A folder for fabricated data sets, with a cache of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path

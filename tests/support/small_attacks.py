@@ -1,4 +1,4 @@
-"""Small image sets and ready-built attacks for the tests of this folder."""
+"""Small image sets, and attacks ready to poison them."""
 
 import math
 from functools import lru_cache
@@ -10,6 +10,7 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import Attack, attack_class, build_attack
 from ngf_core.data.dataset import Images
 from ngf_core.models.normalise import Normalise
+from tests.support.seeded import seeded
 
 SHAPES = [(c, side, side) for c in (1, 3) for side in (28, 32, 64, 224)]
 VARIANTS = [(name, strength) for name in ATTACKS for strength in attack_class(name).strengths]
@@ -62,7 +63,3 @@ def pictures(n: int = 6, shape: tuple[int, int, int] = (3, 32, 32), seed: int = 
 def image_set(n: int = 200, shape: tuple[int, int, int] = (3, 16, 16)) -> Images:
     """Random images of ten equally large classes."""
     return Images(pictures(n, shape), torch.arange(n) % 10)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,67 @@
+"""What `mkdocs build` does to the pages besides: inclusions, pictures from assets/, formulas.
+
+An inclusion is a line
+
+    <!-- include FILE -->              the whole file, its path counted from the repository
+    <!-- include FILE | BEGINNING -->  its one block (between blank lines) that begins like this
+
+so that a table stands in one place, where the command that computed it wrote it.
+"""
+
+import html
+import re
+from pathlib import Path
+
+from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PICTURES = ("assets/icon.png", "assets/screenshot.png")
+INCLUSION = re.compile(r"^<!-- include (\S+)(?: \| (.+))? -->$", re.MULTILINE)
+# Where a table's value and its interval, deviation or sign meet.
+UNBROKEN = re.compile(r"(?<=[\d,\]±○✓✗]) (?=[\d\[±+−-])")
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """The pictures that the README shows too."""
+    for picture in PICTURES:
+        files.append(File.generated(config, picture, abs_src_path=str(REPOSITORY / picture)))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """The page with its inclusions."""
+    return included(markdown)
+
+
+def on_page_content(content: str, **_: object) -> str:
+    """The page with its formulas as MathML, which browsers draw without a script or a font."""
+    return FORMULA.sub(lambda found: _drawn(html.unescape(found[2]).strip(), found[1] == "div"),
+                       content)
+
+
+def _drawn(formula: str, display: bool) -> str:
+    if not display:
+        return convert(formula)
+    return f'<div class="formula">{convert(formula, display="block")}</div>'
+
+
+def included(markdown: str) -> str:
+    """`markdown` with its inclusions. Raises PluginError for one that is not there exactly once."""
+    return INCLUSION.sub(lambda found: _block(found[1], found[2]), markdown)
+
+
+def _block(file: str, beginning: str | None) -> str:
+    path = REPOSITORY / file
+    if not path.is_file():
+        raise PluginError(f"{file}, which a page includes, does not exist.")
+    content = path.read_text(encoding="utf-8").strip()
+    blocks = [block for block in content.split("\n\n") if block.startswith(beginning or "")]
+    if beginning is not None and len(blocks) != 1:
+        raise PluginError(f"{len(blocks)} blocks of {file} begin with {beginning!r}; a page "
+                          "includes the one that does.")
+    return "\n\n".join(UNBROKEN.sub("\u00a0", block) if block.startswith("|") else block
+                       for block in blocks)

@@ -1,0 +1,108 @@
+"""The runs of a store as of one moment, for whoever draws many facts of many runs at once.
+
+`Run` and `RunStore` read the disk at every question. Here a manifest is read when its run is first
+seen, and what was read is kept from snapshot to snapshot for as long as the file stays the same.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ngf_core.config import Config, from_json
+from ngf_core.errors import RunError
+from ngf_core.runs.manifest import CORRUPT, NAME
+from ngf_core.runs.run import LIVE, Run
+from ngf_core.runs.store import RunStore
+
+# Inode, time of the last change in ns, size: a manifest is replaced and never written in place.
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A manifest as read, with the stamp its file had just before."""
+
+    stamp: Stamp
+    manifest: dict[str, Any]
+
+    @cached_property
+    def config(self) -> Config:
+        """The config, parsed once. Raises RunError where the manifest is corrupt."""
+        if self.manifest["state"] == CORRUPT:
+            raise RunError(self.manifest["message"])
+        return from_json(self.manifest["config"])
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The newest reading of each manifest, by the run's directory."""
+
+    known: dict[Path, Reading] = field(default_factory=dict)
+
+    def of(self, path: Path) -> Reading:
+        """The manifest in `path`; read only where it is not known or its stamp has changed."""
+        stamp, known = _stamp(path / NAME), self.known.get(path)
+        if known is None or known.stamp != stamp:
+            known = self.known[path] = Reading(stamp, Run(path).manifest)
+        return known
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class RunSnapshot(Run):
+    """A run whose manifest, state and message are those of the moment it was made.
+
+    Its other files are read when asked for; cancelling and deleting go by the state on the disk.
+    """
+
+    def __init__(self, path: Path, shipped: bool, readings: Readings) -> None:
+        super().__init__(path, shipped)
+        self._readings, self._reading = readings, readings.of(self.path)
+        self._status = super().status()
+        if self.manifest["state"] in LIVE and not self.live:
+            # The worker is gone, and may have written its last word after we read.
+            self._reading = readings.of(self.path)
+            self._status = super().status()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json as it was; shared, so not to be changed."""
+        return self._reading.manifest
+
+    @property
+    def config(self) -> Config:
+        """What was asked, as its dataclass. Raises RunError where the run is corrupt."""
+        return self._reading.config
+
+    def status(self) -> tuple[str, str]:
+        """State and message as they were."""
+        return self._status
+
+    def now(self) -> "RunSnapshot":
+        """The run as of now, in a snapshot of its own."""
+        return RunSnapshot(self.path, self.shipped, self._readings)
+
+
+class StoreSnapshot(RunStore):
+    """The runs of `store` as of now; `readings` are those of earlier snapshots."""
+
+    def __init__(self, store: RunStore, readings: Readings) -> None:
+        super().__init__(store.root, store.shipped)
+        self._readings, self._seen = readings, {}
+        self._listed = super().list()
+
+    def list(self, kind: str | None = None) -> list[Run]:
+        """All runs, newest first; corrupt ones too, unless a kind is asked for."""
+        return [run for run in self._listed if kind is None or run.kind == kind]
+
+    def _run(self, path: Path, shipped: bool) -> Run:
+        if path not in self._seen:
+            self._seen[path] = RunSnapshot(path, shipped, self._readings)
+        return self._seen[path]

@@ -1,0 +1,67 @@
+"""A number in the prose stands in a file that its section names: included, quoted or linked."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, name
+
+FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json)")
+# 26.7 and −22.9, but not 3.11 of Python, arXiv 2304.11823 or 11.2 million weights.
+NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
+INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in
+                               ("index", "results", "performance", "protocol", "attacks"))]
+
+
+def numbers(file: str) -> set[float]:
+    """What a table or a report holds; rates as they are and in percent."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if file.endswith(".json"):
+        found = set(_leaves(json.loads(text)))
+        return found | {100 * value for value in found}
+    return {float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", text)}
+
+
+def _leaves(value):
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def unfounded(section: str) -> list[str]:
+    """The decimal numbers of a section that no file named in it holds, rounded as they are."""
+    known = [number for file in set(FILES.findall(section)) for number in numbers(file)]
+    return [number for number in NUMBER.findall(INCLUSION.sub("", section))
+            if not any(abs(value - float(number)) <= 0.5001 * 10 ** -len(number.split(".")[1])
+                       for value in known)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_numbers_come_from_the_files_they_name(page: Path):
+    text = page.read_text(encoding="utf-8").replace("Python 3.11", "Python")
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert not {section.splitlines()[0]: unfounded(section) for section in sections
+                if section.strip() and unfounded(section)}
+
+
+def test_a_number_from_nowhere_is_found():
+    section = "ASR 26.7 % (assets/benchmark/report.md), and 27.9 % from nowhere, after 26.66."
+    assert unfounded(section) == ["27.9", "26.66"]
+
+
+def test_the_readme_quotes_the_report_word_for_word():
+    report = (ROOT / "assets/benchmark/report.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in report.splitlines() if "| NGF |" in line)
+    der, acc, asr, ra = (cell.strip() for cell in row.split("|")[3:7])
+    for quoted in (f"ASR {asr.replace(' [', ' % [')}", f"DER {der.replace(' [', ' % [')}"):
+        assert quoted in readme, quoted
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_bytes()) <= 8192
