@@ -1,6 +1,6 @@
 """A channel of a convolution: which BatchNorm scales it, and how it is cut.
 
-Where BatchNorm stands is read off one forward pass of a blank image, not off the order in which
+Where BatchNorm stands is read from one forward pass of a blank image, not from the order in which
 modules were registered: that order pairs a pre-activation block's first BatchNorm, which sees a sum
 of two branches, with the convolution of another block.
 """
@@ -18,8 +18,9 @@ from ngf_core.errors import ConfigError
 class PrunableConvolution:
     """A convolution with its name in the model and the BatchNorms next to it.
 
-    `after` reads its output as it is; `before` writes its input, but for operations of one input
-    (an activation, a pooling) in between. Both are None where a sum of branches comes between.
+    `after` reads its output directly; `before` writes its input, apart from single-input
+    operations (an activation, a pooling) in between. Either is None where a sum of branches comes
+    between.
     """
 
     name: str
@@ -32,11 +33,11 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
                  ) -> list[PrunableConvolution]:
     """The convolutions in the order they run, for images of `shape` (C, H, W); model in eval mode.
 
-    Raises ConfigError, on behalf of `method`, for a network with fewer than two: a single one that
-    cuts the image into patches has no learned channels before it.
+    Raises ConfigError, naming `method`, for a network with fewer than two: a single one that cuts
+    the image into patches has no learned channels before it.
     """
-    # Tensors are told apart by their nodes of the graph: an in-place activation that follows makes
-    # another tensor of a layer's output, but not another node.
+    # Tensors are distinguished by their graph nodes: an in-place activation that follows turns a
+    # layer's output into another tensor, but not into another node.
     ran: list[tuple[nn.Module, object, object]] = []
 
     def note(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
@@ -66,7 +67,7 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
 
 
 def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) -> _BatchNorm | None:
-    """The BatchNorm whose output `node` came from by operations of one input each."""
+    """The BatchNorm whose output `node` derives from by single-input operations."""
     while node is not None and node not in made:
         producers = [source for source, _ in node.next_functions if source is not None]
         node = producers[0] if len(producers) == 1 else None
@@ -80,10 +81,10 @@ def gain(norm: _BatchNorm) -> Tensor:
 
 
 def silence(convolution: PrunableConvolution, channels: Tensor) -> None:
-    """Make the output channels at `channels` (indices) constantly zero, behind `after` too.
+    """Make the output channels at `channels` (indices) constantly zero, downstream of `after` too.
 
     The filter and its bias are zeroed, and gamma and beta of the BatchNorm that reads them; so the
-    channel is gone wherever it goes, also along a skip connection that bypasses the BatchNorm.
+    channel is zero on every path, also along a skip connection that bypasses the BatchNorm.
     """
     with torch.no_grad():
         for layer in (convolution.layer, convolution.after):

@@ -3,7 +3,7 @@
 Nothing in front of the tuned layers changes while they are tuned: BatchNorm is fixed and the other
 weights are not trained. Where the images do not change either (no augmentation, or a pool of
 augmented copies), a step on what crosses the cut in front of them costs what the rest of the
-network costs, and gives the numbers of a step on images.
+network costs, and gives the same numbers as a step on images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def tuned_network(model: nn.Module, tuned: Sequence[nn.Module], batches: CleanBa
 
 def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> list[Walk]:
     """The walks from cut to cut that `keep` needs: of the pool, and of the clean set as it is where
-    that is something else."""
+    that differs."""
     sets = [batches.fixed]
     if batches.budget.augment != "none":
         sets.append(as_floats(batches.clean.x))
@@ -67,7 +67,7 @@ def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> 
 
 
 def keep(batches: CleanBatches, walks: list[Walk], cut: Cut) -> KeptBatches | None:
-    """The batches at `cut`, the next one of the `walks`; None where memory does not hold them."""
+    """The batches at `cut`, the next one of the `walks`; None where they exceed the memory."""
     crossing = [walk.at(cut) for walk in walks]
     if None in crossing:
         return None

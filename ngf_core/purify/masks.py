@@ -70,7 +70,7 @@ class Channels:
 
 
 def channels_of(model: nn.Module, method: str) -> Channels:
-    """The channels that masks act on; ConfigError, on behalf of `method`, where there are none."""
+    """The channels that masks act on; ConfigError, naming `method`, where there are none."""
     layers = {name: m for name, m in model.named_modules()
               if isinstance(m, _BatchNorm) and m.weight is not None}
     if not layers:

@@ -1,7 +1,7 @@
 """The purification methods by name.
 
 A new method is a module in `methods` with a function of the same form as `ngf`, a file of its
-settings in `settings`, and a line below.
+settings in `settings`, and an entry below.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ngf_core.registry import Entry
 
 @dataclass(frozen=True)
 class PurifierEntry(Entry):
-    """`settings` is the dataclass of the method's own settings. `tunes` says what it may change:
-    the `layer` it is told, the whole `network`, nothing but the channels' `scales`, or nothing but
-    which `channels` are kept. A `data_free` one decides without an image, at once; one of `images`
-    adds to them what stays in [0, 1].
+    """`settings` is the dataclass of the method's own settings. `tunes` names what it may change:
+    the `layer` it is given, the whole `network`, only the channels' `scales`, or only which
+    `channels` are kept. A `data_free` method decides without an image, in one step; one with
+    `images` adds patterns to images and keeps them in [0, 1].
     """
 
     settings: type[MethodSettings]

@@ -6,7 +6,7 @@
 U, sigma, V and everything else (biases, normalisations) stay; delta is tuned by FIP's loss, its
 Fisher terms with respect to delta. A mini PreAct-ResNet has 298 such numbers, not 78 thousand.
 Published: rate 0.005, momentum 0.95. The released code hands all parameters to its optimiser, not
-delta alone, and its "Fisher" terms are none (see FIP); neither is repeated.
+delta alone, and its "Fisher" terms are not Fisher terms (see FIP); neither is reproduced.
 """
 
 from collections.abc import Iterator

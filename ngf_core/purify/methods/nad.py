@@ -12,10 +12,10 @@ of the depth.
 
 Published (BackdoorBench): 10 epochs for the teacher, 100 for the student, lr 0.01, momentum 0.9,
 decay 5e-4, beta 500, 1000, 1000. The authors' code has 20 epochs for the student, lr 0.1 and beta
-0, 0, 5000. Here the rate is that of fine-tuning (adapted). The teacher has a
-third of the passes, in which the model itself does not change yet (the steps' loss is the
-teacher's), and an update of the student counts as 4/3 passes: its own and the teacher's way
-forward. The authors' code keeps the weights that do best on test images; here the last ones stay.
+0, 0, 5000. Here the rate is that of fine-tuning (adapted). The teacher takes a third of the passes,
+during which the model itself does not change (the steps' loss is the teacher's), and an update of
+the student counts as 4/3 passes: its own and the teacher's forward pass. The authors' code keeps
+the weights that do best on test images; here the last ones stay.
 """
 
 import copy
