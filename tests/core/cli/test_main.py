@@ -222,7 +222,8 @@ def test_delete_and_restart(capsys, store):
 
 def test_ctrl_c_cancels_the_run_and_only_it(store):
     """In a terminal of its own: one rewritten line, then Ctrl-C."""
-    code = ("import signal, sys; from ngf_core import jobs, cli; "
+    code = ("import signal, sys; from ngf_core.cli import main as cli; "
+            "from ngf_core.runs import jobs; "
             # A test run in the background inherits that Ctrl-C is ignored.
             "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "jobs.WORKER = (sys.executable, '-m', 'tests.support.pretending_worker'); "
