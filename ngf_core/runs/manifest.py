@@ -86,7 +86,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             manifest |= {"schema": SCHEMA, "config": migrated(manifest["config"])}
         config = from_json(manifest["config"])
         if schema == 1:
-            manifest["config_sha"] = config_sha(config)
+            manifest |= {"config": to_json(config), "config_sha": config_sha(config)}
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
     return manifest

@@ -23,7 +23,8 @@ from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.sharpness import SAMPLES, sharpness
 from ngf_core.evidence.table import cells_table
 from ngf_core.models.build import tunable_layer_names
-from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify import NGF
+from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
 from ngf_core.trained.load import load_trained
@@ -53,7 +54,7 @@ def test_every_method_of_the_registry_takes_part_once():
 
 def test_ngf_has_one_preset_for_all_attacks():
     configs = [asked("ngf", attack) for attack in ATTACKS]
-    assert configs[0].layer == "auto"
+    assert configs[0].methods == (NGF(layer="auto"),)
     assert {**vars(configs[0]), "source": ""} == {**vars(configs[1]), "source": ""}
 
 
@@ -184,10 +185,11 @@ def test_every_entrant_names_layers_that_its_network_has(arch):
     names = set(tunable_layer_names(arch))
     for name in ENTRANTS:
         config = Cell("signs", arch, "badnets", 0, name).asked(max(names))
-        assert config.layer in names | {"auto", "all"}, name
-        assert command_line(config).count("--layer") == 1
-    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layer
-    assert last == tunable_layer_names(arch)[-1]
+        layered = ENTRANTS[name].method in LAYERED
+        assert len(config.layers) == command_line(config).count("--layer") == layered
+        assert set(config.layers.values()) <= names | {"auto", "all"}, name
+    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layers
+    assert last == {"ngf": tunable_layer_names(arch)[-1]}
 
 
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
@@ -258,8 +260,8 @@ def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
     shutil.copytree(other, mine)
     write_manifest(mine, read_manifest(other) | {"id": mine.name, "results": {"layer": "stem"}})
     config = cell("ablate_regulariser").config(RunStore(tmp_path))
-    assert (config.layer, config.regulariser) == ("stem", 0.0)
-    assert cell("ablate_last_layer").config(store).layer == "linear"
+    assert config.methods == (NGF(layer="stem", regulariser=0.0),)
+    assert cell("ablate_last_layer").config(store).methods == (NGF(layer="linear"),)
 
 
 def test_an_unknown_defense_is_refused(capsys):
