@@ -133,7 +133,7 @@ def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunSt
     given = _given(options)
     untold = [name for name in config.layers if "layer" not in given.get(name, {})]
     if options.layer is not None and not config.layers:
-        raise ConfigError("layer", f"{', '.join(config.names)} tunes no layer that it is told",
+        raise ConfigError("layer", f"{', '.join(config.names)} tune no layer that is named",
                           "Leave it out.")
     if not untold:
         return config
