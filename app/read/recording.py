@@ -1,12 +1,15 @@
 """What a race recorded, ready to be shown at any of its steps."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
+from app import state
 from ngf_core.runs import Run
 
 
@@ -91,3 +94,16 @@ def record(run: Run) -> Recording:
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
     samples = run.arrays("samples") if run.has("samples") else {}
     return Recording(run.config.names, run.points(), predictions, samples)
+
+
+def recording_of(run: Run) -> Recording:
+    """A purify run's recording: read once where the run has ended, afresh while it lives."""
+    finished = run.manifest["finished"]
+    if not finished or run.live:
+        return record(run)
+    return _finished_recording(run.id, os.environ.get("NGF_RUNS"), finished)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _finished_recording(run_id: str, root: str | None, finished: str) -> Recording:
+    return record(state.store().get(run_id))

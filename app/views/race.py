@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
-from app.read.recording import Recording
+from app.read.recording import Recording, recording_of
 from app.text import define_all, sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded, model_notice
@@ -57,7 +57,7 @@ def _tick(run: Run) -> float | None:
     """How often the race is drawn again: live, replaying, or not at all."""
     if run.live:
         return LOOK
-    recording = state.recording(run)
+    recording = recording_of(run)
     return replay_tick(replay_of(_replay_key(run), len(recording.steps), autoplay=False))
 
 
@@ -71,7 +71,7 @@ def _race(run: Run, tick: float | None) -> None:
     if now != tick:
         _announce_end(run, live, tick)
         st.rerun()
-    recording = state.recording(run)
+    recording = recording_of(run)
     with st.container(key="race_controls"):
         step = None
         if live:
@@ -119,7 +119,7 @@ def _view_controls(recording: Recording) -> tuple[str, list[str]]:
 
 
 def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) -> None:
-    recording = state.recording(run)
+    recording = recording_of(run)
     x_max = float(run.config.steps) if x == "step" else None
     if x == "seconds" and not live:
         x_max = float(recording.points["seconds"].max()) or None

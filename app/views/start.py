@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.read.recording import recording_of
 from app.text import define_all, sections
 from app.theme import style
 from app.widgets.controls.notice import guarded, model_notice
@@ -48,13 +49,13 @@ def page() -> None:
 
 def _replay(run: Run) -> None:
     key = f"start_{run.id}"
-    replay = replay_of(key, len(state.recording(run).steps), autoplay=True)
+    replay = replay_of(key, len(recording_of(run).steps), autoplay=True)
     tick = replay_tick(replay)
     st.fragment(guarded(_race), run_every=tick)(run, key, tick)
 
 
 def _race(run: Run, key: str, tick: float | None) -> None:
-    recording = state.recording(run)
+    recording = recording_of(run)
     replay = replay_of(key, len(recording.steps), autoplay=True)
     if replay_tick(replay) != tick:
         st.rerun()
@@ -65,7 +66,7 @@ def _race(run: Run, key: str, tick: float | None) -> None:
 
 
 def _pictures(chosen: Scenario) -> None:
-    recording = state.recording(chosen.run)
+    recording = recording_of(chosen.run)
     st.markdown(TEXT["images"])
     triggered = st.toggle("Trigger", key="trigger")
     best = "ngf" if "ngf" in recording.methods else recording.methods[0]

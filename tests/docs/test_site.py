@@ -7,7 +7,9 @@ import sys
 import pytest
 from mkdocs.exceptions import PluginError
 
-from docs.hooks import included
+from docs.hooks import fields, included
+from ngf_core.config import TrainConfig
+from ngf_core.purify.registry import PURIFIERS
 from tests.docs.pages import ROOT
 
 FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\b"
@@ -43,3 +45,24 @@ def test_an_inclusion_is_a_file_or_one_block_of_it():
         included("<!-- include assets/benchmark/report.md | no such block -->")
     with pytest.raises(PluginError, match="no/such.md, which a page includes, does not exist"):
         included("<!-- include no/such.md -->")
+
+
+def test_the_table_of_fields_says_what_a_setting_may_be():
+    rows = fields(TrainConfig).splitlines()
+    assert rows[0] == "`TrainConfig`: Train one model, benign (attack `none`) or backdoored."
+    (rate,) = (row for row in rows if row.startswith("| `poison_rate` |"))
+    assert rate.startswith("| `poison_rate` | `0.08` | 0.001 to 0.5 | poisoned share of all")
+    (strength,) = (row for row in rows if row.startswith("| `strength` |"))
+    assert "| `'default'` | default, published |" in strength
+
+
+def test_every_settings_class_is_in_the_reference(site):
+    methods = (site / "api/methods.html").read_text(encoding="utf-8")
+    for entry in PURIFIERS.values():
+        assert f"<code>{entry.settings.__name__}</code>" in methods, entry.title
+    assert "first KL bound of a step" in methods
+
+
+def test_the_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 12 and not [link for link in links if not (ROOT / link).exists()]
