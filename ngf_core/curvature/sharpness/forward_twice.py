@@ -16,8 +16,8 @@ from torch.overrides import TorchFunctionMode
 class ForwardTwice(TorchFunctionMode):
     """Within it the operations of this file are made of elementary ones: the same numbers."""
 
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (),
-                           kwargs: dict | None = None) -> Any:
+    def __torch_function__(self, function: Callable[..., Any], types: Any,
+                           args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         return _SPELT.get(function, function)(*args, **(kwargs or {}))
 
 
@@ -59,6 +59,7 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
-_SPELT = {functional.layer_norm: _layer_norm, torch.layer_norm: _layer_norm,
+_SPELT: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    functional.layer_norm: _layer_norm, torch.layer_norm: _layer_norm,
           functional.instance_norm: _instance_norm, functional.silu: _silu,
           functional.mish: _mish, functional.glu: _glu}
