@@ -18,7 +18,8 @@ class ForwardTwice(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable[..., Any], types: Any,
                            args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        return _SPELT.get(function, function)(*args, **(kwargs or {}))
+        spelt: Any = _SPELT.get(function, function)
+        return spelt(*args, **(kwargs or {}))
 
 
 def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
@@ -61,5 +62,5 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
 
 _SPELT: dict[Callable[..., Any], Callable[..., Tensor]] = {
     functional.layer_norm: _layer_norm, torch.layer_norm: _layer_norm,
-          functional.instance_norm: _instance_norm, functional.silu: _silu,
-          functional.mish: _mish, functional.glu: _glu}
+    functional.instance_norm: _instance_norm, functional.silu: _silu,
+    functional.mish: _mish, functional.glu: _glu}
