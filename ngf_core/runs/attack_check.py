@@ -1,5 +1,7 @@
 """Whether an attack is implanted: a defense tested on a backdoor that is not there proves nothing."""
 
+from typing import Any
+
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.errors import NGFError
@@ -42,7 +44,7 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
     for run in store.list("train"):
         if run.state != "done":
             continue
-        config = run.config
+        config = run.config_as(TrainConfig)
         if config.attack != "none" or any(getattr(config, name) != getattr(train, name)
                                           for name in SHARED):
             continue
@@ -53,7 +55,7 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
     return found
 
 
-def _received(run: Run, store: RunStore) -> tuple[TrainConfig, dict] | None:
+def _received(run: Run, store: RunStore) -> tuple[TrainConfig, dict[str, Any]] | None:
     """The training config and the rates of the model that the run is about."""
     try:
         config = run.config

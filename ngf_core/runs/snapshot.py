@@ -95,7 +95,8 @@ class StoreSnapshot(RunStore):
 
     def __init__(self, store: RunStore, readings: ManifestReadings) -> None:
         super().__init__(store.root, store.shipped)
-        self._readings, self._seen = readings, {}
+        self._readings = readings
+        self._seen: dict[Path, RunSnapshot] = {}
         self._listed = super().list()
 
     def list(self, kind: str | None = None) -> list[Run]:
