@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import state
 from ngf_core.runs import Run
+from ngf_core.runs.files import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def record(run: Run) -> Recording:
     predictions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for event in run.predictions():
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
-    samples = run.arrays("samples") if run.has("samples") else {}
+    samples = run.arrays(SAMPLES) if run.has(SAMPLES) else {}
     return Recording(run.config.names, run.points(), predictions, samples)
 
 

@@ -21,6 +21,7 @@ from ngf_core.models import ARCHITECTURES
 from ngf_core.models.layer_names import AUTO, named_layers
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
+from ngf_core.runs.lineage import training_of
 
 
 def add_job(commands: Any, kind: str, config: type[Config]) -> None:
@@ -149,12 +150,12 @@ def _absolute(path: str) -> str:
 
 def _usual_layer(source: str, store: RunStore) -> str:
     """Where the presets tune the network of the run `source`."""
-    received = store.get(source).config
-    if not isinstance(received, TrainConfig) or received.arch == TrainConfig.arch:
-        return ARCHITECTURES[TrainConfig.arch].layer
+    arch = training_of(store.get(source), store).arch
+    if arch == TrainConfig.arch:
+        return ARCHITECTURES[arch].layer
     from ngf_core.models.build import default_layer
 
-    return default_layer(received.arch)
+    return default_layer(arch)
 
 
 def _refuse_impossible(config: Config, store: RunStore) -> None:
@@ -177,10 +178,10 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
             poison_preview(config)
     elif isinstance(config, PurifyConfig):
-        received = store.get(config.source).config
         unusual = set(config.layers.values()) - {AUTO, _usual_layer(config.source, store)}
-        if isinstance(received, TrainConfig) and unusual:
+        if unusual:
             from ngf_core.models.build import tunable_layer_names
 
+            arch = training_of(store.get(config.source), store).arch
             for layer in unusual:
-                named_layers(tunable_layer_names(received.arch), layer)
+                named_layers(tunable_layer_names(arch), layer)

@@ -19,8 +19,8 @@ from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import BEFORE, BENIGN, CELL
+from ngf_core.evidence.table import SHARPNESS, headline
 
-SHARPNESS = ["lambda_max", "lambda_max_error", "trace", "trace_error"]
 KEYS = {"cells": [*CELL, "entrant"], "path": [*CELL, "entrant", "step"],
         "claim": [*CELL, "model", "images", "parameters", "measure"]}
 # Whose row in `cells` a model of the claim is.
@@ -44,7 +44,15 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
                         (~model & ~floor & on_ngfs_layer, _purified_holds)):
         known = table.set_index(KEYS["cells"])
         table = _with(table, earlier[part], "cells", partial(holds, known=known))
-    return _ordered(_measured(table, earlier))
+    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
+    return _ordered(_measured(table, there.drop_duplicates("weights").set_index("weights")))
+
+
+def with_claim(cells: pd.DataFrame, claim: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the claim's figures of their models where they have none of their own: the
+    runs that were measured for both may be gone, and both tables tell of one measurement."""
+    rows = claim[(claim.parameters == "all") & (claim.weights != "")]
+    return _measured(cells, headline(rows.assign(model=rows.weights)))
 
 
 def completed(name: str, new: pd.DataFrame, earlier: pd.DataFrame, cells: pd.DataFrame
@@ -120,9 +128,8 @@ def _check(name: str, earlier: pd.DataFrame, new: pd.DataFrame) -> None:
                        "folder with --tables.")
 
 
-def _measured(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
-    there = there.drop_duplicates("weights").set_index("weights")
+def _measured(table: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
+    """The table with the sharpness of the same weights in `there` where it has none."""
     bare = table.lambda_max.isna() & table.weights.isin(there.index)
     # A benign model under a trigger is the one without, and its row repeats no figure.
     bare &= (table.entrant != BENIGN) | (table.attack == "none")

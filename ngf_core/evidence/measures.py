@@ -9,9 +9,10 @@ import pandas as pd
 
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import RATES, Rate
+from ngf_core.runs.files import RECEIVED
 
 CELL = ["attack", "seed"]
-BEFORE, BENIGN = "before", "benign"
+BEFORE, BENIGN = RECEIVED, "benign"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ngf_core.landscape import (
 )
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.runs.files import path_file
 from ngf_core.trained.load import TrainedModels, load_trained
 from ngf_core.trained.samples import held_out
 
@@ -184,13 +185,13 @@ def _paths(source: TrainedModels, run: Run) -> Paths:
     """
     paths = {}
     for name in list(source.models)[1:]:
-        if not run.has(f"path_{name}.npz"):
+        if not run.has(f"{path_file(name)}.npz"):
             continue
         layers = tuned_layers(source.models["before"],
                               run.results[name].get("layer", source.layer))
         received = {f"{at}.{key}": p.detach() for at, layer in layers.items()
                     for key, p in layer.named_parameters()}
-        path = run.arrays(f"path_{name}")
+        path = run.arrays(path_file(name))
         states = []
         for delta in torch.from_numpy(path["deltas"]).float():
             parts = delta.split([p.numel() for p in received.values()])

@@ -24,6 +24,7 @@ from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs.files import ATTACK, RECEIVED, SAMPLES, model_file, path_file
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import samples, says
 
@@ -92,10 +93,10 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     where = next(received.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     shown = samples(source.dataset, source.attack)
-    writer.arrays("samples", shown)
-    writer.tensors("before", received.state_dict())
+    writer.arrays(SAMPLES, shown)
+    writer.tensors(model_file("purify", RECEIVED), received.state_dict())
     if source.attack is not None and source.attack.learned:
-        writer.tensors("attack", source.attack.learned)
+        writer.tensors(ATTACK, source.attack.learned)
     test = build_test_set(source.dataset.test, source.attack)
     before = evaluate(received, test)
 
@@ -136,9 +137,9 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         done = sum(racer.last.step for racer in racers)
         writer.progress(done, config.steps * len(racers),
                         ", ".join(f"{r.name} step {r.last.step}" for r in racers))
-    results: dict[str, Any] = {"before": before.to_json()}
+    results: dict[str, Any] = {RECEIVED: before.to_json()}
     for racer in racers:
-        writer.tensors(f"after_{racer.name}", racer.model.state_dict())
+        writer.tensors(model_file("purify", racer.name), racer.model.state_dict())
         if racer.layer:
             _write_path(racer, writer)
         results[racer.name] = racer.evaluation.to_json() | {
@@ -201,4 +202,4 @@ def _follow(racer: Racer) -> None:
 def _write_path(racer: Racer, writer: RunWriter) -> None:
     weights = torch.stack(list(racer.path.values()))
     deltas = (weights - weights[0]).to(torch.float16).cpu().numpy()
-    writer.arrays(f"path_{racer.name}", {"steps": np.array(list(racer.path)), "deltas": deltas})
+    writer.arrays(path_file(racer.name), {"steps": np.array(list(racer.path)), "deltas": deltas})

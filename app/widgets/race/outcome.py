@@ -5,10 +5,10 @@ from typing import Any
 
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
-from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
 from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.models.layer_names import AUTO
+from ngf_core.runs.attack_check import aim_in
 
 CURED = 0.10
 
@@ -27,9 +27,7 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     first = (f"As received, the trigger works on {_percent(before.asr)} of "
              f"{before.asr.n:,} images at {_percent(before.acc)} clean accuracy.")
     raced = [name for name in methods if name in results]
-    trained = results.get("train_config", {})
-    aim = ATTACKS[trained["attack"]].aim if "attack" in trained else AttackEntry.aim
-    if before.asr.value < aim:
+    if before.asr.value < aim_in(results):
         first += " There was little backdoor to remove."
         return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
     return " ".join([first] + [_method(name, results[name]) for name in raced])

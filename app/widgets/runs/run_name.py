@@ -11,6 +11,7 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.registry import Entry
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.lineage import training_of
 
 
 def titles(registry: Mapping[str, Entry]) -> dict[str, str]:
@@ -34,12 +35,8 @@ def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
     A finished purify run says so itself, so the training run may be gone.
     """
     try:
-        while run.config.kind != "train":
-            if "train_config" in run.results:
-                return TrainConfig(**run.results["train_config"])
-            run = store.get(run.config.source)
-        return run.config
-    except (NGFError, TypeError):
+        return training_of(run, store)
+    except NGFError:
         return None
 
 

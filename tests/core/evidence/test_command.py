@@ -114,7 +114,7 @@ def test_a_measurement_that_fails_does_not_stop_the_others(capsys):
 
 
 def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
-    run = SimpleNamespace(manifest={"files": {"model.safetensors": "digest"}})
+    run = SimpleNamespace(manifest={"kind": "train", "files": {"model.safetensors": "digest"}})
     store = SimpleNamespace(root=tmp_path, get=lambda _: run)
     source = SimpleNamespace(models={"before": None}, dataset=SimpleNamespace(test=None),
                              attack=None)
