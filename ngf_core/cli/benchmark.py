@@ -101,9 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
     if "claim" in arguments.stages:
         failed += _compute(sharpness.measured, claim.claim_tasks(asked, store), arguments.workers)
     if "sharpness" in arguments.stages:
-        missing = [(run_id, model, "", store.root) for run_id, model in _models(asked, store)
-                   if not sharpness.kept_file(store, run_id, model).exists()]
-        failed += _compute(sharpness.measured, missing, arguments.workers)
+        unmeasured = [(run_id, model, "", store.root) for run_id, model in _models(asked, store)
+                      if not sharpness.kept_file(store, run_id, model).exists()]
+        failed += _compute(sharpness.measured, unmeasured, arguments.workers)
     if "tables" in arguments.stages:
         write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
                      arguments.tables)
@@ -206,7 +206,7 @@ def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
             for cell in there]
 
 
-def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> int:
+def _compute(function: Callable[..., Any], tasks: Sequence[tuple], workers: int) -> int:
     """Call function(*task) for all tasks, several at a time; how many answered with a sentence."""
     failed = 0
     for done, (task, said) in enumerate(_called(function, tasks, workers), 1):
@@ -225,7 +225,7 @@ def _answer(function: Callable[..., Any], task: tuple) -> Any:
         return f"{task[0]}: {error}"
 
 
-def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
+def _called(function: Callable[..., Any], tasks: Sequence[tuple], workers: int
             ) -> Iterator[tuple[tuple, Any]]:
     """(task, answer) as the answers come; in this process where one worker is enough."""
     if workers == 1 or len(tasks) < 2:

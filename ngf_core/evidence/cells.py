@@ -111,9 +111,10 @@ def make_cell(cell: Cell, root: Path) -> str:
     at_work = RunStore(root / f".at-work-{cell.run_id}", root)
     shutil.rmtree(at_work.root, ignore_errors=True)
     try:
-        shipped = finished(cell, RunStore(default_store().shipped))
-        if shipped:
-            run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
+        zoo = default_store().shipped
+        there = None if zoo is None else finished(cell, RunStore(zoo))
+        if there:
+            run = Run(shutil.copytree(there.path, at_work.root / cell.run_id))
         else:
             run = _made(cell.config(at_work), cell.run_id, at_work)
         if run.state != "done":

@@ -131,7 +131,7 @@ def multiply_adds(arch: str, channels: int = 3, side: int = 32) -> float:
 
     def count(layer: torch.nn.Module, _: tuple, out: torch.Tensor) -> None:
         nonlocal total
-        total += layer.weight[0].numel() * out.numel()
+        total += layer.get_parameter("weight")[0].numel() * out.numel()
 
     with torch.device("meta"):
         model = build_model(arch, (channels, side, side), 10).eval()

@@ -44,7 +44,8 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     if attack is not None:
         attack = attack.fit(dataset.train, where, tell)
     fitting = time.perf_counter() - started
-    poisoned, covered = [], []
+    poisoned: list[Any] = []
+    covered: list[Any] = []
     for epoch in train(model, dataset.train, attack, config, where):
         if not math.isfinite(epoch.loss):
             raise NGFError(f"Training diverged in epoch {epoch.epoch}: the loss is no longer "

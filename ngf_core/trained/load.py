@@ -42,9 +42,9 @@ def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
                         strength=config.strength, changes=changes_from(config.parameters))
 
 
-def learned_attack(attack: Attack | None, run: Run) -> Attack | None:
+def learned_attack(attack: Attack, run: Run) -> Attack:
     """The attack with what it learned in `run`, a training or purification of that attack."""
-    if attack is None or not run.has(ATTACK):
+    if not run.has(ATTACK):
         return attack
     return attack.with_learned(run.tensors(ATTACK))
 
@@ -87,10 +87,12 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
     only an attacker who controls training makes, are left as they were. Raises RunError where the
     run is not one of a backdoored model or has no such epoch, or the images have changed.
     """
-    if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
+    config = run.config
+    if not isinstance(config, TrainConfig) or config.attack == "none":
         raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
-    dataset = dataset_behind(run, run.config)
-    attack = attack_in(run, run.config, dataset)
+    dataset = dataset_behind(run, config)
+    attack = attack_in(run, config, dataset)
+    assert attack is not None  # the config names one
     epochs = run.arrays(POISON)["indices"]
     if not -len(epochs) <= epoch < len(epochs):
         raise RunError(f"Run {run.id} has {len(epochs)} poisoned sets; there is no number {epoch}.")

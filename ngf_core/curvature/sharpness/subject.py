@@ -42,7 +42,7 @@ class Subject:
                  parameters: Sequence[str] | None = None, dtype: torch.dtype = torch.float32,
                  memory: float = MEMORY, batch_size: int = CHUNK, seed: int = 0,
                  pairs: Eigenpairs | None = None,
-                 on_pass: Callable[[], None] | None = None) -> None:
+                 on_pass: Callable[[], object] | None = None) -> None:
         self.dtype, self.data, self.seed = dtype, data, seed
         self.model = copy.deepcopy(model).to(dtype).eval()
         chosen = choose(self.model, parameters)
