@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
 from ngf_core.runs.files import SAMPLES
 
@@ -94,7 +95,7 @@ def record(run: Run) -> Recording:
     for event in run.predictions():
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
     samples = run.arrays(SAMPLES) if run.has(SAMPLES) else {}
-    return Recording(run.config.names, run.points(), predictions, samples)
+    return Recording(run.config_as(PurifyConfig).names, run.points(), predictions, samples)
 
 
 def recording_of(run: Run) -> Recording:

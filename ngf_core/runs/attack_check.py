@@ -1,4 +1,4 @@
-"""Whether an attack is implanted: a defense tested on a backdoor that is not there proves nothing."""
+"""Whether an attack is implanted: a defense tested on no backdoor proves nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,11 +46,14 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
     for run in store.list("train"):
         if run.state != "done":
             continue
-        config = run.config
+        config = run.config_as(TrainConfig)
         if config.attack != "none" or any(getattr(config, name) != getattr(train, name)
                                           for name in SHARED):
             continue
-        accuracy = received_rates(run, store).acc.value
+        rates = received_rates(run, store)
+        if rates is None:
+            continue
+        accuracy = rates.acc.value
         if config.seed == train.seed:
             return accuracy
         found = accuracy if found is None else found

@@ -10,14 +10,14 @@ ATTACK = "attack"    # safetensors: what the attack learned
 POISON = "poison"    # npz: which training images were poisoned
 
 
-def model_file(kind: str, model: str) -> str:
+def model_file(kind: str | None, model: str) -> str:
     """The safetensors file with the weights of `model` in a run of that kind, train or purify."""
     if kind == "train":
         return "model"
     return RECEIVED if model == RECEIVED else f"after_{model}"
 
 
-def model_entry(kind: str, model: str) -> str:
+def model_entry(kind: str | None, model: str) -> str:
     """Where the rates of that model stand in the run's results."""
     return "train" if kind == "train" else model
 

@@ -100,10 +100,11 @@ def weights_sha(run: Run, model: str) -> str:
     manifest = run.manifest
     file = f"{model_file(manifest['kind'], model)}.safetensors"
     try:
-        return manifest["files"][file]
+        sha: str = manifest["files"][file]
     except KeyError:
         raise RunError(f"Run {run.id} has no file {file}. Wait until it is done, or make it "
                        "again.") from None
+    return sha
 
 
 def _check_readable(manifest: Manifest) -> None:
@@ -113,7 +114,9 @@ def _check_readable(manifest: Manifest) -> None:
 
 def _trained_as(manifest: Manifest, told: Any) -> TrainConfig:
     try:
-        return from_json({**told, "kind": "train"})
+        config = from_json({**told, "kind": "train"})
+        assert isinstance(config, TrainConfig)  # which is what that kind means
+        return config
     except (ConfigError, TypeError) as error:
         raise RunError(f"Run {manifest['id']} does not say how its model was trained ({error}). "
                        "Make it again from the trained model and name the new run.") from None

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ngf_core import paths
 from ngf_core.config import Config, TrainConfig, validate
 from ngf_core.errors import ConfigError, RunError
-from ngf_core.paths import shipped
 from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
@@ -125,7 +125,7 @@ class RunStore:
 def default_store() -> RunStore:
     """The store in the folder NGF_RUNS names, else ./runs; shipped runs from assets/zoo."""
     root = Path(os.environ.get("NGF_RUNS") or "runs").absolute()
-    return RunStore(root, shipped("assets", "zoo"))
+    return RunStore(root, paths.shipped("assets", "zoo"))
 
 
 def _new_id(config: Config) -> str:

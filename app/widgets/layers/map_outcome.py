@@ -43,7 +43,7 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
     said = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
     if pick == best:
         said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
-    elif pick in entries:
+    elif pick is not None and pick in entries:
         said.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
     if last in entries and last not in (best, pick):
         said.append(f"The last layer, **{last}**: {_rates(entries[last])}.")

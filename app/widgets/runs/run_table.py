@@ -98,7 +98,7 @@ def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
     for manifest in spectra:
         known.setdefault(manifest["source"], manifest["results"])
     for manifest in spectra:
-        received = manifests.get(manifests.get(manifest["source"], {}).get("source"))
+        received = manifests.get(manifests.get(manifest["source"], {}).get("source") or "")
         if received:
             known.setdefault(received["id"], manifest["results"])
     return known
