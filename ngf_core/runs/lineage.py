@@ -113,6 +113,8 @@ def _check_readable(manifest: Manifest) -> None:
 
 def _trained_as(manifest: Manifest, told: Any) -> TrainConfig:
     try:
+        if not isinstance(told, Mapping):
+            raise TypeError(f"train_config is {told!r} and not a mapping of settings")
         return from_json({**told, "kind": "train"})
     except (ConfigError, TypeError) as error:
         raise RunError(f"Run {manifest['id']} does not say how its model was trained ({error}). "
