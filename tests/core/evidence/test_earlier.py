@@ -236,7 +236,7 @@ def test_cells_take_the_claims_figures_of_their_own_model():
         key = (row.attack, row.seed, entrant)
         assert filled.loc[key, row.measure] == row.value
         assert filled.loc[key, f"{row.measure}_error"] == row.computation_error
-    # The clean benign row of a seed is the claim's benign model; under a trigger it repeats nothing.
+    # A benign model has its figures once, in its row without a trigger.
     assert filled.loc[("none", 0, "benign"), SHARPNESS].notna().all()
     assert filled.loc[("blend", 0, "benign"), SHARPNESS].isna().all()
     assert filled.loc[("blend", 0, "clp"), SHARPNESS].isna().all()
