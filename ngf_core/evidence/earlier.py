@@ -45,14 +45,25 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
         known = table.set_index(KEYS["cells"])
         table = _with(table, earlier[part], "cells", partial(holds, known=known))
     there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
-    return _ordered(_measured(table, there.drop_duplicates("weights").set_index("weights")))
+    known = there.drop_duplicates("weights").set_index("weights")[SHARPNESS]
+    return _ordered(_measured(table, table.weights, known))
 
 
 def with_claim(cells: pd.DataFrame, claim: pd.DataFrame) -> pd.DataFrame:
-    """The cells with the claim's figures of their models where they have none of their own: the
-    runs that were measured for both may be gone, and both tables tell of one measurement."""
-    rows = claim[(claim.parameters == "all") & (claim.weights != "")]
-    return _measured(cells, headline(rows.assign(model=rows.weights)))
+    """The cells with the claim's figures of their models where they have none of their own: both
+    tables tell of one measurement, and the runs behind it may be gone.
+
+    claim: completed with these cells, so that its rows are about their models.
+    """
+    rows = claim[claim.parameters == "all"]
+    entrants, trained = rows.model.replace(ROWS_OF), rows.model == BENIGN
+    names = _names(rows.attack.mask(trained, "none"), rows.seed, entrants)
+    return _measured(cells, _names(cells.attack, cells.seed, cells.entrant),
+                     headline(rows.assign(model=names)))
+
+
+def _names(attacks: pd.Series, seeds: pd.Series, entrants: pd.Series) -> pd.Series:
+    return attacks.astype(str) + " " + seeds.astype(str) + " " + entrants.astype(str)
 
 
 def completed(name: str, new: pd.DataFrame, earlier: pd.DataFrame, cells: pd.DataFrame
@@ -128,13 +139,13 @@ def _check(name: str, earlier: pd.DataFrame, new: pd.DataFrame) -> None:
                        "folder with --tables.")
 
 
-def _measured(table: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
-    """The table with the sharpness of the same weights in `there` where it has none."""
-    bare = table.lambda_max.isna() & table.weights.isin(there.index)
+def _measured(table: pd.DataFrame, names: pd.Series, known: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns of `known`, found by name, in the rows without sharpness."""
+    bare = table.lambda_max.isna() & names.isin(known.index)
     # A benign model under a trigger is the one without, and its row repeats no figure.
     bare &= (table.entrant != BENIGN) | (table.attack == "none")
     table = table.copy()
-    table.loc[bare, SHARPNESS] = there.loc[table.weights[bare], SHARPNESS].to_numpy()
+    table.loc[bare, SHARPNESS] = known.loc[names[bare], SHARPNESS].to_numpy()
     return table
 
 

@@ -114,6 +114,8 @@ def _check_readable(manifest: Manifest) -> None:
 
 def _trained_as(manifest: Manifest, told: Any) -> TrainConfig:
     try:
+        if not isinstance(told, Mapping):
+            raise TypeError(f"train_config is {told!r} and not a mapping of settings")
         config = from_json({**told, "kind": "train"})
         assert isinstance(config, TrainConfig)  # which is what that kind means
         return config
