@@ -86,6 +86,8 @@ class LIRA(Attack):
 class LIRAControl(Control):
     """Classifier and generator in turn. The images of an epoch carry the trigger of its T."""
 
+    attack: LIRA
+
     def __init__(self, attack: LIRA, images: Images, generator: torch.Generator, epochs: int,
                  device: torch.device) -> None:
         super().__init__(attack, images, generator)

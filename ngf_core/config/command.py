@@ -21,8 +21,8 @@ def command_line(config: Config) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name == "methods":
-            words += ["--methods", *names_of(value)] if names_of(value) != names_of(field.default) \
-                else []
+            default: Any = field.default
+            words += ["--methods", *names_of(value)] if names_of(value) != names_of(default) else []
         elif field.name != "source" and value != field.default:
             words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
     if isinstance(config, PurifyConfig | LayersConfig):

@@ -16,7 +16,7 @@ from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import assign, flat, only_trainable
 
@@ -63,7 +63,8 @@ def tune(station: Station, method: MethodSettings, budget: Budget,
     traced: whether its Fisher trace is wanted. between: called after every update (to cancel or to
     pause).
     """
-    here, asked = replace(method, layer=station.key), replace(budget, batchnorm="frozen")
+    here = replace(method, layer=station.key) if isinstance(method, LayerSettings) else method
+    asked = replace(budget, batchnorm="frozen")
     parameters = list(station.layer.parameters())
     received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
     try:

@@ -24,7 +24,7 @@ def settled(budget: Budget, clean: CleanSet) -> Budget:
     return replace(budget, augment="strong" if clean.x.dtype == torch.uint8 else "none")
 
 
-def clean_batches(clean: "Images | CleanBatches", budget: Budget, device: torch.device
+def clean_batches(clean: "CleanSet | CleanBatches", budget: Budget, device: torch.device
                   ) -> "CleanBatches":
     """The batches of a clean set; batches already prepared are returned as they are."""
     return clean if isinstance(clean, CleanBatches) else CleanBatches(clean, budget, device)

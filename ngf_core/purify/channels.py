@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ngf_core.errors import ConfigError
@@ -29,7 +30,7 @@ class PrunableConvolution:
     after: _BatchNorm | None
 
 
-def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
+def convolutions(model: nn.Module, shape: tuple[int, ...], method: str
                  ) -> list[PrunableConvolution]:
     """The convolutions in the order they run, for images of `shape` (C, H, W); model in eval mode.
 
@@ -38,7 +39,7 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
     """
     # Tensors are distinguished by their graph nodes: an in-place activation that follows turns a
     # layer's output into another tensor, but not into another node.
-    ran: list[tuple[nn.Module, object, object]] = []
+    ran: list[tuple[nn.Module, Node | None, Node | None]] = []
 
     def note(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
         ran.append((module, args[0].grad_fn, out.grad_fn))
@@ -53,9 +54,8 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
     finally:
         for handle in handles:
             handle.remove()
-    norms = [entry for entry in ran if isinstance(entry[0], _BatchNorm)]
-    wrote = {node: norm for norm, _, node in norms}
-    reads = {node: norm for norm, node, _ in norms}
+    wrote = {node: norm for norm, _, node in ran if isinstance(norm, _BatchNorm)}
+    reads = {node: norm for norm, node, _ in ran if isinstance(norm, _BatchNorm)}
     made = {node for _, _, node in ran}
     names = {module: name for name, module in model.named_modules()}
     found = [PrunableConvolution(names[m], m, _behind(node, wrote, made), reads.get(out))
@@ -66,7 +66,8 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
     return found
 
 
-def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) -> _BatchNorm | None:
+def _behind(node: Node | None, wrote: dict[Node | None, _BatchNorm], made: set[Node | None]
+            ) -> _BatchNorm | None:
     """The BatchNorm whose output `node` derives from by single-input operations."""
     while node is not None and node not in made:
         producers = [source for source, _ in node.next_functions if source is not None]
@@ -76,7 +77,10 @@ def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) ->
 
 def gain(norm: _BatchNorm) -> Tensor:
     """|gamma_k| / sqrt(var_k + eps), (channels,): by how much BatchNorm stretches each channel."""
-    stretch = (norm.running_var + norm.eps).rsqrt()
+    if norm.running_var is None:
+        raise ConfigError("model", "a BatchNorm keeps no running statistics",
+                          "Build it with track_running_stats=True.")
+    stretch = torch.rsqrt(norm.running_var + norm.eps)
     return stretch if norm.weight is None else stretch * norm.weight.detach().abs()
 
 

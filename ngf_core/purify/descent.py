@@ -27,7 +27,7 @@ def prepare(model: nn.Module, tuned: Sequence[nn.Parameter], batches: CleanBatch
 def tune(title: str, tuned: Sequence[nn.Parameter], gradient: Gradient, batches: CleanBatches,
          spent: Callable[[int], int], watch: Stopwatch, *, lr: float, lr_end: float = 0.0,
          momentum: float = 0.9, weight_decay: float = 0.0, first: int = 0,
-         written: Callable[[], None] = lambda: None) -> Iterator[Step]:
+         written: Callable[[], object] = lambda: None) -> Iterator[Step]:
     """Update `tuned` as long as passes and seconds last, at least once.
 
     gradient(x, y) -> the clean batch's loss; it leaves the gradients in `.grad`. Update number k

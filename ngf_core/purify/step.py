@@ -15,7 +15,6 @@ from typing import Any
 from torch import nn
 
 from ngf_core.errors import NGFError
-from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.budget import Budget
 
 
@@ -37,8 +36,8 @@ class Step:
     found: dict[str, Any] | None = None
 
 
-# Any: each method's own MethodSettings.
-Purifier = Callable[[nn.Module, CleanSet, Any, Budget], Iterator[Step]]
+# Any: a CleanSet, for some methods also batches of one; and each method's own MethodSettings.
+Purifier = Callable[[nn.Module, Any, Any, Budget], Iterator[Step]]
 
 
 class Diverged(NGFError):

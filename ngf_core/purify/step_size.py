@@ -62,10 +62,11 @@ def _chosen(tune: Purifier, model: nn.Module, clean: CleanSet, own: MethodSettin
                           f"none can be chosen with {len(clean)} clean images",
                           f"Use at least {HELD_OUT}, or step_size=given.")
     order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(budget.seed))
-    held_out, rest = order.tensor_split([len(clean) // HELD_OUT])
-    held_out, rest = clean.take(held_out), clean.take(rest)
+    first, others = order.tensor_split([len(clean) // HELD_OUT])
+    held_out, rest = clean.take(first), clean.take(others)
     field, trial_budget = own.step_size_of, _trial_of(budget)
-    losses, passes = [], 0
+    losses: list[tuple[float, float | None]] = []
+    passes = 0
     for size in _sizes(own):
         trial, spent, loss = copy.deepcopy(model), 0, None
         try:
@@ -76,13 +77,13 @@ def _chosen(tune: Purifier, model: nn.Module, clean: CleanSet, own: MethodSettin
             loss = _loss(trial, held_out, trial_budget)
         except Diverged:
             pass
-        losses, passes = [*losses, [size, loss]], passes + spent
+        losses, passes = [*losses, (size, loss)], passes + spent
     tried = [(loss, size) for size, loss in losses if loss is not None]
     if not tried:
         raise Diverged(f"No {field} from {losses[0][0]:g} to {losses[-1][0]:g} kept the loss "
                        "finite. Give a smaller one.")
-    return {"field": field, "chosen": min(tried)[1], "losses": losses, "held_out": len(held_out),
-            "passes": passes}
+    return {"field": field, "chosen": min(tried)[1], "losses": [list(pair) for pair in losses],
+            "held_out": len(held_out), "passes": passes}
 
 
 def _sizes(own: MethodSettings) -> list[float]:

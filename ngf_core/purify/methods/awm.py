@@ -67,7 +67,8 @@ def awm(model: nn.Module, clean: CleanSet, own: AWM, budget: Budget) -> Iterator
         parts = (mask * received).split([w.numel() for w in weights])
         masked = {f"{name}.weight": part.view(layer.weight.shape)
                   for (name, layer), part in zip(layers.items(), parts, strict=True)}
-        return functional_call(model, masked, (x,))
+        logits: Tensor = functional_call(model, masked, (x,))
+        return logits
 
     def stamped(x: Tensor, y: Tensor, delta: Tensor, mask: Tensor) -> Tensor:
         return F.cross_entropy(outputs((x + delta).clamp(0, 1), mask), y)

@@ -66,7 +66,8 @@ def lipschitz_bounds(convolution: PrunableConvolution) -> Tensor:
         by_group = gain(convolution.before).view(layer.groups, 1, -1)
         inputs = by_group.expand(-1, layer.out_channels // layer.groups, -1).flatten(0, 1)
         filters = filters * inputs[:, :, None]
-    return torch.linalg.matrix_norm(filters, 2)
+    norms: Tensor = torch.linalg.matrix_norm(filters, 2)
+    return norms
 
 
 def outlying(values: Tensor, u: float) -> Tensor:

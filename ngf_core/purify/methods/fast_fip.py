@@ -58,7 +58,9 @@ def fast_fip(model: nn.Module, clean: CleanSet, own: FastFIP, budget: Budget) ->
     prepare(model, tuned, batches, watch)
 
     def run(x: Tensor) -> Tensor:
-        return functional_call(model, {name: s.weight() for name, s in shifts.items()}, (x,))
+        shifted = {name: s.weight() for name, s in shifts.items()}
+        logits: Tensor = functional_call(model, shifted, (x,))
+        return logits
 
     def write() -> None:
         with torch.no_grad():

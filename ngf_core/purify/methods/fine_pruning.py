@@ -63,7 +63,7 @@ def fine_pruning(model: nn.Module, clean: CleanSet, own: FinePruning, budget: Bu
 def activations(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches
                 ) -> Tensor:
     """a_k, (channels,), over the clean set as it is."""
-    total: Tensor | float = 0.0
+    total = torch.zeros(())
 
     def add(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal total

@@ -27,6 +27,7 @@ eta_r 5. Its "Fisher" terms are not Fisher terms, so its eta_F does not weight a
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -55,7 +56,7 @@ def fip(model: nn.Module, clean: CleanSet, own: FIP, budget: Budget) -> Iterator
 
 def smoothed(title: str, tuned: Sequence[nn.Parameter], run: Callable[[Tensor], Tensor],
              batches: CleanBatches, own: FIP, watch: Stopwatch, *, lr: float,
-             written: Callable[[], None] = lambda: None) -> Iterator[Step]:
+             written: Callable[[], object] = lambda: None) -> Iterator[Step]:
     """Tune any parameters by FIP's loss; `run` maps images to the logits under them."""
     kind = own.fisher
     draws = torch.Generator().manual_seed(batches.budget.seed)
@@ -63,7 +64,7 @@ def smoothed(title: str, tuned: Sequence[nn.Parameter], run: Callable[[Tensor], 
     with watch:
         received = [p.detach().clone() for p in tuned]
         fisher = fisher_diagonal(kind, _parts(run, batches), tuned, draws)
-        trace = sum(part.sum() for part in fisher).clamp(min=1e-12)
+        trace = reduce(torch.add, (part.sum() for part in fisher)).clamp(min=1e-12)
 
     def gradient(x: Tensor, y: Tensor) -> Tensor:
         traced = own.eta_f > 0 and next(numbers) % own.every == 0

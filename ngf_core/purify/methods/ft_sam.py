@@ -71,5 +71,6 @@ def climb(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], radiu
 def size(parameter: Tensor, per_neuron: bool) -> Tensor:
     """T: each weight's own size, or the norm of all weights into its neuron."""
     if per_neuron and parameter.ndim > 1:
-        return parameter.flatten(1).norm(dim=1).view(-1, *[1] * (parameter.ndim - 1))
+        norms: Tensor = parameter.flatten(1).norm(dim=1)
+        return norms.view(-1, *[1] * (parameter.ndim - 1))
     return parameter.abs()

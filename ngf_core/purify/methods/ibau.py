@@ -88,7 +88,8 @@ def ascend(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor, own: IBAU) -> 
     delta = delta.detach().requires_grad_()
     (slope,) = torch.autograd.grad(_inner(model, x, y, delta, own.penalty), delta)
     moved = delta.detach() + own.perturbation_lr * slope
-    return moved * (own.radius / moved.norm()).clamp(max=1)
+    shrunk: Tensor = moved * (own.radius / moved.norm()).clamp(max=1)
+    return shrunk
 
 
 def hypergradient(model: nn.Module, tuned: Sequence[nn.Parameter], x: Tensor, y: Tensor,

@@ -125,7 +125,7 @@ class Search:
     over a whole window of `patience` passes, or of the latest where none has.
     """
 
-    def __init__(self, model: nn.Module, classes: int, shape: tuple[int, int, int],
+    def __init__(self, model: nn.Module, classes: int, shape: tuple[int, ...],
                  own: NeuralCleanse, seed: int, like: Tensor) -> None:
         self._model, self._own, self._classes = model, own, classes
         generator = torch.Generator().manual_seed(seed)

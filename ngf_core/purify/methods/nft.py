@@ -60,7 +60,7 @@ def nft(model: nn.Module, clean: CleanSet, own: NFT, budget: Budget) -> Iterator
             mask.copy_(mask.clamp(lowest, torch.ones_like(lowest)))
             parts = mask.split(channels.sizes)
             for (name, layer), part in zip(channels.layers.items(), parts, strict=True):
-                weight = model.get_submodule(name).weight
+                weight = model.get_parameter(f"{name}.weight")
                 weight.copy_(layer.weight * part.view(-1, *[1] * (weight.ndim - 1)))
 
     yield from tune("NFT", [mask], gradient, batches, lambda k: k, watch, lr=own.lr,

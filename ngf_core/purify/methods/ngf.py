@@ -121,7 +121,7 @@ def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor,
 def _fisher_diagonal(kind: str, model: nn.Module, layers: Sequence[nn.Module],
                      batches: CleanBatches, generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
-    total: Tensor | float = 0.0
+    total = torch.zeros(())
     for x, y in batches.whole():
         rows = joint_rows(kind, tap_all(model, layers, x), y, generator)
         squares = torch.cat([torch.linalg.vector_norm(block, dim=0) ** 2 for block in rows])
