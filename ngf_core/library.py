@@ -26,7 +26,7 @@ from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS, PurifierEntry
-from ngf_core.purify.settings import NGF, MethodSettings
+from ngf_core.purify.settings import NGF, LayeredSettings, MethodSettings
 from ngf_core.purify.step import Step
 
 Clean = Batches | CleanSet
@@ -86,7 +86,7 @@ class Purification:
         with _as_given(self.model):
             _check(self.model, PURIFIERS[settings.method], clean)
             self._settings = self._with_layer(settings)
-        self.layer: str = getattr(self._settings, "layer", "")
+        self.layer = self._settings.layer if isinstance(self._settings, LayeredSettings) else ""
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 
@@ -104,7 +104,7 @@ class Purification:
 
     def _with_layer(self, settings: MethodSettings) -> MethodSettings:
         """The settings with a layer chosen where they ask for one."""
-        if getattr(settings, "layer", None) != AUTO:
+        if not isinstance(settings, LayeredSettings) or settings.layer != AUTO:
             return settings
         from ngf_core.layers import choose_layer  # which loads what only a choice needs
 

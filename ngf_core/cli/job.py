@@ -20,6 +20,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.layer_names import AUTO, named_layers
 from ngf_core.purify.registry import LAYERED, PURIFIERS
+from ngf_core.purify.settings import LayeredSettings
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
 
 
@@ -139,7 +140,8 @@ def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunSt
         return config
     layer = _usual_layer(config.source, store) if options.layer is None else options.layer
     return dataclasses.replace(config, methods=tuple(
-        dataclasses.replace(own, layer=layer) if own.method in untold else own
+        dataclasses.replace(own, layer=layer)
+        if isinstance(own, LayeredSettings) and own.method in untold else own
         for own in config.methods))
 
 

@@ -20,7 +20,7 @@ from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayeredSettings, MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
@@ -54,7 +54,7 @@ class Racer:
     @property
     def layer(self) -> str | None:
         """The layers that the method tunes as it is told, so that its path can be drawn."""
-        return getattr(self.own, "layer", None)
+        return self.own.layer if isinstance(self.own, LayeredSettings) else None
 
     def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
@@ -168,8 +168,8 @@ def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
 
     began, cpu = time.perf_counter(), time.process_time()
     chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
-    methods = tuple(replace(own, layer=chosen.layer) if config.layers.get(own.method) == AUTO
-                    else own for own in config.methods)
+    methods = tuple(replace(own, layer=chosen.layer) if isinstance(own, LayeredSettings)
+                    and own.layer == AUTO else own for own in config.methods)
     return replace(config, methods=methods), {"choice": {
         "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
         "passes": chosen.passes,

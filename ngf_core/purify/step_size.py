@@ -40,7 +40,7 @@ def with_step_size(tune: Purifier) -> Purifier:
     did.
     """
     def purify(model: nn.Module, clean: CleanSet, own: Any, budget: Budget) -> Iterator[Step]:
-        if own.step_size == "given" or isinstance(clean, CleanBatches):
+        if not own.chooses_step_size or isinstance(clean, CleanBatches):
             yield from tune(model, clean, own, budget)
             return
         began = time.perf_counter()

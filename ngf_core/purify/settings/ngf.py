@@ -5,21 +5,19 @@ from typing import ClassVar
 
 from ngf_core.options import option
 from ngf_core.purify.settings.method_settings import (
-    MethodSettings,
+    LayeredSettings,
     fisher_option,
-    layer_option,
     step_size_option,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class NGF(MethodSettings):
+class NGF(LayeredSettings):
     """Settings of `ngf_core.purify.methods.ngf`."""
 
     method: ClassVar[str] = "ngf"
     step_size_of: ClassVar[str] = "kl_bound"
 
-    layer: str = layer_option()
     fisher: str = fisher_option()
     damping: float = option(0.1, "relative damping: lambda = damping * tr(K) / rows of K", 1e-8,
                             10.0)
