@@ -9,12 +9,12 @@ import numpy as np
 import streamlit as st
 
 from ngf_core.data import DATASETS
-from ngf_core.runs import Readings, Run, StoreSnapshot, default_store
+from ngf_core.runs import ManifestReadings, Run, StoreSnapshot, default_store
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _readings(root: str | None) -> Readings:
-    return Readings()
+def _readings(root: str | None) -> ManifestReadings:
+    return ManifestReadings()
 
 
 def take_snapshot() -> None:

@@ -82,8 +82,9 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
             of = rows[rows["method"] == method].sort_values("index")
             at = [place[name] + (turn - (len(methods) - 1) / 2) * APART for name in of["layer"]]
             figure.add_trace(_line(of, at, panel, method, row == 1), row=row, col=1)
-        if panel in RATES and before.get(panel):
-            _level(figure, before[panel], row, len(names))
+        received = before.get(panel) if panel in RATES else None
+        if received:
+            _level(figure, received, row, len(names))
         _y_axis(figure, rows, panel, row)
     if picks:
         _picks(figure, picks, place, tone, len(heights))
@@ -266,7 +267,8 @@ def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequ
         if values and math.isfinite(values[-1]):
             ends.append((values[-1], method))
     floor = _floor(rows, panel)
-    gap, places = (100 - floor) * 0.13, []
+    gap = (100 - floor) * 0.13
+    places: list[float] = []
     for value, _ in sorted(ends, reverse=True):
         places.append(min(value, places[-1] - gap) if places else value)
     # Plotly hides a label that stands off the axis.

@@ -10,7 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
+from ngf_core.runs.files import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def record(run: Run) -> Recording:
     predictions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for event in run.predictions():
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
-    samples = run.arrays("samples") if run.has("samples") else {}
-    return Recording(run.config.names, run.points(), predictions, samples)
+    samples = run.arrays(SAMPLES) if run.has(SAMPLES) else {}
+    return Recording(run.config_as(PurifyConfig).names, run.points(), predictions, samples)
 
 
 def recording_of(run: Run) -> Recording:

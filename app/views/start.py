@@ -14,6 +14,7 @@ from app.widgets.race.rate_tiles import rate_tiles
 from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
 from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.start.teaser import landscape_teaser, spectrum_teaser
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
 
 TEXT = sections("start")
@@ -31,7 +32,7 @@ def page() -> None:
         return
     sentence = st.empty()
     chosen = scenario_picker(races)
-    ways = WAYS[len(chosen.run.config.methods)]
+    ways = WAYS[len(chosen.run.config_as(PurifyConfig).methods)]
     sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
     st.markdown(TEXT["reading"])
     model_notice(chosen.run)
@@ -40,7 +41,7 @@ def page() -> None:
         _replay(chosen.run)
     with right:
         st.fragment(guarded(_pictures))(chosen)
-    results, config = chosen.run.results, chosen.run.config
+    results, config = chosen.run.results, chosen.run.config_as(PurifyConfig)
     st.markdown(outcome(results, config.names))
     st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))

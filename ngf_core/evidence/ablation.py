@@ -84,8 +84,8 @@ def carried(found: list[Effect], measure: str) -> list[str]:
             said.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
                         f"{100 * abs(gap.mean):.1f} points (95 %: {100 * ends[0]:.1f} to "
                         f"{100 * ends[1]:.1f}, n = {gap.n}).")
-    for head, words in ((f"No difference in {measure} is resolved", unresolved),
+    for head, those in ((f"No difference in {measure} is resolved", unresolved),
                         ("Not computed yet", unknown)):
-        if words:
-            said.append(f"{head}: {', '.join(w[0].lower() + w[1:] for w in words)}.")
+        if those:
+            said.append(f"{head}: {', '.join(w[0].lower() + w[1:] for w in those)}.")
     return said

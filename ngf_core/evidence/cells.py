@@ -21,6 +21,7 @@ from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute.worker import work
 from ngf_core.execute.zoo import NOT_SHIPPED, is_current
 from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs.lineage import weights_sha
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def settings_hash(said: list[Any]) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def weights_of(run: Run, file: str) -> str:
-    """A hash of the weights in a run's `file`.safetensors."""
-    return run.manifest["files"][f"{file}.safetensors"][:16]
+def weights_of(run: Run, model: str) -> str:
+    """A short hash of the weights of one of a run's models."""
+    return weights_sha(run, model)[:16]
 
 
 def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
@@ -110,9 +111,10 @@ def make_cell(cell: Cell, root: Path) -> str:
     at_work = RunStore(root / f".at-work-{cell.run_id}", root)
     shutil.rmtree(at_work.root, ignore_errors=True)
     try:
-        shipped = finished(cell, RunStore(default_store().shipped))
-        if shipped:
-            run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
+        zoo = default_store().shipped
+        there = None if zoo is None else finished(cell, RunStore(zoo))
+        if there:
+            run = Run(shutil.copytree(there.path, at_work.root / cell.run_id))
         else:
             run = _made(cell.config(at_work), cell.run_id, at_work)
         if run.state != "done":

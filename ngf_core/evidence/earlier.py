@@ -19,8 +19,8 @@ from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import BEFORE, BENIGN, CELL
+from ngf_core.evidence.table import SHARPNESS, headline
 
-SHARPNESS = ["lambda_max", "lambda_max_error", "trace", "trace_error"]
 KEYS = {"cells": [*CELL, "entrant"], "path": [*CELL, "entrant", "step"],
         "claim": [*CELL, "model", "images", "parameters", "measure"]}
 # Whose row in `cells` a model of the claim is.
@@ -44,7 +44,26 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
                         (~model & ~floor & on_ngfs_layer, _purified_holds)):
         known = table.set_index(KEYS["cells"])
         table = _with(table, earlier[part], "cells", partial(holds, known=known))
-    return _ordered(_measured(table, earlier))
+    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
+    known = there.drop_duplicates("weights").set_index("weights")[SHARPNESS]
+    return _ordered(_measured(table, table.weights, known))
+
+
+def with_claim(cells: pd.DataFrame, claim: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the claim's figures of their models where they have none of their own: both
+    tables tell of one measurement, and the runs behind it may be gone.
+
+    claim: completed with these cells, so that its rows are about their models.
+    """
+    rows = claim[claim.parameters == "all"]
+    entrants, trained = rows.model.replace(ROWS_OF), rows.model == BENIGN
+    names = _names(rows.attack.mask(trained, "none"), rows.seed, entrants)
+    return _measured(cells, _names(cells.attack, cells.seed, cells.entrant),
+                     headline(rows.assign(model=names)))
+
+
+def _names(attacks: pd.Series, seeds: pd.Series, entrants: pd.Series) -> pd.Series:
+    return attacks.astype(str) + " " + seeds.astype(str) + " " + entrants.astype(str)
 
 
 def completed(name: str, new: pd.DataFrame, earlier: pd.DataFrame, cells: pd.DataFrame
@@ -120,14 +139,13 @@ def _check(name: str, earlier: pd.DataFrame, new: pd.DataFrame) -> None:
                        "folder with --tables.")
 
 
-def _measured(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
-    there = there.drop_duplicates("weights").set_index("weights")
-    bare = table.lambda_max.isna() & table.weights.isin(there.index)
+def _measured(table: pd.DataFrame, names: pd.Series, known: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns of `known`, found by name, in the rows without sharpness."""
+    bare = table.lambda_max.isna() & names.isin(known.index)
     # A benign model under a trigger is the one without, and its row repeats no figure.
     bare &= (table.entrant != BENIGN) | (table.attack == "none")
     table = table.copy()
-    table.loc[bare, SHARPNESS] = there.loc[table.weights[bare], SHARPNESS].to_numpy()
+    table.loc[bare, SHARPNESS] = known.loc[names[bare], SHARPNESS].to_numpy()
     return table
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.registry import PURIFIERS
-from ngf_core.purify.settings import NGF, SGD, LayeredSettings, MethodSettings
+from ngf_core.purify.settings import NGF, SGD, LayerSettings, MethodSettings
 
 # A batch of 128 is what the released NGF script takes; evaluations on the way would only cost time.
 CONDITIONS: dict[str, Any] = {"steps": 100, "batch_size": 128, "evaluations": 1, "sharpness": "off"}
@@ -49,9 +49,9 @@ class Entrant:
         layer: the one that `layer_of` chose, where that is somebody.
         """
         own = self.settings
-        if isinstance(own, LayeredSettings) and self.layer_of and layer is not None:
+        if isinstance(own, LayerSettings) and self.layer_of and layer is not None:
             own = replace(own, layer=layer)
-        elif isinstance(own, LayeredSettings) and own.layer == LAST:
+        elif isinstance(own, LayerSettings) and own.layer == LAST:
             from ngf_core.models.build import tunable_layer_names  # pages read this without torch
 
             own = replace(own, layer=tunable_layer_names(arch)[-1])

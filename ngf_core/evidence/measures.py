@@ -9,9 +9,10 @@ import pandas as pd
 
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import RATES, Rate
+from ngf_core.runs.files import RECEIVED
 
 CELL = ["attack", "seed"]
-BEFORE, BENIGN = "before", "benign"
+BEFORE, BENIGN = RECEIVED, "benign"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ COUNTS = tuple(f"{rate}_{part}" for rate in RATES for part in ("hits", "n"))
 def counts_of(entry: Mapping[str, Any]) -> dict[str, int | None]:
     """The columns `COUNTS` of a manifest's entry; None where a rate was not measured."""
     rates = {name: Rate.from_json(entry.get(name)) for name in RATES}
-    return {f"{name}_{part}": rate and getattr(rate, part)
+    return {f"{name}_{part}": None if rate is None else getattr(rate, part)
             for name, rate in rates.items() for part in ("hits", "n")}
 
 

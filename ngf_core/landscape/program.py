@@ -1,4 +1,6 @@
-"""A model cut at what a plane moves: computed once before, at every point after."""
+"""A model cut where a plane begins to move it: computed once before, at every point after."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -6,22 +8,22 @@ from torch import Tensor, fx, nn
 from ngf_core.landscape.affine import Affine, along, homogeneous, is_layer, stays_affine
 from ngf_core.landscape.fold import fold, work_in_place
 from ngf_core.landscape.plane import Plane
-from ngf_core.models.graph import part, trace
+from ngf_core.models.graph import part, tensors_of, trace
 
-# Products for each number a layer gives, from which adding up its three parts is the cheaper way.
+# Products per output number of a layer from which adding up its three parts is cheaper.
 FAN_IN = 128
 
 # What is the same at every point: for each argument of what comes after, a value or an `Affine`.
-State = list[object]
+State = list[Any]
 
 
 class Program:
     """The logits of a model along a plane, in two steps: `state` once, `logits` at each point.
 
-    `path` says how: "last layer", all logits are affine in the coordinates; "suffix", what lies
+    `path` is how: "last layer", all logits are affine in the coordinates; "suffix", what lies
     before the moved layers is computed once; "folded", the whole network runs at every point, with
     BatchNorm in its convolutions' weights. `places`: whether tensors have to be placed and
-    `refresh` be called for each point; if not, the coordinates alone are enough.
+    `refresh` called for each point; if not, the coordinates alone are enough.
 
     graph: of the model in evaluation mode; tensors: the model's own, by name, now at the plane's
     origin; moving: the ids of those that change from point to point.
@@ -50,17 +52,17 @@ class Program:
                        "into_layers": into_layers, "into_linear": into_linear}
         names = {id(tensor): name for name, tensor in tensors.items()}
         self._directions = [along(self._layers, names, d) for d in (plane.u, plane.v)]
-        # Placing a point changes these in the model, and the layers' origin is what is needed here.
+        # Placing a point changes these in the model, but here the layers' origin is needed.
         self._layers = along(self._layers, names, plane.origin)
         self._homogeneous = homogeneous(self._linear)
         self._folded = fold(self._rest)
         self.places = any(_touches(graph, node, moving) for node in after)
-        computed = any(n.op == "call_module" and _tensors(graph, n) for n in before)
+        computed = any(n.op == "call_module" and tensors_of(graph, n) for n in before)
         self.path = ("last layer" if result in affine else "suffix" if computed or affine
                      else "folded")
 
     def work_in_place(self, state: State) -> None:
-        """Let the rest overwrite what it made itself; `state` is an example for the shapes."""
+        """Let the rest overwrite its own results; `state` is an example for the shapes."""
         fresh = {p.name for p, value in zip(self._placeholders(), state, strict=True)
                  if isinstance(value, Affine)}
         work_in_place(self._rest, fresh, self._at(state, 0.0, 0.0))
@@ -99,7 +101,7 @@ class Program:
 
 def program(model: nn.Module, tensors: dict[str, Tensor], plane: Plane, moved: list[str],
             ) -> Program | None:
-    """The model cut in two, or None where its graph cannot be told or nothing in it moves.
+    """The model cut in two, or None where its graph cannot be determined or nothing in it moves.
 
     tensors: the model's own, by name. moved: the names that change from point to point.
     """
@@ -122,7 +124,8 @@ def _operations(graph: fx.GraphModule) -> list[fx.Node]:
     return [n for n in graph.graph.nodes if n.op in ("call_module", "call_function", "call_method")]
 
 
-def _result(graph: fx.GraphModule) -> object:
+def _result(graph: fx.GraphModule) -> Any:
+    """The node whose value the model returns; where that is no single one, what it returns."""
     return next(n.args[0] for n in graph.graph.nodes if n.op == "output")
 
 
@@ -153,16 +156,4 @@ def _affine(graph: fx.GraphModule, nodes: list[fx.Node], moved: set[fx.Node], mo
 
 def _touches(graph: fx.GraphModule, node: fx.Node, moving: set[int]) -> bool:
     """Whether the operation itself reads a tensor that moves."""
-    return any(id(tensor) in moving for tensor in _tensors(graph, node))
-
-
-def _tensors(graph: fx.GraphModule, node: fx.Node) -> list[Tensor]:
-    read = []
-    if node.op == "call_module":
-        module = graph.get_submodule(node.target)
-        read += [*module.parameters(), *module.buffers()]
-    for argument in node.all_input_nodes:
-        if argument.op == "get_attr":
-            owner, _, name = argument.target.rpartition(".")
-            read.append(getattr(graph.get_submodule(owner), name))
-    return read
+    return any(id(tensor) in moving for tensor in tensors_of(graph, node))

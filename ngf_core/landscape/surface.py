@@ -68,18 +68,19 @@ def losses_at(model: nn.Module, plane: Plane, points: Points, batches: Batches,
               memory: int = MEMORY) -> dict[str, Tensor]:
     """Mean loss at each of `points` (n, 2), for each named data set: (n,) float64.
 
-    For one list of points; where more will follow, make an `Evaluator` and ask it each time.
+    For one list of points; where more will follow, make an `Evaluator` and call it each time.
     """
     return Evaluator(model, plane, batches, loss=loss, memory=memory).losses(points, progress)
 
 
 def _rows(evaluator: Evaluator, xs: list[float], ys: list[float], progress: Progress | None,
           ) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    report = progress or (lambda *_: None)
     for row, y in enumerate(ys):
         def count(done: int, _: int, before: int = row * len(xs)) -> None:
-            progress(before + done, len(xs) * len(ys))
+            report(before + done, len(xs) * len(ys))
 
-        yield row, evaluator.losses([(x, y) for x in xs], progress and count)
+        yield row, evaluator.losses([(x, y) for x in xs], count)
 
 
 def check_axis(field: str, values: Sequence[float] | Tensor) -> list[float]:

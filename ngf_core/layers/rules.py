@@ -29,7 +29,7 @@ class Rule:
 def best(scores: Scores) -> str | None:
     """The layer with the highest score, the first of several; None where none has one."""
     usable = {layer: s for layer, s in scores.items() if s is not None}
-    return max(usable, key=usable.get) if usable else None
+    return max(usable, key=usable.__getitem__) if usable else None
 
 
 def judge(layers: Layers, rule: str) -> Scores:
@@ -106,7 +106,8 @@ def steadiness(layers: Layers) -> Scores:
 def held_out_loss(layers: Layers) -> Scores:
     """Minus the loss on held-out clean images, augmented as for tuning, after a short NGF: the
     ordinary rule of model selection."""
-    return {one.layer: -_of(one, "augmented", "loss") if one.probed else None for one in layers}
+    losses = {one.layer: _of(one, "augmented", "loss") for one in layers}
+    return {layer: None if loss is None else -loss for layer, loss in losses.items()}
 
 
 def _of(one: LayerStatistics, images: str, what: str) -> float | None:

@@ -63,8 +63,9 @@ def stations(model: nn.Module, batches: CleanBatches, images: Mapping[str, Tenso
     probe = as_floats(batches.clean.x[:3].to(where))
     cuts = {name: cut(graph, [layer], probe) for name, layer in layers.items()}
     ahead = [c for c in cuts.values() if c is not None]
-    clean = walks(graph, ahead, batches) if ahead and batches.copies else []
-    shown = {n: Walk(graph, ahead, x, BATCH, MEMORY) for n, x in sets.items()} if ahead else {}
+    clean = walks(graph, ahead, batches) if graph and ahead and batches.copies else []
+    shown = {n: Walk(graph, ahead, x, BATCH, MEMORY)
+             for n, x in sets.items()} if graph and ahead else {}
     for index, (name, layer) in enumerate(layers.items()):
         network, key, seen, found = model, name, batches, cuts[name]
         views: dict[str, tuple[nn.Module, Crossing | Tensor]] = {n: (model, x)

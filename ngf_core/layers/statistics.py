@@ -63,7 +63,7 @@ class LayerStatistics:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "LayerStatistics":
         """The statistics that `plain` wrote."""
-        values = {k: math.nan if v is None else v for k, v in plain.items()}
+        values: dict[str, Any] = {k: math.nan if v is None else v for k, v in plain.items()}
         probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
                   for name, one in values["probed"].items()}
         return cls(**values | {"eigenvalues": tuple(values["eigenvalues"]), "probed": probed})

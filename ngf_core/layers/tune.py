@@ -16,7 +16,7 @@ from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
-from ngf_core.purify.settings import LayeredSettings
+from ngf_core.purify.settings import LayerSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import assign, flat, only_trainable
 
@@ -56,14 +56,15 @@ def stations_of(model: nn.Module, clean: CleanSet, budget: Budget,
     return stations(model, batches, images)
 
 
-def tune(station: Station, method: LayeredSettings, budget: Budget,
+def tune(station: Station, method: LayerSettings, budget: Budget,
          between: Callable[[], object] = lambda: None, traced: bool = True) -> Tuned:
     """Tune the layer by a method with these settings, look at it, and put it back.
 
     traced: whether its Fisher trace is wanted. between: called after every update (to cancel or to
     pause).
     """
-    here, asked = replace(method, layer=station.key), replace(budget, batchnorm="frozen")
+    here = replace(method, layer=station.key) if isinstance(method, LayerSettings) else method
+    asked = replace(budget, batchnorm="frozen")
     parameters = list(station.layer.parameters())
     received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
     try:

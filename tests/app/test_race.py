@@ -8,6 +8,7 @@ from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, FineTuning
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 
 
 def tile(app, label):
@@ -168,7 +169,7 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
 
 def test_auto_is_what_the_form_tunes_unless_told(runs, open_page, started, monkeypatch):
     names = ("blocks.2.conv1", "stem", "blocks.0.conv1", "blocks.2.conv2", "linear")
-    monkeypatch.setattr(state, "layer_names", lambda arch: names)
+    faked(monkeypatch, state, "layer_names", lambda arch: names)
     app = open_page("race", source=make_run(runs, "train").id)
     assert app.selectbox("form_layer").options == [
         "Auto: chosen on the clean images", *names, "blocks: the block's layers",
@@ -211,7 +212,7 @@ def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
     def refuse(config):
         raise ConfigError("steps", "7 is unlucky", "Use another number.")
 
-    monkeypatch.setattr(jobs, "start", refuse)
+    faked(monkeypatch, jobs, "start", refuse)
     app = open_page("race", source=make_run(runs, "train").id)
     app.button("start_race").click().run()
     assert "7 is unlucky" in app.error[0].value and not app.exception
@@ -270,7 +271,7 @@ def test_a_race_can_be_opened_as_a_form(runs, open_page, started):
     words = {"source": source, "race_batch_size": "64", "race_ngf_kl_bound": "2.0",
              "race_ngf_tenths": "yes", "race_ngf_fisher": "kfac", "race_ft_sam_rho": "1.0"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state, "remember", lambda *_: None)
+        faked(patch, state, "remember", lambda key, value: None)
         assert open_form_as(asked) == words
     for name, value in words.items():
         app.query_params[name] = value

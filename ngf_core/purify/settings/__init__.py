@@ -10,7 +10,7 @@ from ngf_core.purify.settings.fip import FIP
 from ngf_core.purify.settings.ft_sam import FTSAM
 from ngf_core.purify.settings.ibau import IBAU
 from ngf_core.purify.settings.mcr import MCR
-from ngf_core.purify.settings.method_settings import LayeredSettings, MethodSettings
+from ngf_core.purify.settings.method_settings import LayerSettings, MethodSettings
 from ngf_core.purify.settings.nad import NAD
 from ngf_core.purify.settings.neural_cleanse import NeuralCleanse
 from ngf_core.purify.settings.nft import NFT
@@ -19,5 +19,5 @@ from ngf_core.purify.settings.rnp import RNP
 from ngf_core.purify.settings.sgd import SGD
 
 __all__ = ["ANP", "AWM", "CLP", "FIP", "FTSAM", "FastFIP", "FinePruning", "FineTuning", "IBAU",
-           "LayeredSettings", "MCR", "MethodSettings", "NAD", "NFT", "NGF", "NeuralCleanse",
-           "RNP", "SGD"]
+           "LayerSettings", "MCR", "MethodSettings", "NAD", "NFT", "NGF", "NeuralCleanse", "RNP",
+           "SGD"]

@@ -33,8 +33,8 @@ class MethodSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayeredSettings(MethodSettings):
-    """Settings of a method that tunes the layers it is told, and nothing else."""
+class LayerSettings(MethodSettings):
+    """The settings of a method that is told which layers to tune."""
 
     layer: str = option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, "
                         "not the BatchNorm in it), all, several of these with commas between, or "

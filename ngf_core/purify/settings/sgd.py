@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ngf_core.options import option
-from ngf_core.purify.settings.method_settings import LayeredSettings, step_size_option
+from ngf_core.purify.settings.method_settings import LayerSettings, step_size_option
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(LayeredSettings):
+class SGD(LayerSettings):
     """Settings of `ngf_core.purify.methods.sgd`."""
 
     method: ClassVar[str] = "sgd"

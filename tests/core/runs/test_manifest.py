@@ -61,7 +61,8 @@ def test_a_manifest_of_schema_1_is_read_as_one_of_today_and_written_so(store):
         NGF(layer="linear", kl_bound=2.0), ANP(eps=0.3, ascents=2))))
     today = run.manifest
     old = {"kind": "purify", "source": run.config.source, "methods": ["ngf", "anp"],
-           "layer": "linear", "kl_bound": 2.0, "lr": 0.01, "parameters": "anp.eps=0.3,anp.ascents=2"}
+           "layer": "linear", "kl_bound": 2.0, "lr": 0.01,
+           "parameters": "anp.eps=0.3,anp.ascents=2"}
     rewrite(run, schema=1, config=old, config_sha="an old one")
     before = (run.path / "manifest.json").read_bytes()
     assert run.manifest == today and today["schema"] == 2
