@@ -55,7 +55,7 @@ class Racer:
     @property
     def layer(self) -> str | None:
         """The layers that the method tunes as it is told, so that its path can be drawn."""
-        return getattr(self.own, "layer", None)
+        return self.own.layer if isinstance(self.own, LayerSettings) else None
 
     def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
