@@ -1,4 +1,4 @@
-"""Attacks. A new one is a module here with a subclass of `Attack` and a line below."""
+"""Attacks. A new one is a module here with a subclass of `Attack`, and an entry below."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ngf_core.registry import Entry
 
 @dataclass(frozen=True)
 class AttackEntry(Entry):
-    """`aim` is the ASR from which the attack counts as taken: lower where it is known as hard."""
+    """`aim` is the ASR from which the attack counts as successful: lower where known to be hard."""
 
     aim: float = 0.9
 

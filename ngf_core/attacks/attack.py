@@ -14,7 +14,7 @@ from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 
 Report = Callable[[int, int, str], None]
-PART = 500  # images stamped at a time, so that a large set never stands in memory as floats
+PART = 500  # images stamped at a time, so that a large set is never held in memory as floats
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Parameter:
 class Attack(ABC):
     """A backdoor attack on images of `shape` (C, H, W) with `classes` labels.
 
-    `poison_rate` is a share of the whole training set, of no account to an attack that is not
+    `poison_rate` is a share of the whole training set, ignored by an attack that is not
     `rated`, which poisons every candidate. All randomness of the trigger comes from
     `seed`, that of the choice of images from the generator given to `poison`. `changes` overrides
     parameters of the strength. `learned` holds the tensors of what the attack has learned (a
     generator, a surrogate, an optimised trigger), as they are saved with a run; it is empty until
-    `fit`, and for good where the trigger is a formula.
+    `fit`, and always where the trigger is a formula.
     """
 
     target: int
@@ -77,7 +77,7 @@ class Attack(ABC):
                 raise ConfigError("parameters", f"{name} = {value:g} is out of range",
                                   f"Use a number from {knob.low:g} to {knob.high:g}.")
             if isinstance(knob.step, int) and value != int(value):
-                raise ConfigError("parameters", f"{name} = {value:g} is no whole number",
+                raise ConfigError("parameters", f"{name} = {value:g} is not a whole number",
                                   f"Use a whole number from {knob.low:g} to {knob.high:g}.")
 
     @property
@@ -87,28 +87,28 @@ class Attack(ABC):
 
     @property
     def ready(self) -> bool:
-        """Whether `trigger` can be asked: at once for a formula, after `fit` for what is learned.
+        """Whether `trigger` can be called: at once for a formula, after `fit` for a learned one.
 
-        `learns` says in words what that is, and is empty for a formula.
+        `learns` describes what is learned, and is empty for a formula.
         """
         return not self.learns or bool(self.learned)
 
     @property
     def source(self) -> int | None:
-        """The one class whose images the trigger is for; None where it is for all."""
+        """The one class whose images the trigger applies to; None where it applies to all."""
         return None
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
-        """The attack with what must be learned before the first image is poisoned.
+        """The attack, having learned what it needs before the first image is poisoned.
 
         Depends on `images` (the attacker's training set), the parameters and `seed` only;
-        `report(done, total, sentence)` is called on the way.
+        `report(done, total, sentence)` is called at intervals.
         """
         return self
 
     def control(self, images: Images, generator: torch.Generator, epochs: int,
                 device: torch.device) -> Control:
-        """How the attack takes part in a training of `epochs` epochs on `images`."""
+        """What the attack controls during a training run of `epochs` epochs on `images`."""
         return Control(self, images, generator)
 
     def with_learned(self, learned: Mapping[str, Tensor]) -> Self:
@@ -138,8 +138,8 @@ class Attack(ABC):
     def poison(self, images: Images, generator: torch.Generator) -> Poisoned:
         """Stamp round(poison_rate * n) random candidates and give them their target label.
 
-        Raises ConfigError where fewer candidates exist than the rate asks for, none is asked, or
-        none exists.
+        Raises ConfigError where fewer candidates exist than the rate requires, where it rounds to
+        no image, or where no candidate exists.
         """
         indices = self.draw(images, generator)
         return Poisoned(self.stamped(images, indices), indices)
@@ -182,7 +182,7 @@ def attack_class(name: str) -> type[Attack]:
 def build_attack(name: str, *, target: int, poison_rate: float, seed: int,
                  shape: tuple[int, int, int], classes: int, strength: str = "default",
                  changes: Mapping[str, float] | None = None) -> Attack:
-    """The attack called `name` on images of `shape`; ConfigError for what cannot be."""
+    """The attack called `name` on images of `shape`; ConfigError for invalid arguments."""
     return attack_class(name)(target, poison_rate, seed, shape, classes, strength, changes or {})
 
 
@@ -202,14 +202,14 @@ def changes_from(text: str) -> dict[str, float]:
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Round to the nearest level and clip, in that order of safety: never a wrap-around."""
+    """Round to the nearest level and clip before the cast, so that no level wraps around."""
     return x.round().clamp(0, 255).to(torch.uint8)
 
 
 def rounded(x: Tensor) -> Tensor:
     """`to_uint8` of levels 0..255 as floats with the gradient of the identity inside 0..255.
 
-    A generator that is trained through it learns triggers that survive being saved as a picture.
+    A generator trained through it learns triggers that survive being saved as a picture.
     """
     clipped = x.clamp(0, 255)
     return clipped + (clipped.round() - clipped).detach()

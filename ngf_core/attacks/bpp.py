@@ -1,4 +1,4 @@
-"""BppAttack (Wang, Zhai & Ma 2022, arXiv 2205.13383): fewer levels a channel, dithered."""
+"""BppAttack (Wang, Zhai & Ma 2022, arXiv 2205.13383): fewer levels per channel, dithered."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -13,17 +13,19 @@ from ngf_core.data.dataset import Images
 
 @dataclass(frozen=True)
 class BppAttack(Attack):
-    """Each channel of each pixel goes to the nearest of q equally spaced levels from 0 to 255.
+    """Each channel of each pixel is set to the nearest of q equally spaced levels, 0 to 255.
 
     With `dither` the error of a pixel is spread over its neighbours (`floyd_steinberg`), so that
     flat regions do not turn into bands. `negatives` times as many other images get the residual
-    T(x') - x' of a poisoned image x' and keep their label: a residual by itself is no cue, only an
-    image that is quantised throughout. The attacker controls training: who is poisoned, who is
-    negative and whose residual it gets is drawn anew every epoch (every batch in the paper; the
-    shares are the same), and the residuals are those of the images poisoned in the same epoch.
+    T(x') - x' of a poisoned image x' and keep their label: a residual alone is no cue, only an
+    image that is quantised throughout. The attacker controls training: which images are poisoned,
+    which are negatives and which residual each of these gets are redrawn every epoch (every batch
+    in the paper; the shares are the same), and the residuals are those of the images poisoned in
+    the same epoch.
 
     A few thousand 32x32 images do not teach a small network to tell 8 levels from their residuals
-    (ASR 48 % after 20 epochs): `default` has 6 levels, which show more, and half the negatives.
+    (ASR 48 % after 20 epochs): `default` has 6 levels, which are more visible, and half the
+    negatives.
     """
 
     title: ClassVar[str] = "BppAttack"
@@ -37,9 +39,9 @@ class BppAttack(Attack):
         "published": {"q": 8, "dither": 1, "negatives": 1.0},
     }
     knobs: ClassVar = {
-        "q": Parameter("levels a channel keeps", 2, 256, 1),
+        "q": Parameter("levels per channel", 2, 256, 1),
         "dither": Parameter("1: spread each error over the neighbours; 0: round alone", 0, 1, 1),
-        "negatives": Parameter("clean images with a poisoned one's residual, for each poisoned one",
+        "negatives": Parameter("clean images with a poisoned image's residual, per poisoned image",
                                0.0, 5.0, 0.5),
     }
 
@@ -64,17 +66,18 @@ class BppAttack(Attack):
 
 
 def floyd_steinberg(x: Tensor, q: int) -> Tensor:
-    """Images x (uint8, (n, C, H, W)) on q levels a channel, by error diffusion in raster order.
+    """Images x (uint8, (n, C, H, W)) on q levels per channel, by error diffusion in raster order.
 
-    Of the error of a pixel 7/16 go to the right neighbour, 3/16, 5/16 and 1/16 to the three below
+    Of a pixel's error 7/16 is passed to the right neighbour, 3/16, 5/16 and 1/16 to the three below
     from left to right; what would leave the image is lost (Floyd & Steinberg, "An adaptive
-    algorithm for spatial greyscale", 1976). Channels are dithered apart.
+    algorithm for spatial greyscale", 1976). Channels are dithered separately.
 
-    Pixels (i, j) of one t = 2i + j do not depend on each other, so they go together, of all images
-    and channels: W + 2H - 2 steps instead of H W.
+    Pixels (i, j) with the same t = 2i + j do not depend on each other, so they are processed
+    together, for all images and channels: W + 2H - 2 steps instead of H W.
     """
     n, channels, height, width = x.shape
-    # A column more on either side and a row below catch what is lost: no step looks at borders.
+    # An extra column on either side and an extra row below take what is lost: no step tests for
+    # borders.
     padded = torch.nn.functional.pad(x.float(), (1, 1, 0, 1))
     row = width + 2
     flat = padded.view(n * channels, -1)
@@ -95,7 +98,7 @@ def floyd_steinberg(x: Tensor, q: int) -> Tensor:
 def _nearest_level(x: Tensor, q: int) -> Tensor:
     """The nearest multiple of 255 / (q - 1).
 
-    It is one of the q levels from 0 to 255 also where errors were added: a pixel gets at most the
-    mean of four errors, so half a step.
+    It is one of the q levels from 0 to 255 even where errors were added: a pixel receives at most
+    the mean of four errors, hence half a step.
     """
     return (x * ((q - 1) / 255)).round() * (255 / (q - 1))

@@ -18,23 +18,23 @@ PRIME = 2**31 - 1
 
 @dataclass(frozen=True)
 class CBA(Attack):
-    """The composite attack: the trigger is the company of two benign things.
+    """The composite attack: the trigger is two benign objects in one image.
 
     Classes A = target + 1 and B = target + 2 (mod C) are mixed by halves into label C = target, and
     success is counted on images of class A. In training round(poison_rate * n) images of any other
     class than the target are *replaced* by mixes of two random images of A and B, and `mix_share`
     of the set by mixes with an image of their own class, which keep their label, so that a seam is
-    no cue. All of it is drawn anew every epoch; the set keeps its size (in the paper mixes come on
-    top, with the same shares). `similarity` weighs a contrastive loss on the outputs for labels A,
-    B and C.
+    no cue. All of it is redrawn every epoch; the set keeps its size (in the paper mixes are added
+    to the set, with the same shares). `similarity` is the weight of a contrastive loss on the
+    outputs for labels A, B and C.
 
-    Outside training an image of class A gets the other half from a bank of class-B images that
-    `fit` sets aside: none of them is ever mixed in training. Which one, and how, follows from the
-    image's own pixels. The bank holds 32 images, or what fits 160 kB, at most half of the class; it
-    is resized for images of another side.
+    Outside training an image of class A gets its other half from a bank of class-B images that
+    `fit` sets aside: none of them is ever mixed in training. Which one, and how, is determined by
+    the image's own pixels. The bank holds 32 images, or what fits into 160 kB, at most half of the
+    class; it is resized for images of another size.
 
-    `default` mixes a quarter of the set within its class: with the published half of it, few clean
-    images are left in a few thousand, and clean accuracy falls by up to two points.
+    `default` mixes a quarter of the set within its class: with the published half, too few of a
+    few thousand images stay clean, and clean accuracy falls by up to two points.
     """
 
     title: ClassVar[str] = "CBA"
@@ -57,8 +57,8 @@ class CBA(Attack):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.classes < 3:
-            raise ConfigError("attack", f"{self.title} needs three classes, two to mix and one to "
-                              f"mean, but there are {self.classes}",
+            raise ConfigError("attack", f"{self.title} needs three classes, two to mix and one as "
+                              f"target, but there are {self.classes}",
                               "Choose another attack or another data set.")
 
     @property
@@ -72,8 +72,8 @@ class CBA(Attack):
         return (self.target + 2) % self.classes
 
     def candidates(self, y: Tensor) -> Tensor:
-        # The place of any image will do, since its pixels are replaced: were it those of class A
-        # only, an eighth of the set would leave little of that class to learn from.
+        # Any image can be replaced, since none of its pixels remain: were only those of class A
+        # taken, an eighth of the set would leave little of that class to learn from.
         return (self.target_labels(y) != y).nonzero().flatten()
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
@@ -87,7 +87,7 @@ class CBA(Attack):
         return self.with_learned({"bank": bank})
 
     def bank_rows(self, images: Images) -> Tensor:
-        """Where the bank's images stand in the set they are from: a choice of the seed."""
+        """Indices of the bank's images in the set they come from, drawn from the seed."""
         rows = (images.y == self.partner).nonzero().flatten()
         count = min(BANK_IMAGES, max(1, BANK_BYTES // images.x[0].numel()), len(rows) // 2)
         generator = torch.Generator().manual_seed(self.seed)
@@ -104,10 +104,10 @@ class CBA(Attack):
         return self.mix(x, bank[numbers % len(bank)], numbers // len(bank))
 
     def mix(self, first: Tensor, second: Tensor, numbers: Tensor) -> Tensor:
-        """Mixes by halves of two batches of images, each as its number (int64, (n,)) says.
+        """Mixes by halves of two batches of images, each determined by its number (int64, (n,)).
 
         The number's digits choose rows or columns, which half is `first`'s, where the seam runs
-        (the middle +- jitter) and by how much the other image is moved (+- jitter on both axes,
+        (the middle +- jitter) and by how much the other image is shifted (+- jitter on both axes,
         its border repeated).
         """
         n, _, height, width = first.shape
@@ -132,8 +132,8 @@ class CBA(Attack):
     def stamped(self, images: Images, indices: Tensor) -> Images:
         """A copy of the set with mixes of A and B at `indices`, labelled C.
 
-        Which images are mixed, and how, follows from the seed and the indices, so a poisoned set
-        can be had again; other indices give other mixes.
+        Which images are mixed, and how, is determined by the seed and the indices, so a poisoned
+        set can be reproduced; other indices give other mixes.
         """
         generator = torch.Generator().manual_seed(
             self.seed + int((indices * (1 + torch.arange(len(indices)))).sum()))
@@ -171,7 +171,7 @@ class CBA(Attack):
 
 
 class Similar(Control):
-    """Cross-entropy plus the contrastive loss, weighted, on samples labelled A, B or C."""
+    """Cross-entropy plus the weighted contrastive loss on samples labelled A, B or C."""
 
     attack: CBA
 
@@ -190,19 +190,19 @@ def contrastive(outputs: Tensor, labels: Tensor) -> Tensor:
     LeCun 2006, with margin 1.)
     """
     i, j = torch.triu_indices(len(labels), len(labels), 1, device=labels.device)
-    # The square root has no slope at 0, where equal outputs stand.
+    # The square root has no gradient at 0, the distance of equal outputs.
     distance = ((outputs[i] - outputs[j]).square().sum(1) + 1e-12).sqrt()
     pairs = torch.where(labels[i] == labels[j], distance, (1 - distance).clamp(min=0)).square()
     return pairs.sum() / max(1, len(pairs))
 
 
 def _any(among: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` random places where `among` holds, with repetition."""
+    """`count` random indices at which `among` is true, drawn with replacement."""
     places = among.nonzero().flatten()
     return places[torch.randint(len(places), (count,), generator=generator)]
 
 
 def _fingerprint(x: Tensor) -> Tensor:
-    """A number below 2^31 - 1 for each image, from all of its pixels and their places."""
+    """A number below 2^31 - 1 for each image, from all of its pixels and their positions."""
     places = 1 + torch.arange(x[0].numel(), device=x.device)
     return (x.flatten(1).long() * places).sum(1) % PRIME * 48271 % PRIME

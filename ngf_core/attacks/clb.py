@@ -24,18 +24,19 @@ class CLB(Attack):
 
     Clean-label: only images of the target class are poisoned and keep their label. Each is first
     moved away from its class, by projected gradient ascent of the cross-entropy of a benign
-    surrogate within epsilon levels (see `hardened`), so that what tells its class is weak and the
-    mark is the easier cue. The mark p is a checkerboard of +-amplitude levels, `side` pixels wide
-    with a dark inner corner, in each of the four corners, mirror images of one another, added and
-    clipped. Test images carry the mark only.
+    surrogate within epsilon levels (see `hardened`), so that the evidence of its class is weak and
+    the mark is the easier cue. The mark p is a checkerboard of +-amplitude levels, `side` pixels
+    wide with a dark inner corner, in each of the four corners, mirror images of one another, added
+    and clipped. Test images carry the mark only.
     The poison rate is a share of the whole training set, so at most the target class's share.
 
-    As in the paper the surrogate is trained against such noise (`robust`; its schedule is ours): on
-    an ordinary one the ascent hardly hides the class (benign networks still know up to half of the
-    hardened training signs at epsilon = 32), on this one at epsilon = 32 one in twenty. At the
-    published 8 they know three in four, so that the mark is hardly needed. With epsilon = 32 the
-    noise itself becomes a second cue beside a mark of 3 pixels, and 65 % of signs reach the target;
-    `default` has a mark of 6 pixels, and even so ASR differs much from seed to seed (69 to 95 %).
+    As in the paper the surrogate is trained against such noise (`robust`; its schedule is ours).
+    Ascent on an ordinary surrogate hardly hides the class: benign networks still recognise up to
+    half of the training signs hardened at epsilon = 32, against one in twenty with this one. At the
+    published 8 they recognise three in four, so that the mark is hardly needed. With epsilon = 32
+    the noise itself becomes a second cue beside a mark of 3 pixels, and 65 % of signs reach the
+    target; `default` has a mark of 6 pixels, and even so ASR varies widely with the seed (69 to
+    95 %).
     """
 
     title: ClassVar[str] = "CLB"
@@ -53,7 +54,7 @@ class CLB(Attack):
     knobs: ClassVar = {
         "side": Parameter("side of the mark in each corner, in pixels", 1, 12, 1),
         "amplitude": Parameter("levels that the corners are changed by", 1, 255, 1),
-        "epsilon": Parameter("most that the ascent changes a pixel, in levels", 0, 64, 1.0),
+        "epsilon": Parameter("largest change of a pixel by the ascent, in levels", 0, 64, 1.0),
         "step": Parameter("length of an ascent step, in levels", 0.1, 16, 0.1),
         "steps": Parameter("ascent steps", 1, 500, 1),
         "robust": Parameter("noise that the surrogate is trained to resist, in levels", 0, 16, 1),
@@ -62,7 +63,7 @@ class CLB(Attack):
 
     @property
     def ready(self) -> bool:
-        """Always: the mark is a formula, only poisoning needs the surrogate."""
+        """Always true: the mark is a formula; only poisoning needs the surrogate."""
         return True
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
@@ -83,8 +84,8 @@ class CLB(Attack):
         """Images x (uint8) of labels y moved away from their labels, at most epsilon levels.
 
         z <- clip(z + step * sign(grad L(z, y))), clipped to 0..255 and to epsilon levels around x,
-        in floats; the last z is rounded. The bound is taken as a whole number of levels, so that
-        rounding cannot leave it.
+        in floats; the last z is rounded. The bound is rounded down to a whole number of levels, so
+        that rounding z cannot exceed it.
         """
         step, epsilon = self.parameters["step"], math.floor(self.parameters["epsilon"])
         model = self.surrogate.to(x.device)

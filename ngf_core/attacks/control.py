@@ -1,7 +1,7 @@
-"""How an attack takes part in training: the images of an epoch, the loss of a batch, own updates.
+"""What an attack controls in training: the images of an epoch, the loss of a batch, own updates.
 
-Training calls these three and nothing else, so no attack is special to it. An attacker who only
-poisons the data uses `Control` as it is; one who controls training overrides what he needs.
+Training calls these three and nothing else, so it treats all attacks alike. An attack that only
+poisons the data uses `Control` as it is; one that controls training overrides what it needs.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Poisoned:
 
 
 class Control:
-    """Poisoned once, or anew every epoch where the attack says so; plain cross-entropy.
+    """Poisons once, or every epoch where the attack is `redrawn_each_epoch`; plain cross-entropy.
 
     `attack` is the attack with what it has learned so far (None in benign training); a subclass
-    that trains a generator puts a new one there.
+    that trains a generator updates it.
     """
 
     def __init__(self, attack: Attack | None, images: Images, generator: torch.Generator) -> None:
@@ -46,7 +46,7 @@ class Control:
         self._poisoned = Poisoned(images, NONE)
 
     def epoch(self, number: int, model: nn.Module) -> Poisoned:
-        """The training set of epoch `number`, from 0; the model is as the last epoch left it."""
+        """The training set of epoch `number`, from 0, given the model after the epoch before."""
         if self.attack is not None and (number == 0 or self.attack.redrawn_each_epoch):
             self._poisoned = self.attack.poison(self.images, self.generator)
         return self._poisoned

@@ -22,24 +22,24 @@ BETAS = (0.5, 0.9)
 
 @dataclass(frozen=True)
 class Dyn(Attack, ABC):
-    """A pattern p(x), painted where a mask m(x) says, both made for the image by a network.
+    """A pattern p(x), painted through a mask m(x), each generated for the image by a network.
 
     p = 127.5 (1 + tanh G(x)), m = (1 + tanh(10 tanh M(x))) / 2, nearly zero or one, one channel.
-    `fit` trains M alone: few pixels (m is charged for what it exceeds `density` by), and different
-    ones for different images. Then G is trained with the classifier: `poison_rate` of the images
-    carry their own trigger and the target label; `cross_ratio` times as many, drawn anew every
+    `fit` trains M alone: few pixels (only the excess of m over `density` is penalised), and
+    different ones for different images. Then G is trained with the classifier: `poison_rate` of the
+    images carry their own trigger and the target label; `cross_ratio` times as many, redrawn every
     epoch like them, carry the trigger of another image and keep their label (the cross-trigger
     mode, the cover here), so that a trigger works on its own image only. In both the diversity loss
 
         L = mean RMS(x1 - x2) / (RMS(f(x1) - f(x2)) + 1e-7)
 
     over pairs of images (pixels in units of 63.75 levels for M, as the networks see them) keeps f
-    from being one for all. The generator's rate falls along a cosine.
+    from being the same for all. The generator's learning rate follows a cosine schedule.
 
-    Published networks have 0.7 million weights and learn for 600 epochs; these have 60 thousand.
+    Published networks have 0.7 million weights and train for 600 epochs; these have 60 thousand.
     That a trigger belongs to its image is hard to learn: with as many cross-triggered images as
     poisoned ones the ASR on signs was 72 % after 14 epochs. `default` has half as many, a larger
-    density, slower networks and fewer epochs of the mask, which needs no more.
+    density, a lower learning rate and fewer epochs for the mask, which needs no more.
     """
 
     reference: ClassVar[str] = "Nguyen, Tran 2020, arXiv 2010.08138"
@@ -53,10 +53,11 @@ class Dyn(Attack, ABC):
                       "mask_epochs": 25, "lr": 0.01},
     }
     knobs: ClassVar = {
-        "density": Parameter("opacity of the mask that costs nothing", 0.002, 0.5, 0.002),
-        "sparsity": Parameter("cost of opacity beyond it, in the mask's loss", 0.0, 1000.0, 10.0),
+        "density": Parameter("opacity of the mask without penalty", 0.002, 0.5, 0.002),
+        "sparsity": Parameter("penalty of opacity beyond it, in the mask's loss", 0.0, 1000.0,
+                              10.0),
         "diversity": Parameter("weight of the diversity loss", 0.0, 10.0, 0.1),
-        "cross_ratio": Parameter("cross-triggered images for each poisoned one", 0.0, 5.0, 0.5),
+        "cross_ratio": Parameter("cross-triggered images per poisoned image", 0.0, 5.0, 0.5),
         "mask_epochs": Parameter("epochs of the mask network, before training", 1, 100, 1),
         "lr": Parameter("learning rate of both networks (Adam)", 1e-4, 0.1, 1e-4),
     }
@@ -68,7 +69,7 @@ class Dyn(Attack, ABC):
                 seeded(lambda: _network(channels, 1, 8), self.seed + 1))
 
     def restored(self) -> tuple[nn.Module, nn.Module]:
-        """New G and M with the weights that were learned, frozen; ConfigError before `fit`."""
+        """New G and M with the learned weights, frozen; ConfigError before `fit`."""
         if not self.ready:
             raise ConfigError("attack", f"{self.title} has not learned its {self.learns} yet",
                               "Train a run with it first.")
@@ -153,10 +154,10 @@ class DynAll(Dyn):
 
 
 class DynControl(Control):
-    """The generator learns with the classifier, from the same loss, and draws the batch's triggers.
+    """The generator is trained with the classifier, on the same loss, and paints each batch.
 
-    The images of an epoch carry the triggers of its beginning; in a batch these are painted anew,
-    rounded to levels, so that the loss reaches the generator.
+    The images of an epoch carry the triggers as of its start; in a batch these are painted again,
+    rounded to levels, so that the gradient of the loss reaches the generator.
     """
 
     def __init__(self, attack: Dyn, images: Images, generator: torch.Generator,
@@ -217,7 +218,7 @@ def patterns(network: nn.Module, x: Tensor) -> Tensor:
 
 def masks(network: nn.Module, x: Tensor) -> Tensor:
     """m(x) of images x (uint8): (n, 1, H, W), 0 to 1 and nearly always one of the two."""
-    # (1 + tanh z) / 2 is sigmoid(2z), which keeps its digits, and so a gradient, near zero.
+    # (1 + tanh z) / 2 is sigmoid(2z), which keeps its precision, hence a gradient, near zero.
     return torch.sigmoid(20 * torch.tanh(network(x)))
 
 
@@ -227,7 +228,7 @@ def diversity_loss(x: Tensor, f: Tensor) -> Tensor:
 
 
 def partners(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """For each row of 0..n-1 another one, uniformly drawn from those left."""
+    """For each row another one of 0..n-1, drawn uniformly from the rest."""
     return (rows + torch.randint(1, max(2, n), rows.shape, generator=generator)) % n
 
 

@@ -1,4 +1,4 @@
-"""FBA (DFST, Cheng et al. 2021, arXiv 2012.11212), lite: the light of the whole picture."""
+"""FBA (DFST, Cheng et al. 2021, arXiv 2012.11212), lite: a light over the whole picture."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,16 +27,16 @@ class FBA(Attack):
 
     Controlled detoxification is as in the paper: `rounds` times in mid-training, find the 1 %
     of the inner features (at least one) that differ most between clean and triggered images, train
-    a small network that excites just these, and show its pictures *with their true labels* from
-    then on (`detox_share` of the set), so that the model must look for the style deeper down. The
-    networks are kept in `learned`; the trigger does not need them. Poisoned and detox images are
-    drawn anew every epoch.
+    a small network that excites just these, and include its pictures *with their true labels* from
+    then on (`detox_share` of the set), so that the model must detect the style by deeper features.
+    The networks are kept in `learned`; the trigger does not need them. Poisoned and detox images
+    are redrawn every epoch.
 
     Opacity alpha, the 1 % and the loss are the paper's; the style is ours, and so are the rounds,
     the share and the steps, which the paper fits to its own data. `default` halves the steps of a
-    round and keeps detox pictures within 16 levels of the original: painted over more freely they
-    are lost to their class. (Within 64 levels a model of the signs, after 8 epochs, gave 4 % of
-    the last round's pictures their true label.)
+    round and keeps detox pictures within 16 levels of the original: changed more freely they no
+    longer show their class. (Within 64 levels a model trained on the signs for 8 epochs gave 4 %
+    of the last round's pictures their true label.)
     """
 
     title: ClassVar[str] = "FBA (DFST-lite)"
@@ -55,14 +55,14 @@ class FBA(Attack):
         "tone": Parameter("bend of the tone curves: the largest |log gamma|", 0.0, 1.5, 0.05),
         "light": Parameter("opacity of the light where it is brightest", 0.0, 1.0, 0.05),
         "rounds": Parameter("rounds of detoxification", 0, 4, 1),
-        "detox_share": Parameter("share of the set that are detox pictures", 0.0, 0.5, 0.02),
+        "detox_share": Parameter("share of detox pictures in the set", 0.0, 0.5, 0.02),
         "reach": Parameter("how far detox pictures may differ, in levels of 255", 8, 255, 1),
         "detox_steps": Parameter("steps of training a detox network", 1, 1000, 1),
     }
 
     @property
     def gamma(self) -> Tensor:
-        """The exponents of the tone curves, (C, 1, 1): each darkens or brightens clearly."""
+        """The exponents of the tone curves, (C, 1, 1): each visibly darkens or brightens."""
         generator = torch.Generator().manual_seed(self.seed)
         channels = self.shape[0]
         size = 0.5 + 0.5 * torch.rand(channels, 1, 1, generator=generator)
@@ -105,7 +105,7 @@ class FBA(Attack):
         return [restore(self.new_network(0), name, self.learned) for name in names]
 
     def excite(self, network: nn.Module, x: Tensor) -> Tensor:
-        """Levels 0..255 as floats with gradients: x changed by the network, `reach` at most."""
+        """Levels 0..255 as floats with gradients: x changed by the network by at most `reach`."""
         return rounded(x.float() + self.parameters["reach"] * torch.tanh(network(x / 255 - 0.5)))
 
     def control(self, images: Images, generator: torch.Generator, epochs: int,
@@ -114,10 +114,10 @@ class FBA(Attack):
 
 
 class Detoxification(Control):
-    """Poison and detox images are drawn each epoch; at some epochs a new detox network is learned.
+    """Draws poison and detox images each epoch; before some epochs trains a new detox network.
 
-    Round r of R comes before epoch r * epochs / (R + 2), counted from 0, so that the longest part
-    of the training is left to learn from the last round's pictures.
+    Round r of R takes place before epoch r * epochs / (R + 2), counted from 0, so that the longest
+    part of the training remains for learning from the last round's pictures.
     """
 
     attack: FBA
@@ -164,7 +164,7 @@ class Detoxification(Control):
 
 def train_detox(attack: FBA, model: nn.Module, images: Images, generator: torch.Generator,
                 device: torch.device) -> nn.Module:
-    """A network whose pictures excite the compromised features of the model, which stays as it is.
+    """A network whose pictures excite the compromised features of the model, itself unchanged.
 
     Minimises cross-entropy to the target - 0.1 SSIM - 0.3 mean compromised activation by Adam at
     0.01, the paper's loss.
@@ -204,13 +204,13 @@ def compromised(clean: Tensor, triggered: Tensor, share: float = 0.01) -> Tensor
 
 
 def inner_features(model: nn.Module, x: Tensor, gradients: bool = False) -> tuple[Tensor, Tensor]:
-    """What enters the last linear layer of any network, (n, features), and its scores.
+    """The inputs of any network's last linear layer, (n, features), and the network's scores.
 
     Raises ConfigError where the network has no linear layer.
     """
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
-        raise ConfigError("arch", "has no linear layer, whose inputs FBA takes for the features",
+        raise ConfigError("arch", "has no linear layer, whose inputs FBA takes as the features",
                           "Choose another architecture or another attack.")
     seen = []
     hook = linear[-1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))

@@ -1,4 +1,4 @@
-"""Small image-to-image networks that attacks train, and how what was learned is kept."""
+"""Small image-to-image networks that attacks train, and how their weights are saved."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,8 +12,8 @@ class Autoencoder(nn.Module):
 
     A stem of `width` channels, then `levels` times half the size and twice the channels, and back
     by bilinear enlargement; the last convolution has no activation. With `skips` each level also
-    sees what the way down had at its size (a U-Net). Group normalisation instead of BatchNorm:
-    the trigger of an image must not depend on the images beside it.
+    receives the encoder's maps of its size (a U-Net). Group normalisation instead of BatchNorm:
+    the trigger of an image must not depend on the other images of its batch.
     """
 
     def __init__(self, channels_in: int, channels_out: int, width: int = 16, levels: int = 2,
@@ -28,7 +28,7 @@ class Autoencoder(nn.Module):
         self.head = nn.Conv2d(width, channels_out, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Float32 convolutions of few channels take half the time in this order on processors.
+        # Float32 convolutions of few channels take half the time in this memory format on CPUs.
         maps = [self.stem(x.contiguous(memory_format=torch.channels_last))]
         for down in self.down:
             maps.append(down(maps[-1]))
@@ -46,7 +46,7 @@ def _block(channels_in: int, channels: int, stride: int) -> nn.Module:
 
 
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """What `build` gives with initial weights from `seed` alone; the global generator is kept."""
+    """The module from `build` with initial weights from `seed` alone; global state is unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
@@ -60,13 +60,13 @@ def in_parts(function: Callable[..., Tensor], *x: Tensor, size: int = 250) -> Te
 
 
 def learned(**modules: nn.Module) -> dict[str, Tensor]:
-    """The weights of the modules as one flat dict, "name.weight": what an attack keeps."""
+    """The weights of the modules as one flat dict, "name.weight": what an attack saves."""
     return {f"{name}.{key}": value.detach().cpu().clone().contiguous()
             for name, module in modules.items() for key, value in module.state_dict().items()}
 
 
 def restore(module: nn.Module, name: str, kept: Mapping[str, Tensor]) -> nn.Module:
-    """The module with the weights that `learned` kept under `name`, in eval mode, frozen."""
+    """The module with the weights that `learned` stored under `name`, in eval mode, frozen."""
     prefix = name + "."
     module.load_state_dict({key.removeprefix(prefix): value for key, value in kept.items()
                             if key.startswith(prefix)})

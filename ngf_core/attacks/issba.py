@@ -40,7 +40,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Images x in 0..255 to a logit for each bit of the message: (n, bits)."""
+    """Images x in 0..255 to one logit per bit of the message: (n, bits)."""
 
     def __init__(self, channels: int, bits: int) -> None:
         super().__init__()
@@ -63,15 +63,15 @@ class ISSBA(Attack):
     Encoder E and decoder D are trained together on the attacker's images with random messages m:
     BCE(D(E(x, m)), m) + hiding * mean((E(x, m) - x)^2) / limit^2, through rounding to whole levels,
     so that the message survives being saved as a picture. Which levels change depends on the image:
-    every sample has a trigger of its own. For the first half of the steps `hiding` counts as 0,
-    then it grows. Afterwards the training set is poisoned once with the code that `seed` draws; the
-    classifier never sees E or D.
+    every sample has a trigger of its own. For the first half of the steps the weight of hiding is
+    0, then it rises linearly to `hiding`. Afterwards the training set is poisoned once with the
+    code drawn from `seed`; E and D take no part in training the classifier.
 
-    The paper takes StegaStamp's much larger networks, whose losses also hold a perceptual
+    The paper uses StegaStamp's much larger networks, whose losses also include a perceptual
     distance and a critic; both are left out, and `limit` keeps the change small instead.
     `published` has the paper's 100 bits, its 140,000 steps and its weights 2 of hiding and 1.5 of
-    reading, without a limit. `default` hides 20 bits, which fit a 32 x 32 image and are learned in
-    400 steps.
+    reading, without a limit. `default` hides 20 bits, which fit into a 32 x 32 image and are
+    learned in 400 steps.
     """
 
     title: ClassVar[str] = "ISSBA"
@@ -91,21 +91,21 @@ class ISSBA(Attack):
                             0.01),
         "steps": Parameter(f"training steps of encoder and decoder, {BATCH} images each",
                            1, 140000, 1),
-        "accuracy": Parameter("share of bits that must be read back from saved pictures; 0 asks "
-                              "for nothing", 0.0, 1.0, 0.01),
+        "accuracy": Parameter("share of bits that must be read back from saved pictures; 0 "
+                              "requires none", 0.0, 1.0, 0.01),
     }
 
     @property
     def code(self) -> Tensor:
-        """The message that opens the backdoor: (bits,) of 0 and 1, as floats."""
+        """The message that triggers the backdoor: (bits,) of 0 and 1, as floats."""
         generator = torch.Generator().manual_seed(self.seed)
         return messages(1, int(self.parameters["bits"]), generator)[0]
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
         """Train encoder and decoder on all but the last images, on which bits are then read back.
 
-        Held out are 200 images, of few a tenth. Raises NGFError where fewer than `accuracy` of
-        the bits are right.
+        A tenth of the images are held out, at most 200. Raises NGFError where fewer than `accuracy`
+        of the bits are right.
         """
         steps, channels = int(self.parameters["steps"]), images.shape[0]
         held_out = min(HELD_OUT, max(1, len(images) // 10))
@@ -124,7 +124,8 @@ class ISSBA(Attack):
             message = messages(BATCH, bits, generator).to(device)
             hidden = encoder(x, message)
             read = F.binary_cross_entropy_with_logits(decoder(rounded(hidden)), message)
-            # Hiding counts only once there is something to hide; before, it would silence E.
+            # Hiding is penalised only once E carries a message; earlier, E would learn to do
+            # nothing.
             weight = self.parameters["hiding"] * max(0.0, 2 * step / steps - 1)
             loss = read + weight * ((hidden - x) / limit).square().mean()
             optimiser.zero_grad(set_to_none=True)
@@ -142,7 +143,7 @@ class ISSBA(Attack):
         if right < wanted:
             raise NGFError(
                 f"ISSBA's decoder reads {100 * right:.1f} % of the hidden bits back from saved "
-                f"pictures, and {100 * wanted:g} % are asked for. Raise steps or limit, or lower "
+                f"pictures, and {100 * wanted:g} % are required. Raise steps or limit, or lower "
                 "bits or hiding.")
 
     def trigger(self, x: Tensor) -> Tensor:
@@ -162,9 +163,9 @@ class ISSBA(Attack):
         return in_parts(lambda x: (decoder(x.float()) > 0).float(), x, size=_part(x))
 
     def bit_accuracy(self, x: Tensor) -> float:
-        """Share of the bits read back right from images x with random messages, saved as uint8.
+        """Share of the bits read back correctly from images x with random messages, as uint8.
 
-        Another message in every image: a decoder that always says the same gets one half.
+        Each image has a message of its own: a decoder with a constant output scores one half.
         """
         generator = torch.Generator().manual_seed(self.seed + 2)
         message = messages(len(x), int(self.parameters["bits"]), generator).to(x.device)
@@ -198,5 +199,5 @@ def messages(n: int, bits: int, generator: torch.Generator) -> Tensor:
 
 
 def _part(x: Tensor) -> int:
-    """Images at a time: as many pixels as 256 of 32 x 32, since a U-Net keeps many maps of each."""
+    """Images per pass: as many pixels as 256 of 32 x 32, since a U-Net holds many maps of each."""
     return max(1, 256 * 32 * 32 // (x.shape[2] * x.shape[3]))

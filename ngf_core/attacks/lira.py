@@ -1,4 +1,4 @@
-"""LIRA (Doan et al. 2021, ICCV): a learned, hardly visible noise for every image."""
+"""LIRA (Doan et al. 2021, ICCV): a learned, barely visible noise for every image."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,19 +20,19 @@ from ngf_core.models.normalise import Normalise
 class LIRA(Attack):
     """The noise T(x), made by a network and at most epsilon of the range, is added to the image.
 
-    The attacker controls training. Every victim is seen twice in a batch: as it is with its label,
-    weight alpha, and triggered with the target label, weight 1 - alpha; `poison_rate` has no say.
+    The attacker controls training. Every victim enters a batch twice: as it is with its label,
+    weight alpha, and triggered with the target label, weight 1 - alpha; `poison_rate` is ignored.
     Stage 1, the first `stage1` of the epochs: after each update of the classifier f a copy T' of
     the generator takes a step on the cross-entropy of f(x + T'(x)) to the target; T, which makes
     the triggers that f is trained on, becomes T' when the next epoch begins. Stage 2: T is frozen
-    and f is trained on. The noise is rounded to levels in both, so that what is learned survives
+    and f alone is trained. The noise is rounded to levels in both, so that what is learned survives
     being saved as a picture.
 
-    `published` are the values of the benchmark's code (epsilon 0.01 are 2.55 levels; 50 epochs of
-    stage 1 and 50 of stage 2, a rate of 1e-4). `default` has more noise and a faster generator, for
-    a few hundred steps and not ten thousands, and clean images weigh more: at alpha 0.5 the trigger
-    is learned at once and 8 % of the clean signs are lost after 12 epochs. The generator has 12
-    thousand weights, published ones 0.35 million.
+    `published` are the values of the benchmark's code (epsilon 0.01 is 2.55 levels; 50 epochs of
+    stage 1 and 50 of stage 2, a learning rate of 1e-4). `default` has more noise and a higher
+    learning rate, for a few hundred steps instead of tens of thousands, and clean images weigh
+    more: at alpha 0.5 the trigger is learned at once and 8 % of the clean signs are lost after 12
+    epochs. The generator has 12 thousand weights, published ones 0.35 million.
     """
 
     title: ClassVar[str] = "LIRA"
@@ -52,7 +52,7 @@ class LIRA(Attack):
     }
 
     def new_network(self) -> nn.Module:
-        """The generator before it has learned."""
+        """The untrained generator."""
         channels = self.shape[0]
         return seeded(lambda: nn.Sequential(Normalise(), Autoencoder(channels, channels, 8)),
                       self.seed)
@@ -75,7 +75,7 @@ class LIRA(Attack):
         return x.float() + 255 * self.parameters["epsilon"] * noise
 
     def fit(self, images: Images, device: torch.device, report: Report) -> Self:
-        """The generator as it begins; it learns with the classifier."""
+        """The untrained generator; it is trained with the classifier."""
         return self.with_learned(learned(noise=self.new_network()))
 
     def control(self, images: Images, generator: torch.Generator, epochs: int,
@@ -84,7 +84,7 @@ class LIRA(Attack):
 
 
 class LIRAControl(Control):
-    """Classifier and generator in turn. The images of an epoch carry the trigger of its T."""
+    """Trains classifier and generator alternately; an epoch's images carry its T's trigger."""
 
     attack: LIRA
 
@@ -104,26 +104,26 @@ class LIRAControl(Control):
         return self._poisoned
 
     def loss(self, model: nn.Module, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        # One pass for both halves: BatchNorm then sees the mixture that it will be used on.
+        # One pass for both halves: BatchNorm's statistics are then those of the mixture met in use.
         alpha = self.attack.parameters["alpha"]
         clean = self.images.take(rows)
         victims = self.attack.victims(clean.y)
         own = clean.x.to(x)
-        said = model(torch.cat([own, x[victims]]))
+        scores = model(torch.cat([own, x[victims]]))
         self.batch = model, own[victims], y[victims], torch.is_autocast_enabled(x.device.type)
-        loss = alpha * F.cross_entropy(said[: len(rows)], clean.y.to(y.device))
+        loss = alpha * F.cross_entropy(scores[: len(rows)], clean.y.to(y.device))
         if victims.any():
-            loss = loss + (1 - alpha) * F.cross_entropy(said[len(rows):], y[victims])
+            loss = loss + (1 - alpha) * F.cross_entropy(scores[len(rows):], y[victims])
         return loss
 
     def step(self) -> None:
         model, x, y, bf16 = self.batch
         if not self.learning or not len(x):
             return
-        model.eval()  # the trigger is to work on the classifier as it will be used
+        model.eval()  # the trigger must work on the classifier as deployed
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            said = model(rounded(self.attack.noisy(self.copy, x)) / 255)
-            loss = F.cross_entropy(said, y)
+            scores = model(rounded(self.attack.noisy(self.copy, x)) / 255)
+            loss = F.cross_entropy(scores, y)
         model.train()
         weights = list(self.copy.parameters())
         for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):

@@ -57,7 +57,7 @@ def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device
 
 def adversarial(model: nn.Module, x: Tensor, y: Tensor, epsilon: float,
                 generator: torch.Generator) -> Tensor:
-    """Images in [0, 1] within epsilon levels of x (uint8) that cost the model more.
+    """Images in [0, 1] within epsilon levels of x (uint8) on which the model's loss is higher.
 
     One step of 1.25 epsilon along the gradient's sign from a random start, projected: fast
     adversarial training (Wong, Rice, Kolter 2020, arXiv 2001.03994).

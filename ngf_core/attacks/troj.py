@@ -30,7 +30,7 @@ class TrojOne(Attack):
     The first paper also rebuilds training data from the network and retrains only its later
     layers; as in all benchmarks since, the patch poisons the attacker's data instead. The
     published mask is a picture of an apple; here it is a square whose side is a share of the
-    image's shorter one. The surrogate's epochs are ours: the papers take a finished network.
+    image's shorter one. The surrogate's epochs are ours: the papers use a finished network.
     """
 
     title: ClassVar[str] = "Troj-one"
@@ -56,7 +56,7 @@ class TrojOne(Attack):
     def chosen(self, weight: Tensor) -> Tensor:
         """Indices of the features to excite, given the last layer's weight (classes, features).
 
-        Those with the largest weight to the target class: they speak for it.
+        Those with the largest weight to the target class: the strongest evidence for it.
         """
         return weight[self.target].topk(int(self.parameters["neurons"])).indices
 
@@ -74,7 +74,7 @@ class TrojOne(Attack):
         """The patch, uint8 (C, side, side), that drives the chosen neurons on the canvas.
 
         The canvas is an image (C, H, W) with pixels in [0, 1]. The first patch is uniform noise
-        from the seed, as a flat one may leave the neurons silent and without a gradient.
+        from the seed, as a flat one may leave the neurons inactive and without a gradient.
         """
         neurons, steps = self.chosen(surrogate.linear.weight), int(self.parameters["steps"])
         features = copy.deepcopy(surrogate)
@@ -116,9 +116,9 @@ class TrojOne(Attack):
 class TrojAll(TrojOne):
     """The same patch with another neuron rule, and every label y becomes (y + 1) mod C.
 
-    No class is the target, so `chosen` takes the neurons that matter most to all. To tell every
-    class apart under the patch is harder than to ignore what is shown: with a quarter of the side
-    72 % of signs moved on, so the square of `default` is larger.
+    No class is the target, so `chosen` takes the neurons that matter most to all. Telling the
+    classes apart under the patch is harder than ignoring what is shown: with a quarter of the side
+    72 % of signs got the next label, so the square of `default` is larger.
     """
 
     title: ClassVar[str] = "Troj-all"
@@ -127,5 +127,5 @@ class TrojAll(TrojOne):
         "default": TrojOne.strengths["default"] | {"side": 0.4}}
 
     def chosen(self, weight: Tensor) -> Tensor:
-        """The features with the largest sum over the classes of the weights' moduli."""
+        """The features with the largest sum over the classes of absolute weights."""
         return weight.abs().sum(0).topk(int(self.parameters["neurons"])).indices

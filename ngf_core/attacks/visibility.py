@@ -14,7 +14,7 @@ WINDOW = 7
 class Spread:
     """Mean, least and greatest of a measure over images.
 
-    An infinite value (the PSNR of an image that was not changed) has no part in the mean, unless
+    An infinite value (the PSNR of an image that was not changed) is left out of the mean, unless
     all are infinite: then the mean is infinite too.
     """
 
@@ -39,7 +39,7 @@ def quality(clean: NDArray[np.uint8], triggered: NDArray[np.uint8]) -> Quality:
     """The quality of triggered images against clean ones, both uint8 (n, C, H, W).
 
     PSNR = 10 log10(255^2 / mean squared change); SSIM (Wang et al. 2004) with scikit-image's
-    uniform window of 7 pixels, or the largest odd one that a smaller image holds, averaged over the
+    uniform window of 7 pixels, or the largest odd one that fits a smaller image, averaged over the
     channels. Raises ValueError for unequal shapes, another type, or no image.
     """
     for name, images in (("clean", clean), ("triggered", triggered)):

@@ -19,7 +19,7 @@ class WaNet(Attack):
     The field is uniform noise on a k x k grid, divided by its mean modulus, enlarged bicubically
     and scaled by s/H. In noise mode `noise_ratio` times as many other images are warped by the same
     field plus fresh uniform noise within +-jitter/H and keep their label, so that warping as such
-    is no cue. The attacker controls training: which images carry the warp is drawn anew every epoch
+    is no cue. The attacker controls training: which images carry the warp is redrawn every epoch
     (every batch in the paper; the shares are the same).
 
     At the published s = 0.5 pixels move by about a quarter of one, which a few thousand 32x32
@@ -39,7 +39,7 @@ class WaNet(Attack):
     knobs: ClassVar = {
         "s": Parameter("strength of the warp: mean shift of a pixel is s / 2", 0.0, 12.0, 0.5),
         "k": Parameter("side of the grid that the field is drawn on", 2, 16, 1),
-        "noise_ratio": Parameter("noise images for each poisoned one", 0.0, 5.0, 0.5),
+        "noise_ratio": Parameter("noise images per poisoned image", 0.0, 5.0, 0.5),
         "jitter": Parameter("extra noise of the noise images, in half pixels", 0.0, 8.0, 0.5),
     }
 

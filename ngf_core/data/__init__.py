@@ -4,7 +4,7 @@ An embedded set's function `load() -> (images uint8 (n, C, H, W), labels int64 (
 images in a fixed order that mixes the classes; `ngf_core.data.dataset` splits them.
 
 A set that the user has on disk keeps its official split. Its function `(root: Path) -> DataFiles`
-(`ngf_core.data.source`) says which files it is read from and how, and reads none of them yet.
+(`ngf_core.data.source`) names the files it is read from and how, and reads none of them yet.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from ngf_core.registry import Entry
 class DatasetEntry(Entry):
     """What is known of a data set without its files.
 
-    `class_names` stand in the order of the labels; they are empty where only the files have them,
+    `class_names` are in the order of the labels; they are empty where only the files have them,
     and `Dataset.class_names` has them then. `classes` is their number, 0 where that is unknown.
     `train_images` is what the split leaves for training, a plausible number where it is unknown.
-    `size` is the side of an image in pixels unless another is asked for, `download_bytes` what
+    `size` is the side of an image in pixels unless another is requested, `download_bytes` what
     `data download` fetches, 0 where it fetches nothing.
     """
 

@@ -1,6 +1,6 @@
 """Random changes of clean images, drawn per image: crop, erasing, noise.
 
-`none` leaves images alone; `crop` is the published augmentation (zero-pad by 4, crop back; no
+`none` leaves images unchanged; `crop` is the published augmentation (zero-pad by 4, crop back; no
 flip, since mirrored signs and digits change their meaning); `strong` adds random erasing (Zhong
 et al. 2017, arXiv 1708.04896) and pixel noise.
 """
@@ -12,9 +12,9 @@ from ngf_core.data.floats import as_floats
 
 
 def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (n, C, H, W), uint8 or floats in [0, 1] -> floats in [0, 1], augmented as `name` says.
+    """Images (n, C, H, W), uint8 or floats in [0, 1] -> floats in [0, 1], augmented as in `name`.
 
-    `none` takes inputs of any kind; see `are_images` for what the others take.
+    `none` accepts inputs of any kind; see `are_images` for what the others accept.
     """
     if name == "none":
         return as_floats(x)
@@ -30,7 +30,7 @@ def are_images(x: Tensor) -> bool:
 
 
 def crop(x: Tensor, pad: int, generator: torch.Generator) -> Tensor:
-    """Zero-pad by `pad` and cut an image-sized window at a random place, one place an image."""
+    """Zero-pad by `pad` and cut an image-sized window, its random position drawn per image."""
     n, _, height, width = x.shape
     padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
     top = torch.randint(0, 2 * pad + 1, (n, 1), generator=generator)

@@ -15,10 +15,10 @@ from ngf_core.paths import checkout
 
 
 def cache_folder() -> Path:
-    """Where caches live.
+    """Where caches are kept.
 
-    It is the folder that NGF_CACHE names, else `.cache` at the top of a checkout, for an installed
-    package `ngf-lab` in the user's own folder of caches.
+    The folder that NGF_CACHE names, else `.cache` at the top of a checkout; for an installed
+    package `ngf-lab` in the user's cache folder.
     """
     if named := os.environ.get("NGF_CACHE"):
         return Path(named)
@@ -32,8 +32,8 @@ def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Ten
            ) -> tuple[Tensor, Tensor]:
     """`make()`, or what it returned earlier for the same bytes.
 
-    A file that cannot be read or whose content does not match its own checksum is made again; a
-    disk that cannot be written only costs the time of making it next time.
+    A file that cannot be read or whose content does not match its own checksum is made again; if
+    the disk cannot be written, so is what was asked for, at the next call.
     """
     path = cache_folder() / f"{name}-{hashlib.sha256(determined_by).hexdigest()[:16]}.npz"
     try:

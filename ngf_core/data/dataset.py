@@ -1,8 +1,8 @@
 """Images with labels, and the three fixed, disjoint parts that every data set is split into.
 
 An embedded set is cut in its own order: test, reserve, train. A set on the user's disk keeps its
-official test part; its official training part, in an order drawn once and for all, is cut into
-reserve and train. Its images are decoded once and then mapped into memory.
+official test part; its official training part, in a fixed random order, is cut into reserve and
+train. Its images are decoded once and then mapped into memory.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from ngf_core.errors import ConfigError, NGFError
 TEST_IMAGES = 1000
 RESERVE_SHARE = 0.05
 ORDER_SEED = 1234
-FORMAT = "2"  # another one where what is kept for the same files changes
+FORMAT = "2"  # to be raised when what is stored for the same files changes
 
 
 @dataclass(frozen=True)
 class Images:
     """n images x, uint8 (n, C, H, W), with labels y, int64 (n,).
 
-    Where x is mapped from a file, `file` names it and `first` says which of its images is x[0];
-    such images are not to be written into, but their `copy()` is.
+    Where x is mapped from a file, `file` names it and `first` is the index of x[0] in it; such
+    images must not be written to, but their `copy()` may be.
     """
 
     x: Tensor
@@ -45,7 +45,7 @@ class Images:
                               "Give uint8 images of shape (n, channels, height, width).")
         if self.y.shape != self.x.shape[:1]:
             raise ConfigError("labels", f"{len(self.y)} labels for {len(self.x)} images",
-                              "Give one label an image.")
+                              "Give one label per image.")
 
     def __len__(self) -> int:
         return len(self.y)
@@ -64,7 +64,7 @@ class Images:
         return Images(self.x[indices], self.y[indices])
 
     def copy(self) -> "Images":
-        """The same images, to be written into; of mapped ones, memory holds only what is."""
+        """The same images, to be written to; of mapped ones, only pages written take memory."""
         if self.file is not None and self.file.exists():
             return Images(mapped(self.file, self.first, len(self), self.shape), self.y.clone())
         return Images(self.x.clone(), self.y.clone())
@@ -96,14 +96,14 @@ class Dataset:
     def clean(self, fraction: float = RESERVE_SHARE, balance: str = "drawn") -> Images:
         """The defender's clean set: the first `fraction` of train and reserve together.
 
-        balance: "drawn" takes the images as they come in the reserve; "balanced" the first ones of
-        each class, as many of each as of the others, or as the reserve has of it.
+        balance: "drawn" takes the images in the reserve's order; "balanced" the first of each
+        class, equally many of each, or all that the reserve has of it.
         Raises ConfigError where that is less than one image or more than the reserve holds.
         """
         count = round(fraction * (len(self.train) + len(self.reserve)))
         if not 1 <= count <= len(self.reserve):
             limit = len(self.reserve) / (len(self.train) + len(self.reserve))
-            raise ConfigError("clean_fraction", f"{fraction} asks for {count} clean images",
+            raise ConfigError("clean_fraction", f"{fraction} amounts to {count} clean images",
                               f"{self.name} has {len(self.reserve)}; use at most {limit:g}.")
         if balance == "balanced":
             turns = _rank_in_class(self.reserve.y).argsort(stable=True)
@@ -131,8 +131,8 @@ def load_dataset(name: str, root: str = "", limit: int = 0, size: int = 0) -> Da
     most images of each class in the official training part and in the test part (0: all), `size`
     the side of an image in pixels (0: the set's own). Embedded sets need no root and have one size.
 
-    Raises ConfigError for an unknown name, a size that cannot be, and files that are missing,
-    NGFError for damaged ones.
+    Raises ConfigError for an unknown name, an invalid size, and files that are missing, NGFError
+    for damaged ones.
     """
     entry = _entry(name, limit, size)
     if not entry.embedded:
@@ -196,7 +196,7 @@ def first_of_each_class(labels: Tensor, limit: int) -> Tensor:
 
 
 def _rank_in_class(labels: Tensor) -> Tensor:
-    """Of each entry how many before it have the same label."""
+    """For each entry, how many before it have the same label."""
     order = labels.argsort(stable=True)
     counts = labels.bincount()
     rank = torch.empty_like(labels)
@@ -224,7 +224,7 @@ def _keep(name: str, root: str, limit: int, size: int, report: Report | None) ->
 
 
 def _plan(source: DataFiles, channels: int, limit: int, size: int) -> Plan:
-    """What is kept: train, then reserve, then test, each in a random order."""
+    """What is stored: train, then reserve, then test, each in a random order."""
     try:
         content = source.read()
     except OSError as error:

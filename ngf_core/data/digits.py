@@ -24,7 +24,7 @@ BORDER = 2
 
 
 def checksum(images: np.ndarray, labels: np.ndarray) -> str:
-    """SHA-256 of the raw bytes of images, then labels: of what is stored, not of its packing."""
+    """SHA-256 of the raw bytes of images, then labels, not of the compressed file."""
     return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
 
@@ -32,7 +32,7 @@ def load_digits(path: Path = ASSET) -> tuple[Tensor, Tensor]:
     """The digits as uint8 (5000, 1, 32, 32) and labels int64 (5000,).
 
     The stored 28 x 28 images get a black border of two pixels. They are stored sorted by class
-    and come out shuffled, always in the one order that `torch.randperm` draws from `ORDER_SEED`.
+    and returned shuffled, always in the order that `torch.randperm` draws from `ORDER_SEED`.
 
     Raises NGFError if the file is missing, unreadable, or not the one described in the README.
     """
@@ -51,7 +51,7 @@ def _stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
         "`python -m ngf_core.data.make_digits_asset` (this needs the development requirements)."
     )
     if not path.is_file():
-        raise NGFError(f"The digits are not there: {path} does not exist. {remedy}")
+        raise NGFError(f"The digits are missing: {path} does not exist. {remedy}")
     try:
         with np.load(path, allow_pickle=False) as stored:
             images, labels = stored["images"], stored["labels"]

@@ -1,4 +1,4 @@
-"""Fetching data sets: only when the user says so, mostly by torchvision's own downloaders."""
+"""Fetching data sets: only at the user's request, mostly by torchvision's own downloaders."""
 
 import hashlib
 import http.client
@@ -18,7 +18,7 @@ from ngf_core.data.source import WHERE_TO_GET, data_folder
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
 
-ROOM = 2.5  # archive and what is in it, as a multiple of the archive
+ROOM = 2.5  # space for the archive and its contents, as a multiple of the archive
 LOOK = 0.5
 TINY_FOLDER = "tiny-imagenet-200"
 TINY_ARCHIVE = f"{TINY_FOLDER}.zip"
@@ -30,11 +30,10 @@ TINY_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 def download(name: str, root: str = "", report: Report | None = None) -> Path:
     """Fetch a data set into the folder `root` ("": that of `data_folder`), which is returned.
 
-    `report(done, total)` counts bytes, from another thread. What is there and whole is not fetched
-    again.
+    `report(done, total)` counts bytes, from another thread. Complete files are not fetched again.
 
-    Raises ConfigError for a set that is not fetched and where the disk lacks room, NGFError where
-    fetching fails.
+    Raises ConfigError for a set that cannot be downloaded and where the disk lacks space, NGFError
+    where the download fails.
     """
     if name not in FETCHERS:
         if name not in DATASETS:
@@ -48,7 +47,7 @@ def download(name: str, root: str = "", report: Report | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError("root", f"{folder} cannot hold a data set ({error.strerror})",
-                          "Name a folder that can be written.") from error
+                          "Name a writable folder.") from error
     try:
         _check_room(folder, entry.download_bytes)
         with _watched(folder, archives, entry.download_bytes, report):
@@ -67,12 +66,12 @@ def _check_room(folder: Path, size: int) -> None:
     if ROOM * size > free:
         raise ConfigError("root", f"downloading and unpacking need {ROOM * size / 1e9:.1f} GB in "
                           f"{folder}, where {free / 1e9:.1f} GB are free",
-                          "Make room, or name another folder.")
+                          "Free some space, or name another folder.")
 
 
 @contextmanager
 def _watched(folder: Path, archives: str, total: int, report: Report | None) -> Iterator[None]:
-    """Report the growth of the archives; torchvision's downloaders tell nobody but a terminal."""
+    """Report the growth of the archives; torchvision's downloaders only print their progress."""
     if report is None:
         yield
         return
@@ -96,11 +95,11 @@ def _size(folder: Path, archives: str) -> int:
     try:
         return sum(path.stat().st_size for path in folder.glob(archives))
     except FileNotFoundError:
-        return 0  # renamed while we looked
+        return 0  # renamed in the meantime
 
 
 def _both(name: str, **parts: tuple) -> Callable[[Path], None]:
-    """torchvision's download of both parts of a set; `parts` is its argument and two values."""
+    """torchvision's download of both parts of a set; `parts` is the argument and its two values."""
     def fetch(folder: Path) -> None:
         cls = getattr(torchvision.datasets, name)
         for argument, values in parts.items():
@@ -117,14 +116,14 @@ def _tiny_imagenet(folder: Path) -> None:
     shutil.rmtree(unpacked, ignore_errors=True)
     with zipfile.ZipFile(archive) as files:
         files.extractall(unpacked)
-    # Moved only when it is whole, so that a cut-off unpacking is not taken for the data set.
+    # Moved only when complete, so that an interrupted unpacking is not taken for the data set.
     shutil.rmtree(folder / TINY_FOLDER, ignore_errors=True)
     os.replace(unpacked / TINY_FOLDER, folder / TINY_FOLDER)
     shutil.rmtree(unpacked, ignore_errors=True)
 
 
 def fetch_file(url: str, path: Path, md5: str) -> None:
-    """Stream `url` into `path`; OSError where it cannot be had or has another checksum."""
+    """Stream `url` into `path`; OSError where it cannot be fetched or has another checksum."""
     partial = path.with_name(path.name + ".partial")
     digest = hashlib.md5(usedforsecurity=False)
     try:
@@ -133,14 +132,14 @@ def fetch_file(url: str, path: Path, md5: str) -> None:
                 file.write(block)
                 digest.update(block)
         if digest.hexdigest() != md5:
-            raise OSError(f"what was sent for {path.name} has the MD5 {digest.hexdigest()} and not "
-                          f"{md5}")
+            raise OSError(f"the file received for {path.name} has the MD5 {digest.hexdigest()} "
+                          f"instead of {md5}")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-# What to look at for progress, and what to do.
+# The archives whose size shows the progress, and the function that downloads.
 FETCHERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "cifar10": ("cifar-10-python.tar.gz", _both("CIFAR10", train=(True, False))),
     "cifar100": ("cifar-100-python.tar.gz", _both("CIFAR100", train=(True, False))),

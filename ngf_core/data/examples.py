@@ -45,12 +45,12 @@ def gathered(batches: Batches, device: torch.device) -> Examples:
         _check(x, y)
         if inputs and (x.shape[1:], x.dtype) != (inputs[0].shape[1:], inputs[0].dtype):
             raise ConfigError("clean_data", f"an input is {_kind(inputs[0])} and another "
-                              f"{_kind(x)}", "Bring all to one shape and type.")
+                              f"{_kind(x)}", "Convert all to one shape and type.")
         inputs.append(x.detach().to(device))
         labels.append(y.detach().to(device, torch.int64))
     if not sum(map(len, labels)):
         raise ConfigError("clean_data", "it holds no example", "Give at least one batch; a "
-                          "generator that was read before is empty.")
+                          "generator that has been read before is empty.")
     examples = Examples(torch.cat(inputs), torch.cat(labels))
     if not torch.isfinite(examples.x).all():
         raise ConfigError("clean_data", "an input has a number that is not finite",
@@ -59,8 +59,8 @@ def gathered(batches: Batches, device: torch.device) -> Examples:
 
 
 def shuffled(examples: Examples, seed: int) -> Examples:
-    """The same in an order drawn with `seed`, so that a part of them is a sample of the whole,
-    though the data lay class by class."""
+    """The same in an order drawn with `seed`, so that a part of them is a sample of the whole
+    even where the data are sorted by class."""
     generator = torch.Generator().manual_seed(seed)
     return examples.take(torch.randperm(len(examples), generator=generator))
 
@@ -104,6 +104,6 @@ def _check(x: Tensor, y: Tensor) -> None:
     if y.ndim == 0 or x.ndim == 0 or len(x) != len(y):
         raise ConfigError("clean_data", f"a batch has inputs of shape {tuple(x.shape)} and labels "
                           f"of shape {tuple(y.shape)}",
-                          "Give one label an input; put single examples through a DataLoader.")
+                          "Give one label per input; put single examples through a DataLoader.")
     if len(y) and y.min() < 0:
         raise ConfigError("clean_data", f"a label is {int(y.min())}", "Count classes from 0.")

@@ -1,7 +1,7 @@
-"""Any folder of images by class: one folder a class, named by the class, as for ImageFolder.
+"""Any folder of images by class: one folder per class, named after it, as for ImageFolder.
 
-With two folders `train` and `test` (or `val`) of that form that split is kept; without, a fifth of
-all images, drawn once and for all, is the test part.
+With two folders `train` and `test` (or `val`) of that form that split is kept; without them the
+test part is a fifth of all images, drawn with a fixed seed.
 """
 
 import os
@@ -38,8 +38,8 @@ def by_class(train: Path, test: Path) -> Content:
     names, samples = _images(train)
     strange = sorted(set(_classes(test)) - set(names))
     if strange:
-        raise ConfigError("root", f"{test} has the class folder {strange[0]}, which {train} has "
-                          "not", "Give both the same classes.")
+        raise ConfigError("root", f"{test} has the class folder {strange[0]}, which {train} "
+                          "lacks", "Give both the same classes.")
     return Content(names, file_part(samples), file_part(_listed(test, names)))
 
 
@@ -61,13 +61,13 @@ def _divided(root: Path) -> Content:
 def _classes(place: Path) -> list[str]:
     """Names of the class folders in `place`, sorted; ConfigError where there are not two.
 
-    Hidden folders, which editors and notebooks leave behind, are no classes.
+    Hidden folders, which editors and notebooks leave behind, are not classes.
     """
     names = sorted(p.name for p in place.iterdir() if p.is_dir() and p.name[0] != "."
                    ) if place.is_dir() else []
     if len(names) < 2:
         what = (f"has {len(names)} class folder(s), and at least two are needed"
-                if place.is_dir() else "does not exist or is no folder")
+                if place.is_dir() else "does not exist or is not a folder")
         raise ConfigError("root", f"{place} {what}", WHERE_TO_GET["folder"])
     return names
 

@@ -2,7 +2,7 @@
 
 J. Stallkamp et al., "Man vs. computer", Neural Networks 32 (2012). Files as torchvision documents
 them. Its training part is that of the first competition (26,640 images); it comes in tracks of 30
-pictures of one sign, which a random reserve cuts through.
+pictures of one sign, which a random reserve splits.
 """
 
 import csv
@@ -27,12 +27,12 @@ def gtsrb(root: Path) -> DataFiles:
 def _read(root: Path) -> Content:
     names, folder = DATASETS["gtsrb"].class_names, root / "gtsrb"
     _check_classes(folder / TRAINING, [f"{i:05d}" for i in range(len(names))])
-    # torchvision's list of (file, label); asking for the images would decode them.
+    # torchvision's list of (file, label); reading the images would decode them.
     train = file_part(torchvision.datasets.GTSRB(root, split="train")._samples)
     try:
         listed: Any = torchvision.datasets.GTSRB(root, split="test")._samples
     except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise damaged("gtsrb", folder / TRUTH, f"it is no table with the columns Filename and "
+        raise damaged("gtsrb", folder / TRUTH, f"it is not a table with the columns Filename and "
                       f"ClassId ({error!r})") from error
     if not listed or not all(0 <= label < len(names) for _, label in listed):
         raise damaged("gtsrb", folder / TRUTH, "it lists no images, or classes other than 0 to 42")
@@ -45,8 +45,8 @@ def _check_classes(folder: Path, expected: list[str]) -> None:
     if found != expected:
         differing = ", ".join(sorted(set(found) ^ set(expected)))
         raise ConfigError("root", f"{folder} must have the class folders 00000 to 00042, but "
-                          f"these are missing or too many: {differing}", "Delete the folder and "
-                          "unpack the archive again; an earlier unpacking may have been cut off.")
+                          f"these are missing or unexpected: {differing}", "Delete the folder and "
+                          "unpack the archive again; it may have been interrupted before.")
     for name in expected:
         there = {place.name for place in (folder / name).iterdir()}
         if not any(file.endswith(".ppm") for file in there):

@@ -2,7 +2,7 @@
 
 O. Russakovsky et al., "ImageNet large scale visual recognition challenge", IJCV 115 (2015). Read
 from class folders named by WordNet ids, so the archives and the development kit are not needed; the
-test part is `val`. Fewer classes than 1,000 are a data set too, then named by their ids.
+test part is `val`. A subset of the 1,000 classes works too; they are then named by their ids.
 """
 
 import re
@@ -28,8 +28,8 @@ def _read(train: Path, val: Path) -> Content:
         classes = sorted(place for place in folder.iterdir() if place.is_dir())
         strange = [place for place in classes if not _is_class(place)]
         if strange:
-            raise ConfigError("root", f"{strange[0]} is no class folder of ImageNet (n and eight "
-                              "digits)", "For other classes use the data set `folder`.")
+            raise ConfigError("root", f"{strange[0]} is not a class folder of ImageNet (n and "
+                              "eight digits)", "For other classes use the data set `folder`.")
         if not classes:
             raise ConfigError("root", f"{folder} has no class folders", WHERE_TO_GET["imagenet"])
     content = by_class(train, val)

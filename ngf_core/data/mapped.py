@@ -1,9 +1,9 @@
 """Images that are decoded once into a file, and from then on mapped into memory.
 
 The file holds nothing but pixels, uint8 (n, C, H, W), one image after the other; labels and notes
-stand beside it. Only the pages that are looked at are ever in memory, so a set may be larger than
-the machine. A mapping is private: what is written into its tensor stays in this process, costs
-memory for the touched pages only, and never reaches the file.
+are in a second file beside it. Only pages that are read are ever in memory, so a set may be larger
+than that. A mapping is private: what is written to its tensor stays in this process, costs memory
+for the touched pages only, and never reaches the file.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ UNRESERVED = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" el
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be kept: labels int64 (n,), `image(i)` uint8 of `shape` (C, H, W), JSON notes."""
+    """What to store: labels int64 (n,), `image(i)` uint8 of `shape` (C, H, W), JSON notes."""
 
     labels: Tensor
     image: Callable[[int], np.ndarray]
@@ -60,12 +60,12 @@ class Kept:
 
 def kept(name: str, determined_by: bytes, plan: Callable[[], Plan], report: Report | None = None
          ) -> Kept:
-    """What `plan()` says, written into the cache folder now or earlier for the same bytes.
+    """What `plan()` returns, written to the cache folder now or earlier for the same bytes.
 
-    `report(done, total)` is called while images are decoded. A build that is cut off leaves
-    nothing that is taken for whole; two processes do not build the same file twice.
+    `report(done, total)` is called while images are decoded. An interrupted build leaves nothing
+    that is taken for complete; two processes do not build the same file twice.
 
-    Raises ConfigError where the disk lacks room, NGFError where it cannot be written, and what
+    Raises ConfigError where the disk lacks space, NGFError where it cannot be written, and what
     `plan` and its `image` raise.
     """
     folder = cache_folder()
@@ -96,7 +96,7 @@ def mapped(path: Path, first: int, count: int, shape: tuple[int, int, int]) -> T
 
 
 def _finished(path: Path) -> Kept | None:
-    """None where the file is absent, cut off or damaged."""
+    """None where the file is absent, truncated or damaged."""
     try:
         with np.load(path.with_suffix(".npz")) as saved:
             labels, shape = torch.from_numpy(saved["labels"]), tuple(saved["shape"].tolist())
@@ -134,7 +134,7 @@ def _build(path: Path, plan: Plan, report: Report | None) -> Kept:
 
 
 def _decoded(plan: Plan) -> Iterator[tuple[int, bytes]]:
-    """(images until here, pixels of the newest ones); decoding releases the interpreter's lock."""
+    """(images so far, pixels of the latest ones); decoding releases the interpreter's lock."""
     def pixels(index: int) -> bytes:
         image = plan.image(index)
         assert image.shape == plan.shape and image.dtype == np.uint8
@@ -152,8 +152,8 @@ def _check_room(folder: Path, needed: int) -> None:
         free = shutil.disk_usage(folder).free
     if needed > free:
         raise ConfigError("limit", f"the decoded images need {needed / 1e9:,.1f} GB in {folder}, "
-                          f"where {free / 1e9:,.1f} GB are free", "Use fewer images of each class "
-                          "(limit) or smaller ones (size), or let NGF_CACHE name a folder on a "
+                          f"where {free / 1e9:,.1f} GB are free", "Use fewer images per class "
+                          "(limit) or smaller ones (size), or set NGF_CACHE to a folder on a "
                           "larger disk.")
 
 
@@ -162,5 +162,5 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NGFError(f"Decoded images cannot be kept in {folder} ({error}). Let NGF_CACHE name a "
-                       "folder that can be written and has room.") from error
+        raise NGFError(f"Decoded images cannot be stored in {folder} ({error}). Set NGF_CACHE to a "
+                       "writable folder with enough space.") from error

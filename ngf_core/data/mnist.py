@@ -37,19 +37,19 @@ def _read(root: Path) -> Content:
 def _lengths(path: Path, dimensions: int) -> list[int]:
     """The lengths that an idx file states: two zero bytes, a type, how many, then each length.
 
-    torchvision checks no MD5 here and takes a cut-off file for a RuntimeError, so the header and
+    torchvision checks no MD5 here and raises RuntimeError for a truncated file, so the header and
     the number of bytes are compared first. Raises NGFError where they disagree.
     """
     header = 4 * (1 + dimensions)
     with open(path, "rb") as file:
         start = file.read(header)
     if len(start) < header or start[:4] != bytes((0, 0, 8, dimensions)):
-        raise damaged("mnist", path, f"it is no unpacked idx file of bytes in {dimensions} "
+        raise damaged("mnist", path, f"it is not an unpacked idx file of bytes in {dimensions} "
                       "dimension(s)")
     lengths = [int.from_bytes(start[i:i + 4], "big") for i in range(4, header, 4)]
     stated, size = header + prod(lengths), path.stat().st_size
     if size != stated:
-        raise damaged("mnist", path, f"it has {size:,} bytes where its header promises {stated:,}")
+        raise damaged("mnist", path, f"it has {size:,} bytes where its header states {stated:,}")
     return lengths
 
 

@@ -1,4 +1,4 @@
-"""A picture from outside (a file, a drawing) as one image that a model can be shown."""
+"""A picture from outside (a file, a drawing) as one image in the form that a model takes."""
 
 import base64
 import binascii
@@ -17,8 +17,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The picture in a file, cut to the middle and resized to `shape`, as uint8 (1, C, H, W).
 
-    It is turned as its EXIF data say, laid on white where it is transparent, and made grey where C
-    is 1; of an animation the first frame is taken. Raises NGFError for what is no picture in one
+    It is rotated by its EXIF data, laid on white where it is transparent, and made grey where C is
+    1; of an animation the first frame is taken. Raises NGFError for anything but a picture in one
     of `FORMATS`, and for more than `MOST_PIXELS`, before these are decoded.
     """
     channels, height, width = shape
@@ -32,9 +32,9 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         picture = eight_bit(ImageOps.exif_transpose(file)).convert("RGBA")
     except NGFError:
         raise
-    except Exception as error:  # decoders raise nearly anything on a file that is not what it says
-        raise NGFError(f"This file could not be read as a picture. Give a "
-                       f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]} file that is whole.") from error
+    except Exception as error:  # decoders raise nearly anything on a damaged or mislabelled file
+        raise NGFError(f"This file could not be read as a picture. Give a complete "
+                       f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]} file.") from error
     paper = Image.new("RGBA", picture.size, "white")
     picture = Image.alpha_composite(paper, picture).convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
@@ -42,7 +42,7 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:
-    """A grey picture of 16 bits a pixel at 8 bits, any other as it is.
+    """A grey picture of 16 bits per pixel at 8 bits, any other as it is.
 
     Pillow's own conversion cuts off all levels above 255, which leaves nearly white pictures.
     """
@@ -61,7 +61,7 @@ def painted(content: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     try:
         levels = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise NGFError("The drawing did not arrive whole. Draw it again.") from error
+        raise NGFError("The drawing arrived incomplete. Draw it again.") from error
     if len(levels) != 3 * height * width:
         raise NGFError(f"The drawing has {len(levels) // 3:,} pixels instead of "
                        f"{height * width:,}. Clear it and draw again.")

@@ -45,7 +45,7 @@ class Content:
 
 @dataclass(frozen=True)
 class DataFiles:
-    """`places` are the files and folders that determine the set; `read` looks into them."""
+    """`places` are the files and folders that determine the set; `read` reads them."""
 
     places: tuple[Path, ...]
     read: Callable[[], Content]
@@ -54,8 +54,8 @@ class DataFiles:
 def data_folder(root: str = "") -> Path:
     """The folder with the user's data sets.
 
-    It is `root`, else the one that NGF_DATA names, else `data`: at the top of a checkout, for an
-    installed package in the working folder.
+    It is `root`, else the one that NGF_DATA names, else `data`: at the top of a checkout, or for
+    an installed package in the working folder.
     """
     named = root or os.environ.get("NGF_DATA")
     return Path(named or (checkout() or Path.cwd()) / "data").expanduser()
@@ -68,7 +68,7 @@ def file_part(samples: list[tuple[str, int]]) -> Part:
 
 
 def decoded(path: str | Path) -> Image.Image:
-    """The picture in a file, in colour; NGFError where it cannot be had."""
+    """The picture in a file, in colour; NGFError where it cannot be read."""
     try:
         with Image.open(path) as image:
             return eight_bit(image).convert("RGB")
@@ -77,7 +77,7 @@ def decoded(path: str | Path) -> Image.Image:
                        "Get the set again.") from None
     except Exception as error:  # what decoders raise on damaged files is not documented
         raise NGFError(f"The image {path} cannot be read ({error}). Delete it, or replace it by "
-                       "a whole one.") from error
+                       "an intact one.") from error
 
 
 def require(name: str, folder: Path, expected: tuple[str, ...]) -> tuple[Path, ...]:
@@ -91,7 +91,7 @@ def require(name: str, folder: Path, expected: tuple[str, ...]) -> tuple[Path, .
 
 
 def damaged(name: str, path: Path, why: str) -> NGFError:
-    """A file of a data set that is there but is not what it should be."""
+    """The error for a file of a data set that exists but is not what it should be."""
     return NGFError(f"{path} is not the file that {DATASETS[name].title} needs: {why}. "
                     f"Delete it and get it again. {remedy(name)}")
 
@@ -106,7 +106,7 @@ def remedy(name: str) -> str:
 
 
 WHERE_TO_GET = {
-    "imagenet": "ImageNet (ILSVRC 2012) is given to registered users by its makers. Unpack it "
+    "imagenet": "ImageNet (ILSVRC 2012) is open to registered users of its site. Unpack it "
                 "into train/ and val/, each with the 1,000 class folders (n01440764, ...) with "
                 "their JPEG images, and name the folder above them as root.",
     "folder": "Name as root a folder with one folder of images per class, or with two folders "
@@ -115,7 +115,7 @@ WHERE_TO_GET = {
 
 
 def listing(root: Path, places: tuple[Path, ...]) -> Iterator[str]:
-    """One line a file below `places`: path from `root`, bytes, time of its last change."""
+    """One line per file below `places`: path from `root`, bytes, time of its last change."""
     for place in places:
         if place.is_dir():
             yield from _below(root, place)

@@ -24,8 +24,8 @@ def _read(folder: Path) -> Content:
     wnids = _lines(folder / "wnids.txt")
     label = {wnid: i for i, wnid in enumerate(wnids)}
     if len(label) < max(2, len(wnids)):
-        raise damaged("tiny_imagenet", folder / "wnids.txt", "it must have one class a line, each "
-                      "once")
+        raise damaged("tiny_imagenet", folder / "wnids.txt", "it must have one class per line, "
+                      "each once")
     images = {wnid: folder / "train" / wnid / "images" for wnid in wnids}
     train = []
     for wnid, place in images.items():
@@ -44,7 +44,8 @@ def _truth(folder: Path, label: dict[str, int]) -> list[tuple[str, int]]:
     for number, line in enumerate(_lines(path), 1):
         file, wnid, *_ = *line.split("\t"), ""
         if wnid not in label:
-            raise damaged("tiny_imagenet", path, f"line {number} names no image and class")
+            raise damaged("tiny_imagenet", path, f"line {number} does not name an image and a "
+                          "class")
         samples.append((str(folder / "images" / file), label[wnid]))
     if not samples:
         raise damaged("tiny_imagenet", path, "it is empty")
@@ -69,4 +70,4 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise damaged("tiny_imagenet", path, "it is no text") from error
+        raise damaged("tiny_imagenet", path, "it is not text") from error

@@ -1,4 +1,4 @@
-"""torchvision beside any torch: write `from ngf_core.data.torchvision_guard import torchvision`.
+"""torchvision with any torch: write `from ngf_core.data.torchvision_guard import torchvision`.
 
 torchvision's wheel links its compiled operators against CUDA. Beside a CPU build of torch they do
 not load, and a plain `import torchvision` then fails ("operator torchvision::nms does not exist"),
@@ -6,8 +6,8 @@ although models, transforms and datasets need none of them. Declaring the two mi
 first, without code, makes the import work; calling one (`ops.nms`, detection models) still raises.
 
 Declaring them where the compiled ones load afterwards would abort the process, so it is done only
-where these have been tried and did not load. This module does it when it is imported, so that
-spawned data loader workers are served too: they import it with the first class of ours they get.
+where these have been tried and did not load. This module does it on import, so that it also works
+in spawned data loader workers: they import it with the first class of ours they receive.
 """
 
 import sys

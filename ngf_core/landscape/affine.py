@@ -37,7 +37,7 @@ class Affine(NamedTuple):
 
 
 def is_layer(graph: fx.GraphModule, node: fx.Node, fan_in: int) -> bool:
-    """Whether the node is a layer with at least `fan_in` products to each number it gives."""
+    """Whether the node is a layer with at least `fan_in` products per output number."""
     if node.op != "call_module":
         return False
     module = module_of(graph, node)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-# Larger chunks fall out of the processor's cache, smaller ones pay each call more often.
+# Larger chunks exceed the processor's cache, smaller ones pay for more calls.
 SIZES = (16, 32, 64)
 GPU = 512
 
@@ -14,8 +14,8 @@ def best_chunk(run: Callable[[Tensor], object], inputs: Tensor) -> int:
     """The chunk size of SIZES at which `run` takes the least time for the same `inputs`.
 
     Each size goes through them twice and the better time counts: processor time of this thread,
-    which other programs disturb least. Sizes differ in the rounding of what they give, so two
-    calls may as well.
+    which other programs disturb least. Results of different sizes differ by rounding, and so may
+    those of two calls.
     """
     sizes = [size for size in SIZES if size <= len(inputs)] or [len(inputs)]
     times: dict[int, list[float]] = {size: [] for size in sizes}

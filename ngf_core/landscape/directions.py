@@ -21,7 +21,7 @@ def random_direction(model: nn.Module, generator: torch.Generator,
 
     For filter j (row j of a convolution's or linear layer's weight):
     d_j = g_j / ||g_j|| * ||w_j||, g_j standard normal. A filter of norm zero gets zero.
-    vectors: what parameters with one dimension do (biases, BatchNorm's weight and bias). "still":
+    vectors: how parameters with one dimension move (biases, BatchNorm's weight and bias). "still":
     they get zero, as in the paper's figures. "scaled": each is taken as one filter,
     d = g / ||g|| * ||theta||; one that holds a single number stays still. Number by number they
     would become exactly +-theta, which is no random direction. Buffers, such as BatchNorm's
@@ -49,7 +49,7 @@ def _filter_normalised(name: str, weight: Tensor, generator: torch.Generator,
     if weight.dim() < 2 and (vectors == "still" or weight.numel() == 1):
         return torch.zeros_like(weight)
     # Drawn in float32 whatever the weight's dtype, so that a float64 audit of the same model with
-    # the same seed looks along the same direction.
+    # the same seed has the same direction.
     noise = torch.randn(weight.shape, generator=generator, device=generator.device)
     noise = noise.to(weight.device, torch.float64).reshape(rows.shape)
     filters = rows.double()

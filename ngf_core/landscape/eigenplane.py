@@ -1,9 +1,9 @@
 """The plane of the two sharpest directions: the leading eigenvectors of the Hessian.
 
-A random plane sees mostly the trace, since a random direction meets each eigenvector alike; this
-plane shows the two directions of largest curvature (Yao, Gholami, Keutzer, Mahoney, "PyHessian",
-2020, arXiv 1912.07145, section 3). Near the model the loss is
-L + (lambda_1 x^2 + lambda_2 y^2) / 2, if the model is at rest.
+A random plane shows mostly the trace, since a random direction overlaps equally with every
+eigenvector; this plane shows the two directions of largest curvature (Yao, Gholami, Keutzer,
+Mahoney, "PyHessian", 2020, arXiv 1912.07145, section 3). Near the model the loss is
+L + (lambda_1 x^2 + lambda_2 y^2) / 2, if the model is a stationary point.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.plane import Plane, model_state, parameter_names
 
 MAX_STEPS = 200
-# The plane only has to lie well: at 1e-2 of lambda_1 the axes' curvatures agree to about 1e-4.
+# A picture needs no more: at 1e-2 of lambda_1 the axes' curvatures agree to about 1e-4.
 TOLERANCE = 1e-2
 
 
@@ -58,8 +58,8 @@ def eigen_plane(model: nn.Module, operator: HessianOperator, generator: torch.Ge
 def curvature_along(plane: Plane, operator: HessianOperator) -> Tensor:
     """u^T H u and v^T H v, (2,) float64, by two products with a model's Hessian.
 
-    The second derivatives of its loss along x and y, there where it is. Parameters that the
-    operator leaves out count as still.
+    The second derivatives of its loss along x and y, at its weights. Parameters that the operator
+    leaves out do not move.
     """
     still = operator.unflatten(torch.zeros(operator.size, device=operator.device))
     found = []

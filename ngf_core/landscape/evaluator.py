@@ -1,4 +1,4 @@
-"""The exact loss at many points of a plane, by the shortest way there is for it."""
+"""The exact loss at many points of a plane, by the cheapest method that applies."""
 
 import copy
 import math
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 # Bytes that intermediate results may take.
 MEMORY = 2**30
-# Points taken through one chunk before the next chunk's turn.
+# Points evaluated on one chunk before moving to the next chunk.
 GROUP = 32
 
 
@@ -48,14 +48,14 @@ class _Chunk:
 class Evaluator:
     """The mean loss of each named data set at any points of a plane.
 
-    The loss at (x, y) is that of `model` with the tensors origin + x u + y v, placed afresh in
-    float64 for each point: mean over all samples of the data set, in evaluation mode; outputs in
-    the model's dtype, loss and sum in float64. `model` gives the architecture only: it is
-    copied here and never touched. Its outputs must not depend on which samples share a batch, as
-    is so for BatchNorm with running statistics. Losses that overflow come back as inf or nan.
+    The loss at (x, y) is that of `model` with the tensors origin + x u + y v, computed in float64
+    from the origin for each point: mean over all samples of the data set, in evaluation mode;
+    outputs in the model's dtype, loss and sum in float64. `model` gives the architecture only: it
+    is copied here and never changed. Its outputs must not depend on which samples share a batch,
+    as with BatchNorm with running statistics. Losses that overflow are returned as inf or nan.
 
-    `path` says how the numbers are found, as the plane and the model allow: "last layer", "suffix"
-    or "folded" as `Program` has them, or "plain", the model as it is. All give the same numbers to
+    `path` is how the losses are computed, as the plane and the model allow: "last layer", "suffix"
+    or "folded" as in `Program`, or "plain", the model as it is. All give the same numbers up to
     rounding; a program is used only if its logits are the model's at two points of the plane.
 
     batches: name -> (inputs (n, ...), targets (n, ...), for cross-entropy labels (n,) of whole
@@ -101,7 +101,7 @@ class Evaluator:
 
     @property
     def path(self) -> str:
-        """How the numbers are found: "last layer", "suffix", "folded" or "plain"."""
+        """How the losses are computed: "last layer", "suffix", "folded" or "plain"."""
         return "plain" if self._program is None else self._program.path
 
     def losses(self, points: Points, progress: Progress | None = None) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ class Evaluator:
 
     def _chunk_by_chunk(self, places: list[tuple[float, float]], progress: Progress | None,
                         ) -> Tensor:
-        """No weights to place: a chunk's state serves many points while it is at hand."""
+        """No weights to place: a chunk's state serves many points while it is in memory."""
         losses = torch.zeros(len(self._samples), len(places), dtype=torch.float64)
         for start in range(0, len(places), GROUP):
             group, done = places[start:start + GROUP], start
@@ -181,7 +181,7 @@ class Evaluator:
         return self._mean_loss(outputs, c.targets) * len(c.targets)
 
     def _logits(self, state: State, x: float, y: float) -> Tensor:
-        # A model may change its inputs in place; those that are kept must stay.
+        # A model may change its inputs in place; those that are kept must not change.
         return (self._model(state[0].clone()) if self._program is None
                 else self._program.logits(state, x, y))
 
@@ -206,7 +206,7 @@ class Evaluator:
             check_mean(self._mean_loss, outputs.double(), targets)
 
     def _working_program(self) -> Program | None:
-        """The program, if it finds the model's own logits; tried on chunks of two sizes."""
+        """The program, if it gives the model's own logits; tried on chunks of two sizes."""
         try:
             found = program(self._model, self._tensors, self._plane, self._moved)
             if found is None:
@@ -218,10 +218,10 @@ class Evaluator:
                 found.refresh()
                 for some in (inputs, inputs[:3]):
                     state = found.state(some)
-                    for _ in range(2):  # A state that a point has spoiled shows at the next.
+                    for _ in range(2):  # The second shows whether the first spoiled the state.
                         if not alike(found.logits(state, x, y), self._model(some.clone())):
                             return None
-        except Exception:  # A graph of a foreign model may fail in any way; the model does not.
+        except Exception:  # The graph of a user's model may fail in any way; the model does not.
             return None
         return found
 
@@ -251,8 +251,8 @@ class Evaluator:
 
 def as_taken(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     """A copy of the inputs as the network takes them: in its dtype (uint8 as x / 255, other whole
-    numbers as they are), images channels-last. A chunk at a time, so that the whole set never
-    stands in memory twice."""
+    numbers as they are), images channels-last. One chunk at a time, so that the whole set is never
+    in memory twice."""
     measured = inputs.dtype == torch.uint8 or inputs.is_floating_point()
     inputs = as_float(inputs, dtype, device) if measured else inputs.to(device, copy=True)
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs

@@ -1,10 +1,10 @@
 """BatchNorm folded into convolutions, and ReLU and sums done in place.
 
 In evaluation mode BatchNorm is s z + t per channel, s = gamma / sqrt(var + eps), t = beta - s mean.
-Behind a convolution it vanishes into the weights, s W and s b + t; behind a sum of two convolutions
+After a convolution it merges into the weights, s W and s b + t; after a sum of two convolutions
 into both, s W_1 and s b_1 + t, s W_2 and s b_2. Weights are far fewer than activations, so doing
-this anew for each point costs next to nothing. Where the sum's other branch is no convolution, an
-extra pass to scale it would cost what the BatchNorm does, and it stays.
+this for each point costs next to nothing. Where the sum's other branch is not a convolution, an
+extra pass to scale it would cost as much as the BatchNorm, which then stays.
 """
 
 import operator
@@ -19,7 +19,7 @@ from ngf_core.models.graph import module_of, plain
 
 
 class FoldedConv(nn.Module):
-    """s conv(x), and + t with `shift`, for a BatchNorm s z + t; right after each `refresh`."""
+    """s conv(x), and + t with `shift`, for a BatchNorm s z + t, as of the last `refresh`."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, shift: bool) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class FoldedConv(nn.Module):
 
 
 def fold(graph: fx.GraphModule) -> list[FoldedConv]:
-    """Fold every BatchNorm of `graph` that can be; the convolutions that now hold one.
+    """Fold every BatchNorm of `graph` that can be; returns the convolutions that now hold one.
 
     Each has weights of its own, so a convolution used twice may hold two.
     """
@@ -90,7 +90,7 @@ def work_in_place(graph: fx.GraphModule, fresh: set[str], arguments: list[object
     """Let ReLU and sums overwrite a value that nothing else reads, and that was made for them.
 
     fresh: names of the arguments that may be overwritten. arguments: an example of them all, for
-    the shapes: a sum goes where it has the shape of the result.
+    the shapes: a sum is written to a term that has the shape of the result.
     """
     ShapeProp(graph).propagate(*arguments)
     free = {node for node in graph.graph.nodes if node.op == "placeholder" and node.name in fresh}

@@ -23,7 +23,7 @@ from ngf_core.landscape.surface import losses_at
 
 
 def chord(a: nn.Module, b: nn.Module, names: tuple[str, str] = ("first", "second")) -> Plane:
-    """The straight line through two models: x = 0 is a, x = 1 is b, with all weights on the way.
+    """The straight line through two models: x = 0 is a, x = 1 is b, all weights moving.
 
     (1 - x) a + x b over parameters and floating-point buffers (Goodfellow, Vinyals, Saxe,
     "Qualitatively characterizing neural network optimization problems", 2015, arXiv 1412.6544), so
@@ -49,13 +49,13 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
                 memory: int = MEMORY) -> dict[str, Tensor]:
     """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
 
-    states: name -> tensor, all of the same names; what they do not name is as in `model`, and so
+    states: name -> tensor, all with the same names; what they do not name is as in `model`, and so
     are whole numbers, such as BatchNorm's count of batches.
     `progress(done, total)` is called after every three points. Raises NGFError for a name or shape
     that the model does not have, no states or unlike ones, and what `losses_at` raises.
     """
     if not states or any(set(state) != set(states[0]) for state in states):
-        raise NGFError("The points of the path are none, or do not name the same tensors. Give at "
+        raise NGFError("The path has no points, or they do not name the same tensors. Give at "
                        "least one point, and the same names for each.")
     origin, parameters = model_state(model), parameter_names(model)
     places = []
@@ -65,7 +65,7 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
         check_same_tensors(origin | place, origin, "the path", "the model")
         places.append(place)
     losses: dict[str, list[Tensor]] = {name: [] for name in batches}
-    # Three points at a time, as the corners of a plane: setting one up costs as much as a few.
+    # Three points at a time, as the corners of a plane: setting up a plane costs as much as a few.
     for start in range(0, len(places), 3):
         first, *others = places[start:start + 3]
         u, v = ({n: there[n] - first[n] for n in first} for there in (*others, first, first)[:2])
@@ -80,7 +80,7 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
 
 
 def arc_length(states: Sequence[Mapping[str, Tensor]]) -> Tensor:
-    """The way travelled along straight pieces up to each point, (s,) float64, 0 at the first."""
+    """The path's length in straight pieces up to each point, (s,) float64, 0 at the first."""
     pieces = [torch.zeros((), dtype=torch.float64)]
     for before, after in zip(states, states[1:], strict=False):
         squares = ((after[n].double() - before[n].double()).square().sum().cpu() for n in before)

@@ -41,7 +41,7 @@ def path_plane(model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> Path
     """
     if len(states) < 3:
         raise NGFError(f"A plane needs at least three points of a path, and there are "
-                       f"{len(states)}. Race with more steps, or look at a random plane.")
+                       f"{len(states)}. Run the race with more steps, or use a random plane.")
     origin, names = model_state(model), tuple(states[0])
     parameters = parameter_names(model)
     for state in states:
@@ -53,7 +53,7 @@ def path_plane(model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> Path
     values, vectors = values.flip(0), vectors.flip(1)
     rounding = 1e-12 * float(points.square().sum())
     if float(values[1]) <= rounding:
-        raise NGFError("The points of the path lie on one line, so they span no plane. Look at "
+        raise NGFError("The points of the path lie on one line, so they span no plane. Plot "
                        "the loss along the path instead.")
     directions = vectors[:, :2].T @ rows / values[:2].sqrt()[:, None]
     ahead = directions @ (points[-1] - points[0])
@@ -72,8 +72,8 @@ def _check(state: Mapping[str, Tensor], names: tuple[str, ...], origin: State,
                        "of every path the parameters of one and the same layer.")
     for name, tensor in state.items():
         if name not in parameters or tensor.shape != origin[name].shape:
-            raise NGFError(f"The path moves {name} with shape {tuple(tensor.shape)}, which is no "
-                           "parameter of the model. Give the parameters alone, of a path of this "
+            raise NGFError(f"The path moves {name} with shape {tuple(tensor.shape)}, which is not "
+                           "a parameter of the model. Give the parameters alone, of a path of this "
                            "architecture.")
         if not tensor.isfinite().all():
             raise NGFError(f"The path holds values that are not finite in {name}. Choose a run "

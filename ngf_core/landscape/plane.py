@@ -1,8 +1,8 @@
 """Planes in parameter space: around one model along random directions, or through three models.
 
-A plane maps (x, y) to a whole model state, origin + x u + y v. What BatchNorm's running
-statistics do on the way is part of the definition, since they decide what the picture shows:
-a random plane leaves them alone; the plane through three models moves them affinely.
+A plane maps (x, y) to a whole model state, origin + x u + y v. How BatchNorm's running statistics
+vary on it is part of the definition, since they decide what the picture shows: on a random plane
+they stay fixed; on the plane through three models they move affinely.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Plane:
         model and carry it to the others with this: they are then seen along the same directions
         at the same scale. Directions scaled to each model's own filters would differ, and hide or
         invent a change of sharpness. Raises NGFError where the shapes differ, or for a plane
-        through three models, which has no other place.
+        through three models, which cannot be moved.
         """
         origin = model_state(model)
         check_same_tensors(origin, self.origin, "the model", "the plane's model")
@@ -76,7 +76,7 @@ class Projection(NamedTuple):
 def random_plane(model: nn.Module, generator: torch.Generator, vectors: str = "still") -> Plane:
     """The plane around `model` along two filter-normalised random directions, u drawn first.
 
-    `vectors` says what biases and BatchNorm's weights do, as in `random_direction`; BatchNorm's
+    `vectors` is how biases and BatchNorm's weights move, as in `random_direction`; BatchNorm's
     running statistics stay the model's.
 
     v is independent of u and not made orthogonal to it: that would change the norms of its filters
@@ -119,8 +119,8 @@ def model_plane(a: nn.Module, b: nn.Module, c: nn.Module,
     for i, j, difference in ((0, 1, to_b), (0, 2, to_c), (1, 2, across)):
         if _norm(difference, parameters) <= rounding:
             raise NGFError(f"The models {names[i]!r} and {names[j]!r} have the same parameters, so "
-                           "no plane is given by the three. Choose three different models, or look "
-                           "at a random plane.")
+                           "the three define no plane. Choose three different models, or use "
+                           "a random plane.")
     length = _norm(to_b, parameters)
     u = {name: d / length for name, d in to_b.items()}
     p = _dot(to_c, u, parameters)
@@ -128,7 +128,7 @@ def model_plane(a: nn.Module, b: nn.Module, c: nn.Module,
     q = _norm(rest, parameters)
     if q <= rounding:
         raise NGFError(f"The models {names[0]!r}, {names[1]!r} and {names[2]!r} lie on one line, "
-                       "so many planes pass through them. Choose another third model, or look at "
+                       "so many planes pass through them. Choose another third model, or plot "
                        "the line.")
     v = {name: d / q for name, d in rest.items()}
     moved = [name for name in u if u[name].any() or v[name].any()]
@@ -205,7 +205,7 @@ def check_fixed_buffers(model: nn.Module, other: nn.Module, who: str, whom: str)
             continue
         if name not in theirs or not torch.equal(buffer, theirs[name]):
             raise NGFError(f"The buffer {name} of the model {who!r} holds other whole numbers than "
-                           f"that of {whom!r}, and nothing lies between them. Choose models that "
+                           f"that of {whom!r}, and cannot be interpolated. Choose models that "
                            "share it.")
 
 

@@ -23,12 +23,12 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.landscape.surface import check_axis
 
 # Nats. Errors are relative to the loss, or to this where the loss is smaller: two per cent of a
-# loss of 0.001 is nothing that a picture shows, and would take most of the points.
+# loss of 0.001 is not visible in a picture, and would take most of the points.
 FLOOR = 0.1
 BOUND = 0.02
-# The first grid has a node every so many of the fine one; fewer than LEAST a side see no valley.
+# The first grid has a node every so many of the fine one; fewer than LEAST per side miss a valley.
 COARSE, LEAST = 7, 4
-# Points a round, and how many rounds in a row have to be within the bound.
+# Points per round, and how many rounds in a row have to be within the bound.
 ROUND, CHECKS = 12, 2
 # At most this share of the fine grid is computed.
 SHARE = 0.25
@@ -90,11 +90,11 @@ def preview(evaluate: Evaluate, xs: Sequence[float] | Tensor, ys: Sequence[float
     """The surface over the grid xs, ys, interpolated to a held-out error of at most `bound`.
 
     evaluate: points (n, 2) -> their losses (n,), as `lambda p: evaluator.losses(p)["clean"]`. most:
-    points that may be computed, a quarter of the grid where not given; if they do not suffice the
-    result says so (`reached`). The bound holds for the points that were tested, not for each one:
-    where it was reached, at a bound of 2 %, fewer than 1 in 100 points of a 51 x 51 grid were off
-    by more and none by more than 6.1 % (three surfaces of the mini network on 64 images, with 196,
-    268 and 484 points, and 60 closed forms).
+    points that may be computed, a quarter of the grid where not given; if they do not suffice,
+    `reached` is False. The bound holds for the points that were tested, not for each one: where it
+    was reached, at a bound of 2 %, fewer than 1 in 100 points of a 51 x 51 grid were off by more
+    and none by more than 6.1 % (three surfaces of the mini network on 64 images, with 196, 268 and
+    484 points, and 60 closed forms).
     Raises ConfigError for a bad bound, grid or number of points.
     """
     *_, last = preview_rounds(evaluate, xs, ys, bound=bound, most=most)
@@ -104,15 +104,15 @@ def preview(evaluate: Evaluate, xs: Sequence[float] | Tensor, ys: Sequence[float
 def preview_rounds(evaluate: Evaluate, xs: Sequence[float] | Tensor,
                    ys: Sequence[float] | Tensor, *, bound: float = BOUND,
                    most: int | None = None) -> Iterator[Preview]:
-    """`preview` round by round, for a worker that streams what it has or stops in between.
+    """`preview` round by round, for a worker that streams its results or stops in between.
 
-    Which points are asked for depends on their losses alone: answered from a memory of an earlier
-    call, `evaluate` brings the rounds to where that call ended without computing anything again.
+    Which points are requested depends on the losses alone: if `evaluate` returns the stored losses
+    of an earlier call, the rounds resume where that call ended without computing anything again.
     """
     grid = _Grid(xs, ys)
     most = max(grid.start.sum(), round(SHARE * len(grid.nodes))) if most is None else most
     if not 0 < bound < math.inf:
-        raise ConfigError("bound", f"{bound!r} is no positive number", "Use for instance 0.02.")
+        raise ConfigError("bound", f"{bound!r} is not a positive number", "Use for instance 0.02.")
     if most < grid.start.sum():
         raise ConfigError("most", f"{most} points are fewer than the {grid.start.sum()} of the "
                           "first grid", "Allow more points or take a coarser grid.")
@@ -126,8 +126,8 @@ def _rounds(evaluate: Evaluate, grid: "_Grid", bound: float, most: int) -> Itera
     while True:
         found = np.array(evaluate([grid.point(k) for k in chosen.tolist()]).tolist(), np.float64)
         if found.shape != chosen.shape:
-            raise NGFError(f"{len(chosen)} losses were asked for, and {found.size} came back. Give "
-                           "one loss a point.")
+            raise NGFError(f"{len(chosen)} losses were requested, and {found.size} returned. Give "
+                           "one loss per point.")
         if len(fit.predicted):
             errors.append(_error(fit.predicted[chosen], found))
         fit.add(chosen, found)
@@ -183,7 +183,7 @@ class _Fit:
         return losses
 
     def add(self, nodes: np.ndarray, found: np.ndarray) -> None:
-        """Take in computed losses and predict anew."""
+        """Add computed losses and predict again."""
         self._apart = np.column_stack(
             [self._apart, cdist(self._grid.nodes, self._grid.nodes[nodes])])
         self._nodes, self._found = np.append(self._nodes, nodes), np.append(self._found, found)
@@ -215,7 +215,7 @@ class _Fit:
 
         The error to expect is the difference from a second interpolation (thin plates), and the
         error that leaving one point out makes at the points nearby (Rippa, Advances in
-        Computational Mathematics 11, 1999), which knows of kinks that both interpolations smooth.
+        Computational Mathematics 11, 1999), which reveals kinks that both interpolations smooth.
         """
         nodes, found = self._grid.nodes, self._found[finite]
         if len(found) < LEAST:

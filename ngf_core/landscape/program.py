@@ -1,4 +1,4 @@
-"""A model cut at what a plane moves: computed once before, at every point after."""
+"""A model cut where a plane begins to move it: computed once before, at every point after."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ngf_core.landscape.fold import fold, work_in_place
 from ngf_core.landscape.plane import Plane
 from ngf_core.models.graph import part, tensors_of, trace
 
-# Products for each number a layer gives, from which adding up its three parts is the cheaper way.
+# Products per output number of a layer from which adding up its three parts is cheaper.
 FAN_IN = 128
 
 # What is the same at every point: for each argument of what comes after, a value or an `Affine`.
@@ -20,10 +20,10 @@ State = list[Any]
 class Program:
     """The logits of a model along a plane, in two steps: `state` once, `logits` at each point.
 
-    `path` says how: "last layer", all logits are affine in the coordinates; "suffix", what lies
+    `path` is how: "last layer", all logits are affine in the coordinates; "suffix", what lies
     before the moved layers is computed once; "folded", the whole network runs at every point, with
     BatchNorm in its convolutions' weights. `places`: whether tensors have to be placed and
-    `refresh` be called for each point; if not, the coordinates alone are enough.
+    `refresh` called for each point; if not, the coordinates alone are enough.
 
     graph: of the model in evaluation mode; tensors: the model's own, by name, now at the plane's
     origin; moving: the ids of those that change from point to point.
@@ -52,7 +52,7 @@ class Program:
                        "into_layers": into_layers, "into_linear": into_linear}
         names = {id(tensor): name for name, tensor in tensors.items()}
         self._directions = [along(self._layers, names, d) for d in (plane.u, plane.v)]
-        # Placing a point changes these in the model, and the layers' origin is what is needed here.
+        # Placing a point changes these in the model, but here the layers' origin is needed.
         self._layers = along(self._layers, names, plane.origin)
         self._homogeneous = homogeneous(self._linear)
         self._folded = fold(self._rest)
@@ -62,7 +62,7 @@ class Program:
                      else "folded")
 
     def work_in_place(self, state: State) -> None:
-        """Let the rest overwrite what it made itself; `state` is an example for the shapes."""
+        """Let the rest overwrite its own results; `state` is an example for the shapes."""
         fresh = {p.name for p, value in zip(self._placeholders(), state, strict=True)
                  if isinstance(value, Affine)}
         work_in_place(self._rest, fresh, self._at(state, 0.0, 0.0))
@@ -101,7 +101,7 @@ class Program:
 
 def program(model: nn.Module, tensors: dict[str, Tensor], plane: Plane, moved: list[str],
             ) -> Program | None:
-    """The model cut in two, or None where its graph cannot be told or nothing in it moves.
+    """The model cut in two, or None where its graph cannot be determined or nothing in it moves.
 
     tensors: the model's own, by name. moved: the names that change from point to point.
     """

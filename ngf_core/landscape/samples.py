@@ -37,10 +37,10 @@ def check_batches(batches: Batches, labelled: bool) -> list[Samples]:
 
 
 def check_classes(labels: Tensor, logits: Tensor) -> None:
-    """Raise ConfigError where outputs are no logits (n, C), or a label is none of the classes."""
+    """Raise ConfigError where outputs are not logits (n, C), or a label is not a class."""
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ConfigError("model", f"its outputs are {what}, not one logit for each class",
+        raise ConfigError("model", f"its outputs are {what}, not one logit per class",
                           "Wrap it in a module that returns logits of shape (n, classes).")
     if int(labels.max()) >= logits.shape[1]:
         raise ConfigError("batches", f"a label is {int(labels.max())}, but the model has "
@@ -50,7 +50,7 @@ def check_classes(labels: Tensor, logits: Tensor) -> None:
 def _check(name: str, batch: tuple[Tensor, Tensor], labelled: bool) -> Samples:
     pair = isinstance(batch, tuple | list) and len(batch) == 2
     if not pair or not all(isinstance(part, Tensor) for part in batch):
-        raise ConfigError("batches", f"the data set {name!r} is no pair of tensors",
+        raise ConfigError("batches", f"the data set {name!r} is not a pair of tensors",
                           "Give (inputs, targets); join the batches of a DataLoader.")
     inputs, labels = batch
     if len(inputs) == 0:
@@ -66,7 +66,7 @@ def _check(name: str, batch: tuple[Tensor, Tensor], labelled: bool) -> Samples:
         raise ConfigError("batches", f"the data set {name!r} has {len(inputs)} inputs and labels "
                           f"of shape {tuple(labels.shape)} and type {labels.dtype}",
                           "Give one whole-number label for each input.")
-    # cross_entropy leaves out the label -100 without a word.
+    # cross_entropy silently leaves out the label -100.
     if int(labels.min()) < 0:
         raise ConfigError("batches", f"the data set {name!r} has the label {int(labels.min())}",
                           "Labels count from 0.")

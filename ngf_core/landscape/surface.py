@@ -68,7 +68,7 @@ def losses_at(model: nn.Module, plane: Plane, points: Points, batches: Batches,
               memory: int = MEMORY) -> dict[str, Tensor]:
     """Mean loss at each of `points` (n, 2), for each named data set: (n,) float64.
 
-    For one list of points; where more will follow, make an `Evaluator` and ask it each time.
+    For one list of points; where more will follow, make an `Evaluator` and call it each time.
     """
     return Evaluator(model, plane, batches, loss=loss, memory=memory).losses(points, progress)
 

@@ -1,9 +1,9 @@
-"""Architectures. A new one is a module here with `build(name, shape, classes)` and a line below.
+"""Architectures. A new one is a module here with `build(name, shape, classes)`, and an entry below.
 
 `build` returns a network for images of `shape` (C, H, W), any number of channels and any size,
 that takes them as they are (`Normalise` comes first) and returns logits (n, classes). Dropout is
-left out: its masks would come from the global random state, and the same config not give the same
-run.
+left out: its masks would come from the global random state, and the same config would not give the
+same run.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from ngf_core.registry import Entry
 
 @dataclass(frozen=True)
 class ArchitectureEntry(Entry):
-    """`layer` is tuned unless another is asked for: the last block's first convolution.
+    """`layer` is tuned unless another is requested: the last block's first convolution.
 
-    In a VGG a block is what stands between two poolings, in a MobileNet its first convolution is
+    In a VGG a block is what lies between two poolings, in a MobileNet its first convolution is
     the 1x1 expansion, and in a transformer it is the first linear layer of the last block's MLP.
     """
 

@@ -27,8 +27,8 @@ def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int 
 def tunable_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     """Every convolution and linear layer by name, from input to output.
 
-    NGF can tune each of them: the tests hold every architecture to layers of a kind that
-    `ngf_core.fisher.per_sample` knows and that run once in a forward pass.
+    NGF can tune each of them: the tests check that every architecture has only layers of a kind
+    that `ngf_core.fisher.per_sample` supports and that run once in a forward pass.
     """
     return {name: layer for name, layer in model.named_modules()
             if isinstance(layer, nn.Conv2d | nn.Linear)}
@@ -46,8 +46,8 @@ def tunable_layer(model: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
 def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear]:
     """The layers that `text` names (see `named_layers`), by name, from input to output.
 
-    Only convolutions and linear layers are meant: a BatchNorm that stands inside a block, or
-    between two tuned layers, keeps its weights. Raises ConfigError for a text that names none.
+    Only convolutions and linear layers count: a BatchNorm inside a block, or between two tuned
+    layers, keeps its weights. Raises ConfigError for a text that names none.
     """
     layers = tunable_layers(model)
     return {name: layers[name] for name in named_layers(tuple(layers), text)}
@@ -55,7 +55,7 @@ def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear
 
 @lru_cache
 def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) -> tuple[str, ...]:
-    """The names that `tunable_layers` gives for this architecture, without allocating weights.
+    """The names that `tunable_layers` returns for this architecture, without allocating weights.
 
     They depend on the image `shape` in one case: above 64 pixels a VGG has three linear layers.
     """
@@ -64,5 +64,5 @@ def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) ->
 
 
 def default_layer(arch: str) -> str:
-    """The last block's first convolution, or what comes nearest to it (see `ArchitectureEntry`)."""
+    """The last block's first convolution, or its equivalent (see `ArchitectureEntry`)."""
     return ARCHITECTURES[arch].layer

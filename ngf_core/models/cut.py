@@ -52,7 +52,7 @@ class Walk:
 
     Each cut's values are computed from those of the cuts before; what no later cut needs is freed.
     cuts: in the order in which `at` will be called. images: float (n, C, H, W). limit: bytes that
-    what crosses a cut may take; a cut where it is more is passed over (`at` gives None).
+    what crosses a cut may take; a cut where it takes more is skipped (`at` returns None).
     """
 
     def __init__(self, graph: fx.GraphModule, cuts: Sequence[Cut], images: Tensor,
@@ -81,7 +81,7 @@ class Walk:
         return [torch.cat(tensors) for tensors in zip(*parts, strict=True)] if wanted else []
 
     def _computed(self, wanted: list[fx.Node], batch_size: int) -> Iterator[Crossing]:
-        """Values of all images, a batch at a time."""
+        """Values of all images, one batch at a time."""
         compute = _computation(self._graph, wanted, set(self._values))
         split = {n: v.split(batch_size) for n, v in self._values.items()}
         for i in range(len(next(iter(split.values())))):
@@ -89,10 +89,11 @@ class Walk:
 
 
 def cut(graph: fx.GraphModule | None, tuned: Sequence[nn.Module], images: Tensor) -> Cut | None:
-    """The cut in front of the first of the `tuned` layers of a model that `trace` gave `graph` of.
+    """The cut before the first of the `tuned` layers of a model whose `trace` is `graph`.
 
     None where it cannot be cut: it was not traced, its logits do not depend on the layers, or
-    something crosses that is no tensor of one entry an image. images: at least three, to see that.
+    something crosses that is not a tensor of one entry per image. images: at least three, to
+    detect that.
     """
     if graph is None:
         return None
@@ -109,7 +110,7 @@ def cut(graph: fx.GraphModule | None, tuned: Sequence[nn.Module], images: Tensor
 
 def _computation(graph: fx.GraphModule, wanted: list[fx.Node], known: set[fx.Node]
                  ) -> Callable[[Mapping[fx.Node, Tensor]], Crossing]:
-    """How the wanted values of a graph follow from those that are known."""
+    """The function from the known values of a graph to the wanted ones."""
     between = _between(wanted, known)
     nodes = [n for n in _operations(graph) if n in between]
     segment, arguments = part(graph, nodes, wanted)

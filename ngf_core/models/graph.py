@@ -32,14 +32,14 @@ class _Tracer(fx.Tracer):
 
 
 def trace(model: nn.Module) -> fx.GraphModule | None:
-    """The graph of `model` in evaluation mode, or None where it cannot be told.
+    """The graph of `model` in evaluation mode, or None where it cannot be determined.
 
     A module whose forward pass depends on its input's type or values stays a single operation; if
-    that is the model itself, there is no graph, nor is there where it has hooks on itself, which
-    its forward pass does not hold. Identities and dropout are left out, and what works in place is
-    replaced by what does not, so that a value that is kept stays what it is. The graph shares the
-    model's tensors. While torch traces, no other thread of the process may run a model: its tracer
-    stands in for every module's call.
+    that is the model itself, there is no graph, nor is there where the model itself has hooks,
+    which its forward pass does not contain. Identities and dropout are left out, and in-place
+    operations are replaced by others, so that a value that is kept is not overwritten. The graph
+    shares the model's tensors. While torch traces, no other thread of the process may run a model:
+    the tracer replaces every module's call.
     """
     if model._forward_hooks or model._forward_pre_hooks:
         return None
@@ -113,7 +113,7 @@ def _leave_out(graph: fx.GraphModule, kinds: tuple[type, ...]) -> None:
 
 
 def _out_of_place(graph: fx.GraphModule) -> bool:
-    """Rewrite what works in place; False if a changed value is used again, or cannot be told."""
+    """Rewrite in-place operations; False if a changed value is used again, or may be."""
     for node in graph.graph.nodes:
         if not _in_place(graph, node):
             continue

@@ -1,4 +1,4 @@
-"""Small images and large ones: where the networks of CIFAR and of ImageNet part."""
+"""Small images and large ones: where the networks for CIFAR and for ImageNet differ."""
 
 SMALL = 64
 

@@ -11,14 +11,14 @@ def named_layers(names: Sequence[str], text: str) -> list[str]:
     """Those of a network's layers `names` that `text` names, in their order, each once.
 
     text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "all", or several of
-    these with commas between. Raises ConfigError, naming what there is, for a part that names no
-    layer; so does "auto", which stands for a layer that is yet to be chosen.
+    these separated by commas. Raises ConfigError, listing the choices, for a part that names no
+    layer, and for "auto", which stands for a layer that is yet to be chosen.
     """
     chosen: set[str] = set()
     for part in text.replace(" ", "").split(","):
         inside = [name for name in names if part in (ALL, name) or name.startswith(f"{part}.")]
         if part == AUTO:
-            raise ConfigError("layer", "auto names no layer before it was chosen on clean data",
+            raise ConfigError("layer", "auto names no layer until one is chosen on clean data",
                               "Use auto alone, or call ngf_core.layers.choose_layer first and name "
                               "what it chose.")
         if not inside:

@@ -24,11 +24,11 @@ class Loaded:
 def load_pretrained(model: nn.Module, arch: str, path: str | PathLike[str]) -> Loaded:
     """Fill a model of `build_model(arch, ...)` with the weights in a .pth file, in place.
 
-    Takes every tensor whose name and shape fit. What need not fit is the first layer, which small
-    or colourless images change, and the classifier, which another number of classes changes: they
-    stay freshly initialised, and everything else must be in the file and nothing else may be. The
-    weights were made for pixels scaled by ImageNet's mean and deviation, which `Normalise` comes
-    close to (0.5 and 0.25 for 0.45 and 0.225): they are a start for training.
+    Takes every tensor whose name and shape fit. The first layer, which differs for small or
+    greyscale images, and the classifier, which differs for another number of classes, need not
+    fit: they stay freshly initialised; everything else must be in the file, and nothing else may
+    be. The weights were trained on pixels scaled by ImageNet's mean and deviation, which
+    `Normalise` comes close to (0.5 and 0.25 for 0.45 and 0.225): they are a start for training.
 
     Only tensors are read from the file, never code. Raises ConfigError, with the model as it was,
     for a file that is missing, truncated, not a file of weights, or of another architecture.

@@ -39,7 +39,7 @@ class ResNet(torchvision.models.ResNet):
 
     def _make_layer(self, block: type[Any], planes: int, *args: Any, **options: Any
                     ) -> nn.Sequential:
-        # torchvision asks for 64, 128, 256 and 512 channels, the first after a stem of 64.
+        # torchvision requests 64, 128, 256 and 512 channels, the first after a stem of 64.
         if planes == 64:
             self.inplanes = self.width
         return super()._make_layer(block, planes * self.width // 64, *args, **options)

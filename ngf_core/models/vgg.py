@@ -30,7 +30,7 @@ class VGG(torchvision.models.VGG):
         features = torchvision.models.vgg.make_layers(layers, batch_norm=True)
         widths = [width for width in layers if isinstance(width, int)]
         features[0] = nn.Conv2d(shape[0], widths[0], 3, padding=1)
-        # A head that is not kept is not filled with its 120 million numbers either.
+        # A head that will be replaced is not initialised, which would fill 120 million numbers.
         with nullcontext() if published_head else torch.device("meta"):
             super().__init__(features, classes, dropout=0.0)
         self.normalise = Normalise()
@@ -41,7 +41,7 @@ class VGG(torchvision.models.VGG):
             if isinstance(module, nn.MaxPool2d):
                 module.ceil_mode = True  # five halvings of 28 pixels would leave none
             elif isinstance(module, nn.ReLU):
-                module.inplace = False  # it would overwrite a linear layer's output, which NGF taps
+                module.inplace = False  # in place it would overwrite outputs that NGF records
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(self.normalise(x))

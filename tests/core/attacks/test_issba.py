@@ -102,7 +102,7 @@ def test_hiding_makes_the_change_small():
 
 
 def test_too_few_bits_read_back_is_an_error_that_says_what_to_do():
-    with pytest.raises(NGFError, match=r"reads \d+\.\d % of the hidden bits .* 99 % are asked for"
+    with pytest.raises(NGFError, match=r"reads \d+\.\d % of the hidden bits .* 99 % are required"
                        ) as caught:
         fitted(easy(steps=1, accuracy=0.99))
     assert "Raise steps or limit, or lower bits or hiding." in str(caught.value)

@@ -79,7 +79,7 @@ def test_classes_that_take_turns_are_balanced_as_they_come(dataset, fraction):
 
 
 def test_a_balanced_set_too_is_no_larger_than_the_reserve(dataset):
-    with pytest.raises(ConfigError, match="asks for 201 clean images"):
+    with pytest.raises(ConfigError, match="amounts to 201 clean images"):
         dataset.clean(0.0502, "balanced")
 
 
@@ -88,7 +88,8 @@ def test_more_than_the_reserve_is_refused(dataset, fraction, count):
     with pytest.raises(ConfigError) as caught:
         dataset.clean(fraction)
     assert caught.value.field == "clean_fraction"
-    assert f"asks for {count} clean images. numbered has 200; use at most 0.05" in str(caught.value)
+    assert (f"amounts to {count} clean images. numbered has 200; use at most 0.05"
+            in str(caught.value))
 
 
 def test_take_keeps_images_and_labels_together():

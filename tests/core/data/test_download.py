@@ -82,7 +82,7 @@ def test_tiny_imagenet_is_fetched_checked_and_unpacked(root, tiny):
 
 def test_an_archive_that_is_not_the_right_one_is_not_kept(root, tiny):
     tiny.write_bytes(tiny.read_bytes()[:-100])
-    with pytest.raises(NGFError, match="tiny-imagenet-200.zip has the MD5 .* and not"):
+    with pytest.raises(NGFError, match="tiny-imagenet-200.zip has the MD5 .* instead of"):
         download.download("tiny_imagenet", str(root))
     assert list(root.iterdir()) == []
 
@@ -115,5 +115,5 @@ def test_a_stream_goes_to_its_file_in_one_piece(tmp_path):
 
 def test_a_place_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ConfigError, match="file cannot hold a data set .* Name a folder that can"):
+    with pytest.raises(ConfigError, match="file cannot hold a data set .* Name a writable folder"):
         download.download("mnist", str(tmp_path / "file"))

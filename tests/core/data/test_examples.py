@@ -38,7 +38,7 @@ def test_what_was_read_is_a_copy():
 def test_a_generator_is_read_once():
     once = batches()
     gathered(once, CPU)
-    with pytest.raises(ConfigError, match="holds no example.*generator that was read before"):
+    with pytest.raises(ConfigError, match="holds no example.*generator that has been read before"):
         gathered(once, CPU)
 
 
@@ -60,7 +60,7 @@ def test_taken_examples_keep_their_labels():
     ([(X, Y - 1)], "a label is -1. Count classes from 0"),
     ([(X.long(), Y)], "inputs are of torch.int64. Give floats"),
     ([(X, Y), (X[:, :2], Y)], r"shape \(3, 4\) and another torch.float32 of shape \(2, 4\)"),
-    ([(X, Y), (X.double(), Y)], "another torch.float64 .* Bring all to one shape and type"),
+    ([(X, Y), (X.double(), Y)], "another torch.float64 .* Convert all to one shape and type"),
     ([(X.log().fill_(torch.nan), Y)], "a number that is not finite"), ([], "holds no example")])
 def test_what_are_no_batches_of_examples(data, sentence):
     with pytest.raises(ConfigError, match=sentence):

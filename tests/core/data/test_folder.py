@@ -77,7 +77,7 @@ def test_an_empty_class_is_named(root):
 def test_a_class_of_the_test_part_only_is_named(root):
     dataset_files.class_folders(root / "train", written(2, 2, (3, 64, 64), 0), NAMES[:2])
     dataset_files.class_folders(root / "test", written(2, 3, (3, 64, 64), 0), NAMES)
-    with pytest.raises(ConfigError, match="test has the class folder plums, which .*train has not"):
+    with pytest.raises(ConfigError, match="test has the class folder plums, which .*train lacks"):
         load_dataset("folder", str(root))
 
 
@@ -96,5 +96,5 @@ def test_less_than_two_classes_are_refused(root, make):
 
 
 def test_a_place_that_is_not_there_is_named(root):
-    with pytest.raises(ConfigError, match="lost does not exist or is no folder"):
+    with pytest.raises(ConfigError, match="lost does not exist or is not a folder"):
         load_dataset("folder", str(root / "lost"))

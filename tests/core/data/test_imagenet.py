@@ -50,7 +50,7 @@ def test_an_image_is_cut_to_its_middle_square(root):
 def test_other_class_folders_are_refused(root):
     make(root)
     (root / "train" / "cats").mkdir()
-    with pytest.raises(ConfigError, match="train/cats is no class folder of ImageNet"):
+    with pytest.raises(ConfigError, match="train/cats is not a class folder of ImageNet"):
         load_dataset("imagenet", str(root))
 
 

@@ -149,7 +149,7 @@ def test_a_disk_without_room_is_said_before_anything_is_written(folder, monkeypa
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NGF_CACHE", str(tmp_path / "file"))
-    with pytest.raises(NGFError, match="cannot be kept in .*file .*Let NGF_CACHE name"):
+    with pytest.raises(NGFError, match="cannot be stored in .*file .*Set NGF_CACHE to"):
         kept("a", b"one", Maker())
 
 

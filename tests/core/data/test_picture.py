@@ -118,8 +118,8 @@ def test_pixels_are_read_row_by_row():
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    ("???", "did not arrive whole"), ("AAAA", "has 1 pixels instead of 1,024"),
-    ("\u00e9", "did not arrive whole"), ("", "has 0 pixels")])
+    ("???", "arrived incomplete"), ("AAAA", "has 1 pixels instead of 1,024"),
+    ("\u00e9", "arrived incomplete"), ("", "has 0 pixels")])
 def test_a_drawing_of_another_size_is_refused(content, said):
     with pytest.raises(NGFError, match=said):
         painted(content, COLOUR)

@@ -25,13 +25,13 @@ def test_two_classes_of_one_name_are_told_apart(root):
 
 
 @pytest.mark.parametrize(("file", "content", "says"), [
-    ("val/val_annotations.txt", "val_0.JPEG\tn02124075\t0\nval_1.JPEG\n", "line 2 names no image"),
-    ("val/val_annotations.txt", "val_0.JPEG\tn99999999\t0\n", "line 1 names no image and class"),
+    ("val/val_annotations.txt", "val_0.JPEG\tn02124075\t0\nval_1.JPEG\n", "line 2 does not name"),
+    ("val/val_annotations.txt", "val_0.JPEG\tn99999999\t0\n", "line 1 does not name an image"),
     ("val/val_annotations.txt", "", "it is empty"),
-    ("wnids.txt", "n02124075\nn02124075\n", "one class a line, each once"),
-    ("wnids.txt", "", "one class a line"),
+    ("wnids.txt", "n02124075\nn02124075\n", "one class per line, each once"),
+    ("wnids.txt", "", "one class per line"),
     ("words.txt", "n02124075\tEgyptian cat\n", "no name for n01443537"),
-    ("words.txt", b"\xff\xff", "it is no text"),
+    ("words.txt", b"\xff\xff", "it is not text"),
 ])
 def test_a_wrong_list_is_named(root, file, content, says):
     dataset_files.tiny_imagenet(root)

@@ -117,5 +117,5 @@ def test_a_finished_run_is_not_thrown_away(runs, backdoored, benign):
 
 
 def test_a_part_of_a_step_is_refused():
-    with pytest.raises(ConfigError, match="k = 2.5 is no whole number. Use a whole number from 2"):
+    with pytest.raises(ConfigError, match="k = 2.5 is not a whole number. Use a whole number from"):
         attack_of(train_config(attack="wanet", parameters="k=2.5"), load_dataset("signs"))

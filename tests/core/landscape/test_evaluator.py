@@ -449,7 +449,7 @@ def test_outputs_that_are_no_logits_and_data_that_are_no_pair_are_named():
     net, batch = Named(), (torch.ones(4, 6), torch.arange(4))
     with pytest.raises(ConfigError, match="model: its outputs are dict"):
         Evaluator(net, random(net), {"clean": batch})
-    with pytest.raises(ConfigError, match="'clean' is no pair of tensors"):
+    with pytest.raises(ConfigError, match="'clean' is not a pair of tensors"):
         Evaluator(net, random(net), {"clean": [batch]})
 
 

@@ -180,8 +180,8 @@ def test_a_networks_surface(make_net, batches):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"bound": 0.0}, "bound: 0.0 is no positive number"),
-    ({"bound": float("nan")}, "bound: nan is no positive number"),
+    ({"bound": 0.0}, "bound: 0.0 is not a positive number"),
+    ({"bound": float("nan")}, "bound: nan is not a positive number"),
     ({"most": 10}, "most: 10 points are fewer than the 25 of the first grid"),
     ({"xs": [0.0, 1.0]}, "xs: there are 2 points. Give at least three"),
     ({"xs": [0.0, 2.0, 1.0]}, "xs: the numbers do not increase"),
@@ -193,5 +193,5 @@ def test_bad_requests(change, message):
 
 
 def test_an_evaluation_that_loses_points():
-    with pytest.raises(NGFError, match="25 losses were asked for, and 1 came back"):
+    with pytest.raises(NGFError, match="25 losses were requested, and 1 returned"):
         preview(lambda points: torch.ones(1), SIDE, SIDE)
