@@ -1,7 +1,7 @@
 """The sharpness claim: are backdoored models sharper, and does purification flatten them?
 
 Its models and readings: what `ngf_core.evidence.sharpness` measures of the benign, the backdoored
-and three purified models of an attack and seed, over all parameters and over the tuned layer.
+and three purified models per attack and seed, over all parameters and over the tuned layer.
 """
 
 import math
@@ -21,15 +21,15 @@ from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import model_entry
 
 PURIFIED = ("ngf", "sgd", "finetune")
-LAYER_OF = "ngf"  # whose tuned layer all models of that attack and seed are measured in
+LAYER_OF = "ngf"  # all models of an attack and seed are measured in the layer it tuned
 COLUMNS = ("attack", "seed", "model", "images", "parameters", "measure", "value", "error",
            "computation_error", "n", "layer", "asr", "acc", "run", "weights")
 
 
 def measure_claim(models: Mapping[str, nn.Module], layer: str, sets: Sets, seed: int = 0
                   ) -> list[dict[str, Any]]:
-    """Every measure of every model, a row each: model, images, parameters ("all" or "layer"), and
-    what `measure_sharpness_of` gives.
+    """Every measure of every model, one row each: model, images, parameters ("all" or "layer"), and
+    what `measure_sharpness_of` returns.
 
     layer: the tuned one, or several, as `tuned_layers` reads them. sets: name -> images x
     (n, C, H, W), float in [0, 1], and labels y (n,). seed: of Lanczos's start and of the probes,
@@ -54,7 +54,7 @@ def claim_tasks(wanted: Sequence[Cell], store: RunStore) -> list[Task]:
 
 def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[str, Any]],
                 store: RunStore) -> pd.DataFrame:
-    """What has been measured of the cells in `wanted`, a row a measure, in `COLUMNS`.
+    """What has been measured of the cells in `wanted`, one row per measure, in `COLUMNS`.
 
     floors: the benign model's rates under an attack's trigger, by attack and seed.
     """
@@ -74,7 +74,7 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
 
 
 def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Run, str, str]]:
-    """(attack's cell, name in the claim, run, model in it, tuned layer) of all there is.
+    """(attack's cell, name in the claim, run, model in it, tuned layer) of every finished run.
 
     The layer is the one NGF tuned on that attack's model, for all models it is compared with; ""
     where NGF has not purified that model yet.

@@ -1,4 +1,4 @@
-"""The floor of ASR: how often a benign model says what the attacker wants of triggered images."""
+"""The floor of ASR: how often a benign model gives triggered images the attacker's label."""
 
 import hashlib
 import json

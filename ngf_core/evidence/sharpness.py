@@ -2,9 +2,9 @@
 
 Of the Hessian of the mean clean cross-entropy, plain and adaptive (D H D, D = |w|), in eval mode
 and float32, on `IMAGES` held-out clean images and on as many of the defender's own, as they are:
-the same images and the same probes for all models. Some 19 Hessian products and 4 passes image by
-image for each set: 11 s a model over all parameters and 1.3 s over one layer (mini network, one
-quiet core).
+the same images and the same probes for all models. About 19 Hessian products and 4 image-by-image
+passes per set: 11 s per model over all parameters and 1.3 s over one layer (mini network, one quiet
+core).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from ngf_core.trained.samples import held_out
 
 IMAGES = 100
 PROBES = 3
-# Of the Ritz residual; the eigenvalue is far better than that, as its error is of second order.
+# Of the Ritz residual; the eigenvalue is far more accurate, as its error is of second order.
 TOLERANCE = 0.01
 MOST_STEPS = 60
 
@@ -100,7 +100,7 @@ def setting() -> dict[str, Any]:
     return {"images": IMAGES, "probes": PROBES, "tolerance": TOLERANCE}
 
 
-# ---- over the benchmark's runs: one JSON a model and layer, so that it goes on where it stopped
+# ---- over the benchmark's runs: one JSON per model and layer, so that it resumes where it stopped
 
 
 def measured(run_id: str, model: str, layer: str, root: Path) -> None:
@@ -118,12 +118,12 @@ def measured(run_id: str, model: str, layer: str, root: Path) -> None:
 
 
 def kept_rows(store: RunStore, run_id: str, model: str, layer: str = "") -> list[dict[str, Any]]:
-    """The rows that `measured` has kept of that model; none before it was measured."""
+    """The rows that `measured` has kept for that model; none before it was measured."""
     kept = kept_file(store, run_id, model, layer)
     return json.loads(kept.read_text()) if kept.exists() else []
 
 
 def kept_file(store: RunStore, run_id: str, model: str, layer: str = "") -> Path:
-    """Where the figures of that model are kept; a model made anew has another file."""
-    said = [weights_sha(store.get(run_id), model), layer, IMAGES, PROBES, TOLERANCE]
-    return store.root / "claim" / f"{hashlib.sha256(repr(said).encode()).hexdigest()[:16]}.json"
+    """The file with the figures of that model; a model computed again has another file."""
+    key = [weights_sha(store.get(run_id), model), layer, IMAGES, PROBES, TOLERANCE]
+    return store.root / "claim" / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.json"

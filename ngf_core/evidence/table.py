@@ -1,6 +1,6 @@
-"""The tables of the benchmark, gathered from the runs that are there.
+"""The tables of the benchmark, gathered from the finished runs.
 
-cells   one row a model: the benign ones (under each attack's trigger: the floor), the backdoored
+cells   one row per model: the benign ones (under each attack's trigger: the floor), the backdoored
         ones ("before") and one for each entrant.
 path    sharpness beside the rates along the tuning, for the entrants that were followed.
 """
@@ -28,7 +28,7 @@ FOLLOWED_METRICS = (*RATES, "lambda_max", "lambda_error", "fisher_trace", "fishe
 
 def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]],
                 store: RunStore) -> pd.DataFrame:
-    """One row a finished cell of `wanted`, the backdoored model and the floor before them.
+    """One row per finished cell of `wanted`, the backdoored model and the floor before them.
 
     floors: the benign model's rates under an attack's trigger, by attack and seed.
     """
@@ -59,7 +59,7 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
 def headline(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns `SHARPNESS` of each model, from rows over all its parameters.
 
-    rows: model (any name of it), images, measure, value and computation_error, as
+    rows: model (under any name), images, measure, value and computation_error, as
     `ngf_core.evidence.sharpness` measures them; those on held-out images count.
     """
     rows = rows[(rows["images"] == "held_out") & rows["measure"].isin(["lambda_max", "trace"])]

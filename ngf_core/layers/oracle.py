@@ -1,4 +1,4 @@
-"""The layer that somebody who knew the attack would take."""
+"""The layer that a defender who knew the attack would take."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +13,8 @@ def oracle(entries: Sequence[Mapping[str, Any]], before: Mapping[str, Any], meth
     """The layer with the lowest ASR after `method` among those that lose at most two points of ACC.
 
     Where every layer loses more, among those at most two points below the layer that loses least.
-    Of equal ASR the higher RA, then the earlier layer. entries: rows of a layer map, with counts
-    {"hits", "n"}. None for a benign model, and where nothing was measured.
+    At equal ASR the higher RA decides, then the earlier layer. entries: rows of a layer map, with
+    counts {"hits", "n"}. None for a benign model, and where nothing was measured.
     """
     measured = {entry["layer"]: Evaluation.from_json(entry) for entry in entries
                 if entry["method"] == method and entry["asr"] is not None}

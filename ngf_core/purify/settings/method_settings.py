@@ -34,7 +34,7 @@ class MethodSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSettings(MethodSettings):
-    """The settings of a method that is told which layers to tune."""
+    """The settings of a method that tunes the layers named."""
 
     layer: str = option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, "
                         "not the BatchNorm in it), all, several of these with commas between, or "
