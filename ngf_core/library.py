@@ -40,13 +40,13 @@ def purify(model: nn.Module, clean_data: Clean, settings: MethodSettings,
     one's mode, and requires gradients where that does. Frozen parameters are tuned like others.
 
     model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
-    labels), or one such pair; read once and kept, so that a generator will do, and shuffled by the
-    budget's seed, so that they may lie class by class (`Images` and `Examples` of this package
+    labels), or one such pair; read once and kept, so that a generator works, and shuffled by the
+    budget's seed, so that they may be sorted by class (`Images` and `Examples` of this package
     keep their order). Inputs are floats of any shape, as the model takes them, or uint8, which
     become x / 255. budget: `Budget()` where None.
 
-    Raises NGFError where model, data and method do not go together, Diverged where the method
-    cannot go on. `Purification` shows the steps, and keeps what they reached even then.
+    Raises NGFError where model, data and method do not fit together, Diverged where the method
+    cannot continue. `Purification` yields the steps, and keeps what they reached even then.
     """
     work = Purification(model, clean_data, settings, budget)
     for _ in work:
@@ -55,13 +55,13 @@ def purify(model: nn.Module, clean_data: Clean, settings: MethodSettings,
 
 
 class Purification:
-    """A purification that is followed: iterating over it makes it, and yields its `Step`s.
+    """A purification step by step: iterating over it performs it, and yields its `Step`s.
 
-    A second iteration begins anew on what the first has left.
+    A second iteration starts again from the model the first has left.
 
-    model: the copy at work, purified once the iteration has ended; where that ends early (Diverged,
-    a break), what it had come to. layer: what is tuned, as chosen where the settings say auto (""
-    where the method takes none). found: what the method told. last: the last step, None before.
+    model: the working copy, purified once the iteration has ended; where that ends early (Diverged,
+    a break), as it was then. layer: what is tuned, as chosen where the settings hold auto ("" where
+    the method takes none). found: what the method reported. last: the last step, None before.
     """
 
     @torch.inference_mode(False)
@@ -73,7 +73,7 @@ class Purification:
             raise ConfigError("settings", f"{settings!r} is not the settings of a method",
                               "Give NGF(), ANP(eps=0.3) or another of ngf_core.purify.")
         if not isinstance(budget, Budget):
-            raise ConfigError("budget", f"{budget!r} is no budget", "Give Budget(steps=100).")
+            raise ConfigError("budget", f"{budget!r} is not a budget", "Give Budget(steps=100).")
         check_fields(budget)
         self.model = _copied(model)
         example = next(self.model.parameters())
@@ -90,7 +90,7 @@ class Purification:
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 
-    @torch.inference_mode(False)  # at each step, whatever mode it is asked for in
+    @torch.inference_mode(False)  # at each step, whatever the caller's mode
     @torch.enable_grad()
     def __iter__(self) -> Iterator[Step]:
         tune, budget = purifier(self._settings.method), self._budget
@@ -103,7 +103,7 @@ class Purification:
                     return
 
     def _with_layer(self, settings: MethodSettings) -> MethodSettings:
-        """The settings with a layer chosen where they ask for one."""
+        """The settings with a layer chosen where they hold auto."""
         if not isinstance(settings, LayerSettings) or settings.layer != AUTO:
             return settings
         from ngf_core.layers import choose_layer  # which loads what only a choice needs
@@ -114,15 +114,15 @@ class Purification:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy that can be tuned; NGFError where the model has no copy or none that can."""
+    """A copy that can be tuned; NGFError where the model cannot be copied or tuned."""
     if not isinstance(model, nn.Module):
-        raise ConfigError("model", f"a {type(model).__name__} is no torch.nn.Module",
+        raise ConfigError("model", f"a {type(model).__name__} is not a torch.nn.Module",
                           "Give the network itself.")
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         raise ConfigError("model", f"a {type(model).__name__} spreads over several devices",
                           "Give what it wraps, model.module.")
     if len({p.device for p in model.parameters()}) > 1:
-        raise ConfigError("model", "its parameters are on several devices", "Bring them to one.")
+        raise ConfigError("model", "its parameters are on several devices", "Move them to one.")
     for name, module in model.named_modules():
         norm = isinstance(module, _BatchNorm)
         if not norm and not isinstance(module, nn.Conv2d | nn.Linear):
@@ -139,8 +139,8 @@ def _copied(model: nn.Module) -> nn.Module:
         other = owners.setdefault(id(layer.weight), name)
         if other != name:
             raise ConfigError("model", f"the layers {other} and {name} share one weight, and "
-                              "methods tune or mask a layer by itself",
-                              "Give each a weight of its own, a copy.")
+                              "methods tune or mask each layer separately",
+                              "Give each its own copy of the weight.")
     if not owners:
         raise ConfigError("model", "it has no convolution (nn.Conv2d) and no linear layer",
                           "Methods tune or mask these.")
@@ -148,13 +148,13 @@ def _copied(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model)
     except Exception as error:  # whatever a model's own attributes raise
         raise NGFError(f"The model cannot be copied ({error}). Give one that copy.deepcopy can "
-                       "copy: tensors kept as attributes are to be detached.") from error
+                       "copy: detach tensors kept as attributes.") from error
 
 
 @contextmanager
 def _as_given(model: nn.Module) -> Iterator[None]:
-    """Afterwards modes and gradients are as before. Until then no activation works in place, which
-    would overwrite what natural gradients are made of."""
+    """Restores modes and gradients afterwards. Until then no activation works in place, which would
+    overwrite what natural gradients are computed from."""
     modes = [(m, m.training) for m in model.modules()]
     in_place = [m for m in model.modules() if getattr(m, "inplace", False)]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
@@ -172,14 +172,14 @@ def _as_given(model: nn.Module) -> Iterator[None]:
 
 
 def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet) -> None:
-    """NGFError where the model does not answer to the inputs by logits for their labels, or the
-    method cannot work on them; the model is left in eval mode."""
+    """NGFError where the model does not return logits that cover the labels, or the method cannot
+    work on the inputs; the model is left in eval mode."""
     if len(clean) < 2:
         raise ConfigError("clean_data", "it holds a single example", "Give at least two.")
     if entry.images and not are_images(clean.x):
-        raise ConfigError("clean_data", f"{entry.title} paints on images, and these inputs are not "
-                          "(n, channels, height, width) with numbers in [0, 1]", "Move the "
-                          "model's own scaling into the model, or use another method.")
+        raise ConfigError("clean_data", f"{entry.title} adds patterns to images, and these inputs "
+                          "are not (n, channels, height, width) with values in [0, 1]", "Move the "
+                          "scaling of the inputs into the model, or use another method.")
     try:
         with torch.no_grad():
             logits = model.eval()(as_floats(clean.take(slice(0, 2)).x).to(
@@ -193,5 +193,5 @@ def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet) -> None:
         raise ConfigError("model", f"its answer is {what}, not logits (n, classes)",
                           "Wrap it in a module that returns them.")
     if clean.y.max() >= logits.shape[1]:
-        raise ConfigError("clean_data", f"a label is {int(clean.y.max())}, and the model tells "
-                          f"{logits.shape[1]} classes apart", "Count classes from 0.")
+        raise ConfigError("clean_data", f"a label is {int(clean.y.max())}, and the model has "
+                          f"{logits.shape[1]} classes", "Count classes from 0.")

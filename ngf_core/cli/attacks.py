@@ -1,9 +1,9 @@
-"""`python -m ngf_core attacks`: do the attacks work, and what did one poison?
+"""`python -m ngf_core attacks`: do the attacks work, and which images did one poison?
 
 `check` takes every attack's models from the zoo or trains them, and prints one table. An attack
-works where its ASR reaches its aim, its clean accuracy is within 2 points of the benign model of
-the same seed, and that model is not moved by the trigger itself, for every seed: its ASR on the
-same triggered images is the floor, and where it is over 20 % a high ASR proves little. `rebuild`
+works if, for every seed, its ASR reaches its aim, its clean accuracy is within 2 points of that of
+the benign model of the same seed, and the trigger alone does not move that model: its ASR on the
+same triggered images is the floor, and where that is over 20 % a high ASR proves little. `rebuild`
 writes the poisoned training set of a finished run, without training anything.
 """
 
@@ -36,7 +36,7 @@ class Checked:
     """One trained model of one attack: rates, PSNR in dB over the victims, counts, seconds.
 
     `floor` is the benign model's ASR and `benign` its ACC. `seconds` are those of training,
-    `fitting` those of what the attack learned before.
+    `fitting` those in which the attack learned before it.
     """
 
     attack: str
@@ -84,10 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     builder = actions.add_parser("rebuild", help="write the poisoned training set of a run",
                                  description="Write x, y and the poisoned indices as one .npz. "
                                  "Images that an attack changes without poisoning them (WaNet's "
-                                 "noise images, cross-triggered ones) are left clean.")
+                                 "noise images, cross-triggered ones) stay clean.")
     builder.add_argument("run", metavar="RUN", help="a finished train run with an attack")
     builder.add_argument("--epoch", type=int, default=-1, help="which epoch's set, from 0, for "
-                         "attacks that draw anew (default: the last)")
+                         "attacks that redraw it each epoch (default: the last)")
     builder.add_argument("--out", type=Path, default=Path("poisoned.npz"),
                          help="file to write (default: %(default)s)")
 
@@ -144,7 +144,7 @@ def _trained(config: TrainConfig, out: Path) -> tuple[Run, RunStore]:
             return there, shipped
     except NGFError:
         pass  # not in the zoo
-    # A store each, so that two checks of different attacks can run at the same time.
+    # Separate stores, so that two checks of different attacks can run at the same time.
     store = RunStore(out / f"{config.attack}-s{config.seed}")
     store.prepare()
     made = make(store, name, config)
@@ -154,7 +154,7 @@ def _trained(config: TrainConfig, out: Path) -> tuple[Run, RunStore]:
 
 
 def table(checked: list[Checked]) -> list[list[str]]:
-    """Head and one row an attack: mean and standard deviation over its seeds, and the verdict."""
+    """Head and one row per attack: mean and standard deviation over its seeds, and the verdict."""
     rows = [["attack", "seeds", "ACC %", "ASR %", "RA %", "floor %", "PSNR dB", "poisoned",
              "seconds", "verdict"]]
     for attack in dict.fromkeys(one.attack for one in checked):
@@ -178,7 +178,7 @@ def table(checked: list[Checked]) -> list[list[str]]:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """The table with the command that makes it."""
+    """The table with the command that computes it."""
     head, *body = rows
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
     return ("Made by `python -m ngf_core attacks check --save benchmarks/results`: mean ± standard "

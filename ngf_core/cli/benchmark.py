@@ -1,8 +1,8 @@
 """`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
 
-Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
+Trains the missing models, purifies each backdoored model by each entrant, measures lambda_max and
 trace of the models of the sharpness claim and then of all others, and writes the tables. Finished
-cells are used again, and tables that are there are completed. The conditions stand in
+cells are used again, and existing tables are completed. The conditions are in
 ngf_core/evidence/entrants.py.
 """
 
@@ -37,7 +37,7 @@ from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
 
 STAGES = ("cells", "claim", "sharpness", "tables")
-# Of glibc's allocator in the worker processes: what is freed stays with the process. Without it the
+# For glibc's allocator in the worker processes: freed memory stays with the process. Otherwise the
 # kernel clears 50 MB of pages for each step of the mini network, an eighth of the time.
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33),
                "MALLOC_TOP_PAD_": str(2**28)}
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="what to do (default: all)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
                         if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-                        help="processes, one thread each (default: one a core)")
+                        help="processes, one thread each (default: one per core)")
     parser.add_argument("--out", type=Path, default=default_store().root / "benchmark",
                         help="folder for the runs (default: %(default)s)")
     parser.add_argument("--tables", type=Path, default=tables_folder(),
@@ -70,9 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do the stages that were asked for; 0 when all went well, 1 where a cell failed.
+    """Run the requested stages; 0 when all went well, 1 where a cell failed.
 
-    Raises ConfigError for what cannot be used, before anything is computed, and NGFError where the
+    Raises ConfigError for unusable arguments, before anything is computed, and NGFError where the
     tables would replace those of more cells.
     """
     _check(arguments)
@@ -82,26 +82,26 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     store = RunStore(arguments.out.absolute())
     store.prepare()
-    # All that is known goes into the tables, whatever this call was asked to compute.
+    # All finished cells go into the tables, whatever this call computes.
     of = (arguments.dataset, arguments.arch)
     needed = {ENTRANTS[name].layer_of for name in arguments.defenses} - {""}
-    asked = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
+    wanted = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
                                                 if name in needed | set(arguments.defenses)],
                        arguments.seeds))
     failed = 0
     if "cells" in arguments.stages:
         stages: list[list[Cell]] = [[], [], []]  # each needs the one before
-        for cell in asked:
+        for cell in wanted:
             stages[_depth(cell)].append(cell)
         for batch in stages:
             missing = [cell for cell in batch if finished(cell, store) is None]
-            print(f"{len(batch) - len(missing)} of {len(batch)} runs are there.", flush=True)
+            print(f"{len(batch) - len(missing)} of {len(batch)} runs exist already.", flush=True)
             failed += _compute(make_cell, [(cell, store.root) for cell in missing],
                                arguments.workers)
     if "claim" in arguments.stages:
-        failed += _compute(sharpness.measured, claim.claim_tasks(asked, store), arguments.workers)
+        failed += _compute(sharpness.measured, claim.claim_tasks(wanted, store), arguments.workers)
     if "sharpness" in arguments.stages:
-        unmeasured = [(run_id, model, "", store.root) for run_id, model in _models(asked, store)
+        unmeasured = [(run_id, model, "", store.root) for run_id, model in _models(wanted, store)
                       if not sharpness.kept_file(store, run_id, model).exists()]
         failed += _compute(sharpness.measured, unmeasured, arguments.workers)
     if "tables" in arguments.stages:
@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.workers < 1:
-        raise ConfigError("workers", f"{arguments.workers} processes do nothing", "Use 1 or more.")
+        raise ConfigError("workers", f"{arguments.workers} is not positive", "Use 1 or more.")
     if min(arguments.seeds) < 0:
         raise ConfigError("seeds", f"{min(arguments.seeds)} is negative", "Count seeds from 0.")
     if "tables" in arguments.stages:
@@ -130,16 +130,16 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _depth(cell: Cell) -> int:
-    """How many runs have to be there first: none, the trained model, the choice of a layer."""
+    """How many runs have to precede it: none, the trained model, the choice of a layer."""
     return 0 if not cell.entrant else 2 if ENTRANTS[cell.entrant].layer_of else 1
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
-    """Write what the finished cells of `wanted` say, and what tables that are there said before of
-    others (`ngf_core.evidence.earlier`): the tables, protocol.json and report.md.
+    """Write the results of the finished cells of `wanted`, and those of others from the existing
+    tables (`ngf_core.evidence.earlier`): the tables, protocol.json and report.md.
 
-    NGFError where a cell that is there would be lost: tables that ship are not to be replaced by a
-    trial with other settings or models.
+    NGFError where an existing cell would be lost: a trial with other settings or models must not
+    replace the tables that ship.
     """
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
@@ -178,11 +178,11 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
 
 
 def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables that are there, all or none; NGFError where some are missing or damaged."""
+    """The existing tables, all or none; NGFError where some are missing or damaged."""
     missing = [name for name in KEYS if not (folder / f"{name}.parquet").exists()]
     if 0 < len(missing) < len(KEYS):
         raise NGFError(f"{folder} has tables, but no {missing[0]}.parquet. Restore it from a copy, "
-                       "remove the others to begin anew, or name another folder with --tables.")
+                       "remove the others to start afresh, or name another folder with --tables.")
     if missing:
         return {}
     tables = {name: load(name, folder) for name in KEYS}
@@ -192,33 +192,33 @@ def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def _setting(folder: Path) -> Any:
-    """How the sharpness in the cells of `folder` was measured; None where that is not known."""
+    """How the sharpness in the cells of `folder` was measured; None where that is unknown."""
     try:
         return json.loads((folder / "protocol.json").read_text())["sharpness"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
+def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
     """(run, model) of every finished cell."""
-    there = [cell for cell in asked if finished(cell, store)]
+    there = [cell for cell in wanted if finished(cell, store)]
     return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else BEFORE)
             for cell in there]
 
 
 def _compute(function: Callable[..., Any], tasks: Sequence[tuple], workers: int) -> int:
-    """Call function(*task) for all tasks, several at a time; how many answered with a sentence."""
+    """Call function(*task) for all tasks, several at a time; how many returned an error message."""
     failed = 0
-    for done, (task, said) in enumerate(_called(function, tasks, workers), 1):
-        if isinstance(said, str) and said:
+    for done, (task, answer) in enumerate(_called(function, tasks, workers), 1):
+        if isinstance(answer, str) and answer:
             failed += 1
-            print(said, file=sys.stderr, flush=True)
+            print(answer, file=sys.stderr, flush=True)
         print(f"{done}/{len(tasks)} {getattr(task[0], 'run_id', task[0])}", flush=True)
     return failed
 
 
 def _answer(function: Callable[..., Any], task: tuple) -> Any:
-    """What the function says, or why it cannot: one task is not to stop the others."""
+    """What the function returns, or its error message: one task must not stop the others."""
     try:
         return function(*task)
     except NGFError as error:
@@ -227,7 +227,7 @@ def _answer(function: Callable[..., Any], task: tuple) -> Any:
 
 def _called(function: Callable[..., Any], tasks: Sequence[tuple], workers: int
             ) -> Iterator[tuple[tuple, Any]]:
-    """(task, answer) as the answers come; in this process where one worker is enough."""
+    """(task, answer) as the answers arrive; in this process where one worker is enough."""
     if workers == 1 or len(tasks) < 2:
         yield from ((task, _answer(function, task)) for task in tasks)
         return
@@ -236,7 +236,7 @@ def _called(function: Callable[..., Any], tasks: Sequence[tuple], workers: int
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
-        except BaseException:  # Ctrl-C or a kill: else the workers would go on by themselves
+        except BaseException:  # Ctrl-C or a kill: otherwise the workers would continue
             pool.shutdown(wait=False, cancel_futures=True)
             for process in active_children():
                 process.terminate()

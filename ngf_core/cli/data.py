@@ -1,4 +1,4 @@
-"""The command `python -m ngf_core data`: what data sets there are, and fetching one."""
+"""The command `python -m ngf_core data`: list the data sets, or fetch one."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `python -m ngf_core data`."""
     actions = parser.add_subparsers(dest="action", required=True)
     shown = actions.add_parser("list", help="data sets: images, classes, where they are",
-                               description="List the data sets and say which are on disk.")
+                               description="List the data sets and mark those on disk.")
     fetched = actions.add_parser("download", help="fetch a data set from its makers' pages",
                                  description="Fetch a data set. Nothing is fetched otherwise.")
     fetched.add_argument("name", metavar="NAME", help="data set: " + ", ".join(
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List or fetch; 0 when that was done."""
-    # torchvision draws its own progress bar otherwise; tqdm reads this when it is imported.
+    """List or fetch; 0 on success."""
+    # Otherwise torchvision draws its own progress bar; tqdm reads this when it is imported.
     os.environ.setdefault("TQDM_DISABLE", "1")
     if arguments.action == "list":
         print(table(arguments.root))
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def table(root: str) -> str:
-    """One line a data set, then where they are looked for and where decoded images are kept."""
+    """One line per data set, then where they are looked for and where decoded images are kept."""
     from ngf_core.data.cache import cache_folder
     from ngf_core.data.source import data_folder
 
@@ -47,7 +47,7 @@ def table(root: str) -> str:
     decoded = sum(path.stat().st_size for path in cache_folder().glob("*.images"))
     return "\n".join([*lines, "", f"Sets that do not ship are looked for in {data_folder(root)}.",
                       f"Their decoded images take {decoded / 1e9:.1f} GB in {cache_folder()}, "
-                      "which may be emptied."])
+                      "which is safe to empty."])
 
 
 def _row(name: str, entry: DatasetEntry, root: str) -> tuple[str, ...]:

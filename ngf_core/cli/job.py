@@ -1,7 +1,7 @@
 """The commands that start a run: `train`, `purify`, `spectrum`, `landscape` and `layers`.
 
-Options are made from the config dataclasses, so a new setting is an option without a line here.
-A job runs in the same worker process that the dashboard starts; the command only watches it.
+Options are built from the config dataclasses, so a new setting becomes an option without a change
+here. A job runs in the same worker process that the dashboard starts; the command only follows it.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def add_job(commands: Any, kind: str, config: type[Config]) -> None:
 
 def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, config: type[Config]
                  ) -> None:
-    """--methods, and the own settings of each method that may be named, in a group of its own."""
+    """--methods, and the settings of each method that may be named, one group per method."""
     names = field.metadata["choices"]
     methods: Any = field.default
     parser.add_argument(
@@ -53,8 +53,8 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
              f"{' '.join(names_of(methods))})")
     if config is PurifyConfig:
         parser.add_argument("--layer", metavar="NAME", help=(
-            f"what every method tunes that is told a layer ({', '.join(LAYERED)}); default: the "
-            "usual layer of the source's network"))
+            f"layers to tune, for every method that tunes named layers ({', '.join(LAYERED)}); "
+            "default: the usual layer of the source's network"))
     for name in names:
         entry = PURIFIERS[name]
         own = parser.add_argument_group(f"settings of {name} ({entry.title})")
@@ -64,7 +64,7 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
 
 
 def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
-    """An option of a config's field, or of a `method`'s own, which is absent where not given."""
+    """An option for a config's field, or for a `method`'s own, which is absent where not given."""
     meta, default = field.metadata, field.default
     several = isinstance(default, tuple)
     shown = " ".join(default) if isinstance(default, tuple) else default
@@ -85,7 +85,7 @@ def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None
 
 
 def _number(kind: type) -> Callable[[str], Any]:
-    """Read a number; what is none stays text, which `validate` then answers with a sentence."""
+    """Read a number; other text stays text, for which `validate` then raises its error."""
     def read(text: str) -> Any:
         try:
             return kind(text)
@@ -109,7 +109,7 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
     config = cls(**values)
     validate(config)
     if isinstance(config, TrainConfig):
-        # The run may be purified from another folder than the one we are in.
+        # The run may be purified from a folder other than the current one.
         config = dataclasses.replace(config, root=_absolute(config.root),
                                      weights=_absolute(config.weights))
     elif config.source == "latest":
@@ -133,18 +133,18 @@ def _given(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunStore
                  ) -> PurifyConfig:
     """The config with the layer of --layer, or the usual one of the source's network, for the
-    methods that are told one and were given none of their own."""
+    methods that tune a named layer and were given none of their own."""
     given = _given(options)
-    untold = [name for name in config.layers if "layer" not in given.get(name, {})]
+    unnamed = [name for name in config.layers if "layer" not in given.get(name, {})]
     if options.layer is not None and not config.layers:
         raise ConfigError("layer", f"{', '.join(config.names)} tune no layer that is named",
                           "Leave it out.")
-    if not untold:
+    if not unnamed:
         return config
     layer = _usual_layer(config.source, store) if options.layer is None else options.layer
     return dataclasses.replace(config, methods=tuple(
         dataclasses.replace(own, layer=layer)
-        if isinstance(own, LayerSettings) and own.method in untold else own
+        if isinstance(own, LayerSettings) and own.method in unnamed else own
         for own in config.methods))
 
 
@@ -153,7 +153,7 @@ def _absolute(path: str) -> str:
 
 
 def _usual_layer(source: str, store: RunStore) -> str:
-    """Where the presets tune the network of the run `source`."""
+    """The layer that the presets tune in the network of the run `source`."""
     arch = training_of(store.get(source), store).arch
     if arch == TrainConfig.arch:
         return ARCHITECTURES[arch].layer
@@ -163,7 +163,7 @@ def _usual_layer(source: str, store: RunStore) -> str:
 
 
 def _refuse_impossible(config: Config, store: RunStore) -> None:
-    """Raise ConfigError now for what the worker would refuse when its turn has come.
+    """Raise ConfigError now for what the worker would reject when its turn comes.
 
     Defaults fit every attack and network, and are not checked: that would import torch.
     """
@@ -175,9 +175,9 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
         if config.weights and not Path(config.weights).is_file():
             raise ConfigError("weights", f"there is no file {config.weights}",
                               "Name a file of ImageNet weights (.pth) as torchvision publishes it.")
-        asked = ("poison_rate", "target", "parameters", "size")
+        checked = ("poison_rate", "target", "parameters", "size")
         if config.attack != "none" and any(
-                getattr(config, name) != getattr(TrainConfig, name) for name in asked):
+                getattr(config, name) != getattr(TrainConfig, name) for name in checked):
             from ngf_core.trained.poison_preview import poison_preview
 
             poison_preview(config)

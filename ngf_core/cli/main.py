@@ -12,14 +12,14 @@ from ngf_core.config import CONFIGS
 from ngf_core.errors import NGFError
 
 _INTRO = """\
-Backdoor a model, purify it with NGF, and look at its curvature. For example:
+Backdoor a model, purify it with NGF, and measure its curvature. For example:
 
   python -m ngf_core train --dataset signs --attack badnets
   python -m ngf_core purify latest --methods ngf sgd
   python -m ngf_core spectrum latest        (or: landscape latest)
   python -m ngf_core runs
 
-Each job prints its run's id and goes on if you close the terminal; Ctrl-C asks it to stop.
+Each job prints its run's id and continues if you close the terminal; Ctrl-C stops it.
 `latest` is the newest finished run that fits. Runs are kept in ./runs, or where NGF_RUNS points.
 """
 
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_layout, **options)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message}. `{self.prog} --help` lists what there is.\n")
+        self.exit(2, f"{message}. `{self.prog} --help` lists the options.\n")
 
 
 def _layout(prog: str) -> argparse.HelpFormatter:
@@ -71,7 +71,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     for kind, config in CONFIGS.items():
         add_job(commands, kind, config)
     for name, (module, help_text) in _MORE.items():
-        # Their modules import torch, so only the one that is asked for is loaded.
+        # Their modules import torch, so only the requested one is loaded.
         parser_of = commands.add_parser(name, help=help_text, description=help_text)
         if arguments[:1] == [name]:
             more = import_module(module)

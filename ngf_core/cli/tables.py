@@ -17,10 +17,10 @@ def aligned(rows: list[list[str]]) -> str:
 
 
 def results_table(results: dict[str, Any]) -> str:
-    """One row a model, one column a number; below it what holds for the whole run.
+    """One row per model, one column per number; below it what holds for the whole run.
 
-    How the model of a purification was trained is left out: its own run says so. Rates
-    stand with Wilson's 95 % interval and n.
+    How the model of a purification was trained is left out: its own run states it. Rates are shown
+    with Wilson's 95 % interval and n.
     """
     models = {name: entry for name, entry in results.items() if _is_row(entry)}
     columns = list(dict.fromkeys(key for entry in models.values() for key in entry))
@@ -52,7 +52,7 @@ def _cell(value: Any) -> str:
 
 
 def runs_table(runs: list[Run]) -> str:
-    """One row a run: id, state, and its rates or its sentence."""
+    """One row per run: id, state, and its rates or its message."""
     if not runs:
         return ("There are no runs here yet. "
                 "Start with `python -m ngf_core train --dataset signs --attack badnets`.")
@@ -80,7 +80,7 @@ def _summary(run: Run) -> str:
 
 
 def described(run: Run) -> dict[str, Any]:
-    """The manifest with the state as it is now."""
+    """The manifest with the current state."""
     state, message = run.status()
     return run.manifest | {"state": state, "message": message}
 

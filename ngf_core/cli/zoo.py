@@ -1,8 +1,8 @@
 """`zoo`: build the runs that ship with NGF Lab.
 
-`python -m ngf_core zoo build` trains a benign and a backdoored mini network for each attack,
-races NGF against SGD on it, and measures spectra and landscapes. The same command made what is in
-assets/zoo. A build that was stopped goes on where it stopped.
+`python -m ngf_core zoo build` trains a benign mini network and a backdoored one per attack, races
+NGF against SGD on each, and measures spectra and landscapes. The same command built assets/zoo. A
+build that was stopped resumes where it stopped.
 """
 
 import argparse
@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the zoo; 0 when everything is there, 1 where a run failed.
+    """Build the zoo; 0 when it is complete, 1 where a run failed.
 
-    Raises ConfigError where a data set is not here.
+    Raises ConfigError where a data set is missing.
     """
     for dataset in arguments.dataset:
         if not DATASETS[dataset].embedded:
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunError(f"Another build is writing into {arguments.out}. Wait until it is done, "
-                       "or give another folder with --out.") from None
+                       "or name another folder with --out.") from None
     lock.release()
     failed = 0
     for dataset in arguments.dataset:

@@ -1,4 +1,4 @@
-"""What a run is asked to do: one frozen dataclass per kind of run, JSON both ways, hashed."""
+"""The settings of a run: one frozen dataclass per kind of run, JSON both ways, hashed."""
 
 from ngf_core.config.kinds import CONFIGS, Config, config_sha, flat, from_json, to_json, validate
 from ngf_core.config.landscape import LandscapeConfig

@@ -1,4 +1,4 @@
-"""A config as the command that makes its run."""
+"""A config as the command that starts its run."""
 
 import dataclasses
 import shlex
@@ -11,10 +11,9 @@ from ngf_core.config.purify import PurifyConfig
 
 
 def command_line(config: Config) -> str:
-    """The command that makes a run of `config`; settings at their default are left out.
+    """The command that starts a run of `config`; settings at their default are left out.
 
-    The tuned layer of a purification is always named: without one, another network's is another
-    one.
+    The tuned layer of a purification is always named, since its default depends on the network.
     """
     words = ["python", "-m", "ngf_core", config.kind]
     words += [config.source] if hasattr(config, "source") else []
@@ -27,7 +26,7 @@ def command_line(config: Config) -> str:
 
 
 def flag(name: str, method: str = "") -> str:
-    """The option of a setting: --batch-size, or of a method's own --ngf.kl-bound."""
+    """The option of a setting, --batch-size, or of a method's own setting, --ngf.kl-bound."""
     return f"--{method}{'.' * bool(method)}{name.replace('_', '-')}"
 
 

@@ -15,11 +15,11 @@ class Defender(Budget):
                           "strong (crop, random erasing, noise)", choices=AUGMENTATIONS)
     clean_fraction: float = option(0.05, "the defender's clean images as a share of train + clean",
                                    0.01, 0.05)
-    clean_balance: str = option("drawn", "the clean images' classes: drawn as they come, or "
-                                "balanced (as many of each as there are)",
+    clean_balance: str = option("drawn", "the clean images' classes: drawn at random, or "
+                                "balanced (equally many per class)",
                                 choices=("drawn", "balanced"))
 
     @property
     def budget(self) -> Budget:
-        """The budget alone: all that a method is handed of a run's config."""
+        """The budget alone: the only part of a run's config that a method is given."""
         return Budget(**{field.name: getattr(self, field.name) for field in fields(Budget)})

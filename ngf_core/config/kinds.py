@@ -28,7 +28,7 @@ def validate(config: Config) -> None:
     check_fields(config)
     if isinstance(config, LayersConfig) and any(
             layer != AUTO for layer in layers_of(config.methods).values()):
-        raise ConfigError("layer", "a layer map tunes every layer in turn", "Name none.")
+        raise ConfigError("layer", "a layer map tunes every layer, one at a time", "Name none.")
     if getattr(config, "source", None) == "":
         raise ConfigError("source", "no run is named",
                           "Give the id of a finished run; `python -m ngf_core runs` lists them.")

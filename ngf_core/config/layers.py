@@ -1,4 +1,4 @@
-"""What a layer map is asked to do."""
+"""The settings of a layer map."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,9 +12,9 @@ from ngf_core.purify.settings import NGF, SGD, LayerSettings
 
 @dataclass(frozen=True, kw_only=True)
 class LayersConfig(Defender):
-    """Tune each layer of a trained model in turn, and ask rules that see clean data which to take.
+    """Tune each layer of a trained model alone, and let rules choose one from clean data.
 
-    The methods' own `layer` stays "auto": every layer has its turn.
+    The methods' own `layer` stays "auto": every layer is tuned.
     """
 
     kind: ClassVar[str] = "layers"

@@ -18,7 +18,7 @@ def names_of(methods: Methods) -> tuple[str, ...]:
 
 
 def layers_of(methods: Methods) -> dict[str, str]:
-    """What each method that is told a layer tunes, by the method's name."""
+    """The layers named for the methods that tune named layers, by the method's name."""
     return {own.method: own.layer for own in methods if isinstance(own, LayerSettings)}
 
 
@@ -28,7 +28,7 @@ def ngf_of(methods: Methods) -> NGF | None:
 
 
 def with_layer(methods: Methods, layer: str) -> Methods:
-    """The same methods, with `layer` for those that are told one."""
+    """The same methods, with `layer` for those that tune named layers."""
     return tuple(dataclasses.replace(own, layer=layer) if isinstance(own, LayerSettings) else own
                  for own in methods)
 

@@ -1,4 +1,4 @@
-"""What a purification run is asked to do."""
+"""The settings of a purification run."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,9 +19,9 @@ class PurifyConfig(Defender):
     source: str = option("", "id of the training run whose model is purified")
     methods: tuple[MethodSettings, ...] = methods_option(
         (NGF(), SGD()), "methods that race", tuple(PURIFIERS))
-    evaluations: int = option(20, "how often the models are evaluated on the way", 1, 1000)
+    evaluations: int = option(20, "how often the models are evaluated along the race", 1, 1000)
     sharpness: str = option("on", "lambda_max and Tr(F) of the tuned models along the race, on 50 "
-                            "clean images of the defender's; slows it by at most a quarter",
+                            "of the defender's clean images; slows it by at most a quarter",
                             choices=("on", "off"))
 
     @property
@@ -31,5 +31,5 @@ class PurifyConfig(Defender):
 
     @property
     def layers(self) -> dict[str, str]:
-        """What each method that is told a layer tunes, by the method's name."""
+        """The layers named for the methods that tune named layers, by the method's name."""
         return layers_of(self.methods)

@@ -1,7 +1,7 @@
 """Configs of schema 1, in which a purification held every method's settings side by side.
 
-There `methods` was a list of names; each method read the fields below, and what else it had stood
-in a text, "anp.eps=0.3,ft_sam.rho=1".
+There `methods` was a list of names; each method read the fields below, and its other settings were
+written as one text, "anp.eps=0.3,ft_sam.rho=1".
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ SHARED: dict[str, dict[str, str]] = {
     "finetune": _FINE_TUNING, "ft_sam": _FINE_TUNING, "nad": _FINE_TUNING,
     "fip": _FINE_TUNING | {"fisher": "fisher"}, "fast_fip": {"fisher": "fisher"},
 }
-# What the field was where an older config does not name it.
+# The field's value where an older config does not name it.
 LAYER = "blocks.2.conv1"
 GONE = {field for of in SHARED.values() for field in of.values()} | {"parameters"}
 

@@ -1,4 +1,4 @@
-"""What a spectrum run is asked to do."""
+"""The settings of a spectrum run."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,12 +17,12 @@ class SpectrumConfig:
     operator: str = option("hessian", "matrix: hessian, ggn (Gauss-Newton), fisher (the model's "
                            "own labels) or empirical (Fisher at the given labels)",
                            choices=("hessian", "ggn", "fisher", "empirical"))
-    parameters: str = option("all", "parameters it is taken in: all, or the tuned layer's",
+    parameters: str = option("all", "parameters of the matrix: all, or the tuned layer's",
                              choices=("all", "layer"))
     k: int = option(5, "largest eigenvalues", 1, 50)
     bottom: int = option(1, "smallest eigenvalues", 0, 20)
     steps: int = option(20, "most Lanczos steps of a density probe, which ends when its density "
-                        "has settled", 5, 500)
+                        "has converged", 5, 500)
     probes: int = option(3, "probes of the spectral density", 3, 50)
     trace_error: float = option(5.0, "wanted standard error of the trace, in % of it", 0.1, 50.0)
     trace_probes: int = option(15, "most probes of the trace", 2, 2000)

@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The settings of a training run."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -35,7 +35,7 @@ class TrainConfig:
                             "matrix units for it", choices=("auto", "float32", "bf16"))
     seed: int = option(0, "seed of weights, poisoning and batches", 0, 2**31 - 1)
     root: str = option("", "folder that holds the data set's files; empty is NGF_DATA or ./data")
-    limit: int = option(0, "training images of each class; 0 is all", 0, 10**7)
+    limit: int = option(0, "training images per class; 0 is all", 0, 10**7)
     size: int = option(0, "side of the images in pixels, from 8; 0 is the data set's own", 0, 1024)
     weights: str = option("", "file of torchvision's ImageNet weights to start from; empty is a "
                           "random start")

@@ -1,4 +1,4 @@
-"""What a landscape run has computed so far: filled row by row, saved, and taken up again."""
+"""What a landscape run has computed so far: filled row by row, saved, and resumed."""
 
 from collections.abc import Callable
 
@@ -23,9 +23,9 @@ class Canvas:
     part of `parts` (clean, triggered); key.<part>.computed (bool) marks what was computed, which
     is not all of a preview; key.<part>.held_out is a preview's [median, largest error, bound].
 
-    Rows, rounds and curves that an unfinished run of the same config and versions has left are
-    taken over and not computed again. `resumed` counts their points, `points` all points.
-    `config.memory` GB stand in `memory` as bytes.
+    Rows, rounds and curves left by an unfinished run of the same config and versions are reused and
+    not computed again. `resumed` counts their points, `points` all points. `memory` holds
+    `config.memory` GB in bytes.
     """
 
     def __init__(self, config: LandscapeConfig, store: RunStore, writer: RunWriter,
@@ -37,7 +37,7 @@ class Canvas:
         self._earlier = _left_behind(config, store, writer)
 
     def tick(self, done: int, text: str) -> None:
-        """`done` more of the total; stops here if the run is to stop."""
+        """Report `done` more of the total; raises Cancelled if the run is to stop."""
         self._done += done
         self._writer.checkpoint()
         self._writer.progress(self._done, self._total, text)
@@ -49,7 +49,7 @@ class Canvas:
     def axis(self, name: str, values: np.ndarray) -> np.ndarray:
         """An axis that depends on a measurement: the earlier run's, where that found the same.
 
-        Where it found something else its surfaces are computed anew.
+        Where it found something else its surfaces are computed again.
         """
         earlier = self._earlier.get(name)
         if earlier is not None and earlier.shape == values.shape and np.allclose(
@@ -145,7 +145,7 @@ class Canvas:
 
 
 class _Lazy:
-    """An `Evaluator` that is made at its first point: none for a surface that is already there."""
+    """An `Evaluator` that is built at its first point: none for a surface already computed."""
 
     def __init__(self, model: nn.Module, plane: Plane, batches: Batches, memory: int) -> None:
         self._made: Evaluator | None = None

@@ -1,6 +1,6 @@
 """What a run will cost, from the newest finished run of its kind on this machine.
 
-Where there is none, from a count of multiply-adds and a cautious speed.
+Where there is no such run, from a count of multiply-adds and a cautious speed.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from ngf_core.models.layer_names import AUTO
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.lineage import training_behind
 
-# Multiply-adds a second. One core that trained or purified the mini network did about 5e10; this is
-# below that on purpose, and replaced by this machine's own runs as soon as there are any.
+# Multiply-adds per second. One core that trained or purified the mini network did about 5e10; this
+# is lower on purpose, and replaced by this machine's own runs as soon as there are any.
 CAUTIOUS_SPEED = 3.0e10
 START_SECONDS = 4.0
 CURVATURE_MODELS = 3
-# What the sharpness measures of the mini took, in Hessian products.
+# What the sharpness measures of the mini network took, in Hessian products.
 SHARPNESS_PRODUCTS = {"none": 0, "cheap": 45, "all": 150}
 KRYLOV_MEGABYTES = 256
 
@@ -41,7 +41,7 @@ class Cost:
 
 
 def estimate(config: Config, store: RunStore | None = None) -> Cost:
-    """The cost of a run; works for configs whose source is not here, as a mini network's."""
+    """The cost of a run; where the source of its config is missing, that of a mini network's."""
     store = store or default_store()
     train = _training(config, store)
     work, size = _work(config, train), _megabytes(config, train)
@@ -53,7 +53,7 @@ def estimate(config: Config, store: RunStore | None = None) -> Cost:
             pace = max(_seconds(run) - START_SECONDS, 0.1) / _work(run.config, like)
             return Cost(START_SECONDS + pace * work, size, f"From the pace of run {run.id}.")
     return Cost(START_SECONDS + work / CAUTIOUS_SPEED, size,
-                "A cautious guess: no such run was finished on this machine yet.")
+                "A cautious guess: no such run has finished on this machine yet.")
 
 
 def _work(config: Config, train: TrainConfig) -> float:
@@ -68,13 +68,13 @@ def _work(config: Config, train: TrainConfig) -> float:
         # A step size is chosen among four, each tuned with on four fifths of the clean images.
         tried = [4 * 0.8 if own.chooses_step_size else 0
                  for own in config.methods]
-        # The default rule tunes each layer for ten steps on 64 images, and looks at its answers.
+        # The default rule tunes each layer for ten steps on 64 images, and evaluates its answers.
         chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if AUTO in config.layers.values() else 0
         return forward * (sum(1 + more for more in tried) * tuning + chosen
                           + len(config.methods) * (config.evaluations + 1) * evaluated)
     if isinstance(config, LayersConfig):
-        # As measured on the mini: the networks behind its ten layers are together 4.6 of the whole,
-        # and natural gradient costs about twice what SGD does.
+        # As measured on the mini network: the networks behind its ten layers are together 4.6 of
+        # the whole, and natural gradient costs about twice what SGD does.
         batch = min(config.batch_size, 250)
         behind = 0.46 * len(_layers(train))
         kept = behind if config.pool or config.augment == "none" else len(_layers(train))
@@ -83,8 +83,8 @@ def _work(config: Config, train: TrainConfig) -> float:
         return forward * (kept * tuning + reference
                           + (behind * len(config.methods) + 1) * evaluated)
     if isinstance(config, SpectrumConfig):
-        # As measured on the mini: a Lanczos run, short probes, and few samples of a trace whose
-        # deflated samples spread by a tenth.
+        # As measured on the mini network: a Lanczos run, short probes, and few samples of a trace
+        # whose deflated samples spread by a tenth.
         sampled = min(config.trace_probes, 5 + int((10 / config.trace_error) ** 2))
         products = _krylov_steps(config) + 10 * (config.probes - 1) + sampled
         if config.check != "none" and config.operator == "hessian":
@@ -108,7 +108,7 @@ def _krylov_steps(config: SpectrumConfig) -> int:
 def _megabytes(config: Config, train: TrainConfig) -> float:
     model = 4e-6 * parameters(train.arch)
     if isinstance(config, SpectrumConfig):
-        # The Krylov basis of each model, from which a later run goes on; a large one is not kept.
+        # The Krylov basis of each model, from which a later run resumes; a large one is not kept.
         basis = model * (_krylov_steps(config) + config.k)
         return 0.3 + (CURVATURE_MODELS * basis if basis < KRYLOV_MEGABYTES else 0)
     if isinstance(config, TrainConfig):
@@ -122,7 +122,7 @@ def _megabytes(config: Config, train: TrainConfig) -> float:
 
 @lru_cache
 def multiply_adds(arch: str, channels: int = 3, side: int = 32) -> float:
-    """Of one forward pass of one image through convolutions and linear layers."""
+    """Multiply-adds of one image's forward pass through convolutions and linear layers."""
     import torch
 
     from ngf_core.models.build import build_model, tunable_layers
@@ -160,7 +160,7 @@ def parameters(arch: str) -> int:
 
 
 def _training(config: Config, store: RunStore) -> TrainConfig:
-    """How the model that the run is about is trained; the default where nobody knows."""
+    """How the model behind the run is trained; the default where that is unknown."""
     try:
         return training_behind(config, store)
     except NGFError:
@@ -174,9 +174,9 @@ def _shape(train: TrainConfig) -> tuple[int, int]:
 
 
 def _alike(one: TrainConfig, other: TrainConfig, kind: str) -> bool:
-    """Whether the pace of a run on one tells that of a run on the other.
+    """Whether the pace of a run on one predicts that of a run on the other.
 
-    Training a generator beside the network costs more, so a training tells of its attack only.
+    Training a generator beside the network costs more, so a training predicts its own attack only.
     """
     return ((one.arch, _shape(one)) == (other.arch, _shape(other))
             and (kind != "train" or one.attack == other.attack))

@@ -1,7 +1,7 @@
 """The Krylov state of each model of a spectrum run, kept in the run's folder.
 
-A later run of the same source, samples, seed and matrix goes on from it, as does a new run after a
-cancelled one. The files are hidden: they are no result, and do not ship with the zoo.
+A later run of the same source, samples, seed and matrix resumes from it, as does a new run after a
+cancelled one. The files are hidden: they are not a result, and do not ship with the zoo.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore, RunWriter
 
-# Bytes of a state that is still worth its place on the disk; a mini network's is about 8 million.
+# The largest state that is kept, in bytes; a mini network's is about 8 million.
 LARGEST = 256_000_000
-# The settings that say which matrix it is and which random directions were used.
+# The settings that determine the matrix and the random directions.
 IDENTITY = ("source", "samples", "seed", "operator", "parameters")
 
 
 def keep(writer: RunWriter, name: str, state: SpectrumState) -> None:
-    """Write the state of the model `name`, unless it is large or the disk refuses."""
+    """Write the state of the model `name`, unless it is large or writing fails."""
     if state.krylov is None or state.bytes() > LARGEST:
         return
     with contextlib.suppress(NGFError, OSError):
@@ -30,7 +30,7 @@ def keep(writer: RunWriter, name: str, state: SpectrumState) -> None:
 
 def find(config: SpectrumConfig, store: RunStore, name: str,
          device: torch.device) -> tuple[SpectrumState, str | None]:
-    """What is known already of the model `name`, and the run that knows it.
+    """The earlier state of the model `name`, and the id of the run that holds it.
 
     Of all fitting runs, the one with most products; an empty state and None where there is none.
     """

@@ -45,12 +45,12 @@ class Path(NamedTuple):
 
 
 def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Measure and leave landscape.npz, rewritten after every row; what is not computed is NaN.
+    """Measure and write landscape.npz, rewritten after every row; what is not computed is NaN.
 
-    All models are seen along the same directions: the random ones are drawn and filter-normalised
-    on the received model, the eigenvectors are those of its Hessian. The planes of the paths and
-    through three models need a race; where one cannot be had the results say why. A cancelled or
-    killed run of the same config is gone on with, see `Canvas`.
+    All models are measured along the same directions: the random ones are drawn and
+    filter-normalised on the received model, the eigenvectors are those of its Hessian. The planes
+    of the paths and through three models need a race; where one cannot be computed the results
+    state why. A cancelled or killed run of the same config is resumed, see `Canvas`.
     """
     source = load_trained(config.source, store)
     before = source.models["before"].requires_grad_(True)

@@ -1,4 +1,4 @@
-"""A layer map run: each layer of a trained model tuned in turn, and what rules say of them."""
+"""A layer map run: each layer of a trained model tuned alone, and the choices of the rules."""
 
 import copy
 import time
@@ -27,12 +27,12 @@ from ngf_core.trained.load import load_trained
 
 
 def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Tune every layer with every method; leaves curves and results, and no weights.
+    """Tune every layer with every method; writes curves and results, and no weights.
 
     A point of a curve is a layer: step is its number from the input, from 1. A fifth of the clean
-    set is held out, for the rules to judge by. These see clean images alone; the oracle sees the
-    triggered test set, which is what makes it one. The rules see the map's own tunings, but for the
-    one behind "auto", which is asked as `choose_layer` asks it, at its own small budget.
+    set is held out, for the rules to judge by. These use clean images alone; the oracle uses the
+    triggered test set, which is what makes it one. The rules use the map's own tunings, except the
+    one behind "auto", which `choose_layer` applies at its own small budget.
     """
     source = load_trained(config.source, store)
     model = source.models["before"]
@@ -92,8 +92,8 @@ def _point(writer: RunWriter, entry: dict[str, Any]) -> None:
 
 def _finetune(received: nn.Module, clean: Images, config: LayersConfig, test: TestSet,
               writer: RunWriter) -> dict[str, Any] | None:
-    """Full fine-tuning of as many passes over batches as large, which the map's cost is held
-    against; None where it is not asked for."""
+    """Full fine-tuning for as many passes over batches as large, with which the map's cost is
+    compared; None where it is not requested."""
     if config.reference == "none":
         return None
     model, last, began = copy.deepcopy(received), Step(0, 0.0, 0.0), time.process_time()

@@ -11,9 +11,9 @@ from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 
 IMAGES = 50
-# Of the race's own time; the promise is a quarter, and forecasts are rough.
+# Of the race's own time; a quarter is promised, and forecasts are rough.
 SHARE = 0.2
-# The first point has the most products to make; one that follows costs about this much of it.
+# The first point needs the most products; a later one costs about this share of it.
 LATER = 0.4
 
 
@@ -21,14 +21,14 @@ class LiveSharpness:
     """Measures the sharpness of racing models on some of the defender's clean images.
 
     The points that SHARE of the race's own processor time pays for (tuning and evaluating, forecast
-    from what they took so far) are spread evenly over the race, up to its last step. Methods that
-    are evaluated at the same step are measured there together or not at all. What is measured
-    follows from the models, up to the error bar: each point starts from the eigenvector of the
-    method's last one.
+    from the time taken so far) are spread evenly over the race, up to its last step. Methods that
+    are evaluated at the same step are measured there together or not at all. The values depend on
+    the models alone, up to the error bar: each point starts from the eigenvector of the method's
+    last one.
 
-    clean: the defender's set; IMAGES of them, drawn with `seed`, are used, without augmentation.
-    steps: of the race. rounds: points at each step, one per method. clock: seconds of this process,
-    which neither a pause nor other programs move.
+    clean: the defender's set; IMAGES of it, drawn with `seed`, are used, without augmentation.
+    steps: of the race. rounds: points per step, one per method. clock: seconds of this process,
+    which neither a pause nor other programs advance.
     """
 
     def __init__(self, clean: Images, seed: int, steps: int, rounds: int,
@@ -43,7 +43,7 @@ class LiveSharpness:
         self._began = clock()
 
     def measure(self, method: str, model: nn.Module, step: int) -> dict[str, float]:
-        """The metrics of `method` after `step` updates; none where this point is left out."""
+        """The metrics of `method` after `step` updates; empty where this point is left out."""
         if step == 0 and self._last:  # all methods start from one model
             self._last[method], self._at[method] = next(iter(self._last.values())), 0
             return self._last[method].metrics()
@@ -79,7 +79,7 @@ class LiveSharpness:
         return {name: len(self._images) for name in METRICS if name in metrics}
 
     def report(self) -> dict[str, object]:
-        """For the run's results: on what it was measured, at which steps, and what it cost."""
+        """For the run's results: the images, the steps measured, and the cost."""
         return {"images": len(self._images), "of": "the defender's clean images, not augmented",
                 "parameters": "all", "steps": [s for s, wanted in self._wanted.items() if wanted],
                 "skipped": sum(not wanted for wanted in self._wanted.values()),

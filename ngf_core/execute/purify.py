@@ -1,4 +1,5 @@
-"""A purification run: several methods step in turn, on equal batches, each on its own copy."""
+"""A purification run: several methods alternate step by step, on equal batches, each on its own
+copy."""
 
 import copy
 import time
@@ -33,7 +34,7 @@ PATH_POINTS = 10
 
 @dataclass
 class Racer:
-    """One method under way: its model, its iterator, and what it left so far."""
+    """One running method: its model, its iterator, and its results so far."""
 
     own: MethodSettings
     model: nn.Module
@@ -54,7 +55,7 @@ class Racer:
 
     @property
     def layer(self) -> str | None:
-        """The layers that the method tunes as it is told, so that its path can be drawn."""
+        """The layers named for the method to tune, whose path can be drawn; None without any."""
         return self.own.layer if isinstance(self.own, LayerSettings) else None
 
     def advance(self, steps: int, seconds: float) -> None:
@@ -76,13 +77,13 @@ class Racer:
 
 
 def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Race the methods; leaves before, after_<method> (safetensors), path_<method>, samples (npz).
+    """Race the methods; writes before, after_<method> (safetensors), path_<method>, samples (npz).
 
     Path deltas are the tuned layers' weights minus the received ones, for the methods that tune
-    the layers they are told. Where their settings say "auto" these are chosen first, once for all,
-    on the clean set alone. Tuning seconds leave out evaluations, looks at the sharpness, pauses and
-    that choice. A method that diverges keeps its curve and the model it had, and its sentence
-    stands in its results.
+    named layers. Where their settings hold "auto" these are chosen first, once for all methods, on
+    the clean set alone. Tuning seconds leave out evaluations, sharpness measurements, pauses and
+    that choice. A method that diverges keeps its curve and its model as of then, and its results
+    hold the error message.
     """
     source = load_trained(config.source, store)
     received = source.models["before"]
@@ -111,11 +112,11 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     def record(racer: Racer) -> None:
         if racer.last.step:
             racer.evaluation = evaluate(racer.model, test)
-        metrics, n, said = _evaluated(racer, shown)
+        metrics, n, answers = _evaluated(racer, shown)
         if sharpness is not None:
             sharp = sharpness.measure(racer.name, racer.model, racer.last.step)
             metrics, n = {**metrics, **sharp}, n | sharpness.counts(sharp)
-        writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, said)
+        writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, answers)
         racer.recorded = racer.last.step
 
     for racer in racers:
@@ -129,7 +130,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             before_it = racer.last.step
             racer.advance(config.steps, config.seconds)
             step = racer.last.step
-            # The last step's model is looked at when the method has ended, having said all it had.
+            # The last step's model is recorded when the method has ended and reported everything.
             ends, on_the_way = racer.finished, step < config.steps
             if ends or on_the_way and step // mark > before_it // mark:
                 _follow(racer)
@@ -161,9 +162,9 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
 
 def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
                  ) -> tuple[PurifyConfig, dict[str, Any]]:
-    """The config with each "auto" replaced by what was chosen, and {"choice": how, at what cost}.
+    """The config with each "auto" replaced by the chosen layer, and {"choice": how, at what cost}.
 
-    Nothing is chosen for a race in which no method asks for it.
+    Nothing is chosen for a race in which no method has "auto".
     """
     if AUTO not in config.layers.values():
         return config, {}
@@ -191,7 +192,7 @@ def _evaluated(racer: Racer, shown: dict[str, np.ndarray]
 
 
 def _changed(received: nn.Module, model: nn.Module) -> int:
-    """How many parameters are not what they were."""
+    """How many parameters differ from the received ones."""
     return sum(int((a != b).sum()) for a, b in zip(received.parameters(), model.parameters(),
                                                    strict=True))
 

@@ -24,7 +24,7 @@ FISHER_SAMPLES = 1000
 
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Measure and leave spectrum.npz, rewritten after each model so that none is lost."""
+    """Measure and write spectrum.npz, rewritten after each model so that none is lost."""
     source = load_trained(config.source, store)
     where = next(source.models["before"].parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)

@@ -1,4 +1,4 @@
-"""A training run: poison, train, measure, keep the model and what was poisoned."""
+"""A training run: poison, train, measure, keep the model and the indices of the poisoned images."""
 
 import math
 import time
@@ -21,10 +21,10 @@ from ngf_core.training import resolve_precision, train
 
 
 def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Train one model and leave model.safetensors, poison.npz and samples.npz.
+    """Train one model and write model.safetensors, poison.npz and samples.npz.
 
     attack.safetensors holds what the attack learned, so that its trigger and its poisoned set can
-    be had again without training. Raises NGFError where training diverges.
+    be rebuilt without training. Raises NGFError where training diverges.
     """
     where = device()
     writer.progress(0, config.epochs, "Preparing images")
@@ -37,7 +37,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     dataset = dataset_of(config)
     attack = attack_of(config, dataset)
     writer.note(device=str(where), data_sha=dataset.sha256)
-    # Before fitting, which may take minutes: a wrong file is told at once.
+    # Before fitting, which may take minutes: a wrong file is reported at once.
     model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
     loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     started = time.perf_counter()

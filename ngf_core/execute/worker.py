@@ -1,7 +1,7 @@
 """The process that computes one run: `python -m ngf_core.execute.worker RUN_DIR`.
 
-It waits its turn, computes, and leaves one of three last words: done, cancelled or failed with a
-sentence. What it was and where it died is the run directory's business, so it may be killed.
+It waits its turn, computes, and ends in one of three states: done, cancelled, or failed with a
+message. The run directory records what it computed and how far it came, so it may be killed.
 """
 
 import errno
@@ -17,7 +17,7 @@ from ngf_core.errors import NGFError, RunError
 from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
 from ngf_core.runs.jobs import turn
 
-# One module a kind of run, with execute(config, store, writer) -> results; imported when needed.
+# One module per kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
             for kind in ("train", "purify", "spectrum", "landscape", "layers")}
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def work(run: Run, store: RunStore) -> int:
-    """Wait, compute and write the last word; 0 where the run is done, else 1."""
+    """Wait, compute and write the final state; 0 where the run is done, else 1."""
     writer = RunWriter(run)
     try:
         with turn(run, writer):
@@ -65,7 +65,7 @@ def work(run: Run, store: RunStore) -> int:
 
 
 def explain(error: Exception, run: Run) -> str:
-    """What went wrong, for a person: no stack, but what to do."""
+    """What went wrong, for the user: no stack trace, but what to do."""
     if isinstance(error, NGFError):
         return str(error)
     if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
@@ -78,8 +78,8 @@ def explain(error: Exception, run: Run) -> str:
 
 
 def _is_torch_out_of_memory(error: Exception) -> bool:
-    # By name and text, since this frame does without torch; the processor's allocator raises a
-    # plain RuntimeError.
+    # By name and text, since this module does not import torch; the CPU allocator raises a plain
+    # RuntimeError.
     return type(error).__name__ == "OutOfMemoryError" or (
         isinstance(error, RuntimeError) and any(
             words in str(error) for words in ("can't allocate memory", "not enough memory")))
@@ -95,8 +95,8 @@ def _log(writer: RunWriter, error: Exception) -> None:
 def _must_wait(run: Run) -> None:
     manifest = run.manifest
     if manifest["state"] != "queued":
-        raise RunError(f"Run {run.id} is {manifest['state']} already. "
-                       "Start a new run of the same settings instead.")
+        raise RunError(f"Run {run.id} is already {manifest['state']}. "
+                       "Start a new run with the same settings instead.")
 
 
 def _stop(signal_number: int, frame: object) -> None:
@@ -104,10 +104,10 @@ def _stop(signal_number: int, frame: object) -> None:
 
 
 def _threads() -> int:
-    """What OMP_NUM_THREADS says, else one a core that we may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+    """The number in OMP_NUM_THREADS, else one per core that we may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -18,12 +18,12 @@ from ngf_core.models.build import default_layer
 from ngf_core.purify import NGF, SGD
 from ngf_core.runs import Run, RunStore
 
-# What only concerns the machine that built a run, or can be had from the other files.
+# Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
 
 def build(store: RunStore, train: TrainConfig) -> bool:
-    """One model's four runs, each made only if it is not there; False where one failed."""
+    """One model's four runs, each computed only if it is missing; False where one failed."""
     name = run_name(train)
     layer = default_layer(train.arch)
     race = PurifyConfig(source=f"{name}-train", seed=train.seed,
@@ -36,25 +36,25 @@ def build(store: RunStore, train: TrainConfig) -> bool:
 
 
 def run_name(train: TrainConfig) -> str:
-    """What the runs on one model are called, but for their kind."""
+    """The part of the runs' names that all runs on one model share."""
     arch = "" if train.arch == TrainConfig.arch else f"-{train.arch}"
     return f"{train.dataset}{arch}-{train.attack}-s{train.seed}"
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:
-    """The finished run of that id and config: the one that is there, or a new one made here.
+    """The finished run of that id and config: the existing one, or a new one computed here.
 
-    A training whose strength meant other parameters is made anew. Raises RunError where a finished
-    run of that id has another config, since somebody may want it.
+    A training whose strength meant other parameters is computed again. Raises RunError where a
+    finished run of that id has another config, since it may still be needed.
     """
     try:
         there = store.get(run_id)
     except NGFError:
-        there = None  # absent or broken: made anew
+        there = None  # absent or broken: computed again
     if there is not None and there.state == "done":
         if there.config != config:
             raise RunError(f"{there.path} is a finished run with other settings. Delete it, or "
-                           "give another folder with --out.")
+                           "name another folder with --out.")
         if is_current(there):
             return there
     shutil.rmtree(store.root / run_id, ignore_errors=True)
@@ -80,7 +80,7 @@ def is_current(there: Run) -> bool:
 
 
 def summary(made: Run) -> str:
-    """One line on what came out."""
+    """One line with the results."""
     if made.state != "done":
         return made.state
     parts = []

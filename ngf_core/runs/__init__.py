@@ -1,6 +1,6 @@
-"""The run directory: everything a run was asked, did and found, as plain files.
+"""The run directory: a run's settings, progress and results, as plain files.
 
-Workers write it, everybody else only reads it. Importing this costs no torch and no pandas.
+Workers write it, all other code only reads it. Importing this loads neither torch nor pandas.
 """
 
 from ngf_core.runs.disk import DiskFull

@@ -16,10 +16,10 @@ SHARED = ("dataset", "root", "limit", "size", "arch", "epochs")
 def verdict(run: Run, store: RunStore) -> str | None:
     """A sentence where the attack on the run's received model is not implanted, else None.
 
-    It is when ASR reaches the attack's aim (90 %, for a few 80 %) and clean accuracy is at most
-    3 points below that of a benign model (same images, architecture and epochs; the same seed if
-    there is one). Where no such model is here only ASR is judged. None too for benign models and
-    runs without results.
+    It is implanted when ASR reaches the attack's aim (90 %, for a few 80 %) and clean accuracy is
+    at most 3 points below that of a benign model (same images, architecture and epochs; the same
+    seed if there is one). Where no such model exists only ASR is judged. Also None for benign
+    models and runs without results.
     """
     try:
         train, rates = training_of(run, store), received_rates(run, store)
@@ -41,7 +41,7 @@ def verdict(run: Run, store: RunStore) -> str | None:
 
 
 def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
-    """Clean accuracy of the benign model trained like `train`, None where there is none here."""
+    """Clean accuracy of the benign model trained like `train`, None where there is no such run."""
     found = None
     for run in store.list("train"):
         if run.state != "done":
@@ -61,7 +61,7 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
 
 
 def aim_in(results: Mapping[str, Any]) -> float:
-    """The ASR from which on the attack behind a purification or layer map is implanted, from its
-    results; the usual aim where they do not name an attack of today."""
+    """The ASR from which the attack behind a purification or layer map counts as implanted, by its
+    results; the usual aim where they do not name a known attack."""
     attack = results.get("train_config", {}).get("attack")
     return ATTACKS[attack].aim if attack in ATTACKS else AttackEntry.aim

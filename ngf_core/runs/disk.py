@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and a sentence for the day the disk is full."""
+"""Files that are either whole or absent, and an error message for a full disk."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ def telling_full(path: Path) -> Iterator[None]:
             raise
         raise DiskFull(
             f"The disk is full: {path.name} could not be written. Free some space and start again; "
-            "everything computed until then is kept.") from error
+            "everything computed so far is kept.") from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

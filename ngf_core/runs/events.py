@@ -1,7 +1,7 @@
-"""events.jsonl: one JSON object a line, appended while a run computes.
+"""events.jsonl: one JSON object per line, appended while a run computes.
 
-A reader remembers the byte it has come to and reads on from there. A line that is not finished
-yet is left for the next look; a finished line that is no event is passed over.
+A reader keeps the byte offset it has reached and reads on from there. An unfinished line is left
+for the next read; a finished line that is not an event is skipped.
 """
 
 import json
@@ -19,9 +19,9 @@ NAME = "events.jsonl"
 
 
 def append_event(folder: Path, kind: str, **entries: Any) -> None:
-    """Append one event with the time. Raises DiskFull, and then the file is as it was before.
+    """Append one event with the time. Raises DiskFull, and then the file is unchanged.
 
-    Numbers that are not finite become null, since JSON has no word for them.
+    Numbers that are not finite become null, since JSON cannot represent them.
     """
     event = {"t": round(time.time(), 3), "type": kind} | _finite(entries)
     path = folder / NAME
@@ -47,7 +47,7 @@ def _finite(value: Any) -> Any:
 
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The events from byte `offset` on, and the byte to go on from."""
+    """The events from byte `offset` on, and the offset to continue from."""
     try:
         with open(folder / NAME, "rb") as file:
             file.seek(offset)

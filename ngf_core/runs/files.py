@@ -1,7 +1,7 @@
-"""What a run's files are called, without their suffix, and its models in its results.
+"""The names of a run's files, without their suffix, and of its models in its results.
 
-A model has one name everywhere: "before" is the one that a run received (of a training, the one
-it made), any other name is the method that purified it.
+A model has one name everywhere: "before" is the one that a run received (in a training, the one it
+trained), any other name is the method that purified it.
 """
 
 RECEIVED = "before"
@@ -18,10 +18,10 @@ def model_file(kind: str | None, model: str) -> str:
 
 
 def model_entry(kind: str | None, model: str) -> str:
-    """Where the rates of that model stand in the run's results."""
+    """The key of that model's rates in the run's results."""
     return "train" if kind == "train" else model
 
 
 def path_file(method: str) -> str:
-    """The npz file with the way that the method took from the received model to its own."""
+    """The npz file with the method's path from the received model to its own."""
     return f"path_{method}"

@@ -1,8 +1,8 @@
 """Starting, queueing and stopping workers.
 
-A worker is a process of its own that writes a run directory; whoever started it may go away. Only
-one run of a folder computes at a time: the others wait for a file lock, in the order they were
-made. The lock dies with its holder, so nothing has to be cleaned up after a crash.
+A worker is a separate process that writes a run directory; the process that started it may exit.
+Only one run of a folder computes at a time: the others wait for a file lock, in the order of their
+creation. The lock is released when its holder ends, so nothing has to be cleaned up after a crash.
 """
 
 import contextlib
@@ -43,8 +43,8 @@ def launch(run: Run) -> None:
     """
     manifest = run.manifest
     if run.shipped or run.state != "queued" or manifest["pid"] is not None:
-        raise RunError(f"Run {run.id} cannot be started: it is {run.state} already. "
-                       "Start a new run of the same settings instead.")
+        raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "
+                       "Start a new run with the same settings instead.")
     with telling_full(run.path / "log.txt"), open(run.path / "log.txt", "ab") as log:
         worker = subprocess.Popen((*WORKER, str(run.path.absolute())), env=_environment(),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -55,9 +55,9 @@ def launch(run: Run) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with this ngf_core importable from whatever folder we are in.
+    """This process's environment, with this ngf_core importable from any working directory.
 
-    Idle arithmetic threads sleep rather than spin: beside another busy process spinning made
+    Idle arithmetic threads sleep rather than spin: beside another busy process, spinning made
     training ten times slower.
     """
     home = str(Path(ngf_core.__file__).parents[1])
@@ -66,7 +66,7 @@ def _environment() -> dict[str, str]:
 
 
 def live(store: RunStore) -> list[Run]:
-    """The runs that wait or compute, in the order they were made."""
+    """The runs that wait or compute, in the order of their creation."""
     return [run for run in reversed(store.list()) if run.live]
 
 
@@ -76,7 +76,7 @@ def restart(run: Run, store: RunStore) -> Run:
 
 
 def cancel(run: Run, term_after: float = 5.0, kill_after: float = 10.0) -> threading.Thread:
-    """Ask a run to stop and return at once; a thread sees to it that it does.
+    """Ask a run to stop and return at once; a thread ensures that it does.
 
     The worker stops at its next step, else at SIGTERM `term_after` seconds later, else it is
     killed at `kill_after`. Join the thread to wait for the end. Raises RunError where nothing runs.
@@ -88,34 +88,34 @@ def cancel(run: Run, term_after: float = 5.0, kill_after: float = 10.0) -> threa
 
 
 def _see_to_it(run: Run, term_after: float, kill_after: float) -> None:
-    asked = time.monotonic()
-    for seconds, blow in ((term_after, signal.SIGTERM), (kill_after, signal.SIGKILL)):
-        while time.monotonic() < asked + seconds:
+    began = time.monotonic()
+    for seconds, number in ((term_after, signal.SIGTERM), (kill_after, signal.SIGKILL)):
+        while time.monotonic() < began + seconds:
             if not run.now().live:
                 return
             time.sleep(0.1)
         manifest = run.now().manifest
         pid = manifest.get("pid")
         if pid is not None and is_alive(pid, manifest.get("pid_started")):
-            _signal_group(pid, blow)
+            _signal_group(pid, number)
 
 
-def _signal_group(pid: int, blow: signal.Signals) -> None:
+def _signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         # A worker that was started by hand shares its group with others: spare them.
         if os.getpgid(pid) == pid:
-            os.killpg(pid, blow)
+            os.killpg(pid, number)
         else:
-            os.kill(pid, blow)
+            os.kill(pid, number)
 
 
 @contextlib.contextmanager
 def turn(run: Run, writer: RunWriter) -> Iterator[None]:
     """Wait until no earlier run of the same folder waits or computes, and keep the others out.
 
-    While waiting the run stays queued and its message says for whom. Raises Cancelled.
+    While waiting the run stays queued and its message names the run it waits for. Raises Cancelled.
     """
-    store, lock, said = RunStore(run.path.parent), FileLock(run.path.parent / ".lock"), None
+    store, lock, last = RunStore(run.path.parent), FileLock(run.path.parent / ".lock"), None
     while True:
         if (run.path / "cancel").exists():
             raise Cancelled
@@ -126,9 +126,9 @@ def turn(run: Run, writer: RunWriter) -> Iterator[None]:
                 break
         whom = ahead[0].id if ahead else "another run"
         message = f"waiting for {whom}; position {max(1, len(ahead))}"
-        if message != said:
+        if message != last:
             writer.wait(message)
-            said = message
+            last = message
         time.sleep(_LOOK)
     try:
         yield

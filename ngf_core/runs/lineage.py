@@ -1,7 +1,8 @@
-"""Which training and which received model stand behind a run, and the files of its models.
+"""The training and the received model behind a run, and the files of its models.
 
-A training made its model; a purification carries the one it received, and how that was trained, so
-that its source may be deleted; a layer map carries only the latter. All else asks its source.
+A training run holds the model it trained; a purification holds the one it received, and how that
+was trained, so that its source may be deleted; a layer map holds only the latter. For all other
+kinds the source is read.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,21 +22,21 @@ Manifest = Mapping[str, Any]
 def training_of(run: Run, store: RunStore) -> TrainConfig:
     """How the model behind a run of any kind was trained.
 
-    Raises RunError where a run on the way to the training is not here or corrupt, and where its
-    results or its source are none that such a run can have.
+    Raises RunError where a run on the way to the training is missing or corrupt, and where its
+    results or its source are not such as a run of its kind can have.
     """
     return training_in(run.manifest, lambda source: store.find(source).manifest)
 
 
 def training_behind(config: Config, store: RunStore) -> TrainConfig:
-    """The same of a run that is still to be made. Raises RunError as `training_of`."""
+    """The same for a run that does not exist yet. Raises RunError as `training_of`."""
     if isinstance(config, TrainConfig):
         return config
     return training_of(store.get(config.source), store)
 
 
 def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> TrainConfig:
-    """`training_of` for manifests that were read already; `find` gives those of other runs by id.
+    """`training_of` for manifests already read; `find` returns those of other runs by id.
 
     Raises RunError as `training_of`, and what `find` raises.
     """
@@ -50,7 +51,7 @@ def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> TrainCon
 def holder_of(run: Run, store: RunStore) -> Run:
     """The run, this one included, that holds the received model behind `run`.
 
-    Raises RunError where it, or a run on the way to it, is not here or corrupt.
+    Raises RunError where it, or a run on the way to it, is missing or corrupt.
     """
     manifest = run.manifest
     _check_readable(manifest)
@@ -103,7 +104,7 @@ def weights_sha(run: Run, model: str) -> str:
     try:
         sha: str = manifest["files"][file]
     except KeyError:
-        raise RunError(f"Run {run.id} has no file {file}. Wait until it is done, or make it "
+        raise RunError(f"Run {run.id} has no file {file}. Wait until it is done, or start it "
                        "again.") from None
     return sha
 
@@ -113,16 +114,16 @@ def _check_readable(manifest: Manifest) -> None:
         raise RunError(manifest["message"])
 
 
-def _trained_as(manifest: Manifest, told: Any) -> TrainConfig:
+def _trained_as(manifest: Manifest, values: Any) -> TrainConfig:
     try:
-        if not isinstance(told, Mapping):
-            raise TypeError(f"train_config is {told!r} and not a mapping of settings")
-        config = from_json({**told, "kind": "train"})
+        if not isinstance(values, Mapping):
+            raise TypeError(f"train_config is {values!r} and not a mapping of settings")
+        config = from_json({**values, "kind": "train"})
         assert isinstance(config, TrainConfig)  # which is what that kind means
         return config
     except (ConfigError, TypeError) as error:
-        raise RunError(f"Run {manifest['id']} does not say how its model was trained ({error}). "
-                       "Make it again from the trained model and name the new run.") from None
+        raise RunError(f"Run {manifest['id']} does not record how its model was trained ({error}). "
+                       "Start it again from the trained model and name the new run.") from None
 
 
 def _source(manifest: Manifest, find: Callable[[str], Manifest]) -> Manifest:
@@ -130,6 +131,6 @@ def _source(manifest: Manifest, find: Callable[[str], Manifest]) -> Manifest:
     _check_readable(source)
     if source["kind"] not in fitting:
         raise RunError(f"Run {manifest['id']} names {source['id']} as its source, which is a "
-                       f"{source['kind']} run; a {manifest['kind']} run is made from a "
-                       f"{' or '.join(fitting)} run. Delete it and make it again.")
+                       f"{source['kind']} run; a {manifest['kind']} run needs a "
+                       f"{' or '.join(fitting)} run. Delete it and start it again.")
     return source

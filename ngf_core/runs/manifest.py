@@ -1,7 +1,7 @@
-"""manifest.json: what a run was asked, where it stands and what it found.
+"""manifest.json: the settings of a run, its state and its results.
 
-Read fresh each time. Written through a temporary file under a lock, since the worker and the
-one who started it may both change it. It carries no path and no machine's name.
+Read from disk each time. Written through a temporary file under a lock, since the worker and the
+process that started it may both change it. It holds no path and no machine name.
 """
 
 import importlib.metadata
@@ -38,7 +38,7 @@ def utc_now() -> str:
 
 
 def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
-    """The manifest of a run that nobody has started yet."""
+    """The manifest of a run that has not been started yet."""
     return {
         "schema": SCHEMA, "id": run_id, "kind": config.kind, "config": to_json(config),
         "config_sha": config_sha(config), "source": getattr(config, "source", None),
@@ -49,10 +49,10 @@ def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest in `folder`, as schema 2 has it where the file is of schema 1.
+    """The manifest in `folder`, converted to schema 2 where the file has schema 1.
 
     Raises RunError, naming the file and what to do, where it is missing, is not JSON, has another
-    schema, lacks an entry, or holds a rate or a config that cannot be.
+    schema, lacks an entry, or holds an impossible rate or config.
     """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -119,7 +119,7 @@ def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes the numbers (read from the installation, nothing is imported)."""
+    """Versions of the software behind the numbers (from the installation, nothing is imported)."""
     return {"python": platform.python_version(), "torch": importlib.metadata.version("torch"),
             "numpy": importlib.metadata.version("numpy"), "ngf_core": ngf_core.__version__}
 

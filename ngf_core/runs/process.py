@@ -1,8 +1,8 @@
-"""Whether a worker still lives: a process id counts only with its start time, as ids are reused."""
+"""Whether a worker is alive: a process id counts only with its start time, as ids are reused."""
 
 import psutil
 
-# The start time is derived from the boot time, which the clock's corrections may move a little.
+# The start time is derived from the boot time, which clock corrections may shift a little.
 _TOLERANCE = 2.0
 
 

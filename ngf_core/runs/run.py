@@ -1,4 +1,4 @@
-"""One run: a directory that a worker writes and everybody else only reads."""
+"""One run: a directory that a worker writes and all other code only reads."""
 
 import io
 import shutil
@@ -23,7 +23,7 @@ Kind = TypeVar("Kind", bound=Config)
 
 
 class Run:
-    """A run directory. Holds nothing but its path: every look reads the disk."""
+    """A run directory. Holds nothing but its path: every access reads the disk."""
 
     def __init__(self, path: Path, shipped: bool = False) -> None:
         self.path, self.shipped = Path(path), shipped
@@ -43,14 +43,14 @@ class Run:
         return self.path.name
 
     def now(self) -> "Run":
-        """The run as of now: itself, since it reads the disk at every question."""
+        """The run as of now: itself, since every access reads the disk."""
         return self
 
     # ---- where it stands
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """manifest.json, read fresh. A corrupt run gives a stand-in with state "corrupt"."""
+        """manifest.json, read from disk. A corrupt run has a stand-in with state "corrupt"."""
         try:
             return read_manifest(self.path)
         except RunError as error:
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def config(self) -> Config:
-        """What was asked, as its dataclass. Raises RunError where the run is corrupt."""
+        """The settings, as their dataclass. Raises RunError where the run is corrupt."""
         return from_json(read_manifest(self.path)["config"])
 
     def config_as(self, kind: type[Kind]) -> Kind:
@@ -99,12 +99,12 @@ class Run:
         return self.state in LIVE
 
     def status(self) -> tuple[str, str]:
-        """State and message of one moment, from one look at the disk."""
+        """State and message of one moment, from one reading of the disk."""
         manifest = self.manifest
         state, message, pid = manifest["state"], manifest["message"], manifest.get("pid")
         if state not in LIVE or is_alive(pid, manifest.get("pid_started")):
             return state, message
-        # The worker may have written its last word between our two looks.
+        # The worker may have written its final state between our two readings.
         manifest = self.manifest
         if manifest["state"] not in LIVE:
             return manifest["state"], manifest["message"]
@@ -115,7 +115,7 @@ class Run:
         return "lost", f"The worker died {self.reached()}. Start it again."
 
     def reached(self) -> str:
-        """How far it came, as the end of a sentence: at step 40 of 100; the curves until ..."""
+        """How far it got, as the end of a sentence: at step 40 of 100; the curves until ..."""
         progress = self.progress()
         if progress is None:
             return "before its first step"
@@ -124,7 +124,7 @@ class Run:
     # ---- what it wrote
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The events from byte `offset` on, and the offset for the next look."""
+        """The events from byte `offset` on, and the offset for the next call."""
         return read_events(self.path, offset)
 
     def progress(self) -> dict[str, Any] | None:
@@ -147,7 +147,7 @@ class Run:
         return [e for e in self.events()[0] if e["type"] == "point" and e.get("predictions")]
 
     def has(self, name: str) -> bool:
-        """True where a file `name` is there (the suffix may be left out)."""
+        """True where a file `name` exists (the suffix may be left out)."""
         return any((self.path / (name + suffix)).is_file() for suffix in ("", *_SUFFIXES))
 
     def tensors(self, name: str) -> "dict[str, torch.Tensor]":
@@ -180,10 +180,10 @@ class Run:
         return path.read_bytes()
 
     def _damaged(self, name: str) -> RunError:
-        return RunError(f"{name} of run {self.id} is damaged: it is not what the run wrote. "
+        return RunError(f"{name} of run {self.id} is damaged: it differs from what the run wrote. "
                         "Delete the run's folder or restore the file from a copy.")
 
-    # ---- what one may ask of it
+    # ---- what can be done with it
 
     def cancel(self) -> None:
         """Ask the worker to stop. Raises RunError where nothing runs."""
@@ -196,13 +196,13 @@ class Run:
         (self.path / "pause").touch()
 
     def resume(self) -> None:
-        """Let a paused worker go on."""
+        """Let a paused worker continue."""
         self._must_live("resumed")
         (self.path / "pause").unlink(missing_ok=True)
 
     @property
     def paused(self) -> bool:
-        """True while the worker is asked to wait."""
+        """True while a live worker is requested to wait."""
         return (self.path / "pause").exists() and self.live
 
     def delete(self) -> None:
@@ -211,20 +211,20 @@ class Run:
         state = self.now().state
         if state in LIVE:
             raise RunError(f"Run {self.id} is {state}. Cancel it before you delete it.")
-        # A hidden name first, so that nobody lists a run that is half gone.
-        grave = self.path.with_name(f".deleted-{self.id}")
-        self.path.rename(grave)
-        shutil.rmtree(grave)
+        # A hidden name first, so that no listing shows a half-deleted run.
+        hidden = self.path.with_name(f".deleted-{self.id}")
+        self.path.rename(hidden)
+        shutil.rmtree(hidden)
 
     def _must_live(self, verb: str) -> None:
         self._must_be_ours(verb)
         state = self.now().state
         if state not in LIVE:
-            raise RunError(f"Run {self.id} cannot be {verb}: it is {state} already.")
+            raise RunError(f"Run {self.id} cannot be {verb}: it is already {state}.")
 
     def _must_be_ours(self, verb: str) -> None:
         if self.shipped:
-            raise RunError(f"Run {self.id} is shipped with NGF Lab and cannot be {verb}.")
+            raise RunError(f"Run {self.id} ships with NGF Lab and cannot be {verb}.")
 
 
 _SUFFIXES = (".safetensors", ".npz", ".parquet")

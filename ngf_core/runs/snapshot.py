@@ -1,7 +1,7 @@
-"""The runs of a store as of one moment, for whoever draws many facts of many runs at once.
+"""The runs of a store as of one moment, for callers that read many facts of many runs at once.
 
-`Run` and `RunStore` read the disk at every question. Here a manifest is read when its run is first
-seen, and what was read is kept from snapshot to snapshot for as long as the file stays the same.
+`Run` and `RunStore` read the disk at every access. Here a manifest is read when its run is first
+seen, and the reading is kept from snapshot to snapshot for as long as the file stays the same.
 """
 
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from ngf_core.runs.manifest import CORRUPT, NAME
 from ngf_core.runs.run import LIVE, Run
 from ngf_core.runs.store import RunStore
 
-# Inode, time of the last change in ns, size: a manifest is replaced and never written in place.
+# Inode, modification time in ns, size: a manifest is replaced and never written in place.
 Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
 class ManifestReading:
-    """A manifest as read, with the stamp its file had just before."""
+    """A manifest as read, with its file's stamp from just before."""
 
     stamp: Stamp
     manifest: dict[str, Any]
@@ -57,9 +57,9 @@ def _stamp(path: Path) -> Stamp:
 
 
 class RunSnapshot(Run):
-    """A run whose manifest, state and message are those of the moment it was made.
+    """A run whose manifest, state and message are those at the moment of its creation.
 
-    Its other files are read when asked for; cancelling and deleting go by the state on the disk.
+    Its other files are read when needed; cancelling and deleting use the state on the disk.
     """
 
     def __init__(self, path: Path, shipped: bool, readings: ManifestReadings) -> None:
@@ -67,7 +67,7 @@ class RunSnapshot(Run):
         self._readings, self._reading = readings, readings.of(self.path)
         self._status = super().status()
         if self.manifest["state"] in LIVE and not self.live:
-            # The worker is gone, and may have written its last word after we read.
+            # The worker has ended, and may have written its final state after we read.
             self._reading = readings.of(self.path)
             self._status = super().status()
 
@@ -78,7 +78,7 @@ class RunSnapshot(Run):
 
     @property
     def config(self) -> Config:
-        """What was asked, as its dataclass. Raises RunError where the run is corrupt."""
+        """The settings, as their dataclass. Raises RunError where the run is corrupt."""
         return self._reading.config
 
     def status(self) -> tuple[str, str]:
@@ -86,7 +86,7 @@ class RunSnapshot(Run):
         return self._status
 
     def now(self) -> "RunSnapshot":
-        """The run as of now, in a snapshot of its own."""
+        """The run as of now, in its own snapshot."""
         return RunSnapshot(self.path, self.shipped, self._readings)
 
 
@@ -100,7 +100,7 @@ class StoreSnapshot(RunStore):
         self._listed = super().list()
 
     def list(self, kind: str | None = None) -> list[Run]:
-        """All runs, newest first; corrupt ones too, unless a kind is asked for."""
+        """All runs, newest first; corrupt ones too, unless a kind is given."""
         return [run for run in self._listed if kind is None or run.kind == kind]
 
     def _run(self, path: Path, shipped: bool) -> Run:

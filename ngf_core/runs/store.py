@@ -1,4 +1,4 @@
-"""Where runs live: one folder of your own and one, read-only, that ships with NGF Lab."""
+"""Where runs are kept: one folder of your own and a read-only one that ships with NGF Lab."""
 
 import os
 import re
@@ -26,19 +26,18 @@ BENCHMARK = "benchmark"
 class RunStore:
     """The runs below `root`, and the shipped ones, which cannot be changed.
 
-    The benchmark's hundreds of runs lie in a folder of their own, root/benchmark: they are found
-    by their id and not listed.
+    The benchmark's hundreds of runs are in their own folder, root/benchmark: they are found by
+    their id and not listed.
     """
 
     def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
 
     def create(self, config: Config, run_id: str | None = None) -> Run:
-        """A new queued run of `config`, under an id of its own or the one given.
+        """A new queued run of `config`, under a new id or the one given; nothing is started.
 
-        Nothing is started.
-        Raises ConfigError for a bad value or a source that does not fit, RunError for a source
-        that is not here and for a root that cannot be written, DiskFull.
+        Raises ConfigError for a bad value or a source that does not fit, RunError for a missing
+        source and for a root that cannot be written, DiskFull.
         """
         validate(config)
         self._check_source(config)
@@ -56,7 +55,7 @@ class RunStore:
         return Run(self.root / run_id)
 
     def prepare(self) -> None:
-        """Make the root if need be. Raises RunError where no run can be kept there, DiskFull."""
+        """Create the root if need be. Raises RunError where no run can be kept there, DiskFull."""
         try:
             with telling_full(self.root):
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -72,7 +71,7 @@ class RunStore:
                 if path.is_dir():
                     return self._run(path, shipped)
         raise RunError(f"There is no run {run_id[:120]} here. It may have been deleted or made "
-                       "on another machine; the Runs page lists what is here.")
+                       "on another machine; the Runs page lists the runs that exist here.")
 
     def get(self, run_id: str) -> Run:
         """The run of that id. Raises RunError where there is none or it is corrupt."""
@@ -83,7 +82,7 @@ class RunStore:
         return run
 
     def list(self, kind: str | None = None) -> list[Run]:
-        """All runs, newest first; corrupt ones too, unless a kind is asked for."""
+        """All runs, newest first; corrupt ones too, unless a kind is given."""
         runs: dict[str, Run] = {}
         for folder, shipped in ((self.shipped, True), (self.root, False)):
             if folder is not None and folder.is_dir():
@@ -100,13 +99,13 @@ class RunStore:
             if run.kind in kinds and run.state == "done":
                 return run
         raise RunError(f"There is no finished {' or '.join(kinds)} run here yet. "
-                       f"Make one with `python -m ngf_core {kinds[0]}`.")
+                       f"Start one with `python -m ngf_core {kinds[0]}`.")
 
     def _run(self, path: Path, shipped: bool) -> Run:
         return Run(path, shipped)
 
     def _places(self, run_id: str) -> Iterable[tuple[Path, bool]]:
-        """Where the run may lie, and whether it is then a shipped one."""
+        """The paths the run may have, and whether it is then a shipped one."""
         places = [(self.root / run_id, False), (self.root / BENCHMARK / run_id, False)]
         return places if self.shipped is None else [*places, (self.shipped / run_id, True)]
 

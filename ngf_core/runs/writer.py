@@ -1,4 +1,4 @@
-"""The pen of a worker: the only thing that writes into a run directory while it computes."""
+"""The writer of a run: the only code that writes into its directory while a worker computes."""
 
 import io
 import os
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-# Room that is given back when the disk is full, so that the last sentence can still be written.
+# Space that is freed when the disk is full, so that the final message can still be written.
 _RESERVE = 64 * 1024
 _NO_RESULT = ("manifest.json", "log.txt", "cancel", "pause")
 _POLL = 0.1
 
 
 class Cancelled(Exception):
-    """Somebody asked this run to stop."""
+    """The run was requested to stop."""
 
 
 class RunWriter:
@@ -38,7 +38,7 @@ class RunWriter:
     # ---- states
 
     def wait(self, message: str) -> None:
-        """The worker lives and waits its turn; `message` says for whom."""
+        """The worker is alive and waits its turn; `message` names the run it waits for."""
         self._state("queued", message, **_this_process())
 
     def begin(self, threads: int | None = None) -> None:
@@ -69,11 +69,11 @@ class RunWriter:
         self._reserve.unlink(missing_ok=True)
 
     def fail(self, sentence: str) -> None:
-        """The run failed; `sentence` tells a person why and what to do."""
+        """The run failed; `sentence` states why and what to do."""
         self._end("failed", sentence)
 
     def cancel(self, sentence: str) -> None:
-        """The run stopped because somebody asked."""
+        """The run stopped on request."""
         self._end("cancelled", sentence)
 
     def _end(self, state: str, sentence: str) -> None:
@@ -91,7 +91,7 @@ class RunWriter:
     # ---- what is computed
 
     def progress(self, done: int, total: int, text: str, eta: float | None = None) -> None:
-        """`done` of `total` steps; `eta` in seconds is worked out from the pace where not given."""
+        """`done` of `total` steps; `eta` in seconds is estimated from the pace where not given."""
         now = time.monotonic()
         if self._clock is None or self._clock[1] != total or done < self._done:
             self._clock = (done, total, now)
@@ -138,7 +138,7 @@ class RunWriter:
     def checkpoint(self) -> float:
         """Call between two steps: waits while the run is paused, returns the seconds waited.
 
-        Raises Cancelled where somebody asked to stop.
+        Raises Cancelled where the run was requested to stop.
         """
         start, waited = time.monotonic(), 0.0
         while True:
@@ -173,5 +173,5 @@ def _safetensors(tensors: Mapping[str, Any]) -> bytes:
         return save_arrays({key: np.ascontiguousarray(value) for key, value in tensors.items()})
     from safetensors.torch import save
 
-    # A clone each, since the format refuses tensors that share memory.
+    # Clones, since the format rejects tensors that share memory.
     return save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})

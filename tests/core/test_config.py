@@ -131,7 +131,7 @@ def test_choices_are_what_is_registered():
 
 def test_a_layer_map_names_no_layer():
     error = refusal(LayersConfig(source="a", methods=(NGF(), SGD(layer="linear"))))
-    assert "layer: a layer map tunes every layer in turn. Name none" in str(error)
+    assert "layer: a layer map tunes every layer, one at a time. Name none" in str(error)
 
 
 def test_a_runs_budget_is_what_methods_are_handed():

@@ -262,7 +262,7 @@ def test_settings_and_budget_are_all_that_a_method_is_handed(name, monkeypatch):
 
 @pytest.mark.parametrize("budget", [Budget, {"steps": 5}, 5])
 def test_a_budget_is_one(budget):
-    with pytest.raises(ConfigError, match=r"is no budget. Give Budget\(steps=100\)"):
+    with pytest.raises(ConfigError, match=r"is not a budget. Give Budget\(steps=100\)"):
         purify(planted(), FLOATS, SGD(layer="conv2"), budget)
 
 
@@ -298,17 +298,17 @@ VECTORS = (torch.rand(9, 4), torch.arange(9) % 3)
 
 
 @pytest.mark.parametrize(("model", "data", "sentence"), [
-    (torch.relu, VECTORS, "is no torch.nn.Module"),
+    (torch.relu, VECTORS, "is not a torch.nn.Module"),
     (nn.Sequential(nn.Flatten()), VECTORS, "no convolution .* and no linear layer"),
     (nn.DataParallel(nn.Linear(4, 3)), VECTORS, "Give what it wraps, model.module"),
     (nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3, device="meta")), VECTORS, "several devices"),
     (shared(), VECTORS, "layers 0 and 2 share one weight"),
-    (held(), VECTORS, "The model cannot be copied .* detached"),
+    (held(), VECTORS, "The model cannot be copied .* detach tensors"),
     (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))), VECTORS,
      "weight of 0 is computed from others. Make it plain"),
     (nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, track_running_stats=False)), VECTORS,
      "BatchNorm 1 keeps no running statistics"),
-    (nn.Linear(4, 2), VECTORS, "a label is 2, and the model tells 2 classes apart"),
+    (nn.Linear(4, 2), VECTORS, "a label is 2, and the model has 2 classes"),
     (nn.Linear(5, 3), VECTORS, r"does not run on the clean inputs, of shape \(4,\)"),
     (Pair(4, 3), VECTORS, r"its answer is a tuple, not logits"),
     (nn.Linear(4, 3), (torch.rand(9, 2, 4), VECTORS[1]), r"of shape \(2, 2, 3\), not logits"),
@@ -328,7 +328,7 @@ def test_settings_are_an_instance_of_a_methods_class(settings):
 def test_what_paints_on_images_wants_images():
     asked = NeuralCleanse(), Budget(steps=4)
     for data in ((2 * FLOATS[0], CLEAN.y), (FLOATS[0] - 0.5, CLEAN.y)):
-        with pytest.raises(ConfigError, match="Neural Cleanse paints on images, .* own scaling"):
+        with pytest.raises(ConfigError, match="Neural Cleanse adds patterns to images, .*scaling"):
             purify(planted(), data, *asked)
     purify(planted(), FLOATS, *asked)
 

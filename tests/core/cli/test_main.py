@@ -110,7 +110,7 @@ def test_detach_prints_the_id_and_leaves(capsys, store):
     code, out, _ = ngf(f"runs cancel {run.id}", capsys)
     assert code == 0 and out.startswith("Cancelled ") and run.state == "cancelled"
     code, out, err = ngf(f"runs cancel {run.id}", capsys)
-    assert (code, out) == (2, "") and "it is cancelled already" in err
+    assert (code, out) == (2, "") and "it is already cancelled" in err
 
 
 def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
@@ -138,7 +138,7 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("train --atack blend", "unrecognized arguments: --atack blend"),
     ("trian", "invalid choice: 'trian'"),
     ("purify", "the following arguments are required: SOURCE"),
-    ("purify latest", "There is no finished train run here yet. Make one with"),
+    ("purify latest", "There is no finished train run here yet. Start one with"),
     ("purify nowhere", "There is no run nowhere here."),
     ("spectrum ''", "source: no run is named"),
     ("runs show ../../etc", "There is no run ../../etc here."),

@@ -200,7 +200,7 @@ def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
     monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed twice"))
     monkeypatch.setattr(command.sharpness, "measured", lambda *_: pytest.fail("measured twice"))
     assert command.run(finished) == 0
-    assert "4 of 4 runs are there." in capsys.readouterr().out
+    assert "4 of 4 runs exist already." in capsys.readouterr().out
 
 
 def test_a_cell_of_other_settings_is_made_again(finished, monkeypatch):

@@ -19,7 +19,7 @@ WANTED = list(cells("signs", "mini_preact_resnet", ["blend"], ["clp"], [0]))
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    (["--workers", "0"], "workers: 0 processes do nothing"),
+    (["--workers", "0"], "workers: 0 is not positive"),
     (["--seeds", "0", "-1"], "seeds: -1 is negative"),
     (["--tables", "a/file"], "tables: nothing can be written in"),
 ])

@@ -111,7 +111,7 @@ def test_an_old_run_keeps_the_parameters_it_had(runs, backdoored, monkeypatch):
 
 def test_a_finished_run_is_not_thrown_away(runs, backdoored, benign):
     assert zoo.make(runs, backdoored.id, backdoored.config).manifest == backdoored.manifest
-    with pytest.raises(RunError, match="is a finished run with other settings. Delete it, or give"):
+    with pytest.raises(RunError, match="is a finished run with other settings. Delete it, or name"):
         zoo.make(runs, backdoored.id, benign.config)
     assert runs.get(backdoored.id).state == "done"
 

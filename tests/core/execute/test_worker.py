@@ -84,7 +84,7 @@ def test_a_worker_takes_only_a_waiting_run(store):
     run = make_run(store, "train")
     before = run.manifest
     command = [sys.executable, "-m", "tests.support.pretending_worker"]
-    for folder, says in ((str(run.path), "is done already"),
+    for folder, says in ((str(run.path), "is already done"),
                          (str(store.root / "none"), "There is no run none")):
         done = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
@@ -94,7 +94,7 @@ def test_a_worker_takes_only_a_waiting_run(store):
 
 def test_only_a_waiting_run_can_be_launched(store):
     for state in ("done", "running", "failed", "lost", "corrupt"):
-        with pytest.raises(RunError, match=f"cannot be started: it is {state} already"):
+        with pytest.raises(RunError, match=f"cannot be started: it is already {state}"):
             jobs.launch(make_run(store, "train", state=state))
 
 

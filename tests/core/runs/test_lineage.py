@@ -142,8 +142,9 @@ def test_results_that_do_not_say_how_the_model_was_trained(chain, store, told, w
         with pytest.raises(RunError) as error:
             training_of(run, store)
         said = str(error.value)
-        assert said.startswith(f"Run {chain['purify'].id} does not say how its model was trained (")
-        assert said.endswith("Make it again from the trained model and name the new run.")
+        assert said.startswith(f"Run {chain['purify'].id} does not record how its model was "
+                               "trained (")
+        assert said.endswith("Start it again from the trained model and name the new run.")
         assert why in said
 
 
@@ -167,6 +168,6 @@ def test_a_run_that_is_its_own_source_ends_in_a_sentence(chain, store):
     manifest["config"]["source"] = manifest["source"] = chain["spectrum"].id
     path.write_text(json.dumps(manifest))
     for ask in (training_of, holder_of):
-        with pytest.raises(RunError, match="which is a spectrum run; a spectrum run is made from a "
-                                           "train or purify run. Delete it and make it again."):
+        with pytest.raises(RunError, match="which is a spectrum run; a spectrum run needs a train "
+                                           "or purify run. Delete it and start it again."):
             ask(chain["spectrum"], store)

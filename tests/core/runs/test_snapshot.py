@@ -79,7 +79,7 @@ def test_what_one_may_do_goes_by_the_disk(store):
     run = make_run(store, "train", state="running")
     early = StoreSnapshot(store, ManifestReadings()).get(run.id)
     RunWriter(run).cancel("Enough.")
-    with pytest.raises(RunError, match="it is cancelled already"):
+    with pytest.raises(RunError, match="it is already cancelled"):
         early.cancel()
     early.delete()
     assert not run.path.exists()

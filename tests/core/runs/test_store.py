@@ -35,7 +35,8 @@ def test_a_bad_config_makes_no_folder(store):
 def test_unknown_and_dangerous_ids(store, run_id):
     store.create(TrainConfig())
     with pytest.raises(RunError, match="There is no run .* here. It may have been deleted or made "
-                                       "on another machine; the Runs page lists what is here."):
+                                       "on another machine; the Runs page lists the runs "
+                                       "that exist here."):
         store.get(run_id)
 
 
@@ -98,7 +99,7 @@ def test_shipped_runs_are_listed_and_cannot_be_changed(store):
     assert run.shipped and run in store.list() and run.state == "done"
     for act, verb in ((run.cancel, "cancelled"), (run.pause, "paused"), (run.resume, "resumed"),
                       (run.delete, "deleted")):
-        with pytest.raises(RunError, match=f"shipped with NGF Lab and cannot be {verb}"):
+        with pytest.raises(RunError, match=f"ships with NGF Lab and cannot be {verb}"):
             act()
     assert run.has("model")
 

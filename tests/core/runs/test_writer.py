@@ -165,7 +165,7 @@ def test_checkpoint_passes_waits_and_cancels(writer):
 def test_a_finished_run_cannot_be_cancelled_or_paused(store):
     run = make_run(store, "train")
     for act, verb in ((run.cancel, "cancelled"), (run.pause, "paused"), (run.resume, "resumed")):
-        with pytest.raises(RunError, match=f"cannot be {verb}: it is done already"):
+        with pytest.raises(RunError, match=f"cannot be {verb}: it is already done"):
             act()
     assert not (run.path / "cancel").exists()
 
@@ -181,8 +181,8 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(writer, monkeyp
 
     monkeypatch.setattr(disk_module.os, "fsync", refuse)
     with pytest.raises(DiskFull, match="The disk is full: samples.npz could not be written. Free "
-                                       "some space and start again; everything computed until "
-                                       "then is kept.") as full:
+                                       "some space and start again; everything computed so "
+                                       "far is kept.") as full:
         writer.arrays("samples", {"x": np.arange(999)})
     assert (writer.path / "samples.npz").read_bytes() == kept
     assert not list(writer.path.glob(".samples*"))
