@@ -5,7 +5,7 @@
 Each purified row of assets/benchmark/cells.parquet holds the command that makes its run and a hash
 of that run's settings. Both were written when a purification held every method's settings side by
 side. A row whose hash is that of its command, read as schema 1, gets the command and the hash of
-the same settings today; any other row is left alone, so that a second run changes nothing.
+the same settings today; any other row is left as it is, so that a second run changes nothing.
 """
 
 import argparse
@@ -34,7 +34,7 @@ FIELDS: dict[str, Any] = {
 
 
 def schema_1(command: str) -> dict[str, Any] | None:
-    """The config that a command of schema 1 asked for; None where it is not one."""
+    """The config of a command of schema 1; None where it is not one."""
     _, _, _, kind, source, *words = shlex.split(command)
     config, name = FIELDS | {"source": source}, ""
     for word in words if kind == "purify" else ():
@@ -51,7 +51,7 @@ def schema_1(command: str) -> dict[str, Any] | None:
 
 
 def sha_of_schema_1(config: dict[str, Any]) -> str:
-    """The hash by which a row of schema 1 told its run's settings."""
+    """The hash that identifies the run's settings in a row of schema 1."""
     return settings_hash([hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()])
 
 
@@ -70,7 +70,7 @@ def rekeyed(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Write the table in place, and say how many rows changed."""
+    """Write the table in place, and print how many rows changed."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, default=tables_folder(),
