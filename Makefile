@@ -28,6 +28,7 @@ docs: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.page_reads
 
 .venv/created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"

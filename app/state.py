@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.read.recording import Recording, record
 from ngf_core.data import DATASETS
-from ngf_core.runs import Readings, Run, StoreSnapshot, default_store
+from ngf_core.runs import ManifestReadings, Run, StoreSnapshot, default_store
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _readings(root: str | None) -> Readings:
-    return Readings()
+def _readings(root: str | None) -> ManifestReadings:
+    return ManifestReadings()
 
 
 def take_snapshot() -> None:
@@ -90,19 +89,6 @@ def warn_unknown(name: str, allowed: Sequence[str]) -> None:
         if value not in allowed and first_time(f"{name}={value}"):
             st.toast(f"The link asks for {name}={value[:60]}, which is not one of "
                      f"{', '.join(allowed)}. The default is shown.", icon=":material/link_off:")
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _recording(run_id: str, root: str | None, finished: str) -> Recording:
-    return record(store().get(run_id))
-
-
-def recording(run: Run) -> Recording:
-    """A purify run's recording: read once where the run has ended, afresh while it lives."""
-    finished = run.manifest["finished"]
-    if not finished or run.live:
-        return record(run)
-    return _recording(run.id, os.environ.get("NGF_RUNS"), finished)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

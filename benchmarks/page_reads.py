@@ -6,8 +6,8 @@
 The store: the shipped runs, and copies of them under other ids in a temporary folder, whose
 sources are copies too. Each page is drawn by Streamlit's AppTest in a fresh session, once with
 empty caches and then RERUNS times. A read is an opening of a manifest.json, as Python's audit hook
-reports it. The time is this process's processor time, which other programs do not change; the
-median of the reruns is given.
+reports it. The time is the median processor time of the reruns; the first draw imports too
+much to be compared.
 
 Writes benchmarks/results/page_reads.json and page_reads.md, one row per page and label.
 """
@@ -77,7 +77,7 @@ def _copy(run: Run, root: Path, suffix: str) -> None:
 
 
 def measure(page: str) -> dict[str, Any]:
-    """Reads of the first draw of `page` and of a rerun, and the processor seconds of both."""
+    """Reads of the first draw of `page` and of a rerun, and the processor seconds of a rerun."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
@@ -94,28 +94,25 @@ def measure(page: str) -> dict[str, Any]:
         draws.append((time.process_time() - began, reads))
         if app.exception:
             raise RuntimeError(f"The page {page} shows an exception: {app.exception[0].message}")
-    (first_seconds, first), *later = draws
+    (_, first), *later = draws
     return {"page": page, "first_reads": first.total(),
             "first_most": max(first.values(), default=0),
-            "first_seconds": round(first_seconds, 3),
             "reads": statistics.median(reads.total() for _, reads in later),
             "most": max((n for _, reads in later for n in reads.values()), default=0),
             "seconds": round(statistics.median(seconds for seconds, _ in later), 3)}
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """One line per page: reads and seconds of a first draw and of a rerun, before and after."""
-    lines = ["| page | first draw, reads | most of one manifest | processor s | ratio | "
-             "rerun, reads | most of one manifest | processor s | ratio |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    """One line per page: reads of a first draw and of a rerun, its seconds, before and after."""
+    lines = ["| page | first draw: reads | most of one manifest | rerun: reads | "
+             "most of one manifest | processor seconds | ratio |",
+             "|---|---|---|---|---|---|---|"]
     for page in PAGES:
         pair = [next((row for row in rows if (row["page"], row["label"]) == (page, label)), None)
                 for label in LABELS]
-        cells = [page]
-        for prefix in ("first_", ""):
-            cells += [_pair(pair, f"{prefix}reads"), _pair(pair, f"{prefix}most"),
-                      _pair(pair, f"{prefix}seconds"), _ratio(pair, f"{prefix}seconds")]
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = [_pair(pair, name) for name in
+                 ("first_reads", "first_most", "reads", "most", "seconds")]
+        lines.append(f"| {' | '.join([page, *cells, _ratio(pair, 'seconds')])} |")
     return "\n".join(lines) + "\n"
 
 

@@ -26,7 +26,7 @@ from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS, PurifierEntry
-from ngf_core.purify.settings import NGF, MethodSettings
+from ngf_core.purify.settings import NGF, LayerSettings, MethodSettings
 from ngf_core.purify.step import Step
 
 Clean = Batches | CleanSet
@@ -86,7 +86,7 @@ class Purification:
         with _as_given(self.model):
             _check(self.model, PURIFIERS[settings.method], clean)
             self._settings = self._with_layer(settings)
-        self.layer: str = getattr(self._settings, "layer", "")
+        self.layer = self._settings.layer if isinstance(self._settings, LayerSettings) else ""
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 
@@ -104,7 +104,7 @@ class Purification:
 
     def _with_layer(self, settings: MethodSettings) -> MethodSettings:
         """The settings with a layer chosen where they ask for one."""
-        if getattr(settings, "layer", None) != AUTO:
+        if not isinstance(settings, LayerSettings) or settings.layer != AUTO:
             return settings
         from ngf_core.layers import choose_layer  # which loads what only a choice needs
 
@@ -159,14 +159,14 @@ def _as_given(model: nn.Module) -> Iterator[None]:
     in_place = [m for m in model.modules() if getattr(m, "inplace", False)]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     for module in in_place:
-        module.inplace = False
+        module.inplace = False  # type: ignore[assignment]  # an activation's own flag
     try:
         yield
     finally:
         for module, mode in modes:
             module.training = mode
         for module in in_place:
-            module.inplace = True
+            module.inplace = True  # type: ignore[assignment]
         for parameter, wants in wanted:
             parameter.requires_grad_(wants).grad = None
 

@@ -36,7 +36,7 @@ def check_fields(settings: Any) -> None:
             if not isinstance(value, tuple) or not value:
                 raise ConfigError(field.name, f"{value!r} is empty or not a list",
                                   f"Name at least one of {listed(meta['choices'])}.")
-            names = [getattr(item, "method", item) for item in value]  # of a method's settings
+            names: list[Any] = [getattr(item, "method", item) for item in value]  # of settings
             for name in names:
                 _check_choice(field.name, name, meta["choices"])
             if len(set(names)) < len(names):

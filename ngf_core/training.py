@@ -53,7 +53,8 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"
-    model.to(device, memory_format=torch.channels_last)
+    # torch's types leave it out.
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = -(-len(images) // config.batch_size)
     optimiser = torch.optim.SGD(model.parameters(), config.lr, momentum=0.9, nesterov=True,
                                 weight_decay=config.weight_decay)

@@ -82,8 +82,9 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
             of = rows[rows["method"] == method].sort_values("index")
             at = [place[name] + (turn - (len(methods) - 1) / 2) * APART for name in of["layer"]]
             figure.add_trace(_line(of, at, panel, method, row == 1), row=row, col=1)
-        if panel in RATES and before.get(panel):
-            _level(figure, before[panel], row, len(names))
+        received = before.get(panel) if panel in RATES else None
+        if received:
+            _level(figure, received, row, len(names))
         _y_axis(figure, rows, panel, row)
     if picks:
         _picks(figure, picks, place, tone, len(heights))
@@ -194,7 +195,7 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
         hovertemplate="%{text}<extra></extra>")
 
 
-def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) -> None:
+def _level(figure: go.Figure, counts: Mapping[str, int] | None, row: int, layers: int) -> None:
     """The received model's rate across a panel."""
     value, styled = _percent(Rate.from_json(counts))[0], style("before")
     figure.add_trace(go.Scatter(
@@ -266,7 +267,8 @@ def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequ
         if values and math.isfinite(values[-1]):
             ends.append((values[-1], method))
     floor = _floor(rows, panel)
-    gap, places = (100 - floor) * 0.13, []
+    gap = (100 - floor) * 0.13
+    places: list[float] = []
     for value, _ in sorted(ends, reverse=True):
         places.append(min(value, places[-1] - gap) if places else value)
     # Plotly hides a label that stands off the axis.

@@ -118,7 +118,7 @@ def regret_alt(table: pd.DataFrame) -> str:
 
 def _points(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> float:
     """One rate minus another in points; NaN where one is not known."""
-    rates = Rate.from_json(one), Rate.from_json(other)
-    if None in rates:
+    mine, theirs = Rate.from_json(one), Rate.from_json(other)
+    if mine is None or theirs is None:
         return float("nan")
-    return 100 * (rates[0].value - rates[1].value)
+    return 100 * (mine.value - theirs.value)

@@ -98,9 +98,9 @@ def changes(models: Mapping[str, Measures], *, dark: bool) -> go.Figure:
             found = _relative(entry, base)
             if found is not None:
                 rows.append((at + (place - (len(tuned) - 1) / 2) * apart, *found))
-        at, change, half = np.array(rows).reshape(-1, 3).T
+        places, change, half = np.array(rows).reshape(-1, 3).T
         figure.add_scatter(
-            x=change, y=at, mode="markers", name=styled.label,
+            x=change, y=places, mode="markers", name=styled.label,
             error_x={"type": "data", "array": half, "thickness": 2, "width": 5,
                      "color": styled.color},
             marker={"color": styled.color, "symbol": styled.symbol, "size": 10},

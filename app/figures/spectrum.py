@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 from app.theme import ink, plotly_template
 from app.theme import style as method_style
@@ -27,7 +28,7 @@ class Tile:
     flagged: bool = False
 
 
-def unconverged(eigenvalues: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+def unconverged(eigenvalues: ArrayLike, residuals: ArrayLike) -> np.ndarray:
     """True where the Ritz residual exceeds 1 % of the eigenvalue, or either is not finite."""
     values, residuals = np.asarray(eigenvalues, float), np.asarray(residuals, float)
     good = np.isfinite(values) & np.isfinite(residuals)

@@ -5,8 +5,8 @@ import math
 from app import state
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
-
-FILES = ("before.safetensors", "model.safetensors")
+from ngf_core.runs.files import RECEIVED, model_file
+from ngf_core.runs.lineage import holder_of
 
 
 def dimensions(run: Run) -> str:
@@ -15,12 +15,12 @@ def dimensions(run: Run) -> str:
     from safetensors import SafetensorError, safe_open
 
     try:
-        source = state.store().get(run.config.source)
-        path = next(source.path / name for name in FILES if (source.path / name).is_file())
-        with safe_open(path, framework="numpy") as tensors:
+        holder = holder_of(run, state.store())
+        file = model_file(holder.kind, RECEIVED)
+        with safe_open(holder.path / f"{file}.safetensors", framework="numpy") as tensors:
             names = filter(_is_weight, tensors.keys())
             count = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
-    except (NGFError, StopIteration, OSError, SafetensorError):
+    except (NGFError, OSError, SafetensorError):
         return "many"
     return f"{count:,}"
 

@@ -1,13 +1,18 @@
 """What a race recorded, ready to be shown at any of its steps."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
+from app import state
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
+from ngf_core.runs.files import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -89,5 +94,18 @@ def record(run: Run) -> Recording:
     predictions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for event in run.predictions():
         predictions.setdefault(event["method"], []).append((event["step"], event["predictions"]))
-    samples = run.arrays("samples") if run.has("samples") else {}
-    return Recording(run.config.names, run.points(), predictions, samples)
+    samples = run.arrays(SAMPLES) if run.has(SAMPLES) else {}
+    return Recording(run.config_as(PurifyConfig).names, run.points(), predictions, samples)
+
+
+def recording_of(run: Run) -> Recording:
+    """A purify run's recording: read once where the run has ended, afresh while it lives."""
+    finished = run.manifest["finished"]
+    if not finished or run.live:
+        return record(run)
+    return _finished_recording(run.id, os.environ.get("NGF_RUNS"), finished)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _finished_recording(run_id: str, root: str | None, finished: str) -> Recording:
+    return record(state.store().get(run_id))

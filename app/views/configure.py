@@ -1,5 +1,7 @@
 """Configure: choose an attack, look at its images, train the model, follow it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import jobs, state
@@ -14,7 +16,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import titles
 from app.widgets.runs.training import another_model, followed_training
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import TrainConfig, config_sha, from_json, to_json
+from ngf_core.config import TrainConfig, config_sha
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
@@ -109,8 +111,8 @@ def _preview(sha: str, _config: TrainConfig) -> dict:
 
 def _images(config: TrainConfig, poison) -> None:
     # The images do not depend on how the model is trained: those settings must not miss the cache.
-    shown = from_json(to_json(config) | {"epochs": 1, "lr": 0.1, "weight_decay": 0.0,
-                                         "batch_size": 128, "precision": "auto", "weights": ""})
+    shown = replace(config, epochs=1, lr=0.1, weight_decay=0.0, batch_size=128, precision="auto",
+                    weights="")
     samples = _preview(config_sha(shown), shown)
     if config.attack == "none":
         samples = {part: samples[part] for part in ("clean", "labels", "class_names")}

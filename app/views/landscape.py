@@ -44,18 +44,18 @@ def page() -> None:
     planes = _planes(run)
     with st.container(horizontal=True, key="landscape_controls"):
         plane = choose("plane", "Plane", planes, next(p for p in (*planes, "line") if p != "line"))
-        images = choose("loss", "Loss on", images, "clean") if plane != "line" else "both"
+        shown = choose("loss", "Loss on", images, "clean") if plane != "line" else "both"
         log = choose("scale", "Loss axis", SCALES, "log") == "log"
-    DRAW[plane](View(run, arrays, plane, images, log))
+    DRAW[plane](View(run, arrays, plane, shown, log))
     st.caption(f"{settings(run)}. {TEXT['caption'].format(dimensions=dimensions(run))}")
     st.page_link("app/views/spectrum.py", label="Read the spectrum", icon=":material/bar_chart:",
-                 query_params={"run": run.config.source})
+                 query_params={"run": run.config_as(LandscapeConfig).source})
 
 
 def _planes(run: Run) -> dict[str, str]:
     """The lines, and the planes that were asked for, in the order of the page."""
     return {name: label for name, label in PLANES.items()
-            if name == "line" or name in run.config.planes}
+            if name == "line" or name in run.config_as(LandscapeConfig).planes}
 
 
 guarded(page)()

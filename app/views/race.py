@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
-from app.read.recording import Recording
+from app.read.recording import Recording, recording_of
 from app.text import define_all, sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded, model_notice
@@ -16,6 +16,7 @@ from app.widgets.race.rate_tiles import rate_tiles
 from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
 from app.widgets.runs.follow import ended_card, live_controls
 from app.widgets.runs.run_picker import pick_run
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
 
 TEXT = sections("race")
@@ -39,7 +40,7 @@ def page() -> None:
         return
     right.button("New race", icon=":material/flag:", key="new_race", width="stretch",
                  on_click=open_form)
-    st.caption(protocol(run.config, run.results),
+    st.caption(protocol(run.config_as(PurifyConfig), run.results),
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     state.warn_unknown("show", list(SHOWN))
     model_notice(run)
@@ -57,7 +58,7 @@ def _tick(run: Run) -> float | None:
     """How often the race is drawn again: live, replaying, or not at all."""
     if run.live:
         return LOOK
-    recording = state.recording(run)
+    recording = recording_of(run)
     return replay_tick(replay_of(_replay_key(run), len(recording.steps), autoplay=False))
 
 
@@ -71,7 +72,7 @@ def _race(run: Run, tick: float | None) -> None:
     if now != tick:
         _announce_end(run, live, tick)
         st.rerun()
-    recording = state.recording(run)
+    recording = recording_of(run)
     with st.container(key="race_controls"):
         step = None
         if live:
@@ -97,7 +98,7 @@ def _race(run: Run, tick: float | None) -> None:
     rate_tiles(recording, recording.methods, step=step, key="race_tiles",
                metrics=[name for name in ("asr", "acc", "ra") if name in metrics])
     if run.state == "done":
-        st.markdown(outcome(run.results, run.config.names))
+        st.markdown(outcome(run.results, run.config_as(PurifyConfig).names))
 
 
 def _announce_end(run: Run, live: bool, tick: float | None) -> None:
@@ -119,8 +120,8 @@ def _view_controls(recording: Recording) -> tuple[str, list[str]]:
 
 
 def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) -> None:
-    recording = state.recording(run)
-    x_max = float(run.config.steps) if x == "step" else None
+    recording = recording_of(run)
+    x_max = float(run.config_as(PurifyConfig).steps) if x == "step" else None
     if x == "seconds" and not live:
         x_max = float(recording.points["seconds"].max()) or None
     rates = [name for name in metrics if name in recording.metrics]

@@ -57,7 +57,8 @@ def page() -> None:
     density = {m: (d["density_grid"], d["density"]) for m, d in models.items() if "density" in d}
     if density:
         figure_card(figures.density(density, dark=dark), key="spectrum_density",
-                    caption=TEXT["density"].format(probes=run.config.probes, matrix=matrix),
+                    caption=TEXT["density"].format(
+                        probes=run.config_as(SpectrumConfig).probes, matrix=matrix),
                     table=figures.density_table(density), filename=f"density-{name}",
                     alt=f"Spectral density of the {matrix} of each model on a log axis, a high "
                         "peak near zero and few large eigenvalues.")
@@ -69,7 +70,7 @@ def page() -> None:
                     alt="Sorted eigenvalues of the tuned layers' Fisher matrix for each model.")
     st.caption(f"Everything on this page: {where}. Settings: {settings(run)}.")
     st.page_link("app/views/landscape.py", label="See the landscape", icon=":material/terrain:",
-                 query_params={"run": run.config.source})
+                 query_params={"run": run.config_as(SpectrumConfig).source})
 
 
 def _where(run: Run, matrix: str) -> str:
@@ -78,12 +79,13 @@ def _where(run: Run, matrix: str) -> str:
     of = f"{layer_title(said['layer'])} alone" if said.get("parameters") == "layer" else \
         "all parameters"
     dtype = f", {said['dtype']}" if "dtype" in said else ""
-    return (f"n = {run.config.samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
+    config = run.config_as(SpectrumConfig)
+    return (f"n = {config.samples:,} held-out clean images, seed {config.seed}{dtype}, "
             f"BatchNorm fixed, {matrix} of {of}")
 
 
 def _stems_caption(run: Run, matrix: str, lowest: dict) -> str:
-    said = TEXT["stems"].format(k=run.config.k, matrix=matrix)
+    said = TEXT["stems"].format(k=run.config_as(SpectrumConfig).k, matrix=matrix)
     return f"{said} {TEXT['lowest']}" if lowest else said
 
 

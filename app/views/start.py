@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.read.recording import recording_of
 from app.text import define_all, sections
 from app.theme import style
 from app.widgets.controls.notice import guarded, model_notice
@@ -13,6 +14,7 @@ from app.widgets.race.rate_tiles import rate_tiles
 from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
 from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.start.teaser import landscape_teaser, spectrum_teaser
+from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
 
 TEXT = sections("start")
@@ -30,7 +32,7 @@ def page() -> None:
         return
     sentence = st.empty()
     chosen = scenario_picker(races)
-    ways = WAYS[len(chosen.run.config.methods)]
+    ways = WAYS[len(chosen.run.config_as(PurifyConfig).methods)]
     sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
     st.markdown(TEXT["reading"])
     model_notice(chosen.run)
@@ -39,7 +41,7 @@ def page() -> None:
         _replay(chosen.run)
     with right:
         st.fragment(guarded(_pictures))(chosen)
-    results, config = chosen.run.results, chosen.run.config
+    results, config = chosen.run.results, chosen.run.config_as(PurifyConfig)
     st.markdown(outcome(results, config.names))
     st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
@@ -48,13 +50,13 @@ def page() -> None:
 
 def _replay(run: Run) -> None:
     key = f"start_{run.id}"
-    replay = replay_of(key, len(state.recording(run).steps), autoplay=True)
+    replay = replay_of(key, len(recording_of(run).steps), autoplay=True)
     tick = replay_tick(replay)
     st.fragment(guarded(_race), run_every=tick)(run, key, tick)
 
 
 def _race(run: Run, key: str, tick: float | None) -> None:
-    recording = state.recording(run)
+    recording = recording_of(run)
     replay = replay_of(key, len(recording.steps), autoplay=True)
     if replay_tick(replay) != tick:
         st.rerun()
@@ -65,7 +67,7 @@ def _race(run: Run, key: str, tick: float | None) -> None:
 
 
 def _pictures(chosen: Scenario) -> None:
-    recording = state.recording(chosen.run)
+    recording = recording_of(chosen.run)
     st.markdown(TEXT["images"])
     triggered = st.toggle("Trigger", key="trigger")
     best = "ngf" if "ngf" in recording.methods else recording.methods[0]

@@ -173,6 +173,8 @@ class CBA(Attack):
 class Similar(Control):
     """Cross-entropy plus the weighted contrastive loss on samples labelled A, B or C."""
 
+    attack: CBA
+
     def loss(self, model: nn.Module, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
         scores = model(x)
         labels = (self.attack.target, self.attack.source, self.attack.partner)

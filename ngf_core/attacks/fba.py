@@ -120,6 +120,8 @@ class Detoxification(Control):
     part of the training remains for learning from the last round's pictures.
     """
 
+    attack: FBA
+
     def __init__(self, attack: FBA, images: Images, generator: torch.Generator, epochs: int,
                  device: torch.device) -> None:
         super().__init__(attack, images, generator)

@@ -86,6 +86,8 @@ class LIRA(Attack):
 class LIRAControl(Control):
     """Trains classifier and generator alternately; an epoch's images carry its T's trigger."""
 
+    attack: LIRA
+
     def __init__(self, attack: LIRA, images: Images, generator: torch.Generator, epochs: int,
                  device: torch.device) -> None:
         super().__init__(attack, images, generator)

@@ -31,7 +31,9 @@ def train_surrogate(images: Images, classes: int, seed: int, epochs: int, device
     depends on the images and `seed` only; `report(done, total, sentence)` after every epoch.
     """
     model = new_surrogate(images.shape[0], classes, seed)
-    model.to(device, memory_format=torch.channels_last).train()
+    # torch's types leave it out.
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.train()
     generator = torch.Generator().manual_seed(seed)
     batches = -(-len(images) // 128)
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True,

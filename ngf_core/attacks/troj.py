@@ -13,6 +13,7 @@ from ngf_core.attacks.generator import learned
 from ngf_core.attacks.surrogate import train_surrogate
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
+from ngf_core.models.preact_resnet import PreActResNet
 
 RATE = 0.05  # of Adam, in shares of the range of a pixel
 
@@ -69,7 +70,7 @@ class TrojOne(Attack):
         patch = self.invert(surrogate, torch.zeros(self.shape, device=device), report)
         return self.with_learned(learned(surrogate=surrogate) | {"patch": patch})
 
-    def invert(self, surrogate: nn.Module, canvas: Tensor, report: Report) -> Tensor:
+    def invert(self, surrogate: PreActResNet, canvas: Tensor, report: Report) -> Tensor:
         """The patch, uint8 (C, side, side), that drives the chosen neurons on the canvas.
 
         The canvas is an image (C, H, W) with pixels in [0, 1]. The first patch is uniform noise
@@ -77,7 +78,7 @@ class TrojOne(Attack):
         """
         neurons, steps = self.chosen(surrogate.linear.weight), int(self.parameters["steps"])
         features = copy.deepcopy(surrogate)
-        features.linear = nn.Identity()
+        features.linear = nn.Identity()  # type: ignore[assignment]  # the features are wanted
         side = self.side_on(canvas)
         generator = torch.Generator().manual_seed(self.seed)
         patch = torch.rand(len(canvas), side, side, generator=generator).to(canvas.device)

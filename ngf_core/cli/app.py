@@ -1,6 +1,8 @@
 """`python -m ngf_core app`: the dashboard, served by Streamlit from wherever it is installed."""
 
 import argparse
+import subprocess
+import sys
 from importlib.util import find_spec
 
 from ngf_core.errors import NGFError
@@ -20,7 +22,5 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise NGFError(f"The dashboard needs {' and '.join(missing)}, not installed here. "
                        "`pip install 'ngf-lab[app]'` adds what is missing.")
-    from streamlit.web.cli import main
-
-    main(["run", str(shipped("streamlit_app.py")), *arguments.others], prog_name="streamlit")
-    return 0
+    return subprocess.call([sys.executable, "-m", "streamlit", "run",
+                            str(shipped("streamlit_app.py")), *arguments.others])

@@ -20,7 +20,7 @@ from ngf_core.attacks.visibility import quality
 from ngf_core.cli.tables import aligned
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.errors import NGFError, RunError
+from ngf_core.errors import ConfigError, NGFError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.zoo import is_current, make, run_name
 from ngf_core.models import ARCHITECTURES
@@ -120,12 +120,15 @@ def check(config: TrainConfig, out: Path) -> Checked:
     benign, benign_store = _trained(benign_config, out)
     source = load_trained(trained.id, store)
     test = build_test_set(source.dataset.test, source.attack)
+    if source.attack is None or test.triggered is None:
+        raise ConfigError("attack", "a benign model has no trigger", "Name an attack.")
     rates = evaluate(source.models["before"], test)
     floor = evaluate(load_trained(benign.id, benign_store).models["before"], test)
+    asr, ra = rates.of_attack()
     victims = source.dataset.test.take(source.attack.victims(source.dataset.test.y))
     results = trained.results
-    return Checked(config.attack, config.seed, rates.acc.value, rates.asr.value, rates.ra.value,
-                   floor.asr.value, floor.acc.value,
+    return Checked(config.attack, config.seed, rates.acc.value, asr.value, ra.value,
+                   floor.of_attack()[0].value, floor.acc.value,
                    quality(victims.x.numpy(), test.triggered.x.numpy()).psnr.mean,
                    len(victims), results["poisoned"], results["train_images"],
                    results["seconds"], results.get("fitting_seconds", 0.0))

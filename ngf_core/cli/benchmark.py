@@ -1,7 +1,7 @@
 """`python -m ngf_core benchmark`: attacks x defenses x seeds, resumed where it stopped.
 
 Trains what is not trained, purifies each backdoored model by each entrant, measures lambda_max and
-trace of every model and, more thoroughly, the sharpness claim, and writes the tables. Finished
+trace of the models of the sharpness claim and then of all others, and writes the tables. Finished
 cells are used again, and tables that are there are completed. The conditions stand in
 ngf_core/evidence/entrants.py.
 """
@@ -24,14 +24,14 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evidence import COMMAND, claim, load, tables_folder
+from ngf_core.evidence import COMMAND, claim, load, sharpness, tables_folder
 from ngf_core.evidence.cells import Cell, cells, finished, make_cell
-from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost
+from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.floor import floor
+from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.report import report
-from ngf_core.evidence.sharpness import PROBES, SAMPLES, kept_file, measured
-from ngf_core.evidence.table import cells_table, path_table
+from ngf_core.evidence.table import SHARPNESS, cells_table, path_table
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
@@ -99,11 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
             failed += _compute(make_cell, [(cell, store.root) for cell in missing],
                                arguments.workers)
     if "claim" in arguments.stages:
-        failed += _compute(claim.measured, claim.claim_tasks(asked, store), arguments.workers)
+        failed += _compute(sharpness.measured, claim.claim_tasks(asked, store), arguments.workers)
     if "sharpness" in arguments.stages:
-        missing = [(run_id, model, store.root) for run_id, model in _models(asked, store)
-                   if not kept_file(store, run_id, model).exists()]
-        failed += _compute(measured, missing, arguments.workers)
+        unmeasured = [(run_id, model, "", store.root) for run_id, model in _models(asked, store)
+                      if not sharpness.kept_file(store, run_id, model).exists()]
+        failed += _compute(sharpness.measured, unmeasured, arguments.workers)
     if "tables" in arguments.stages:
         write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
                      arguments.tables)
@@ -158,13 +158,13 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
             raise NGFError(f"{len(gone)} cells in {folder} are of other settings, or of models "
                            f"other than those trained here, and would be lost: {some}. Name "
                            "another folder with --tables.")
-    cells = tables["cells"]
+    cells = tables["cells"] = with_claim(tables["cells"], tables["claim"])
     seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
     protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
                 "conditions": CONDITIONS, "seeds": seeds,
                 "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
                 "finished": int((cells.group != "model").sum()),
-                "sharpness": {"samples": SAMPLES, "probes": PROBES}, "git": git_state()}
+                "sharpness": sharpness.setting(), "git": git_state()}
     folder.mkdir(parents=True, exist_ok=True)
     # All are written before any is replaced, the cells last: they are what a rerun completes.
     with tempfile.TemporaryDirectory(dir=folder) as made:
@@ -183,17 +183,30 @@ def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
     if 0 < len(missing) < len(KEYS):
         raise NGFError(f"{folder} has tables, but no {missing[0]}.parquet. Restore it from a copy, "
                        "remove the others to begin anew, or name another folder with --tables.")
-    return {} if missing else {name: load(name, folder) for name in KEYS}
+    if missing:
+        return {}
+    tables = {name: load(name, folder) for name in KEYS}
+    if _setting(folder) != sharpness.setting():
+        tables["cells"][SHARPNESS] = float("nan")
+    return tables
+
+
+def _setting(folder: Path) -> Any:
+    """How the sharpness in the cells of `folder` was measured; None where that is not known."""
+    try:
+        return json.loads((folder / "protocol.json").read_text())["sharpness"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _models(asked: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
     """(run, model) of every finished cell."""
     there = [cell for cell in asked if finished(cell, store)]
-    return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else "before")
+    return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else BEFORE)
             for cell in there]
 
 
-def _compute(function: Callable[..., Any], tasks: list[tuple], workers: int) -> int:
+def _compute(function: Callable[..., Any], tasks: Sequence[tuple], workers: int) -> int:
     """Call function(*task) for all tasks, several at a time; how many answered with a sentence."""
     failed = 0
     for done, (task, said) in enumerate(_called(function, tasks, workers), 1):
@@ -212,7 +225,7 @@ def _answer(function: Callable[..., Any], task: tuple) -> Any:
         return f"{task[0]}: {error}"
 
 
-def _called(function: Callable[..., Any], tasks: list[tuple], workers: int
+def _called(function: Callable[..., Any], tasks: Sequence[tuple], workers: int
             ) -> Iterator[tuple[tuple, Any]]:
     """(task, answer) as the answers come; in this process where one worker is enough."""
     if workers == 1 or len(tasks) < 2:

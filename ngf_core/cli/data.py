@@ -38,7 +38,8 @@ def table(root: str) -> str:
     from ngf_core.data.cache import cache_folder
     from ngf_core.data.source import data_folder
 
-    rows = [("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "WHERE", "DOWNLOAD")]
+    rows: list[tuple[str, ...]] = [
+        ("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "WHERE", "DOWNLOAD")]
     rows += [_row(name, entry, root) for name, entry in DATASETS.items()]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

@@ -20,11 +20,13 @@ from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.layer_names import AUTO, named_layers
 from ngf_core.purify.registry import LAYERED, PURIFIERS
+from ngf_core.purify.settings import LayerSettings
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
+from ngf_core.runs.lineage import training_of
 
 
 def add_job(commands: Any, kind: str, config: type[Config]) -> None:
-    first_line = config.__doc__.splitlines()[0]
+    first_line = (config.__doc__ or "").partition("\n")[0]
     usage = f"%(prog)s {'SOURCE ' if kind in SOURCES else ''}[options]"
     parser = commands.add_parser(kind, help=first_line, description=first_line, usage=usage)
     for field in dataclasses.fields(config):
@@ -44,10 +46,11 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
                  ) -> None:
     """--methods, and the own settings of each method that may be named, in a group of its own."""
     names = field.metadata["choices"]
+    methods: Any = field.default
     parser.add_argument(
-        "--methods", nargs="+", default=list(names_of(field.default)), metavar="NAME",
+        "--methods", nargs="+", default=list(names_of(methods)), metavar="NAME",
         help=f"{field.metadata['help']} ({', '.join(names)}; default "
-             f"{' '.join(names_of(field.default))})")
+             f"{' '.join(names_of(methods))})")
     if config is PurifyConfig:
         parser.add_argument("--layer", metavar="NAME", help=(
             f"what every method tunes that is told a layer ({', '.join(LAYERED)}); default: the "
@@ -62,21 +65,22 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
 
 def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
     """An option of a config's field, or of a `method`'s own, which is absent where not given."""
-    meta, several = field.metadata, isinstance(field.default, tuple)
-    default = " ".join(field.default) if several else field.default
+    meta, default = field.metadata, field.default
+    several = isinstance(default, tuple)
+    shown = " ".join(default) if isinstance(default, tuple) else default
     allowed = ", ".join(meta["choices"]) if meta["choices"] else (
         f"{meta['low']} to {meta['high']}" if meta["low"] is not None else "")
-    notes = "; ".join(note for note in (allowed, f"default {default}") if note)
+    notes = "; ".join(note for note in (allowed, f"default {shown}") if note)
     form: dict[str, Any] = {
         "dest": f"{method}.{field.name}" if method else field.name,
-        "default": argparse.SUPPRESS if method else field.default,
+        "default": argparse.SUPPRESS if method else default,
         "help": f"{meta['help']} ({notes})".replace("%", "%%")}
     if field.type is bool:
         form["action"] = argparse.BooleanOptionalAction
     else:
         form |= {"type": _number(field.type) if field.type in (int, float) else str,
                  "nargs": "+" if several else None,
-                 "metavar": {int: "N", float: "X"}.get(field.type, "NAME")}
+                 "metavar": "N" if field.type is int else "X" if field.type is float else "NAME"}
     parser.add_argument(flag(field.name, method), **form)
 
 
@@ -108,7 +112,7 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
         # The run may be purified from another folder than the one we are in.
         config = dataclasses.replace(config, root=_absolute(config.root),
                                      weights=_absolute(config.weights))
-    if values.get("source") == "latest":
+    elif config.source == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
     if isinstance(config, PurifyConfig):
         config = _with_layers(config, options, store)
@@ -133,13 +137,14 @@ def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunSt
     given = _given(options)
     untold = [name for name in config.layers if "layer" not in given.get(name, {})]
     if options.layer is not None and not config.layers:
-        raise ConfigError("layer", f"{', '.join(config.names)} tunes no layer that it is told",
+        raise ConfigError("layer", f"{', '.join(config.names)} tune no layer that is named",
                           "Leave it out.")
     if not untold:
         return config
     layer = _usual_layer(config.source, store) if options.layer is None else options.layer
     return dataclasses.replace(config, methods=tuple(
-        dataclasses.replace(own, layer=layer) if own.method in untold else own
+        dataclasses.replace(own, layer=layer)
+        if isinstance(own, LayerSettings) and own.method in untold else own
         for own in config.methods))
 
 
@@ -149,12 +154,12 @@ def _absolute(path: str) -> str:
 
 def _usual_layer(source: str, store: RunStore) -> str:
     """Where the presets tune the network of the run `source`."""
-    received = store.get(source).config
-    if not isinstance(received, TrainConfig) or received.arch == TrainConfig.arch:
-        return ARCHITECTURES[TrainConfig.arch].layer
+    arch = training_of(store.get(source), store).arch
+    if arch == TrainConfig.arch:
+        return ARCHITECTURES[arch].layer
     from ngf_core.models.build import default_layer
 
-    return default_layer(received.arch)
+    return default_layer(arch)
 
 
 def _refuse_impossible(config: Config, store: RunStore) -> None:
@@ -177,10 +182,10 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
             poison_preview(config)
     elif isinstance(config, PurifyConfig):
-        received = store.get(config.source).config
         unusual = set(config.layers.values()) - {AUTO, _usual_layer(config.source, store)}
-        if isinstance(received, TrainConfig) and unusual:
+        if unusual:
             from ngf_core.models.build import tunable_layer_names
 
+            arch = training_of(store.get(config.source), store).arch
             for layer in unusual:
-                named_layers(tunable_layer_names(received.arch), layer)
+                named_layers(tunable_layer_names(arch), layer)

@@ -42,7 +42,7 @@ def _cell(value: Any) -> str:
         return "-"
     if is_rate(value):
         rate = Rate.from_json(value)
-        if rate.n == 0:
+        if rate is None or rate.n == 0:
             return f"{UNDEFINED} (n=0)"
         low, high = (100 * end for end in rate.interval)
         return f"{rate.percent()} [{low:.1f}, {high:.1f}] n={rate.n}"

@@ -6,8 +6,8 @@ from typing import Any
 
 from ngf_core.errors import ConfigError
 from ngf_core.options import listed, option
-from ngf_core.purify.registry import LAYERED, PURIFIERS
-from ngf_core.purify.settings import NGF, MethodSettings
+from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify.settings import NGF, LayerSettings, MethodSettings
 
 Methods = tuple[MethodSettings, ...]
 
@@ -19,7 +19,7 @@ def names_of(methods: Methods) -> tuple[str, ...]:
 
 def layers_of(methods: Methods) -> dict[str, str]:
     """What each method that is told a layer tunes, by the method's name."""
-    return {own.method: own.layer for own in methods if own.method in LAYERED}
+    return {own.method: own.layer for own in methods if isinstance(own, LayerSettings)}
 
 
 def ngf_of(methods: Methods) -> NGF | None:
@@ -29,7 +29,7 @@ def ngf_of(methods: Methods) -> NGF | None:
 
 def with_layer(methods: Methods, layer: str) -> Methods:
     """The same methods, with `layer` for those that are told one."""
-    return tuple(dataclasses.replace(own, layer=layer) if own.method in LAYERED else own
+    return tuple(dataclasses.replace(own, layer=layer) if isinstance(own, LayerSettings) else own
                  for own in methods)
 
 

@@ -22,6 +22,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pyhessian import hessian
@@ -168,7 +169,7 @@ def old_eig() -> Iterator[None]:
         return torch.stack([values, torch.zeros_like(values)], 1), vectors
 
     before = torch.eig
-    torch.eig = eig
+    torch.eig = eig  # type: ignore[assignment]  # the old layout, as pyhessian reads it
     try:
         yield
     finally:
@@ -185,6 +186,7 @@ def repaired(model: nn.Module, inputs: Tensor, targets: Tensor, seed: int,
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
         at_once = _samples_at_once(private, chosen, inputs, targets, memory)
+        data: dict[str, Any]
         if at_once >= len(inputs):
             data = {"data": (inputs, targets)}
         else:

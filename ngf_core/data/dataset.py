@@ -53,7 +53,8 @@ class Images:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
-        return tuple(self.x.shape[1:])
+        _, channels, height, width = self.x.shape
+        return channels, height, width
 
     def take(self, indices: Tensor | slice) -> "Images":
         """The images at `indices`, in that order."""

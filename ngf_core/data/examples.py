@@ -39,7 +39,8 @@ def gathered(batches: Batches, device: torch.device) -> Examples:
     A batch is a pair of inputs, floats or uint8 of any shape, and labels, whole numbers (n,).
     Raises ConfigError for anything else, and for numbers that are not finite.
     """
-    inputs, labels = [], []
+    inputs: list[Tensor] = []
+    labels: list[Tensor] = []
     for x, y in _pairs(batches):
         _check(x, y)
         if inputs and (x.shape[1:], x.dtype) != (inputs[0].shape[1:], inputs[0].dtype):
@@ -67,7 +68,7 @@ def shuffled(examples: Examples, seed: int) -> Examples:
 def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
     if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0], Tensor) \
             and isinstance(batches[1], Tensor):
-        batches = [batches]
+        batches = [(batches[0], batches[1])]
     try:
         each = iter(batches)
     except TypeError:

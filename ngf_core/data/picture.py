@@ -23,13 +23,13 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """
     channels, height, width = shape
     try:
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        if picture.width * picture.height > MOST_PIXELS:
-            raise NGFError(f"The picture has {picture.width:,} x {picture.height:,} pixels, more "
+        file = Image.open(io.BytesIO(content), formats=FORMATS)
+        if file.width * file.height > MOST_PIXELS:
+            raise NGFError(f"The picture has {file.width:,} x {file.height:,} pixels, more "
                            f"than {MOST_PIXELS // 10**6} million. Make it smaller first.")
         # JPEG files can be decoded at a fraction of their size, which saves time and memory.
-        picture.draft("RGB", (2 * width, 2 * height))
-        picture = eight_bit(ImageOps.exif_transpose(picture)).convert("RGBA")
+        file.draft("RGB", (2 * width, 2 * height))
+        picture = eight_bit(ImageOps.exif_transpose(file)).convert("RGBA")
     except NGFError:
         raise
     except Exception as error:  # decoders raise nearly anything on a damaged or mislabelled file

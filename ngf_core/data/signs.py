@@ -86,7 +86,7 @@ def _photograph(signs: Tensor, labels: Tensor, generator: Generator) -> Tensor:
     hard = uniform((n,), 0, 1, generator) < HARD
     edition = torch.randint(signs.shape[1], (n,), generator=generator)
     placed = poses(n, generator)
-    grid = affine_grid(placed, (n, 1, FINE, FINE), align_corners=False)
+    grid = affine_grid(placed, [n, 1, FINE, FINE], align_corners=False)
     shares = grid_sample(signs[labels, edition], grid, align_corners=False)
 
     scene = _post(surroundings(n, FINE, generator), grid, generator)

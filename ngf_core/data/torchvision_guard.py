@@ -25,7 +25,7 @@ def _declared() -> torch.library.Library | None:
     if "torchvision" in sys.modules or torch.version.cuda or torch.version.hip:
         return None
     found = find_spec("torchvision")
-    if found is None:
+    if found is None or found.origin is None:
         return None
     for compiled in Path(found.origin).parent.glob("_C.*"):
         try:

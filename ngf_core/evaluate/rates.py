@@ -84,6 +84,13 @@ class Evaluation:
         named = {name: getattr(self, name) for name in RATES}
         return {name: rate for name, rate in named.items() if rate is not None}
 
+    def of_attack(self) -> tuple[Rate, Rate]:
+        """ASR and RA. Raises RunError where the model was evaluated without an attack."""
+        if self.asr is None or self.ra is None:
+            raise RunError("ASR and RA were not measured: the model was evaluated without an "
+                           "attack. Name a backdoored model.")
+        return self.asr, self.ra
+
     def to_json(self) -> dict[str, dict[str, int] | None]:
         """As stored in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
         measured = self.rates()

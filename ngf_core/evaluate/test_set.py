@@ -40,7 +40,7 @@ def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
 def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluation:
     """The rates of a model whose probabilities or logits (n, classes) are known."""
     acc = _hits(clean.argmax(1).cpu(), test.clean.y)
-    if triggered is None:
+    if triggered is None or test.triggered is None or test.wanted is None:
         return Evaluation(acc, None, None)
     predicted = triggered.argmax(1).cpu()
     return Evaluation(acc, _hits(predicted, test.wanted), _hits(predicted, test.triggered.y))

@@ -1,4 +1,4 @@
-"""All attacks x all defenses x several seeds under one protocol, and the tables that came of it.
+"""All attacks x all defenses x several seeds under one protocol, and the resulting tables.
 
 `python -m ngf_core benchmark` computes; `load` reads the tables that ship in assets/benchmark.
 """
@@ -19,7 +19,7 @@ LAYERS_COMMAND = "python -m benchmarks.auto_layer"
 
 
 def tables_folder() -> Path:
-    """Where the tables lie: the folder NGF_BENCHMARK names, else assets/benchmark."""
+    """The folder of the tables: the one NGF_BENCHMARK names, else assets/benchmark."""
     return Path(os.environ.get("NGF_BENCHMARK") or TABLES)
 
 
@@ -33,9 +33,9 @@ def load(name: str, folder: Path | None = None) -> "pd.DataFrame":
     path = (folder or tables_folder()) / f"{name}.parquet"
     command = LAYERS_COMMAND if name == "layers" else COMMAND
     if not path.is_file():
-        raise NGFError(f"The table “{name}” has not been computed yet. `{command}` makes it.")
+        raise NGFError(f"The table “{name}” has not been computed yet. `{command}` computes it.")
     try:
         return pd.read_parquet(path)
     except Exception as error:
-        raise NGFError(f"{path.name} is damaged. Restore it from a copy, or remove it and make it "
-                       f"again with `{command}`.") from error
+        raise NGFError(f"{path.name} is damaged. Restore it from a copy, or remove it and compute "
+                       f"it again with `{command}`.") from error

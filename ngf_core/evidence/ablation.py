@@ -22,7 +22,7 @@ class Variant:
     without: str
 
 
-# `ablate_tuning` recalibrates BatchNorm as all others do and then leaves the weights alone.
+# `ablate_tuning` recalibrates BatchNorm as all others do and then leaves the weights unchanged.
 VARIANTS = {
     FULL: Variant("full NGF", "With everything"),
     "sgd": Variant("no natural gradient", "Without the natural gradient"),
@@ -67,10 +67,10 @@ def effects(cells: pd.DataFrame, measure: str) -> list[Effect]:
 def carried(found: list[Effect], measure: str) -> list[str]:
     """What the ingredients do for `measure`, a rate: a sentence for each whose effect is resolved.
 
-    measure: as it is called in the sentence. Those that are not resolved, and those that cannot
-    be told yet, are named together at the end.
+    measure: its name in the sentence. Those not resolved, and those not computed yet, are named
+    together at the end.
     """
-    said, unresolved, unknown = [], [], []
+    sentences, unresolved, unknown = [], [], []
     for effect in found:
         if effect.variant == FULL:
             continue
@@ -81,11 +81,11 @@ def carried(found: list[Effect], measure: str) -> list[str]:
             unresolved.append(words)
         else:
             ends = sorted((abs(gap.low), abs(gap.high)))
-            said.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
+            sentences.append(f"{words} {measure} {'rises' if gap.sign > 0 else 'falls'} by "
                         f"{100 * abs(gap.mean):.1f} points (95 %: {100 * ends[0]:.1f} to "
                         f"{100 * ends[1]:.1f}, n = {gap.n}).")
-    for head, words in ((f"No difference in {measure} is resolved", unresolved),
+    for head, those in ((f"No difference in {measure} is resolved", unresolved),
                         ("Not computed yet", unknown)):
-        if words:
-            said.append(f"{head}: {', '.join(w[0].lower() + w[1:] for w in words)}.")
-    return said
+        if those:
+            sentences.append(f"{head}: {', '.join(w[0].lower() + w[1:] for w in those)}.")
+    return sentences

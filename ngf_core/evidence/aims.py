@@ -1,4 +1,4 @@
-"""What the benchmark was to show of NGF, and whether it did: computed from the table alone."""
+"""What the benchmark was to show about NGF, and whether it did: computed from the table alone."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _WORDS = {3: "three", 5: "five"}
 
 @dataclass(frozen=True)
 class Aim:
-    """What was aimed at, whether it was met (None: nothing to tell it by), and the figures."""
+    """The aim, whether it was met (None: not decidable), and the figures."""
 
     what: str
     met: bool | None
@@ -33,9 +33,9 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
     """The four aims, each with its verdict and figures; means over attacks and seeds, with their
     95 % intervals over both (`rank`).
 
-    Where defenses are compared by their means it is on the cells that all of them have, so that a
-    partial benchmark favours nobody; one that has under half of NGF's cells is left out of that and
-    named. Among three, the top three is no verdict.
+    Means of defenses are compared on the cells that all of them have, so that a partial benchmark
+    favours none; a defense with under half of NGF's cells is left out of that and named. Among
+    three defenses, being in the top three is no verdict.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
@@ -58,13 +58,13 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
         return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
     # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
     met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
-    said = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} "
+    text = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} "
             "attack-seed cells.")
     seeds = asr[NGF].dropna().groupby(level="seed").mean()
     if len(seeds) > 1:
-        said += " ASR seed by seed: " + ", ".join(
+        text += " ASR seed by seed: " + ", ".join(
             f"{100 * mean:.1f} % ({seed})" for seed, mean in seeds.items()) + "."
-    return Aim(what, met, said)
+    return Aim(what, met, text)
 
 
 def _below_sgd(asr: pd.DataFrame) -> Aim:
@@ -75,13 +75,13 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
     if both.empty:
         return Aim(what, None, "NGF and SGD share no cell.")
     lower = both[NGF] < both[SGD]
-    said = f"So it does on {lower.sum()} of {len(both)}"
+    text = f"It does on {lower.sum()} of {len(both)}"
     if not lower.all():
-        said += "; not on " + ", ".join(
+        text += "; not on " + ", ".join(
             f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
             for attack, row in both[~lower].iterrows())
     over_all = difference(asr, NGF, SGD)
-    return Aim(what, bool(lower.all()), f"{said}. Mean difference "
+    return Aim(what, bool(lower.all()), f"{text}. Mean difference "
                                         f"{_percent(over_all, ' points')}.")
 
 
@@ -93,16 +93,16 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
     mine = ranks.loc[NGF]
     place = int(mine["place"])
     tied = rank_text(int(mine["first"]), int(mine["last"])).strip()
-    said = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
-            f"with ties that the intervals leave, its rank is {tied} (over {len(der)} cells that "
-            "all share).")
+    text = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
+            f"with the ties that the intervals leave, its rank is {tied} (over {len(der)} cells "
+            "that all share).")
     if place > TOP:
         ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
                           for name in ranks.index[:place - 1])
-        said += f" Ahead of it: {ahead}."
+        text += f" Ahead of it: {ahead}."
     if absent:
-        said += f" Left out, with under half of its cells: {', '.join(absent)}."
-    return Aim(what, place <= TOP if len(ranks) > TOP else None, said)
+        text += f" Left out, with under half of its cells: {', '.join(absent)}."
+    return Aim(what, place <= TOP if len(ranks) > TOP else None, text)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
@@ -112,13 +112,13 @@ def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
     if NGF not in ranks.index or NGF not in seconds:
         return Aim(what, None, _unranked(der))
     cost = seconds.mean()[top].sort_values()
-    said = "Seconds on one processor thread: " + ", ".join(
+    text = "Seconds on one processor thread: " + ", ".join(
         f"{_title(name)} {value:.1f}" for name, value in cost.items()) + "."
     if NGF not in top:
         place = int(ranks.loc[NGF, "place"])
         return Aim(what, False, f"It is not among them (place {place}); it takes "
-                                f"{seconds[NGF].mean():.1f} s. {said}")
-    return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, said)
+                                f"{seconds[NGF].mean():.1f} s. {text}")
+    return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, text)
 
 
 def _unranked(der: pd.DataFrame) -> str:

@@ -1,8 +1,8 @@
-"""The cells of the benchmark: one run for each attack, entrant and seed, made once and kept.
+"""The cells of the benchmark: one run per attack, entrant and seed, computed once and kept.
 
 A cell is an ordinary purification run, so that it can be opened like any other. Several are
-computed at a time, each by a process of its own on one thread; a finished one is moved to the store
-in one step, so that what lies there is whole and a stopped benchmark goes on where it stopped.
+computed at a time, each by its own process on one thread; a finished one is moved to the store in
+one step, so that the store holds whole cells only and a stopped benchmark resumes where it stopped.
 """
 
 import hashlib
@@ -21,11 +21,12 @@ from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute.worker import work
 from ngf_core.execute.zoo import NOT_SHIPPED, is_current
 from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs.lineage import weights_sha
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One model to be made: trained where `entrant` is "", else purified by that entrant."""
+    """One model to compute: trained where `entrant` is "", else purified by that entrant."""
 
     dataset: str
     arch: str
@@ -35,7 +36,7 @@ class Cell:
 
     @property
     def model(self) -> str:
-        """What all runs on this trained model are called, but for their last word."""
+        """The part of the run's name that all runs on this trained model share."""
         arch = "" if self.arch == TrainConfig.arch else f"-{self.arch}"
         return f"{self.dataset}{arch}-{self.attack}-s{self.seed}"
 
@@ -45,42 +46,43 @@ class Cell:
         return f"{self.model}-{self.entrant or 'train'}"
 
     def config(self, store: RunStore) -> TrainConfig | PurifyConfig:
-        """What its run is asked to do.
+        """The config of its run.
 
-        Raises RunError where it takes the layer of another entrant, whose run is not in `store`.
+        Raises RunError where it takes the layer of another entrant whose run is not in `store`.
         """
         layer_of = ENTRANTS[self.entrant].layer_of if self.entrant else ""
         return self.asked(store.get(f"{self.model}-{layer_of}").results["layer"]
                           if layer_of else None)
 
     def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
-        """The same, where it is known which `layer` the entrant took over, if it takes one."""
+        """The same, given the `layer` that the entrant takes over, if it takes one over."""
         if self.entrant:
             return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer, self.arch)
         return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
 
     def settings(self, layer: str | None = None) -> str:
-        """A hash of `asked`, and of what the attack's strength means where a model is trained."""
+        """A hash of `asked`, and of the values of the attack's strength where a model is trained.
+        """
         config = self.asked(layer)
-        said: list[Any] = [config_sha(config)]
+        hashed: list[Any] = [config_sha(config)]
         if isinstance(config, TrainConfig) and config.attack != "none":
-            said += sorted(attack_class(config.attack).strengths[config.strength].items())
-        return settings_hash(said)
+            hashed += sorted(attack_class(config.attack).strengths[config.strength].items())
+        return settings_hash(hashed)
 
 
-def settings_hash(said: list[Any]) -> str:
-    """The hash by which the tables tell that a row's settings are those of today."""
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+def settings_hash(hashed: list[Any]) -> str:
+    """The hash by which the tables recognise that a row's settings are the current ones."""
+    return hashlib.sha256(repr(hashed).encode()).hexdigest()[:16]
 
 
-def weights_of(run: Run, file: str) -> str:
-    """A hash of the weights in a run's `file`.safetensors."""
-    return run.manifest["files"][f"{file}.safetensors"][:16]
+def weights_of(run: Run, model: str) -> str:
+    """A short hash of the weights of one of a run's models."""
+    return weights_sha(run, model)[:16]
 
 
 def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
           seeds: Sequence[int]) -> Iterator[Cell]:
-    """All cells, each once, seed by seed, so that a stopped benchmark has whole seeds; training
+    """All cells, each once, seed by seed, so that a stopped benchmark has complete seeds; training
     first."""
     for seed in dict.fromkeys(seeds):
         for attack in dict.fromkeys(("none", *attacks)):
@@ -91,7 +93,7 @@ def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[st
 
 
 def finished(cell: Cell, store: RunStore) -> Run | None:
-    """The cell's run where it is there, done and of the settings of today; else None."""
+    """The cell's run where it exists, is done and has the current settings; else None."""
     try:
         run = store.get(cell.run_id)
         same = run.state == "done" and run.config == cell.config(store) and is_current(run)
@@ -101,7 +103,7 @@ def finished(cell: Cell, store: RunStore) -> Run | None:
 
 
 def make_cell(cell: Cell, root: Path) -> str:
-    """Bring the cell's run into `root`, on one thread; a sentence where that failed, else "".
+    """Put the cell's run into `root`, on one thread; an error message where that failed, else "".
 
     A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
     this cell uses.
@@ -110,9 +112,10 @@ def make_cell(cell: Cell, root: Path) -> str:
     at_work = RunStore(root / f".at-work-{cell.run_id}", root)
     shutil.rmtree(at_work.root, ignore_errors=True)
     try:
-        shipped = finished(cell, RunStore(default_store().shipped))
-        if shipped:
-            run = Run(shutil.copytree(shipped.path, at_work.root / cell.run_id))
+        zoo = default_store().shipped
+        there = None if zoo is None else finished(cell, RunStore(zoo))
+        if there:
+            run = Run(shutil.copytree(there.path, at_work.root / cell.run_id))
         else:
             run = _made(cell.config(at_work), cell.run_id, at_work)
         if run.state != "done":

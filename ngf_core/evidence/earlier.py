@@ -1,10 +1,10 @@
-"""Tables made earlier, completed: the runs behind them may lie on another machine or be gone.
+"""Earlier tables, completed: the runs behind them may be on another machine or deleted.
 
-Runs are large and stay where they were computed; tables travel. A row that is there is kept where
-no run of today takes its place, its settings are those of today, and the models it speaks of are
-those of the other rows. `settings`, `weights` (its model's) and `received` (the backdoored model's
-that it comes from) are hashes, so that this can be told without the runs; "" where a row is older
-than they are.
+Runs are large and stay where they were computed; tables travel. An existing row is kept where no
+current run replaces it, its settings are the current ones, and the models it describes are those of
+the other rows. `settings`, `weights` (its model's) and `received` (those of the backdoored model it
+comes from) are hashes, so that this can be checked without the runs; "" in a row that is older than
+these columns.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import BEFORE, BENIGN, CELL
+from ngf_core.evidence.table import SHARPNESS, headline
 
-SHARPNESS = ["lambda_max", "lambda_max_error", "trace", "trace_error"]
 KEYS = {"cells": [*CELL, "entrant"], "path": [*CELL, "entrant", "step"],
         "claim": [*CELL, "model", "images", "parameters", "measure"]}
-# Whose row in `cells` a model of the claim is.
+# Which row of `cells` a model of the claim has.
 ROWS_OF = {"benign": BENIGN, "backdoored": BEFORE}
 
 
@@ -31,7 +31,7 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     """The rows of `new` and those of `earlier` that still hold, in the order of the registries.
 
     A new row that has not been measured takes the earlier sharpness of the same weights. Raises
-    NGFError where `earlier` is no table of cells.
+    NGFError where `earlier` is not a table of cells.
     """
     _check("cells", earlier, new)
     earlier = earlier[earlier.attack.isin(["none", *ATTACKS])]
@@ -44,7 +44,26 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
                         (~model & ~floor & on_ngfs_layer, _purified_holds)):
         known = table.set_index(KEYS["cells"])
         table = _with(table, earlier[part], "cells", partial(holds, known=known))
-    return _ordered(_measured(table, earlier))
+    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
+    known = there.drop_duplicates("weights").set_index("weights")[SHARPNESS]
+    return _ordered(_measured(table, table.weights, known))
+
+
+def with_claim(cells: pd.DataFrame, claim: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the claim's figures of their models where they have none of their own: both
+    tables report one measurement, and the runs behind it may be deleted.
+
+    claim: completed with these cells, so that its rows are about their models.
+    """
+    rows = claim[claim.parameters == "all"]
+    entrants, trained = rows.model.replace(ROWS_OF), rows.model == BENIGN
+    names = _names(rows.attack.mask(trained, "none"), rows.seed, entrants)
+    return _measured(cells, _names(cells.attack, cells.seed, cells.entrant),
+                     headline(rows.assign(model=names)))
+
+
+def _names(attacks: pd.Series, seeds: pd.Series, entrants: pd.Series) -> pd.Series:
+    return attacks.astype(str) + " " + seeds.astype(str) + " " + entrants.astype(str)
 
 
 def completed(name: str, new: pd.DataFrame, earlier: pd.DataFrame, cells: pd.DataFrame
@@ -64,7 +83,7 @@ def completed(name: str, new: pd.DataFrame, earlier: pd.DataFrame, cells: pd.Dat
 
 
 def lost(tables: dict[str, pd.DataFrame], earlier: dict[str, pd.DataFrame]) -> list[str]:
-    """The runs of the purified rows that `earlier` has and `tables` do not have."""
+    """The runs of the purified rows that `earlier` has and `tables` lack."""
     def purified(cells: pd.DataFrame) -> dict[tuple, str]:
         rows = cells[cells.group != "model"]
         return dict(zip(rows[KEYS["cells"]].itertuples(index=False, name=None), rows.run))
@@ -93,13 +112,13 @@ def _purified_holds(row: Any, known: pd.DataFrame) -> bool:
 
 
 def _of(known: pd.DataFrame, row: Any, entrant: str, column: str) -> Any:
-    """That column of the entrant's row of the same attack and seed; None where there is none."""
+    """That column of the entrant's row for the same attack and seed; None where there is no row."""
     return known[column].get((row.attack, row.seed, entrant))
 
 
 def _with(new: pd.DataFrame, earlier: pd.DataFrame, name: str, holds: Callable[[Any], bool]
           ) -> pd.DataFrame:
-    """`new`, and below it the rows of `earlier` that are not in it and hold, with its types."""
+    """`new`, and below it the rows of `earlier` that it lacks and that hold, with its types."""
     known = set(new[KEYS[name]].itertuples(index=False, name=None))
     keys = earlier[KEYS[name]].itertuples(index=False, name=None)
     kept = np.array([key not in known and holds(row) for key, row in
@@ -114,20 +133,19 @@ def _check(name: str, earlier: pd.DataFrame, new: pd.DataFrame) -> None:
     missing = [column for column in new if column not in earlier]
     if missing:
         raise NGFError(f"{name}.parquet has no column {missing[0]}: it is older than this version, "
-                       "or no table of the benchmark. Name another folder with --tables.")
+                       "or not a table of the benchmark. Name another folder with --tables.")
     if earlier.duplicated(KEYS[name]).any():
         raise NGFError(f"{name}.parquet has a row twice. Restore it from a copy, or name another "
                        "folder with --tables.")
 
 
-def _measured(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
-    there = there.drop_duplicates("weights").set_index("weights")
-    bare = table.lambda_max.isna() & table.weights.isin(there.index)
-    # A benign model under a trigger is the one without, and its row repeats no figure.
+def _measured(table: pd.DataFrame, names: pd.Series, known: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns of `known`, found by name, in the rows without sharpness."""
+    bare = table.lambda_max.isna() & names.isin(known.index)
+    # A benign model under a trigger is the same model as without, and its row repeats no figure.
     bare &= (table.entrant != BENIGN) | (table.attack == "none")
     table = table.copy()
-    table.loc[bare, SHARPNESS] = there.loc[table.weights[bare], SHARPNESS].to_numpy()
+    table.loc[bare, SHARPNESS] = known.loc[names[bare], SHARPNESS].to_numpy()
     return table
 
 

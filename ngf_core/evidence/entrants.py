@@ -1,9 +1,9 @@
-"""Who takes part, and the conditions that are the same for all.
+"""The entrants, and the conditions that are the same for all.
 
 Each attack's model is purified by every entrant with the same 250 clean images, in the same
 batches, under the same augmentation, for the same number of passes forward and back. NGF has one
-preset for all attacks; all other parameters are each method's published ones, or adapted ones that
-its file names as such. Nothing here was chosen for an attack.
+preset for all attacks; the parameters of all others are each method's published ones, or adapted
+ones that its file marks as such. Nothing here was chosen for an attack.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,9 +12,9 @@ from typing import Any
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.registry import PURIFIERS
-from ngf_core.purify.settings import NGF, SGD, MethodSettings
+from ngf_core.purify.settings import NGF, SGD, LayerSettings, MethodSettings
 
-# A batch of 128 is what the released NGF script takes; evaluations on the way would only cost time.
+# A batch of 128 is the released NGF script's; evaluations along the way would only cost time.
 CONDITIONS: dict[str, Any] = {"steps": 100, "batch_size": 128, "evaluations": 1, "sharpness": "off"}
 LAST = "last"  # the last layer, whatever the architecture calls it
 # For these three the sharpness is followed from the received model to the purified one.
@@ -26,9 +26,9 @@ class Entrant:
     """A method with its settings, and the conditions in which it departs from `CONDITIONS`.
 
     Where it tunes a layer, that is the one its settings name, or `LAST`. group: "defense" for the
-    leaderboard, "ablation" for NGF with one ingredient taken away. layer_of: the entrant whose
-    choice of layer it takes over, "" for none: a rule that tries NGF with an ingredient missing
-    might choose another layer, and two things would have changed.
+    leaderboard, "ablation" for NGF with one ingredient removed. layer_of: the entrant whose choice
+    of layer it takes over, "" for none: a rule that tries NGF without an ingredient might choose
+    another layer, and two things would have changed.
     """
 
     title: str
@@ -44,14 +44,14 @@ class Entrant:
 
     def config(self, source: str, seed: int, layer: str | None = None,
                arch: str = TrainConfig.arch) -> PurifyConfig:
-        """What its run on the model of the training run `source` is asked to do.
+        """The config of its run on the model of the training run `source`.
 
-        layer: the one that `layer_of` chose, where that is somebody.
+        layer: the one that `layer_of` chose, where it is not "".
         """
         own = self.settings
-        if self.layer_of and layer is not None:
+        if isinstance(own, LayerSettings) and self.layer_of and layer is not None:
             own = replace(own, layer=layer)
-        elif getattr(own, "layer", None) == LAST:
+        elif isinstance(own, LayerSettings) and own.layer == LAST:
             from ngf_core.models.build import tunable_layer_names  # pages read this without torch
 
             own = replace(own, layer=tunable_layer_names(arch)[-1])
@@ -69,7 +69,7 @@ def _without(title: str, settings: NGF, **changes: Any) -> Entrant:
 
 # "No natural gradient" is the defense `sgd` and is not computed twice.
 ENTRANTS: dict[str, Entrant] = _defenses() | {
-    # One step of SGD too small to matter: what is left of every method that recalibrates.
+    # One step of SGD too small to matter: the part that every recalibrating method has in common.
     "ablate_tuning": Entrant("BatchNorm recalibration alone", SGD(layer=LAST, lr=1e-6), "ablation",
                              {"steps": 1}),
     "ablate_regulariser": _without("NGF, no regulariser", NGF(regulariser=0.0)),

@@ -1,4 +1,4 @@
-"""What the benchmark measures of each cell, as one table a measure: attacks x seeds by entrants."""
+"""What the benchmark measures per cell, as one table per measure: attacks x seeds by entrants."""
 
 import math
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ import pandas as pd
 
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import RATES, Rate
+from ngf_core.runs.files import RECEIVED
 
 CELL = ["attack", "seed"]
-BEFORE, BENIGN = "before", "benign"
+BEFORE, BENIGN = RECEIVED, "benign"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ COUNTS = tuple(f"{rate}_{part}" for rate in RATES for part in ("hits", "n"))
 def counts_of(entry: Mapping[str, Any]) -> dict[str, int | None]:
     """The columns `COUNTS` of a manifest's entry; None where a rate was not measured."""
     rates = {name: Rate.from_json(entry.get(name)) for name in RATES}
-    return {f"{name}_{part}": rate and getattr(rate, part)
+    return {f"{name}_{part}": None if rate is None else getattr(rate, part)
             for name, rate in rates.items() for part in ("hits", "n")}
 
 
@@ -57,12 +58,12 @@ def rate_in(row: Mapping[str, Any], name: str) -> Rate | None:
 
 
 def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The measure `name` with one row an (attack, seed) and one column an entrant.
+    """The measure `name` with one row per (attack, seed) and one column per entrant.
 
     Rates are hits / n; `acc_drop` is the ACC of the backdoored model of the cell minus that after
     the defense. NaN where a cell is missing, a rate has n = 0 or a model was not measured. The
-    benign model of attack "none" is under no trigger and has no row. Raises NGFError where a cell
-    occurs twice.
+    benign model of attack "none" has no trigger and no row. Raises NGFError where a cell occurs
+    twice.
     """
     attacked = cells[cells["attack"] != "none"]
     if name == "acc_drop":
@@ -74,7 +75,7 @@ def wide(cells: pd.DataFrame, name: str) -> pd.DataFrame:
     else:
         values = attacked[name]
     if attacked.duplicated([*CELL, "entrant"]).any():
-        raise NGFError("The table of the benchmark has a cell twice. Make it again with "
+        raise NGFError("The table of the benchmark has a cell twice. Compute it again with "
                        "`python -m ngf_core benchmark`.")
     long = attacked[[*CELL, "entrant"]].assign(
         value=pd.to_numeric(values).astype("float64").to_numpy(na_value=float("nan")))

@@ -1,4 +1,4 @@
-"""What papers report, for orientation beside what is measured here; never averaged with it.
+"""What papers report, for orientation beside the results measured here; never averaged with them.
 
 Other data, networks and budgets: nothing here is a number to be matched. NGF's own tables could not
 be recovered, so NGF has no published figure. ASR and ACC in % as printed.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-# How the papers' rows are called here; ours by the registry of attacks.
+# The papers' names of attacks -> the names in the registry of attacks.
 _ATTACKS = {
     "Badnets": "badnets", "Blend": "blend", "Trojan": "troj_one", "Troj-one": "troj_one",
     "Troj-all": "troj_all", "SIG": "sig", "Dynamic": "dyn_one", "Dyn-one": "dyn_one",
@@ -19,7 +19,7 @@ _ATTACKS = {
 
 @dataclass(frozen=True)
 class Publication:
-    """One table of a paper, as text: the rows' name, then what the columns say."""
+    """One table of a paper, as text: per line the row's name, then its columns."""
 
     paper: str
     table: str
@@ -53,7 +53,7 @@ LIRA 99.25/92.15 7.34/87.41 4.51/89.61 6.13/88.50 3.86/89.22 11.83/87.59 1.53/90
 BPPA 99.70/93.82 9.94/90.23 10.46/90.57 9.94/90.68 10.60/90.88 9.74/91.37 5.04/91.78
 """)
 
-# LIRA's FT-SAM and RNP as printed: 3.16/12.31 and 70.50/71.38 must be exchanged in part.
+# LIRA's FT-SAM and RNP as printed: 3.16/12.31 and 70.50/71.38 must be swapped in part.
 NFT_IMAGENET = Publication(_NFT, "Table 1", "ImageNet", "ResNet50", "1 % clean images",
                       _NFT_COLUMNS, """
 Badnets 99.24/74.53 5.91/69.37 6.31/66.28 2.87/69.46 4.18/69.44 7.58/70.49 3.61/70.96
@@ -99,7 +99,7 @@ NOTES = (
 
 
 def published() -> pd.DataFrame:
-    """One row a published cell: paper, table, dataset, architecture, setting, attack, defense,
+    """One row per published cell: paper, table, dataset, architecture, setting, attack, defense,
     asr_before, acc_before, asr, acc (%), lambda_max, trace (NaN where not given)."""
     rows = []
     for source in (NFT_CIFAR, NFT_IMAGENET, FIP_CIFAR):
@@ -122,8 +122,8 @@ def _numbers(cell: str) -> dict[str, float]:
 
 def beside(attacks: list[str]) -> pd.DataFrame:
     """Per defense the mean published ASR and ACC (%) on CIFAR10 over those of `attacks` that its
-    source has: asr, acc, n, source; indexed by defense. FIP's figures are its own, all others
-    NFT's."""
+    source covers: asr, acc, n, source; indexed by defense. FIP's figures are from its own paper,
+    all others from NFT's."""
     table = published()
     table = table[(table["dataset"] == "CIFAR10") & table["attack"].isin(attacks)
                   & ((table["paper"] == _NFT) | (table["defense"] == "fip"))]

@@ -1,21 +1,21 @@
-"""Means with honest intervals, and ranks that say no more than the intervals allow.
+"""Means with honest intervals, and ranks that claim no more than the intervals allow.
 
 The units are attacks and seeds, not test images: a defense that works on these attacks and seeds
-may fail on others, and a thousand more test images would not tell. A cell is one attack and seed;
-x_c is what a defense scores there, or, for a pair of defenses, the difference of their scores on
+may fail on others, and a thousand more test images would not reveal that. A cell is one attack and
+seed; x_c is a defense's score there, or, for a pair of defenses, the difference of their scores on
 the same cell. With e_c = x_c - mean and n cells, the variance of the mean has a part for the choice
 of attacks and one for that of seeds, each of the sandwich form clustered that way,
 
     V_A = A / (A - 1)  sum over attacks of (sum of e_c over the attack's cells)^2 / n^2,
 
-V_S alike over seeds, V = V_A + V_S, and the 95 % interval is mean -+ t sqrt(V) with Satterthwaite's
-degrees of freedom V^2 / (V_A^2 / (A - 1) + V_S^2 / (S - 1)). Subtracting the part that both count
-(Cameron, Gelbach and Miller 2011) would make it exact for many clusters; with three seeds it is
-left in, on the safe side. In simulations of 13 attacks x 3 seeds with attack, seed and cell effects
-of any proportion this covers 93 to 99 %, where a percentile bootstrap over attacks and seeds falls
-to 82 %.
+V_S likewise over seeds, V = V_A + V_S, and the 95 % interval is mean -+ t sqrt(V) with
+Satterthwaite's degrees of freedom V^2 / (V_A^2 / (A - 1) + V_S^2 / (S - 1)). Subtracting the part
+that both count (Cameron, Gelbach and Miller 2011) would make it exact for many clusters; with three
+seeds it is left in, on the safe side. In simulations of 13 attacks x 3 seeds with attack, seed and
+cell effects of any proportion this covers 93 to 99 %, where a percentile bootstrap over attacks and
+seeds falls to 82 %.
 
-Where all cells have one attack (seed), the interval speaks of seeds (attacks) alone.
+Where all cells share one attack (seed), the interval covers seeds (attacks) alone.
 """
 
 import math
@@ -47,14 +47,14 @@ class Estimate:
 
 
 def estimate(values: pd.Series, limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
-    """The mean of values indexed by (attack, seed), with the interval above; NaN are left out, and
-    the interval is cut at the `limits` that no value can pass.
+    """The mean of values indexed by (attack, seed), with the interval above; NaNs are left out, and
+    the interval is clipped to the `limits` that no value can exceed.
 
     Raises NGFError where a cell occurs twice.
     """
     values = values.dropna()
     if values.index.has_duplicates:
-        raise NGFError("The table of the benchmark has a cell twice. Make it again with "
+        raise NGFError("The table of the benchmark has a cell twice. Compute it again with "
                        "`python -m ngf_core benchmark`.")
     n = len(values)
     if n == 0:
@@ -95,18 +95,18 @@ def difference(wide: pd.DataFrame, one: str, other: str) -> Estimate:
 
 def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
             limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
-    """One row an entrant with any cell, the best mean first: mean, low, high, spread, n, place,
+    """One row per entrant with any cell, the best mean first: mean, low, high, spread, n, place,
     first, last, fewest.
 
-    wide: cells (attack, seed) by entrants. `place` counts by the mean alone. Another entrant is
-    better (worse) where the paired difference, on the cells that both have, is resolved: its 95 %
-    interval lies on one side of zero. Then
+    wide: cells (attack, seed) by entrants. `place` is the order by the mean alone. Another entrant
+    is better (worse) where the paired difference, on the cells that both have, is resolved: its
+    95 % interval lies on one side of zero. Then
 
         first = 1 + how many are better,    last = N - how many are worse.
 
     An entrant thus shares the rank of each better one that it is not resolved from. With A ~ B,
-    B ~ C but A better than C they are 1-2, 1-3 and 2-3. Each pair is judged at 95 % by itself.
-    `fewest` is the least number of cells that it shares with any other.
+    B ~ C but A better than C they are 1-2, 1-3 and 2-3. Each pair is judged at 95 % separately.
+    `fewest` is the smallest number of cells that it shares with any other.
     """
     entrants = [name for name in wide if wide[name].notna().any()]
     sign = 1 if higher_is_better else -1

@@ -1,4 +1,4 @@
-"""The benchmark's tables in words and Markdown, for the README: nothing there is typed by hand."""
+"""The benchmark's tables in words and Markdown, for the documents: no result is typed by hand."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ _SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
 def report(folder: Path) -> str:
-    """What ships in README.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
+    """What ships in report.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
     cells, claim = load("cells", folder), load("claim", folder)
     protocol = json.loads((folder / "protocol.json").read_text())
     parts = [_progress(protocol), _aims(cells), leaderboard(cells), by_seed(cells),
@@ -29,7 +29,7 @@ def report(folder: Path) -> str:
 
 
 def leaderboard(cells: pd.DataFrame) -> str:
-    """One row a defense, the best mean DER first, with the models it started from above."""
+    """One row per defense, the best mean DER first, with the models it started from above."""
     tables = {name: wide(cells, name) for name in COLUMNS}
     names = [name for name in tables["der"] if name in set(defenses_only(cells)["entrant"])]
     ranks = ranking(tables["der"][names], higher_is_better=True)
@@ -43,9 +43,9 @@ def leaderboard(cells: pd.DataFrame) -> str:
 
 
 def by_seed(cells: pd.DataFrame) -> str:
-    """One row a seed, the mean ASR over the attacks of which it has all columns: for the layer that
-    the rule chose, the last one and all, and for the two baselines. A seed that has none is not
-    there."""
+    """One row per seed, the mean ASR over the attacks of which it has all columns: for the layer
+    that the rule chose, the last one and all, and for the two baselines. A seed with no such attack
+    has no row."""
     columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_last_layer": "NGF, last layer",
                "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
     asr = wide(cells, "asr")
@@ -60,7 +60,7 @@ def by_seed(cells: pd.DataFrame) -> str:
 
 
 def ablation(cells: pd.DataFrame) -> str:
-    """One row a variant of NGF: its own rates and the paired difference to full NGF in ASR, then
+    """One row per variant of NGF: its own rates and the paired difference to full NGF in ASR, then
     the sentences that follow from the intervals."""
     found = {name: effects(cells, name) for name in ("asr", "acc", "ra")}
     if not any(effect.minus_full.n for effect in found["asr"][1:]):
@@ -73,12 +73,13 @@ def ablation(cells: pd.DataFrame) -> str:
                                                               (ra, "ra"))), gap,
                      str(asr.own.n)])
     table = _markdown(["variant", "ACC %", "ASR %", "RA %", "ASR minus full NGF's", "n"], rows)
-    return table + "\n\n" + "\n".join(f"- {said}" for said in carried(found["asr"], "ASR"))
+    return table + "\n\n" + "\n".join(f"- {sentence}" for sentence in carried(found["asr"], "ASR"))
 
 
 def sharpness_claim(claim: pd.DataFrame) -> str:
-    """One row a pair of models, images and parameters, one column a measure: the mean ratio with
-    its interval, the verdict as a sign, and in how many attacks the sign is the claimed one."""
+    """One row per pair of models, images and parameters, one column per measure: the mean ratio
+    with its interval, the verdict as a sign, and in how many attacks the sign is the claimed one.
+    """
     found = verdicts(claim)
     if found.empty:
         return ""
@@ -96,7 +97,7 @@ def sharpness_claim(claim: pd.DataFrame) -> str:
     seeds = claim[claim.model == "benign"].seed.nunique()
     return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
             f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. n: pairs of "
-            f"models, with {seeds} benign ones, one a seed.")
+            f"models, with {seeds} benign ones, one per seed.")
 
 
 def _ratio(row: pd.Series) -> str:

@@ -1,6 +1,6 @@
-"""The tables of the benchmark, gathered from the runs that are there.
+"""The tables of the benchmark, gathered from the finished runs.
 
-cells   one row a model: the benign ones (under each attack's trigger: the floor), the backdoored
+cells   one row per model: the benign ones (under each attack's trigger: the floor), the backdoored
         ones ("before") and one for each entrant.
 path    sharpness beside the rates along the tuning, for the entrants that were followed.
 """
@@ -16,18 +16,19 @@ from ngf_core.config.command import command_line
 from ngf_core.evaluate.rates import RATES, Evaluation, der
 from ngf_core.evidence.cells import Cell, finished, weights_of
 from ngf_core.evidence.entrants import ENTRANTS, FOLLOWED
-from ngf_core.evidence.measures import COUNTS, counts_of
-from ngf_core.evidence.sharpness import kept_file
+from ngf_core.evidence.measures import BEFORE, BENIGN, COUNTS, counts_of
+from ngf_core.evidence.sharpness import kept_rows
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.files import model_entry
 
-SHARPNESS = ("lambda_max", "lambda_max_error", "trace", "trace_error")
+SHARPNESS = ["lambda_max", "lambda_max_error", "trace", "trace_error"]
 TUNING = ("seconds", "cpu_seconds", "passes", "tuned")
 FOLLOWED_METRICS = (*RATES, "lambda_max", "lambda_error", "fisher_trace", "fisher_trace_error")
 
 
 def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]],
                 store: RunStore) -> pd.DataFrame:
-    """One row a finished cell of `wanted`, the backdoored model and the floor before them.
+    """One row per finished cell of `wanted`, the backdoored model and the floor before them.
 
     floors: the benign model's rates under an attack's trigger, by attack and seed.
     """
@@ -46,13 +47,27 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
             floor = floors.get((cell.attack, cell.seed))
             if floor:
                 benign = store.get(Cell(cell.dataset, cell.arch, "none", cell.seed).run_id)
-                rows.append(about | _model("benign", floor) | {
+                rows.append(about | _model(BENIGN, floor) | {
                     "run": "", "command": "", "code": "", "settings": "",
-                    "weights": weights_of(benign, "model"), "received": weights_of(run, "model")})
+                    "weights": weights_of(benign, BEFORE), "received": weights_of(run, BEFORE)})
     table = pd.DataFrame(rows, columns=_COLUMNS)
     whole = [*COUNTS, "passes", "tuned"]
     return table.astype({name: "Int64" for name in whole} | {
         name: "float64" for name in ("der", "seconds", "cpu_seconds", *SHARPNESS)})
+
+
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns `SHARPNESS` of each model, from rows over all its parameters.
+
+    rows: model (under any name), images, measure, value and computation_error, as
+    `ngf_core.evidence.sharpness` measures them; those on held-out images count.
+    """
+    rows = rows[(rows["images"] == "held_out") & rows["measure"].isin(["lambda_max", "trace"])]
+    rows = rows.drop_duplicates(["model", "measure"])
+    found = pd.concat([rows.assign(column=rows["measure"], figure=rows["value"]),
+                       rows.assign(column=rows["measure"] + "_error",
+                                   figure=rows["computation_error"])])
+    return found.pivot(index="model", columns="column", values="figure").reindex(columns=SHARPNESS)
 
 
 def path_table(wanted: list[Cell], store: RunStore) -> pd.DataFrame:
@@ -67,7 +82,7 @@ def path_table(wanted: list[Cell], store: RunStore) -> pd.DataFrame:
         wide = points.pivot_table(index="step", columns="metric", values="value")
         parts.append(wide.reindex(columns=FOLLOWED_METRICS).reset_index().assign(
             attack=cell.attack, seed=cell.seed, entrant=cell.entrant,
-            weights=weights_of(run, f"after_{ENTRANTS[cell.entrant].method}")))
+            weights=weights_of(run, ENTRANTS[cell.entrant].method)))
     columns = ["attack", "seed", "entrant", "step", *FOLLOWED_METRICS, "weights"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return table.rename(columns={"lambda_error": "lambda_max_error"}).reset_index(drop=True)
@@ -82,18 +97,19 @@ def _purified(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
     return counts_of(mine) | _sharp(run, method, store) | {
         "entrant": entrant, "method": method, "group": ENTRANTS[entrant].group,
         "layer": results["layer"] if config.layers else "",
-        "der": der(*map(Evaluation.from_json, (results["before"], mine))),
+        "der": der(*map(Evaluation.from_json, (results[BEFORE], mine))),
         "seconds": mine["seconds"], "cpu_seconds": mine["cpu_seconds"] + choice["cpu_seconds"],
         "passes": mine["steps"] + choice["passes"], "tuned": mine["changed"],
         "stopped": mine["stopped"], "found": json.dumps(mine["found"]),
-        "settings": cell.settings(results["layer"]), "received": weights_of(run, "before"),
-        "weights": weights_of(run, f"after_{method}")}
+        "settings": cell.settings(results["layer"]), "received": weights_of(run, BEFORE),
+        "weights": weights_of(run, method)}
 
 
 def _trained(cell: Cell, run: Run, store: RunStore) -> dict[str, Any]:
-    name = "before" if cell.attack in ATTACKS else "benign"
-    return _model(name, run.results["train"]) | _sharp(run, "before", store) | {
-        "settings": cell.settings(), "received": "", "weights": weights_of(run, "model")}
+    name = BEFORE if cell.attack in ATTACKS else BENIGN
+    rates = run.results[model_entry("train", BEFORE)]
+    return _model(name, rates) | _sharp(run, BEFORE, store) | {
+        "settings": cell.settings(), "received": "", "weights": weights_of(run, BEFORE)}
 
 
 def _model(entrant: str, rates: dict[str, Any]) -> dict[str, Any]:
@@ -102,8 +118,8 @@ def _model(entrant: str, rates: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sharp(run: Run, model: str, store: RunStore) -> dict[str, Any]:
-    kept = kept_file(store, run.id, model)
-    return json.loads(kept.read_text()) if kept.exists() else {}
+    rows = pd.DataFrame(kept_rows(store, run.id, model))
+    return {} if rows.empty else headline(rows.assign(model="")).loc[""].to_dict()
 
 
 _COLUMNS = ["dataset", "arch", "attack", "seed", "entrant", "method", "group", "run", "layer",

@@ -1,9 +1,9 @@
-"""What the measured sharpness says of the claim, from the tables claim and path.
+"""The verdict of the measured sharpness on the claim, from the tables claim and path.
 
 Two models of one attack and seed are compared by the logarithm of the ratio of a measure. The units
 are attacks and seeds, with the interval of `ngf_core.evidence.rank.estimate` (a cluster bootstrap
-over three seeds covers too seldom); it speaks of other attacks and seeds, on these very images. The
-verdict follows from the interval alone: the claim holds where all of it lies on the claimed side of
+over three seeds undercovers); it covers other attacks and seeds, on these very images. The verdict
+follows from the interval alone: the claim holds where all of it lies on the claimed side of
 zero, does not hold where all of it lies on the other side, and is not resolved where it contains
 zero or does not exist.
 """
@@ -25,8 +25,8 @@ MODELS = ("benign", "backdoored", "ngf", "sgd", "finetune")
 READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
-# Two points always have a correlation of 1 or -1. A few say little by themselves, but the mean over
-# runs is what is judged. (Live sharpness is measured only as often as its share of time allows.)
+# Two points always have a correlation of 1 or -1. A few points mean little alone, but it is the
+# mean over runs that is judged. (Live sharpness is measured as often as its share of time allows.)
 FEWEST_POINTS = 3
 
 
@@ -53,14 +53,14 @@ def verdict(found: Estimate, claimed: int) -> str:
 
 
 def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
-    """One row a comparison, images, parameters, measure, attack and seed: ratio and log_ratio.
+    """One row per comparison, images, parameters, measure, attack and seed: ratio and log_ratio.
 
     log_ratio is NaN where one of the two is missing, not finite or not positive (a trace may be
     negative): such a pair has no ratio. Raises NGFError where a row occurs twice.
     """
     key = [*READING, *UNIT]
     if claim.duplicated([*key, "model"]).any():
-        raise NGFError("The table of the sharpness claim has a row twice. Make it again with "
+        raise NGFError("The table of the sharpness claim has a row twice. Compute it again with "
                        "`python -m ngf_core benchmark`.")
     wide = claim.pivot(index=key, columns="model", values="value")
     parts = []
@@ -76,7 +76,7 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
 
 
 def levels(claim: pd.DataFrame) -> pd.DataFrame:
-    """One row a model, images, parameters and measure: its geometric mean over attacks and seeds.
+    """One row per model, images, parameters and measure: its geometric mean over attacks and seeds.
 
     value, low, high: e to the mean logarithm and to the ends of its 95 % interval; n: values behind
     it, the benign model of a seed counted once for each attack; left_out: values that are missing
@@ -93,13 +93,13 @@ def levels(claim: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
-    """One row a comparison, images, parameters and measure, with its verdict.
+    """One row per comparison, images, parameters and measure, with its verdict.
 
     ratio, low, high: e to the mean log-ratio and to the ends of its 95 % interval; against the
-    benign model of a single seed there is none, since all attacks share that one model, and a
-    second seed counts from half as many attacks as the first. n: pairs of
-    models behind it; left_out: pairs without a ratio. attacks: with any pair; agree: those of them
-    whose mean over seeds has the claimed sign.
+    benign model of a single seed there is no interval, since all attacks share that one model, and
+    a second seed counts once it has half as many attacks as the first. n: pairs of models behind
+    it; left_out: pairs without a ratio. attacks: those with any pair; agree: those of them whose
+    mean over seeds has the claimed sign.
     """
     rows, key = [], ["comparison", *READING]
     for names, part in _in_order(log_ratios(claim).groupby(key)):
@@ -122,7 +122,7 @@ def verdicts(claim: pd.DataFrame) -> pd.DataFrame:
 def path_correlations(path: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of sharpness with ASR along each tuning path, by entrant.
 
-    One correlation a run, over the steps where both were measured; the claim is that both fall
+    One correlation per run, over the steps where both were measured; the claim is that both fall
     together, so that it is positive. rho, low, high: the mean over attacks and seeds with its 95 %
     interval, n: runs behind it. left_out: runs with fewer than `FEWEST_POINTS` points or where one
     of the two never changes.
@@ -138,8 +138,8 @@ def path_correlations(path: pd.DataFrame) -> pd.DataFrame:
 def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of sharpness with ASR over the models of one attack and seed.
 
-    As `path_correlations`, with benign, backdoored and purified models in place of steps; one row a
-    measure, images and parameters.
+    As `path_correlations`, with benign, backdoored and purified models in place of steps; one row
+    per measure, images and parameters.
     """
     rows = []
     for names, part in _in_order(claim.groupby(READING)):
@@ -149,7 +149,7 @@ def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_order(groups: Iterable[tuple[tuple, pd.DataFrame]]) -> list[tuple[tuple, pd.DataFrame]]:
-    """Groups by names as the constants above list them, not by the alphabet."""
+    """Groups in the order of the constants above, not alphabetically."""
     order = [*MODELS, *IMAGES, *PARAMETERS, *MEASURES]
     return sorted(groups, key=lambda group: [order.index(name) for name in group[0]])
 
@@ -158,7 +158,7 @@ _CORRELATION = ("rho", "low", "high", "n", "left_out", "verdict")
 
 
 def _spearman(pair: pd.DataFrame, fewest: int) -> float:
-    """Of the frame's two columns; NaN for too few rows and for a column that never changes."""
+    """The correlation of the frame's two columns; NaN for too few rows or a constant column."""
     pair = pair.astype(float).dropna()
     if len(pair) < fewest or (pair.nunique() < 2).any():
         return math.nan

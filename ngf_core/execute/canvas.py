@@ -124,7 +124,7 @@ class Canvas:
                                   strict=True))
             return torch.tensor([memory[point] for point in points], dtype=torch.float64)
 
-        for now in preview_rounds(evaluate, xs, ys, bound=self.config.bound):
+        for now in preview_rounds(evaluate, xs.tolist(), ys.tolist(), bound=self.config.bound):
             self.arrays |= {key: now.losses.numpy(), f"{key}.computed": now.computed.numpy(),
                             f"{key}.held_out": np.array([now.median, now.largest, now.bound])}
             self.points += now.points - spent

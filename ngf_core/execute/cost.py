@@ -19,6 +19,7 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.models.layer_names import AUTO
 from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs.lineage import training_behind
 
 # Multiply-adds a second. One core that trained or purified the mini network did about 5e10; this is
 # below that on purpose, and replaced by this machine's own runs as soon as there are any.
@@ -65,7 +66,7 @@ def _work(config: Config, train: TrainConfig) -> float:
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
         # A step size is chosen among four, each tuned with on four fifths of the clean images.
-        tried = [4 * 0.8 if getattr(own, "step_size", "given") == "chosen" else 0
+        tried = [4 * 0.8 if own.chooses_step_size else 0
                  for own in config.methods]
         # The default rule tunes each layer for ten steps on 64 images, and looks at its answers.
         chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if AUTO in config.layers.values() else 0
@@ -130,7 +131,7 @@ def multiply_adds(arch: str, channels: int = 3, side: int = 32) -> float:
 
     def count(layer: torch.nn.Module, _: tuple, out: torch.Tensor) -> None:
         nonlocal total
-        total += layer.weight[0].numel() * out.numel()
+        total += layer.get_parameter("weight")[0].numel() * out.numel()
 
     with torch.device("meta"):
         model = build_model(arch, (channels, side, side), 10).eval()
@@ -160,15 +161,10 @@ def parameters(arch: str) -> int:
 
 def _training(config: Config, store: RunStore) -> TrainConfig:
     """How the model that the run is about is trained; the default where nobody knows."""
-    while not isinstance(config, TrainConfig):
-        try:
-            source = store.get(config.source)
-            if isinstance(source.config, PurifyConfig) and "train_config" in source.results:
-                return TrainConfig(**source.results["train_config"])
-            config = source.config
-        except (NGFError, TypeError):
-            return TrainConfig()
-    return config
+    try:
+        return training_behind(config, store)
+    except NGFError:
+        return TrainConfig()
 
 
 def _shape(train: TrainConfig) -> tuple[int, int]:

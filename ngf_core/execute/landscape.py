@@ -1,5 +1,6 @@
 """A landscape run: lines, paths and planes of a run's models, on clean and triggered images."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from ngf_core.landscape import (
 )
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.runs.files import path_file
 from ngf_core.trained.load import TrainedModels, load_trained
 from ngf_core.trained.samples import held_out
 
@@ -97,8 +99,9 @@ def _lines(canvas: Canvas, source: TrainedModels, random: Any, batches: Batches)
     span = canvas.config.span
     ts = canvas.arrays["line_t"] = np.linspace(-span, span, LINE_POINTS)
     for name, model in source.models.items():
-        canvas.curve(f"{name}.line", f"{name}: line", LINE_POINTS, lambda count, m=model: losses_at(
-            m, random.around(m), [(t, 0.0) for t in ts], batches, count, memory=canvas.memory))
+        canvas.curve(f"{name}.line", f"{name}: line", LINE_POINTS, partial(
+            losses_at, model, random.around(model), [(t, 0.0) for t in ts], batches,
+            memory=canvas.memory))
 
 
 def _between(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
@@ -109,15 +112,14 @@ def _between(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batch
     for name, model in list(source.models.items())[1:]:
         straight = chord(before, model, names=("before", name))
         canvas.curve(f"{name}.chord", f"{name}: straight from before", len(CHORD),
-                     lambda count, p=straight: losses_at(
-                         before, p, [(t, 0.0) for t in CHORD], batches, count,
-                         memory=canvas.memory))
+                     partial(losses_at, before, straight, [(t, 0.0) for t in CHORD], batches,
+                             memory=canvas.memory))
     for name, path in paths.items():
         canvas.arrays |= {f"{name}.path_steps": path.steps,
                           f"{name}.path_length": arc_length(path.states).numpy()}
         canvas.curve(f"{name}.along", f"{name}: along its path", len(path.states),
-                     lambda count, m=source.models[name], s=path.states: path_losses(
-                         m, s, batches, count, memory=canvas.memory))
+                     partial(path_losses, source.models[name], path.states, batches,
+                             memory=canvas.memory))
 
 
 def _eigen(canvas: Canvas, source: TrainedModels, batches: Batches, generator: torch.Generator
@@ -164,10 +166,10 @@ def _path(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches)
 def _models(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
             ) -> None:
     """The plane through before and two methods, with their paths projected onto it."""
-    names = tuple(source.models)
-    if len(names) != 3:
+    if len(source.models) != 3:
         raise NGFError("The plane through the models needs a race of exactly two methods.")
-    plane, points = model_plane(*source.models.values(), names=names)
+    (before, a), (first, b), (second, c) = source.models.items()
+    plane, points = model_plane(a, b, c, names=(before, first, second))
     xs, ys = _window(points.numpy(), canvas.config.grid)
     canvas.arrays |= {"plane_xs": xs, "plane_ys": ys, "plane.points": points.numpy()}
     for name, path in paths.items():
@@ -184,13 +186,13 @@ def _paths(source: TrainedModels, run: Run) -> Paths:
     """
     paths = {}
     for name in list(source.models)[1:]:
-        if not run.has(f"path_{name}.npz"):
+        if not run.has(f"{path_file(name)}.npz"):
             continue
         layers = tuned_layers(source.models["before"],
                               run.results[name].get("layer", source.layer))
         received = {f"{at}.{key}": p.detach() for at, layer in layers.items()
                     for key, p in layer.named_parameters()}
-        path = run.arrays(f"path_{name}")
+        path = run.arrays(path_file(name))
         states = []
         for delta in torch.from_numpy(path["deltas"]).float():
             parts = delta.split([p.numel() for p in received.values()])
@@ -206,4 +208,5 @@ def _window(points: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:
     """Axes that show the points with a margin."""
     low, high = points.min(0), points.max(0)
     margin = MARGIN * (high - low).max()
-    return tuple(np.linspace(low[i] - margin, high[i] + margin, grid) for i in range(2))
+    xs, ys = (np.linspace(low[i] - margin, high[i] + margin, grid) for i in range(2))
+    return xs, ys

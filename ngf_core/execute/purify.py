@@ -20,10 +20,11 @@ from ngf_core.models.build import default_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs.files import ATTACK, RECEIVED, SAMPLES, model_file, path_file
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import samples, says
 
@@ -37,6 +38,7 @@ class Racer:
     own: MethodSettings
     model: nn.Module
     steps: Iterator[Step]
+    evaluation: Evaluation  # of the model as it was when last recorded
     last: Step = Step(0, float("nan"), 0.0)
     stopped: str | None = None
     path: dict[int, Tensor] = field(default_factory=dict)
@@ -44,7 +46,6 @@ class Racer:
     found: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
     cpu_seconds: float = 0.0
-    evaluation: Evaluation | None = None  # of the model as it was when last recorded
 
     @property
     def name(self) -> str:
@@ -54,7 +55,7 @@ class Racer:
     @property
     def layer(self) -> str | None:
         """The layers that the method tunes as it is told, so that its path can be drawn."""
-        return getattr(self.own, "layer", None)
+        return self.own.layer if isinstance(self.own, LayerSettings) else None
 
     def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""
@@ -92,26 +93,28 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     where = next(received.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     shown = samples(source.dataset, source.attack)
-    writer.arrays("samples", shown)
-    writer.tensors("before", received.state_dict())
+    writer.arrays(SAMPLES, shown)
+    writer.tensors(model_file("purify", RECEIVED), received.state_dict())
     if source.attack is not None and source.attack.learned:
-        writer.tensors("attack", source.attack.learned)
+        writer.tensors(ATTACK, source.attack.learned)
     test = build_test_set(source.dataset.test, source.attack)
     before = evaluate(received, test)
 
     racers = []
     for own in config.methods:
         model = copy.deepcopy(received)
-        racers.append(Racer(own, model, purifier(own.method)(model, clean, own, config.budget)))
+        steps = purifier(own.method)(model, clean, own, config.budget)
+        racers.append(Racer(own, model, steps, before))
     sharpness = LiveSharpness(clean, config.seed, config.steps, len(racers)) \
         if config.sharpness == "on" else None
 
     def record(racer: Racer) -> None:
-        racer.evaluation = evaluate(racer.model, test) if racer.last.step else before
+        if racer.last.step:
+            racer.evaluation = evaluate(racer.model, test)
         metrics, n, said = _evaluated(racer, shown)
         if sharpness is not None:
             sharp = sharpness.measure(racer.name, racer.model, racer.last.step)
-            metrics, n = metrics | sharp, n | sharpness.counts(sharp)
+            metrics, n = {**metrics, **sharp}, n | sharpness.counts(sharp)
         writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, said)
         racer.recorded = racer.last.step
 
@@ -136,9 +139,9 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         done = sum(racer.last.step for racer in racers)
         writer.progress(done, config.steps * len(racers),
                         ", ".join(f"{r.name} step {r.last.step}" for r in racers))
-    results: dict[str, Any] = {"before": before.to_json()}
+    results: dict[str, Any] = {RECEIVED: before.to_json()}
     for racer in racers:
-        writer.tensors(f"after_{racer.name}", racer.model.state_dict())
+        writer.tensors(model_file("purify", racer.name), racer.model.state_dict())
         if racer.layer:
             _write_path(racer, writer)
         results[racer.name] = racer.evaluation.to_json() | {
@@ -168,8 +171,9 @@ def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
 
     began, cpu = time.perf_counter(), time.process_time()
     chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
-    methods = tuple(replace(own, layer=chosen.layer) if config.layers.get(own.method) == AUTO
-                    else own for own in config.methods)
+    methods = tuple(replace(own, layer=chosen.layer)
+                    if isinstance(own, LayerSettings) and own.layer == AUTO else own
+                    for own in config.methods)
     return replace(config, methods=methods), {"choice": {
         "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
         "passes": chosen.passes,
@@ -201,4 +205,4 @@ def _follow(racer: Racer) -> None:
 def _write_path(racer: Racer, writer: RunWriter) -> None:
     weights = torch.stack(list(racer.path.values()))
     deltas = (weights - weights[0]).to(torch.float16).cpu().numpy()
-    writer.arrays(f"path_{racer.name}", {"steps": np.array(list(racer.path)), "deltas": deltas})
+    writer.arrays(path_file(racer.name), {"steps": np.array(list(racer.path)), "deltas": deltas})

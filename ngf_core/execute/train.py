@@ -14,6 +14,7 @@ from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs.files import ATTACK, POISON, RECEIVED, SAMPLES, model_entry, model_file
 from ngf_core.trained.load import attack_of, dataset_of
 from ngf_core.trained.samples import samples
 from ngf_core.training import resolve_precision, train
@@ -43,7 +44,8 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     if attack is not None:
         attack = attack.fit(dataset.train, where, tell)
     fitting = time.perf_counter() - started
-    poisoned, covered = [], []
+    poisoned: list[Any] = []
+    covered: list[Any] = []
     for epoch in train(model, dataset.train, attack, config, where):
         if not math.isfinite(epoch.loss):
             raise NGFError(f"Training diverged in epoch {epoch.epoch}: the loss is no longer "
@@ -51,7 +53,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
         if epoch.epoch == 1 or epoch.attack is not attack:
             attack = epoch.attack
             test = build_test_set(dataset.test, attack)
-            writer.arrays("samples", samples(dataset, attack))
+            writer.arrays(SAMPLES, samples(dataset, attack))
         evaluation = evaluate(model, test)
         rates = evaluation.rates()
         writer.point("train", epoch.epoch, epoch.seconds,
@@ -62,16 +64,16 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
             poisoned.append(epoch.poisoned)
             covered.append(epoch.cover)
         writer.checkpoint()
-    writer.tensors("model", model.state_dict())
+    writer.tensors(model_file("train", RECEIVED), model.state_dict())
     if attack is not None:
-        writer.arrays("poison", {
+        writer.arrays(POISON, {
             "indices": torch.stack(poisoned).to(torch.int32).numpy(),
             "cover": torch.cat(covered).to(torch.int32).numpy(),
             "cover_counts": torch.tensor([len(cover) for cover in covered]).numpy()})
         if attack.learned:
-            writer.tensors("attack", attack.learned)
+            writer.tensors(ATTACK, attack.learned)
     return {
-        "train": evaluation.to_json(),
+        model_entry("train", RECEIVED): evaluation.to_json(),
         "parameters": attack.parameters if attack else {},
         "poisoned": len(poisoned[0]) if poisoned else 0,
         "poison_rate": len(poisoned[0]) / len(dataset.train) if poisoned else 0.0,

@@ -28,9 +28,10 @@ def build(store: RunStore, train: TrainConfig) -> bool:
     layer = default_layer(train.arch)
     race = PurifyConfig(source=f"{name}-train", seed=train.seed,
                         methods=(NGF(layer=layer), SGD(layer=layer)))
-    chain = {f"{name}-train": train, f"{name}-race": race,
-             f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
-             f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
+    chain: dict[str, Config] = {
+        f"{name}-train": train, f"{name}-race": race,
+        f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
+        f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
     return all(make(store, run_id, config).state == "done" for run_id, config in chain.items())
 
 

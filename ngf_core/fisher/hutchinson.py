@@ -47,7 +47,8 @@ def fisher_trace(kind: str, logits: Tensor, y: Tensor, tensors: Sequence[Tensor]
     """
     c = cotangents(kind, logits, y, signs)
     h = torch.autograd.grad(logits, tensors, c, create_graph=True, allow_unused=True)
-    return sum(part.square().sum() for part in h if part is not None) / len(logits)
+    squares = (part.square().sum() for part in h if part is not None)
+    return sum(squares, start=logits.new_zeros(())) / len(logits)
 
 
 def fisher_diagonal(kind: str, batches: Iterable[tuple[Tensor, Tensor]], tensors: Sequence[Tensor],

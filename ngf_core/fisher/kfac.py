@@ -49,8 +49,7 @@ def factors(layer: nn.Module, a: Tensor, dz: Tensor) -> Factors:
     Raises ConfigError for a grouped convolution, whose weight is not a single matrix.
     """
     n, bias = len(a), layer.bias is not None
-    inputs: Tensor | float = 0.0
-    outputs: Tensor | float = 0.0
+    inputs = outputs = a.new_zeros((), dtype=torch.float64)
     for some, back in zip(a.split(CHUNK), dz.split(CHUNK), strict=True):
         some, back = _positions(layer, some, back)
         if bias:
@@ -79,8 +78,8 @@ def kfac_direction(found: Factors, gradient: Tensor, damping: float) -> NaturalD
 def _positions(layer: nn.Module, a: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """Inputs (n, T, K) and output gradients (n, T, O), one row per position."""
     if isinstance(layer, nn.Linear):
-        return tuple(x.reshape(len(x), -1, x.shape[-1]) for x in (a, dz))
-    if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+        return a.reshape(len(a), -1, a.shape[-1]), dz.reshape(len(dz), -1, dz.shape[-1])
+    if isinstance(layer, nn.Conv2d) and layer.groups == 1 and not isinstance(layer.padding, str):
         patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
         return patches.mT, dz.flatten(2).mT
     raise ConfigError("fisher", "K-FAC needs a linear layer or a convolution of one group",

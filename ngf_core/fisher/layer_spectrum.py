@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +54,11 @@ def layer_fisher_spectrum(model: nn.Module, layers: nn.Module | Sequence[nn.Modu
         for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory, size):
             gram += part.T @ part
     else:
-        gram = sum(_sample_gram(*_factors(model, each, x, y, kind, _seeded(seed)), each, memory)
-                   for each in layers)
-    return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)[:min(rows, size)]
+        gram = reduce(torch.add, (
+            _sample_gram(*_factors(model, each, x, y, kind, _seeded(seed)), each, memory)
+            for each in layers))
+    values: Tensor = torch.linalg.eigvalsh(gram)
+    return values.flip(0).clamp(min=0)[:min(rows, size)]
 
 
 def _seeded(seed: int) -> torch.Generator:
@@ -73,7 +77,8 @@ def _batched_rows(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind
 def _factors(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
              generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """The layer's inputs, and the gradients of -log p(label) / sqrt(n) in its outputs."""
-    inputs, gradients = [], []
+    inputs: list[Tensor] = []
+    gradients: list[Tensor] = []
     for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
         seen = tap(model, layer, part)
         if kind == "true":
@@ -102,9 +107,10 @@ def _sample_gram(a: Tensor, dz: Tensor, layer: nn.Module, memory: float) -> Tens
 
 def _only(layer: nn.Module, start: int, stop: int) -> nn.Module:
     """A copy of the layer with these output channels alone."""
-    if start == 0 and stop >= len(layer.weight):
+    if start == 0 and stop >= len(layer.get_parameter("weight")):
         return layer
     part = copy.copy(layer)
-    part._parameters = {name: None if p is None else p[start:stop]
-                        for name, p in layer._parameters.items()}
+    views: dict[str, Any] = {name: None if p is None else p[start:stop]
+                             for name, p in layer._parameters.items()}
+    part._parameters = views
     return part

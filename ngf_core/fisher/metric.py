@@ -55,7 +55,7 @@ class ExactMetric:
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
-        rows, self._rows = self._rows, None  # gigabytes on a large layer, and used only once
+        rows, self._rows = self._rows, []  # gigabytes on a large layer, and used only once
         return natural_direction(rows, gradient, self._damping, self._least)
 
 

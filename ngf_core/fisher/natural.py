@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -66,8 +67,8 @@ def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping
         blocks = [block.double() for block in blocks]
     if samples < size:
         parts = gradient.to(blocks[0].dtype).split([block.shape[1] for block in blocks])
-        gram = sum(block @ block.T for block in blocks)
-        right = sum(block @ g for block, g in zip(blocks, parts, strict=True))
+        gram = reduce(torch.add, (block @ block.T for block in blocks))
+        right = reduce(torch.add, map(torch.mv, blocks, parts))
         solved = _solve(gram, lam, right).to(blocks[0].dtype)
         direction = torch.cat([(g - block.T @ solved) / lam
                                for block, g in zip(blocks, parts, strict=True)])

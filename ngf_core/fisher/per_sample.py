@@ -109,7 +109,8 @@ def _convolution(layer: nn.Conv2d, a: Tensor, dz: Tensor) -> Tensor:
     """
     n, channels_out, height, width = dz.shape
     (kh, kw), groups, inner = layer.kernel_size, layer.groups, a.shape[1] // layer.groups
-    (ph, pw), (sh, sw), (dh, dw) = layer.padding, layer.stride, layer.dilation
+    (sh, sw), (dh, dw) = layer.stride, layer.dilation
+    ph, pw = map(int, layer.padding)  # no name of a padding: `per_sample_outer` refuses those
     padded = F.pad(a.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
     image, row, column, one = padded.stride()
     patches = padded.as_strided(

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from ngf_core.landscape.directions import Direction
-from ngf_core.models.graph import plain
+from ngf_core.models.graph import module_of, plain
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -40,8 +40,8 @@ def is_layer(graph: fx.GraphModule, node: fx.Node, fan_in: int) -> bool:
     """Whether the node is a layer with at least `fan_in` products per output number."""
     if node.op != "call_module":
         return False
-    module = graph.get_submodule(node.target)
-    return plain(module, *LAYERS) and module.weight[0].numel() >= fan_in
+    module = module_of(graph, node)
+    return plain(module, *LAYERS) and module.get_parameter("weight")[0].numel() >= fan_in
 
 
 def stays_affine(graph: fx.GraphModule, node: fx.Node, affine: set[fx.Node],
@@ -57,9 +57,9 @@ def stays_affine(graph: fx.GraphModule, node: fx.Node, affine: set[fx.Node],
     if first not in affine or any(arg in moved for arg in others if arg is not first):
         return False
     if node.op == "call_module":
-        module = graph.get_submodule(node.target)
+        module = module_of(graph, node)
         return plain(module, *LAYERS, *SHAPES) or (plain(module, *NORMS)
-                                                   and module.track_running_stats)
+                                                   and bool(module.track_running_stats))
     if node.op == "call_method":
         return node.target in METHODS
     return node.target in FUNCTIONS or node.target is operator.getitem and len(others) == 1
@@ -85,5 +85,5 @@ def homogeneous(graph: fx.GraphModule) -> fx.GraphModule:
             if isinstance(module, (*LAYERS, *NORMS)) and module.bias is not None:
                 module.bias.zero_()
             if isinstance(module, NORMS):
-                module.running_mean.zero_()
+                module.get_buffer("running_mean").zero_()
     return linear

@@ -18,7 +18,7 @@ def best_chunk(run: Callable[[Tensor], object], inputs: Tensor) -> int:
     those of two calls.
     """
     sizes = [size for size in SIZES if size <= len(inputs)] or [len(inputs)]
-    times = {size: [] for size in sizes}
+    times: dict[int, list[float]] = {size: [] for size in sizes}
     for size in sizes * 2 if len(sizes) > 1 else ():
         start = time.thread_time()
         for chunk in inputs.split(size):

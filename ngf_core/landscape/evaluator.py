@@ -80,17 +80,18 @@ class Evaluator:
             name in d and bool(d[name].any()) for d in (plane.u, plane.v))]
         self._model = copy.deepcopy(model).requires_grad_(False).eval().to(self._device)
         if any(samples.inputs.dim() == 4 for samples in self._samples):
-            self._model = self._model.to(memory_format=torch.channels_last)
+            # torch's types leave it out.
+            self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._tensors = (dict(self._model.named_parameters())
                          | dict(self._model.named_buffers()))
-        self._program = None
+        self._program: Program | None = None
         with torch.inference_mode(), full_float32(self._device):
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
             self._check_targets()
             self._program = self._working_program()
             affine = self.path == "last layer" and self._cross_entropy
-            self._margins = self._all_margins() if affine else None
+            self._margins = self._all_margins(self._program) if affine and self._program else None
         if self._margins is None:
             size = self._chunk_size()
             self._chunks = [_Chunk(k, inputs, self._taken_targets(targets))
@@ -111,7 +112,7 @@ class Evaluator:
         """
         places = check_points(points)
         if self._margins is not None:
-            losses = self._from_margins(places)
+            losses = self._from_margins(self._margins, places)
             report(progress, 0, len(places), len(places))
         elif self._program is not None and not self._program.places:
             losses = self._chunk_by_chunk(places, progress)
@@ -120,10 +121,10 @@ class Evaluator:
         return {samples.name: row / len(samples)
                 for samples, row in zip(self._samples, losses, strict=True)}
 
-    def _from_margins(self, places: list[tuple[float, float]]) -> Tensor:
+    def _from_margins(self, margins: list[Tensor], places: list[tuple[float, float]]) -> Tensor:
         with torch.inference_mode():
             points = torch.tensor(places, dtype=torch.float64, device=self._device).view(-1, 2)
-            rows = torch.stack([summed_losses(d, points) for d in self._margins])
+            rows = torch.stack([summed_losses(d, points) for d in margins])
         return rows.cpu().clone()
 
     def _chunk_by_chunk(self, places: list[tuple[float, float]], progress: Progress | None,
@@ -224,12 +225,12 @@ class Evaluator:
             return None
         return found
 
-    def _all_margins(self) -> list[Tensor]:
+    def _all_margins(self, program: Program) -> list[Tensor]:
         """The margins of every data set, from features computed once."""
         found = []
         size = chunk.GPU if self._device.type != "cpu" else chunk.SIZES[1]
         for samples in self._samples:
-            states = [self._program.state(self._taken(part))[0]
+            states = [program.state(self._taken(part))[0]
                       for part in samples.inputs.split(size)]
             logits = Affine(*(torch.cat(zs) for zs in zip(*states, strict=True)))
             found.append(margins(logits, samples.targets.to(self._device)))

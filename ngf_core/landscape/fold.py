@@ -8,13 +8,14 @@ extra pass to scale it would cost as much as the BatchNorm, which then stays.
 """
 
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
-from ngf_core.models.graph import plain
+from ngf_core.models.graph import module_of, plain
 
 
 class FoldedConv(nn.Module):
@@ -31,14 +32,15 @@ class FoldedConv(nn.Module):
     def refresh(self) -> None:
         """Fold the tensors as they now are, in float64."""
         conv, norm = self.conv, self.norm
-        scale = (norm.running_var.double() + norm.eps).rsqrt()
+        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        scale = (variance.double() + norm.eps).rsqrt()
         if norm.affine:
             scale = scale * norm.weight
         self.weight.copy_(conv.weight * scale.view(-1, 1, 1, 1))
         if self.bias is not None:
             bias = torch.zeros_like(scale) if conv.bias is None else conv.bias * scale
             if self.shift:
-                bias = bias - norm.running_mean * scale
+                bias = bias - mean * scale
                 bias = bias + norm.bias if norm.affine else bias
             self.bias.copy_(bias)
 
@@ -57,23 +59,26 @@ def fold(graph: fx.GraphModule) -> list[FoldedConv]:
         if not isinstance(node, fx.Node) or len(node.users) != 1:
             return False
         if node.op == "call_module":
-            return plain(graph.get_submodule(node.target), nn.Conv2d)
+            return plain(module_of(graph, node), nn.Conv2d)
         return _is_sum(node) and node.args[0] is not node.args[1] and all(map(takes, node.args))
 
-    def give(node: fx.Node, norm: nn.BatchNorm2d, shift: bool) -> None:
+    def give(node: Any, norm: nn.BatchNorm2d, shift: bool) -> None:
         if _is_sum(node):
             give(node.args[0], norm, shift)
             give(node.args[1], norm, False)
             return
-        folded.append(FoldedConv(graph.get_submodule(node.target), norm, shift))
+        convolution = module_of(graph, node)
+        assert isinstance(convolution, nn.Conv2d)  # what `takes` lets through
+        folded.append(FoldedConv(convolution, norm, shift))
         node.target = f"folded_{len(folded)}"
         graph.add_submodule(node.target, folded[-1])
 
     for node in list(graph.graph.nodes):
         if node.op != "call_module":
             continue
-        norm = graph.get_submodule(node.target)
-        if plain(norm, nn.BatchNorm2d) and norm.track_running_stats and takes(node.args[0]):
+        norm = module_of(graph, node)
+        if (isinstance(norm, nn.BatchNorm2d) and plain(norm, nn.BatchNorm2d)
+                and norm.track_running_stats and takes(node.args[0])):
             give(node.args[0], norm, True)
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
@@ -91,7 +96,7 @@ def work_in_place(graph: fx.GraphModule, fresh: set[str], arguments: list[object
     free = {node for node in graph.graph.nodes if node.op == "placeholder" and node.name in fresh}
 
     def takes(node: object) -> bool:
-        return node in free and len(node.users) == 1
+        return isinstance(node, fx.Node) and node in free and len(node.users) == 1
 
     for node in graph.graph.nodes:
         if _is_relu(graph, node) and takes(node.args[0]):
@@ -110,7 +115,7 @@ def work_in_place(graph: fx.GraphModule, fresh: set[str], arguments: list[object
 
 def _makes_new(graph: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "call_module":
-        return plain(graph.get_submodule(node.target), nn.Conv2d, nn.Linear, nn.BatchNorm2d,
+        return plain(module_of(graph, node), nn.Conv2d, nn.Linear, nn.BatchNorm2d,
                      FoldedConv, nn.ReLU)
     return _is_sum(node) or node.target in (torch.relu_, torch.relu, functional.relu, "add_")
 
@@ -123,11 +128,11 @@ def _is_sum(node: fx.Node) -> bool:
 
 def _is_relu(graph: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "call_module":
-        return plain(graph.get_submodule(node.target), nn.ReLU)
+        return plain(module_of(graph, node), nn.ReLU)
     return (node.op == "call_function" and node.target in (functional.relu, torch.relu)
             or node.op == "call_method" and node.target == "relu")
 
 
 def _shape(node: fx.Node) -> tuple | None:
-    meta = node.meta.get("tensor_meta")
+    meta: Any = node.meta.get("tensor_meta")
     return (meta.shape, meta.dtype) if hasattr(meta, "shape") else None

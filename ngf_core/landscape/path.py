@@ -1,6 +1,7 @@
 """One-dimensional views between models: the chord, and the recorded points of a path."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,6 @@ def arc_length(states: Sequence[Mapping[str, Tensor]]) -> Tensor:
     """The path's length in straight pieces up to each point, (s,) float64, 0 at the first."""
     pieces = [torch.zeros((), dtype=torch.float64)]
     for before, after in zip(states, states[1:], strict=False):
-        pieces.append(sum((after[n].double() - before[n].double()).square().sum().cpu()
-                          for n in before).sqrt())
+        squares = ((after[n].double() - before[n].double()).square().sum().cpu() for n in before)
+        pieces.append(reduce(torch.add, squares).sqrt())
     return torch.stack(pieces).cumsum(0)

@@ -20,7 +20,6 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.landscape.evaluator import Points
 from ngf_core.landscape.surface import check_axis
 
 # Nats. Errors are relative to the loss, or to this where the loss is smaller: two per cent of a
@@ -34,7 +33,7 @@ ROUND, CHECKS = 12, 2
 # At most this share of the fine grid is computed.
 SHARE = 0.25
 
-Evaluate = Callable[[Points], Tensor]
+Evaluate = Callable[[list[tuple[float, float]]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +124,11 @@ def _rounds(evaluate: Evaluate, grid: "_Grid", bound: float, most: int) -> Itera
     chosen = np.flatnonzero(grid.start)
     errors: list[np.ndarray] = []
     while True:
-        found = np.asarray(evaluate([grid.point(k) for k in chosen]).tolist(), float)
+        found = np.array(evaluate([grid.point(k) for k in chosen.tolist()]).tolist(), np.float64)
         if found.shape != chosen.shape:
             raise NGFError(f"{len(chosen)} losses were requested, and {found.size} returned. Give "
                            "one loss per point.")
-        if fit.predicted is not None:
+        if len(fit.predicted):
             errors.append(_error(fit.predicted[chosen], found))
         fit.add(chosen, found)
         held_out = np.concatenate(errors[-CHECKS:]) if errors else np.zeros(0)
@@ -159,7 +158,7 @@ class _Grid:
         self.start = start.ravel()
 
     def point(self, node: int) -> tuple[float, float]:
-        row, column = divmod(int(node), self.shape[1])
+        row, column = divmod(node, self.shape[1])
         return self.xs[column], self.ys[row]
 
 
@@ -169,7 +168,7 @@ class _Fit:
     def __init__(self, grid: _Grid) -> None:
         self._grid, self._nodes = grid, np.zeros(0, int)
         self._found, self._apart = np.zeros(0), np.zeros((len(grid.nodes), 0))
-        self.predicted: np.ndarray | None = None
+        self.predicted = np.zeros(0)  # before the first losses there is nothing to predict from
 
     @property
     def computed(self) -> np.ndarray:

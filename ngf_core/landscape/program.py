@@ -1,18 +1,20 @@
 """A model cut where a plane begins to move it: computed once before, at every point after."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx, nn
 
 from ngf_core.landscape.affine import Affine, along, homogeneous, is_layer, stays_affine
 from ngf_core.landscape.fold import fold, work_in_place
 from ngf_core.landscape.plane import Plane
-from ngf_core.models.graph import part, trace
+from ngf_core.models.graph import part, tensors_of, trace
 
 # Products per output number of a layer from which adding up its three parts is cheaper.
 FAN_IN = 128
 
 # What is the same at every point: for each argument of what comes after, a value or an `Affine`.
-State = list[object]
+State = list[Any]
 
 
 class Program:
@@ -55,7 +57,7 @@ class Program:
         self._homogeneous = homogeneous(self._linear)
         self._folded = fold(self._rest)
         self.places = any(_touches(graph, node, moving) for node in after)
-        computed = any(n.op == "call_module" and _tensors(graph, n) for n in before)
+        computed = any(n.op == "call_module" and tensors_of(graph, n) for n in before)
         self.path = ("last layer" if result in affine else "suffix" if computed or affine
                      else "folded")
 
@@ -122,7 +124,8 @@ def _operations(graph: fx.GraphModule) -> list[fx.Node]:
     return [n for n in graph.graph.nodes if n.op in ("call_module", "call_function", "call_method")]
 
 
-def _result(graph: fx.GraphModule) -> object:
+def _result(graph: fx.GraphModule) -> Any:
+    """The node whose value the model returns; where that is no single one, what it returns."""
     return next(n.args[0] for n in graph.graph.nodes if n.op == "output")
 
 
@@ -153,16 +156,4 @@ def _affine(graph: fx.GraphModule, nodes: list[fx.Node], moved: set[fx.Node], mo
 
 def _touches(graph: fx.GraphModule, node: fx.Node, moving: set[int]) -> bool:
     """Whether the operation itself reads a tensor that moves."""
-    return any(id(tensor) in moving for tensor in _tensors(graph, node))
-
-
-def _tensors(graph: fx.GraphModule, node: fx.Node) -> list[Tensor]:
-    read = []
-    if node.op == "call_module":
-        module = graph.get_submodule(node.target)
-        read += [*module.parameters(), *module.buffers()]
-    for argument in node.all_input_nodes:
-        if argument.op == "get_attr":
-            owner, _, name = argument.target.rpartition(".")
-            read.append(getattr(graph.get_submodule(owner), name))
-    return read
+    return any(id(tensor) in moving for tensor in tensors_of(graph, node))

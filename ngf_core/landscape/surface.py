@@ -75,11 +75,12 @@ def losses_at(model: nn.Module, plane: Plane, points: Points, batches: Batches,
 
 def _rows(evaluator: Evaluator, xs: list[float], ys: list[float], progress: Progress | None,
           ) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    report = progress or (lambda *_: None)
     for row, y in enumerate(ys):
         def count(done: int, _: int, before: int = row * len(xs)) -> None:
-            progress(before + done, len(xs) * len(ys))
+            report(before + done, len(xs) * len(ys))
 
-        yield row, evaluator.losses([(x, y) for x in xs], progress and count)
+        yield row, evaluator.losses([(x, y) for x in xs], count)
 
 
 def check_axis(field: str, values: Sequence[float] | Tensor) -> list[float]:

@@ -1,4 +1,4 @@
-"""The layer that is tuned where nobody names one: chosen by a rule, on clean data only."""
+"""The layer that is tuned where none is named: chosen by a rule, on clean data only."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.settings import NGF
 
-# A tenth of the usual budget at each layer, on small batches from a small pool.
+# A tenth of the usual budget per layer, on small batches from a small pool.
 STEPS, BATCH_SIZE, POOL = 10, 64, 2
 RULE_WITHOUT_IMAGES = "travel"
 
 
 @dataclass(frozen=True)
 class LayerChoice:
-    """The layer a rule chose, the scores it gave (None: not allowed), and what that cost: passes
+    """The layer a rule chose, the scores it gave (None: not allowed), and what that cost in passes
     forward and back over a clean batch, counted as if each ran through the whole network."""
 
     layer: str
@@ -31,14 +31,14 @@ class LayerChoice:
 
 def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | None = None,
                  rule: str | None = None) -> LayerChoice:
-    """Let the rule of that name look at every layer of `model` on the clean set alone.
+    """Score every layer of `model` by the rule of that name, on the clean set alone.
 
-    rule: DEFAULT_RULE where None; for inputs that are no images in [0, 1], and so cannot be changed
-    as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `budget` it takes the
-    augmentation, BatchNorm and seed; `ngf` is how a layer is tuned to be judged, by default as it
-    comes, and its layer and choice of a step size are not used. Raises ConfigError for an unknown
-    rule, for one that needs images and for fewer than five clean inputs, and NGFError where the
-    rule can judge no layer.
+    rule: DEFAULT_RULE where None; for inputs that are not images in [0, 1], and so cannot be
+    changed as images are, RULE_WITHOUT_IMAGES. The model is left as it was. Of `budget` it takes
+    the augmentation, BatchNorm and seed; `ngf` holds the settings for the tuning that judges a
+    layer, by default the usual ones; its layer and choice of a step size are not used. Raises
+    ConfigError for an unknown rule, for one that needs images and for fewer than five clean inputs,
+    and NGFError where the rule can judge no layer.
     """
     images = are_images(clean.x)
     rule = rule or (DEFAULT_RULE if images else RULE_WITHOUT_IMAGES)

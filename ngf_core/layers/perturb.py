@@ -46,7 +46,7 @@ def waves(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def warps(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Pixels moved along a smooth random field, by a fortieth of the image or so."""
+    """Pixels moved along a smooth random field, by about a fortieth of the image."""
     field = torch.randn(len(x), 2, 5, 5, generator=generator) * 0.05
     field = F.interpolate(field, x.shape[2:], mode="bicubic", align_corners=True)
     lines = [torch.linspace(-1, 1, n) for n in (x.shape[3], x.shape[2])]

@@ -1,8 +1,8 @@
-"""Rules that say which layer to tune, from clean data only.
+"""Rules that choose which layer to tune, from clean data only.
 
-A rule gives every layer a score from its `LayerStatistics`; the highest is chosen. None is a layer
-that the rule cannot judge or does not allow. Which of them come near the best layer under an attack
-is a question for `benchmarks/auto_layer.py`, not for the rules.
+A rule scores every layer from its `LayerStatistics`; the highest score is chosen. None stands for a
+layer that the rule cannot judge or does not allow. Which rules come near the best layer under an
+attack is measured by `benchmarks/auto_layer.py`.
 """
 
 import math
@@ -27,9 +27,9 @@ class Rule:
 
 
 def best(scores: Scores) -> str | None:
-    """The layer with the highest score, the first of several; None where none has one."""
+    """The layer with the highest score, the first of equals; None where no layer has a score."""
     usable = {layer: s for layer, s in scores.items() if s is not None}
-    return max(usable, key=usable.get) if usable else None
+    return max(usable, key=usable.__getitem__) if usable else None
 
 
 def judge(layers: Layers, rule: str) -> Scores:
@@ -55,8 +55,8 @@ def fisher_density(layers: Layers) -> Scores:
 
 
 def spectrum_ratio(layers: Layers) -> Scores:
-    """Minus lambda_1 / Tr F. A natural step is free along what the Fisher hardly sees; a spectrum
-    with no single leading direction lets it use many at little clean cost."""
+    """Minus lambda_1 / Tr F. A natural step is free along directions of little Fisher information;
+    a spectrum with no single leading direction lets it use many at little clean cost."""
     return {one.layer: -one.eigenvalues[0] / one.trace if one.trace else None for one in layers}
 
 
@@ -76,9 +76,9 @@ def travel(layers: Layers) -> Scores:
     """Mean KL(received || tuned) of the answers to held-out clean images, augmented as for tuning,
     after a short NGF.
 
-    At equal steps and an equal KL bound on the images that tune, layers differ in how far the
-    answers to other images go. A backdoor is an answer to images off the clean distribution, and
-    the weights that leave such answers alone leave the backdoor alone.
+    At equal steps and an equal KL bound on the tuning images, layers differ in how far the answers
+    to other images move. A backdoor is an answer to images off the clean distribution, and weights
+    that do not change such answers do not change the backdoor.
     """
     return {one.layer: _of(one, "augmented", "travel") for one in layers}
 
@@ -88,8 +88,8 @@ def bounded_travel(layers: Layers) -> Scores:
     (patched, blended, mixed, waved, warped, noisy ones) after a short NGF, among the layers where
     held-out clean images fare no worse than at the median layer; None for the others.
 
-    A layer where tuning goes far on what was never trained on, and yet not at the expense of what
-    was, is one through which an unwanted answer can be taken back.
+    Where tuning a layer moves the answers to images that were never trained on, and not at the
+    expense of those that were, an unwanted answer can be undone through it.
     """
     losses = {one.layer: one.probed["augmented"].loss for one in layers if one.probed}
     bound = statistics.median(losses.values()) if losses else 0.0
@@ -98,15 +98,16 @@ def bounded_travel(layers: Layers) -> Scores:
 
 
 def steadiness(layers: Layers) -> Scores:
-    """Accuracy on those images after a short NGF: a trigger is a change that a cured model does not
-    mind, and a cured model should not mind others either."""
+    """Accuracy on those images after a short NGF: a purified model ignores the change that a
+    trigger makes, and should ignore other changes too."""
     return {one.layer: _mean(one, "accuracy") for one in layers}
 
 
 def held_out_loss(layers: Layers) -> Scores:
     """Minus the loss on held-out clean images, augmented as for tuning, after a short NGF: the
     ordinary rule of model selection."""
-    return {one.layer: -_of(one, "augmented", "loss") if one.probed else None for one in layers}
+    losses = {one.layer: _of(one, "augmented", "loss") for one in layers}
+    return {layer: None if loss is None else -loss for layer, loss in losses.items()}
 
 
 def _of(one: LayerStatistics, images: str, what: str) -> float | None:
@@ -121,18 +122,18 @@ def _mean(one: LayerStatistics, what: str) -> float | None:
 
 
 def last_layer(layers: Layers) -> Scores:
-    """The last layer, whatever the data say: a control, and the paper's own picture."""
+    """The last layer, whatever the data: a control, and the layer the paper depicts."""
     return {one.layer: one.depth for one in layers}
 
 
 def quarter(layers: Layers) -> Scores:
-    """The layer at a quarter of the depth, whatever the data say: a control."""
+    """The layer at a quarter of the depth, whatever the data: a control."""
     return {one.layer: -abs(one.depth - 1 / 4) for one in layers}
 
 
 def two_thirds(layers: Layers) -> Scores:
-    """The layer at two thirds of the depth, whatever the data say: a control. In the mini it is the
-    last block's first convolution, the fixed layer of the presets."""
+    """The layer at two thirds of the depth, whatever the data: a control. In the mini network it is
+    the last block's first convolution, the fixed layer of the presets."""
     return {one.layer: -abs(one.depth - 2 / 3) for one in layers}
 
 
@@ -147,7 +148,7 @@ RULES: dict[str, Rule] = {
     "held_out_loss": Rule("Loss on held-out images", held_out_loss, TUNING),
     "fisher_mass": Rule("Largest Fisher mass", fisher_mass, FISHER),
     "least_mass": Rule("Smallest Fisher mass", least_mass, FISHER),
-    "fisher_density": Rule("Fisher mass a parameter", fisher_density, FISHER),
+    "fisher_density": Rule("Fisher mass per parameter", fisher_density, FISHER),
     "relative_mass": Rule("Scale-free Fisher mass", relative_mass, FISHER),
     "spectrum_ratio": Rule("Flattest Fisher spectrum", spectrum_ratio, FISHER),
     "sensitivity": Rule("Sensitivity to random moves", sensitivity, NUDGES),

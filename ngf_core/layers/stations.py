@@ -1,7 +1,7 @@
-"""A model's layers one after another, each with what it sees kept.
+"""A model's layers one after another, each with its inputs kept.
 
-Going from input to output, what one layer sees is computed from what the layer before saw. Tuning
-a layer and looking at its effect then cost what the network behind it costs.
+Going from input to output, a layer's inputs are computed from those of the layer before. Tuning a
+layer and evaluating the effect then cost what the network behind it costs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,11 +22,11 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Station:
-    """One layer of a model, and how to tune it and see what that did.
+    """One layer of a model, and how to tune it and measure the effect.
 
     network: what a method is given together with `batches` and the layer's `key` in it: the network
     behind the layer where activations could be kept, else the whole model. It shares the model's
-    layers, so what is tuned is the model.
+    layers, so that tuning it tunes the model.
     """
 
     name: str
@@ -52,9 +52,9 @@ def stations(model: nn.Module, batches: CleanBatches, images: Mapping[str, Tenso
              ) -> Iterator[Station]:
     """Every tunable layer of a model in eval mode, from input to output.
 
-    batches: the defender's; where they are drawn anew at every step only the images' activations
-    can be kept. images: sets (n, C, H, W) that `Station.logits` is to be asked for. Before the next
-    one is asked for, the layer must be as it was, since that one's inputs come through it.
+    batches: the defender's; where every step draws new ones only the images' activations can be
+    kept. images: sets (n, C, H, W) for which `Station.logits` will be called. Before the next
+    station is taken, the layer must be restored, since the next one's inputs pass through it.
     """
     layers = tunable_layers(model)
     where = next(model.parameters()).device
@@ -63,8 +63,9 @@ def stations(model: nn.Module, batches: CleanBatches, images: Mapping[str, Tenso
     probe = as_floats(batches.clean.x[:3].to(where))
     cuts = {name: cut(graph, [layer], probe) for name, layer in layers.items()}
     ahead = [c for c in cuts.values() if c is not None]
-    clean = walks(graph, ahead, batches) if ahead and batches.copies else []
-    shown = {n: Walk(graph, ahead, x, BATCH, MEMORY) for n, x in sets.items()} if ahead else {}
+    clean = walks(graph, ahead, batches) if graph and ahead and batches.copies else []
+    shown = {n: Walk(graph, ahead, x, BATCH, MEMORY)
+             for n, x in sets.items()} if graph and ahead else {}
     for index, (name, layer) in enumerate(layers.items()):
         network, key, seen, found = model, name, batches, cuts[name]
         views: dict[str, tuple[nn.Module, Crossing | Tensor]] = {n: (model, x)

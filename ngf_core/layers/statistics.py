@@ -1,4 +1,4 @@
-"""What a defender can see of one layer on clean images alone; the rules judge by nothing else."""
+"""What a defender can measure of one layer on clean images; the rules judge by nothing else."""
 
 import math
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from ngf_core.purify.weights import assign, flat, only_trainable
 EIGENVALUES = 20
 NUDGES = 4
 
-# What costs something to see: the layer's Fisher, random moves of its weights, a short tuning with
-# the answers to held-out images, and the answers to changed ones.
+# What costs something to measure: the layer's Fisher, random moves of its weights, a short tuning
+# with the answers to held-out images, and the answers to changed ones.
 SEEN = frozenset({"fisher", "nudges", "tuning", "changes"})
 
 
@@ -39,7 +39,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """One layer of the received model, and what a short NGF does there; NaN where not taken.
+    """One layer of the received model, and what a short NGF does there; NaN where not measured.
 
     trace: Tr F of the layer's true Fisher on the clean set; eigenvalues: its largest. norm: |w|.
     sensitivity: rise of the held-out loss when w is moved by a tenth of its norm, mean over random
@@ -63,7 +63,7 @@ class LayerStatistics:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "LayerStatistics":
         """The statistics that `plain` wrote."""
-        values = {k: math.nan if v is None else v for k, v in plain.items()}
+        values: dict[str, Any] = {k: math.nan if v is None else v for k, v in plain.items()}
         probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
                   for name, one in values["probed"].items()}
         return cls(**values | {"eigenvalues": tuple(values["eigenvalues"]), "probed": probed})
@@ -79,7 +79,7 @@ def _finite(value: Any) -> Any:
 
 def layer_statistics(station: Station, seed: int, nudged: str, labels: Tensor,
                      sees: frozenset[str] = SEEN) -> LayerStatistics:
-    """The layer as received; `nudged` names the images with these labels that are held out."""
+    """The layer as received; `nudged` names the held-out images, which have these labels."""
     received = flat(list(station.layer.parameters()))
     values = fisher_eigenvalues(station, seed) if "fisher" in sees else torch.tensor([math.nan])
     rise = _rise(station, received, seed, nudged, labels) if "nudges" in sees else math.nan
@@ -103,7 +103,7 @@ def _rise(station: Station, received: Tensor, seed: int, nudged: str, labels: Te
 def fisher_eigenvalues(station: Station, seed: int) -> Tensor:
     """Eigenvalues, descending, of the layer's true Fisher on the clean set as it is.
 
-    From one label a sample drawn from the model, except at the last layer, where it is exact.
+    From one label per sample drawn from the model, except at the last layer, where it is exact.
     """
     generator = torch.Generator().manual_seed(seed)
     only_trainable(station.network, list(station.layer.parameters()))
@@ -117,7 +117,7 @@ def fisher_eigenvalues(station: Station, seed: int) -> Tensor:
 
 
 def probed(tuned: Tuned, received: Mapping[str, Tensor], labels: Tensor) -> dict[str, Probed]:
-    """What one tuning did to each of the sets of `received` logits; labels repeat in each set."""
+    """What one tuning did to each set of `received` logits; the labels repeat in each set."""
     found = {}
     for name, before in received.items():
         after, y = tuned.logits[name], labels.repeat(len(before) // len(labels))

@@ -1,7 +1,7 @@
-"""All layers of a model, measured and tuned in turn, on a clean set that is split in two.
+"""All layers of a model, measured and tuned one after another, on a clean set split in two.
 
-Four fifths of the clean images tune; the last fifth judges what that did, as it is and changed in
-ways that a defender can make up. Neither a trigger nor a test image is needed.
+Four fifths of the clean images tune; the last fifth judges the effect, unchanged and changed in
+ways that need no knowledge of the attack. Neither a trigger nor a test image is needed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,29 +19,29 @@ from ngf_core.layers.statistics import SEEN, LayerStatistics, layer_statistics, 
 from ngf_core.layers.tune import Tuned, stations_of, tune
 from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings
 
 DRAWS = 2
 
 
 @dataclass(frozen=True)
 class SweptLayer:
-    """One layer: what rules may see of it, and what each method made of it."""
+    """One layer: the statistics that rules may use, and the result of each method."""
 
     statistics: LayerStatistics
     tuned: tuple[Tuned, ...]
 
 
-def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[MethodSettings],
+def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[LayerSettings],
           images: Mapping[str, Tensor] | None = None,
           between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
           ) -> Iterator[SweptLayer]:
-    """Every layer from input to output; what the first method did is in its statistics. A layer
-    that cannot be tuned (run twice, or never, in a forward pass) is passed over.
+    """Every layer from input to output; the first method's effect is in its statistics. A layer
+    that cannot be tuned (run twice, or never, in a forward pass) is skipped.
 
-    model: is left with BatchNorm as `budget` asks, and otherwise as received. images: further sets
-    whose logits `Tuned` is to hold. between: called after every update. sees: which statistics
-    are taken. Raises ConfigError for fewer than five clean images, NGFError for a model whose
+    model: is left with BatchNorm as `budget` sets it, and otherwise as received. images: further
+    sets whose logits `Tuned` is to hold. between: called after every update. sees: which statistics
+    are measured. Raises ConfigError for fewer than five clean images, NGFError for a model whose
     answers to them are not finite.
     """
     budget = settled(budget, clean)
@@ -65,7 +65,7 @@ def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[M
 
 
 def _answers(station: Station, images: str) -> Tensor:
-    """The logits as received; NGFError where they are no numbers."""
+    """The logits as received; NGFError where they are not finite."""
     logits = station.logits(images)
     if not torch.isfinite(logits).all():
         raise NGFError("The model's answers to clean images are not finite numbers, so no layer "

@@ -1,4 +1,4 @@
-"""The layer map: tune each layer of a model in turn, at the same budget, and look what comes of it.
+"""The layer map: tune each layer of a model alone, at the same budget, and measure the effect.
 
 Every method starts from the received model at every layer, and sees the same batches.
 """
@@ -16,18 +16,18 @@ from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What one method made of one layer.
+    """The result of one method at one layer.
 
     depth: 0 at the first layer, 1 at the last. fisher_trace: Tr F of the tuned layer, true Fisher,
     on the clean set as it is. logits: (n, C) of each set of images. passes, seconds: spent tuning.
-    stopped: the method's sentence where it could not go on.
+    stopped: the method's error message where it could not continue.
     """
 
     layer: str
@@ -45,9 +45,9 @@ class Tuned:
 def stations_of(model: nn.Module, clean: CleanSet, budget: Budget,
                 images: Mapping[str, Tensor]) -> Iterator[Station]:
     """The layers of a model from input to output, once it is ready for tuning: in eval mode, with
-    BatchNorm as `budget` asks. What `tune` then does at each of them starts from there.
+    BatchNorm as `budget` sets it. `tune` starts from there at each of them.
 
-    The model given is changed, by the recalibration alone. images: sets whose logits are wanted.
+    The recalibration is the only change to the model. images: sets whose logits are wanted.
     """
     model.eval().requires_grad_(False)
     batches = CleanBatches(clean, budget, next(model.parameters()).device)
@@ -56,14 +56,15 @@ def stations_of(model: nn.Module, clean: CleanSet, budget: Budget,
     return stations(model, batches, images)
 
 
-def tune(station: Station, method: MethodSettings, budget: Budget,
+def tune(station: Station, method: LayerSettings, budget: Budget,
          between: Callable[[], object] = lambda: None, traced: bool = True) -> Tuned:
-    """Tune the layer by a method with these settings, look at it, and put it back.
+    """Tune the layer by a method with these settings, measure it, and restore it.
 
     traced: whether its Fisher trace is wanted. between: called after every update (to cancel or to
     pause).
     """
-    here, asked = replace(method, layer=station.key), replace(budget, batchnorm="frozen")
+    here = replace(method, layer=station.key) if isinstance(method, LayerSettings) else method
+    asked = replace(budget, batchnorm="frozen")
     parameters = list(station.layer.parameters())
     received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
     try:
@@ -86,9 +87,8 @@ def tune(station: Station, method: MethodSettings, budget: Budget,
 def layer_trace(station: Station, seed: int) -> float:
     """Tr F of the layer's true Fisher on the clean set, from random signs of each sample's classes.
 
-    With c_i = A_i v_i as in `ngf_core.fisher.hutchinson`, E |J_i^T c_i|^2 = Tr(J_i^T M_i J_i)
-    for each sample, each of a relative deviation of at most sqrt 2; this is their mean over the
-    samples.
+    With c_i = A_i v_i as in `ngf_core.fisher.hutchinson`, E |J_i^T c_i|^2 = Tr(J_i^T M_i J_i) for
+    each sample, with a relative deviation of at most sqrt 2; this is the mean over the samples.
     """
     generator = torch.Generator().manual_seed(seed)
     only_trainable(station.network, list(station.layer.parameters()))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from ngf_core.models.graph import part
+from ngf_core.models.graph import part, tensors_of
 
 Crossing = tuple[Tensor, ...]
 
@@ -132,14 +132,7 @@ def _operations(graph: fx.GraphModule) -> list[fx.Node]:
 
 def _reads(graph: fx.GraphModule, node: fx.Node, tensors: set[int]) -> bool:
     """Whether the operation itself reads one of these parameters, given by id."""
-    read = []
-    if node.op == "call_module":
-        read += graph.get_submodule(node.target).parameters()
-    for argument in node.all_input_nodes:
-        if argument.op == "get_attr":
-            owner, _, name = argument.target.rpartition(".")
-            read.append(getattr(graph.get_submodule(owner), name))
-    return any(id(t) in tensors for t in read)
+    return any(id(t) in tensors for t in tensors_of(graph, node))
 
 
 def _between(wanted: list[fx.Node], known: set[fx.Node]) -> set[fx.Node]:

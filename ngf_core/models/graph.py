@@ -16,7 +16,8 @@ class _Tracer(fx.Tracer):
 
     def __init__(self, leaves: set[str]) -> None:
         super().__init__()
-        self.leaves, self.inside = leaves, []
+        self.leaves = leaves
+        self.inside: list[str] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return (module_qualified_name in self.leaves
@@ -67,6 +68,24 @@ def plain(module: nn.Module, *kinds: type) -> bool:
     return type(module) in kinds and not module._forward_hooks and not module._forward_pre_hooks
 
 
+def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module:
+    """The module that a node of the kind "call_module" runs."""
+    return graph.get_submodule(str(node.target))
+
+
+def tensors_of(graph: fx.GraphModule, node: fx.Node) -> list[Tensor]:
+    """The parameters and buffers that the operation itself reads."""
+    read: list[Tensor] = []
+    if node.op == "call_module":
+        module = module_of(graph, node)
+        read += [*module.parameters(), *module.buffers()]
+    for argument in node.all_input_nodes:
+        if argument.op == "get_attr":
+            owner, _, name = str(argument.target).rpartition(".")
+            read.append(getattr(graph.get_submodule(owner), name))
+    return read
+
+
 def part(model: fx.GraphModule, nodes: list[fx.Node], outputs: list[fx.Node],
          ) -> tuple[fx.GraphModule, list[fx.Node]]:
     """The graph of `nodes` alone, from the values it needs to those of `outputs`, as a tuple.
@@ -88,7 +107,7 @@ def part(model: fx.GraphModule, nodes: list[fx.Node], outputs: list[fx.Node],
 
 def _leave_out(graph: fx.GraphModule, kinds: tuple[type, ...]) -> None:
     for node in list(graph.graph.nodes):
-        if node.op == "call_module" and plain(graph.get_submodule(node.target), *kinds):
+        if node.op == "call_module" and plain(module_of(graph, node), *kinds):
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
 
@@ -102,14 +121,15 @@ def _out_of_place(graph: fx.GraphModule) -> bool:
         if not isinstance(changed, fx.Node) or len(changed.users) > 1:
             return False
         if node.op == "call_module":
-            graph.get_submodule(node.target).inplace = False
+            # An activation's own flag.
+            module_of(graph, node).inplace = False  # type: ignore[assignment]
         elif node.target in (operator.iadd, operator.imul, operator.isub):
             node.target = {operator.iadd: operator.add, operator.imul: operator.mul,
                            operator.isub: operator.sub}[node.target]
         elif node.kwargs.get("inplace"):
             node.kwargs = dict(node.kwargs) | {"inplace": False}
-        elif node.op == "call_method" and hasattr(Tensor, node.target[:-1]):
-            node.target = node.target[:-1]
+        elif node.op == "call_method" and hasattr(Tensor, str(node.target)[:-1]):
+            node.target = str(node.target)[:-1]
         elif node.target in (torch.relu_, functional.relu_):
             node.target = torch.relu
         else:
@@ -119,9 +139,10 @@ def _out_of_place(graph: fx.GraphModule) -> bool:
 
 def _in_place(graph: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "call_module":
-        return bool(getattr(graph.get_submodule(node.target), "inplace", False))
+        return bool(getattr(module_of(graph, node), "inplace", False))
     if node.op == "call_method":
-        return node.target.endswith("_") and not node.target.endswith("__")
+        method = str(node.target)
+        return method.endswith("_") and not method.endswith("__")
     if node.op == "call_function":
         name = getattr(node.target, "__name__", "")
         return (node.target in (operator.iadd, operator.imul, operator.isub, operator.itruediv,

@@ -4,6 +4,8 @@ Images of up to 64 pixels get a 3x3 stem of stride 1 without pooling. `mini_resn
 and four stages of one basic block, 0.3 million parameters.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ngf_core.data.torchvision_guard import torchvision
@@ -22,7 +24,7 @@ STAGES = {
 class ResNet(torchvision.models.ResNet):
     """torchvision's ResNet behind `Normalise`, for any width, channel count and image size."""
 
-    def __init__(self, width: int, block: type[nn.Module], counts: tuple[int, ...],
+    def __init__(self, width: int, block: type[Any], counts: tuple[int, ...],
                  shape: tuple[int, int, int], classes: int) -> None:
         self.width = width
         super().__init__(block, list(counts), classes)
@@ -35,7 +37,7 @@ class ResNet(torchvision.models.ResNet):
             self.maxpool = nn.Identity()
         self.fc = nn.Linear(8 * width * block.expansion, classes)
 
-    def _make_layer(self, block: type[nn.Module], planes: int, *args: object, **options: object
+    def _make_layer(self, block: type[Any], planes: int, *args: Any, **options: Any
                     ) -> nn.Sequential:
         # torchvision requests 64, 128, 256 and 512 channels, the first after a stem of 64.
         if planes == 64:

@@ -28,14 +28,15 @@ class VGG(torchvision.models.VGG):
     def __init__(self, layers: list[int | str], shape: tuple[int, int, int], classes: int,
                  published_head: bool) -> None:
         features = torchvision.models.vgg.make_layers(layers, batch_norm=True)
-        features[0] = nn.Conv2d(shape[0], layers[0], 3, padding=1)
+        widths = [width for width in layers if isinstance(width, int)]
+        features[0] = nn.Conv2d(shape[0], widths[0], 3, padding=1)
         # A head that will be replaced is not initialised, which would fill 120 million numbers.
         with nullcontext() if published_head else torch.device("meta"):
             super().__init__(features, classes, dropout=0.0)
         self.normalise = Normalise()
         if not published_head:
             self.avgpool = nn.AdaptiveAvgPool2d(1)
-            self.classifier = nn.Linear(layers[-2], classes)
+            self.classifier = nn.Linear(widths[-1], classes)
         for module in self.modules():
             if isinstance(module, nn.MaxPool2d):
                 module.ceil_mode = True  # five halvings of 28 pixels would leave none

@@ -24,17 +24,17 @@ def settled(budget: Budget, clean: CleanSet) -> Budget:
     return replace(budget, augment="strong" if clean.x.dtype == torch.uint8 else "none")
 
 
-def clean_batches(clean: "Images | CleanBatches", budget: Budget, device: torch.device
+def clean_batches(clean: "CleanSet | CleanBatches", budget: Budget, device: torch.device
                   ) -> "CleanBatches":
-    """The batches of a clean set; batches that somebody has prepared are taken as they are."""
+    """The batches of a clean set; batches already prepared are returned as they are."""
     return clean if isinstance(clean, CleanBatches) else CleanBatches(clean, budget, device)
 
 
 @dataclass(frozen=True)
 class CleanBatches:
-    """The defender's batches: number `step` follows from the budget alone, so methods share it.
+    """The defender's batches: batch `step` depends on the budget alone, so methods share it.
 
-    Raises ConfigError where the inputs are no images in [0, 1] and are to be augmented.
+    Raises ConfigError where inputs that are not images in [0, 1] are to be augmented.
     """
 
     clean: CleanSet
@@ -49,14 +49,15 @@ class CleanBatches:
                               "inputs are not", "Use 'none'.")
 
     def drawn(self, step: int) -> tuple[Tensor, torch.Generator]:
-        """Which inputs a step sees, by index, and the generator that goes on to change them."""
+        """Which inputs a step sees, by index, and the generator that then augments them."""
         generator = torch.Generator().manual_seed(self.budget.seed * 1_000_003 + step)
         size = min(self.budget.batch_size, len(self.clean))
         return torch.randperm(len(self.clean), generator=generator)[:size], generator
 
     @property
     def copies(self) -> int:
-        """How many fixed copies of the clean set all steps draw from; 0: each is drawn anew."""
+        """How many fixed copies of the clean set all steps draw from; 0: each step augments its
+        own."""
         return 1 if self.budget.augment == "none" else self.budget.pool
 
     @cached_property

@@ -17,8 +17,8 @@ def recalibrate_batchnorm(model: nn.Module, batches: CleanBatches) -> None:
 
     Done once, before tuning, and then kept: a received model's statistics come from poisoned
     images, and with fixed ones the gradient of a step is that of the loss it is judged by.
-    (Renewing them after every step is not: where a normalisation follows the tuned layer it takes
-    back each step's change of scale, and the weights run away. Tried: even plain SGD diverges.)
+    (They are not renewed after every step: a normalisation that follows the tuned layer would then
+    undo each step's change of scale, and the weights run away. Tried: even plain SGD diverges.)
     """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     kept = [m.momentum for m in norms]
@@ -40,8 +40,8 @@ def recalibrate_batchnorm(model: nn.Module, batches: CleanBatches) -> None:
 def batch_statistics(model: nn.Module) -> Iterator[None]:
     """Every BatchNorm normalises by the batch it sees; its running statistics stay as they are.
 
-    For methods that scale channels as part of their definition: BatchNorm then takes back, layer
-    by layer, the change of scale that all channels share.
+    For methods that scale channels as part of their definition: BatchNorm then undoes, layer by
+    layer, the change of scale that all channels share.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
     kept = [(norm.training, norm.track_running_stats) for norm in norms]

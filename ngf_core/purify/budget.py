@@ -1,4 +1,4 @@
-"""What every method is given alike: how long it may tune, and how clean images become batches."""
+"""The budget all methods share: how long each may tune, and how clean images become batches."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Budget:
                           "strong (crop, random erasing, noise), or auto (strong for images of "
                           "uint8, none for other inputs)", choices=("auto", *AUGMENTATIONS))
     pool: int = option(0, "augmented copies of the clean images that all steps draw from, so that "
-                       "what a tuned layer sees is computed once; 0 draws anew at every step",
+                       "what a tuned layer sees is computed once; 0 draws new ones at every step",
                        0, 1000)
     batchnorm: str = option("recalibrated", "BatchNorm statistics: frozen as received, or "
                             "recalibrated once on the clean batches before tuning",

@@ -1,6 +1,6 @@
 """A channel of a convolution: which BatchNorm scales it, and how it is cut.
 
-Where BatchNorm stands is read off one forward pass of a blank image, not off the order in which
+Where BatchNorm stands is read from one forward pass of a blank image, not from the order in which
 modules were registered: that order pairs a pre-activation block's first BatchNorm, which sees a sum
 of two branches, with the convolution of another block.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ngf_core.errors import ConfigError
@@ -18,8 +19,9 @@ from ngf_core.errors import ConfigError
 class PrunableConvolution:
     """A convolution with its name in the model and the BatchNorms next to it.
 
-    `after` reads its output as it is; `before` writes its input, but for operations of one input
-    (an activation, a pooling) in between. Both are None where a sum of branches comes between.
+    `after` reads its output directly; `before` writes its input, apart from single-input
+    operations (an activation, a pooling) in between. Either is None where a sum of branches comes
+    between.
     """
 
     name: str
@@ -28,16 +30,16 @@ class PrunableConvolution:
     after: _BatchNorm | None
 
 
-def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
+def convolutions(model: nn.Module, shape: tuple[int, ...], method: str
                  ) -> list[PrunableConvolution]:
     """The convolutions in the order they run, for images of `shape` (C, H, W); model in eval mode.
 
-    Raises ConfigError, on behalf of `method`, for a network with fewer than two: a single one that
-    cuts the image into patches has no learned channels before it.
+    Raises ConfigError, naming `method`, for a network with fewer than two: a single one that cuts
+    the image into patches has no learned channels before it.
     """
-    # Tensors are told apart by their nodes of the graph: an in-place activation that follows makes
-    # another tensor of a layer's output, but not another node.
-    ran: list[tuple[nn.Module, object, object]] = []
+    # Tensors are distinguished by their graph nodes: an in-place activation that follows turns a
+    # layer's output into another tensor, but not into another node.
+    ran: list[tuple[nn.Module, Node | None, Node | None]] = []
 
     def note(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
         ran.append((module, args[0].grad_fn, out.grad_fn))
@@ -52,9 +54,8 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
     finally:
         for handle in handles:
             handle.remove()
-    norms = [entry for entry in ran if isinstance(entry[0], _BatchNorm)]
-    wrote = {node: norm for norm, _, node in norms}
-    reads = {node: norm for norm, node, _ in norms}
+    wrote = {node: norm for norm, _, node in ran if isinstance(norm, _BatchNorm)}
+    reads = {node: norm for norm, node, _ in ran if isinstance(norm, _BatchNorm)}
     made = {node for _, _, node in ran}
     names = {module: name for name, module in model.named_modules()}
     found = [PrunableConvolution(names[m], m, _behind(node, wrote, made), reads.get(out))
@@ -65,8 +66,9 @@ def convolutions(model: nn.Module, shape: tuple[int, int, int], method: str
     return found
 
 
-def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) -> _BatchNorm | None:
-    """The BatchNorm whose output `node` came from by operations of one input each."""
+def _behind(node: Node | None, wrote: dict[Node | None, _BatchNorm], made: set[Node | None]
+            ) -> _BatchNorm | None:
+    """The BatchNorm whose output `node` derives from by single-input operations."""
     while node is not None and node not in made:
         producers = [source for source, _ in node.next_functions if source is not None]
         node = producers[0] if len(producers) == 1 else None
@@ -75,15 +77,18 @@ def _behind(node: object, wrote: dict[object, _BatchNorm], made: set[object]) ->
 
 def gain(norm: _BatchNorm) -> Tensor:
     """|gamma_k| / sqrt(var_k + eps), (channels,): by how much BatchNorm stretches each channel."""
-    stretch = (norm.running_var + norm.eps).rsqrt()
+    if norm.running_var is None:
+        raise ConfigError("model", "a BatchNorm keeps no running statistics",
+                          "Build it with track_running_stats=True.")
+    stretch = torch.rsqrt(norm.running_var + norm.eps)
     return stretch if norm.weight is None else stretch * norm.weight.detach().abs()
 
 
 def silence(convolution: PrunableConvolution, channels: Tensor) -> None:
-    """Make the output channels at `channels` (indices) constantly zero, behind `after` too.
+    """Make the output channels at `channels` (indices) constantly zero, downstream of `after` too.
 
     The filter and its bias are zeroed, and gamma and beta of the BatchNorm that reads them; so the
-    channel is gone wherever it goes, also along a skip connection that bypasses the BatchNorm.
+    channel is zero on every path, also along a skip connection that bypasses the BatchNorm.
     """
     with torch.no_grad():
         for layer in (convolution.layer, convolution.after):

@@ -1,4 +1,4 @@
-"""SGD within a budget of passes, along a gradient that a method makes for itself."""
+"""SGD within a budget of passes, along a gradient that the method supplies."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ Gradient = Callable[[Tensor, Tensor], Tensor]
 
 def prepare(model: nn.Module, tuned: Sequence[nn.Parameter], batches: CleanBatches,
             watch: Stopwatch) -> None:
-    """Eval mode, gradients for `tuned` alone, BatchNorm as the budget says."""
+    """Eval mode, gradients for `tuned` alone, BatchNorm as the budget sets it."""
     only_trainable(model, list(tuned))
     if batches.budget.batchnorm == "recalibrated":
         with watch:
@@ -27,14 +27,14 @@ def prepare(model: nn.Module, tuned: Sequence[nn.Parameter], batches: CleanBatch
 def tune(title: str, tuned: Sequence[nn.Parameter], gradient: Gradient, batches: CleanBatches,
          spent: Callable[[int], int], watch: Stopwatch, *, lr: float, lr_end: float = 0.0,
          momentum: float = 0.9, weight_decay: float = 0.0, first: int = 0,
-         written: Callable[[], None] = lambda: None) -> Iterator[Step]:
-    """Update `tuned` as long as passes and seconds last, once at least.
+         written: Callable[[], object] = lambda: None) -> Iterator[Step]:
+    """Update `tuned` as long as passes and seconds last, at least once.
 
     gradient(x, y) -> the clean batch's loss; it leaves the gradients in `.grad`. Update number k
     sees batches(first + k). spent(k): passes spent once k updates are made (with what came before
     them), increasing. The rate falls from `lr` to `lr_end` along a cosine of the passes that are
     left for the updates. `written()` is called after each change of `tuned`, for a method whose
-    weights are made from them.
+    weights are computed from them.
     Raises ConfigError where the budget does not suffice for one update, Diverged, back at the last
     weights of a finite loss, when the loss is no longer finite.
     """

@@ -3,7 +3,7 @@
 Nothing in front of the tuned layers changes while they are tuned: BatchNorm is fixed and the other
 weights are not trained. Where the images do not change either (no augmentation, or a pool of
 augmented copies), a step on what crosses the cut in front of them costs what the rest of the
-network costs, and gives the numbers of a step on images.
+network costs, and gives the same numbers as a step on images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,13 +28,14 @@ class KeptBatches(CleanBatches):
     pool: Crossing
     plain: Crossing
 
-    def __call__(self, step: int) -> tuple[Crossing, Tensor]:
+    # The cut's rest, which these are for, takes what crosses, and not images.
+    def __call__(self, step: int) -> tuple[Crossing, Tensor]:  # type: ignore[override]
         """What crosses, and the labels of one step."""
         rows = self.rows(step).to(self.device)
         labels = self.clean.y.to(self.device)
         return tuple(t[rows] for t in self.pool), labels[rows % len(self.clean)]
 
-    def whole(self) -> Iterator[tuple[Crossing, Tensor]]:
+    def whole(self) -> Iterator[tuple[Crossing, Tensor]]:  # type: ignore[override]
         """The clean set as it is, in its order and in parts of a batch's size."""
         size = self.budget.batch_size
         for i in range(0, len(self.clean), size):
@@ -53,13 +54,15 @@ def tuned_network(model: nn.Module, tuned: Sequence[nn.Module], batches: CleanBa
         return model, batches
     graph = trace(model)
     found = cut(graph, tuned, batches.fixed.to(batches.device))
-    kept = None if found is None else keep(batches, walks(graph, [found], batches), found)
+    if graph is None or found is None:
+        return model, batches
+    kept = keep(batches, walks(graph, [found], batches), found)
     return (model, batches) if kept is None else (found.rest, kept)
 
 
 def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> list[Walk]:
     """The walks from cut to cut that `keep` needs: of the pool, and of the clean set as it is where
-    that is something else."""
+    that differs."""
     sets = [batches.fixed]
     if batches.budget.augment != "none":
         sets.append(as_floats(batches.clean.x))
@@ -67,8 +70,9 @@ def walks(graph: fx.GraphModule, cuts: Sequence[Cut], batches: CleanBatches) -> 
 
 
 def keep(batches: CleanBatches, walks: list[Walk], cut: Cut) -> KeptBatches | None:
-    """The batches at `cut`, the next one of the `walks`; None where memory does not hold them."""
+    """The batches at `cut`, the next one of the `walks`; None where they exceed the memory."""
     crossing = [walk.at(cut) for walk in walks]
-    if None in crossing:
+    pool, plain = crossing[0], crossing[-1]
+    if pool is None or plain is None:
         return None
-    return KeptBatches(batches.clean, batches.budget, batches.device, crossing[0], crossing[-1])
+    return KeptBatches(batches.clean, batches.budget, batches.device, pool, plain)

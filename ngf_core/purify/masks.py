@@ -6,6 +6,7 @@ convolution before them; in one without, all convolutions and linear layers but 
 the weights into channel k. The scaled network is run through `torch.func.functional_call`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,13 +17,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ngf_core.errors import ConfigError
 from ngf_core.models.build import tunable_layers
 
+Scaled = _BatchNorm | nn.Conv2d | nn.Linear
+
 
 @dataclass(frozen=True)
 class Channels:
     """The channels of `layers` (by name in `model`), numbered from 0 in the layers' order."""
 
     model: nn.Module
-    layers: dict[str, nn.Module]
+    layers: Mapping[str, Scaled]
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -44,7 +47,8 @@ class Channels:
                 if values is not None:
                     shape = (-1, *[1] * (values.ndim - 1))
                     scaled[f"{name}.{suffix}"] = values.detach() * part.view(shape)
-        return functional_call(self.model, scaled, (x,))
+        logits: Tensor = functional_call(self.model, scaled, (x,))
+        return logits
 
     def ones(self) -> Tensor:
         """A mask that leaves everything as it is, (channels,)."""
@@ -70,9 +74,9 @@ class Channels:
 
 
 def channels_of(model: nn.Module, method: str) -> Channels:
-    """The channels that masks act on; ConfigError, on behalf of `method`, where there are none."""
-    layers = {name: m for name, m in model.named_modules()
-              if isinstance(m, _BatchNorm) and m.weight is not None}
+    """The channels that masks act on; ConfigError, naming `method`, where there are none."""
+    layers: dict[str, Scaled] = {name: m for name, m in model.named_modules()
+                                 if isinstance(m, _BatchNorm) and m.weight is not None}
     if not layers:
         layers = dict(list(tunable_layers(model).items())[:-1])
     if not layers:

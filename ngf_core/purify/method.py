@@ -7,9 +7,9 @@ from ngf_core.purify.step_size import with_step_size
 
 
 def purifier(name: str) -> Purifier:
-    """The method called `name`, which chooses its step size first where its settings say so.
+    """The method called `name`, which chooses its step size first where its settings request it.
 
-    ConfigError where there is none.
+    ConfigError where no method has that name.
     """
     if name not in PURIFIERS:
         raise ConfigError("methods", f"{name!r} is unknown", f"Choose from {', '.join(PURIFIERS)}.")

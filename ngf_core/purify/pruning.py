@@ -1,6 +1,6 @@
 """How many channels to cut: as many, in a given order, as clean accuracy on the clean set allows.
 
-Looks at the clean set as it is, forward only, decide; they count in seconds, not as passes.
+Decided by forward evaluations of the clean set as it is; they count in seconds, not as passes.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ def clean_accuracy(outputs: Callable[[Tensor], Tensor], batches: CleanBatches) -
 
 
 def most(count: int, acceptable: Callable[[int], bool]) -> int:
-    """The largest number up to `count` that bisection finds acceptable; 0 is, without a look.
+    """The largest number up to `count` that bisection finds acceptable; 0 is so by assumption.
 
-    About log2(count) looks instead of the published one for each channel. What it returns is
-    acceptable even where accuracy does not fall steadily; a larger number may then be, too.
+    About log2(count) evaluations instead of the published one per channel. The number returned is
+    acceptable even where accuracy does not fall steadily; a larger one may then be, too.
     """
     low, high = 0, count
     while low < high:
@@ -37,7 +37,7 @@ def most(count: int, acceptable: Callable[[int], bool]) -> int:
 
 def prune(channels: Channels, masks: Tensor, below: float, tolerance: float,
           batches: CleanBatches) -> Tensor:
-    """Cut the channels with the smallest `masks` (channels,) in the model; which, by number.
+    """Cut the channels with the smallest `masks` (channels,) in the model; their numbers.
 
     Candidates are the channels with a mask under `below`, in ascending order; as many are cut as
     let clean accuracy on the clean set fall by at most `tolerance`. Clean images alone decide;

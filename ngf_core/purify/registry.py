@@ -1,22 +1,22 @@
 """The purification methods by name.
 
 A new method is a module in `methods` with a function of the same form as `ngf`, a file of its
-settings in `settings`, and a line below.
+settings in `settings`, and an entry below.
 """
 
 from dataclasses import dataclass
 
 from ngf_core.purify import settings
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.registry import Entry
 
 
 @dataclass(frozen=True)
 class PurifierEntry(Entry):
-    """`settings` is the dataclass of the method's own settings. `tunes` says what it may change:
-    the `layer` it is told, the whole `network`, nothing but the channels' `scales`, or nothing but
-    which `channels` are kept. A `data_free` one decides without an image, at once; one of `images`
-    adds to them what stays in [0, 1].
+    """`settings` is the dataclass of the method's own settings. `tunes` names what it may change:
+    the `layer` it is given, the whole `network`, only the channels' `scales`, or only which
+    `channels` are kept. A `data_free` method decides without an image, in one step; one with
+    `images` adds patterns to images and keeps them in [0, 1].
     """
 
     settings: type[MethodSettings]
@@ -50,4 +50,6 @@ PURIFIERS = {
                                     settings.NeuralCleanse, images=True),
     "mcr": PurifierEntry("MCR", "ngf_core.purify.methods.mcr:mcr", settings.MCR),
 }
-LAYERED = tuple(name for name, entry in PURIFIERS.items() if entry.tunes == "layer")
+# The methods that tune the layers they are told.
+LAYERED = tuple(name for name, entry in PURIFIERS.items()
+                if issubclass(entry.settings, LayerSettings))

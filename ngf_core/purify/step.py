@@ -1,9 +1,9 @@
 """One update of a purification method, the budget it counts against, and its schedule.
 
 A method is a function `(model, clean, settings, budget) -> Iterator[Step]` that tunes the model
-it is given in place and yields after every update. `settings` are its own, `budget` is what all
-methods are given alike. It sees clean images only. `budget.steps` counts passes forward and back
-over one clean batch.
+it is given in place and yields after every update. `settings` are its own, `budget` is the same for
+all methods. It sees clean images only. `budget.steps` counts passes forward and back over one clean
+batch.
 """
 
 import math
@@ -15,7 +15,6 @@ from typing import Any
 from torch import nn
 
 from ngf_core.errors import NGFError
-from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.budget import Budget
 
 
@@ -24,9 +23,9 @@ class Step:
     """One update: passes spent so far (at least 1), the clean batch's loss before it, tuning
     seconds so far.
 
-    A pass is a batch's way forward and back; an update of most methods takes one, of those that
-    look twice (FT-SAM, ANP) two. `kl` is s^2 d^T (F + lambda I) d of a natural step, about twice
-    the KL divergence it caused. `found` is what a method has to tell (channels cut, classes
+    A pass is one batch forward and back; an update takes one in most methods, more in those with
+    an ascent before it (FT-SAM, ANP). `kl` is s^2 d^T (F + lambda I) d of a natural step, about
+    twice the KL divergence it caused. `found` is what a method reports (channels cut, classes
     flagged), as JSON values.
     """
 
@@ -37,12 +36,12 @@ class Step:
     found: dict[str, Any] | None = None
 
 
-# Any: each method's own MethodSettings.
-Purifier = Callable[[nn.Module, CleanSet, Any, Budget], Iterator[Step]]
+# Any: a CleanSet, for some methods also batches of one; and each method's own MethodSettings.
+Purifier = Callable[[nn.Module, Any, Any, Budget], Iterator[Step]]
 
 
 class Diverged(NGFError):
-    """A purification that could not go on; what it had reached before stays."""
+    """A purification that could not continue; what it had reached before is kept."""
 
 
 def is_last(step: Step, budget: Budget, cost: int = 1) -> bool:

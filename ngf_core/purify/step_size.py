@@ -2,9 +2,9 @@
 
 A fifth of the clean set is held out, and the method tunes copies of the model on the rest, once
 with each of FACTORS times the given step size; the lowest mean loss on the images held out, under
-the augmentation that is tuned with, wins, and the method then tunes on the whole clean set. That is
-the ordinary rule of model selection. It knows nothing of a backdoor: what removes one may cost
-clean loss, so the size that is chosen need not be the one that cures best.
+the augmentation used for tuning, wins, and the method then tunes on the whole clean set. That is
+the ordinary rule of model selection. It cannot see a backdoor: removing one may cost clean loss, so
+the size chosen need not be the one that removes it best.
 """
 
 import copy
@@ -30,24 +30,23 @@ DRAWS = 8
 
 
 def with_step_size(tune: Purifier) -> Purifier:
-    """`tune`, which first chooses the step size of its settings where they ask for that.
+    """`tune`, which first chooses the step size of its settings where they request it.
 
-    What the choice took is in the seconds of its steps (each trial has an equal share of a limit of
-    seconds), not in their passes; the first step tells all of it: {"step_size": {"field", "chosen",
+    The cost of the choice is in the seconds of its steps (each trial has an equal share of a limit
+    of seconds), not in their passes; the first step reports it: {"step_size": {"field", "chosen",
     "losses": [[size, loss or None], ...], "held_out", "passes", "seconds"}}, None where a trial
-    diverged. Batches that somebody has prepared cannot be split and are tuned on as the settings
-    say. Raises ConfigError for a clean set too small to hold some out, Diverged where all trials
-    did.
+    diverged. Batches already prepared cannot be split and are tuned on at the given size. Raises
+    ConfigError for a clean set too small to hold some out, Diverged where all trials did.
     """
     def purify(model: nn.Module, clean: CleanSet, own: Any, budget: Budget) -> Iterator[Step]:
-        if own.step_size == "given" or isinstance(clean, CleanBatches):
+        if not own.chooses_step_size or isinstance(clean, CleanBatches):
             yield from tune(model, clean, own, budget)
             return
         began = time.perf_counter()
-        told = _chosen(tune, model, clean, own, budget)
+        choice = _chosen(tune, model, clean, own, budget)
         spent = time.perf_counter() - began
-        found = {"step_size": told | {"seconds": round(spent, 3)}}
-        own = replace(own, **{own.step_size_of: told["chosen"]})
+        found = {"step_size": choice | {"seconds": round(spent, 3)}}
+        own = replace(own, **{own.step_size_of: choice["chosen"]})
         for step in tune(model, clean, own, _trial_of(budget)):
             yield replace(step, seconds=step.seconds + spent, found=found | (step.found or {}))
             found = {}
@@ -63,10 +62,11 @@ def _chosen(tune: Purifier, model: nn.Module, clean: CleanSet, own: MethodSettin
                           f"none can be chosen with {len(clean)} clean images",
                           f"Use at least {HELD_OUT}, or step_size=given.")
     order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(budget.seed))
-    held_out, rest = order.tensor_split([len(clean) // HELD_OUT])
-    held_out, rest = clean.take(held_out), clean.take(rest)
+    first, others = order.tensor_split([len(clean) // HELD_OUT])
+    held_out, rest = clean.take(first), clean.take(others)
     field, trial_budget = own.step_size_of, _trial_of(budget)
-    losses, passes = [], 0
+    losses: list[tuple[float, float | None]] = []
+    passes = 0
     for size in _sizes(own):
         trial, spent, loss = copy.deepcopy(model), 0, None
         try:
@@ -77,13 +77,13 @@ def _chosen(tune: Purifier, model: nn.Module, clean: CleanSet, own: MethodSettin
             loss = _loss(trial, held_out, trial_budget)
         except Diverged:
             pass
-        losses, passes = [*losses, [size, loss]], passes + spent
+        losses, passes = [*losses, (size, loss)], passes + spent
     tried = [(loss, size) for size, loss in losses if loss is not None]
     if not tried:
         raise Diverged(f"No {field} from {losses[0][0]:g} to {losses[-1][0]:g} kept the loss "
                        "finite. Give a smaller one.")
-    return {"field": field, "chosen": min(tried)[1], "losses": losses, "held_out": len(held_out),
-            "passes": passes}
+    return {"field": field, "chosen": min(tried)[1], "losses": [list(pair) for pair in losses],
+            "held_out": len(held_out), "passes": passes}
 
 
 def _sizes(own: MethodSettings) -> list[float]:
@@ -95,7 +95,7 @@ def _sizes(own: MethodSettings) -> list[float]:
 
 
 def _trial_of(budget: Budget) -> Budget:
-    """The budget of one of the equal tunings that a limit of seconds is for."""
+    """The budget of one tuning; trials and final tuning share a limit of seconds equally."""
     return replace(budget, seconds=budget.seconds / (len(FACTORS) + 1))
 
 

@@ -1,15 +1,17 @@
 """The parameters that are tuned, as one vector."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 
-def flat(parameters: list[nn.Parameter]) -> Tensor:
+def flat(parameters: Sequence[Tensor]) -> Tensor:
     """A copy of the parameters as one vector (P,), in any memory format."""
     return torch.cat([p.detach().reshape(-1) for p in parameters])
 
 
-def assign(parameters: list[nn.Parameter], vector: Tensor) -> None:
+def assign(parameters: Sequence[Tensor], vector: Tensor) -> None:
     """Write a vector made by `flat` back."""
     with torch.no_grad():
         parts = vector.split([p.numel() for p in parameters])

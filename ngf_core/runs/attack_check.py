@@ -1,9 +1,13 @@
-"""Whether an attack is implanted: a defense tested on a backdoor that is not there proves nothing."""
+"""Whether an attack is implanted: a defense tested on no backdoor proves nothing."""
 
-from ngf_core.attacks import ATTACKS
-from ngf_core.config import PurifyConfig, TrainConfig
+from collections.abc import Mapping
+from typing import Any
+
+from ngf_core.attacks import ATTACKS, AttackEntry
+from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.lineage import received_rates, training_of
 
 MAX_ACC_LOSS = 0.03
 SHARED = ("dataset", "root", "limit", "size", "arch", "epochs")
@@ -17,13 +21,13 @@ def verdict(run: Run, store: RunStore) -> str | None:
     there is one). Where no such model is here only ASR is judged. None too for benign models and
     runs without results.
     """
-    measured = _received(run, store)
-    if measured is None:
+    try:
+        train, rates = training_of(run, store), received_rates(run, store)
+    except NGFError:
         return None
-    train, rates = measured
-    if train.attack == "none":
+    if train.attack == "none" or rates is None or rates.asr is None:
         return None
-    acc, asr = _value(rates["acc"]), _value(rates["asr"])
+    acc, asr = rates.acc.value, rates.asr.value
     aim = ATTACKS[train.attack].aim
     if asr < aim:
         return (f"ASR is {asr:.1%}, below {aim:.0%}: there is little backdoor to remove. "
@@ -42,29 +46,22 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
     for run in store.list("train"):
         if run.state != "done":
             continue
-        config = run.config
+        config = run.config_as(TrainConfig)
         if config.attack != "none" or any(getattr(config, name) != getattr(train, name)
                                           for name in SHARED):
             continue
-        accuracy = _value(run.results["train"]["acc"])
+        rates = received_rates(run, store)
+        if rates is None:
+            continue
+        accuracy = rates.acc.value
         if config.seed == train.seed:
             return accuracy
         found = accuracy if found is None else found
     return found
 
 
-def _received(run: Run, store: RunStore) -> tuple[TrainConfig, dict] | None:
-    """The training config and the rates of the model that the run is about."""
-    try:
-        config = run.config
-        if isinstance(config, TrainConfig):
-            return (config, run.results["train"]) if "train" in run.results else None
-        if isinstance(config, PurifyConfig) and "before" in run.results:
-            return TrainConfig(**run.results["train_config"]), run.results["before"]
-        return _received(store.get(config.source), store)
-    except (NGFError, KeyError):
-        return None
-
-
-def _value(rate: dict[str, int]) -> float:
-    return rate["hits"] / rate["n"]
+def aim_in(results: Mapping[str, Any]) -> float:
+    """The ASR from which on the attack behind a purification or layer map is implanted, from its
+    results; the usual aim where they do not name an attack of today."""
+    attack = results.get("train_config", {}).get("attack")
+    return ATTACKS[attack].aim if attack in ATTACKS else AttackEntry.aim

@@ -96,7 +96,7 @@ def _see_to_it(run: Run, term_after: float, kill_after: float) -> None:
             time.sleep(0.1)
         manifest = run.now().manifest
         pid = manifest.get("pid")
-        if is_alive(pid, manifest.get("pid_started")):
+        if pid is not None and is_alive(pid, manifest.get("pid_started")):
             _signal_group(pid, blow)
 
 

@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError):
         raise _broken(folder, "cannot be read") from None
     try:
-        manifest = json.loads(text)
+        manifest: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
@@ -70,8 +70,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")
-    for key, kind in _OR_NONE.items():
-        if not isinstance(manifest.get(key), kind | None):
+    for key, kinds in _OR_NONE.items():
+        if not isinstance(manifest.get(key), kinds | None):
             raise _broken(folder, f"has no usable entry '{key}'")
     try:
         _check_rates(manifest["results"])
@@ -86,7 +86,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             manifest |= {"schema": SCHEMA, "config": migrated(manifest["config"])}
         config = from_json(manifest["config"])
         if schema == 1:
-            manifest["config_sha"] = config_sha(config)
+            manifest |= {"config": to_json(config), "config_sha": config_sha(config)}
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
     return manifest

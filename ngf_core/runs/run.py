@@ -2,8 +2,9 @@
 
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 LIVE = ("queued", "running")
+Kind = TypeVar("Kind", bound=Config)
 
 
 class Run:
@@ -59,17 +61,27 @@ class Run:
     @property
     def kind(self) -> str | None:
         """train, purify, spectrum, landscape or layers; None where the run is corrupt."""
-        return self.manifest["kind"]
+        kind: str | None = self.manifest["kind"]
+        return kind
 
     @property
     def config(self) -> Config:
         """What was asked, as its dataclass. Raises RunError where the run is corrupt."""
         return from_json(read_manifest(self.path)["config"])
 
+    def config_as(self, kind: type[Kind]) -> Kind:
+        """`config` of a run of this kind. Raises RunError where it is of another, or corrupt."""
+        config = self.config
+        if not isinstance(config, kind):
+            raise RunError(f"Run {self.id} is a {config.kind} run, not a {kind.kind} run. "
+                           f"Choose a {kind.kind} run.")
+        return config
+
     @property
     def results(self) -> dict[str, Any]:
         """The final numbers; empty until the run is done."""
-        return self.manifest["results"]
+        results: dict[str, Any] = self.manifest["results"]
+        return results
 
     @property
     def state(self) -> str:
@@ -148,7 +160,8 @@ class Run:
         """The arrays of `name`.npz. Raises RunError where it is missing or damaged."""
         return self._decode(name, ".npz", _load_npz)
 
-    def _decode(self, name: str, suffix: str, decode: Any) -> dict[str, Any]:
+    def _decode(self, name: str, suffix: str, decode: Callable[[bytes], dict[str, Any]]
+                ) -> dict[str, Any]:
         name = name.removesuffix(suffix) + suffix
         content = self._read(name)
         try:

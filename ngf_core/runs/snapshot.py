@@ -20,7 +20,7 @@ Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
-class Reading:
+class ManifestReading:
     """A manifest as read, with the stamp its file had just before."""
 
     stamp: Stamp
@@ -35,16 +35,16 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Readings:
+class ManifestReadings:
     """The newest reading of each manifest, by the run's directory."""
 
-    known: dict[Path, Reading] = field(default_factory=dict)
+    known: dict[Path, ManifestReading] = field(default_factory=dict)
 
-    def of(self, path: Path) -> Reading:
+    def of(self, path: Path) -> ManifestReading:
         """The manifest in `path`; read only where it is not known or its stamp has changed."""
         stamp, known = _stamp(path / NAME), self.known.get(path)
         if known is None or known.stamp != stamp:
-            known = self.known[path] = Reading(stamp, Run(path).manifest)
+            known = self.known[path] = ManifestReading(stamp, Run(path).manifest)
         return known
 
 
@@ -62,7 +62,7 @@ class RunSnapshot(Run):
     Its other files are read when asked for; cancelling and deleting go by the state on the disk.
     """
 
-    def __init__(self, path: Path, shipped: bool, readings: Readings) -> None:
+    def __init__(self, path: Path, shipped: bool, readings: ManifestReadings) -> None:
         super().__init__(path, shipped)
         self._readings, self._reading = readings, readings.of(self.path)
         self._status = super().status()
@@ -93,9 +93,10 @@ class RunSnapshot(Run):
 class StoreSnapshot(RunStore):
     """The runs of `store` as of now; `readings` are those of earlier snapshots."""
 
-    def __init__(self, store: RunStore, readings: Readings) -> None:
+    def __init__(self, store: RunStore, readings: ManifestReadings) -> None:
         super().__init__(store.root, store.shipped)
-        self._readings, self._seen = readings, {}
+        self._readings = readings
+        self._seen: dict[Path, RunSnapshot] = {}
         self._listed = super().list()
 
     def list(self, kind: str | None = None) -> list[Run]:

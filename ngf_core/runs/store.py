@@ -5,12 +5,13 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ngf_core.config import Config, validate
+from ngf_core import paths
+from ngf_core.config import Config, TrainConfig, validate
 from ngf_core.errors import ConfigError, RunError
-from ngf_core.paths import shipped
 from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
@@ -104,13 +105,13 @@ class RunStore:
     def _run(self, path: Path, shipped: bool) -> Run:
         return Run(path, shipped)
 
-    def _places(self, run_id: str) -> "list[tuple[Path, bool]]":
+    def _places(self, run_id: str) -> Iterable[tuple[Path, bool]]:
         """Where the run may lie, and whether it is then a shipped one."""
         places = [(self.root / run_id, False), (self.root / BENCHMARK / run_id, False)]
         return places if self.shipped is None else [*places, (self.shipped / run_id, True)]
 
     def _check_source(self, config: Config) -> None:
-        if config.kind not in SOURCES:
+        if isinstance(config, TrainConfig):
             return
         source, fitting = self.get(config.source), SOURCES[config.kind]
         if source.kind not in fitting:
@@ -124,12 +125,12 @@ class RunStore:
 def default_store() -> RunStore:
     """The store in the folder NGF_RUNS names, else ./runs; shipped runs from assets/zoo."""
     root = Path(os.environ.get("NGF_RUNS") or "runs").absolute()
-    return RunStore(root, shipped("assets", "zoo"))
+    return RunStore(root, paths.shipped("assets", "zoo"))
 
 
 def _new_id(config: Config) -> str:
     """<utc>-<slug>-<8 hex>: the slug is the kind with what it is about (data set and attack)."""
-    if config.kind == "train":
+    if isinstance(config, TrainConfig):
         subject = f"{config.dataset}-{config.attack}"
     else:
         words = re.sub(r"^\d{8}-\d{6}-|-[0-9a-f]{8}$", "", config.source).split("-")

@@ -127,7 +127,7 @@ class RunWriter:
             if value.dtype.hasobject:
                 raise TypeError(f"array {key!r} holds Python objects")
         content = io.BytesIO()
-        np.savez_compressed(content, **plain)
+        np.savez_compressed(content, allow_pickle=False, **plain)
         replace_file(self._file(name, ".npz"), content.getvalue())
 
     def _file(self, name: str, suffix: str) -> Path:
@@ -168,9 +168,9 @@ def _safetensors(tensors: Mapping[str, Any]) -> bytes:
     import numpy as np
 
     if all(isinstance(value, np.ndarray) for value in tensors.values()):
-        from safetensors.numpy import save
+        from safetensors.numpy import save as save_arrays
 
-        return save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+        return save_arrays({key: np.ascontiguousarray(value) for key, value in tensors.items()})
     from safetensors.torch import save
 
     # A clone each, since the format refuses tensors that share memory.

@@ -12,7 +12,7 @@ from ngf_core.attacks.attack import Attack, attack_class, changes_from
 from ngf_core.attacks.visibility import Quality, quality
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Dataset
-from ngf_core.errors import NGFError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run, RunStore
 from ngf_core.trained.load import attack_of, dataset_of, learned_attack
@@ -88,6 +88,8 @@ def triggered(config: TrainConfig, images: NDArray[np.uint8], run: Run | None = 
 def learned(config: TrainConfig, dataset: Dataset, run: Run | None) -> Attack:
     """The attack of a config, with what it learned in `run` if there is one."""
     attack = attack_of(config, dataset)
+    if attack is None:
+        raise ConfigError("attack", "a benign model has no trigger", "Name an attack.")
     return attack if run is None else learned_attack(attack, run)
 
 
@@ -111,7 +113,7 @@ def stamp(attack: Attack, x: Tensor, config: TrainConfig, run: Run | None) -> Te
     try:
         return attack.trigger(x)
     except (RuntimeError, ValueError, KeyError, IndexError):
-        if run is None or parameters(run.config) == parameters(config):
+        if run is None or parameters(run.config_as(TrainConfig)) == parameters(config):
             raise
         return None
 
@@ -140,7 +142,8 @@ def find_models(config: TrainConfig, store: RunStore) -> Models:
     images, first those of the backdoored model's architecture and seed.
     """
     done = [run for run in store.list("train") if run.state == "done"]
-    made = [(run, run.config) for run in done if run.config.dataset == config.dataset]
+    every = [(run, run.config_as(TrainConfig)) for run in done]
+    made = [(run, its) for run, its in every if its.dataset == config.dataset]
     # sorted keeps the store's order, newest first, among equals.
     attacked = sorted((pair for pair in made if pair[1].attack == config.attack), key=lambda pair: (
         parameters(pair[1]) != parameters(config), pair[1].strength != config.strength,
@@ -158,7 +161,8 @@ def as_trained(config: TrainConfig, run: Run | None) -> TrainConfig:
     label and seed, so that the trigger shown is the one that the run's model was trained on."""
     if run is None:
         return config
-    return replace(run.config, strength=config.strength, parameters=config.parameters)
+    return replace(run.config_as(TrainConfig), strength=config.strength,
+                   parameters=config.parameters)
 
 
 def parameters(config: TrainConfig) -> Mapping[str, float] | None:

@@ -15,6 +15,8 @@ from ngf_core.device import device
 from ngf_core.errors import RunError
 from ngf_core.models.build import build_model, default_layer
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.files import ATTACK, POISON
+from ngf_core.runs.lineage import model_files, training_of
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
                         strength=config.strength, changes=changes_from(config.parameters))
 
 
-def learned_attack(attack: Attack | None, run: Run) -> Attack | None:
+def learned_attack(attack: Attack, run: Run) -> Attack:
     """The attack with what it learned in `run`, a training or purification of that attack."""
-    if attack is None or not run.has("attack"):
+    if not run.has(ATTACK):
         return attack
-    return attack.with_learned(run.tensors("attack"))
+    return attack.with_learned(run.tensors(ATTACK))
 
 
 def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
@@ -85,11 +87,13 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
     only an attacker who controls training makes, are left as they were. Raises RunError where the
     run is not one of a backdoored model or has no such epoch, or the images have changed.
     """
-    if not isinstance(run.config, TrainConfig) or run.config.attack == "none":
+    config = run.config
+    if not isinstance(config, TrainConfig) or config.attack == "none":
         raise RunError(f"Run {run.id} poisoned no images. Name a train run with an attack.")
-    dataset = dataset_behind(run, run.config)
-    attack = attack_in(run, run.config, dataset)
-    epochs = run.arrays("poison")["indices"]
+    dataset = dataset_behind(run, config)
+    attack = attack_in(run, config, dataset)
+    assert attack is not None  # the config names one
+    epochs = run.arrays(POISON)["indices"]
     if not -len(epochs) <= epoch < len(epochs):
         raise RunError(f"Run {run.id} has {len(epochs)} poisoned sets; there is no number {epoch}.")
     indices = torch.from_numpy(epochs[epoch]).long()
@@ -99,26 +103,14 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
 def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     """The models of a training or purification run, in eval mode on `device()`.
 
-    A purification run contains its received model, so its source may have been deleted; its
-    training config is in the manifest's results. Raises RunError where files are missing and where
-    the images on disk have changed.
+    See `ngf_core.runs.lineage` for what it was made from. Raises RunError where files are missing
+    and where the images on disk have changed.
     """
     run = store.get(run_id)
-    config = run.config
+    files, train, config = model_files(run), training_of(run, store), run.config
+    layer = default_layer(train.arch)
     if isinstance(config, PurifyConfig):
-        try:
-            train = TrainConfig(**run.results["train_config"])
-        except (KeyError, TypeError):
-            raise RunError(f"Run {run.id} does not record how its model was trained. Purify the "
-                           "trained model again and name the new run.") from None
-        files = {"before": "before"} | {m: f"after_{m}" for m in config.names if m in run.results}
-        layer = run.results.get("layer") or next(iter(config.layers.values()),
-                                                  default_layer(train.arch))
-    elif isinstance(config, TrainConfig):
-        train, files, layer = config, {"before": "model"}, default_layer(config.arch)
-    else:
-        raise RunError(f"Run {run.id} is a {run.kind} run and holds no model. "
-                       "Name a train or purify run.")
+        layer = run.results.get("layer") or next(iter(config.layers.values()), layer)
     dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
     attack = attack_in(run, train, dataset)

@@ -46,7 +46,7 @@ def poison_preview(config: TrainConfig, count: int = 8) -> dict[str, Any]:
         drawn = attack.draw(images, generator)
         shown = drawn[:: max(1, len(drawn) // count)][:count]
     clean = images.take(shown)
-    total = len(images)
+    total: int | None = len(images)
     if seen is not config:
         total = entry.training_images(config.limit) if entry.classes else None
     share = 0 if attack is None else len(drawn) / len(images)

@@ -29,12 +29,12 @@ def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str
 
 def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
     """[[label, confidence], ...] of the model for the clean and the triggered sample images."""
-    answers = {}
+    answers: dict[str, list] = {}
     for part in ("clean", "triggered"):
         if part in shown:
             top = predict(model, torch.from_numpy(shown[part])).max(1)
             answers[part] = [[int(label), round(float(p), 4)]
-                          for p, label in zip(top.values, top.indices, strict=True)]
+                             for p, label in zip(top.values, top.indices, strict=True)]
     return answers
 
 

@@ -1,7 +1,5 @@
-"""An app to open pages in: fabricated runs in an own folder, nothing trained, torch untouched."""
+"""An app to open pages in: fabricated runs in an own folder, nothing trained."""
 
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from ngf_core.config import Config
 from ngf_core.runs import RunStore
-from tests.support import pages
+from tests.support.faked import faked
+from tests.support.pretended_science import pretend
 
 ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
 
@@ -22,13 +21,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """The empty store that the pages of this test read; no run is shipped."""
     monkeypatch.setenv("NGF_RUNS", str(tmp_path / "runs"))
     store = RunStore(tmp_path / "runs", tmp_path / "shipped")
-    monkeypatch.setattr(state, "default_store", lambda: store)
-    check = types.ModuleType("ngf_core.runs.attack_check")
-    check.verdict = lambda run, store: None
-    monkeypatch.setitem(sys.modules, "ngf_core.runs.attack_check", check)
     names = tuple(f"class {i}" for i in range(10))
-    monkeypatch.setattr(state, "class_names", lambda dataset, run=None: names)
-    monkeypatch.setattr(state, "layer_names", lambda arch: ("conv1", "blocks.2.conv1", "linear"))
+    faked(monkeypatch, state, "default_store", lambda: store)
+    faked(monkeypatch, state, "class_names", lambda dataset, run: names)
+    faked(monkeypatch, state, "layer_names", lambda arch: ("conv1", "blocks.2.conv1", "linear"))
     st.cache_resource.clear()
     st.cache_data.clear()
     return store
@@ -37,7 +33,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, runs: RunStore) -> list[Config]:
     """The configs that pages started; no worker is launched, costs and images are stand-ins."""
-    return pages.install(monkeypatch, runs)
+    return pretend(monkeypatch, runs)
 
 
 @pytest.fixture

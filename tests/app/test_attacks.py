@@ -6,12 +6,14 @@ The science is the real one, on the embedded digits; models are untrained networ
 import base64
 import io
 import re
-import sys
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import streamlit
 import torch
 from PIL import Image
+from streamlit.components.v2.bidi_component.state import ComponentResult
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.attacks import own_picture, painter
@@ -23,9 +25,11 @@ from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import predict
 from ngf_core.models.build import build_model
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.trained import poison_preview as preview
 from ngf_core.trained.gallery import gallery
 from ngf_core.trained.poison_preview import poison_preview
 from tests.support.dataset_files import class_folders, written
+from tests.support.faked import faked
 from tests.support.pages import address, text_of
 
 DIGITS = {"dataset": "digits"}
@@ -191,9 +195,9 @@ def test_a_rate_that_cannot_be_is_said_beside_its_slider(runs, open_page):
 
 def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
     # this page counts with the real one
-    monkeypatch.delitem(sys.modules, "ngf_core.trained.poison_preview")
+    monkeypatch.setattr(preview, "poison_preview", poison_preview)
     gone = []
-    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: gone.append(
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
         (page, query_params)))
     app = open_page("attacks", attack="blend", strength="published", parameters="alpha=0.1",
                     poison_rate="0.05", **DIGITS)
@@ -210,7 +214,7 @@ def test_what_is_trained_is_the_folder_that_is_shown(runs, open_page, monkeypatc
     trained(runs, dataset="folder", root=str(folder), size=32, attack="none")
     source = trained(runs, dataset="folder", root=str(folder), size=32)
     gone = []
-    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: gone.append(
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
         dict(query_params)))
     app = open_page("attacks", dataset="folder")
     app.button(key="train_this").click().run()
@@ -267,14 +271,14 @@ def test_a_painted_picture_is_answered_for(models, open_page, monkeypatch):
         seen.append(data)
         pixels = bytearray(base64.b64decode(data["pixels"]))
         pixels[:3] = b"\xff\xff\xff"
-        return type("Result", (), {"painted": {
+        return ComponentResult({"painted": {
             "of": data["id"], "pixels": base64.b64encode(pixels).decode()}})
 
     asked = []
     ask = own_picture.ask_models
-    monkeypatch.setattr(painter, "_canvas", canvas)
-    monkeypatch.setattr(own_picture, "ask_models",
-                        lambda show, images: asked.append(images) or ask(show, images))
+    monkeypatch.setattr(painter, "_canvas", create_autospec(painter._canvas, side_effect=canvas))
+    faked(monkeypatch, own_picture, "ask_models",
+          lambda show, images: asked.append(images) or ask(show, images))
     app = open_page("attacks", **DIGITS)
     assert not app.exception and not app.error
     assert (seen[0]["width"], seen[0]["height"]) == (32, 32)
@@ -286,8 +290,8 @@ def test_a_painted_picture_is_answered_for(models, open_page, monkeypatch):
     (None, None), ({"of": "another", "pixels": ""}, None), ("nonsense", None),
     ({"of": "it", "pixels": "AAAA"}, "has 1 pixels")])
 def test_what_a_browser_may_send_back(drawn, said, monkeypatch):
-    monkeypatch.setattr(painter, "_canvas",
-                        lambda **_: type("Result", (), {"painted": drawn}))
+    answer = ComponentResult({"painted": drawn})
+    monkeypatch.setattr(painter, "_canvas", create_autospec(painter._canvas, return_value=answer))
     image = np.zeros((1, 4, 4), np.uint8)
     if said is None:
         assert painter.painter(image, "it", label="it", key="it") is None

@@ -1,15 +1,17 @@
 """Configure: the form, its errors, the images, and the run it starts and follows."""
 
-import sys
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.controls.address import fits
 from ngf_core.config import TrainConfig
-from ngf_core.errors import ConfigError
+from ngf_core.data import download as fetching
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.trained import poison_preview as preview
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 from tests.support.pages import address, text_of
+from tests.support.pretended_science import poison_preview
 
 
 @pytest.mark.parametrize(("text", "whole", "fitting"), [
@@ -164,10 +166,10 @@ def test_an_unknown_run_is_a_card_and_the_form_stays(open_page, started) -> None
 
 
 def test_a_set_that_is_not_here_is_named_and_offered(open_page, started, monkeypatch, tmp_path):
-    def not_here(config: TrainConfig, count: int = 8) -> dict:
+    def not_here(config: TrainConfig, count: int) -> dict:
         raise ConfigError("root", f"CIFAR-10 is not in {tmp_path}", "Put its files there.")
 
-    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", not_here)
+    faked(monkeypatch, preview, "poison_preview", not_here)
     app = open_page("configure", dataset="cifar10", root=str(tmp_path), limit="5")
     text = text_of(app)
     assert f"CIFAR-10 is not in {tmp_path}. Put its files there." in text
@@ -176,10 +178,7 @@ def test_a_set_that_is_not_here_is_named_and_offered(open_page, started, monkeyp
 
 
 def test_fetching_shows_its_end(open_page, started, monkeypatch, tmp_path):
-    from ngf_core.data import download as fetching
-    from ngf_core.errors import NGFError
-
-    def not_here(config: TrainConfig, count: int = 8) -> dict:
+    def not_here(config: TrainConfig, count: int) -> dict:
         raise ConfigError("root", "it is not here", "Put its files there.")
 
     def offline(name, root, report):
@@ -187,8 +186,8 @@ def test_fetching_shows_its_end(open_page, started, monkeypatch, tmp_path):
         report(5, 10)
         raise NGFError("MNIST could not be downloaded. Check the connection.")
 
-    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", not_here)
-    monkeypatch.setattr(fetching, "download", offline)
+    faked(monkeypatch, preview, "poison_preview", not_here)
+    faked(monkeypatch, fetching, "download", offline)
     app = open_page("configure", dataset="mnist", root=str(tmp_path))
     app.button(key="download").click().run()
     assert "MNIST could not be downloaded. Check the connection." in text_of(app)
@@ -205,12 +204,10 @@ def test_settings_of_data_and_trigger_are_asked_for(open_page, started) -> None:
 
 
 def test_what_an_attack_must_learn_is_said(open_page, started, monkeypatch):
-    plain = sys.modules["ngf_core.trained.poison_preview"].poison_preview
-
-    def learning(config: TrainConfig, count: int = 8) -> dict:
-        shown = plain(config, count) | {"learns": "generator"}
+    def learning(config: TrainConfig, count: int) -> dict:
+        shown = poison_preview(config, count) | {"learns": "generator"}
         return {name: value for name, value in shown.items() if name != "triggered"}
 
-    monkeypatch.setattr(sys.modules["ngf_core.trained.poison_preview"], "poison_preview", learning)
+    faked(monkeypatch, preview, "poison_preview", learning)
     app = open_page("configure")
     assert not app.exception and "first has to learn its generator" in text_of(app)

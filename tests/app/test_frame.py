@@ -8,10 +8,12 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
+from app.read import recording
 from app.text import define, sections
 from app.widgets.controls.figure_card import figure_card
 from ngf_core.runs import RunStore
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,10 +66,8 @@ def test_a_shipped_run_that_is_being_built_is_no_job(runs, open_page, tmp_path):
 
 
 def test_a_broken_page_is_a_short_card(runs, open_page, monkeypatch, caplog):
-    from app import state
-
     run = make_run(runs, "purify")
-    monkeypatch.setattr(state, "recording", lambda run: 1 / 0)
+    faked(monkeypatch, recording, "record", lambda run: 1 / 0)
     with caplog.at_level(logging.ERROR, "ngf_lab"):
         app = open_page("race", run=run.id)
     assert not app.exception

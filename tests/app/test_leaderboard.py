@@ -16,6 +16,7 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.aims import defenses_only
 from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
+from ngf_core.purify import ANP
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
 from tests.support.fabricated_benchmark import cells
@@ -231,7 +232,7 @@ def test_with_its_model_here_the_race_form_is_filled_in(tables, open_page, runs,
     app.run()
     app.button(key="start_race").click().run()
     config, = started
-    assert config.methods == ("anp",) and config.source == "signs-blend-s0-train"
+    assert config.methods == (ANP(),) and config.source == "signs-blend-s0-train"
     assert config.batch_size == 128 and config.sharpness == "off" and config.steps == 100
 
 
@@ -283,11 +284,12 @@ def test_the_protocol_is_read_off_the_table():
 
 def test_what_a_defense_does_apart_is_told():
     table = TABLE.copy()
-    table.loc[table["entrant"] == "ngf", "command"] += " --layer auto --kl-bound 0.2"
+    ngf = " --layer auto --ngf.kl-bound 0.2 --ngf.tenths"
+    table.loc[table["entrant"] == "ngf", "command"] += ngf
     table.loc[table["entrant"] == "anp", "stopped"] = "Stopped."
-    table.loc[table["entrant"] == "anp", "command"] += " --layer blocks.2.conv1 --lr 0.2"
+    table.loc[table["entrant"] == "anp", "command"] += " --anp.lr 0.2"
     own = own_settings(table).set_index("defense")
-    assert own.loc["NGF", "own settings"] == "layer auto, kl_bound 0.2"
+    assert own.loc["NGF", "own settings"] == "layer auto, kl_bound 0.2, tenths"
     assert own.loc["NGF", "tuned"] == "blocks.2.conv1 (6)"
     assert own.loc["ANP", "own settings"] == "lr 0.2"
     assert own.loc["ANP", "stopped early"] == 6 and own.loc["SGD", "stopped early"] == 0
@@ -303,5 +305,6 @@ def test_attacks_that_did_not_take_are_told():
 
 
 def test_settings_of_a_command():
-    assert settings("python -m ngf_core purify a --methods ngf sgd --batch-size 128") == {
-        "methods": "ngf sgd", "batch_size": "128"}
+    assert settings("python -m ngf_core purify a --methods ngf sgd --batch-size 128 "
+                    "--ngf.kl-bound 1") == {
+        "methods": "ngf sgd", "batch_size": "128", "ngf.kl_bound": "1"}

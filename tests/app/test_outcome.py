@@ -4,6 +4,8 @@ import pytest
 
 from app.widgets.race.outcome import outcome, protocol
 from ngf_core.config import PurifyConfig
+from ngf_core.config.methods import with_layer
+from ngf_core.purify import ANP, NGF, SGD, FineTuning
 
 
 def rates(acc, asr, ra, n=100):
@@ -62,7 +64,8 @@ def test_an_attack_at_ninety_percent_took():
 
 
 def test_the_protocol_names_what_decides():
-    config = PurifyConfig(source="x", methods=("ngf", "finetune"), augment="crop", seconds=30.0)
+    config = PurifyConfig(source="x", methods=(NGF(layer="blocks.2.conv1"), FineTuning()),
+                          augment="crop", seconds=30.0)
     text = protocol(config, {"clean_images": 250})
     for part in ("blocks.2.conv1", "250 clean images", "crop augmentation",
                  "BatchNorm recalibrated", "100 steps or 30 s", "(Fine-tuning: any layer)"):
@@ -76,10 +79,24 @@ def test_the_protocol_names_what_decides():
     ("auto", {}, "Tuned: a layer chosen on the clean images;"),
     ("auto", {"layer": "linear"}, "Tuned: layer linear, chosen on the clean images;")])
 def test_the_protocol_names_what_was_tuned(layer, results, said):
-    assert protocol(PurifyConfig(source="x", layer=layer), results).startswith(said)
+    methods = with_layer(PurifyConfig().methods, layer)
+    assert protocol(PurifyConfig(source="x", methods=methods), results).startswith(said)
+
+
+@pytest.mark.parametrize(("methods", "results", "said"), [
+    ((ANP(), FineTuning()), {}, "Tuned: any layer;"),
+    ((NGF(layer="auto"), SGD(layer="conv1")), {"layer": "linear"},
+     "Tuned: layer linear, chosen on the clean images (NGF); layer conv1 (SGD);"),
+    ((SGD(layer="conv1"), NGF(layer="auto"), ANP()), {"layer": "conv1", "choice": {
+        "layer": "linear"}}, "Tuned: layer conv1 (SGD); layer linear, chosen on the clean images "
+     "(NGF) (ANP: any layer);")])
+def test_the_protocol_names_each_methods_layer(methods, results, said):
+    assert protocol(PurifyConfig(source="x", methods=methods), results).startswith(said)
 
 
 def test_the_protocol_says_how_the_clean_set_was_drawn_and_step_sizes_chosen():
-    config = PurifyConfig(source="x", clean_balance="balanced", step_size="chosen")
+    config = PurifyConfig(source="x", clean_balance="balanced", methods=(
+        NGF(step_size="chosen"), SGD(), FineTuning(step_size="chosen")))
     text = protocol(config, {"clean_images": 250})
-    assert "250 clean images, balanced by class, step sizes chosen on them, strong" in text
+    assert "250 clean images, balanced by class, step size of NGF and Fine-tuning chosen on " \
+           "them, strong" in text

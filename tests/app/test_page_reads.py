@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.page_reads import PAGES, manifest_reads
-from tests.factory import make_run
+from tests.support.fabricated_runs import make_run
 
 MEASURED = ("landscape", "spectrum", "layers")
 

@@ -3,8 +3,12 @@
 import pytest
 
 from app import jobs, state
+from app.widgets.race.race_form import open_form_as
+from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
+from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, FineTuning
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 
 
 def tile(app, label):
@@ -157,21 +161,21 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
     app.button("start_race").click().run()
     assert not app.exception and not app.error
     config = started[0]
-    assert (config.source, config.layer, config.steps) == (source.id, "conv1", 20)
-    assert config.methods == ("ngf", "sgd", "finetune") and config.augment == "strong"
+    assert (config.source, config.steps, config.augment) == (source.id, 20, "strong")
+    assert config.methods == (NGF(layer="conv1"), SGD(layer="conv1"), FineTuning())
     assert config.sharpness == "on"
     assert "source" not in app.query_params and "purify" in app.query_params["run"]
 
 
 def test_auto_is_what_the_form_tunes_unless_told(runs, open_page, started, monkeypatch):
     names = ("blocks.2.conv1", "stem", "blocks.0.conv1", "blocks.2.conv2", "linear")
-    monkeypatch.setattr(state, "layer_names", lambda arch: names)
+    faked(monkeypatch, state, "layer_names", lambda arch: names)
     app = open_page("race", source=make_run(runs, "train").id)
     assert app.selectbox("form_layer").options == [
         "Auto: chosen on the clean images", *names, "blocks: the block's layers",
         "blocks.2: the block's layers", "All layers"]
     app.button("start_race").click().run()
-    assert started[0].layer == "auto"
+    assert started[0].methods == (NGF(layer="auto"), SGD(layer="auto"))
 
 
 def form_with_layer(text, runs, open_page):
@@ -187,7 +191,7 @@ def form_with_layer(text, runs, open_page):
 def test_several_layers_can_be_tuned(runs, open_page, started, text):
     app = form_with_layer(text, runs, open_page)
     app.button("start_race").click().run()
-    assert not app.exception and started[0].layer == text
+    assert not app.exception and started[0].layers == {"ngf": text, "sgd": text}
 
 
 def test_a_layer_that_is_not_there_is_a_sentence_and_no_start(runs, open_page, started):
@@ -198,16 +202,17 @@ def test_a_layer_that_is_not_there_is_a_sentence_and_no_start(runs, open_page, s
 
 def test_a_balanced_clean_set_and_chosen_step_sizes(runs, open_page, started):
     app = open_page("race", source=make_run(runs, "train").id, race_clean_balance="balanced",
-                    race_step_size="chosen")
+                    race_ngf_step_size="chosen")
     app.button("start_race").click().run()
-    assert (started[0].clean_balance, started[0].step_size) == ("balanced", "chosen")
+    assert started[0].clean_balance == "balanced"
+    assert started[0].methods == (NGF(step_size="chosen"), SGD())
 
 
 def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
     def refuse(config):
         raise ConfigError("steps", "7 is unlucky", "Use another number.")
 
-    monkeypatch.setattr(jobs, "start", refuse)
+    faked(monkeypatch, jobs, "start", refuse)
     app = open_page("race", source=make_run(runs, "train").id)
     app.button("start_race").click().run()
     assert "7 is unlucky" in app.error[0].value and not app.exception
@@ -241,16 +246,44 @@ def test_new_race_opens_the_form_and_leads_back(runs, open_page):
     assert app.metric and not app.exception
 
 
-@pytest.mark.parametrize("text, said", [("zz", "does not name a method's parameter"),
-                                        ("sgd.rho=1", "Method sgd has no parameters of its own")])
-def test_parameters_that_are_not_there_are_a_sentence_and_no_start(runs, open_page, started, text,
-                                                                   said):
-    app = open_page("race", source=make_run(runs, "train").id, race_parameters=text)
-    assert said in app.error[0].value
-    assert app.button("start_race").disabled and not app.exception
-
-
-def test_the_methods_parameters_are_listed_on_demand(runs, open_page, started):
+def test_each_method_that_races_has_its_own_settings(runs, open_page, started):
     app = open_page("race", source=make_run(runs, "train").id)
-    app.toggle("list_parameters").set_value(True).run()
-    assert not app.exception and any("ngf." in code.value for code in app.code)
+    shown = {widget.key for widget in app.number_input}
+    assert {"race_ngf_kl_bound", "race_sgd_lr"} <= shown and "race_anp_eps" not in shown
+    app.button_group("form_methods").set_value(["anp", "fip"]).run()
+    shown = {widget.key for widget in app.number_input}
+    assert {"race_anp_eps", "race_fip_lr"} <= shown and "race_ngf_kl_bound" not in shown
+    app.number_input("race_anp_eps").set_value(0.3)
+    app.number_input("race_anp_ascents").set_value(2)
+    app.button("start_race").click().run()
+    assert not app.exception and not app.error
+    assert started[0].methods == (ANP(eps=0.3, ascents=2), FIP())
+
+
+def test_a_race_can_be_opened_as_a_form(runs, open_page, started):
+    """With all settings of its methods, in the address and the session."""
+    source = make_run(runs, "train").id
+    asked = PurifyConfig(source=source, steps=7, batch_size=64, methods=(
+        NGF(layer="conv1", kl_bound=2.0, tenths=True, fisher="kfac"), FTSAM(rho=1.0)))
+    app = open_page("start")
+    for name, value in (("methods", ["ngf", "ft_sam"]), ("layer", "conv1"), ("steps", 7)):
+        app.session_state[f"form_{name}"] = value
+    words = {"source": source, "race_batch_size": "64", "race_ngf_kl_bound": "2.0",
+             "race_ngf_tenths": "yes", "race_ngf_fisher": "kfac", "race_ft_sam_rho": "1.0"}
+    with pytest.MonkeyPatch.context() as patch:
+        faked(patch, state, "remember", lambda key, value: None)
+        assert open_form_as(asked) == words
+    for name, value in words.items():
+        app.query_params[name] = value
+    app = app.switch_page("app/views/race.py").run()
+    app.button("start_race").click().run()
+    assert not app.exception and started == [asked]
+
+
+@pytest.mark.parametrize("address", [
+    {"race_kl_bound": "0.2", "race_parameters": "zz", "race_step_size": "chosen"},
+    {"race_ngf_fisher": "best"}, {"race_ngf_tenths": "perhaps"}])
+def test_an_address_of_other_settings_gives_the_defaults(runs, open_page, started, address):
+    app = open_page("race", source=make_run(runs, "train").id, **address)
+    app.button("start_race").click().run()
+    assert not app.exception and started[0].methods == (NGF(), SGD())

@@ -2,7 +2,9 @@
 
 import pytest
 
+from ngf_core.runs import attack_check
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 from tests.support.pages import text_of
 
 
@@ -84,8 +86,5 @@ def test_teasers_show_what_was_measured_and_say_what_was_not(runs, race, open_pa
 
 
 def test_an_attack_that_did_not_take_is_said(race, open_page, monkeypatch):
-    import sys
-
-    monkeypatch.setattr(sys.modules["ngf_core.runs.attack_check"], "verdict",
-                        lambda run, store: "ASR is 12 %.")
+    faked(monkeypatch, attack_check, "verdict", lambda run, store: "ASR is 12 %.")
     assert "ASR is 12 %." in open_page("start").warning[0].value

@@ -16,10 +16,11 @@ from ngf_core.data.dataset import Images, load_dataset
 from ngf_core.layers import sweep
 from ngf_core.layers.sweep import split
 from ngf_core.layers.tune import Tuned
+from ngf_core.purify import SGD
 from ngf_core.purify.step import Step
 from ngf_core.purify.step_size import FACTORS, with_step_size
 from tests.support.small_attacks import CPU, image_set
-from tests.support.tiny_models import clean_set, settings, tiny
+from tests.support.tiny_models import asked, clean_set, settings, tiny
 
 CLEAN = clean_set(43)
 OUTSIDE = clean_set(6).x.float() / 255
@@ -58,7 +59,8 @@ def swept(clean: Images, monkeypatch: pytest.MonkeyPatch, **changes: object
 
     with monkeypatch.context() as patch:
         patch.setattr(sweep, "probed", recorded)
-        for one in sweep.sweep(tiny(), clean, settings(**changes), ("ngf", "sgd"),
+        for one in sweep.sweep(tiny(), clean, settings(**changes),
+                               (asked("ngf")[0], asked("sgd")[0]),
                                {"outside": OUTSIDE}):
             told = one.statistics
             tuned.append([torch.tensor([told.trace, told.norm, *told.eigenvalues])])
@@ -78,17 +80,17 @@ def same(some: list[list[Tensor]], others: list[list[Tensor]]) -> list[bool]:
     ids=["none", "pool", "anew"])
 @pytest.mark.parametrize("batchnorm", ["frozen", "recalibrated"])
 def test_images_that_judge_a_layer_never_tune_it(batchnorm, changes, monkeypatch):
-    asked = {**changes, "batchnorm": batchnorm}
-    tuned, judged = swept(CLEAN, monkeypatch, **asked)
-    without, elsewhere = swept(replaced(JUDGING), monkeypatch, **asked)
+    changes = {**changes, "batchnorm": batchnorm}
+    tuned, judged = swept(CLEAN, monkeypatch, **changes)
+    without, elsewhere = swept(replaced(JUDGING), monkeypatch, **changes)
     assert all(same(tuned, without)) and not any(same(judged, elsewhere))
 
 
 @pytest.mark.parametrize("augment", ["none", "strong"])
 def test_images_that_tune_a_layer_never_judge_it(augment, monkeypatch):
-    asked = {"augment": augment, "batchnorm": "frozen"}
-    tuned, judged = swept(CLEAN, monkeypatch, **asked)
-    elsewhere, without = swept(replaced(TUNING), monkeypatch, **asked)
+    changes = {"augment": augment, "batchnorm": "frozen"}
+    tuned, judged = swept(CLEAN, monkeypatch, **changes)
+    elsewhere, without = swept(replaced(TUNING), monkeypatch, **changes)
     assert all(same(judged, without)) and not any(same(tuned, elsewhere))
 
 
@@ -113,13 +115,13 @@ class Witness(nn.Module):
 def test_a_step_size_is_chosen_on_images_that_no_trial_tunes_on(count, seed):
     whole, given = clean_set(count), []
 
-    def tune(model: nn.Module, clean: Images, config: object) -> Iterator[Step]:
+    def tune(model: nn.Module, clean: Images, own: object, budget: object) -> Iterator[Step]:
         given.append(places(clean, whole))
         yield Step(1, 0.5, 0.1)
 
     model = Witness()
-    asked = settings(step_size="chosen", augment="none", seed=seed)
-    list(with_step_size("lr", tune)(model, whole, asked))
+    list(with_step_size(tune)(model, whole, SGD(step_size="chosen"),
+                              settings(augment="none", seed=seed)))
     judged = [places(Images((x * 255).round().to(torch.uint8), torch.zeros(len(x))), whole)
               for x in model.seen]
     *trials, final = given

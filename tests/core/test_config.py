@@ -10,10 +10,12 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.config import (
     CONFIGS,
     LandscapeConfig,
+    LayersConfig,
     PurifyConfig,
     SpectrumConfig,
     TrainConfig,
     config_sha,
+    flat,
     from_json,
     to_json,
     validate,
@@ -22,6 +24,7 @@ from ngf_core.data import AUGMENTATIONS, DATASETS
 from ngf_core.errors import ConfigError
 from ngf_core.fisher import FISHERS
 from ngf_core.models import ARCHITECTURES
+from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, Budget
 from ngf_core.purify.registry import PURIFIERS
 
 
@@ -83,17 +86,26 @@ def test_a_fraction_is_no_count():
 @pytest.mark.parametrize(("cls", "field"), CHOICES)
 def test_choices_are_kept_and_listed(cls, field):
     choices, several = field.metadata["choices"], field.type is not str
+    if field.name == "methods":
+        several, make = True, lambda name: PURIFIERS[name].settings()
+        wrong = next((name for name in PURIFIERS if name not in choices), None)
+    else:
+        make, wrong = (lambda name: name), "nonsense"
     for choice in choices:
-        validate(usable(cls, **{field.name: (choice,) if several else choice}))
-    error = refusal(usable(cls, **{field.name: ("nonsense",) if several else "nonsense"}))
+        validate(usable(cls, **{field.name: (make(choice),) if several else choice}))
+    if wrong is None:
+        return  # every method may race
+    error = refusal(usable(cls, **{field.name: (make(wrong),) if several else wrong}))
     assert error.field == field.name
-    assert f"'nonsense' is unknown. Choose one of {', '.join(choices)}." in str(error)
+    assert f"{wrong!r} is unknown. Choose one of {', '.join(choices)}." in str(error)
 
 
 @pytest.mark.parametrize(("methods", "says"), [
-    ((), "is empty"), ("ngf", "is empty or not a list"), (["ngf"], "is empty or not a list"),
-    (("ngf", "ngf"), "ngf, ngf names something twice"), ((3,), "3 is unknown")])
-def test_methods_are_a_list_of_different_names(methods, says):
+    ((), "is empty"), (NGF(), "is empty or not a list"), ([NGF()], "is empty or not a list"),
+    ((NGF(), NGF(kl_bound=1.0)), "ngf, ngf names something twice"),
+    ((3,), "3 is not the settings of a method. Give NGF(), ANP(eps=0.3) or another"),
+    (("ngf",), "'ngf' is not the settings of a method"), ((NGF,), "is not the settings of a")])
+def test_methods_are_settings_of_different_methods(methods, says):
     assert says in str(refusal(usable(PurifyConfig, methods=methods)))
 
 
@@ -111,14 +123,36 @@ def test_choices_are_what_is_registered():
     assert choices(TrainConfig, "arch") == set(ARCHITECTURES)
     assert choices(TrainConfig, "attack") == {"none", *ATTACKS}
     assert choices(PurifyConfig, "methods") == set(PURIFIERS)
+    assert choices(LayersConfig, "methods") == {"ngf", "sgd"}
     assert choices(PurifyConfig, "augment") == set(AUGMENTATIONS)
-    assert choices(PurifyConfig, "fisher") == set(FISHERS)
+    assert choices(Budget, "augment") == {"auto", *AUGMENTATIONS}
+    assert choices(NGF, "fisher") == choices(FIP, "fisher") == set(FISHERS)
+
+
+def test_a_layer_map_names_no_layer():
+    error = refusal(LayersConfig(source="a", methods=(NGF(), SGD(layer="linear"))))
+    assert "layer: a layer map tunes every layer in turn. Name none" in str(error)
+
+
+def test_a_runs_budget_is_what_methods_are_handed():
+    config = PurifyConfig(source="a", steps=7, batch_size=12, pool=3, seed=5, augment="crop")
+    assert config.budget == Budget(steps=7, batch_size=12, pool=3, seed=5, augment="crop")
+    assert type(config.budget) is Budget and LayersConfig(source="a").budget.steps == 40
+
+
+def test_all_settings_by_one_name_each():
+    named = flat(PurifyConfig(source="a", methods=(ANP(eps=0.3), SGD(lr=0.5))))
+    assert named["methods"] == ("anp", "sgd") and named["source"] == "a"
+    assert (named["anp.eps"], named["sgd.lr"], named["sgd.layer"]) == (0.3, 0.5, "auto")
+    assert "ngf.layer" not in named and flat(TrainConfig())["epochs"] == TrainConfig.epochs
 
 
 @pytest.mark.parametrize("config", [
-    TrainConfig(attack="sig", lr=0.05, seed=3), PurifyConfig(source="a", methods=("sgd",)),
+    TrainConfig(attack="sig", lr=0.05, seed=3), PurifyConfig(source="a", methods=(SGD(lr=1),)),
+    PurifyConfig(source="a", methods=(FTSAM(per_neuron=True), NGF(layer="stem", kl_bound=2))),
+    LayersConfig(source="a", methods=(NGF(damping=0.2),)),
     SpectrumConfig(source="b", k=2), LandscapeConfig(source="c", span=0.5)],
-    ids=lambda config: config.kind)
+    ids=lambda config: type(config).__name__)
 def test_json_both_ways(config):
     text = json.dumps(to_json(config), allow_nan=False)
     again = from_json(json.loads(text))
@@ -131,9 +165,20 @@ def test_what_json_leaves_out_is_the_default():
 
 
 def test_reading_leaves_the_given_values_alone():
-    values = {"kind": "purify", "source": "a", "methods": ["ngf"]}
-    from_json(values)
-    assert values == {"kind": "purify", "source": "a", "methods": ["ngf"]}
+    values = {"kind": "purify", "source": "a", "methods": {"ngf": {"kl_bound": 1}}}
+    config = from_json(values)
+    assert config.methods == (NGF(kl_bound=1.0),)
+    assert values == {"kind": "purify", "source": "a", "methods": {"ngf": {"kl_bound": 1}}}
+
+
+def test_the_methods_stand_in_json_by_name_in_their_order():
+    one = PurifyConfig(source="a", methods=(SGD(), NGF(kl_bound=1)))
+    written = to_json(one)["methods"]
+    assert list(written) == ["sgd", "ngf"] and written["ngf"]["kl_bound"] == 1.0
+    assert written["sgd"] == {"layer": "auto", "lr": 0.01, "step_size": "given"}
+    other = PurifyConfig(source="a", methods=(NGF(kl_bound=1), SGD()))
+    assert from_json(to_json(other)) == other != one
+    assert config_sha(one) != config_sha(other)
 
 
 @pytest.mark.parametrize(("values", "field", "says"), [
@@ -143,7 +188,16 @@ def test_reading_leaves_the_given_values_alone():
     ({"kind": "train", "epochs": 0}, "epochs", "0 is out of range"),
     ({"kind": "train", "lr": 10**400}, "lr", "is out of range"),
     ({"kind": "train", "dataset": ["signs"]}, "dataset", "is not text"),
-    ({"kind": "purify", "source": "a", "methods": "ngf"}, "methods", "no list"),
+    ({"kind": "purify", "source": "a", "methods": "ngf"}, "methods", "does not give the settings"),
+    ({"kind": "purify", "source": "a", "methods": ["ngf"]}, "methods", "does not give the setti"),
+    ({"kind": "purify", "source": "a", "methods": {"ngf": 3}}, "methods", "does not give the se"),
+    ({"kind": "purify", "source": "a", "methods": {}}, "methods", "is empty"),
+    ({"kind": "purify", "source": "a", "methods": {"bleach": {}}}, "methods", "'bleach' is unkn"),
+    ({"kind": "purify", "source": "a", "methods": {"ngf": {"eps": 1}}}, "ngf.eps",
+     "ngf has no such setting. It has layer, fisher"),
+    ({"kind": "purify", "source": "a", "methods": {"ngf": {"damping": 0}}}, "ngf.damping",
+     "0 is out of range"),
+    ({"kind": "purify", "source": "a", "kl_bound": 1}, "kl_bound", "no such setting"),
 ])
 def test_bad_json_says_where(values, field, says):
     with pytest.raises(ConfigError) as caught:
@@ -161,8 +215,22 @@ def test_every_field_changes_the_hash(cls):
     hashes = {config_sha(usable(cls))}
     for field in dataclasses.fields(cls):
         value = getattr(usable(cls), field.name)
-        other = value + 1 if field.type in (int, float) else value + (value[:1] or "x")
+        other = value + 1 if field.type in (int, float) else value[1:] if isinstance(
+            value, tuple) else value + "x"
         hashes.add(config_sha(usable(cls, **{field.name: other})))
+    assert len(hashes) == 1 + len(dataclasses.fields(cls))
+
+
+@pytest.mark.parametrize("name", PURIFIERS)
+def test_every_setting_of_a_method_changes_the_hash(name):
+    cls, words = PURIFIERS[name].settings, {"layer": "linear"}
+    hashes = {config_sha(PurifyConfig(source="a", methods=(cls(),)))}
+    for field in dataclasses.fields(cls):
+        meta = field.metadata
+        other = (not field.default if field.type is bool else meta["choices"][-1]
+                 if meta["choices"] else words.get(field.name, meta["high"]))
+        other = meta["low"] if other == field.default else other
+        hashes.add(config_sha(PurifyConfig(source="a", methods=(cls(**{field.name: other}),))))
     assert len(hashes) == 1 + len(dataclasses.fields(cls))
 
 

@@ -43,6 +43,7 @@ print(json.dumps(sorted({m.partition(".")[0] for m in sys.modules})))
 def test_configs_and_metrics_cost_no_torch():
     loaded = isolated({"torch"}, """
 import ngf_core, ngf_core.config, ngf_core.evaluate.rates, ngf_core.errors
+import ngf_core.runs.files, ngf_core.runs.lineage
 import ngf_core.runs.attack_check, ngf_core.execute.cost, ngf_core.runs, ngf_core.runs.jobs
 print(json.dumps(sorted(sys.modules)))
 """)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.random import Generator
 
 from ngf_core.config import CONFIGS, PurifyConfig, TrainConfig
+from ngf_core.config.methods import Methods, made, with_layer
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.manifest import change_manifest
 
 SIZE, CLASSES, TARGET_SHARE = 32, 10, 0.1
 TEST_IMAGES = 1000
+LAYER = "blocks.2.conv1"
 LAYER_SHAPE = (8, 4, 3, 3)
 _SOURCE_KIND = {"purify": "train", "spectrum": "purify", "landscape": "purify",
                 "layers": "train"}
@@ -28,12 +30,14 @@ def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
     States: queued, running (this process stands in for the worker), done, failed, cancelled,
     lost, corrupt. Without a `source` a finished one is fabricated too: spectrum and landscape
     stand on a purify run, that on a train run; `attack` and `dataset` then go to the train run.
-    Other fields go to the config.
+    Other fields go to the config; a race's methods are named, `layer` is what they tune.
     """
     if kind in _SOURCE_KIND and "source" not in config_fields:
         trained = {name: config_fields.pop(name) for name in ("attack", "dataset")
                    if name in config_fields}
         config_fields["source"] = make_run(store, _SOURCE_KIND[kind], seed=seed, **trained).id
+    if kind in ("purify", "layers"):
+        config_fields["methods"] = _methods(kind, config_fields)
     config = CONFIGS[kind](seed=seed, **config_fields)
     run = store.create(config)
     if state == "queued":
@@ -61,6 +65,12 @@ def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
     elif state != "running":
         raise ValueError(f"unknown state {state!r}")
     return run
+
+
+def _methods(kind: str, fields: dict) -> Methods:
+    """The methods that are named, NGF and SGD by default, with their own settings as `own`."""
+    methods = made(fields.get("methods", ("ngf", "sgd")), fields.pop("own", {}))
+    return with_layer(methods, fields.pop("layer", LAYER)) if kind == "purify" else methods
 
 
 def _images(rng: Generator, count: int, train: TrainConfig) -> dict[str, np.ndarray]:
@@ -127,13 +137,14 @@ def _purify(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
     samples = _images(rng, 8, train)
     before = _rates(_RECEIVED[0], *((None, None) if benign else _RECEIVED[1:]))
     marks = np.linspace(0, config.steps, 21).round().astype(int)
-    results = {"before": before, "clean_images": 250, "layer": config.layer,
+    layer = next(iter(config.layers.values()), LAYER)
+    results = {"before": before, "clean_images": 250, "layer": layer,
                "train_config": asdict(train)}
     received = _weights(rng)
     writer.arrays("samples", samples)
     writer.tensors("before", received)
-    total = config.steps * len(config.methods)
-    for index, method in enumerate(config.methods):
+    total = config.steps * len(config.names)
+    for index, method in enumerate(config.names):
         ends, pace = _ENDS[method]
         for step in marks.tolist():
             share = (1 - np.exp(-pace * step)) / (1 - np.exp(-pace * 100))
@@ -177,7 +188,7 @@ def _predictions(samples: dict[str, np.ndarray], asr: float) -> dict[str, list]:
 
 def _models(source: Run) -> list[str]:
     config = source.config
-    return ["before", *config.methods] if isinstance(config, PurifyConfig) else ["before"]
+    return ["before", *config.names] if isinstance(config, PurifyConfig) else ["before"]
 
 
 def _attack(source: Run) -> str:

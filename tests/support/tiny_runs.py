@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ngf_core.config import Config, PurifyConfig, TrainConfig
+from ngf_core.config.methods import made as methods_of
+from ngf_core.config.methods import with_layer
 from ngf_core.data import DATASETS, dataset
 from ngf_core.execute import worker
 from ngf_core.execute.cost import multiply_adds, parameters
@@ -53,8 +55,12 @@ def train_config(**changes: object) -> TrainConfig:
                           "strength": "published"} | changes)
 
 
-def purify_config(source: Run, **changes: object) -> PurifyConfig:
-    return PurifyConfig(**{"source": source.id, "steps": 3, "batch_size": 16} | changes)
+def purify_config(source: Run, *names: str, layer: str = "blocks.2.conv1", own: dict | None = None,
+                  **changes: object) -> PurifyConfig:
+    """A short race of the methods `names`, NGF and SGD by default; own: their settings by name."""
+    methods = with_layer(methods_of(names or ("ngf", "sgd"), own or {}), layer)
+    return PurifyConfig(**{"source": source.id, "methods": methods, "steps": 3, "batch_size": 16}
+                        | changes)
 
 
 @pytest.fixture(scope="module")
@@ -69,4 +75,4 @@ def benign(runs: RunStore) -> Run:
 
 @pytest.fixture(scope="module")
 def race(runs: RunStore, backdoored: Run) -> Run:
-    return made(purify_config(backdoored, methods=("ngf", "sgd")), runs)
+    return made(purify_config(backdoored), runs)

@@ -33,7 +33,7 @@ def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
                            name=method_style(name).label,
                            hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
                                          "<extra>%{fullData.name}</extra>", row=1, col=column)
-        if name in (computed or {}):
+        if computed and name in computed:
             figure.add_trace(computed_dots(xs, ys, computed[name]), row=1, col=column)
         _mark_zero(figure, column)
     figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,

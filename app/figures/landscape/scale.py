@@ -39,7 +39,7 @@ def loss_ticks(low: float, high: float, log: bool) -> dict:
         return {"nticks": 6}
     inside = [v for v in TICKS if low <= np.log10(v) <= high]
     if len(inside) < 2:
-        inside = 10.0 ** np.linspace(low, high, 4)
+        inside = (10.0 ** np.linspace(low, high, 4)).tolist()
     return {"tickvals": [float(np.log10(v)) for v in inside],
             "ticktext": [f"{v:.3g}" for v in inside]}
 

@@ -32,7 +32,7 @@ def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
                            name=method_style(name).label,
                            hovertemplate="x %{x:.3g}, y %{y:.3g}<br>loss %{customdata:.4g}"
                                          "<extra>%{fullData.name}</extra>", row=1, col=column)
-        if name in (computed or {}):
+        if computed and name in computed:
             rows, columns = np.nonzero(computed[name])
             figure.add_scatter3d(x=np.asarray(xs)[columns], y=np.asarray(ys)[rows],
                                  z=z[rows, columns], mode="markers", hoverinfo="skip",

@@ -14,13 +14,12 @@ from app.read.showcase import NAMES, Show
 from app.text import sections
 from app.widgets.attacks.answer_cards import Card, answer_cards
 from app.widgets.controls.notice import model_notice
-from app.widgets.runs.result_tiles import percent
 from app.widgets.runs.run_name import attack_name, dataset_name, run_name
 from ngf_core.config import TrainConfig
+from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
 
 if TYPE_CHECKING:
-    from ngf_core.evaluate.rates import Rate
     from ngf_core.trained.gallery import Answers, Gallery
 
     Said = dict[str, dict[str, Answers]]
@@ -49,9 +48,9 @@ def attack_answers(show: Show, gallery: "Gallery", said: "Said") -> None:
 
 
 def _who(name: str, run: Run) -> str:
-    rates = run.results["train"]
-    measured = ", ".join(f"{rate.upper()} {percent(rates[rate])} (n = {rates[rate]['n']:,})"
-                         for rate in ("acc", "asr") if rates.get(rate))
+    rates = {name: Rate.from_json(run.results["train"].get(name)) for name in ("acc", "asr")}
+    measured = ", ".join(f"{name.upper()} {rate.percent()} (n = {rate.n:,})"
+                         for name, rate in rates.items() if rate is not None)
     return f"{NAMES[name]}: {run_name(run, state.store())}; on the whole test set {measured}."
 
 
@@ -71,7 +70,7 @@ def _other_trigger(show: Show) -> None:
 
     if show.backdoored is None:
         return
-    trained = show.backdoored.config
+    trained = show.backdoored.config_as(TrainConfig)
     if parameters(trained) != parameters(show.config):
         st.caption(TEXT["other trigger"].format(trained=_values(trained),
                                                 shown=_values(show.config)))
@@ -81,7 +80,7 @@ def _values(config: TrainConfig) -> str:
     return f"{config.strength} strength" + (f", {config.parameters}" if config.parameters else "")
 
 
-def success(gallery: "Gallery", said: "Said") -> "dict[str, Rate]":
+def success(gallery: "Gallery", said: "Said") -> dict[str, Rate]:
     """How many of the measured images each model gives the attacker's label, by its name."""
     return {NAMES[name].lower(): answers.agreeing(gallery.wanted)
             for name, answers in said.get("triggered", {}).items()}

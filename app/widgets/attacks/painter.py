@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 _HERE = files(__package__)
-_canvas = st.components.v2.component(
-    "ngf_lab_painter", **{kind: (_HERE / f"painter.{kind}").read_text(encoding="utf-8")
-                          for kind in ("html", "css", "js")})
+_html, _css, _js = ((_HERE / f"painter.{kind}").read_text(encoding="utf-8")
+                    for kind in ("html", "css", "js"))
+_canvas = st.components.v2.component("ngf_lab_painter", html=_html, css=_css, js=_js)
 
 
 def painter(image: np.ndarray, name: str, *, label: str, key: str) -> np.ndarray | None:

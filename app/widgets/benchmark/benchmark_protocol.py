@@ -65,8 +65,8 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
         asked = [settings(command) for command in mine["command"]]
         layers = mine.loc[mine["layer"] != "", "layer"].value_counts()
         shared = {*CONDITIONS, "methods", "seed", "evaluations", "sharpness"}
-        own = dict.fromkeys(f"{key} {value}" for one in asked for key, value in one.items()
-                            if key not in shared)
+        own = dict.fromkeys(f"{key.rpartition('.')[2]} {value}".strip() for one in asked
+                            for key, value in one.items() if key not in shared)
         rows.append({"defense": style(str(name)).label, "own settings": ", ".join(own) or None,
                      "tuned": ", ".join(f"{layer} ({count})" for layer, count in layers.items())
                      or None, "stopped early": int((mine["stopped"].fillna("") != "").sum())})

@@ -1,6 +1,7 @@
 """The leaderboard: one row a defense, ours beside what papers report, sortable."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -77,9 +78,9 @@ def meaning(title: str) -> str:
     return TEXT.get(f"about {title}") or define(title)
 
 
-def _config(by: str) -> dict[str, object]:
+def _config(by: str) -> dict[str, Any]:
     number = st.column_config.NumberColumn
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         measure.title: number(format=_format(name), width=WIDTHS.get(name, 75),
                               help=f"{meaning(measure.title)} Mean over the cells shown.")
         for name, measure in MEASURES.items()}

@@ -45,6 +45,7 @@ class ConfigForm:
         meta, address = field.metadata, self._prefix + name
         default = field.default if default is None else default
         help = help_text(field)
+        value: Any
         if field.type is bool:
             value = choose(address, label, {"no": "No", "yes": "Yes"}, "yes" if default else "no",
                            help=help) == "yes"
@@ -54,7 +55,8 @@ class ConfigForm:
         elif options or meta["choices"]:
             chosen = choose(address, label, options or same(meta["choices"]), str(default),
                             help=help)
-            value = field.type(chosen)
+            kind: Any = field.type
+            value = kind(chosen)
         elif field.type is str:
             value = text(address, label, default, help=help)
         else:

@@ -7,12 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-Figure = go.Figure | Sequence[go.Figure] | Mapping[str, Any]
 
-
-def figure_card(figure: Figure, *, key: str, caption: str, alt: str, table: pd.DataFrame,
-                filename: str, live: bool = False, height: int = 420,
-                on_select: Callable[[], None] | None = None) -> None:
+def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, key: str,
+                caption: str, alt: str, table: pd.DataFrame, filename: str, live: bool = False,
+                height: int = 420, on_select: Callable[[], None] | None = None) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
 
     A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts

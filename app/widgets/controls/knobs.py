@@ -72,7 +72,7 @@ def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
     if asked == state.remembered(seen):
         return state.remembered(told, {})
     changes = _fitting(attack, asked or "")
-    for name, value in (usual | changes).items():
+    for name, value in {**usual, **changes}.items():
         state.remember(f"{place}_{name}", _kind(attack.knobs[name], usual[name])(value))
     state.remember(told, changes)
     return changes

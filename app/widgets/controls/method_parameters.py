@@ -26,7 +26,8 @@ def ask_methods(names: Sequence[str], layer: str) -> Methods | None:
     """Ask for the own settings of the methods `names`, where `layer` is what those tune that are
     told one; None where a value cannot be used, which is then shown at its field."""
     asked = [_ask(name, layer) for name in names]
-    return None if None in asked else tuple(asked)
+    usable = tuple(own for own in asked if own is not None)
+    return usable if len(usable) == len(asked) else None
 
 
 def _ask(name: str, layer: str) -> MethodSettings | None:

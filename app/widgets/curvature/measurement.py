@@ -12,14 +12,15 @@ from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import model_notice
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
-from ngf_core.config import flat
+from ngf_core.config import LandscapeConfig, LayersConfig, SpectrumConfig, flat
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
 
 SOURCE_KINDS = ("purify", "train")
+Measured = type[SpectrumConfig | LandscapeConfig | LayersConfig]
 
 
-def measurement(config: type, labels: Mapping[str, str], empty: str, *,
+def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
                 draw: Callable[[Run], None] | None = None, again: str = AGAIN,
                 source_kinds: Sequence[str] = SOURCE_KINDS, noun: str | None = None) -> Run | None:
     """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
@@ -60,13 +61,11 @@ def _seed_address(kind: str) -> None:
     """Let ?run= name a measurement; without it, show the newest finished one."""
     store, asked = state.store(), st.query_params.get("run")
     try:
-        if asked:
-            run = store.get(asked)
-        else:
-            run = next((r for r in store.list(kind) if r.state == "done"), None)
+        run = store.get(asked) if asked else next(
+            (r for r in store.list(kind) if r.state == "done"), None)
         if run is None or run.kind != kind:
             return
-        source = store.get(run.config.source)
+        source = store.get(run.manifest["source"])
     except NGFError:
         return
     state.open_run(source)
@@ -112,7 +111,7 @@ def _said(value: object) -> str:
     return " + ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 
-def _form(config: type, labels: Mapping[str, str], source: Run, noun: str) -> None:
+def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str) -> None:
     form = ConfigForm(config, prefix=f"{config.kind}_")
     form.give("source", source.id)
     rows = math.ceil(len(labels) / 7)

@@ -131,8 +131,8 @@ def around_models(view: View) -> None:
         return
     xs, ys = _axes(view.arrays, next(iter(key.values())))
     _count_blanks(losses.values())
-    computed = {m: view.computed(key[m]) for m in losses}
-    computed = {m: mask for m, mask in computed.items() if mask is not None}
+    masks = {m: view.computed(key[m]) for m in losses}
+    computed = {m: mask for m, mask in masks.items() if mask is not None}
     notes = {m: "<br>".join(filter(None, (_curvature(view, m), view.note(key[m]))))
              for m in losses}
     axes, dark, images, name = _directions(view), is_dark(), view.images, view.run.id
@@ -214,8 +214,9 @@ def _directions(view: View) -> tuple[str, str]:
     if view.plane != "eigen":
         return "x", "y"
     values, errors = view.arrays["eigen_values"], view.arrays["eigen_residuals"]
-    return tuple(f"along eigenvector {i + 1}: λ = {value:.3g} ± {error:.1g}"
-                 for i, (value, error) in enumerate(zip(values, errors, strict=True)))
+    first, second = (f"along eigenvector {i + 1}: λ = {value:.3g} ± {error:.1g}"
+                     for i, (value, error) in enumerate(zip(values, errors, strict=True)))
+    return first, second
 
 
 def _curvature(view: View, model: str) -> str:

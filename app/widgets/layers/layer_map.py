@@ -14,7 +14,7 @@ from app.widgets.curvature.measurement import settings
 from app.widgets.layers.layer_rules import best_layer, layer_rules, picks_of, rule_title
 from app.widgets.layers.map_outcome import map_outcome
 from app.widgets.race.race_form import open_form_as
-from ngf_core.config import PurifyConfig
+from ngf_core.config import LayersConfig, PurifyConfig
 from ngf_core.config.methods import with_layer
 from ngf_core.runs import Run
 
@@ -46,8 +46,9 @@ def _race(run: Run, names: list[str]) -> None:
         layer = st.selectbox("Layer", names, index=names.index(auto) if auto in names else 0,
                              key="layers_race_on", width=300)
         if st.button("Race on this layer", icon=":material/flag:", key="layers_race_start"):
-            like = {name: getattr(run.config, name) for name in SHARED}
-            methods = {own.method: own for own in (*PurifyConfig().methods, *run.config.methods)}
+            asked = run.config_as(LayersConfig)
+            like: dict[str, Any] = {name: getattr(asked, name) for name in SHARED}
+            methods = {own.method: own for own in (*PurifyConfig().methods, *asked.methods)}
             st.switch_page("app/views/race.py", query_params=open_form_as(
                 PurifyConfig(methods=with_layer(tuple(methods.values()), layer), **like)))
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.widgets.race.outcome import CURED
 from app.widgets.runs.result_tiles import interval
-from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.evaluate.rates import Evaluation, Rate
+from ngf_core.runs.attack_check import aim_in
 
 Entry = Mapping[str, Any]
 # What the oracle lets a layer cost (ngf_core.layers.oracle.COST, whose package needs torch).
@@ -26,9 +26,7 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
         return _benign(list(entries.values()))
     if best is None:
         return "What NGF does at each layer was not measured."
-    trained = results.get("train_config", {})
-    aim = ATTACKS[trained["attack"]].aim if trained.get("attack") in ATTACKS else AttackEntry.aim
-    if not before.asr.value >= aim:
+    if not before.asr.value >= aim_in(results):
         first = (f"There was little backdoor to remove (ASR as received {before.asr.percent()}). "
                  "NGF does best at")
     elif any(_cured(entry) for entry in entries.values()):
@@ -45,7 +43,7 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
     said = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
     if pick == best:
         said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
-    elif pick in entries:
+    elif pick is not None and pick in entries:
         said.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
     if last in entries and last not in (best, pick):
         said.append(f"The last layer, **{last}**: {_rates(entries[last])}.")

@@ -5,10 +5,10 @@ from typing import Any
 
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
-from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import PurifyConfig
 from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.models.layer_names import AUTO
+from ngf_core.runs.attack_check import aim_in
 
 CURED = 0.10
 
@@ -27,9 +27,7 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     first = (f"As received, the trigger works on {_percent(before.asr)} of "
              f"{before.asr.n:,} images at {_percent(before.acc)} clean accuracy.")
     raced = [name for name in methods if name in results]
-    trained = results.get("train_config", {})
-    aim = ATTACKS[trained["attack"]].aim if "attack" in trained else AttackEntry.aim
-    if before.asr.value < aim:
+    if before.asr.value < aim_in(results):
         first += " There was little backdoor to remove."
         return " ".join([first] + [_numbers(name, results[name], before) for name in raced])
     return " ".join([first] + [_method(name, results[name]) for name in raced])
@@ -49,8 +47,7 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     elif others:
         tuned += f" ({', '.join(others)}: any layer)"
     balanced = ", balanced by class" if config.clean_balance == "balanced" else ""
-    sized = [style(own.method).label for own in config.methods
-             if getattr(own, "step_size", "given") == "chosen"]
+    sized = [style(own.method).label for own in config.methods if own.chooses_step_size]
     chosen = f", step size of {' and '.join(sized)} chosen on them" if sized else ""
     return (f"Tuned: {tuned}; {images}{balanced}{chosen}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")
@@ -72,16 +69,17 @@ def _tuned(config: PurifyConfig, results: Mapping[str, Any]) -> str:
 
 def _method(name: str, result: Mapping[str, Any]) -> str:
     label, rates = style(name).label, Evaluation.from_json(result)
-    left = f"the trigger works on {_percent(rates.asr)}, ACC is {_percent(rates.acc)}"
+    asr, ra = rates.of_attack()
+    left = f"the trigger works on {_percent(asr)}, ACC is {_percent(rates.acc)}"
     if result.get("stopped"):
         return f"{label} stopped early: {left}."
-    if not rates.asr.n:
+    if not asr.n:
         return f"{label}: whether the backdoor is gone was not measured (n = 0)."
-    if rates.asr.value > CURED:
+    if asr.value > CURED:
         return f"{label} did not remove the backdoor: {left}."
-    if rates.ra.value < rates.acc.value / 2:
+    if ra.value < rates.acc.value / 2:
         return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
-                f"{_percent(rates.ra)} of triggered images get their true label.")
+                f"{_percent(ra)} of triggered images get their true label.")
     return f"{label} removed the backdoor: {left}."
 
 
@@ -89,8 +87,9 @@ def _numbers(name: str, result: Mapping[str, Any], before: Evaluation) -> str:
     """What ASR and ACC did under a method, without a verdict."""
     early = " (stopped early)" if result.get("stopped") else ""
     after = Evaluation.from_json(result)
-    return (f"With {style(name).label}{early} ASR goes from {_percent(before.asr)} to "
-            f"{_percent(after.asr)} and ACC from {_percent(before.acc)} to "
+    received, left = before.of_attack()[0], after.of_attack()[0]
+    return (f"With {style(name).label}{early} ASR goes from {_percent(received)} to "
+            f"{_percent(left)} and ACC from {_percent(before.acc)} to "
             f"{_percent(after.acc)}.")
 
 

@@ -14,7 +14,7 @@ from app.widgets.controls.layer_choice import check_layer, layer_choice
 from app.widgets.controls.method_parameters import ask_methods, own_address
 from app.widgets.controls.notice import show_error
 from app.widgets.runs.run_picker import pick_run
-from ngf_core.config import PurifyConfig
+from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.config.methods import names_of
 from ngf_core.errors import NGFError
 from ngf_core.purify import NGF
@@ -97,7 +97,8 @@ def _ask(source: Run) -> PurifyConfig | None:
                          default=list(names_of(_default("methods"))),
                          selection_mode="multi", wrap=True, key="form_methods",
                          help=_help("methods"), format_func=lambda name: style(name).label)
-        layer = layer_choice(source.config.arch, help=help_text(LAYER))
+        arch = source.config_as(TrainConfig).arch
+        layer = layer_choice(arch, help=help_text(LAYER))
         form.note_here("layer")
     with right:
         augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
@@ -128,7 +129,7 @@ def _ask(source: Run) -> PurifyConfig | None:
                         "steps": int(steps), "seed": int(seed),
                         "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
-    wrong = check_layer(source.config.arch, layer)
+    wrong = check_layer(arch, layer)
     if wrong is not None:
         form.blame(wrong)
         return None

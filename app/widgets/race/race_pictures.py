@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.read.recording import recording_of
 from app.widgets.race.prediction_strip import prediction_strip
 from app.widgets.runs.run_name import trained_as
 from ngf_core.runs import Run
@@ -10,7 +11,7 @@ from ngf_core.runs import Run
 
 def race_pictures(run: Run, step: int | None) -> None:
     """What each method answers to the sample images, at one step or now."""
-    recording, model = state.recording(run), trained_as(run, state.store())
+    recording, model = recording_of(run), trained_as(run, state.store())
     if model is None or not recording.samples:
         st.caption("The training run behind this race is not here, so its sample images "
                    "cannot be named.")

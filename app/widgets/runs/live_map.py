@@ -7,6 +7,7 @@ from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.runs.run_name import trained_as
+from ngf_core.config import LayersConfig
 from ngf_core.runs import Run
 
 TEXT = sections("layers")
@@ -19,7 +20,7 @@ def live_map(run: Run) -> None:
     if points.empty or model is None:
         return
     metrics = figures.live_metrics(points)
-    methods, names = run.config.methods, state.layers_in_order(model.arch)
+    methods, names = run.config_as(LayersConfig).names, state.layers_in_order(model.arch)
     figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
                 caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
                 table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))

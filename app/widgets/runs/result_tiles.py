@@ -10,8 +10,8 @@ from ngf_core.evaluate.rates import RATES, Rate
 
 def result_tiles(rates: Mapping[str, Mapping[str, int] | None], *, key: str) -> None:
     """One tile a rate that was measured; a rate on no image is said to be undefined."""
-    measured = {name: Rate.from_json(rates[name]) for name in RATES
-                if rates.get(name) is not None}
+    known = {name: Rate.from_json(rates.get(name)) for name in RATES}
+    measured = {name: rate for name, rate in known.items() if rate is not None}
     with st.grid(columns=len(measured), min_column_width=150, key=key):
         for name, rate in measured.items():
             st.metric(name.upper(), rate.percent(), border=True, help=define(name.upper()),

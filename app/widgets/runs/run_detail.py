@@ -10,14 +10,14 @@ from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
+from app.widgets.controls.notice import model_notice
 from app.widgets.runs.follow import follow
 from app.widgets.runs.live_map import live_map
-from app.widgets.controls.notice import model_notice
 from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
-from ngf_core.config.command import command_line
 from ngf_core.config import flat
+from ngf_core.config.command import command_line
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 

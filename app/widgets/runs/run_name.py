@@ -6,11 +6,12 @@ from datetime import datetime
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import TrainConfig
+from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.registry import Entry
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.lineage import training_of
 
 
 def titles(registry: Mapping[str, Entry]) -> dict[str, str]:
@@ -34,12 +35,8 @@ def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
     A finished purify run says so itself, so the training run may be gone.
     """
     try:
-        while run.config.kind != "train":
-            if "train_config" in run.results:
-                return TrainConfig(**run.results["train_config"])
-            run = store.get(run.config.source)
-        return run.config
-    except (NGFError, TypeError):
+        return training_of(run, store)
+    except NGFError:
         return None
 
 
@@ -53,9 +50,9 @@ def run_name(run: Run, store: RunStore) -> str:
     about = (f"{dataset_name(model.dataset)}, {attack_name(model.attack)}"
              if model else "source missing")
     config = run.config
-    if config.kind == "train":
+    if isinstance(config, TrainConfig):
         about += f", seed {config.seed}"
-    elif config.kind == "purify":
+    elif isinstance(config, PurifyConfig):
         about += f": {', '.join(style(name).label for name in config.names)}"
         tuned = dict.fromkeys(config.layers.values())
         about += f" on {' and '.join(map(layer_title, tuned))}" if tuned else ""

@@ -10,8 +10,11 @@ import streamlit as st
 from app import state
 from app.theme import style
 from app.widgets.runs.run_name import attack_name, dataset_name
+from ngf_core.config import TrainConfig
+from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import RATES, Rate
 from ngf_core.runs import Run
+from ngf_core.runs.lineage import training_in
 
 ROWS = 15
 COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
@@ -95,7 +98,7 @@ def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
     for manifest in spectra:
         known.setdefault(manifest["source"], manifest["results"])
     for manifest in spectra:
-        received = manifests.get(manifests.get(manifest["source"], {}).get("source"))
+        received = manifests.get(manifests.get(manifest["source"], {}).get("source") or "")
         if received:
             known.setdefault(received["id"], manifest["results"])
     return known
@@ -104,14 +107,13 @@ def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
 def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict]) -> tuple:
     manifest, results = manifests[run.id], manifests[run.id]["results"]
     kind = manifest["kind"] or "corrupt"
-    root = _root(run.id, manifests)
-    config = root["config"] if root else {}
+    trained = _training(manifest, manifests)
     model = _shown_model(kind, manifest, results)
     entry = results.get(model) or {}
     spectra = results if kind == "spectrum" else sharpness.get(run.id, {})
     curvature = spectra.get("before" if kind == "train" else model) or {}
-    return (kind, dataset_name(config.get("dataset", "unknown")),
-            attack_name(config.get("attack", "unknown")), run.state,
+    return (kind, dataset_name(trained.dataset if trained else "unknown"),
+            attack_name(trained.attack if trained else "unknown"), run.state,
             _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
             curvature.get("lambda_max"), manifest["created"], _seconds(manifest), run.id)
 
@@ -127,11 +129,11 @@ def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, A
     return methods[0] if methods else "before"
 
 
-def _root(run_id: str | None, manifests: Mapping[str, dict]) -> dict | None:
-    while run_id in manifests and manifests[run_id]["source"]:
-        run_id = manifests[run_id]["source"]
-    found = manifests.get(run_id)
-    return found if found and found["kind"] == "train" else None
+def _training(manifest: Mapping[str, Any], manifests: Mapping[str, dict]) -> TrainConfig | None:
+    try:
+        return training_in(manifest, manifests.__getitem__)
+    except (NGFError, KeyError):  # a source that is not among the runs
+        return None
 
 
 def _model_name(model: str) -> str:

@@ -8,10 +8,11 @@ from app.text import sections
 from app.widgets.controls.address import run_in_address
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from app.widgets.runs.follow import follow
 from app.widgets.controls.notice import model_notice
+from app.widgets.runs.follow import follow
 from app.widgets.runs.result_tiles import result_tiles
 from app.widgets.runs.run_name import run_name
+from ngf_core.config import TrainConfig
 from ngf_core.runs import Run
 
 
@@ -49,10 +50,11 @@ def another_model() -> None:
 
 def training_curve(run: Run) -> None:
     """ACC and, of a backdoored model, ASR of a training run after each epoch, so far."""
-    points, benign = run.points(), run.config.attack == "none"
+    points, config = run.points(), run.config_as(TrainConfig)
+    benign = config.attack == "none"
     metrics = ["acc"] if benign else ["asr", "acc"]
     caption = sections("configure")["benign curve" if benign else "curve"]
-    options = race_options(points, ["train"], metrics, x_max=float(run.config.epochs),
+    options = race_options(points, ["train"], metrics, x_max=float(config.epochs),
                            dark=is_dark())
     options["xAxis"]["name"] = "Epoch"
     options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]

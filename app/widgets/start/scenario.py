@@ -45,7 +45,7 @@ def scenarios(store: RunStore) -> dict[str, Scenario]:
 
 
 def _departures(run: Run) -> tuple[int, int]:
-    config = run.config
+    config = run.config_as(PurifyConfig)
     usual = PurifyConfig(source=config.source, seed=config.seed, methods=with_layer(
         PurifyConfig().methods, ARCHITECTURES[TrainConfig.arch].layer))
     return len(flat(config).items() - flat(usual).items()), config.seed

@@ -7,6 +7,7 @@ from app.figures import landscape, spectrum
 from app.text import define
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
+from ngf_core.config import SpectrumConfig
 from ngf_core.runs import Run
 
 SHOWN = ("before", "ngf")
@@ -40,7 +41,7 @@ def spectrum_teaser(race: Run, prose: str) -> None:
     arrays = state.arrays(run, "spectrum")
     parts = ("eigenvalues", "residuals", "trace")
     models = {str(m): {part: arrays[f"{m}.{part}"] for part in parts} for m in arrays["models"]}
-    st.caption(f"{prose} n = {run.config.samples:,} images.")
+    st.caption(f"{prose} n = {run.config_as(SpectrumConfig).samples:,} images.")
     with st.grid(columns=2, min_column_width=150, key="teaser_tiles"):
         for tile in spectrum.tiles(models):
             word = {"trace": "Trace"}.get(tile.measure, tile.measure)
@@ -54,7 +55,7 @@ def _measured(kind: str, title: str, race: Run) -> Run | None:
     """The newest finished measurement of a race's models under its title; says where none is."""
     st.subheader(title, anchor=False)
     found = next((run for run in state.store().list(kind)
-                  if run.state == "done" and run.config.source == race.id), None)
+                  if run.state == "done" and run.manifest["source"] == race.id), None)
     if found is None:
         st.caption(f"The {kind} of this race was not measured.")
     return found

@@ -43,10 +43,13 @@ class ConvolutionPrimitive:
         self._geometry = (stride, padding, dilation, False, [0] * len(stride), groups)
 
     def apply(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-        return torch.ops.aten.convolution(x, w, b, *self._geometry)
+        y: Tensor = torch.ops.aten.convolution(x, w, b, *self._geometry)
+        return y
 
     def pull_back(self, g: Tensor, x: Tensor, w: Tensor, wanted: Wanted) -> Parts:
-        return torch.ops.aten.convolution_backward(g, x, w, [len(w)], *self._geometry, wanted)
+        parts: Parts = torch.ops.aten.convolution_backward(g, x, w, [len(w)], *self._geometry,
+                                                           wanted)
+        return parts
 
 
 class ChannelScale:
@@ -56,11 +59,14 @@ class ChannelScale:
         self._mean, self._variance = torch.zeros_like(channels), torch.ones_like(channels)
 
     def apply(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-        return torch.ops.aten.native_batch_norm(x, w, b, self._mean, self._variance, False, 0, 0)[0]
+        y: Tensor = torch.ops.aten.native_batch_norm(x, w, b, self._mean, self._variance, False,
+                                                     0, 0)[0]
+        return y
 
     def pull_back(self, g: Tensor, x: Tensor, w: Tensor, wanted: Wanted) -> Parts:
-        return torch.ops.aten.native_batch_norm_backward(
+        parts: Parts = torch.ops.aten.native_batch_norm_backward(
             g, x, w, self._mean, self._variance, None, None, False, 0, wanted)
+        return parts
 
 
 class _Forward(torch.autograd.Function):
@@ -72,16 +78,18 @@ class _Forward(torch.autograd.Function):
         return op.apply(x, w, b)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         if not ctx.twice:
             x, w = x.detach(), w.detach()
-        return None, None, *_Backward.apply(ctx.op, ctx.needs_input_grad[2:], g, x, w)
+        return None, None, *_Backward.apply(  # type: ignore[no-untyped-call]  # torch's own
+            ctx.op, ctx.needs_input_grad[2:], g, x, w)
 
 
 class _Backward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, op: Bilinear, wanted: Wanted, g: Tensor, x: Tensor, w: Tensor) -> tuple:
+    def forward(ctx: Any, op: Bilinear, wanted: Wanted, g: Tensor, x: Tensor, w: Tensor
+                ) -> tuple[Tensor | None, ...]:
         ctx.op = op
         ctx.save_for_backward(g, x, w)
         ctx.set_materialize_grads(False)
@@ -89,7 +97,8 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, a: Tensor | None, c: Tensor | None, d: Tensor | None) -> tuple:
+    def backward(ctx: Any, a: Tensor | None, c: Tensor | None, d: Tensor | None
+                 ) -> tuple[Tensor | None, ...]:
         """a, c, d: cotangents of the parts for x, w and b."""
         g, x, w = ctx.saved_tensors
         need_g, need_x, need_w = ctx.needs_input_grad[2:]
@@ -109,6 +118,11 @@ class _Backward(torch.autograd.Function):
         return None, None, dg, dx, dw
 
 
+def _forward(op: Bilinear, twice: bool, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    y: Tensor = _Forward.apply(op, twice, x, w, b)  # type: ignore[no-untyped-call]  # torch's own
+    return y
+
+
 class CheapDoubleBackward(TorchFunctionMode):
     """Within it convolutions and evaluation-mode BatchNorms are those of this file.
 
@@ -120,11 +134,12 @@ class CheapDoubleBackward(TorchFunctionMode):
         super().__init__()
         self._twice = twice
 
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (),
-                           kwargs: dict | None = None) -> Any:
-        ours = {torch.conv1d: self._convolution, torch.conv2d: self._convolution,
-                torch.conv3d: self._convolution,
-                functional.batch_norm: self._batch_norm}.get(function)
+    def __torch_function__(self, function: Callable[..., Any], types: Any,
+                           args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        primitives: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
+            torch.conv1d: self._convolution, torch.conv2d: self._convolution,
+            torch.conv3d: self._convolution, functional.batch_norm: self._batch_norm}
+        ours = primitives.get(function)
         found = None if ours is None else ours(*args, **(kwargs or {}))
         return function(*args, **(kwargs or {})) if found is None else found
 
@@ -134,18 +149,20 @@ class CheapDoubleBackward(TorchFunctionMode):
         axes = weight.ndim - 2
         if input.ndim != weight.ndim or isinstance(padding, str):
             return None
-        op = ConvolutionPrimitive(*([n] * axes if isinstance(n, int) else list(n) * (axes // len(n))
-                           for n in (stride, padding, dilation)), groups)
-        return _Forward.apply(op, self._twice, input, weight, bias)
+        stride, padding, dilation = (
+            [n] * axes if isinstance(n, int) else list(n) * (axes // len(n))
+            for n in (stride, padding, dilation))
+        op = ConvolutionPrimitive(stride, padding, dilation, groups)
+        return _forward(op, self._twice, input, weight, bias)
 
     def _batch_norm(self, input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
                     weight: Tensor | None = None, bias: Tensor | None = None,
                     training: bool = False, momentum: float = 0.1, eps: float = 1e-5
                     ) -> Tensor | None:
-        if training or running_mean is None:
+        if training or running_mean is None or running_var is None:
             return None
         scale = (running_var + eps).rsqrt()
         scale = scale if weight is None else scale * weight
         shift = -running_mean * scale
         shift = shift if bias is None else shift + bias
-        return _Forward.apply(ChannelScale(running_mean), self._twice, input, scale, shift)
+        return _forward(ChannelScale(running_mean), self._twice, input, scale, shift)

@@ -1,5 +1,7 @@
 """Products with the Hessian of the mean loss."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
@@ -26,7 +28,7 @@ class HessianOperator(LossOperator):
         # The gradient's numbers are not needed, only where its graph begins.
         edges = [get_gradient_edge(gradient[i]) for i in curved]
 
-        def product(v: list[Tensor]) -> list[Tensor | None]:
+        def product(v: Sequence[Tensor]) -> Sequence[Tensor | None]:
             if not edges:
                 return [None] * len(v)
             return torch.autograd.grad(edges, self._parameters, [v[i] for i in curved],

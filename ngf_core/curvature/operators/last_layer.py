@@ -42,7 +42,7 @@ class LastLayer:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: nn.Module, layer: nn.Linear,
+    def of(cls, model: nn.Module, layer: nn.Module,
            batches: Iterable[tuple[Tensor, Tensor]]) -> "LastLayer":
         """Of the linear `layer` whose output is what `model` returns, in evaluation mode.
 
@@ -54,9 +54,9 @@ class LastLayer:
                               "Give the module of the last linear layer.")
         if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0],
                                                                                   Tensor):
-            batches = [batches]
+            batches = [(batches[0], batches[1])]
         weight, modes = layer.weight, {part: part.training for part in model.modules()}
-        seen: list[tuple[Tensor, Tensor, bool]] = []
+        seen: list[tuple[Tensor, Tensor]] = []
         handle = layer.register_forward_hook(
             lambda _, args, out: seen.append((args[0], out)))
         logits = []
@@ -111,7 +111,7 @@ class LastLayer:
             both = q @ p.T
             pairs = both - q @ p.square().T - q.square() @ p.T + both.square()
             total += (inner.square() * pairs).sum().item()
-        return total**0.5 / len(p)
+        return float(total**0.5) / len(p)
 
     def dense(self) -> Tensor:
         """F (P, P), block by block of two classes. ConfigError if P exceeds LARGEST_DENSE."""

@@ -4,8 +4,10 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -68,8 +70,9 @@ class LossOperator(ABC):
             check_count("batch_size", batch_size, 1)
         self._check_loss(loss)
         with torch.inference_mode(False):
-            # Channels last: the order that convolutions work in.
-            self._model = _private(model).to(dtype, memory_format=torch.channels_last).eval()
+            # Channels last: the order that convolutions work in. (torch's types leave it out.)
+            self._model = _private(model).to(  # type: ignore[call-overload]
+                dtype, memory_format=torch.channels_last).eval()
             self._model.zero_grad(set_to_none=True)
             chosen = choose(self._model, parameters)
         self._parameters = list(chosen.values())
@@ -136,7 +139,7 @@ class LossOperator(ABC):
 
     def scipy(self) -> LinearOperator:
         """The operator for scipy.sparse.linalg, for instance `eigsh`."""
-        def product(v):
+        def product(v: NDArray[Any]) -> NDArray[Any]:
             return self.matvec(torch.tensor(v.reshape(-1))).numpy()
 
         return LinearOperator((self.size, self.size), matvec=product, rmatvec=product,

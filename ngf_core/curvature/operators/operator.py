@@ -16,7 +16,10 @@ class SymmetricOperator(Protocol):
 
     size: int
     dtype: torch.dtype
-    device: torch.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where its products are computed."""
 
     def matvec(self, v: Tensor) -> Tensor:
         """The matrix times `v`, both of shape (P,)."""

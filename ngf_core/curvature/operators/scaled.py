@@ -20,19 +20,16 @@ class ScaledOperator:
                               f"Give a vector of shape ({operator.size},).")
         self._operator, self._scale = operator, scale.detach().to(operator.dtype)
         self.size, self.dtype = operator.size, operator.dtype
+        self.products = 0  # with A, so far
 
     @property
     def device(self) -> torch.device:
         """Where its products are computed."""
         return getattr(self._operator, "device", self._scale.device)
 
-    @property
-    def products(self) -> int:
-        """Products with A so far."""
-        return self._operator.products
-
     def matvec(self, v: Tensor) -> Tensor:
         """D A D v, shape (P,)."""
+        self.products += 1
         scale = self._scale.to(v.device)
         return scale * self._operator.matvec(scale * v)
 

@@ -16,9 +16,10 @@ from torch.overrides import TorchFunctionMode
 class ForwardTwice(TorchFunctionMode):
     """Within it the operations of this file consist of elementary ones: the same numbers."""
 
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (),
-                           kwargs: dict | None = None) -> Any:
-        return _SPELT.get(function, function)(*args, **(kwargs or {}))
+    def __torch_function__(self, function: Callable[..., Any], types: Any,
+                           args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        spelt: Any = _SPELT.get(function, function)
+        return spelt(*args, **(kwargs or {}))
 
 
 def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
@@ -59,6 +60,7 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
-_SPELT = {functional.layer_norm: _layer_norm, torch.layer_norm: _layer_norm,
-          functional.instance_norm: _instance_norm, functional.silu: _silu,
-          functional.mish: _mish, functional.glu: _glu}
+_SPELT: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    functional.layer_norm: _layer_norm, torch.layer_norm: _layer_norm,
+    functional.instance_norm: _instance_norm, functional.silu: _silu,
+    functional.mish: _mish, functional.glu: _glu}

@@ -16,6 +16,7 @@ curve is as smooth as the model's path.
 
 import copy
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +120,8 @@ def fisher_trace(model: nn.Module, inputs: Tensor, seed: int = 0,
             root = p.sqrt()
             pull = root * signs - p * (root * signs).sum(1, keepdim=True)
             parts = torch.autograd.grad(logits, weights, pull, allow_unused=True)
-        estimates.append(sum((g.double() ** 2).sum() for g in parts if g is not None) / len(x))
+        squares = ((g.double() ** 2).sum() for g in parts if g is not None)
+        estimates.append(reduce(torch.add, squares) / len(x))
         sizes.append(len(x))
     each, share = torch.stack(estimates), torch.tensor(sizes).to(estimates[0])
     return float((each * share).sum() / share.sum()), standard_error(each)

@@ -24,7 +24,7 @@ def read(subject: Subject) -> Reading:
     if not layers:
         raise NGFError("Relative flatness needs a linear or convolutional layer among the "
                        "measured parameters, and there is none.")
-    draws = torch.stack([part.draws for part in layers.values()]).sum(0)
+    draws = torch.stack([part.draws for part in layers.values() if part.draws is not None]).sum(0)
     shares = torch.stack([part.shares for part in layers.values()]).sum(0)
     return Reading(float(shares.mean()), shares, standard_error(draws), _ERROR, draws, layers)
 

@@ -24,6 +24,7 @@ from ngf_core.errors import ConfigError, NGFError
 # Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation need five.
 PAIRS = 5
 CHUNK = 50
+Layer = nn.Linear | nn.modules.conv._ConvNd
 
 
 class Subject:
@@ -41,7 +42,7 @@ class Subject:
                  parameters: Sequence[str] | None = None, dtype: torch.dtype = torch.float32,
                  memory: float = MEMORY, batch_size: int = CHUNK, seed: int = 0,
                  pairs: Eigenpairs | None = None,
-                 on_pass: Callable[[], None] | None = None) -> None:
+                 on_pass: Callable[[], object] | None = None) -> None:
         self.dtype, self.data, self.seed = dtype, data, seed
         self.model = copy.deepcopy(model).to(dtype).eval()
         chosen = choose(self.model, parameters)
@@ -51,7 +52,7 @@ class Subject:
         self.model.requires_grad_(False)
         self.spent: Counter[str] = Counter()
         self._loss = private_loss(loss, dtype, self.device)
-        self._hessian_of = lambda: HessianOperator(
+        self._hessian_of: Callable[[], HessianOperator] = lambda: HessianOperator(
             model, data, loss=loss, parameters=list(self.shapes), dtype=dtype, memory=memory,
             batch_size=batch_size)
         self._batch_size, self._pairs = batch_size, pairs
@@ -114,7 +115,7 @@ class Subject:
     def slopes(self, direction: Tensor, weights: Tensor | None = None) -> Tensor:
         """d/dt l_i(w + t d) at 0, (n,) float64."""
         def slope(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
-            return jvp(lambda at: self._each(self._outputs(at, x), y), (w,), (d,))[1]
+            return _derivative(lambda at: self._each(self._outputs(at, x), y), w, d)
 
         return self._along(slope, direction, weights)
 
@@ -122,21 +123,21 @@ class Subject:
         """d^T H_i d, the second derivatives of l_i(w + t d) at 0, (n,) float64."""
         def curvature(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
             def slope(at: Tensor) -> Tensor:
-                return jvp(lambda at: self._each(self._outputs(at, x), y), (at,), (d,))[1]
+                return _derivative(lambda at: self._each(self._outputs(at, x), y), at, d)
 
-            return jvp(slope, (w,), (d,))[1]
+            return _derivative(slope, w, d)
 
         return self._along(curvature, direction)
 
     def fisher_forms(self, direction: Tensor) -> Tensor:
         """d^T J_i^T (d^2 l_i / df^2) J_i d, (n,) float64: d^T F_i d for cross-entropy."""
         def form(x: Tensor, y: Tensor, w: Tensor, d: Tensor) -> Tensor:
-            outputs, moved = jvp(lambda at: self._outputs(at, x), (w,), (d,))
+            outputs, moved = _with_derivative(lambda at: self._outputs(at, x), w, d)
 
             def slope(z: Tensor) -> Tensor:
-                return jvp(lambda z: self._each(z, y), (z,), (moved,))[1]
+                return _derivative(lambda z: self._each(z, y), z, moved)
 
-            return jvp(slope, (outputs,), (moved,))[1]
+            return _derivative(slope, outputs, moved)
 
         return self._along(form, direction)
 
@@ -152,11 +153,11 @@ class Subject:
                           else self.weights.new_zeros(shape.numel())
                           for name, shape in self.shapes.items()])
 
-    def layers(self) -> dict[str, nn.Module]:
+    def layers(self) -> dict[str, Layer]:
         """The linear and convolutional layers whose weight is among the parameters."""
         found = {}
         for name, module in self.model.named_modules():
-            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) \
+            if isinstance(module, Layer) \
                     and (f"{name}.weight" if name else "weight") in self.shapes:
                 found[name] = module
         return found
@@ -166,7 +167,8 @@ class Subject:
         return self._hessian_of()
 
     def _outputs(self, weights: Tensor, x: Tensor) -> Tensor:
-        return functional_call(self.model, self.unflatten(weights), (x,))
+        outputs: Tensor = functional_call(self.model, self.unflatten(weights), (x,))
+        return outputs
 
     def _each(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample alone, (n,)."""
@@ -215,3 +217,14 @@ class Subject:
                 yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _with_derivative(f: Callable[[Tensor], Tensor], at: Tensor, along: Tensor
+                     ) -> tuple[Tensor, Tensor]:
+    """f and its derivative along a direction, forward."""
+    value, derivative = jvp(f, (at,), (along,))  # type: ignore[misc]  # a third with has_aux only
+    return value, derivative
+
+
+def _derivative(f: Callable[[Tensor], Tensor], at: Tensor, along: Tensor) -> Tensor:
+    return _with_derivative(f, at, along)[1]

@@ -1,5 +1,7 @@
 """The trace of the Hessian."""
 
+from functools import reduce
+
 import torch
 
 from ngf_core.curvature.sharpness.reading import Reading, SharpnessMeasure, standard_error
@@ -18,7 +20,7 @@ def read(subject: Subject) -> Reading:
     pairs = subject.pairs()
     basis = pairs.vectors[:PAIRS].T.double()  # orthonormal, as Ritz vectors are
     generator = subject.generator()
-    exact = sum(subject.pair_shares(rank) for rank in range(basis.shape[1]))
+    exact = reduce(torch.add, map(subject.pair_shares, range(basis.shape[1])))
     rest = []
     for _ in range(PROBES):
         signs = torch.randint(0, 2, (subject.size,), generator=generator).to(basis) * 2 - 1

@@ -55,7 +55,7 @@ class Basis:
         """coefficients Q: (m,) -> (P,), or (k, m) -> (k, P)."""
         counts = [len(block) for block in self.blocks]
         parts = coefficients.to(self.blocks[0]).split(counts, -1)
-        total = parts[0] @ self.blocks[0]
+        total: Tensor = parts[0] @ self.blocks[0]
         for part, block in zip(parts[1:], self.blocks[1:], strict=True):
             total += part @ block
         return total

@@ -123,7 +123,7 @@ def complement_unit(operator: SymmetricOperator, generator: torch.Generator,
     """A direction (P,) drawn uniformly from the unit sphere of the rows' complement."""
     u = random_unit(operator.size, generator, operator.dtype, operator.device)
     u, _ = basis.orthogonal(u)
-    return u / u.norm()
+    return u.div(u.norm())
 
 
 def deflated_quadratic(u: Tensor, product: Tensor, krylov: Krylov) -> float:

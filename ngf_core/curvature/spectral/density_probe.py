@@ -95,17 +95,17 @@ def density_probe(operator: SymmetricOperator, generator: torch.Generator, known
     deflated by the whole Krylov basis Q, which holds the r outliers' vectors:
     tr(Q A Q^T) + (P - r) (N u)^T A (N u) with N = I - Q^T Q. The run's basis is discarded.
     """
-    first: list[Tensor] = []
+    first: list[tuple[Tensor, Tensor]] = []
 
     def matvec(v: Tensor) -> Tensor:
         product = operator.matvec(v)
         if not first:
-            first.extend((v, product))
+            first.append((v, product))
         return product
 
     u = complement_unit(operator, generator, Basis(known.vectors))
     run = lanczos(matvec, operator.size, steps, start=u, against=known.vectors, stop=stop,
                   progress=progress)
     left = operator.size - len(known.values)
-    sample = krylov.alphas.sum().item() + left * deflated_quadratic(*first, krylov)
+    sample = krylov.alphas.sum().item() + left * deflated_quadratic(*first[0], krylov)
     return Probe(known.quadrature(run.alphas, run.betas), sample, run.alphas, run.betas)

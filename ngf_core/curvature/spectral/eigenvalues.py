@@ -92,7 +92,8 @@ def top_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
         if spent >= max_steps or len(values) >= operator.size:
             break
         margin = tolerance * values[0].abs()
-        stop = out_of_reach(None if short else values[-1], margin, 0 if short else needed // 2)
+        stop = out_of_reach(None if short else values[-1], margin,
+                            0 if short or needed is None else needed // 2)
         start = random_unit(operator.size, generator, vectors.dtype, operator.device)
         found = ritz(lanczos(operator.matvec, operator.size, max_steps - spent, against=vectors,
                              start=start, stop=stop, progress=count))

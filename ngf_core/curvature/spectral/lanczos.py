@@ -81,7 +81,7 @@ def random_unit(size: int, generator: torch.Generator, dtype: torch.dtype,
                 device: torch.device | str = "cpu") -> Tensor:
     """A direction drawn uniformly from the sphere, shape (P,); the same numbers on any device."""
     v = torch.randn(size, generator=generator, dtype=torch.float64)
-    return (v / v.norm()).to(device, dtype)
+    return v.div(v.norm()).to(device, dtype)
 
 
 def lanczos(matvec: Callable[[Tensor], Tensor], size: int, steps: int, *,
@@ -103,10 +103,9 @@ def lanczos(matvec: Callable[[Tensor], Tensor], size: int, steps: int, *,
     check_count("size", size, 1)
     check_count("steps", steps, 1)
     steps = max(1, min(steps, size - (0 if against is None else len(against))))
-    krylov = resume
-    if krylov is not None and (krylov.steps >= steps or krylov.invariant
-                               or (stop is not None and stop(krylov.alphas, krylov.betas))):
-        return krylov
+    if resume is not None and (resume.steps >= steps or resume.invariant
+                               or (stop is not None and stop(resume.alphas, resume.betas))):
+        return resume
     for krylov in lanczos_steps(matvec, size, start=start, generator=generator, dtype=dtype,
                                 device=device, against=against, resume=resume):
         if progress is not None:
@@ -207,7 +206,7 @@ def _started(start: Tensor, size: int, against: Basis) -> Tensor:
     if not 0 < length < math.inf:
         raise ConfigError("start", "it is zero, not finite or inside the space to avoid",
                           "Give another vector.")
-    return q / length
+    return q.div(length)
 
 
 def _largest(alphas: list[float], betas: list[float]) -> float:

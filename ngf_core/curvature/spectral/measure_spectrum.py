@@ -1,7 +1,8 @@
 """Everything that the spectrum page shows for one model, from one set of curvature products."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from ngf_core.curvature.operators.fisher import FisherOperator
 from ngf_core.curvature.operators.ggn import GGNOperator
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.loss import Loss
+from ngf_core.curvature.operators.loss_operator import LossOperator
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, check_count
 from ngf_core.curvature.spectral.deflated_trace import FEWEST, TraceEstimate
 from ngf_core.curvature.spectral.density import Density, spectral_density
@@ -32,8 +34,9 @@ from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.curvature.spectral.vector_budget import VectorBudget
 from ngf_core.errors import ConfigError
 
-OPERATORS = {"hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
-             "empirical": EmpiricalFisherOperator}
+OPERATORS: dict[str, Callable[..., LossOperator]] = {
+    "hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
+    "empirical": EmpiricalFisherOperator}
 
 # Bytes for graphs and vectors together by default. Python, torch and the copies of a network of 11
 # million parameters take about 1e9 more.
@@ -74,7 +77,7 @@ def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
                      loss: Loss = cross_entropy, parameters: Sequence[str] | None = None,
                      dtype: torch.dtype = torch.float32, memory: float = MEMORY,
                      batch_size: int | None = None, k: int = 5, bottom: int = 1,
-                     steps: int = 40, **wanted: object) -> Spectrum:
+                     steps: int = 40, **wanted: Any) -> Spectrum:
     """`spectrum_of` the Hessian, GGN, true ("fisher") or empirical Fisher of a model's mean loss.
 
     data, loss, parameters, dtype, batch_size: see `LossOperator`. memory: bytes for the autograd
@@ -134,18 +137,17 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     longest = budget.krylov_steps(k + bottom + EXTRA_STEPS, k + bottom, steps)
 
     later = USUAL_PROBE * (probes - 1) + FEWEST
-    run_krylov(operator, state, target, longest, meter, later)
-    krylov = state.krylov
+    krylov = run_krylov(operator, state, target, longest, meter, later)
     known = outliers(krylov, operator.size, k, bottom, tolerance)
     free = budget.probe_steps(max(steps, SEARCH), krylov.steps + len(known.values))
     run_density_probes(operator, state, target, known, probes - 1, steps, free, meter, FEWEST)
-    find_pairs(operator, state, target, meter, FEWEST)
+    pairs = find_pairs(operator, state, target, meter, FEWEST)
     total = sample_trace(operator, state, trace_probes, trace_error, meter)
     meter.close()
 
     own = run_as_probe(krylov.alphas, krylov.betas, operator.size, k, bottom, tolerance)
     density = spectral_density([own, *state.quadratures])
-    pairs, every = state.pairs, ritz(krylov)
+    every = ritz(krylov)
     lowest, residuals = (x.flip(0)[:bottom] for x in (every.values, every.residuals))
     unreached = []
     if not target.converged(krylov):

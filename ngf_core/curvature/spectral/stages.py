@@ -88,14 +88,14 @@ class SpectrumTarget:
 
 
 def run_krylov(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
-               longest: int, meter: Meter, later: int) -> None:
+               longest: int, meter: Meter, later: int) -> Krylov:
     """Continue the Krylov run until its target is reached, or it has `longest` steps.
 
     later: products that the other stages may need, for the plan.
     """
     there = state.krylov
     if there is not None and (there.steps >= longest or target.reached(there)):
-        return
+        return there
     start = None if there is not None else random_unit(
         operator.size, state.direction(0), operator.dtype, operator.device)
     usual = 2 * (target.k + target.bottom) + 5
@@ -105,7 +105,8 @@ def run_krylov(operator: SymmetricOperator, state: SpectrumState, target: Spectr
         ended = krylov.steps >= longest or target.reached(krylov)
         meter.tick(later + (0 if ended else max(1, min(usual, longest) - krylov.steps)))
         if ended:
-            return
+            break
+    return state.run
 
 
 def run_density_probes(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
@@ -120,19 +121,22 @@ def run_density_probes(operator: SymmetricOperator, state: SpectrumState, target
     while (left := probes - len(state.quadratures)) > 0:
         check = _check(state, target)
         rest = USUAL_PROBE * (left - 1) + later
+
+        def ticked(done: int, _: int, rest: int = rest) -> None:
+            meter.tick(rest + max(1, USUAL_PROBE - done))
+
         probe = density_probe(
-            operator, state.direction(state.drawn + 1), known, state.krylov,
+            operator, state.direction(state.drawn + 1), known, state.run,
             min(steps, longest) if check is None else longest,
-            partial(_both, settling, check, steps),
-            lambda done, _, rest=rest: meter.tick(rest + max(1, USUAL_PROBE - done)))
+            partial(_both, settling, check, steps), ticked)
         state.drawn += 1
         state.quadratures.append(probe.quadrature)
         state.samples.append(probe.trace)
         if check is not None:
-            margin = target.tolerance * ritz(state.krylov).values[0].abs()
+            margin = target.tolerance * ritz(state.run).values[0].abs()
             largest = ritz_values(probe.alphas, probe.betas)[0][0]
-            if largest <= ritz(state.krylov).values[target.k - 1] + margin:
-                state.pairs = _own_pairs(state.krylov, target)
+            if largest <= ritz(state.run).values[target.k - 1] + margin:
+                state.pairs = _own_pairs(state.run, target)
 
 
 def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas: Tensor) -> bool:
@@ -144,10 +148,10 @@ def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas:
 def _check(state: SpectrumState, target: SpectrumTarget) -> Stop | None:
     """When a run in the outliers' complement has shown that no repeat is missing; None: no check.
     """
-    needed = steps_needed(state.krylov, target.k, target.tolerance)
-    if state.has_pairs(target.k) or needed is None or state.krylov.steps < target.k:
+    needed = steps_needed(state.run, target.k, target.tolerance)
+    if state.has_pairs(target.k) or needed is None or state.run.steps < target.k:
         return None
-    values = ritz(state.krylov).values
+    values = ritz(state.run).values
     return out_of_reach(values[target.k - 1], target.tolerance * values[0].abs(), needed // 2)
 
 
@@ -159,20 +163,21 @@ def _own_pairs(krylov: Krylov, target: SpectrumTarget) -> Eigenpairs:
 
 
 def find_pairs(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
-               meter: Meter, later: int) -> None:
+               meter: Meter, later: int) -> Eigenpairs:
     """The leading pairs, searched for repeats unless a probe has shown that none is missing."""
-    if not state.has_pairs(target.k):
+    if state.pairs is None or not state.has_pairs(target.k):
         state.pairs = top_eigenvalues(
-            operator, target.k, state.krylov.steps + SEARCH, target.tolerance,
+            operator, target.k, state.run.steps + SEARCH, target.tolerance,
             state.direction(SEARCH_DIRECTION), lambda *_: meter.tick(USUAL_PROBE + later),
-            run=state.krylov)
+            run=state.run)
+    return state.pairs
 
 
 def sample_trace(operator: SymmetricOperator, state: SpectrumState, most: int,
                  wanted: float | None, meter: Meter) -> TraceEstimate:
     """Sample until the relative standard error is `wanted` or there are `most` samples."""
-    basis = state.krylov.rows
-    exact, left = state.krylov.alphas.sum().item(), operator.size - len(basis)
+    basis = state.run.rows
+    exact, left = state.run.alphas.sum().item(), operator.size - len(basis)
     if left == 0:
         return TraceEstimate(exact, 0.0, 0, wanted)
     while len(state.samples) < most and not enough(state.samples, wanted):

@@ -40,6 +40,13 @@ class SpectrumState:
         words = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(words[0]) >> 1)
 
+    @property
+    def run(self) -> Krylov:
+        """`krylov`, for what comes after it was begun. Raises NGFError before."""
+        if self.krylov is None:
+            raise NGFError("This measurement of a spectrum has no Krylov run yet.")
+        return self.krylov
+
     def has_pairs(self, k: int) -> bool:
         """Whether the k leading eigenpairs are known and checked."""
         return self.pairs is not None and len(self.pairs.values) >= k

@@ -11,13 +11,13 @@ sign. Channels of the smallest masks are then cut (`pruning.prune`).
 
 Published: eps 0.4, one ascent, alpha 0.2, SGD of rate 0.2 and momentum 0.9 on the masks, 2000
 iterations. Here an update takes ascents + 2 passes, so that 100 passes are 33 updates. Published
-code starts the perturbation anywhere in the box and steps by eps without coming back to it, so that
+code starts the perturbation anywhere in the box and steps by eps without projecting back, so that
 it reaches 2 eps; here it is clipped.
 
-The masks are learned, as published, with BatchNorm by the batch: with fixed statistics channels
-perturbed by 40 % in every layer ruin a small network whatever its masks, and all masks fall. (On
-the clean loss of the zoo's BadNets model: 2.5 after 8 updates, with the batch's 1.0.) Running
-statistics stay as the budget says, and the pruned network is judged with them.
+The masks are learned, as published, with BatchNorm on batch statistics: with fixed ones channels
+perturbed by 40 % in every layer ruin a small network whatever its masks, and all masks fall. (Clean
+loss of the zoo's BadNets model after 8 updates: 2.5, with batch statistics 1.0.) Running statistics
+stay as the budget sets them, and the pruned network is judged with them.
 """
 
 import dataclasses

@@ -5,17 +5,17 @@ Weight Masking", NeurIPS 2022, arXiv 2207.04497).
                              + (1 - alpha) max over |delta|_1 <= tau of L(x + delta; m * w)
                              + gamma |m|_1
 
-with one soft mask for each single weight w of the convolutions (and linear layers, but the last),
-and one pattern delta for all images, which stands for the unknown trigger: the weights that serve
-it are faded out. Nothing is cut and no threshold chosen; the model holds m * w.
+with one soft mask per weight w of the convolutions and linear layers except the last, and one
+pattern delta for all images, which stands for the unknown trigger: the weights that serve it are
+faded out. Nothing is cut and no threshold chosen; the model holds m * w.
 
 Published: five ascents of SGD with rate 10 from delta = 0 before each update, tau 1000 for 3x32x32
-numbers, alpha 0.9, gamma 1e-8, Adam of rate 0.01 (times 0.9 an epoch) on the masks, some 400
-updates. Adapted to a small budget: delta goes on from where the last update left it, so that one
-ascent will do, and an ascent adds half of tau along the gradient, which needs no rate and moves on
+numbers, alpha 0.9, gamma 1e-8, Adam of rate 0.01 (times 0.9 per epoch) on the masks, some 400
+updates. Adapted to a small budget: delta starts where the last update left it, so that one ascent
+suffices, and an ascent adds half of tau along the gradient, which needs no rate and still moves
 where the loss is flat; x + delta is clipped to [0, 1], and tau is smaller: the published one cost a
 small network nearly half of its clean accuracy, this one an eighth. The masks' rate is larger and
-falls along a cosine. An update takes ascents + 2 passes. BatchNorm is as the budget says.
+falls along a cosine. An update takes ascents + 2 passes. BatchNorm is as the budget sets it.
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,8 @@ def awm(model: nn.Module, clean: CleanSet, own: AWM, budget: Budget) -> Iterator
         parts = (mask * received).split([w.numel() for w in weights])
         masked = {f"{name}.weight": part.view(layer.weight.shape)
                   for (name, layer), part in zip(layers.items(), parts, strict=True)}
-        return functional_call(model, masked, (x,))
+        logits: Tensor = functional_call(model, masked, (x,))
+        return logits
 
     def stamped(x: Tensor, y: Tensor, delta: Tensor, mask: Tensor) -> Tensor:
         return F.cross_entropy(outputs((x + delta).clamp(0, 1), mask), y)

@@ -1,7 +1,7 @@
 """Channel Lipschitz pruning (Zheng, Tang, Li and Liu, "Data-free Backdoor Removal Based on Channel
 Lipschitzness", ECCV 2022, arXiv 2208.03111).
 
-A backdoor needs channels that a small trigger moves far. An upper bound of how far an input moves
+A backdoor needs channels that a small trigger moves far. An upper bound on how far an input moves
 channel k is the largest singular value of its filter, reshaped to (input channels, kernel height x
 width), with the gain of BatchNorm:
 
@@ -37,7 +37,7 @@ def clp(model: nn.Module, clean: CleanSet, own: CLP, budget: Budget) -> Iterator
     """Cut the channels of the largest Lipschitz bounds, in one step without data.
 
     The weights and BatchNorm's statistics alone decide, as received whatever `budget.batchnorm`
-    says. Of the clean set only the images' shape is used; the loss reported is that of the first
+    is. Of the clean set only the images' shape is used; the loss reported is that of the first
     clean batch on the received model. `found` lists the channels cut by layer. Raises ConfigError
     for a network with fewer than two convolutions.
     """
@@ -66,7 +66,8 @@ def lipschitz_bounds(convolution: PrunableConvolution) -> Tensor:
         by_group = gain(convolution.before).view(layer.groups, 1, -1)
         inputs = by_group.expand(-1, layer.out_channels // layer.groups, -1).flatten(0, 1)
         filters = filters * inputs[:, :, None]
-    return torch.linalg.matrix_norm(filters, 2)
+    norms: Tensor = torch.linalg.matrix_norm(filters, 2)
+    return norms
 
 
 def outlying(values: Tensor, u: float) -> Tensor:

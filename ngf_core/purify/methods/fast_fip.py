@@ -6,7 +6,7 @@
 U, sigma, V and everything else (biases, normalisations) stay; delta is tuned by FIP's loss, its
 Fisher terms with respect to delta. A mini PreAct-ResNet has 298 such numbers, not 78 thousand.
 Published: rate 0.005, momentum 0.95. The released code hands all parameters to its optimiser, not
-delta alone, and its "Fisher" terms are none (see FIP); neither is repeated.
+delta alone, and its "Fisher" terms are not Fisher terms (see FIP); neither is reproduced.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,9 @@ def fast_fip(model: nn.Module, clean: CleanSet, own: FastFIP, budget: Budget) ->
     prepare(model, tuned, batches, watch)
 
     def run(x: Tensor) -> Tensor:
-        return functional_call(model, {name: s.weight() for name, s in shifts.items()}, (x,))
+        shifted = {name: s.weight() for name, s in shifts.items()}
+        logits: Tensor = functional_call(model, shifted, (x,))
+        return logits
 
     def write() -> None:
         with torch.no_grad():

@@ -5,14 +5,15 @@ Channels of the last convolution that clean images leave dormant are cut, in ord
 activation over the clean set, as long as clean accuracy on the clean set falls by at most
 `tolerance`; then the whole network is fine-tuned, and what was cut stays cut.
 
-    a_k = mean over images and positions of relu(BN(z))_k     BatchNorm behind the convolution
+    a_k = mean over images and positions of relu(BN(z))_k     BatchNorm after the convolution
     a_k = mean over images and positions of |z_k|             none (pre-activation networks)
 
 The second line is a residual branch's contribution to the sum that comes next; published code
 takes the mean of z_k with its sign, so that a channel which always subtracts counts as dormant.
 
-Published (BackdoorBench): tolerance 0.1, then SGD of rate 0.01 for 100 epochs. Here pruning looks
-at the clean set some log2(channels) times, forward only, and the budget goes to the fine-tuning.
+Published (BackdoorBench): tolerance 0.1, then SGD of rate 0.01 for 100 epochs. Here pruning
+evaluates the clean set about log2(channels) times, forward only, and the budget goes to the
+fine-tuning.
 """
 
 import dataclasses
@@ -62,7 +63,7 @@ def fine_pruning(model: nn.Module, clean: CleanSet, own: FinePruning, budget: Bu
 def activations(model: nn.Module, convolution: PrunableConvolution, batches: CleanBatches
                 ) -> Tensor:
     """a_k, (channels,), over the clean set as it is."""
-    total: Tensor | float = 0.0
+    total = torch.zeros(())
 
     def add(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal total

@@ -3,30 +3,31 @@ Purification against Backdoor Attacks").
 
     L(w) = CE(w) + eta_F Tr F(w) / Tr Fbar + eta_r / 2 sum_i Fbar_ii (w_i - wbar_i)^2
 
-Tr F smooths the loss, the last term holds what clean images need; Fbar is the Fisher matrix once,
-at the received weights wbar, on the clean set. All weights are tuned. The Fisher is
-that of `fisher`, its trace and diagonal are unbiased estimates (`ngf_core.fisher.hutchinson`).
+Tr F smooths the loss, the last term preserves what clean images need; Fbar is the Fisher matrix at
+the received weights wbar, computed once on the clean set. All weights are tuned. The Fisher is that
+of `fisher`, its trace and diagonal are unbiased estimates (`ngf_core.fisher.hutchinson`).
 
 Adapted: eta_F is in units of the received trace, so that it means the same in every network; with
-Tr F as it is, even 0.001 of it ruins a benign model in ten updates. 0.03 is what a benign model
-stood in a short trial (clean loss of the tenth update 0.70 with 0.01, 0.71 with 0.03, 1.42 with
-0.1). The rate is that of fine-tuning. An update without the trace term
-takes one pass, one with it four (measured 3.6). Fbar takes one look at the clean set before the
-first update, which counts in seconds, not in passes, as NGF's.
+Tr F unscaled, even a weight of 0.001 ruins a benign model in ten updates. 0.03 is what a benign
+model tolerated in a short trial (clean loss of the tenth update 0.70 with 0.01, 0.71 with 0.03,
+1.42 with 0.1). The rate is that of fine-tuning. An update without the trace term takes one pass,
+one with it four (measured 3.6). Fbar takes one evaluation of the clean set before the first update,
+which counts in seconds, not in passes, as NGF's does.
 
 Published (released code): SGD of rate 0.005, momentum 0.95, batches of 128, 2000 iterations, the
-trace term in each fifth, eta_F 0.5 (0.01 and 0.001 elsewhere in it and in an earlier version),
-eta_r 5. Its "Fisher" terms are not Fisher terms, so its eta_F says nothing about a trace:
+trace term in every fifth, eta_F 0.5 (0.01 and 0.001 elsewhere in it and in an earlier version),
+eta_r 5. Its "Fisher" terms are not Fisher terms, so its eta_F does not weight a trace:
 - its log likelihood is the mean over all pairs of an image and the label of any image;
 - its "trace" is sum_l (l's rank from the last tensor) <gradient_l of that, v_l> with normal v_l, of
   expectation zero: it adds noise, the Hessian times a random vector, to the gradient;
 - its diagonal is the square of that mean's gradient, and the line that adds eta_r is commented out.
-`released=True` runs just that, with eta_F as it is there, for comparison.
+`released=True` runs exactly that, with eta_F in its units, for comparison.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ from ngf_core.purify.descent import prepare, tune
 from ngf_core.purify.settings.fip import FIP
 from ngf_core.purify.step import Step, Stopwatch
 
-CHUNK = 8  # images a draw of the diagonal
+CHUNK = 8  # images per draw of the diagonal
 RELEASED_VECTORS = 20
 
 
@@ -55,15 +56,15 @@ def fip(model: nn.Module, clean: CleanSet, own: FIP, budget: Budget) -> Iterator
 
 def smoothed(title: str, tuned: Sequence[nn.Parameter], run: Callable[[Tensor], Tensor],
              batches: CleanBatches, own: FIP, watch: Stopwatch, *, lr: float,
-             written: Callable[[], None] = lambda: None) -> Iterator[Step]:
-    """Tune any parameters by FIP's loss; `run` gives the logits that they make of images."""
+             written: Callable[[], object] = lambda: None) -> Iterator[Step]:
+    """Tune any parameters by FIP's loss; `run` maps images to the logits under them."""
     kind = own.fisher
     draws = torch.Generator().manual_seed(batches.budget.seed)
     numbers = itertools.count()
     with watch:
         received = [p.detach().clone() for p in tuned]
         fisher = fisher_diagonal(kind, _parts(run, batches), tuned, draws)
-        trace = sum(part.sum() for part in fisher).clamp(min=1e-12)
+        trace = reduce(torch.add, (part.sum() for part in fisher)).clamp(min=1e-12)
 
     def gradient(x: Tensor, y: Tensor) -> Tensor:
         traced = own.eta_f > 0 and next(numbers) % own.every == 0

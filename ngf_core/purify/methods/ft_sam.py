@@ -10,11 +10,11 @@ as in the published code (adaptive SAM, Kwon et al., ICML 2021, arXiv 2102.11600
 `per_neuron`, by the norm of the neuron's incoming weights (their filter-wise variant).
 
 Published (BackdoorBench): r = rho = 2, smoothing 0.1, lr 0.01, momentum 0.9, decay 5e-4, 100 epochs
-with batches of 256, BatchNorm in training mode. Here BatchNorm is as the budget says, an update
-takes two passes, the rate is that of fine-tuning (adapted: with the published
-one a model diverged), and r = rho sqrt(P / 11.2 million) for P parameters: rho 2 was published for
-a PreAct-ResNet-18, where the root mean square of e_i / w_i is then at most 2 / sqrt(P) = 0.0006. In
-a network of 78 thousand parameters the same r allows changes 12 times as large: a benign one was
+with batches of 256, BatchNorm in training mode. Here BatchNorm is as the budget sets it, an update
+takes two passes, the rate is that of fine-tuning (adapted: with the published one a model
+diverged), and r = rho sqrt(P / 11.2 million) for P parameters: rho 2 was published for a
+PreAct-ResNet-18, where the root mean square of e_i / w_i is then at most 2 / sqrt(P) = 0.0006. In a
+network of 78 thousand parameters the same r allows changes 12 times as large: a benign one was
 ruined in seven updates (clean loss 0.83 to 4.7; 0.69 with the scaled r).
 """
 
@@ -71,5 +71,6 @@ def climb(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], radiu
 def size(parameter: Tensor, per_neuron: bool) -> Tensor:
     """T: each weight's own size, or the norm of all weights into its neuron."""
     if per_neuron and parameter.ndim > 1:
-        return parameter.flatten(1).norm(dim=1).view(-1, *[1] * (parameter.ndim - 1))
+        norms: Tensor = parameter.flatten(1).norm(dim=1)
+        return norms.view(-1, *[1] * (parameter.ndim - 1))
     return parameter.abs()

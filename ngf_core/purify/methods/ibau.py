@@ -12,12 +12,13 @@ through one graph of grad_d: (dphi/dd) v = v + a H v, and v^T dphi/dw = a grad_w
 
 Published (authors' code): 5 rounds over 50 batches of 100, one ascent step of rate 10 and one
 update for each; K = 5, a = 0.1, c = 0.001, Adam 1e-3 (BackdoorBench 1e-4, with the ball of radius
-10, which the authors' code leaves out). In the update 1 % of the batch carry d; the paper's formula
-has all (`portion` 1). Here a round is `ascents` and `updates` of its own, so that about five fit
-into 100 passes. An ascent counts as one pass (clean loss, forward and back), an update as K + 3
-(measured: 8.6 at K = 5, one for its gradient, the rest derivatives of derivatives), and the ball is
-kept. Not repeated: the authors' implicit term sees the first batch in every update, its ascent the
-model's own answers where the loss has labels, and their clean set is half of the test images.
+10, which the authors' code leaves out). In the update 1 % of the batch carries d; in the paper's
+formula all of it does (`portion` 1). Here the numbers of `ascents` and `updates` per round differ
+and are such that about five rounds fit into 100 passes. An ascent counts as one pass (clean loss,
+forward and back), an update as K + 3 (measured: 8.6 at K = 5, one for its gradient, the rest
+derivatives of derivatives), and the ball is kept. Not reproduced: the authors' implicit term sees
+the first batch in every update, their ascent uses the model's own answers where the loss has
+labels, and their clean set is half of the test images.
 """
 
 import math
@@ -87,7 +88,8 @@ def ascend(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor, own: IBAU) -> 
     delta = delta.detach().requires_grad_()
     (slope,) = torch.autograd.grad(_inner(model, x, y, delta, own.penalty), delta)
     moved = delta.detach() + own.perturbation_lr * slope
-    return moved * (own.radius / moved.norm()).clamp(max=1)
+    shrunk: Tensor = moved * (own.radius / moved.norm()).clamp(max=1)
+    return shrunk
 
 
 def hypergradient(model: nn.Module, tuned: Sequence[nn.Parameter], x: Tensor, y: Tensor,

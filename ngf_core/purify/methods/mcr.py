@@ -8,13 +8,13 @@ Bezier curve is bent so that the clean loss is low all along it; only its middle
 
 Both ends may carry the backdoor; the points between, which clean data alone have shaped, need not.
 
-Which point: of t = 0.1, ..., 0.9 the one nearest to the middle whose clean accuracy on the clean
-set is at most `tolerance` under that of the fine-tuned end, else the most accurate. Published
+The point taken is, of t = 0.1, ..., 0.9, the one nearest to the middle whose accuracy on the clean
+set is at most `tolerance` below that of the fine-tuned end, else the most accurate. Published
 (BackdoorBench): t = 0.1; both phases 100 epochs, with SGD of rate 0.01 and 3e-5. Here each phase
-takes half of the budget, and b, which starts amid the ends, gets a larger rate for few updates.
-BatchNorm keeps the received model's statistics, or the recalibrated ones, along the curve; where
-the budget says recalibrated, those of a point are estimated again before it is judged, since they
-are not those of its weights.
+takes half of the budget, and b, which starts midway between the ends, gets a larger rate for few
+updates. BatchNorm keeps the received model's statistics, or the recalibrated ones, along the curve;
+where the budget recalibrates, those of a point are estimated again before it is judged, since the
+curve's are not those of its weights.
 """
 
 import copy
@@ -54,10 +54,10 @@ class Curve:
 
 
 def mcr(model: nn.Module, clean: CleanSet, own: MCR, budget: Budget) -> Iterator[Step]:
-    """Fine-tune a copy, bend the curve, take a point of it; the model is as received until then.
+    """Fine-tune a copy, bend the curve, take a point on it; the model is as received until then.
 
-    The loss reported is the copy's, then that of a random point of the curve. `found` holds the t
-    taken and the clean accuracy of each point looked at. Raises ConfigError where the budget is a
+    The loss reported is the copy's, then that of a random point on the curve. `found` holds the t
+    taken and the clean accuracy of each point evaluated. Raises ConfigError where the budget is a
     single pass, Diverged where a loss is no longer finite.
     """
     if budget.steps < 2:
@@ -116,7 +116,8 @@ def named(model: nn.Module, point: Tensor) -> dict[str, Tensor]:
 
 
 def settle(model: nn.Module, point: Tensor, batches: CleanBatches) -> None:
-    """Give the model the weights `point`, and BatchNorm their statistics where the budget asks."""
+    """Give the model the weights `point`, and BatchNorm their statistics where the budget
+    recalibrates."""
     assign(list(model.parameters()), point.detach())
     if batches.budget.batchnorm == "recalibrated":
         recalibrate_batchnorm(model, batches)
@@ -124,9 +125,10 @@ def settle(model: nn.Module, point: Tensor, batches: CleanBatches) -> None:
 
 def choose(model: nn.Module, tuned: nn.Module, curve: Curve, batches: CleanBatches,
            tolerance: float) -> tuple[float, dict[str, float]]:
-    """The t to take, by the rule above, and the accuracy of each point looked at, by its t.
+    """The t to take, by the rule above, and the accuracy of each point evaluated, by its t.
 
-    Points are looked at from the middle outwards until one will do; the model is left at the last.
+    Points are evaluated from the middle outwards until one is accepted; the model is left at the
+    last.
     """
     floor = clean_accuracy(tuned, batches) - tolerance
     seen: dict[float, float] = {}

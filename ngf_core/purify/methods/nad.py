@@ -12,16 +12,17 @@ of the depth.
 
 Published (BackdoorBench): 10 epochs for the teacher, 100 for the student, lr 0.01, momentum 0.9,
 decay 5e-4, beta 500, 1000, 1000. The authors' code has 20 epochs for the student, lr 0.1 and beta
-0, 0, 5000. Here the rate is that of fine-tuning (adapted). The teacher has a
-third of the passes, in which the model itself does not change yet (the steps' loss is the
-teacher's), and an update of the student counts as 4/3 passes: its own and the teacher's way
-forward. The authors' code keeps the weights that do best on test images; here the last ones stay.
+0, 0, 5000. Here the rate is that of fine-tuning (adapted). The teacher takes a third of the passes,
+during which the model itself does not change (the steps' loss is the teacher's), and an update of
+the student counts as 4/3 passes: its own and the teacher's forward pass. The authors' code keeps
+the weights that do best on test images; here the last ones stay.
 """
 
 import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +48,7 @@ def nad(model: nn.Module, clean: CleanSet, own: NAD, budget: Budget) -> Iterator
     watch = Stopwatch()
     prepare(model, tuned, batches, watch)
     teacher, taught = copy.deepcopy(model), int(own.teacher * budget.steps)
-    sgd = {"lr": own.lr, "weight_decay": own.weight_decay}
+    sgd = partial(tune, lr=own.lr, weight_decay=own.weight_decay)
 
     def fine_tuning(x: Tensor, y: Tensor) -> Tensor:
         loss = F.cross_entropy(teacher(x), y)
@@ -57,8 +58,8 @@ def nad(model: nn.Module, clean: CleanSet, own: NAD, budget: Budget) -> Iterator
     spent = 0
     if taught:
         short = replace(batches, budget=part_of(budget, own.teacher, taught))
-        for step in tune("NAD's teacher", list(teacher.parameters()), fine_tuning, short,
-                         lambda k: k, watch, **sgd):
+        for step in sgd("NAD's teacher", list(teacher.parameters()), fine_tuning, short,
+                        lambda k: k, watch):
             spent = step.step
             yield step
     teacher.requires_grad_(False)
@@ -72,15 +73,15 @@ def nad(model: nn.Module, clean: CleanSet, own: NAD, budget: Budget) -> Iterator
         (loss + apart).backward()
         return loss.detach()
 
-    yield from tune("NAD", tuned, distilling, batches, lambda k: spent + math.ceil(4 * k / 3),
-                    watch, first=spent, **sgd)
+    yield from sgd("NAD", tuned, distilling, batches, lambda k: spent + math.ceil(4 * k / 3),
+                   watch, first=spent)
 
 
 def attention(seen: Tensor, p: float) -> Tensor:
     """A, (n, positions), of maps (n, C, H, W) or tokens (n, T, C)."""
     channels_last = seen.flatten(2).transpose(1, 2) if seen.ndim == 4 else seen
     summed = channels_last.abs().pow(p).sum(2)
-    return summed / (summed.norm(dim=1, keepdim=True) + 1e-6)
+    return summed.div(summed.norm(dim=1, keepdim=True) + 1e-6)
 
 
 def maps(model: nn.Module, places: Sequence[str], x: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -12,17 +12,17 @@ and a class whose |m_c|_1 is an outlier on the small side is taken for an attack
                                                       and the stamp works.
 
 Then the network is fine-tuned with the found stamps on a fifth of each clean batch under the true
-labels. Where no class is flagged it is left alone: the search has then spent its `share`, 80 % of
+labels. Where no class is flagged it stays unchanged: the search has then spent its `share`, 80 % of
 the budget, and the rest is not spent.
 
 Published: one class after another, Adam of rate 0.1 (betas 0.5, 0.9) with batches of 32, lambda
 from 1e-3, doubled after five batches at 99 % success and divided by 2^1.5 after five below; then
 one epoch over 10 % of the training set. Adapted to a small budget: all classes search at once, each
-on its equal part of every batch, so that a pass serves them all, and 256 images and ten classes are
-steps on 26 images a class; lambda follows the success over the last `patience` passes. The
+on its equal part of every batch, so that one pass serves them all: 256 images and ten classes make
+steps on 26 images per class; lambda follows the success over the last `patience` passes. The
 gradient of the unlearning is clipped, since stamped images start at a loss of ten and more: without
 that a small network lost its clean accuracy in a few steps. The method is known to miss triggers
-that are no small stamp (blends, warps, all-to-all).
+that are not small stamps (blends, warps, all-to-all).
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ CONSISTENT = 1.4826  # makes the MAD of a normal distribution its standard devia
 
 @dataclass(frozen=True)
 class Stamps:
-    """One stamp a class: masks (C, 1, H, W) and patterns (C, channels, H, W), in [0, 1]."""
+    """One stamp per class: masks (C, 1, H, W) and patterns (C, channels, H, W), in [0, 1]."""
 
     masks: Tensor
     patterns: Tensor
@@ -64,9 +64,9 @@ class Stamps:
 
 def neural_cleanse(model: nn.Module, clean: CleanSet, own: NeuralCleanse, budget: Budget
                    ) -> Iterator[Step]:
-    """Search a stamp for every class, flag outliers, unlearn with theirs.
+    """Search for a stamp for every class, flag outliers, unlearn with their stamps.
 
-    While it searches the model does not change, and the loss reported is the received model's on
+    During the search the model does not change, and the loss reported is the received model's on
     the clean set. From the search's last step on, `found` holds for each class the stamp's norm,
     its success and its anomaly index, and the classes flagged. Raises ConfigError where the budget
     is a single pass or a batch has fewer images than there are classes, Diverged where a loss is no
@@ -119,13 +119,13 @@ def neural_cleanse(model: nn.Module, clean: CleanSet, own: NeuralCleanse, budget
 
 
 class Search:
-    """The stamps of all classes on their way.
+    """The search for the stamps of all classes.
 
     `stamps`, `norms` and `success` are, for each class, those of the smallest stamp that worked
-    over a whole window of `patience` passes, or the latest where none has.
+    over a whole window of `patience` passes, or of the latest where none has.
     """
 
-    def __init__(self, model: nn.Module, classes: int, shape: tuple[int, int, int],
+    def __init__(self, model: nn.Module, classes: int, shape: tuple[int, ...],
                  own: NeuralCleanse, seed: int, like: Tensor) -> None:
         self._model, self._own, self._classes = model, own, classes
         generator = torch.Generator().manual_seed(seed)
@@ -164,7 +164,7 @@ class Search:
         self._optimiser.step()
 
     def _judge(self, stamps: Stamps) -> None:
-        """Keep what works and is smaller, or the latest where nothing has worked; move lambda."""
+        """Keep what works and is smaller, or the latest where none has worked; move lambda."""
         success, norms = self._hits / self._tries, stamps.norms()
         works = success >= self._own.success
         better = torch.where(works, ~self._worked | (norms < self.norms), ~self._worked)
@@ -187,7 +187,7 @@ def anomaly_index(norms: Tensor) -> Tensor:
 
 
 def verdict(norms: Tensor, success: Tensor, own: NeuralCleanse) -> dict[str, Any]:
-    """What is to be told: norms, success and index of each class, and the classes flagged."""
+    """What is reported: norm, success and index of each class, and the classes flagged."""
     index = anomaly_index(norms)
     flagged = (index > own.anomaly) & (norms < norms.quantile(0.5)) & (success >= own.success)
     return {"norms": [round(v, 3) for v in norms.tolist()],

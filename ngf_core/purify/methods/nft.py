@@ -5,14 +5,14 @@ Purification", ECCV 2024, arXiv 2407.10052).
     min over m   lam CE(m * w; x', y_a) + (1 - lam) CE(m * w; x', y_b) + gamma / N_c sum_k |1 - m_k|
     m_k in [alpha exp(-beta l), 1]  for the channels of layer l = 1, 2, ...
 
-A factor m_k for each channel (`ngf_core.purify.masks`: BatchNorm's scale, its shift stays), nothing
-else is tuned, and deeper layers may be damped more. N_c: clean images a class.
+One factor m_k per channel (`ngf_core.purify.masks`: BatchNorm's scale, its shift stays); nothing
+else is tuned, and deeper layers may be damped more. N_c: clean images per class.
 
 Published (released code): SGD of rate 0.05 falling along a cosine to 0.02, momentum 0.95, 1000
 iterations with batches of 128, alpha 0.8, beta 0.5, gamma 0.001, BatchNorm in training mode; it
-does not run as it stands (it counts with variables it never sets). Here BatchNorm is as the budget
-says, the rate falls over the budget, networks without BatchNorm are masked in their weights, and
-the loss reported is the mixed batch's cross-entropy.
+does not run as it stands (it uses variables it never sets). Here BatchNorm is as the budget sets
+it, the rate falls over the budget, networks without BatchNorm are masked in their weights, and the
+loss reported is the mixed batch's cross-entropy.
 """
 
 import copy
@@ -60,7 +60,7 @@ def nft(model: nn.Module, clean: CleanSet, own: NFT, budget: Budget) -> Iterator
             mask.copy_(mask.clamp(lowest, torch.ones_like(lowest)))
             parts = mask.split(channels.sizes)
             for (name, layer), part in zip(channels.layers.items(), parts, strict=True):
-                weight = model.get_submodule(name).weight
+                weight = model.get_parameter(f"{name}.weight")
                 weight.copy_(layer.weight * part.view(-1, *[1] * (weight.ndim - 1)))
 
     yield from tune("NFT", [mask], gradient, batches, lambda k: k, watch, lr=own.lr,

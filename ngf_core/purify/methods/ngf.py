@@ -5,15 +5,16 @@ Removal Through Natural Gradient Fine-tuning").
     d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
     m   <- momentum m + s d,                w <- w - m
 
-Fbar is the Fisher diagonal once, at the received weights wbar; F is recomputed every step on the
-same batch, damping lambda = rho tr(K)/n is relative (with a floor where the model is certain of the
-batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine: early steps leave the
-received basin, late ones settle. A step after which the clean loss is not finite, or has risen by
-more than a guesser's whole loss log C, is halved until it has not.
+Fbar is the Fisher diagonal at the received weights wbar, computed once; F is recomputed every step
+on the same batch, damping lambda = rho tr(K)/n is relative (with a floor where the model is certain
+of the batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine: early steps
+leave the received basin, late ones settle. A step after which the clean loss is not finite, or has
+risen by more than log C, the whole loss of uniform guessing, is halved until neither holds.
 
-Of several layers w is all their weights and F their joint matrix, at one damping and one KL bound.
+With several layers w is all their weights and F their joint matrix, at one damping and one KL
+bound.
 
-The released script steps otherwise: see PUBLISHED.
+The released script steps differently: see PUBLISHED.
 """
 
 import math
@@ -120,7 +121,7 @@ def _settle(model: nn.Module, layers: Sequence[nn.Module], x: Tensor, y: Tensor,
 def _fisher_diagonal(kind: str, model: nn.Module, layers: Sequence[nn.Module],
                      batches: CleanBatches, generator: torch.Generator) -> Tensor:
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
-    total: Tensor | float = 0.0
+    total = torch.zeros(())
     for x, y in batches.whole():
         rows = joint_rows(kind, tap_all(model, layers, x), y, generator)
         squares = torch.cat([torch.linalg.vector_norm(block, dim=0) ** 2 for block in rows])

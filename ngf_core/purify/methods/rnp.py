@@ -5,15 +5,15 @@ Pruning for Backdoor Defense", ICML 2023, arXiv 2305.14876).
     recover   min over m in [0, 1]^C of  alpha L(m * w'),   w' fixed
     prune     the channels of the *received* network with the smallest masks (`pruning.prune`)
 
-A copy is made to forget the clean task; what it then needs switched off to remember it are the
-channels that stand against clean data, the backdoor's. Forgotten is what is right on a batch no
-more often than by chance and a ninth of the rest: 0.2 with ten classes, as published.
+A copy is made to forget the clean task; the channels that must be switched off to recover it are
+those that work against clean data, the backdoor's. The task counts as forgotten once accuracy on a
+batch is at most chance plus a ninth of the rest: 0.2 with ten classes, as published.
 
 Published: ascent by SGD of rate 0.01, momentum 0.9 and gradients clipped to norm 20 for at most 20
 epochs down to accuracy 0.2; recovery by SGD of rate 0.2, momentum 0.9 for 20 epochs, alpha 0.2.
 Here unlearning may take half of the budget, recovery takes the rest; accuracy is that of the last
-batch, which costs nothing. Both run, as published, with BatchNorm by the batch; running statistics
-stay as the budget says, and the pruned network is judged with them.
+batch, which costs nothing. Both run, as published, with BatchNorm on batch statistics; running
+statistics stay as the budget sets them, and the pruned network is judged with them.
 """
 
 import copy
@@ -72,11 +72,11 @@ def rnp(model: nn.Module, clean: CleanSet, own: RNP, budget: Budget) -> Iterator
     for step in tune("RNP's unlearning", weights, ascend, half, lambda k: k, watch,
                      lr=own.unlearning_lr, lr_end=own.unlearning_lr):
         spent = step.step
-        if is_last(step, budget):  # no time to recover: nothing is known of any channel
+        if is_last(step, budget):  # no time to recover: no channel has a mask
             step = dataclasses.replace(step, found={"cut": {}, "unlearning_passes": spent})
         yield step
         if forgotten:
-            assign(weights, reached)  # a step further the loss may be a hundred times larger
+            assign(weights, reached)  # one step further the loss may be 100 times larger
             break
 
     only_trainable(forgetful, [])

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ngf_core.data.dataset import Images
 from ngf_core.models.build import tuned_layers
-from ngf_core.purify.batches import clean_batches
+from ngf_core.purify.batches import CleanSet, clean_batches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.kept_activations import tuned_network
@@ -17,12 +16,12 @@ from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 
-def sgd(model: nn.Module, clean: Images, own: SGD, budget: Budget) -> Iterator[Step]:
+def sgd(model: nn.Module, clean: CleanSet, own: SGD, budget: Budget) -> Iterator[Step]:
     """Tune `own.layer` by SGD with momentum 0.9 and a cosine learning rate."""
     return descend(model, list(tuned_layers(model, own.layer).values()), clean, budget, own.lr)
 
 
-def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: Images, budget: Budget,
+def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: CleanSet, budget: Budget,
             lr: float) -> Iterator[Step]:
     """SGD on the parameters of `tuned`, layers of the model or the model, from rate `lr`.
 

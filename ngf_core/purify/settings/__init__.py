@@ -10,7 +10,7 @@ from ngf_core.purify.settings.fip import FIP
 from ngf_core.purify.settings.ft_sam import FTSAM
 from ngf_core.purify.settings.ibau import IBAU
 from ngf_core.purify.settings.mcr import MCR
-from ngf_core.purify.settings.method_settings import MethodSettings
+from ngf_core.purify.settings.method_settings import LayerSettings, MethodSettings
 from ngf_core.purify.settings.nad import NAD
 from ngf_core.purify.settings.neural_cleanse import NeuralCleanse
 from ngf_core.purify.settings.nft import NFT
@@ -18,6 +18,6 @@ from ngf_core.purify.settings.ngf import NGF
 from ngf_core.purify.settings.rnp import RNP
 from ngf_core.purify.settings.sgd import SGD
 
-__all__ = ["ANP", "AWM", "CLP", "FIP", "FTSAM", "FastFIP", "FinePruning", "FineTuning",
-           "IBAU", "MCR", "MethodSettings", "NAD", "NFT", "NGF", "NeuralCleanse", "RNP",
+__all__ = ["ANP", "AWM", "CLP", "FIP", "FTSAM", "FastFIP", "FinePruning", "FineTuning", "IBAU",
+           "LayerSettings", "MCR", "MethodSettings", "NAD", "NFT", "NGF", "NeuralCleanse", "RNP",
            "SGD"]

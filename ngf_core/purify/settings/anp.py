@@ -20,4 +20,4 @@ class ANP(MethodSettings):
     below: float = option(0.9, "channels with a smaller mask may be cut (the largest published "
                           "threshold)", 0.0, 1.0)
     tolerance: float = option(0.05, "how far clean accuracy on the clean set may fall; adapted, "
-                              "published thresholds look at test data", 0.0, 1.0)
+                              "published thresholds use test data", 0.0, 1.0)

@@ -13,5 +13,5 @@ class CLP(MethodSettings):
 
     method: ClassVar[str] = "clp"
 
-    u: float = option(3.0, "deviations above its layer's mean at which a channel's Lipschitz "
-                      "bound is cut", 0.0, 100.0)
+    u: float = option(3.0, "a channel is cut when its Lipschitz bound lies more than this many "
+                      "deviations above its layer's mean", 0.0, 100.0)

@@ -17,9 +17,9 @@ class FTSAM(MethodSettings):
     lr: float = rate_option()
     step_size: str = step_size_option("lr")
     rho: float = option(2.0, "radius of the ascent in units of the weights' own sizes, for a "
-                        "network of 11.2 million parameters; adapted: it goes with the root of "
-                        "their number, published without", 0.0, 100.0)
+                        "network of 11.2 million parameters; adapted: it scales with the root of "
+                        "their number, as published it does not", 0.0, 100.0)
     smoothing: float = option(0.1, "label smoothing", 0.0, 0.9)
     weight_decay: float = option(5e-4, "weight decay", 0.0, 1.0)
-    per_neuron: bool = option(False, "sizes are norms of neurons, not of single weights; wants a "
+    per_neuron: bool = option(False, "sizes are norms of neurons, not of single weights; needs a "
                               "smaller rho")

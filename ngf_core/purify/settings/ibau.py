@@ -13,9 +13,9 @@ class IBAU(MethodSettings):
 
     method: ClassVar[str] = "ibau"
 
-    ascents: int = option(4, "steps of the perturbation in a round; adapted, published 50 batches",
+    ascents: int = option(4, "steps of the perturbation per round; adapted, published 50 batches",
                           1, 1000)
-    updates: int = option(2, "updates of the weights in a round; adapted, published 50 batches",
+    updates: int = option(2, "updates of the weights per round; adapted, published 50 batches",
                           1, 1000)
     terms: int = option(5, "K, terms of the fixed point series", 1, 1000)
     lr: float = option(1e-3, "learning rate of Adam on the weights", 1e-7, 1.0)

@@ -17,5 +17,5 @@ class MCR(MethodSettings):
                        10.0)
     curve_lr: float = option(0.01, "learning rate of the curve's bend (momentum 0.9, cosine); "
                              "adapted, published 3e-5 for 100 epochs", 1e-6, 10.0)
-    tolerance: float = option(0.02, "how far under the fine-tuned end's the clean accuracy of the "
-                              "point may be; adapted, published takes t = 0.1", 0.0, 1.0)
+    tolerance: float = option(0.02, "how far the point's clean accuracy may lie below the "
+                              "fine-tuned end's; adapted, published t = 0.1", 0.0, 1.0)

@@ -20,6 +20,11 @@ class MethodSettings:
     method: ClassVar[str]
     step_size_of: ClassVar[str] = ""
 
+    @property
+    def chooses_step_size(self) -> bool:
+        """Whether a step size is to be chosen on clean images before the method tunes."""
+        return getattr(self, "step_size", "given") == "chosen"
+
     def __post_init__(self) -> None:
         try:
             check_fields(self)
@@ -27,17 +32,19 @@ class MethodSettings:
             raise ConfigError(f"{self.method}.{error.field}", error.why, error.fix) from None
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerSettings(MethodSettings):
+    """The settings of a method that tunes the layers named."""
+
+    layer: str = option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, "
+                        "not the BatchNorm in it), all, several of these with commas between, or "
+                        "auto (chosen by rule on the clean images)")
+
+
 def step_size_option(of: str) -> Any:
     """The option that has the setting `of` chosen among four before the method tunes."""
     return option("given", f"{of}: given, or chosen among four by the loss on a held-out fifth of "
                   "the clean images (costs four tunings)", choices=("given", "chosen"))
-
-
-def layer_option() -> Any:
-    """The option that names the layers a method tunes."""
-    return option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, not "
-                  "the BatchNorm in it), all, several of these with commas between, or auto "
-                  "(chosen by rule on the clean images)")
 
 
 def rate_option() -> Any:

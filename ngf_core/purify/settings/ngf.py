@@ -5,21 +5,19 @@ from typing import ClassVar
 
 from ngf_core.options import option
 from ngf_core.purify.settings.method_settings import (
-    MethodSettings,
+    LayerSettings,
     fisher_option,
-    layer_option,
     step_size_option,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class NGF(MethodSettings):
+class NGF(LayerSettings):
     """Settings of `ngf_core.purify.methods.ngf`."""
 
     method: ClassVar[str] = "ngf"
     step_size_of: ClassVar[str] = "kl_bound"
 
-    layer: str = layer_option()
     fisher: str = fisher_option()
     damping: float = option(0.1, "relative damping: lambda = damping * tr(K) / rows of K", 1e-8,
                             10.0)
@@ -29,9 +27,9 @@ class NGF(MethodSettings):
                                 0.0, 1e4)
     step_size: str = step_size_option("kl_bound")
     rate: float = option(1.0, "largest scale s of a step", 1e-6, 1.0)
-    momentum: float = option(0.0, "share of the last step that is made again", 0.0, 0.999)
-    absolute: bool = option(False, "damping is lambda itself, and not relative to tr(F) / rows")
-    decay: float = option(0.0, "K-FAC: weight of the old factors when new ones come", 0.0, 0.9999)
+    momentum: float = option(0.0, "share of the last step that is repeated", 0.0, 0.999)
+    absolute: bool = option(False, "damping is lambda itself, not relative to tr(F) / rows")
+    decay: float = option(0.0, "K-FAC: weight of the old factors at a renewal", 0.0, 0.9999)
     every: int = option(1, "K-FAC: steps from one renewal of the factors to the next", 1, 5000)
     tenths: bool = option(False, "the rate falls to a tenth at 35 and at 75 % of the steps and the "
                           "KL bound stays, instead of a KL bound that decays along a cosine")

@@ -16,8 +16,17 @@ import pytest
 from ngf_core.cli import job, runs
 from ngf_core.cli import main as cli
 from ngf_core.cli.tables import aligned, results_table
-from ngf_core.config import CONFIGS, LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.config import (
+    CONFIGS,
+    LandscapeConfig,
+    LayersConfig,
+    PurifyConfig,
+    SpectrumConfig,
+    TrainConfig,
+)
 from ngf_core.config.command import command_line
+from ngf_core.purify import ANP, CLP, FIP, FTSAM, NGF, SGD, FineTuning
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore, jobs
 from tests.support import pretended_work
 from tests.support.fabricated_runs import make_run
@@ -117,6 +126,15 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("train --poison-rate nan", "poison_rate: nan is not a finite number."),
     ("train --attack badnet", "attack: 'badnet' is unknown. Choose one of none, badnets"),
     ("purify x --methods ngf ngf", "methods: ngf, ngf names something twice"),
+    ("purify x --methods ngf bleach", "methods: 'bleach' is unknown. Choose one of ngf, sgd"),
+    ("purify x --methods ngf --anp.eps 0.3", "anp.eps: anp is not among the methods of this run"),
+    ("purify x --anp.eps 0.3", "methods of this run, ngf, sgd. Leave it out, or add anp to the"),
+    ("purify x --ngf.kl-bound 0", "ngf.kl_bound: 0.0 is out of range. Use a number from 1e-06 to"),
+    ("purify x --ngf.kl-bound much", "ngf.kl_bound: 'much' is not a finite number"),
+    ("purify x --ngf.every 1.5", "ngf.every: '1.5' is not a whole number"),
+    ("purify x --sgd.step-size guessed", "sgd.step_size: 'guessed' is unknown. Choose one of"),
+    ("purify x --kl-bound 0.3", "unrecognized arguments: --kl-bound 0.3"),
+    ("purify x --ngf.kl-bund 0.3", "unrecognized arguments: --ngf.kl-bund 0.3"),
     ("train --atack blend", "unrecognized arguments: --atack blend"),
     ("trian", "invalid choice: 'trian'"),
     ("purify", "the following arguments are required: SOURCE"),
@@ -148,8 +166,15 @@ def test_latest_is_the_newest_source_that_fits(capsys, store):
 def test_command_line_makes_the_same_config(store):
     train = make_run(store, "train")
     for config in (TrainConfig(), TrainConfig(poison_rate=0.05, lr=1e-5, seed=3),
-                   PurifyConfig(source=train.id, methods=("sgd",), kl_bound=2.0),
-                   PurifyConfig(source=train.id, methods=("finetune", "ngf"), seconds=3.5),
+                   PurifyConfig(source=train.id, methods=(SGD(layer="linear", lr=1),)),
+                   PurifyConfig(source=train.id, methods=(NGF(), SGD(layer="stem")), steps=7),
+                   PurifyConfig(source=train.id, methods=(FineTuning(step_size="chosen"),
+                                                          NGF(layer="linear,stem")), seconds=3.5),
+                   PurifyConfig(source=train.id, methods=(FTSAM(per_neuron=True, rho=1e-05),
+                                                          FIP(released=True), CLP())),
+                   PurifyConfig(source=train.id, methods=tuple(
+                       entry.settings() for entry in PURIFIERS.values())),
+                   LayersConfig(source=train.id, methods=(SGD(lr=0.5),), reference="none"),
                    SpectrumConfig(source=train.id, k=2), LandscapeConfig(source=train.id)):
         words = shlex.split(command_line(config))
         assert words[:3] == ["python", "-m", "ngf_core"]
@@ -197,7 +222,8 @@ def test_delete_and_restart(capsys, store):
 
 def test_ctrl_c_cancels_the_run_and_only_it(store):
     """In a terminal of its own: one rewritten line, then Ctrl-C."""
-    code = ("import signal, sys; from ngf_core import jobs, cli; "
+    code = ("import signal, sys; from ngf_core.cli import main as cli; "
+            "from ngf_core.runs import jobs; "
             # A test run in the background inherits that Ctrl-C is ignored.
             "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "jobs.WORKER = (sys.executable, '-m', 'tests.support.pretending_worker'); "
@@ -243,6 +269,8 @@ def test_a_table_for_every_kind_of_result():
     ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
     ("purify {source} --layer nope", "layer: this network has no layer 'nope'. Choose one of stem"),
     ("purify {source} --layer blocks.1,nope", "layer: this network has no layer 'nope'."),
+    ("purify {source} --sgd.layer nope", "layer: this network has no layer 'nope'."),
+    ("purify {source} --methods anp clp --layer linear", "layer: anp, clp tune no layer"),
 ])
 def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
     source = make_run(store, "train")
@@ -261,16 +289,20 @@ def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
         source = make_run(store, "train", arch=arch)
         with pytest.raises(pytest.fail.Exception):
             ngf(f"purify {source.id} {named}", capsys)
-        assert made[-1].layer == expected
+        assert made[-1].layers == {"ngf": expected, "sgd": expected}
     source = make_run(store, "train", arch="mini_vgg")
     code, _, err = ngf(f"purify {source.id} --layer blocks.2.conv1", capsys)
     assert code == 2 and "no layer 'blocks.2.conv1'" in err
 
 
 def test_the_command_names_the_layer_since_other_networks_have_other_defaults():
-    command = command_line(PurifyConfig(source="x"))
-    assert command == "python -m ngf_core purify x --layer blocks.2.conv1"
-    assert "layer" not in command_line(SpectrumConfig(source="x"))
+    purify = "python -m ngf_core purify x"
+    assert command_line(PurifyConfig(source="x")) == f"{purify} --layer auto"
+    two = PurifyConfig(source="x", methods=(NGF(layer="stem", kl_bound=1.0), SGD()))
+    assert command_line(two) == f"{purify} --ngf.layer stem --ngf.kl-bound 1.0 --sgd.layer auto"
+    for config in (PurifyConfig(source="x", methods=(ANP(),)), SpectrumConfig(source="x"),
+                   LayersConfig(source="x")):
+        assert "layer " not in command_line(config).replace("layers", "")
 
 
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
@@ -298,10 +330,25 @@ def test_a_folder_that_cannot_hold_runs(line, tmp_path, capsys, monkeypatch):
     assert (code, out) == (2, "") and "Point NGF_RUNS (for the zoo: --out) at a folder" in err
 
 
-def test_the_methods_own_parameters_are_listed(capsys):
-    assert cli.main(["purify", "latest", "--methods", "ngf", "clp", "--parameters", "help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "clp.u=3  deviations above its layer's mean" in lines[-1]
-    assert [line.partition("=")[0] for line in lines[:2]] == ["ngf.rate", "ngf.momentum"]
-    assert cli.main(["purify", "latest", "--methods", "sgd", "--parameters", "help"]) == 0
-    assert "sgd: no parameters of their own" in capsys.readouterr().out
+def test_a_methods_own_settings_are_options_in_a_group_of_its_own(capsys):
+    _, out, _ = ngf("purify --help", capsys)
+    groups = out.split("settings of ")[1:]
+    assert [group.split()[0] for group in groups] == list(PURIFIERS)
+    for name, group in zip(PURIFIERS, groups):
+        for field in dataclasses.fields(PURIFIERS[name].settings):
+            assert f"--{name}.{field.name.replace('_', '-')}" in group
+    assert "deviations above its layer's mean" in next(g for g in groups if g.startswith("clp "))
+    _, out, _ = ngf("layers --help", capsys)
+    assert "--ngf.kl-bound" in out and "--ngf.layer" not in out and "--anp.eps" not in out
+
+
+def test_a_layer_of_its_own_goes_before_the_layer_of_all(store, capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
+    source = make_run(store, "train")
+    for line, expected in (("--layer linear --sgd.layer auto", {"ngf": "linear", "sgd": "auto"}),
+                           ("--ngf.layer stem", {"ngf": "stem", "sgd": "blocks.2.conv1"}),
+                           ("--methods anp ngf --layer stem", {"ngf": "stem"})):
+        with pytest.raises(pytest.fail.Exception):
+            ngf(f"purify {source.id} {line}", capsys)
+        assert made[-1].layers == expected

@@ -5,7 +5,6 @@ import shutil
 
 import pandas as pd
 import pytest
-import torch
 
 from ngf_core import evidence as benchmark
 from ngf_core.cli import benchmark as command
@@ -15,15 +14,15 @@ from ngf_core.config.command import command_line
 from ngf_core.device import device
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
-from ngf_core.evidence import cells, claim, load
+from ngf_core.evidence import cells, load, sharpness
 from ngf_core.evidence.cells import Cell, make_cell
 from ngf_core.evidence.cells import finished as finished_run
 from ngf_core.evidence.earlier import KEYS
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
-from ngf_core.evidence.sharpness import SAMPLES, sharpness
 from ngf_core.evidence.table import cells_table
 from ngf_core.models.build import tunable_layer_names
-from ngf_core.purify.registry import PURIFIERS
+from ngf_core.purify import NGF
+from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
 from ngf_core.trained.load import load_trained
@@ -53,7 +52,7 @@ def test_every_method_of_the_registry_takes_part_once():
 
 def test_ngf_has_one_preset_for_all_attacks():
     configs = [asked("ngf", attack) for attack in ATTACKS]
-    assert configs[0].layer == "auto"
+    assert configs[0].methods == (NGF(layer="auto"),)
     assert {**vars(configs[0]), "source": ""} == {**vars(configs[1]), "source": ""}
 
 
@@ -103,23 +102,28 @@ def test_the_floor_is_the_benign_model_under_the_trigger(finished, table):
 
 def test_each_row_has_the_sharpness_of_its_own_model(finished, table):
     source = load_trained("signs-badnets-s0-finetune", RunStore(finished.out))
-    held = held_out(source.dataset, None, SAMPLES, 0, device())["clean"]
-    for entrant, model in (("before", "before"), ("finetune", "finetune")):
+    held = held_out(source.dataset, None, sharpness.IMAGES, 0, device())["clean"]
+    for entrant in ("before", "finetune"):
         row = table.loc["badnets", entrant]
-        for name, value in sharpness(source.models[model], *held).items():
-            assert row[name] == pytest.approx(value, rel=1e-4, abs=1e-3)
+        for read in sharpness.measure_sharpness_of(source.models[entrant], "", {"held_out": held}):
+            if not read["measure"].startswith("adaptive"):
+                assert row[read["measure"]] == pytest.approx(read["value"], rel=1e-4, abs=1e-3)
+                assert row[f"{read['measure']}_error"] == pytest.approx(
+                    read["computation_error"], rel=1e-3, abs=1e-3)
 
 
-def test_sharpness_against_the_dense_hessian():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(12, 4, generator=generator)
-    y = torch.randint(0, 3, (12,), generator=generator)
-    model = torch.nn.Linear(4, 3, bias=False)
-    dense = torch.func.hessian(lambda w: torch.nn.functional.cross_entropy(
-        x.double() @ w.view(3, 4).T, y))(model.weight.detach().double().flatten())
-    found = sharpness(model, x, y)
-    assert found["lambda_max"] == pytest.approx(float(torch.linalg.eigvalsh(dense)[-1]), rel=1e-3)
-    assert abs(found["trace"] - float(dense.trace())) < 4 * found["trace_error"] + 1e-4
+def test_the_leaderboard_and_the_claim_tell_of_one_measurement(finished, table):
+    """With one setting, and each model measured once: one file per model."""
+    told = load("claim")
+    told = told[(told.images == "held_out") & (told.parameters == "all")]
+    assert len(told)
+    for row in told[told.measure.isin(["lambda_max", "trace"])].itertuples():
+        if row.model != "benign":  # whose row on the leaderboard is that of its training
+            entrant = {"backdoored": "before"}.get(row.model, row.model)
+            assert table.loc[(row.attack, entrant), row.measure] == row.value
+    assert table.lambda_max.notna().sum() == 1 + 2 + 4  # benign, backdoored, purified
+    assert not (finished.out / "sharpness").exists()
+    assert len(list((finished.out / "claim").iterdir())) == table.weights.nunique()
 
 
 def test_what_was_tuned_and_what_it_cost(table):
@@ -141,6 +145,7 @@ def test_the_path_has_the_sharpness_of_those_that_were_followed(finished, table)
 def test_the_protocol_is_told(finished, table):
     told = json.loads((finished.tables / "protocol.json").read_text())
     assert (told["cells"], told["finished"], told["conditions"]["steps"]) == (4, 4, 3)
+    assert told["sharpness"] == {"images": sharpness.IMAGES, "probes": 3, "tolerance": 0.01}
 
 
 def test_the_report_has_the_table_in_words(finished, table):
@@ -184,16 +189,16 @@ def test_every_entrant_names_layers_that_its_network_has(arch):
     names = set(tunable_layer_names(arch))
     for name in ENTRANTS:
         config = Cell("signs", arch, "badnets", 0, name).asked(max(names))
-        assert config.layer in names | {"auto", "all"}, name
-        assert command_line(config).count("--layer") == 1
-    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layer
-    assert last == tunable_layer_names(arch)[-1]
+        layered = ENTRANTS[name].method in LAYERED
+        assert len(config.layers) == command_line(config).count("--layer") == layered
+        assert set(config.layers.values()) <= names | {"auto", "all"}, name
+    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layers
+    assert last == {"ngf": tunable_layer_names(arch)[-1]}
 
 
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
     monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed twice"))
-    monkeypatch.setattr(command, "measured", lambda *_: pytest.fail("measured twice"))
-    monkeypatch.setattr(claim, "measured", lambda *_: pytest.fail("measured twice"))
+    monkeypatch.setattr(command.sharpness, "measured", lambda *_: pytest.fail("measured twice"))
     assert command.run(finished) == 0
     assert "4 of 4 runs are there." in capsys.readouterr().out
 
@@ -258,8 +263,8 @@ def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
     shutil.copytree(other, mine)
     write_manifest(mine, read_manifest(other) | {"id": mine.name, "results": {"layer": "stem"}})
     config = cell("ablate_regulariser").config(RunStore(tmp_path))
-    assert (config.layer, config.regulariser) == ("stem", 0.0)
-    assert cell("ablate_last_layer").config(store).layer == "linear"
+    assert config.methods == (NGF(layer="stem", regulariser=0.0),)
+    assert cell("ablate_last_layer").config(store).methods == (NGF(layer="linear"),)
 
 
 def test_an_unknown_defense_is_refused(capsys):

@@ -8,17 +8,15 @@ import torch
 from ngf_core.curvature.sharpness import Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness
 from ngf_core.errors import ConfigError
-from ngf_core.evidence import claim
+from ngf_core.evidence import claim, sharpness
 from ngf_core.evidence.cells import Cell, cells
 from ngf_core.evidence.claim import (
     COLUMNS,
     claim_table,
     claim_tasks,
-    image_sets,
     measure_claim,
-    measure_sharpness_of,
-    measured,
 )
+from ngf_core.evidence.sharpness import image_sets, measure_sharpness_of, measured
 from ngf_core.evidence.verdict import MEASURES
 from ngf_core.runs import RunStore
 from ngf_core.trained.load import load_trained
@@ -113,7 +111,7 @@ def asked(finished, monkeypatch) -> tuple[list[Cell], RunStore]:
     """The finished benchmark's cells; full fine-tuning stands in for NGF, which takes longer."""
     monkeypatch.setattr(claim, "PURIFIED", ("finetune",))
     monkeypatch.setattr(claim, "LAYER_OF", "finetune")
-    monkeypatch.setattr(claim, "IMAGES", 10)
+    monkeypatch.setattr(sharpness, "IMAGES", 10)
     wanted = list(cells("signs", "mini_preact_resnet", ATTACKS, ("finetune",), (0,)))
     return wanted, RunStore(finished.out)
 

@@ -1,5 +1,6 @@
 """What the command refuses, what it goes on after, and what it never writes over."""
 
+import json
 from types import SimpleNamespace
 
 import pandas as pd
@@ -9,7 +10,7 @@ from ngf_core.cli import benchmark as command
 from ngf_core.cli.main import main
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import Evaluation, Rate
-from ngf_core.evidence import floor
+from ngf_core.evidence import floor, sharpness
 from ngf_core.evidence.cells import cells
 from ngf_core.runs import RunStore
 from tests.support import fabricated_benchmark, fabricated_claim
@@ -114,7 +115,7 @@ def test_a_measurement_that_fails_does_not_stop_the_others(capsys):
 
 
 def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
-    run = SimpleNamespace(manifest={"files": {"model.safetensors": "digest"}})
+    run = SimpleNamespace(manifest={"kind": "train", "files": {"model.safetensors": "digest"}})
     store = SimpleNamespace(root=tmp_path, get=lambda _: run)
     source = SimpleNamespace(models={"before": None}, dataset=SimpleNamespace(test=None),
                              attack=None)
@@ -131,3 +132,15 @@ def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
         floor.floor(backdoored, benign, store)
     assert not list((tmp_path / "floors").iterdir())
     assert floor.floor(backdoored, benign, store)["acc"] == {"hits": 9, "n": 10}
+
+
+def test_sharpness_of_another_setting_is_not_taken_over(tables):
+    """Else two settings would stand under one name."""
+    cells = pd.read_parquet(tables / "cells.parquet")
+    cells[cells.entrant != "clp"].to_parquet(tables / "cells.parquet")
+    told = {"images": sharpness.IMAGES, "probes": sharpness.PROBES,
+            "tolerance": sharpness.TOLERANCE}
+    for setting, taken in ((told | {"images": 50}, 0), (told, 2), (None, 0)):
+        (tables / "protocol.json").write_text(json.dumps({"sharpness": setting}))
+        kept = command._earlier(tables)["cells"]
+        assert kept[kept.entrant.isin(["anp", "before"])].lambda_max.notna().sum() == taken

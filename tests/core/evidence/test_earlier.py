@@ -7,7 +7,7 @@ import pytest
 from ngf_core.attacks.attack import attack_class
 from ngf_core.errors import NGFError
 from ngf_core.evidence import TABLES, load
-from ngf_core.evidence.earlier import KEYS, SHARPNESS, completed, completed_cells, lost
+from ngf_core.evidence.earlier import KEYS, SHARPNESS, completed, completed_cells, lost, with_claim
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from tests.support import fabricated_benchmark
 
@@ -216,3 +216,46 @@ def test_the_real_tables_are_of_todays_settings():
         kept = completed(name, there[name].iloc[:0], there[name], cells)
         assert len(kept) == len(there[name])
     assert set(cells.entrant) - {"benign", "before"} <= set(ENTRANTS)
+
+
+def sharp_claim(cells: pd.DataFrame) -> pd.DataFrame:
+    """`claim_of` with another figure in every row."""
+    rows = claim_of(cells)
+    return rows.assign(value=np.arange(len(rows)) + 1.0, computation_error=-np.arange(len(rows)))
+
+
+def test_cells_take_the_claims_figures_of_their_own_model():
+    cells = table().assign(**dict.fromkeys(SHARPNESS, np.nan))
+    claim = sharp_claim(cells)
+    filled = with_claim(cells, claim).set_index(ROW)
+    mine = claim[(claim.images == "held_out") & (claim.parameters == "all")]
+    for row in mine.itertuples():
+        if row.model == "benign":
+            continue
+        entrant = {"backdoored": "before"}.get(row.model, row.model)
+        key = (row.attack, row.seed, entrant)
+        assert filled.loc[key, row.measure] == row.value
+        assert filled.loc[key, f"{row.measure}_error"] == row.computation_error
+    # A benign model has its figures once, in its row without a trigger.
+    assert filled.loc[("none", 0, "benign"), SHARPNESS].notna().all()
+    assert filled.loc[("blend", 0, "benign"), SHARPNESS].isna().all()
+    assert filled.loc[("blend", 0, "clp"), SHARPNESS].isna().all()
+
+
+def test_cells_that_have_figures_keep_them():
+    cells = table()
+    pd.testing.assert_frame_equal(with_claim(cells, sharp_claim(cells)), cells)
+
+
+def test_the_pages_show_one_figure_for_one_quantity():
+    """The real tables: λ_max and trace of the Leaderboard are those of the Sharpness claim."""
+    cells, claim = load("cells", TABLES), load("claim", TABLES)
+    claim = claim[(claim.images == "held_out") & (claim.parameters == "all")]
+    wanted = claim.assign(entrant=claim.model.replace("backdoored", "before"))
+    wanted = wanted[wanted.measure.isin(["lambda_max", "trace"]) & (wanted.model != "benign")]
+    known = cells.set_index(ROW)
+    assert len(wanted) == 2 * 4 * 42
+    for row in wanted.itertuples():
+        assert known.loc[(row.attack, row.seed, row.entrant), row.measure] == row.value
+    # No other figure: those of another setting would stand under the same name.
+    assert cells.lambda_max.notna().sum() == 4 * 42 + 3

@@ -9,6 +9,7 @@ from ngf_core.data.dataset import Dataset
 from ngf_core.layers import choose as auto
 from ngf_core.layers.rules import RULES
 from ngf_core.models.build import tunable_layer_names
+from ngf_core.purify import SGD
 from tests.support.tiny_runs import made
 
 SMALL = {"steps": 2, "batch_size": 16, "pool": 2}
@@ -57,7 +58,7 @@ def test_a_point_of_its_curves_is_a_layer(mapped):
 
 
 def test_a_benign_model_has_no_oracle(runs, benign):
-    run = made(LayersConfig(source=benign.id, methods=("sgd",), reference="none", **SMALL), runs)
+    run = made(LayersConfig(source=benign.id, methods=(SGD(),), reference="none", **SMALL), runs)
     assert (run.state, run.message) == ("done", "")
     assert run.results["oracle"] is None and run.results["finetune"] is None
     assert run.results["auto"] and all(e["asr"] is None for e in run.results["map"])
@@ -66,6 +67,6 @@ def test_a_benign_model_has_no_oracle(runs, benign):
 def test_the_clean_set_is_the_one_asked_for(runs, benign, monkeypatch):
     asked, real = [], Dataset.clean
     monkeypatch.setattr(Dataset, "clean", lambda self, *how: asked.append(how) or real(self, *how))
-    run = made(LayersConfig(source=benign.id, methods=("sgd",), reference="none", **SMALL,
+    run = made(LayersConfig(source=benign.id, methods=(SGD(),), reference="none", **SMALL,
                             clean_fraction=0.04, clean_balance="balanced"), runs)
     assert run.state == "done" and asked == [(0.04, "balanced")]

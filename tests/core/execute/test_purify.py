@@ -15,7 +15,9 @@ from ngf_core.curvature.sharpness.live import METRICS, sharpness_point
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
 from ngf_core.models.build import tunable_layers
-from ngf_core.purify.registry import PURIFIERS, PurifierEntry
+from ngf_core.purify import NGF, SGD, FineTuning
+from ngf_core.purify.methods.sgd import sgd
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.step import Diverged
 from ngf_core.trained.load import load_trained
 from tests.support.tiny_runs import made, purify_config
@@ -88,7 +90,7 @@ def test_the_saved_models_are_the_measured_ones(runs, race):
 
 
 def test_a_benign_model_can_be_purified_too(runs, benign):
-    run = made(purify_config(benign, methods=("finetune",)), runs)
+    run = made(purify_config(benign, "finetune"), runs)
     assert run.state == "done"
     assert run.results["finetune"]["asr"] is None and run.results["before"]["ra"] is None
     assert set(run.arrays("samples")) == {"clean", "labels"}
@@ -97,7 +99,7 @@ def test_a_benign_model_can_be_purified_too(runs, benign):
 
 
 def test_a_path_ends_at_the_last_step_however_many_there_are(runs, backdoored):
-    run = made(purify_config(backdoored, methods=("sgd",), steps=23), runs)
+    run = made(purify_config(backdoored, "sgd", steps=23), runs)
     path = run.arrays("path_sgd")
     assert path["steps"].tolist() == [*range(0, 23, 2), 23]
     expected = (run.tensors("after_sgd")[LAYER] - run.tensors("before")[LAYER]).flatten()
@@ -129,16 +131,17 @@ def test_without_sharpness_a_race_tunes_the_same(runs, race, backdoored):
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-def falling_out(model, clean, config):
+def falling_out(model, clean, own, budget):
     """SGD that diverges at the fourth step."""
-    for step in PURIFIERS["sgd"].load()(model, clean, config):
+    for step in sgd(model, clean, SGD(layer=own.layer), budget):
         if step.step == 4:
             raise Diverged("It fell over. Use a smaller learning rate.")
         yield step
 
 
 def test_a_method_that_diverges_keeps_its_curve_and_the_race_goes_on(runs, backdoored, monkeypatch):
-    monkeypatch.setitem(PURIFIERS, "ngf", PurifierEntry("NGF", f"{__name__}:falling_out", "layer"))
+    entry = replace(PURIFIERS["ngf"], where=f"{__name__}:falling_out")
+    monkeypatch.setitem(PURIFIERS, "ngf", entry)
     run = made(purify_config(backdoored, steps=60), runs)
     assert run.state == "done"
     fell, went_on = run.results["ngf"], run.results["sgd"]
@@ -188,8 +191,8 @@ def choosing(monkeypatch, layer: str) -> list[tuple]:
     """Let `choose_layer` answer `layer`; what it is asked is kept."""
     asked = []
 
-    def choose_layer(model, clean, config):
-        asked.append((model, clean, config))
+    def choose_layer(model, clean, budget, ngf):
+        asked.append((model, clean, budget, ngf))
         model.linear.weight.data.zero_()  # a careless rule must not harm the race
         return Chosen(layer, "a rule", {"linear": 0.25, layer: 0.75})
 
@@ -202,11 +205,12 @@ def choosing(monkeypatch, layer: str) -> list[tuple]:
 def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, backdoored,
                                                                 monkeypatch):
     asked = choosing(monkeypatch, "blocks.2.conv1")
-    run = made(purify_config(backdoored, layer="auto"), runs)
+    config = purify_config(backdoored, layer="auto")
+    run = made(config, runs)
     assert (run.state, run.message) == ("done", "")
-    ((_, clean, config),) = asked
+    ((_, clean, budget, own),) = asked
     held = load_trained(backdoored.id, runs).dataset.clean(config.clean_fraction)
-    assert torch.equal(clean.x, held.x) and config.layer == "auto"
+    assert torch.equal(clean.x, held.x) and (budget, own) == (config.budget, NGF(layer="auto"))
     choice = run.results["choice"]
     assert (choice["layer"], choice["rule"]) == ("blocks.2.conv1", "a rule")
     assert choice["scores"] == {"linear": 0.25, "blocks.2.conv1": 0.75}
@@ -219,7 +223,7 @@ def test_auto_is_chosen_on_clean_data_before_any_method_sees_it(runs, race, back
 
 
 def test_the_default_rule_chooses_one_of_the_networks_layers(runs, backdoored):
-    run = made(purify_config(backdoored, layer="auto", methods=("ngf",)), runs)
+    run = made(purify_config(backdoored, "ngf", layer="auto"), runs)
     assert (run.state, run.message) == ("done", "")
     choice, received = run.results["choice"], load_trained(run.id, runs).models["before"]
     assert set(choice["scores"]) == set(tunable_layers(received))
@@ -232,13 +236,14 @@ def test_the_default_rule_chooses_one_of_the_networks_layers(runs, backdoored):
 
 def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, monkeypatch):
     asked = choosing(monkeypatch, "linear")
-    run = made(purify_config(backdoored, layer="auto", methods=("finetune",)), runs)
+    run = made(purify_config(backdoored, "finetune", layer="auto"), runs)
     assert run.state == "done" and not asked and "choice" not in run.results
     assert load_trained(run.id, runs).layer == "blocks.2.conv1"
 
 
 def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
-    run = made(purify_config(backdoored, clean_balance="balanced", step_size="chosen"), runs)
+    run = made(purify_config(backdoored, clean_balance="balanced", own={
+        "ngf": {"step_size": "chosen"}, "sgd": {"step_size": "chosen"}}), runs)
     assert (run.state, run.message) == ("done", "")
     assert run.results["clean_images"] == 20
     for method, field in (("ngf", "kl_bound"), ("sgd", "lr")):
@@ -249,8 +254,22 @@ def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
         assert run.arrays(f"path_{method}")["steps"].tolist() == [0, 1, 2, 3]
 
 
+def test_each_method_may_tune_a_layer_of_its_own(runs, backdoored, monkeypatch):
+    asked = choosing(monkeypatch, "stem")
+    methods = (SGD(layer="linear"), NGF(layer="auto"), FineTuning())
+    run = made(purify_config(backdoored, methods=methods), runs)
+    assert (run.state, run.message, len(asked)) == ("done", "", 1)
+    tuned = {name: run.results[name].get("layer") for name in run.config.names}
+    assert tuned == {"sgd": "linear", "ngf": "stem", "finetune": None}
+    source = load_trained(run.id, runs)
+    assert run.results["layer"] == source.layer == "linear"
+    paths = _paths(source, run)
+    for name, layer in (("sgd", "linear"), ("ngf", "stem")):
+        assert {key.rpartition(".")[0] for key in paths[name].states[1]} == {layer}
+
+
 def test_seconds_may_be_the_limit(runs, backdoored):
-    run = made(purify_config(backdoored, methods=("sgd",), steps=5000, seconds=1e-6), runs)
+    run = made(purify_config(backdoored, "sgd", steps=5000, seconds=1e-6), runs)
     assert run.state == "done" and run.results["sgd"]["steps"] == 1
     assert run.results["sgd"]["stopped"] == ("SGD ended at pass 1 of 5000: its 1e-06 seconds were "
                                              "used up.")
@@ -265,23 +284,23 @@ def test_an_unknown_layer_fails_before_anything_is_tuned(runs, backdoored):
 
 def test_a_purification_outlives_its_source(runs, race, backdoored):
     copy = made(backdoored.config, runs)
-    run = made(purify_config(copy, methods=("sgd",)), runs)
+    run = made(purify_config(copy, "sgd"), runs)
     copy.delete()
     source = load_trained(run.id, runs)
     assert list(source.models) == ["before", "sgd"] and source.train == backdoored.config
 
 
-def in_threes(model, clean, config):
+def in_threes(model, clean, own, budget):
     """SGD that reports every third step, as a method of three passes an update would."""
-    for step in PURIFIERS["sgd"].load()(model, clean, config):
+    for step in sgd(model, clean, SGD(layer=own.layer), budget):
         if step.step % 3 == 0:
             yield replace(step, found={"last": step.step, "first": [3]})
 
 
 def test_updates_of_several_passes_are_recorded_and_their_findings_kept(
         runs, backdoored, monkeypatch):
-    monkeypatch.setitem(PURIFIERS, "ngf", PurifierEntry("NGF", f"{__name__}:in_threes", "layer"))
-    run = made(purify_config(backdoored, methods=("ngf",), steps=20, evaluations=10), runs)
+    monkeypatch.setitem(PURIFIERS, "ngf", replace(PURIFIERS["ngf"], where=f"{__name__}:in_threes"))
+    run = made(purify_config(backdoored, "ngf", steps=20, evaluations=10), runs)
     points = run.points()
     assert sorted(set(points[points["metric"] == "acc"]["step"])) == [0, 3, 6, 9, 12, 15, 18]
     assert run.arrays("path_ngf")["steps"].tolist() == [0, 3, 6, 9, 12, 15, 18]
@@ -290,7 +309,7 @@ def test_updates_of_several_passes_are_recorded_and_their_findings_kept(
 
 def test_the_parameters_a_method_changed_are_counted(runs, race, backdoored):
     assert race.results["ngf"]["changed"] == race.tensors("before")[LAYER].numel()
-    network = made(purify_config(backdoored, methods=("finetune",)), runs)
+    network = made(purify_config(backdoored, "finetune"), runs)
     whole = sum(t.numel() for key, t in network.tensors("before").items()
                 if "running" not in key and "num_batches" not in key)
     assert 0.99 * whole < network.results["finetune"]["changed"] <= whole

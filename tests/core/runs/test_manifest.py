@@ -7,8 +7,9 @@ import socket
 
 import pytest
 
-from ngf_core.config import TrainConfig, config_sha, to_json
+from ngf_core.config import PurifyConfig, TrainConfig, config_sha, to_json
 from ngf_core.errors import RunError
+from ngf_core.purify import ANP, NGF
 from ngf_core.runs import Run
 from ngf_core.runs.manifest import change_manifest, read_manifest
 from tests.support.fabricated_runs import make_run
@@ -40,8 +41,8 @@ def test_no_path_and_no_machine_in_a_manifest(store):
     (None, "is missing"),
     ("", r"is not JSON \(line 1\)"),
     ('{"schema": 1,\n "id"', r"is not JSON \(line 2\)"),
-    ("[1, 2]", "has schema None, this version reads 1"),
-    ('{"schema": 2}', "has schema 2, this version reads 1"),
+    ("[1, 2]", "has schema None, this version reads 1 and 2"),
+    ('{"schema": 3}', "has schema 3, this version reads 1 and 2"),
     ('{"schema": 1}', "has no usable entry 'id'"),
 ])
 def test_an_unreadable_manifest(store, content, says):
@@ -54,10 +55,36 @@ def test_an_unreadable_manifest(store, content, says):
     assert run.state == "corrupt"
 
 
+def test_a_manifest_of_schema_1_is_read_as_one_of_today_and_written_so(store):
+    """The file is left alone until something in it changes."""
+    run = store.create(PurifyConfig(source=make_run(store, "train").id, methods=(
+        NGF(layer="linear", kl_bound=2.0), ANP(eps=0.3, ascents=2))))
+    today = run.manifest
+    old = {"kind": "purify", "source": run.config.source, "methods": ["ngf", "anp"],
+           "layer": "linear", "kl_bound": 2.0, "lr": 0.01,
+           "parameters": "anp.eps=0.3,anp.ascents=2"}
+    rewrite(run, schema=1, config=old, config_sha="an old one")
+    before = (run.path / "manifest.json").read_bytes()
+    assert run.manifest == today and today["schema"] == 2
+    assert (run.path / "manifest.json").read_bytes() == before
+    change_manifest(run.path, message="hello")
+    assert json.loads((run.path / "manifest.json").read_text()) == today | {"message": "hello"}
+
+
+def test_schema_2_does_not_read_what_only_schema_1_had(store):
+    run = make_run(store, "purify")
+    rewrite(run, config={"kind": "purify", "source": "a", "methods": ["ngf"]})
+    with pytest.raises(RunError, match="config this version cannot use .methods"):
+        store.get(run.id)
+
+
 @pytest.mark.parametrize(("entries", "says"), [
     ({"config": {"kind": "train", "colour": "red"}}, "config this version cannot use .colour"),
     ({"config": {"kind": "train", "epochs": -1}}, "config this version cannot use .epochs"),
     ({"config": {"kind": "dance"}}, "config this version cannot use .kind"),
+    ({"schema": 1, "config": {"kind": "purify", "methods": ["ngf"], "parameters": "ngf.rate"}},
+     "config this version cannot use .parameters: 'ngf.rate' does not name"),
+    ({"schema": 1, "config": {"kind": "purify", "methods": [3], "parameters": 4}}, "cannot use"),
     ({"pid": "x", "state": "running"}, "no usable entry 'pid'"),
     ({"results": {"train": {"acc": {"hits": "a", "n": 3}}}}, "a rate that is not hits of n images"),
     ({"results": {"train": {"acc": {"hits": 4, "n": 3}}}}, "a rate that is not hits of n images"),

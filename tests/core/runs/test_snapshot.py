@@ -5,7 +5,7 @@ import pytest
 from benchmarks.page_reads import manifest_reads
 from ngf_core.config import TrainConfig
 from ngf_core.errors import RunError
-from ngf_core.runs import Readings, RunStore, RunWriter, StoreSnapshot
+from ngf_core.runs import ManifestReadings, RunStore, RunWriter, StoreSnapshot
 from tests.support.fabricated_runs import make_run
 
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
@@ -20,7 +20,7 @@ def test_it_says_of_every_run_what_the_run_says(store):
     for state in STATES:
         make_run(store, "train", state=state)
     make_run(RunStore(store.shipped), "spectrum")
-    seen = StoreSnapshot(store, Readings())
+    seen = StoreSnapshot(store, ManifestReadings())
     for kind in (None, "train", "purify", "spectrum"):
         assert seen.list(kind) == store.list(kind)
     for mine, theirs in zip(seen.list(), store.list(), strict=True):
@@ -33,7 +33,7 @@ def test_it_says_of_every_run_what_the_run_says(store):
 
 def test_it_stays_as_it_was_and_the_next_one_is_up_to_date(store):
     run = make_run(store, "train", state="running")
-    readings = Readings()
+    readings = ManifestReadings()
     seen = StoreSnapshot(store, readings)
     RunWriter(run).cancel("Enough.")
     other = make_run(store, "train")
@@ -47,7 +47,7 @@ def test_it_stays_as_it_was_and_the_next_one_is_up_to_date(store):
 def test_only_what_has_changed_is_read_again(store):
     runs = [make_run(store, "train", seed=seed) for seed in range(3)]
     waiting = store.create(TrainConfig())
-    readings = Readings()
+    readings = ManifestReadings()
     for expected in ({run.id: 1 for run in [*runs, waiting]}, {}):
         with manifest_reads() as reads:
             seen = StoreSnapshot(store, readings)
@@ -62,13 +62,13 @@ def test_only_what_has_changed_is_read_again(store):
 
 def test_a_benchmark_run_is_found_and_not_listed(store):
     run = make_run(RunStore(store.root / "benchmark"), "train")
-    seen = StoreSnapshot(store, Readings())
+    seen = StoreSnapshot(store, ManifestReadings())
     assert seen.list() == [] and seen.get(run.id).state == "done"
 
 
 def test_a_corrupt_run_is_found_and_refused(store):
     run = make_run(store, "train", state="corrupt")
-    seen = StoreSnapshot(store, Readings())
+    seen = StoreSnapshot(store, ManifestReadings())
     assert "is not JSON" in seen.find(run.id).message
     for ask in (lambda: seen.get(run.id), lambda: seen.find(run.id).config):
         with pytest.raises(RunError, match="is not JSON"):
@@ -77,7 +77,7 @@ def test_a_corrupt_run_is_found_and_refused(store):
 
 def test_what_one_may_do_goes_by_the_disk(store):
     run = make_run(store, "train", state="running")
-    early = StoreSnapshot(store, Readings()).get(run.id)
+    early = StoreSnapshot(store, ManifestReadings()).get(run.id)
     RunWriter(run).cancel("Enough.")
     with pytest.raises(RunError, match="it is cancelled already"):
         early.cancel()
@@ -94,4 +94,4 @@ def test_a_last_word_written_while_the_worker_went_is_heard(store, monkeypatch):
         return False
 
     monkeypatch.setattr("ngf_core.runs.run.is_alive", dies_now)
-    assert StoreSnapshot(store, Readings()).get(run.id).state == "failed"
+    assert StoreSnapshot(store, ManifestReadings()).get(run.id).state == "failed"

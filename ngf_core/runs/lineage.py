@@ -1,0 +1,135 @@
+"""Which training and which received model stand behind a run, and the files of its models.
+
+A training made its model; a purification carries the one it received, and how that was trained, so
+that its source may be deleted; a layer map carries only the latter. All else asks its source.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ngf_core.config import Config, TrainConfig, from_json
+from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.runs.files import RECEIVED, model_entry, model_file
+from ngf_core.runs.manifest import CORRUPT
+from ngf_core.runs.run import Run
+from ngf_core.runs.store import SOURCES, RunStore
+
+Manifest = Mapping[str, Any]
+
+
+def training_of(run: Run, store: RunStore) -> TrainConfig:
+    """How the model behind a run of any kind was trained.
+
+    Raises RunError where a run on the way to the training is not here or corrupt, and where its
+    results or its source are none that such a run can have.
+    """
+    return training_in(run.manifest, lambda source: store.find(source).manifest)
+
+
+def training_behind(config: Config, store: RunStore) -> TrainConfig:
+    """The same of a run that is still to be made. Raises RunError as `training_of`."""
+    if isinstance(config, TrainConfig):
+        return config
+    return training_of(store.get(config.source), store)
+
+
+def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> TrainConfig:
+    """`training_of` for manifests that were read already; `find` gives those of other runs by id.
+
+    Raises RunError as `training_of`, and what `find` raises.
+    """
+    _check_readable(manifest)
+    if manifest["kind"] == "train":
+        return _trained_as(manifest, manifest["config"])
+    if "train_config" in manifest["results"]:
+        return _trained_as(manifest, manifest["results"]["train_config"])
+    return training_in(_source(manifest, find), find)
+
+
+def holder_of(run: Run, store: RunStore) -> Run:
+    """The run, this one included, that holds the received model behind `run`.
+
+    Raises RunError where it, or a run on the way to it, is not here or corrupt.
+    """
+    manifest = run.manifest
+    _check_readable(manifest)
+    if manifest["kind"] == "train" or (manifest["kind"] == "purify"
+                                       and RECEIVED in manifest["results"]):
+        return run
+    _source(manifest, lambda source: store.find(source).manifest)
+    return holder_of(store.get(manifest["config"]["source"]), store)
+
+
+def received_rates(run: Run, store: RunStore) -> Evaluation | None:
+    """The rates of the received model behind a run; None where its training is not finished.
+
+    Raises RunError as `holder_of`, and where the results hold no rates.
+    """
+    holder = holder_of(run, store).manifest
+    entry = holder["results"].get(model_entry(holder["kind"], RECEIVED))
+    return None if entry is None else Evaluation.from_json(entry)
+
+
+def model_files(run: Run) -> dict[str, str]:
+    """The models that a run holds, "before" first, by name, with their files (without suffix).
+
+    Raises RunError for a run that holds none: a measurement, and a purification before its end.
+    """
+    manifest = run.manifest
+    _check_readable(manifest)
+    kind, results = manifest["kind"], manifest["results"]
+    if kind == "train":
+        names = [RECEIVED]
+    elif kind != "purify":
+        raise RunError(f"Run {run.id} is a {kind} run and holds no model. "
+                       "Name a train or purify run.")
+    elif RECEIVED not in results:
+        raise RunError(f"Run {run.id} is {run.state} and holds no purified model. Wait until it is "
+                       "done, or name another run.")
+    else:
+        names = [RECEIVED, *(method for method in manifest["config"]["methods"]
+                             if method in results)]
+    return {name: model_file(kind, name) for name in names}
+
+
+def weights_sha(run: Run, model: str) -> str:
+    """SHA-256 of the file with the weights of one of the models that a run holds.
+
+    Raises RunError where the run did not write it.
+    """
+    manifest = run.manifest
+    file = f"{model_file(manifest['kind'], model)}.safetensors"
+    try:
+        sha: str = manifest["files"][file]
+    except KeyError:
+        raise RunError(f"Run {run.id} has no file {file}. Wait until it is done, or make it "
+                       "again.") from None
+    return sha
+
+
+def _check_readable(manifest: Manifest) -> None:
+    if manifest["state"] == CORRUPT:
+        raise RunError(manifest["message"])
+
+
+def _trained_as(manifest: Manifest, told: Any) -> TrainConfig:
+    try:
+        if not isinstance(told, Mapping):
+            raise TypeError(f"train_config is {told!r} and not a mapping of settings")
+        config = from_json({**told, "kind": "train"})
+        assert isinstance(config, TrainConfig)  # which is what that kind means
+        return config
+    except (ConfigError, TypeError) as error:
+        raise RunError(f"Run {manifest['id']} does not say how its model was trained ({error}). "
+                       "Make it again from the trained model and name the new run.") from None
+
+
+def _source(manifest: Manifest, find: Callable[[str], Manifest]) -> Manifest:
+    source, fitting = find(manifest["config"]["source"]), SOURCES[manifest["kind"]]
+    _check_readable(source)
+    if source["kind"] not in fitting:
+        raise RunError(f"Run {manifest['id']} names {source['id']} as its source, which is a "
+                       f"{source['kind']} run; a {manifest['kind']} run is made from a "
+                       f"{' or '.join(fitting)} run. Delete it and make it again.")
+    return source

@@ -1,0 +1,55 @@
+"""What pages ask of the science, answered at once: costs, poisoned images, and starting a job."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app import jobs
+from ngf_core.config import Config, TrainConfig
+from ngf_core.errors import ConfigError
+from ngf_core.execute import cost
+from ngf_core.execute.cost import Cost
+from ngf_core.runs import Run, RunStore
+from ngf_core.trained import poison_preview as preview
+from tests.support.faked import faked
+
+
+def estimate(config: Config, store: RunStore | None) -> Cost:
+    return Cost(38.0, 4.25, "From the pace of an earlier run.")
+
+
+def poison_preview(config: TrainConfig, count: int) -> dict[str, Any]:
+    """Plain images; more than 10 % of poison is refused, as a clean-label attack would."""
+    if config.poison_rate > 0.1:
+        raise ConfigError("poison_rate", "there are too few images of that class",
+                          "Use at most 0.1.")
+    clean = np.zeros((count, 3, 4, 4), np.uint8)
+    return {"clean": clean, "triggered": clean + 255, "labels": np.arange(count),
+            "targets": np.full(count, config.target), "poisoned": 475, "train_images": 4750,
+            "class_names": tuple(f"class {i}" for i in range(10)), "learns": ""}
+
+
+def pretend(patch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
+    """Put these answers in place; the list fills with the configs that pages start.
+
+    A started run is created but stays queued: no worker is launched.
+    """
+    started: list[Config] = []
+
+    def start(config: Config) -> Run:
+        started.append(config)
+        return store.create(config)
+
+    def restart(run: Run) -> Run:
+        return start(run.config)
+
+    def cancel(run: Run) -> None:
+        # The worker of a fabricated running run is this process: it must not get a signal.
+        run.cancel()
+
+    faked(patch, cost, "estimate", estimate)
+    faked(patch, preview, "poison_preview", poison_preview)
+    for fake in (start, restart, cancel):
+        faked(patch, jobs, fake.__name__, fake)
+    return started
