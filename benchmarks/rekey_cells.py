@@ -4,9 +4,9 @@
 
 Each purified row of assets/benchmark/cells.parquet holds the command that makes its run and a hash
 of that run's settings. In schema 1, where a purification held every method's settings side by side,
-both were others. A row whose hash is that of its command, read as schema 1, gets the command and
+both differed. A row whose hash is that of its command, read as schema 1, gets the command and
 the hash of the same settings today, and a row whose hash is today's gets today's command. Any other
-row is left alone, and a second run changes nothing.
+row is left as it is, and a second run changes nothing.
 """
 
 import argparse
@@ -36,7 +36,7 @@ FIELDS: dict[str, Any] = {
 
 
 def schema_1(command: str) -> dict[str, Any] | None:
-    """The config that a command of schema 1 asked for; None where it is not one."""
+    """The config of a command of schema 1; None where it is not one."""
     _, _, _, kind, source, *words = shlex.split(command)
     config, name = FIELDS | {"source": source}, ""
     for word in words if kind == "purify" else ():
@@ -53,7 +53,7 @@ def schema_1(command: str) -> dict[str, Any] | None:
 
 
 def sha_of_schema_1(config: dict[str, Any]) -> str:
-    """The hash by which a row of schema 1 told its run's settings."""
+    """The hash that identifies the run's settings in a row of schema 1."""
     return settings_hash([hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()])
 
 
@@ -69,7 +69,7 @@ def rekeyed(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def asked(row: pd.Series) -> Config | None:
-    """What the row's run was asked to do; None where its hash is of no settings known here."""
+    """The config of the row's run; None where its hash is of no settings known here."""
     old = schema_1(row["command"])
     if old is not None and sha_of_schema_1(old) == row["settings"]:
         return from_json(migrated(old))
@@ -80,7 +80,7 @@ def asked(row: pd.Series) -> Config | None:
 
 
 def main() -> None:
-    """Write the table in place, and say how many rows changed."""
+    """Write the table in place, and print how many rows changed."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, default=tables_folder(),

@@ -21,7 +21,7 @@ SETTLED = 0.1
 
 @dataclass(frozen=True)
 class Quadrature:
-    """What one random probe tells about the P eigenvalues.
+    """What one random probe shows of the P eigenvalues.
 
     atoms: (k,) eigenvalues known exactly, each of weight 1/P. nodes, weights: (s,), the quadrature
     for the other P - k of them; the weights sum to 1.
