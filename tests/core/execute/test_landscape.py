@@ -117,7 +117,7 @@ def test_a_benign_model_has_nothing_triggered_and_no_other_models(runs, benign):
 
 
 def test_fine_tuning_leaves_no_path(runs, backdoored):
-    race = made(purify_config(backdoored, methods=("finetune",)), runs)
+    race = made(purify_config(backdoored, "finetune"), runs)
     run = made(LandscapeConfig(source=race.id, planes=("path",), **SMALL), runs)
     assert run.state == "done" and "chosen layers are tuned" in run.results["why_not"]["path"]
     arrays = run.arrays("landscape")

@@ -52,7 +52,7 @@ def test_the_poisoned_set_is_built_again(learned):
 
 
 def test_a_race_carries_the_trigger_with_it(runs, learned):
-    race = made(purify_config(learned, methods=("sgd",), steps=1), runs)
+    race = made(purify_config(learned, "sgd", steps=1), runs)
     assert race.state == "done"
     shown, before = race.arrays("samples"), learned.arrays("samples")
     assert np.array_equal(shown["triggered"], before["triggered"])

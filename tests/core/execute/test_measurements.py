@@ -50,7 +50,7 @@ def test_images_that_changed_since_training_are_refused(runs, tmp_path, monkeypa
     class_folders(folder, images, ("one", "two"))
     run = made(train_config(dataset="folder", root=str(folder), size=16), runs)
     assert (run.state, run.message) == ("done", "")
-    race = made(purify_config(run, methods=("sgd",), steps=1), runs)
+    race = made(purify_config(run, "sgd", steps=1), runs)
     picture(images.x[0]).save(folder / "two" / "another.png")
     load_dataset.cache_clear()
     for there in (run, race):
