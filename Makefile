@@ -1,6 +1,6 @@
 # make run    set up what is missing and open the dashboard
 # make test   set up what is missing and run all tests
-# make format, make types, make docs    sort imports and mend what ruff can; check types; build docs/
+# make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
 

@@ -25,9 +25,11 @@ from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.zoo import is_current, make, run_name
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs.store import ATTACK_CHECKS
 from ngf_core.trained.load import load_trained, poisoned_set
 
-MAX_ACC_LOSS = 0.02
+# What an attack aims at; the pages warn only from a loss of 3 points (runs/attack_check.py).
+AIMED_ACC_LOSS = 0.02
 MAX_FLOOR = 0.2
 
 
@@ -59,7 +61,7 @@ class Checked:
         aim, reasons = ATTACKS[self.attack].aim, []
         if self.asr < aim:
             reasons.append(f"ASR {self.asr:.1%} < {aim:.0%}")
-        if self.acc < self.benign - MAX_ACC_LOSS:
+        if self.acc < self.benign - AIMED_ACC_LOSS:
             reasons.append(f"ACC {100 * (self.benign - self.acc):.1f} points below benign")
         if self.floor > MAX_FLOOR:
             reasons.append(f"floor {self.floor:.0%}: the trigger alone moves a benign model")
@@ -78,8 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checker.add_argument("--dataset", choices=tuple(DATASETS), default="signs")
     checker.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch)
     checker.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    checker.add_argument("--out", type=Path, default=Path("runs") / "check", help="folder for the "
-                         "models that are not in the zoo (default: %(default)s)")
+    checker.add_argument("--out", type=Path, default=default_store().root / ATTACK_CHECKS,
+                         help="folder for the models that are not in the zoo (default: "
+                         "%(default)s)")
     checker.add_argument("--save", type=Path, help="folder for attacks.json and attacks.md")
     builder = actions.add_parser("rebuild", help="write the poisoned training set of a run",
                                  description="Write x, y and the poisoned indices as one .npz. "

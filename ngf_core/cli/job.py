@@ -70,6 +70,8 @@ def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None
     shown = " ".join(default) if isinstance(default, tuple) else default
     allowed = ", ".join(meta["choices"]) if meta["choices"] else (
         f"{meta['low']} to {meta['high']}" if meta["low"] is not None else "")
+    if method and field.name == "layer":
+        shown = "--layer"  # which the command line fills in where nothing is named
     notes = "; ".join(note for note in (allowed, f"default {shown}") if note)
     form: dict[str, Any] = {
         "dest": f"{method}.{field.name}" if method else field.name,

@@ -26,9 +26,13 @@ def validate(config: Config) -> None:
     if isinstance(config, PurifyConfig | LayersConfig):
         check_methods(config.methods)
     check_fields(config)
-    if isinstance(config, LayersConfig) and any(
-            layer != AUTO for layer in layers_of(config.methods).values()):
-        raise ConfigError("layer", "a layer map tunes every layer, one at a time", "Name none.")
+    if isinstance(config, LayersConfig):
+        if any(layer != AUTO for layer in layers_of(config.methods).values()):
+            raise ConfigError("layer", "a layer map tunes every layer, one at a time", "Name none.")
+        for own in config.methods:
+            if own.chooses_step_size:
+                raise ConfigError(f"{own.method}.step_size", "a layer map chooses no step size",
+                                  "Use 'given'.")
     if getattr(config, "source", None) == "":
         raise ConfigError("source", "no run is named",
                           "Give the id of a finished run; `python -m ngf_core runs` lists them.")

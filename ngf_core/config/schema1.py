@@ -40,6 +40,10 @@ def migrated(config: dict[str, Any]) -> dict[str, Any]:
     values["methods"] = {name: {setting: config[field]
                                 for setting, field in SHARED.get(name, {}).items()
                                 if field in config} | own.get(name, {}) for name in methods}
+    for name in set(methods) & {"fip", "fast_fip"}:
+        # They took every kind but this one for the true Fisher matrix.
+        if config.get("fisher") in ("kfac", "diagonal"):
+            values["methods"][name]["fisher"] = "true"
     return values
 
 

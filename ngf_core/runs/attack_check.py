@@ -50,7 +50,10 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
         if config.attack != "none" or any(getattr(config, name) != getattr(train, name)
                                           for name in SHARED):
             continue
-        rates = received_rates(run, store)
+        try:
+            rates = received_rates(run, store)
+        except NGFError:
+            continue  # another run's damage is not this one's
         if rates is None:
             continue
         accuracy = rates.acc.value

@@ -20,7 +20,7 @@ SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": (
            "layers": ("train",)}
 _ID = re.compile(r"[a-z0-9_-]{1,120}")
 # The folder of the benchmark's runs: hundreds, found by their ids but not listed.
-BENCHMARK = "benchmark"
+BENCHMARK, ATTACK_CHECKS = "benchmark", "check"
 
 
 class RunStore:
@@ -87,7 +87,8 @@ class RunStore:
         for folder, shipped in ((self.shipped, True), (self.root, False)):
             if folder is not None and folder.is_dir():
                 runs |= {p.name: self._run(p, shipped) for p in folder.iterdir()
-                         if p.is_dir() and _ID.fullmatch(p.name) and p.name != BENCHMARK}
+                         if p.is_dir() and _ID.fullmatch(p.name)
+                         and p.name not in (BENCHMARK, ATTACK_CHECKS)}
         made = {run: run.manifest for run in runs.values()}
         wanted = [run for run in made if kind is None or made[run]["kind"] == kind]
         return sorted(wanted, reverse=True,

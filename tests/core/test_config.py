@@ -126,7 +126,8 @@ def test_choices_are_what_is_registered():
     assert choices(LayersConfig, "methods") == {"ngf", "sgd"}
     assert choices(PurifyConfig, "augment") == set(AUGMENTATIONS)
     assert choices(Budget, "augment") == {"auto", *AUGMENTATIONS}
-    assert choices(NGF, "fisher") == choices(FIP, "fisher") == set(FISHERS)
+    assert choices(NGF, "fisher") == set(FISHERS)
+    assert choices(FIP, "fisher") == {"true", "empirical"}
 
 
 def test_a_layer_map_names_no_layer():
@@ -251,3 +252,9 @@ def test_the_hash_is_that_of_the_canonical_json():
 
 def test_kinds_of_config_do_not_share_a_hash():
     assert config_sha(SpectrumConfig(source="x")) != config_sha(LandscapeConfig(source="x"))
+
+
+def test_a_layer_map_chooses_no_step_size():
+    with pytest.raises(ConfigError, match="a layer map chooses no step size. Use 'given'") as error:
+        validate(LayersConfig(source="a", methods=(NGF(step_size="chosen"),)))
+    assert error.value.field == "ngf.step_size"

@@ -46,8 +46,8 @@ def test_every_field_goes_to_the_methods_that_read_it():
                 step_size="chosen", tenths=True, every=3),
             SGD(layer="linear", lr=0.5, step_size="chosen"),
             FineTuning(lr=0.25, step_size="chosen"), FTSAM(lr=0.25, step_size="chosen", rho=1.0),
-            NAD(lr=0.25, step_size="chosen"), FIP(lr=0.25, step_size="chosen", fisher="kfac"),
-            FastFIP(fisher="kfac"), ANP(eps=0.3)))
+            NAD(lr=0.25, step_size="chosen"), FIP(lr=0.25, step_size="chosen", fisher="true"),
+            FastFIP(fisher="true"), ANP(eps=0.3)))
 
 
 def test_the_given_values_are_left_alone_and_those_of_today_as_they_are():

@@ -13,7 +13,7 @@ class FastFIP(MethodSettings):
 
     method: ClassVar[str] = "fast_fip"
 
-    fisher: str = fisher_option()
+    fisher: str = fisher_option("true", "empirical")
     eta_f: float = option(0.03, "weight of Tr F in units of the received trace; adapted, published "
                           "0.5 without units and with a term that is no trace", 0.0, 1e3)
     eta_r: float = option(5.0, "weight of the Fisher-weighted pull to the received singular values",

@@ -21,7 +21,7 @@ class FIP(MethodSettings):
 
     lr: float = rate_option()
     step_size: str = step_size_option("lr")
-    fisher: str = fisher_option()
+    fisher: str = fisher_option("true", "empirical")
     eta_f: float = option(0.03, "weight of Tr F in units of the received trace; adapted, published "
                           "0.5 without units and with a term that is no trace", 0.0, 1e3)
     eta_r: float = option(5.0, "weight of the Fisher-weighted pull to the received weights",

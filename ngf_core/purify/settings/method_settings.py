@@ -52,7 +52,10 @@ def rate_option() -> Any:
     return option(0.003, "learning rate on all layers (cosine)", 1e-6, 10.0)
 
 
-def fisher_option() -> Any:
-    """The option that names the Fisher matrix."""
-    return option("true", "Fisher: true (the model's own labels), empirical (the given labels), "
-                  "kfac (its Kronecker factors), diagonal", choices=FISHERS)
+def fisher_option(*kinds: str) -> Any:
+    """The option that names the Fisher matrix, of `kinds` where a method cannot take every one."""
+    meaning = {"true": "true (the model's own labels)", "empirical": "empirical (the given labels)",
+               "kfac": "kfac (its Kronecker factors)", "diagonal": "diagonal"}
+    allowed = kinds or FISHERS
+    return option("true", "Fisher: " + ", ".join(meaning[kind] for kind in allowed),
+                  choices=allowed)

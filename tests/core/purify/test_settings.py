@@ -11,7 +11,7 @@ import pytest
 
 from ngf_core import purify as package
 from ngf_core.errors import ConfigError
-from ngf_core.purify import ANP, FTSAM, NGF, FineTuning
+from ngf_core.purify import ANP, FIP, FTSAM, NGF, FastFIP, FineTuning
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.settings import MethodSettings
@@ -119,3 +119,10 @@ def test_settings_load_no_torch():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           timeout=60)
     assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.parametrize("cls", [FIP, FastFIP])
+@pytest.mark.parametrize("kind", ["kfac", "diagonal"])
+def test_a_fisher_matrix_that_a_method_cannot_take_is_refused(cls, kind):
+    with pytest.raises(ConfigError, match=f"'{kind}' is unknown. Choose one of true, empirical"):
+        cls(fisher=kind)

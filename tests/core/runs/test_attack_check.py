@@ -7,6 +7,7 @@ import pytest
 from ngf_core.config import PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.attack_check import benign_accuracy, verdict
+from ngf_core.runs.manifest import read_manifest, write_manifest
 
 
 def rates(acc: int, asr: int | None) -> dict:
@@ -97,3 +98,11 @@ def test_everything_made_of_a_weak_attack_says_so(store):
     assert verdict(running, store) == says
     weak.delete()
     assert verdict(spectrum, store) == says and verdict(of_train, store) is None
+
+
+def test_damaged_rates_of_another_run_are_passed_over(store):
+    benign = trained(store, 990)
+    broken = read_manifest(benign.path)
+    broken["results"]["train"]["acc"] = 0.99
+    write_manifest(benign.path, broken)
+    assert verdict(trained(store, 900, 890), store) is None, "no benign model to compare with"

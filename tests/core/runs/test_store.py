@@ -145,3 +145,8 @@ def test_lost_is_a_matter_of_pid_and_start_time(store):
 def test_the_benchmarks_runs_are_found_but_not_listed(store):
     mine = RunStore(store.root / "benchmark").create(TrainConfig(), "signs-badnets-s0-train")
     assert store.list() == [] and store.get(mine.id).path == mine.path
+
+
+def test_the_models_of_an_attack_check_are_not_listed(store):
+    (store.root / "check" / "signs-badnets-s0-train").mkdir(parents=True)
+    assert store.list() == []
