@@ -1,4 +1,4 @@
-"""Which layer would a defender pick? The layer map of every model, and what each rule picks on it.
+"""Which layer would a defender pick? The layer map of every model, and each rule's pick on it.
 
     python -m benchmarks.auto_layer
 
@@ -9,15 +9,15 @@ leaves at its pick, above what it leaves at the oracle's (see `ngf_core.layers.o
 the other way round. Leave one attack out: the rule with the least mean regret on the other attacks
 is judged on the one left out, so that having chosen a rule by test ASR is part of the figure.
 
-What this does not settle: one seed of each model; a map is a single run a layer, and a second one
+What this does not settle: one seed of each model; a map is a single run per layer, and a second one
 of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
 "auto", were written while some of these maps had been seen, which leaving an attack out does not
 undo; and a map's budget is half of the benchmark's. A map of NGF alone takes about as long as two
 full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
 passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
 
-Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Maps that are there are used
-again; --rules computes the rules' picks anew from what the maps have kept, without a map.
+Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Existing maps are reused;
+--rules recomputes the rules' picks from the maps' stored statistics, without making a map.
 """
 
 import argparse
@@ -45,7 +45,7 @@ from ngf_core.purify import NGF
 from ngf_core.runs import Run, RunStore, default_store
 
 STEPS = 50
-# The default rule at the map's own budget, beside what `choose_layer` makes of it.
+# The default rule at the map's own budget, beside its scores from `choose_layer`.
 AT_MAP = f"{DEFAULT_RULE}_at_map"
 
 
@@ -64,7 +64,7 @@ def layer_map(attack: str, store: RunStore) -> Run:
 
 
 def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a layer and method, with the rules' scores."""
+    """One row per layer and method, with the rules' scores."""
     scores = rule_scores(results)
     table = []
     for entry in results["map"]:
@@ -76,14 +76,15 @@ def rows(attack: str, results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def rule_scores(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Every rule's scores from what the map has kept; of the one behind "auto", both kinds."""
+    """Every rule's scores from the map's stored statistics; of the one behind "auto", both kinds.
+    """
     measured = [LayerStatistics.of(plain) for plain in results["looks"]]
     scores = {rule: judge(measured, rule) for rule in RULES}
     return scores | {AT_MAP: scores[DEFAULT_RULE], DEFAULT_RULE: results["scores"][DEFAULT_RULE]}
 
 
 def regrets(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of each rule on one model: its pick, and how far ASR, ACC and DER there are from the
+    """For each rule on one model: its pick, and how far ASR, ACC and DER there are from the
     oracle's, in points; positive is worse."""
     entries = {e["layer"]: e for e in results["map"] if e["method"] == "ngf"}
     top = entries[oracle(list(entries.values()), results["before"])["layer"]]
@@ -119,7 +120,7 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """One row per rule, from the least mean regret; then what choosing a rule by ASR is worth."""
+    """One row per rule, by increasing mean regret; then the regret of choosing a rule by ASR."""
     rows = ["| rule | mean regret, points of ASR ± standard error | worst | ASR % | ACC % |",
             "| --- | --- | --- | --- | --- |"]
     for rule, means in report["rules"].items():
@@ -146,9 +147,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"),
                         help="folder for the maps (default: %(default)s)")
     parser.add_argument("--rules", action="store_true",
-                        help="make no map, use those that are there")
+                        help="make no map, use the existing ones")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # as the workers; environment() tells
+    torch.set_num_threads(1)  # as the workers; environment() records it
     store = RunStore(arguments.runs.absolute(), default_store().shipped)
     table, found = [], {}
     for attack in arguments.attacks:
@@ -162,7 +163,7 @@ def main() -> None:
             table += rows(attack, run.results)
             found[attack] = regrets(run.results)
     if not found:
-        raise SystemExit("No map is there yet. Leave out --rules.")
+        raise SystemExit("No map exists yet. Leave out --rules.")
     tables_folder().mkdir(parents=True, exist_ok=True)
     layers = pd.DataFrame(table).astype(dict.fromkeys(COUNTS, "Int64"))
     layers.to_parquet(tables_folder() / "layers.parquet", index=False)

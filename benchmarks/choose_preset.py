@@ -3,17 +3,17 @@
     python -m benchmarks.choose_preset
 
 No trigger, no test image and no target label is read here. Of the defender's 250 clean images 200
-tune and 50 judge. The rule is the ordinary one of model selection: the candidate with the lowest
+tune and 50 judge. The rule is the usual one of model selection: the candidate with the lowest
 mean loss on the judging images, under the augmentation it is tuned with (8 draws), over the four
 backdoored mini networks of the zoo (`signs`, seed 0). SGD gets the layer that NGF got, and SGD and
 full fine-tuning get their learning rates by the same rule.
 
 What it does not settle: the candidate layers and step sizes were narrowed in trials in which ASR
 had been seen; the judging images are few and the same for all four models; the choice is made under
-`strong` only. And the rule is the second one tried: the first, the farthest travel of the weights
-at no more than a point of held-out accuracy, would have taken `linear`. It was replaced
-after its clean figures were seen, since travel is not comparable between layers, but also with
-those trials known, so the choice of layer is not blind.
+`strong` only. And the rule is the second one tried: the first, the largest distance of the weights
+from the received ones at a cost of at most one point of held-out accuracy, would have chosen
+`linear`. It was replaced after its clean figures were seen, since that distance is not comparable
+between layers, but also with those trials known, so the choice of layer is not blind.
 
 Writes benchmarks/results/preset.json with every candidate's figures.
 """
@@ -96,13 +96,13 @@ def compare(candidates: Sequence[MethodSettings], runs: Path, pool: ProcessPoolE
 
 
 def main() -> None:
-    """Judge all candidates and write down which were chosen."""
+    """Judge all candidates and record which were chosen."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=default_store().shipped,
                         help="folder with the trained zoo (default: assets/zoo)")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # as the workers; environment() tells
+    torch.set_num_threads(1)  # as the workers; environment() records it
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         rows = compare([NGF(layer=layer, damping=damping, kl_bound=bound)
                         for layer in LAYERS for damping, bound in STEP_SIZES],

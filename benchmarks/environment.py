@@ -1,4 +1,4 @@
-"""What a measurement was made on, to stand beside its results."""
+"""The environment of a measurement, to be stored with its results."""
 
 import os
 import platform

@@ -6,8 +6,8 @@
 Random weights, random images: memory does not depend on either. Each measurement runs in a process
 of its own, and its peak is the resident set's, Python and torch included. Spectrum: two Lanczos
 steps and one product for the trace, so three Hessian products of all 11 million parameters.
-Landscape: three points of a random plane. What the `memory` setting, at its default, promises
-stands beside what it took.
+Landscape: three points of a random plane. The default of the `memory` setting is listed beside the
+measured peak.
 
 Writes benchmarks/results/memory.json after each measurement, and memory.md.
 """
@@ -32,7 +32,7 @@ LIMIT = 4.0
 def spectrum(model, data) -> float:
     """Two Lanczos steps and a product, as `measure_spectrum` divides its memory.
 
-    The vectors that it may keep, more than so few steps make, are held too.
+    The vectors that it may keep, more than so few steps make, are allocated too.
     """
     import torch
 
@@ -92,7 +92,7 @@ def peak() -> float:
 
 
 def markdown(rows: list[dict]) -> str:
-    """A line a measurement."""
+    """One line per measurement."""
     lines = ["| what | samples | `memory` setting, GB | peak of the process, GB | of it before, GB "
              f"| under {LIMIT:g} GB | seconds |", "|---|---|---|---|---|---|---|"]
     for row in rows:

@@ -9,7 +9,7 @@ empty caches and then RERUNS times. A read is an opening of a manifest.json, as 
 reports it. The time is the median processor time of the reruns; the first draw imports too
 much to be compared.
 
-Writes benchmarks/results/page_reads.json and page_reads.md, a row per page and label.
+Writes benchmarks/results/page_reads.json and page_reads.md, one row per page and label.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def manifest_reads() -> Iterator[Counter[str]]:
                 and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
             reads[str(arguments[0])] += 1
 
-    sys.addaudithook(count)  # for good: Python cannot take one back
+    sys.addaudithook(count)  # permanent: Python cannot remove one
     try:
         yield reads
     finally:
@@ -62,7 +62,7 @@ def fill(root: Path, count: int) -> None:
 
 
 def _copy(run: Run, root: Path, suffix: str) -> None:
-    """One run under another id, as a user's own: its manifest anew, its other files linked."""
+    """One run under another id, as a user's own: its manifest rewritten, its other files linked."""
     manifest = run.manifest
     manifest |= {"id": run.id + suffix}
     if manifest["source"]:
@@ -103,7 +103,7 @@ def measure(page: str) -> dict[str, Any]:
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """A line per page: reads of a first draw and of a rerun, its seconds, before and after."""
+    """One line per page: reads of a first draw and of a rerun, its seconds, before and after."""
     lines = ["| page | first draw: reads | most of one manifest | rerun: reads | "
              "most of one manifest | processor seconds | ratio |",
              "|---|---|---|---|---|---|---|"]

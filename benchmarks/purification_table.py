@@ -1,15 +1,16 @@
-"""The README's table: `signs`, 4 attacks, 3 seeds, mini network, one preset for all.
+"""The purification table: `signs`, 4 attacks, 3 seeds, mini network, one preset for all.
 
     python -m benchmarks.purification_table
 
 For every attack and seed: train a backdoored model, race one-layer SGD, NGF and full fine-tuning
-on it under both augmentations at equal batches and steps (everything else as PurifyConfig has it;
-benchmarks/choose_preset.py says how that was chosen), and evaluate on the 1,000 test images. λ_max
-and trace are of the Hessian of the clean loss over all parameters, on the same 100 held-out clean
-images for all models, eval mode, float32. A benign model a seed gives the reference and the floor:
-its ASR under each trigger. Finished runs are reused, so a stopped command goes on where it stopped.
+on it under both augmentations at equal batches and steps (everything else as in PurifyConfig;
+benchmarks/choose_preset.py describes how that was chosen), and evaluate on the 1,000 test images.
+λ_max and trace are of the Hessian of the clean loss over all parameters, on the same 100 held-out
+clean images for all models, eval mode, float32. One benign model per seed gives the reference and
+the floor: its ASR under each trigger. Finished runs are reused, so a stopped command resumes where
+it stopped.
 
-Writes benchmarks/results/signs_table.parquet (one row a model), .md and .json (environment).
+Writes benchmarks/results/signs_table.parquet (one row per model), .md and .json (environment).
 """
 
 import argparse
@@ -100,7 +101,7 @@ def _rates(evaluation: Evaluation) -> dict[str, float]:
 def _sharpness(model: nn.Module, dataset: Any, root: Path) -> dict[str, float]:
     """λ_max with its residual and the trace with its standard error.
 
-    Kept on disk under a hash of the weights, so that a model made anew is measured anew.
+    Kept on disk under a hash of the weights, so that a model trained again is measured again.
     """
     weights = b"".join(t.cpu().numpy().tobytes() for t in model.state_dict().values())
     key = hashlib.sha256(weights + f"{dataset.sha256} {SAMPLES} {PROBES}".encode()).hexdigest()
@@ -120,7 +121,7 @@ def _sharpness(model: nn.Module, dataset: Any, root: Path) -> dict[str, float]:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Mean ± standard deviation over the seeds, one line a model."""
+    """Mean ± standard deviation over the seeds, one line per model."""
     lines = ["| attack | augmentation | model | ACC % | ASR % | RA % | λ_max | trace |",
              "|---|---|---|---|---|---|---|---|"]
     benign = table[(table.attack == "none")]
@@ -155,7 +156,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # as the workers; environment() tells
+    torch.set_num_threads(1)  # as the workers; environment() records it
     tasks = [(attack, seed, arguments.runs.absolute()) for seed in arguments.seeds
              for attack in (*TABLED, "none")]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:

@@ -4,10 +4,10 @@
     python -m benchmarks.real_size --full             # the zoo's full training: for a GPU
 
 BadNets on `signs`: poison, train, race NGF against one-layer SGD on the last block's first
-convolution (2.4 million weights, all 250 clean images a step), and measure the Hessian and Fisher
+convolution (2.4 million weights, all 250 clean images per step), and measure the Hessian and Fisher
 spectra of the three models. Without --full the training has one epoch, so its ACC and ASR mean
-nothing; what is shown is that every part runs at this size, and how
-long a step takes. Each part is a run made by the worker's code; peak memory is the process's own.
+nothing; it only shows that every part runs at this size, and how long a step takes. Each part is a
+run made by the worker's code; peak memory is the process's own.
 
 Writes benchmarks/results/real_size.json with the environment.
 """
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="train on all images for 20 epochs")
-    parser.add_argument("--limit", type=int, default=0, help="images a class (default: all)")
+    parser.add_argument("--limit", type=int, default=0, help="images per class (default: all)")
     parser.add_argument("--steps", type=int, default=4, help="purification steps (default: 4)")
     arguments = parser.parse_args()
     train = (TrainConfig(arch=ARCH) if arguments.full else

@@ -1,11 +1,12 @@
-"""The committed cells of schema 1 under the names and hashes of schema 2; no figure changes.
+"""The committed cells under the commands and hashes of today; no figure changes.
 
     python -m benchmarks.rekey_cells
 
 Each purified row of assets/benchmark/cells.parquet holds the command that makes its run and a hash
-of that run's settings. Both were written when a purification held every method's settings side by
-side. A row whose hash is that of its command, read as schema 1, gets the command and the hash of
-the same settings today; any other row is left alone, so that a second run changes nothing.
+of that run's settings. In schema 1, where a purification held every method's settings side by side,
+both differed. A row whose hash is that of its command, read as schema 1, gets the command and
+the hash of the same settings today, and a row whose hash is today's gets today's command. Any other
+row is left as it is, and a second run changes nothing.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from typing import Any
 
 import pandas as pd
 
-from ngf_core.config import PurifyConfig, config_sha, from_json
+from ngf_core.config import Config, config_sha, from_json
 from ngf_core.config.command import command_line
 from ngf_core.config.schema1 import migrated
 from ngf_core.evidence import tables_folder
-from ngf_core.evidence.cells import settings_hash
+from ngf_core.evidence.cells import Cell, settings_hash
+from ngf_core.evidence.entrants import ENTRANTS
 
 # A purification's fields in schema 1, all of which its hash was over, with their defaults.
 FIELDS: dict[str, Any] = {
@@ -34,7 +36,7 @@ FIELDS: dict[str, Any] = {
 
 
 def schema_1(command: str) -> dict[str, Any] | None:
-    """The config that a command of schema 1 asked for; None where it is not one."""
+    """The config of a command of schema 1; None where it is not one."""
     _, _, _, kind, source, *words = shlex.split(command)
     config, name = FIELDS | {"source": source}, ""
     for word in words if kind == "purify" else ():
@@ -51,7 +53,7 @@ def schema_1(command: str) -> dict[str, Any] | None:
 
 
 def sha_of_schema_1(config: dict[str, Any]) -> str:
-    """The hash by which a row of schema 1 told its run's settings."""
+    """The hash that identifies the run's settings in a row of schema 1."""
     return settings_hash([hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()])
 
 
@@ -59,18 +61,26 @@ def rekeyed(cells: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the commands and hashes of today."""
     cells = cells.copy()
     for at, row in cells[cells["group"] != "model"].iterrows():
-        old = schema_1(row["command"])
-        if old is None or sha_of_schema_1(old) != row["settings"]:
-            continue
-        config = from_json(migrated(old))
-        assert isinstance(config, PurifyConfig)
-        cells.loc[at, ["command", "settings"]] = (command_line(config),
-                                                  settings_hash([config_sha(config)]))
+        config = asked(row)
+        if config is not None:
+            cells.loc[at, ["command", "settings"]] = (command_line(config),
+                                                      settings_hash([config_sha(config)]))
     return cells
 
 
+def asked(row: pd.Series) -> Config | None:
+    """The config of the row's run; None where its hash is of no settings known here."""
+    old = schema_1(row["command"])
+    if old is not None and sha_of_schema_1(old) == row["settings"]:
+        return from_json(migrated(old))
+    if row["entrant"] not in ENTRANTS:
+        return None
+    cell = Cell(row["dataset"], row["arch"], row["attack"], row["seed"], row["entrant"])
+    return cell.asked(row["layer"]) if cell.settings(row["layer"]) == row["settings"] else None
+
+
 def main() -> None:
-    """Write the table in place, and say how many rows changed."""
+    """Write the table in place, and print how many rows changed."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, default=tables_folder(),
@@ -79,7 +89,8 @@ def main() -> None:
     cells = pd.read_parquet(path)
     new = rekeyed(cells)
     new.to_parquet(path, index=False)
-    print(f"{(new['settings'] != cells['settings']).sum()} of {len(cells)} rows have new hashes.")
+    changed = [(new[name] != cells[name]).sum() for name in ("settings", "command")]
+    print("{} hashes and {} commands of {} rows are new.".format(*changed, len(cells)))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 
 class NGFError(Exception):
-    """Anything a user can act on. Its text is one or two sentences, shown as they are."""
+    """Anything a user can act on. Its text is one or two sentences, displayed unchanged."""
 
 
 class ConfigError(NGFError):
     """A setting that cannot be used.
 
-    `field` names it, `why` says what is wrong with its value, `fix` says what to do.
+    `field` names it, `why` is what is wrong with its value, `fix` what to do.
     """
 
     def __init__(self, field: str, why: str, fix: str) -> None:

@@ -86,7 +86,7 @@ class Purification:
         with _as_given(self.model):
             _check(self.model, PURIFIERS[settings.method], clean)
             self._settings = self._with_layer(settings)
-        self.layer: str = getattr(self._settings, "layer", "")
+        self.layer = self._settings.layer if isinstance(self._settings, LayerSettings) else ""
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
 

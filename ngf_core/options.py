@@ -30,11 +30,11 @@ def check_fields(settings: Any) -> None:
             _check_number(field.name, value, field.type, meta)
         elif field.type is str:
             if not isinstance(value, str):
-                raise ConfigError(field.name, f"{value!r} is not a text", "Write it in quotes.")
+                raise ConfigError(field.name, f"{value!r} is not text", "Write it in quotes.")
             _check_choice(field.name, value, meta["choices"])
         else:
             if not isinstance(value, tuple) or not value:
-                raise ConfigError(field.name, f"{value!r} is empty or no list",
+                raise ConfigError(field.name, f"{value!r} is empty or not a list",
                                   f"Name at least one of {listed(meta['choices'])}.")
             names: list[Any] = [getattr(item, "method", item) for item in value]  # of settings
             for name in names:

@@ -1,7 +1,7 @@
-"""Where the files lie that ship with NGF Lab: assets/, app/ and streamlit_app.py.
+"""Where the files that ship with NGF Lab are: assets/, app/ and streamlit_app.py.
 
-An installed package carries them as ngf_core/shipped, where the build puts them (pyproject.toml).
-In a checkout they lie beside ngf_core, so that it runs without being installed.
+An installed package has them in ngf_core/shipped, where the build puts them (pyproject.toml).
+In a checkout they are beside ngf_core, so that it runs without being installed.
 """
 
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""What registries map names to. Reading one costs no torch; the code is imported on demand."""
+"""What registries map names to. Reading one imports no torch; the code is imported on demand."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """`title` is the name on screen, `where` the place of the code as "module:name"."""
+    """`title` is the name on screen, `where` the code's location as "module:name"."""
 
     title: str
     where: str

@@ -1,9 +1,9 @@
 """Training a benign or backdoored model.
 
 SGD with Nesterov momentum 0.9 under one cycle of the learning rate, channels-last; bf16 autocast
-where the processor has matrix units for it. Images are not augmented: the signs are drawn under
-every shift and turn already, flips would change what signs and digits mean, and a crop would cut
-corner triggers off some poisoned images and not others.
+where the processor has matrix units for it. Images are not augmented: the signs are already drawn
+shifted and rotated, flips would change what signs and digits mean, and a crop would cut corner
+triggers off some poisoned images and not others.
 """
 
 import time
@@ -46,10 +46,10 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 def train(model: nn.Module, images: Images, attack: Attack | None, config: TrainConfig,
           device: torch.device) -> Iterator[Epoch]:
-    """Train `model` in place, one epoch an iteration.
+    """Train `model` in place, one epoch per iteration.
 
-    The attack, fitted before, takes part through its `Control`. After the last epoch the model is
-    in eval mode.
+    The attack, fitted before, acts through its `Control`. After the last epoch the model is in eval
+    mode.
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"

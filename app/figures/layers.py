@@ -196,7 +196,7 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
         hovertemplate="%{text}<extra></extra>")
 
 
-def _level(figure: go.Figure, counts: Mapping[str, int], row: int, layers: int) -> None:
+def _level(figure: go.Figure, counts: Mapping[str, int] | None, row: int, layers: int) -> None:
     """The received model's rate across a panel."""
     value, styled = _percent(Rate.from_json(counts))[0], style("before")
     figure.add_trace(go.Scatter(

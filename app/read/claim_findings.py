@@ -38,21 +38,23 @@ def findings(verdicts: pd.DataFrame) -> list[Finding]:
 
 
 def _sentence(comparison: str, rows: pd.DataFrame) -> str:
-    holds, fails = ((rows["verdict"] == word).any() for word in (HOLDS, FAILS))
-    unresolved = (rows["verdict"] == OPEN).any()
+    holds, fails, unresolved = (int((rows["verdict"] == word).sum())
+                                for word in (HOLDS, FAILS, OPEN))
     if comparison == "backdoored":
         than = "than benign ones"
         if not holds and not fails:
             return f"Whether backdoored models are sharper {than} is not resolved."
         if holds and fails:
-            return f"Backdoored models are sharper {than} in some readings and flatter in others."
+            return (f"Backdoored models are sharper {than} in {holds} of {len(rows)} readings and "
+                    f"flatter in {fails}.")
         word = "sharper" if holds else "flatter, not sharper,"
         return f"Backdoored models are {word} {than}{_scope(rows) if unresolved else ''}."
     name = _at_the_start(_NAMES[comparison])
     if not holds and not fails:
         return f"Whether {_NAMES[comparison]} flattens the model is not resolved."
     if holds and fails:
-        return f"{name} flattens the model in some readings and sharpens it in others."
+        return (f"{name} flattens the model in {holds} of {len(rows)} readings and sharpens it in "
+                f"{fails}.")
     verb = "flattens the model" if holds else "leaves the model sharper, not flatter"
     comma = "," if fails and unresolved else ""
     return f"{name} {verb}{comma}{_scope(rows) if unresolved else ''}."
@@ -63,9 +65,9 @@ def _scope(rows: pd.DataFrame) -> str:
     resolved = rows[rows["verdict"] != OPEN]
     where = [name for name in PARAMETERS if (resolved["parameters"] == name).any()]
     if where == ["layer"] and (rows["parameters"] == "all").any():
-        return " in the tuned layer only"
+        return " in the tuned layer; over all parameters that is not resolved"
     if where == ["all"] and (rows["parameters"] == "layer").any():
-        return " over all parameters only"
+        return " over all parameters; in the tuned layer that is not resolved"
     return f" in {len(resolved)} of {len(rows)} readings"
 
 

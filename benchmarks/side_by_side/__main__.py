@@ -1,11 +1,11 @@
-"""Hold the contests that have not been held, then draw the table.
+"""Run the contests that have not been run yet, then draw the table.
 
     python -m benchmarks.side_by_side                      # all, median of 5: over half an hour
     python -m benchmarks.side_by_side --only eigenvalues panel
     python -m benchmarks.side_by_side --quick              # does the harness run? not for figures
 
-Writes side_by_side.json after every contest and side_by_side.md, drawn from it. What stands in the
-JSON is not measured again unless --fresh is given. The machine should have nothing else to do.
+Writes side_by_side.json after every contest and side_by_side.md, drawn from it. What the JSON file
+has is not measured again unless --fresh is given. The machine should be idle otherwise.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PEERS = ("torch", "numpy", "scipy", "pyhessian", "curvlinops-for-pytorch", "loss
 
 
 def main() -> None:
-    """Hold, save, draw."""
+    """Run, save, draw."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=CONTESTS, metavar="NAME",
@@ -80,7 +80,7 @@ def main() -> None:
             save(out / "side_by_side.json", records)
             draw(out, records)
 
-    # One thread each: a contest on either core. More: alone on the machine.
+    # Contests of one thread: one per core. Of more: alone on the machine.
     with ThreadPoolExecutor(len(CORES)) as pool:
         list(pool.map(run, [job for job in wanted if contests[job[0]].threads == 1]))
     for job in wanted:
@@ -109,8 +109,8 @@ def draw(out: Path, records: dict[str, Record]) -> str:
                    "ratio of the repeats",
         "samples": ", ".join(f"{r.contest} {r.samples}" for r in ordered
                              if r.model == contest(r.contest).models[0]),
-        "time": "CPU seconds of the peer's own process, one thread, two contests at a time (one a "
-                "core); surface: wall seconds on two threads, alone on the machine",
+        "time": "CPU seconds of the peer's own process, one thread, two contests at a time (one "
+                "per core); surface: wall seconds on two threads, alone on the machine",
     }
     text = markdown(lines, header)
     (out / "side_by_side.md").write_text(text)

@@ -1,7 +1,7 @@
 """One peer in a process of its own: `python -m benchmarks.side_by_side.child CONTEST PEER MODEL N`.
 
-It gets ready, says so, and then measures once for every line of JSON it reads, {"seed", "truth"},
-answering with a line of figures. Whatever else a library prints goes to standard error.
+It prepares, prints "ready", and then measures once per line of JSON it reads, {"seed", "truth"},
+printing one line of figures each. Whatever else a library prints goes to standard error.
 """
 
 import argparse

@@ -17,10 +17,10 @@ Prepare = Callable[[Workload], Measurement]
 class Contest:
     """One piece of work that every peer does.
 
-    peers: name -> what gets a peer ready, warmed up, on a workload; the function it returns does
-    the work once from a seed, given what `truth` found, and returns figures that JSON can hold.
+    peers: name -> what prepares and warms up a peer on a workload; the function it returns does the
+    work once from a seed, given what `truth` found, and returns figures that JSON can hold.
     lines: the table's lines from a finished record. truth: measured once, before the peers.
-    samples: images. threads: of every peer; with one, two contests run at a time, one a core.
+    samples: images. threads: of every peer; with one, two contests run at a time, one per core.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The Hessian product as the textbook has it: the judge over all peers, and nobody's engine."""
+"""The textbook Hessian product: the reference for all peers, used by none of them."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Finished contests on disk, so that a stopped benchmark goes on where it stopped."""
+"""Finished contests on disk, so that a stopped benchmark resumes where it stopped."""
 
 import json
 import os
@@ -14,7 +14,7 @@ Figures = dict[str, Any]
 class Record:
     """One contest on one model: what every peer measured in every repeat, and what is true.
 
-    runs: peer -> its figures, one dict a repeat. seconds: wall seconds of the whole contest.
+    runs: peer -> its figures, one dict per repeat. seconds: wall seconds of the whole contest.
     """
 
     contest: str
@@ -59,7 +59,7 @@ def load(path: Path) -> dict[str, Record]:
 
 
 def save(path: Path, records: dict[str, Record]) -> None:
-    """Write all records; a stop on the way leaves the old file whole."""
+    """Write all records; an interruption leaves the old file intact."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({key: asdict(r) for key, r in sorted(records.items())},
@@ -68,5 +68,5 @@ def save(path: Path, records: dict[str, Record]) -> None:
 
 
 def is_done(kept: Record | None, samples: int, repeats: int) -> bool:
-    """Whether a kept record answers for a contest of so many samples and repeats."""
+    """Whether a kept record covers a contest with these numbers of samples and repeats."""
     return kept is not None and kept.samples == samples and kept.repeats >= repeats

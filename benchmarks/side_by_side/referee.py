@@ -1,4 +1,4 @@
-"""Holding one contest: a process a peer, and the repeats in turn among them."""
+"""Running one contest: one process per peer, the repeats alternating between them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class Peer:
-    """A running child process that measures when it is told to."""
+    """A running child process that measures on request."""
 
     def __init__(self, contest: str, name: str, model: str, samples: int, threads: int,
                  core: int | None, quick: bool) -> None:
@@ -50,22 +50,22 @@ class Peer:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"The peer {self._name!r} stopped without an answer; "
-                               "its own message stands above.")
+                               "its own message is above.")
         return line
 
 
 def hold(name: str, contest: Contest, model: str, samples: int, repeats: int, core: int | None,
          quick: bool, say: Say) -> Record:
-    """Let every peer measure `repeats` times, in turn: peer A, peer B, ..., peer A, ...
+    """Let every peer measure `repeats` times, alternating: peer A, peer B, ..., peer A, ...
 
-    What `truth` calls by a name that begins with _ is for the peers, and too large to be kept.
+    Entries of `truth` whose name begins with _ are for the peers, and too large to be stored.
     """
     started = time.perf_counter()
     settings = (model, samples, contest.threads, core, quick)
     truth: Figures = {}
     if contest.truth is not None:
-        with Peer(name, "truth", *settings) as knows:
-            truth = knows.measure(0, {})
+        with Peer(name, "truth", *settings) as reference:
+            truth = reference.measure(0, {})
         say(f"{name}, {model}: truth known after {time.perf_counter() - started:.0f} s")
     runs: dict[str, list[Figures]] = {peer: [] for peer in contest.peers}
     with ExitStack() as stack:

@@ -17,15 +17,11 @@ def command_line(config: Config) -> str:
     """
     words = ["python", "-m", "ngf_core", config.kind]
     words += [config.source] if hasattr(config, "source") else []
+    words += _method_words(config) if isinstance(config, PurifyConfig | LayersConfig) else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name == "methods":
-            default: Any = field.default
-            words += ["--methods", *names_of(value)] if names_of(value) != names_of(default) else []
-        elif field.name != "source" and value != field.default:
+        if field.name not in ("source", "methods") and value != field.default:
             words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
-    if isinstance(config, PurifyConfig | LayersConfig):
-        words += _method_words(config)
     return shlex.join(words)
 
 
@@ -35,9 +31,10 @@ def flag(name: str, method: str = "") -> str:
 
 
 def _method_words(config: PurifyConfig | LayersConfig) -> list[str]:
+    words = [] if config.names == names_of(type(config).methods) else ["--methods", *config.names]
     layers = layers_of(config.methods) if isinstance(config, PurifyConfig) else {}
     shared = len(set(layers.values())) == 1
-    words = ["--layer", next(iter(layers.values()))] if shared else []
+    words += ["--layer", next(iter(layers.values()))] if shared else []
     for own in config.methods:
         for field in dataclasses.fields(own):
             value: Any = getattr(own, field.name)

@@ -7,7 +7,7 @@ from ngf_core.config.defender import Defender
 from ngf_core.config.methods import methods_option, names_of
 from ngf_core.options import option
 from ngf_core.purify.registry import LAYERED
-from ngf_core.purify.settings import NGF, SGD, MethodSettings
+from ngf_core.purify.settings import NGF, SGD, LayerSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class LayersConfig(Defender):
     kind: ClassVar[str] = "layers"
 
     source: str = option("", "id of the training run whose layers are tuned")
-    methods: tuple[MethodSettings, ...] = methods_option(
+    methods: tuple[LayerSettings, ...] = methods_option(
         (NGF(), SGD()), "methods that tune each layer", LAYERED)
     steps: int = option(40, "updates of each method at each layer", 1, 5000)
     pool: int = option(8, Defender.__dataclass_fields__["pool"].metadata["help"], 0, 1000)

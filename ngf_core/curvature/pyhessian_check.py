@@ -2,15 +2,15 @@
 
 What the adapter repairs, and why:
 - `hessian(...)` adds its gradient to whatever `.grad` holds, so a second one made on the same model
-  doubles every result, and one made after training mixes in a stale gradient; it forces evaluation
-  mode and leaves it; and `.grad` keeps a cycle of graphs alive. Here each call has its own copy of
-  the model, without gradients, cleared afterwards.
-- `cuda=True` is the default; here it is what the model is on.
-- its probes come from the global random state; here from a seed, and that state is put back.
+  doubles every result, and one made after training mixes in a stale gradient; it sets evaluation
+  mode and does not restore it; and `.grad` keeps a cycle of graphs in memory. Here each call has
+  its own copy of the model, without gradients, cleared afterwards.
+- `cuda=True` is the default; here it follows the model's device.
+- its probes come from the global random state; here from a seed, and that state is restored.
 - `trace` stops when two running means happen to agree (with a negative trace: always after two
   probes) and has no error bar; here the number of probes is fixed and the standard error is ours.
 - `density` calls `torch.eig`, which torch no longer has; here `eigh` of its symmetric matrix, in
-  the old layout, stands in for it during the call.
+  the old layout, replaces it during the call.
 - `eigenvalues` stops on a change of the Rayleigh quotient, which is no error bar; `leading` takes a
   fixed number of steps and computes the residual of what it returns.
 What it cannot repair: `eigenvalues` is a power iteration, so it finds the largest modulus, not the
@@ -35,7 +35,7 @@ from ngf_core.curvature.operators.parameters import choose
 from ngf_core.curvature.spectral.deflated_trace import TraceEstimate, averaged
 from ngf_core.curvature.spectral.measure_spectrum import Spectrum
 
-# Their budget in a cross-check, fixed so that nothing is stopped by luck.
+# Their budget in a cross-check, fixed so that nothing stops by chance.
 POWER_STEPS = 20
 PROBES = 10
 # Agreement of the two traces: the difference in standard errors of a difference.
@@ -51,7 +51,7 @@ class Agreement:
     eigenvalue, residual: theirs, of largest modulus, and ||H v - eigenvalue v|| of their vector.
     ours, our_residual: our largest or smallest, whichever is nearer. trace, trace_error: theirs
     over `probes`. our_trace, our_trace_error. z: the traces' difference in standard errors of it.
-    products: Hessian products that they took.
+    products: Hessian products that theirs took.
     """
 
     eigenvalue: float
@@ -98,7 +98,7 @@ def compare(spectrum: Spectrum, model: nn.Module, inputs: Tensor, targets: Tenso
     total = pyhessian_trace(model, inputs, targets, PROBES, seed + 1, parameters, memory)
     ours = [(spectrum.eigenvalues, spectrum.residuals),
             (spectrum.lowest, spectrum.lowest_residuals)]
-    # Where both ends are of like modulus, a power iteration may be on its way to either.
+    # Where both ends are of similar modulus, a power iteration may be converging to either.
     value, bound = min(((v[0].item(), r[0].item()) for v, r in ours if len(v)),
                        key=lambda pair: abs(pair[0] - theirs))
     return Agreement(theirs, residual, value, bound, total.value, total.standard_error,
@@ -111,7 +111,7 @@ def leading(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, seed:
             memory: float = math.inf) -> tuple[float, float]:
     """The eigenvalue of largest modulus after exactly `steps` power iterations, and its residual.
 
-    Some eigenvalue lies within ||H v - lambda v|| of lambda; it costs one product more.
+    Some eigenvalue lies within ||H v - lambda v|| of lambda; this costs one more product.
     """
     check_count("steps", steps, 2)
     with repaired(model, inputs, targets, seed, parameters, memory) as theirs:
@@ -121,7 +121,7 @@ def leading(model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, seed:
         product = (theirs.dataloader_hv_product(v)[1] if theirs.full_dataset
                    else hessian_vector_product(theirs.gradsH, theirs.params, v))
         product = torch.cat([part.reshape(-1) for part in product]).double()
-        # Their vector is not quite of length 1, and their value is that of the step before.
+        # Their vector is not exactly of length 1, and their value is that of the step before.
         flat, product = flat / flat.norm(), product / flat.norm()
         value = flat @ product
         return value.item(), (product - value * flat).norm().item()

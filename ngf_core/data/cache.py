@@ -32,8 +32,8 @@ def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Ten
            ) -> tuple[Tensor, Tensor]:
     """`make()`, or what it returned earlier for the same bytes.
 
-    A file that cannot be read or whose content does not match its own checksum is made again; if
-    the disk cannot be written, so is what was asked for, at the next call.
+    A file that cannot be read or whose content does not match its own checksum is made again; on a
+    disk that cannot be written every call makes it again.
     """
     path = cache_folder() / f"{name}-{hashlib.sha256(determined_by).hexdigest()[:16]}.npz"
     try:

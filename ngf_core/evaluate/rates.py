@@ -33,7 +33,7 @@ class Rate:
         return f"{100 * self.value:.{digits}f} %" if self.n else UNDEFINED
 
     def to_json(self) -> dict[str, int]:
-        """The rate as it stands in a manifest: {"hits", "n"}."""
+        """The rate as stored in a manifest: {"hits", "n"}."""
         return {"hits": self.hits, "n": self.n}
 
     @classmethod
@@ -52,7 +52,7 @@ class Rate:
 
 
 def is_rate(value: Any) -> bool:
-    """Whether an entry of a manifest's results means to be a rate: it has "hits" and "n" alone."""
+    """Whether an entry of a manifest's results is meant as a rate: only "hits" and "n" in it."""
     return isinstance(value, Mapping) and set(value) == {"hits", "n"}
 
 
@@ -69,7 +69,7 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one model does: clean accuracy, and for a backdoored one what triggered images become.
+    """How one model performs: clean accuracy, and for a backdoored one the triggered images' fate.
 
     acc: clean test images given their label. asr: triggered images, of those whose label the
     attack would change, given the attacker's label. ra: the same images given their true label.
@@ -92,7 +92,7 @@ class Evaluation:
         return self.asr, self.ra
 
     def to_json(self) -> dict[str, dict[str, int] | None]:
-        """As it stands in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
+        """As stored in a manifest: {"acc": {"hits", "n"}, "asr": ..., "ra": ...}."""
         measured = self.rates()
         return {name: measured[name].to_json() if name in measured else None for name in RATES}
 

@@ -32,7 +32,7 @@ def build_test_set(test: Images, attack: Attack | None) -> TestSet:
 
 
 def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
-    """ACC, and ASR and RA where there is an attack; the model's mode is put back afterwards."""
+    """ACC, and ASR and RA where there is an attack; the model's mode is restored afterwards."""
     triggered = None if test.triggered is None else predict(model, test.triggered.x)
     return rates_of(test, predict(model, test.clean.x), triggered)
 
@@ -42,8 +42,8 @@ def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluati
     acc = _hits(clean.argmax(1).cpu(), test.clean.y)
     if triggered is None or test.triggered is None or test.wanted is None:
         return Evaluation(acc, None, None)
-    said = triggered.argmax(1).cpu()
-    return Evaluation(acc, _hits(said, test.wanted), _hits(said, test.triggered.y))
+    predicted = triggered.argmax(1).cpu()
+    return Evaluation(acc, _hits(predicted, test.wanted), _hits(predicted, test.triggered.y))
 
 
 def predict(model: nn.Module, x: Tensor, batch_size: int = 250) -> Tensor:
@@ -62,5 +62,5 @@ def predict(model: nn.Module, x: Tensor, batch_size: int = 250) -> Tensor:
     return torch.cat(parts)
 
 
-def _hits(said: Tensor, wanted: Tensor) -> Rate:
-    return Rate(int((said == wanted).sum()), len(wanted))
+def _hits(predicted: Tensor, wanted: Tensor) -> Rate:
+    return Rate(int((predicted == wanted).sum()), len(wanted))

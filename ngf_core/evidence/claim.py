@@ -63,7 +63,7 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
         if name == "benign":
             rates = floors.get((cell.attack, cell.seed)) or {}
         else:
-            rates = run.results[model_entry(run.kind, model)]
+            rates = run.results[model_entry(run.manifest["kind"], model)]
         about = {"attack": cell.attack, "seed": cell.seed, "model": name, "layer": tuned,
                  "run": run.id, "asr": _share(rates.get("asr")), "acc": _share(rates.get("acc")),
                  "weights": weights_of(run, model)}

@@ -66,7 +66,7 @@ def _work(config: Config, train: TrainConfig) -> float:
     if isinstance(config, PurifyConfig):
         tuning = config.steps * 250 * 6
         # A step size is chosen among four, each tuned with on four fifths of the clean images.
-        tried = [4 * 0.8 if getattr(own, "step_size", "given") == "chosen" else 0
+        tried = [4 * 0.8 if own.chooses_step_size else 0
                  for own in config.methods]
         # The default rule tunes each layer for ten steps on 64 images, and evaluates its answers.
         chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if AUTO in config.layers.values() else 0

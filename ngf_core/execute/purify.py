@@ -56,7 +56,7 @@ class Racer:
     @property
     def layer(self) -> str | None:
         """The layers named for the method to tune, whose path can be drawn; None without any."""
-        return getattr(self.own, "layer", None)
+        return self.own.layer if isinstance(self.own, LayerSettings) else None
 
     def advance(self, steps: int, seconds: float) -> None:
         """One update; the racer is finished when it has no steps or no `seconds` left."""

@@ -11,7 +11,7 @@ samples do not correlate, and with h = sum_i J_i^T c_i, one backward pass,
 
     E |h|^2 / n = Tr F,      E h * h / n = diag F.
 
-Both hold with the dependence of p on the tensors left in, so the gradient of the estimate is an
+Both hold with the dependence of p on the tensors included, so the gradient of the estimate is an
 unbiased one of grad Tr F. (With labels drawn from p it is not: that leaves out the gradient of the
 draw.) One draw of |h|^2 has a relative deviation of at most sqrt 2.
 """
@@ -24,14 +24,14 @@ from torch import Tensor
 
 
 def signs_like(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Random signs (n, C); drawn on the processor, so that they do not depend on the device."""
+    """Random signs (n, C); drawn on the CPU, so that they do not depend on the device."""
     drawn = torch.randint(0, 2, logits.shape, generator=generator)
     return (2 * drawn - 1).to(logits.device, logits.dtype)
 
 
 def cotangents(kind: str, logits: Tensor, y: Tensor, signs: Tensor) -> Tensor:
-    """c, (n, C), for signs (n, C); differentiable in the logits. The empirical one uses a sign of
-    each sample, the first."""
+    """c, (n, C), for signs (n, C); differentiable in the logits. The empirical one uses one sign
+    per sample, the first."""
     log_p = F.log_softmax(logits, 1)
     if kind == "empirical":
         return signs[:, :1] * (log_p.exp() - F.one_hot(y, logits.shape[1]))
@@ -53,7 +53,7 @@ def fisher_trace(kind: str, logits: Tensor, y: Tensor, tensors: Sequence[Tensor]
 
 def fisher_diagonal(kind: str, batches: Iterable[tuple[Tensor, Tensor]], tensors: Sequence[Tensor],
                     generator: torch.Generator) -> list[Tensor]:
-    """Unbiased estimates of diag F, one a tensor and of its shape.
+    """Unbiased estimates of diag F, one per tensor, of its shape.
 
     batches: (logits, y) with graphs. Each gives one draw: the smaller they are, the smaller the
     error, which with m equal ones is sqrt(2 / m) of an entry at most.

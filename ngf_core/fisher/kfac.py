@@ -1,14 +1,14 @@
 """The Kronecker-factored Fisher of a layer, F ~ A (x) G (Martens, Grosse 2015, arXiv 1503.05671;
 for convolutions Grosse, Martens 2016, arXiv 1602.01407).
 
-With a_it the layer's input at position t of sample i (a patch of a convolution, a token, or all
-there is; with a one appended for the bias) and g_it the gradient of sample i's loss in its output,
+With a_it the layer's input at position t of sample i (a patch of a convolution, a token, or the
+whole; with a one appended for the bias) and g_it the gradient of sample i's loss in its output,
 
     A = 1/n sum_it a_it a_it^T  (K, K),        G = 1/(n T) sum_it g_it g_it^T  (O, O),
 
 so that the gradient V (O, K) has the natural direction Q_G [(Q_G^T V Q_A) / (s_G s_A^T + lambda)]
 Q_A^T, from the eigenvectors Q and eigenvalues s of the two factors. It is exact where inputs and
-output gradients are independent and positions do not mix; it never is quite.
+output gradients are independent and positions do not mix; it never quite is.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CHUNK = 16
 
 @dataclass(frozen=True)
 class Factors:
-    """`inputs` A (K, K) and `outputs` G (O, O), float64; with a `bias` its one is A's last row."""
+    """`inputs` A (K, K) and `outputs` G (O, O), float64; with a `bias` it has A's last row."""
 
     inputs: Tensor
     outputs: Tensor
@@ -46,7 +46,7 @@ class Factors:
 def factors(layer: nn.Module, a: Tensor, dz: Tensor) -> Factors:
     """Both factors from the layer's input a and the gradients dz of each sample's loss.
 
-    Raises ConfigError for a grouped convolution, whose weight is no single matrix.
+    Raises ConfigError for a grouped convolution, whose weight is not a single matrix.
     """
     n, bias = len(a), layer.bias is not None
     inputs = outputs = a.new_zeros((), dtype=torch.float64)
@@ -62,7 +62,7 @@ def factors(layer: nn.Module, a: Tensor, dz: Tensor) -> Factors:
 
 
 def kfac_direction(found: Factors, gradient: Tensor, damping: float) -> NaturalDirection:
-    """Solve (A (x) G + damping I) d = g for g (P,), weight then bias, as `per_sample` has it."""
+    """Solve (A (x) G + damping I) d = g for g (P,), weight then bias, as in `per_sample`."""
     (s_in, q_in), (s_out, q_out) = map(torch.linalg.eigh, (found.inputs, found.outputs))
     weight, bias = gradient.double().tensor_split([gradient.numel() - found.bias * len(s_out)])
     v = torch.cat([weight.view(len(s_out), -1), bias.view(-1, 1)] if found.bias
@@ -76,7 +76,7 @@ def kfac_direction(found: Factors, gradient: Tensor, damping: float) -> NaturalD
 
 
 def _positions(layer: nn.Module, a: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (n, T, K) and output gradients (n, T, O), a row a position."""
+    """Inputs (n, T, K) and output gradients (n, T, O), one row per position."""
     if isinstance(layer, nn.Linear):
         return a.reshape(len(a), -1, a.shape[-1]), dz.reshape(len(dz), -1, dz.shape[-1])
     if isinstance(layer, nn.Conv2d) and layer.groups == 1 and not isinstance(layer.padding, str):

@@ -106,7 +106,7 @@ def _sample_gram(a: Tensor, dz: Tensor, layer: nn.Module, memory: float) -> Tens
 
 
 def _only(layer: nn.Module, start: int, stop: int) -> nn.Module:
-    """A stand-in for the layer with these output channels alone."""
+    """A copy of the layer with these output channels alone."""
     if start == 0 and stop >= len(layer.get_parameter("weight")):
         return layer
     part = copy.copy(layer)

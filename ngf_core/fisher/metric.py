@@ -2,12 +2,12 @@
 
 true, empirical   the matrix itself, by its rows (`rows.py`), solved exactly (`natural.py`).
 kfac              its Kronecker factors at labels drawn from the model, as running means.
-diagonal          its diagonal: every weight for itself, as in adaptive gradient methods.
+diagonal          its diagonal: each weight separately, as in adaptive gradient methods.
 
-Of several layers the first two are the joint matrix, with what ties the layers to each other; K-FAC
-and the diagonal have none of that (K-FAC is block-diagonal, as published). The damping is one
-number for all layers, relative to the joint trace, or to what that counts for at least where the
-model is certain of the batch (`certainty.py`).
+Of several layers the first two are the joint matrix, including the blocks between layers; K-FAC and
+the diagonal have no such blocks (K-FAC is block-diagonal, as published). The damping is one number
+for all layers, relative to the joint trace, or to its lower bound where the model is certain of the
+batch (`certainty.py`).
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ class Metric(Protocol):
     """A damped Fisher matrix F + lambda I of tapped layers that follows the batches."""
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
-        """Take in a batch; the gradient (P,) of its mean cross-entropy `loss` at labels y."""
+        """Add a batch; returns the gradient (P,) of its mean cross-entropy `loss` at labels y."""
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
-        """(F + lambda I)^-1 gradient. Raises NGFError where that cannot be had."""
+        """(F + lambda I)^-1 gradient. Raises NGFError where that cannot be computed."""
 
 
 class ExactMetric:
@@ -82,7 +82,7 @@ class DiagonalMetric:
 
 
 class KroneckerMetric:
-    """K-FAC's factors at labels drawn from the model, as running means; a block a layer.
+    """K-FAC's factors at labels drawn from the model, as running means; one block per layer.
 
     decay: weight of the old factors where new ones come (0 keeps none; the first are taken whole).
     every: batches from one renewal to the next.

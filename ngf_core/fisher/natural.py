@@ -17,9 +17,9 @@ FLOAT32_DAMPING = 1e-2
 class NaturalDirection:
     """`direction` d = (F + lambda I)^-1 g (P,), the damping lambda used, and its squared `length`.
 
-    The length is measured in the damped metric, d^T (F + lambda I) d = g^T d. Plain d^T F d would
-    not do for a trust region: a Fisher of few samples has a large null space, and what g has there
-    is divided by lambda alone and costs d^T F d nothing.
+    The length is measured in the damped metric, d^T (F + lambda I) d = g^T d. Plain d^T F d is not
+    enough for a trust region: a Fisher of few samples has a large null space, and the part of g in
+    it is divided by lambda alone and adds nothing to d^T F d.
     """
 
     direction: Tensor
@@ -31,7 +31,7 @@ class NaturalDirection:
 class Damping:
     """lambda = `value`, or where it is `relative` lambda = value tr(F) / r, r the rows of F.
 
-    A relative one counts tr(F) as no less than the `least` trace it is given (`certainty.py`).
+    A relative one takes tr(F) to be at least the trace `least` (`certainty.py`).
     """
 
     value: float
@@ -52,7 +52,7 @@ def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping
                       least: float = 0.0) -> NaturalDirection:
     """Solve (F + lambda I) d = g for F = R^T R with R = `rows` (r, P), or its blocks of columns.
 
-    least: what tr F counts for at least in the damping.
+    least: the lower bound on tr F in the damping.
 
     In sample space (r < P) by Woodbury: with K = R R^T = sum_l R_l R_l^T over the blocks and
     s = (K + lambda I)^-1 R g, d = (g - R^T s) / lambda. Otherwise the P x P system itself.

@@ -2,10 +2,9 @@
 
 For a linear layer z = W a + b the gradient of one sample's loss is dz a^T, summed over the sample's
 tokens where it has several; for a convolution it is dz U^T with U the unfolded patches of a, group
-by group. Both need only the layer's input and the gradient of
-the *summed* loss with respect to its output, because in eval mode samples do not mix. The
-parameters of a layer are flattened as weight, then bias, and those of several layers follow each
-other.
+by group. Both need only the layer's input and the gradient of the *summed* loss with respect to its
+output, because in eval mode samples do not mix. The parameters of a layer are flattened as weight,
+then bias, and those of several layers follow each other.
 
 G has n P numbers: for 250 samples of a 3x3 convolution from 512 to 512 channels 2.4 GB in float32.
 """
@@ -39,16 +38,16 @@ class Tapped:
 
 
 def tap(model: nn.Module, layer: nn.Module, x: Tensor) -> Tapped:
-    """Run the model on x and keep what the layer saw; see `tap_all`."""
+    """Run the model on x and keep the layer's input and output; see `tap_all`."""
     return tap_all(model, [layer], x)[0]
 
 
 def tap_all(model: nn.Module, layers: Sequence[nn.Module], x: Tensor) -> tuple[Tapped, ...]:
-    """Run the model on x and keep what each of the layers saw, with the same logits for all.
+    """Run the model on x and keep each layer's input and output, with the same logits for all.
 
-    Their parameters must require gradients and BatchNorm must be in eval mode; otherwise
-    the samples' gradients are not their own. Raises ConfigError where that is not so, where a
-    layer runs other than once, or where an in-place operation overwrites what it saw.
+    Their parameters must require gradients and BatchNorm must be in eval mode; otherwise the
+    gradients mix the samples. Raises ConfigError where that is not so, where a layer does not run
+    exactly once, or where an in-place operation overwrites its input or output.
     """
     if any(m.training for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
         raise ConfigError("model", "BatchNorm is in training mode, which mixes the samples",
@@ -106,7 +105,7 @@ def _convolution(layer: nn.Conv2d, a: Tensor, dz: Tensor) -> Tensor:
     """dz U^T for some samples, of the shape (n, *layer.weight.shape).
 
     The patches U are read off the padded input, channels last, as an overlapping view: the row of
-    a patch is then one stretch of memory, and copying it several times cheaper than `F.unfold`.
+    a patch is then contiguous in memory, and copying it several times cheaper than `F.unfold`.
     """
     n, channels_out, height, width = dz.shape
     (kh, kw), groups, inner = layer.kernel_size, layer.groups, a.shape[1] // layer.groups

@@ -5,11 +5,11 @@ empirical      F = 1/n sum_i g_i g_i^T, g_i the gradient of -log p(y_i | x_i) at
 true           F = 1/n sum_i E_{y ~ p(.|x_i)} g_i g_i^T, labels from the model.
                Exact: nC rows sqrt(p_c / n) g_{i,c}; for the last layer g_{i,c} = (p - e_c) (x) a in
                closed form, and there Hessian = Gauss-Newton = true Fisher.
-               Sampled: n rows with one label drawn a sample; unbiased, affordable on any layer.
+               Sampled: n rows with one label drawn per sample; unbiased, affordable on any layer.
 
-The rows of several layers are those of each beside one another, R = [R_1 R_2 ...], at the same
-labels: F has the blocks between layers too. They come as these blocks, one a layer, since no sum
-over them needs them as a whole.
+The rows of several layers are those of each side by side, R = [R_1 R_2 ...], at the same labels: F
+has the blocks between layers too. They come as these blocks, one per layer, since no sum over them
+needs them as a whole.
 """
 
 import math
@@ -29,12 +29,12 @@ def empirical_rows(tapped: Tapped, y: Tensor) -> Tensor:
 
 
 def sampled_rows(tapped: Tapped, generator: torch.Generator) -> Tensor:
-    """(n, P) at labels drawn from the model, one a sample."""
+    """(n, P) at labels drawn from the model, one per sample."""
     return empirical_rows(tapped, drawn_labels(tapped, generator))
 
 
 def drawn_labels(tapped: Tapped, generator: torch.Generator) -> Tensor:
-    """(n,) labels y_i ~ p(. | x_i), one a sample."""
+    """(n,) labels y_i ~ p(. | x_i), one per sample."""
     p = tapped.logits.detach().softmax(1).cpu()
     return torch.multinomial(p, 1, generator=generator).flatten().to(tapped.logits.device)
 
@@ -72,7 +72,7 @@ def fisher_rows(kind: str, tapped: Tapped, y: Tensor, generator: torch.Generator
 
 def joint_rows(kind: str, taps: Sequence[Tapped], y: Tensor, generator: torch.Generator
                ) -> Iterator[Tensor]:
-    """The rows of the joint Fisher of all tapped layers, a block (r, P_l) a layer, made one by one.
+    """The rows of the joint Fisher of all tapped layers, yielded as one block (r, P_l) per layer.
 
     Closed form where the last layer is alone, otherwise sampled: one pass back for all layers.
     """
@@ -89,7 +89,7 @@ def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor
                       generator: torch.Generator) -> tuple[Tensor, Iterator[Tensor]]:
     """The gradient (P,) of `loss`, the mean cross-entropy at y, and `joint_rows`.
 
-    The empirical rows come out of the gradient's own backward pass.
+    The empirical rows come from the gradient's own backward pass.
     """
     outputs = [tapped.output for tapped in taps]
     parameters = [p for tapped in taps for p in tapped.layer.parameters()]

@@ -2,7 +2,7 @@
 
 The loss is computed on a coarse grid and interpolated; then, round by round, where the
 interpolation is expected to be worst. Every new point is first predicted and then computed, so it
-is held out of the fit it tests. Rounds go on until the held-out errors are within the bound.
+is held out of the fit it tests. Rounds continue until the held-out errors are within the bound.
 
 Interpolated is log(loss + FLOOR), by cubic radial basis functions with a linear trend
 (s(p) = sum_i c_i |p - p_i|^3 + a + b . p, as scipy's RBFInterpolator(kernel="cubic")). Chosen by

@@ -19,7 +19,7 @@ from ngf_core.layers.statistics import SEEN, LayerStatistics, layer_statistics, 
 from ngf_core.layers.tune import Tuned, stations_of, tune
 from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings
 
 DRAWS = 2
 
@@ -32,7 +32,7 @@ class SweptLayer:
     tuned: tuple[Tuned, ...]
 
 
-def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[MethodSettings],
+def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[LayerSettings],
           images: Mapping[str, Tensor] | None = None,
           between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
           ) -> Iterator[SweptLayer]:

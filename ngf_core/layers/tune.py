@@ -16,7 +16,7 @@ from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
-from ngf_core.purify.settings import LayerSettings, MethodSettings
+from ngf_core.purify.settings import LayerSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import assign, flat, only_trainable
 
@@ -56,7 +56,7 @@ def stations_of(model: nn.Module, clean: CleanSet, budget: Budget,
     return stations(model, batches, images)
 
 
-def tune(station: Station, method: MethodSettings, budget: Budget,
+def tune(station: Station, method: LayerSettings, budget: Budget,
          between: Callable[[], object] = lambda: None, traced: bool = True) -> Tuned:
     """Tune the layer by a method with these settings, measure it, and restore it.
 

@@ -7,7 +7,7 @@ settings in `settings`, and an entry below.
 from dataclasses import dataclass
 
 from ngf_core.purify import settings
-from ngf_core.purify.settings import MethodSettings
+from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.registry import Entry
 
 
@@ -50,4 +50,6 @@ PURIFIERS = {
                                     settings.NeuralCleanse, images=True),
     "mcr": PurifierEntry("MCR", "ngf_core.purify.methods.mcr:mcr", settings.MCR),
 }
-LAYERED = tuple(name for name, entry in PURIFIERS.items() if entry.tunes == "layer")
+# The methods that tune the layers they are told.
+LAYERED = tuple(name for name, entry in PURIFIERS.items()
+                if issubclass(entry.settings, LayerSettings))

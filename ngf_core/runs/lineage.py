@@ -12,6 +12,7 @@ from ngf_core.config import Config, TrainConfig, from_json
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.runs.files import RECEIVED, model_entry, model_file
+from ngf_core.runs.manifest import CORRUPT
 from ngf_core.runs.run import Run
 from ngf_core.runs.store import SOURCES, RunStore
 
@@ -66,9 +67,9 @@ def received_rates(run: Run, store: RunStore) -> Evaluation | None:
 
     Raises RunError as `holder_of`, and where the results hold no rates.
     """
-    holder = holder_of(run, store)
-    results = holder.results
-    return Evaluation.from_json(results[model_entry(holder.kind, RECEIVED)]) if results else None
+    holder = holder_of(run, store).manifest
+    entry = holder["results"].get(model_entry(holder["kind"], RECEIVED))
+    return None if entry is None else Evaluation.from_json(entry)
 
 
 def model_files(run: Run) -> dict[str, str]:
@@ -109,7 +110,7 @@ def weights_sha(run: Run, model: str) -> str:
 
 
 def _check_readable(manifest: Manifest) -> None:
-    if manifest["state"] == "corrupt":
+    if manifest["state"] == CORRUPT:
         raise RunError(manifest["message"])
 
 

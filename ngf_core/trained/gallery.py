@@ -1,4 +1,4 @@
-"""An attack put on show: its images, how visible it is, and what trained models make of them."""
+"""An attack's images, how visible its trigger is, and what trained models predict for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,9 +26,9 @@ class Gallery:
     """Test images that the attack would change, without and with its trigger.
 
     clean, triggered: uint8 (n, C, H, W); labels and wanted (the attacker's): int64 (n,). The first
-    `shown` are those to look at, one of each class as far as there are any; `quality` is measured
+    `shown` are those to display, one per class as far as there are any; `quality` is measured
     on all n. `idle` names the changed parameters that leave the shown images as they are. Before
-    the attack has learned its trigger for these parameters, `missing` says in words what it has to
+    the attack has learned its trigger for these parameters, `missing` describes what it has to
     learn, and triggered and quality are None.
     """
 
@@ -45,21 +45,21 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says of images: labels (n,) and their probabilities (n,)."""
+    """A model's answers for images: labels (n,) and their probabilities (n,)."""
 
     labels: NDArray[np.int64]
     confidence: NDArray[np.float32]
 
     def agreeing(self, labels: NDArray[np.int64]) -> Rate:
-        """How many of the answers are these labels."""
+        """How many of the answers equal these labels."""
         return Rate(int((self.labels == labels).sum()), len(labels))
 
 
 def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
-    """The images of the attack that `config` asks for; depends on nothing else.
+    """The images of the attack in `config`; depends on nothing else.
 
-    `run` gives what the attack has learned. Of a set on disk only a part is looked at (`glance`).
-    Raises ConfigError for what cannot be.
+    `run` holds what the attack has learned. Of a set on disk only a part is read (`glance`).
+    Raises ConfigError for an invalid config.
     """
     dataset = dataset_of(glance(config))
     attack = learned(config, dataset, run)
@@ -95,7 +95,7 @@ def learned(config: TrainConfig, dataset: Dataset, run: Run | None) -> Attack:
 
 def chosen(attack: Attack, labels: Tensor) -> Tensor:
     """Indices of the first image of each class that the attack would change, then of the first
-    others, `MEASURED` at most: fixed by the data alone, so that nobody picked them."""
+    others, `MEASURED` at most: fixed by the data alone, so that none is hand-picked."""
     usable = attack.victims(labels).nonzero().flatten().tolist()
     seen: dict[int, int] = {}
     for index in usable:
@@ -128,7 +128,7 @@ def _without(attack: Attack, name: str) -> Attack:
 
 @dataclass(frozen=True)
 class Models:
-    """The training runs whose models answer: a backdoored one and a benign one, where there are."""
+    """The training runs whose models are shown: a backdoored and a benign one, where they exist."""
 
     backdoored: Run | None
     benign: Run | None
@@ -137,9 +137,9 @@ class Models:
 def find_models(config: TrainConfig, store: RunStore) -> Models:
     """The finished runs that show best what the attack does to images of its data set.
 
-    Backdoored: of this data set and attack; first those with the very parameters, then those of
-    the strength, then one's own before shipped ones, then the newest. Benign: of the same images,
-    first those of the backdoored model's architecture and seed.
+    Backdoored: of this data set and attack; first those with the same parameters, then those of
+    the same strength, then the user's own before shipped ones, then the newest. Benign: of the same
+    images, first those of the backdoored model's architecture and seed.
     """
     done = [run for run in store.list("train") if run.state == "done"]
     every = [(run, run.config_as(TrainConfig)) for run in done]
@@ -158,7 +158,7 @@ def find_models(config: TrainConfig, store: RunStore) -> Models:
 
 def as_trained(config: TrainConfig, run: Run | None) -> TrainConfig:
     """The config of `run` with the strength and parameters of `config`: the same images, target
-    label and seed, so that the trigger shown is the one that the run's model knows."""
+    label and seed, so that the trigger shown is the one that the run's model was trained on."""
     if run is None:
         return config
     return replace(run.config_as(TrainConfig), strength=config.strength,
@@ -166,7 +166,7 @@ def as_trained(config: TrainConfig, run: Run | None) -> TrainConfig:
 
 
 def parameters(config: TrainConfig) -> Mapping[str, float] | None:
-    """A config's trigger parameters by name; None where they cannot be (any more)."""
+    """A config's trigger parameters by name; None where they are not, or no longer, valid."""
     try:
         strengths = attack_class(config.attack).strengths
         return strengths[config.strength] | changes_from(config.parameters)
@@ -175,7 +175,7 @@ def parameters(config: TrainConfig) -> Mapping[str, float] | None:
 
 
 def ask(model: torch.nn.Module, images: NDArray[np.uint8]) -> Answers:
-    """A model's answers to images, uint8 (n, C, H, W)."""
+    """A model's answers for images, uint8 (n, C, H, W)."""
     from ngf_core.evaluate.test_set import predict
 
     top = predict(model, torch.from_numpy(images)).max(1)

@@ -21,7 +21,7 @@ from ngf_core.runs.lineage import model_files, training_of
 
 @dataclass(frozen=True)
 class TrainedModels:
-    """`models` by name: "before", then one a method where the run is a purification.
+    """`models` by name: "before", then one per method where the run is a purification.
 
     `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
     """
@@ -34,7 +34,7 @@ class TrainedModels:
 
 
 def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
-    """The attack a training run asks for, before it has learned anything; None for a benign one."""
+    """The attack of a training config, before it has learned anything; None for a benign one."""
     if config.attack == "none":
         return None
     return build_attack(config.attack, target=config.target, poison_rate=config.poison_rate,
@@ -52,8 +52,8 @@ def learned_attack(attack: Attack, run: Run) -> Attack:
 def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
     """The attack as it was in `run`: its parameters and what it learned.
 
-    The parameters come from the run where it has them, so that a strength which means something
-    else today does not change what an old run did.
+    The parameters come from the run where it has them, so that a strength redefined since does not
+    change what an old run did.
     """
     attack = attack_of(train, dataset)
     if attack is None:
@@ -63,25 +63,25 @@ def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
 
 
 def dataset_of(config: TrainConfig) -> Dataset:
-    """The images that a training run asks for."""
+    """The images of a training config."""
     return load_dataset(config.dataset, config.root, config.limit, config.size)
 
 
 def dataset_behind(run: Run, train: TrainConfig) -> Dataset:
-    """The images that the model of `run`, trained as `train` says, has seen.
+    """The data set of the model of `run`, which was trained by the config `train`.
 
     Raises RunError where the files on disk have changed since: the parts would be cut elsewhere,
-    and training images would stand among the test images.
+    and training images would be among the test images.
     """
     dataset, seen = dataset_of(train), run.manifest.get("data_sha")
     if not DATASETS[train.dataset].embedded and seen not in (None, dataset.sha256):
         raise RunError(f"The images in {data_folder(train.root)} are no longer those that run "
-                       f"{run.id} was made with. Put the old files back, or train again.")
+                       f"{run.id} was made with. Restore the old files, or train again.")
     return dataset
 
 
 def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
-    """The poisoned images of one epoch (the last one) of a finished training run, built again.
+    """The poisoned images of one epoch (the last one) of a finished training run, rebuilt.
 
     From what the attack learned and the recorded indices; nothing is trained. Cover images, which
     only an attacker who controls training makes, are left as they were. Raises RunError where the
@@ -103,7 +103,7 @@ def poisoned_set(run: Run, epoch: int = -1) -> Poisoned:
 def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     """The models of a training or purification run, in eval mode on `device()`.
 
-    See `ngf_core.runs.lineage` for what stands behind it. Raises RunError where files are missing
+    See `ngf_core.runs.lineage` for what it was made from. Raises RunError where files are missing
     and where the images on disk have changed.
     """
     run = store.get(run_id)

@@ -13,9 +13,9 @@ LOOKED_AT = 2000
 
 
 def glance(config: TrainConfig) -> TrainConfig:
-    """The config with few enough images of each class to look at a set on disk at once.
+    """The config with so few images per class that a set on disk is shown without delay.
 
-    Decoding all of a large set takes minutes, which only training should ask for.
+    Decoding all of a large set takes minutes, which only training should need.
     """
     entry = DATASETS[config.dataset]
     if entry.embedded:
@@ -28,12 +28,11 @@ def poison_preview(config: TrainConfig, count: int = 8) -> dict[str, Any]:
     """`count` of the training images that would be poisoned, and how many there would be.
 
     clean, triggered: uint8 (count, C, H, W); labels, targets: int64 (count,); class_names;
-    poisoned, train_images: counts (None where only decoding a folder would tell); `learns`: in
-    words what the attack must learn before it has a trigger ("" for a formula). There is no
-    `triggered` before it has. A benign config gives plain images and 0. For embedded sets the
-    images are those of training with the same seed, with the trigger as test images carry it; of
-    sets on disk only a part is looked at (`glance`). Raises ConfigError for a combination that
-    cannot be.
+    poisoned, train_images: counts (None where they need decoding a folder); `learns`: in words what
+    the attack must learn before it has a trigger ("" for a formula). There is no `triggered` before
+    it has. A benign config gives plain images and 0. For embedded sets the images are those of
+    training with the same seed, with the trigger as test images carry it; of sets on disk only a
+    part is read (`glance`). Raises ConfigError for an invalid combination.
     """
     validate(config)
     entry, seen = DATASETS[config.dataset], glance(config)

@@ -13,7 +13,7 @@ from ngf_core.evaluate.test_set import predict
 def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str, np.ndarray]:
     """The first test image of each class that the attack would change: clean, triggered, labels.
 
-    Fixed by the data alone, so that nobody picked them.
+    Fixed by the data alone, so that none is hand-picked.
     """
     test = dataset.test
     usable = torch.ones(len(test), dtype=torch.bool) if attack is None else attack.victims(test.y)
@@ -29,13 +29,13 @@ def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str
 
 def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
     """[[label, confidence], ...] of the model for the clean and the triggered sample images."""
-    said: dict[str, list] = {}
+    answers: dict[str, list] = {}
     for part in ("clean", "triggered"):
         if part in shown:
             top = predict(model, torch.from_numpy(shown[part])).max(1)
-            said[part] = [[int(label), round(float(p), 4)]
-                          for p, label in zip(top.values, top.indices, strict=True)]
-    return said
+            answers[part] = [[int(label), round(float(p), 4)]
+                             for p, label in zip(top.values, top.indices, strict=True)]
+    return answers
 
 
 def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device

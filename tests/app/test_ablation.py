@@ -40,7 +40,7 @@ def test_the_measure_is_in_the_address(open_page, tables, metric, title) -> None
 def test_a_benchmark_without_ablation_says_so(open_page, tables) -> None:
     cells(ATTACKS, entrants=("clp",)).to_parquet(tables / "cells.parquet")
     app = open_page("ablation")
-    assert not app.exception and "Nothing of the ablation" in app.info[0].value
+    assert not app.exception and "No part of the ablation" in app.info[0].value
     assert app.code[0].value == "python -m ngf_core benchmark"
 
 

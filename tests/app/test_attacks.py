@@ -91,8 +91,8 @@ def test_every_attack_has_its_page(runs, open_page, name):
 def test_without_models_it_says_so_and_where_to_train_them(runs, open_page):
     app = open_page("attacks", **DIGITS)
     assert [info.value for info in app.info] == [
-        "No model with this attack was trained on Digits here yet, so no backdoored model "
-        "can be shown.",
+        "No model with this attack was trained on Digits here yet, so no backdoored "
+        "model can be shown.",
         "No benign model was trained on Digits here yet, so there is no floor to compare with."]
     assert set(tiles(app)) == {"PSNR", "SSIM", "L∞"}
 

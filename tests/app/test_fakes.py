@@ -28,6 +28,8 @@ def place() -> types.ModuleType:
 def test_a_fake_is_called_as_the_real_one_may_be(place, monkeypatch):
     faked(monkeypatch, place, "area", lambda width, height: (width, height))
     assert place.area(3) == (3, 1.0) and place.area(3, height=2) == (3, 2)
+    faked(monkeypatch, place, "area", lambda width, height: 7)
+    assert place.area(3) == 7
     with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
         place.area(3, depth=2)
     with pytest.raises(TypeError, match="missing a required argument: 'width'"):

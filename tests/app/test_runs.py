@@ -77,7 +77,7 @@ def test_an_opened_run_shows_everything(open_page, started, runs) -> None:
     assert not app.exception and not app.error
     assert app.code[0].value == (
         f"python -m ngf_core purify {race.config.source} "
-        "--layer blocks.2.conv1 --steps 50")
+        "--steps 50 --layer blocks.2.conv1")
     tables = [set(frame.value.columns) for frame in app.dataframe]
     assert {"model", "rate", "percent", "low", "high", "hits", "n"} in tables
     assert {"setting", "value"} in tables

@@ -144,7 +144,9 @@ def test_a_row_of_schema_1_gets_todays_hash_and_command_and_no_other_row_does():
     """The hash is that of the row in the tables of schema 1."""
     old = schema_1(OLD_COMMAND)
     assert sha_of_schema_1(old) == "8b9b5bce5e17ae9e"
-    rows = pd.DataFrame({"group": ["ablation", "ablation", "model"], "command": [
+    rows = pd.DataFrame({"entrant": ["ablate_regulariser"] * 3, "layer": "blocks.1.conv1",
+                         "dataset": "signs", "arch": "mini_preact_resnet", "attack": "badnets",
+                         "seed": 0, "group": ["ablation", "ablation", "model"], "command": [
         OLD_COMMAND, OLD_COMMAND, "python -m ngf_core train"],
         "settings": ["8b9b5bce5e17ae9e", "another", "8b9b5bce5e17ae9e"], "value": [1.5, 2.5, 3.5]})
     new = rekeyed(rows)
@@ -155,3 +157,6 @@ def test_a_row_of_schema_1_gets_todays_hash_and_command_and_no_other_row_does():
     assert new.loc[0, "settings"] == settings_hash([config_sha(config)])
     assert new.loc[1:].equals(rows.loc[1:]) and new["value"].equals(rows["value"])
     assert rekeyed(new).equals(new), "once is enough"
+    reworded = new.assign(command="as it was worded once")
+    assert rekeyed(reworded).loc[0].equals(new.loc[0])
+    assert rekeyed(reworded).loc[1:].equals(reworded.loc[1:])

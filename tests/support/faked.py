@@ -17,7 +17,8 @@ def faked(patch: pytest.MonkeyPatch, where: ModuleType, name: str,
     one could not be called like that. TypeError too where `does` names other parameters; it is
     called with all of them.
     """
-    real = inspect.unwrap(getattr(where, name))
+    found = getattr(where, name)
+    real = inspect.unwrap(getattr(found, "stands_for", found))  # a fake may replace a fake
     theirs = inspect.signature(real)
     if list(inspect.signature(does).parameters) != list(theirs.parameters):
         raise TypeError(f"{where.__name__}.{name} takes {theirs}, and the fake of it "
@@ -28,4 +29,6 @@ def faked(patch: pytest.MonkeyPatch, where: ModuleType, name: str,
         bound.apply_defaults()
         return does(*bound.args, **bound.kwargs)
 
-    patch.setattr(where, name, create_autospec(real, side_effect=answer))
+    fake = create_autospec(real, side_effect=answer)
+    fake.stands_for = real
+    patch.setattr(where, name, fake)

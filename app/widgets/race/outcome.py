@@ -46,8 +46,7 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     elif others:
         tuned += f" ({', '.join(others)}: any layer)"
     balanced = ", balanced by class" if config.clean_balance == "balanced" else ""
-    sized = [style(own.method).label for own in config.methods
-             if getattr(own, "step_size", "given") == "chosen"]
+    sized = [style(own.method).label for own in config.methods if own.chooses_step_size]
     chosen = f", step size of {' and '.join(sized)} chosen on them" if sized else ""
     return (f"Tuned: {tuned}; {images}{balanced}{chosen}, {config.augment} augmentation, "
             f"BatchNorm {config.batchnorm}, {limit}, seed {config.seed}.")

@@ -7,6 +7,7 @@ from benchmarks.side_by_side.record import Figures, Record
 from benchmarks.side_by_side.stopwatch import timed
 from benchmarks.side_by_side.table import Goal, Line, seconds
 from benchmarks.side_by_side.workload import Workload
+from ngf_core.data.floats import as_floats
 from ngf_core.purify import NGF, Budget
 
 PASSES = 5
@@ -19,7 +20,7 @@ NOTE = (f"All {Budget.steps} steps of the preset on `linear`, CPU seconds from t
 def full_pass(workload: Workload) -> Measurement:
     """Loss and gradient of every parameter over the defender's clean images."""
     model = workload.copy().eval()
-    x, y = workload.clean.x.float() / 255, workload.clean.y
+    x, y = as_floats(workload.clean.x), workload.clean.y
 
     def once() -> None:
         model.zero_grad(set_to_none=True)

@@ -20,7 +20,7 @@ NOTE = (
     f"CPU seconds on one thread for {GRID} x {GRID} points, set-up included. Timed on "
     f"{PART['loss-landscapes']} x {PART['loss-landscapes']} points (loss-landscapes, whose model "
     f"wrapper moves the one layer and runs the whole network) and {PART['ours']} x {PART['ours']} "
-    "(ours) a layer and repeat, and extrapolated; ours on the last layer is run whole. Error: of "
+    "(ours) per layer and repeat, and extrapolated; ours on the last layer is run whole. Error: of "
     "ours, largest over all layers, against plain float64 passes at three points each. "
     "Range of the mean ratio: over the layers.")
 
@@ -74,7 +74,7 @@ def ours(workload: Workload) -> Measurement:
     Evaluator(workload.model, planes[names[-1]], batches).losses(grid(2))
 
     def cost(name: str) -> float:
-        """Set-up, and the points beyond a first one, which may fill what is kept."""
+        """Set-up, and the points beyond a first one, which may fill the cache."""
         def begin() -> Evaluator:
             evaluator = Evaluator(workload.model, planes[name], batches)
             evaluator.losses([(0.0, 0.0)])

@@ -16,7 +16,7 @@ SOURCE = "signs-badnets-s0-train"
 LAYER = "blocks.2.conv1"
 STEPS = 30
 NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps each of the preset, "
-        "evaluated every fifth: its looks at λ_max and Tr(F) included, against the same run "
+        "evaluated every fifth, with its measurements of λ_max and Tr(F), against the same run "
         "without them.")
 
 

@@ -14,7 +14,7 @@ STEPS = 4
 KEPT = "linear, features kept"
 NOTE = (f"CPU seconds of a step, mean of {STEPS} after the first, on the defender's 250 clean "
         "images in one batch; BatchNorm frozen, no augmentation. Where features are kept both "
-        "steps leave the network out; `linear` is with cropped images, so that both go through it.")
+        "steps skip the network; `linear` is with cropped images, so that both go through it.")
 
 
 def method(name: str) -> Prepare:
@@ -50,7 +50,7 @@ def method(name: str) -> Prepare:
 
 
 def lines(record: Record) -> list[Line]:
-    """A line a layer."""
+    """One line per layer."""
     made = []
     for layer in record.runs["ngf"][0]:
         sgd, ngf = record.median("sgd", layer), record.median("ngf", layer)

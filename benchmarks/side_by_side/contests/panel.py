@@ -20,23 +20,23 @@ K = 5
 TOLERANCE = 1e-3
 RELATIVE_ERROR = 0.05
 PROBES = 3
-# The density that judges: this many probes, in groups of PROBES, of this many steps.
+# The reference density: this many probes, in groups of PROBES, of this many steps.
 JUDGES, LENGTH = 9, 24
 GRID, RELATIVE_WIDTH = 1000, 0.01
 # Decades. Judged where the true density is above VISIBLE of its peak; one eigenvalue of the mini's
-# 78 thousand stands 1.3e-5 of the peak high.
+# 78 thousand is 1.3e-5 of the peak high.
 BOUND, VISIBLE = 0.3, 1e-6
 
 TRACE_NOTE = (
     "Products until the standard error is at most 5 % of the trace. Plain: the number that the "
-    "measured spread of all its samples asks for, in brackets what the loop spent (it stops at the "
-    "same sign). Ours: the Lanczos run that finds the five eigenvectors counts in full.")
+    "measured spread of all its samples requires, in brackets what the loop spent (it stops by the "
+    "same criterion). Ours: the Lanczos run that finds the five eigenvectors counts in full.")
 PANEL_NOTE = (
     "CPU seconds for five eigenvalues to 1e-3, the trace to 5 % standard error and a density of "
     "three probes, operator included; pyhessian's three tasks share its cached graph. Density "
     "error: mean |log10 ratio| to a density of nine long runs, where that is above 1e-6 of its "
     f"peak. pyhessian takes the fewest steps at which three probes come within {BOUND} decades (or "
-    "as near as they ever come); ours ends its runs itself.")
+    "as near as they ever come); ours stops its runs itself.")
 
 
 def truth(workload: Workload) -> Measurement:
@@ -109,7 +109,7 @@ def pyhessian(workload: Workload) -> Measurement:
 
 
 def ours(workload: Workload) -> Measurement:
-    """`measure_spectrum`; and, for the trace alone, one Krylov run and the probes it leaves."""
+    """`measure_spectrum`; for the trace alone, one Krylov run and the probes still needed."""
     from ngf_core.curvature import HessianOperator, lanczos, measure_spectrum, trace
     from ngf_core.curvature.spectral.eigenvalues import settled
 
@@ -143,7 +143,7 @@ def ours(workload: Workload) -> Measurement:
 
 
 def density_error(density: Tensor, reference: Tensor) -> float:
-    """Mean |log10(density / reference)| where the reference would be seen on a log axis."""
+    """Mean |log10(density / reference)| where the reference is visible on a log axis."""
     seen = reference > VISIBLE * reference.max()
     floor = 1e-12 * reference.max()
     ratio = density[seen].clamp_min(floor).log10() - reference[seen].log10()

@@ -1,4 +1,4 @@
-"""A landscape point against the forward pass that it cannot do without."""
+"""A landscape point against the forward pass that it requires."""
 
 import torch
 

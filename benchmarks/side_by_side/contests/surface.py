@@ -33,7 +33,7 @@ def axis() -> np.ndarray:
 
 
 def truth(workload: Workload) -> Measurement:
-    """The whole exact surface by our engine, held against plain passes in float64."""
+    """The whole exact surface by our engine, checked against plain passes in float64."""
     from ngf_core.landscape import random_plane, surface
 
     def measure(seed: int, truth: Figures) -> Figures:
@@ -61,7 +61,7 @@ def truth(workload: Workload) -> Measurement:
 
 
 def loss_landscapes(workload: Workload) -> Measurement:
-    """`random_plane` with its own loss metric, all samples in one batch, as its manual has it."""
+    """`random_plane` with its own loss metric, all samples in one batch, as in its manual."""
     from loss_landscapes import random_plane
     from loss_landscapes.metrics import Loss
 

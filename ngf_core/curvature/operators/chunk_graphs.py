@@ -1,4 +1,4 @@
-"""The graphs of all samples, chunk by chunk: as many kept as fit, the others built anew."""
+"""The graphs of all samples, chunk by chunk: as many kept as fit, the others rebuilt."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence

@@ -33,7 +33,7 @@ def as_float(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor
 
 
 def fingerprint(inputs: Tensor, targets: Tensor) -> str:
-    """What tells one chunk from another without keeping it."""
+    """What identifies a chunk without keeping it."""
     sums = [part.sum(dtype=torch.float64).item() for part in (inputs, targets)]
     return f"{tuple(inputs.shape)} {tuple(targets.shape)} {sums}"
 

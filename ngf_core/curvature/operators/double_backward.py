@@ -1,15 +1,15 @@
 """Convolution and evaluation-mode BatchNorm whose second derivatives cost no more than they must.
 
-Both are y = f(x, w) + b with f linear in x and linear in w, so that all their derivatives are made
+Both are y = f(x, w) + b with f linear in x and linear in w, so that all their derivatives consist
 of f and of its pull-back B(g, x, w) = (g back to x, which does not depend on x; g back to w, which
 does not depend on w):
 
     backward through f:                            (dx, dw) = B(g, x, w)
     backward through B, for its cotangents a, c:   dg = f(a, w) + f(x, c),  (dx, dw) = B(g, c, a)
 
-where c replaces w and a replaces x in the last pair. torch takes both lines apart into many more
+where c replaces w and a replaces x in the last pair. torch splits both lines into many more
 operations: one Hessian product with the mini network, 200 images, one thread, took 0.58 s with
-torch's own, 0.43 s so, and 0.34 s so in channels-last order.
+torch's own, 0.43 s with these, and 0.34 s with these in channels-last order.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class ConvolutionPrimitive:
 
 
 class ChannelScale:
-    """y = w x + b, with one w and b a channel: BatchNorm of mean 0 and variance 1, in one pass."""
+    """y = w x + b, one w and b per channel: BatchNorm of mean 0 and variance 1, in one pass."""
 
     def __init__(self, channels: Tensor) -> None:
         self._mean, self._variance = torch.zeros_like(channels), torch.ones_like(channels)
@@ -112,7 +112,7 @@ class _Backward(torch.autograd.Function):
             if not terms and d is not None:
                 dg = d.reshape(-1, *[1] * (g.ndim - 2)).expand_as(g)
         if need_x or need_w:
-            # Where one is not needed the other does not read its stand-in's numbers.
+            # Where one is not needed, the values passed in its place do not enter the other.
             dx, dw, _ = ctx.op.pull_back(g, a if need_w else x, c if need_x else w,
                                          [need_x, need_w, False])
         return None, None, dg, dx, dw
@@ -126,8 +126,8 @@ def _forward(op: Bilinear, twice: bool, x: Tensor, w: Tensor, b: Tensor | None) 
 class CheapDoubleBackward(TorchFunctionMode):
     """Within it convolutions and evaluation-mode BatchNorms are those of this file.
 
-    twice: whether the gradient will be derived by weights and inputs too, as for a Hessian. If
-    not, its graph leads back to the outputs' cotangent alone, as J^T M J needs it.
+    twice: whether the gradient will be differentiated by weights and inputs too, as for a Hessian.
+    If not, its graph leads back to the outputs' cotangent alone, as J^T M J needs it.
     """
 
     def __init__(self, twice: bool) -> None:

@@ -13,8 +13,8 @@ class EmpiricalFisherOperator(LossOperator):
 
     The gradients are those of the given targets, so E vanishes where the samples are fitted, and is
     in general no approximation of the Fisher matrix (Kunstner, Balles and Hennig, NeurIPS 2019,
-    arXiv 1905.12558). Assumes what `LossOperator` asks of any loss: that it is the mean over the
-    samples, L = (1/n) sum_i l_i, where l_i depends on sample i alone.
+    arXiv 1905.12558). Assumes what `LossOperator` requires of any loss: that it is the mean over
+    the samples, L = (1/n) sum_i l_i, where l_i depends on sample i alone.
     """
 
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:

@@ -15,17 +15,17 @@ class FisherOperator(LossOperator):
     The expectation is exact, not sampled: F = (1/n) sum_i J_i^T M_i J_i with J_i = df_w(x_i) / dw.
     - Cross-entropy: p is the softmax of the logits, M = diag(p) - p p^T. It equals the GGN. Of
       outputs (n, classes, positions) each position counts as a sample.
-    - Mean squared error over the d numbers of an output: that is -log p, but for a constant, of a
+    - Mean squared error over the d numbers of an output: that is -log p, up to a constant, of a
       normal distribution about the output with variance d / 2 each, so M = (2 / d) I.
-    The targets play no part. (Martens, JMLR 21, 2020, sections 5 and 9.) See `LossOperator`.
-    Raises ConfigError for a loss that belongs to no distribution known here.
+    The targets do not enter. (Martens, JMLR 21, 2020, sections 5 and 9.) See `LossOperator`.
+    Raises ConfigError for a loss that is not -log p of one of these distributions.
     """
 
     def _check_loss(self, loss: Loss) -> None:
         changed = getattr(loss, "label_smoothing", 0) or getattr(loss, "weight", None) is not None
         if changed or not (is_cross_entropy(loss) or is_squared_error(loss)):
-            raise ConfigError("loss", "no probability is known that it is the logarithm of, and "
-                              "the Fisher matrix is about a probability",
+            raise ConfigError("loss", "it is not a known negative log-likelihood, which the "
+                              "Fisher matrix needs",
                               "Use plain cross-entropy, mean squared error, or the GGN.")
 
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:

@@ -12,8 +12,8 @@ class GGNOperator(LossOperator):
     """G = (1/n) sum_i J_i^T (d^2 l / dz_i^2) J_i, with J_i = df_w(x_i) / dw; see `LossOperator`.
 
     The Hessian without the curvature of the network itself: positive semidefinite where the loss is
-    convex in the outputs z. For any loss that can be derived twice. (Schraudolph, Neural
-    Computation 14, 2002.)
+    convex in the outputs z. For any twice differentiable loss. (Schraudolph, Neural Computation
+    14, 2002.)
     """
 
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:

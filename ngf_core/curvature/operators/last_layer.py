@@ -46,8 +46,8 @@ class LastLayer:
            batches: Iterable[tuple[Tensor, Tensor]]) -> "LastLayer":
         """Of the linear `layer` whose output is what `model` returns, in evaluation mode.
 
-        batches: (inputs, anything), one or several; only the inputs are looked at. They are taken
-        in the layer's dtype, on its device, uint8 images as x / 255; the model's mode is put back.
+        batches: (inputs, anything), one or several; only the inputs are read. They are taken in
+        the layer's dtype, on its device, uint8 images as x / 255; the model's mode is restored.
         """
         if not isinstance(layer, nn.Linear):
             raise ConfigError("layer", f"it is a {type(layer).__name__}",
@@ -100,7 +100,7 @@ class LastLayer:
         return (spread * self._lengths()).mean().item()
 
     def frobenius(self) -> float:
-        """||F||_F, from n^2 pairs of samples, of which some are held at a time.
+        """||F||_F, from n^2 pairs of samples, a part of them held at a time.
 
         ||F||_F^2 = (1/n^2) sum_ij (h_i . h_j)^2 tr(S_i S_j) with S = diag p - p p^T.
         """

@@ -1,4 +1,4 @@
-"""What the operators ask of a loss: (outputs, targets) -> the mean over the samples."""
+"""What the operators require of a loss: (outputs, targets) -> the mean over the samples."""
 
 import copy
 from collections.abc import Callable
@@ -26,12 +26,12 @@ def private_loss(loss: Loss, dtype: torch.dtype, device: torch.device) -> Loss:
 
 
 def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
-    """ConfigError for targets that cross-entropy would misread or leave out without a word."""
+    """ConfigError for targets that cross-entropy would misread or silently leave out."""
     if not is_cross_entropy(loss):
         return
     if outputs.ndim < 2:
         raise ConfigError("model", f"its outputs have shape {tuple(outputs.shape)}",
-                          "Cross-entropy needs one logit a class, shape (n, classes).")
+                          "Cross-entropy needs one logit per class, shape (n, classes).")
     if targets.is_floating_point() and targets.shape == outputs.shape:
         return
     labels = outputs[:, 0].shape
@@ -41,7 +41,7 @@ def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
                           f"Give whole numbers of shape {tuple(labels)}.")
     if targets.min() < 0 or targets.max() >= outputs.shape[1]:
         raise ConfigError("targets", f"labels run from {targets.min()} to {targets.max()}",
-                          f"This network knows the labels 0 to {outputs.shape[1] - 1}.")
+                          f"This network has the labels 0 to {outputs.shape[1] - 1}.")
     ignored = getattr(loss, "ignore_index", -1)
     if (targets == ignored).any():
         raise ConfigError("targets", f"the loss leaves out the label {ignored}",
@@ -49,7 +49,7 @@ def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
 
 
 def check_mean(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
-    """ConfigError unless the loss of some samples is the mean over its parts, by their sizes.
+    """ConfigError unless the loss of some samples is the mean over parts, weighted by their sizes.
 
     A sum, or a mean weighted by class, would change with the way samples are put into batches.
     """

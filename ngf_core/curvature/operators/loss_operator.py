@@ -25,8 +25,8 @@ from ngf_core.errors import ConfigError, NGFError
 LARGEST_DENSE = 5000
 
 # Samples per graph. A Hessian product with the mini network on 200 images took 0.43 s in graphs of
-# 20, 0.37 s of 50 and 0.36 s of 100 or 200, which need more memory at a time. A GPU wants more work
-# for each call.
+# 20, 0.37 s of 50 and 0.36 s of 100 or 200, which need more memory at a time. A GPU needs more work
+# per call.
 CHUNK = {"cpu": 50, "cuda": 500}
 
 # Samples whose graph is measured before the others are planned.
@@ -34,7 +34,7 @@ PROBE = 8
 
 
 class LossOperator(ABC):
-    """A symmetric matrix (P, P) made of the mean loss L(w) = (1/n) sum_i l(f_w(x_i), y_i).
+    """A symmetric matrix (P, P) of the mean loss L(w) = (1/n) sum_i l(f_w(x_i), y_i).
 
     w is every trainable parameter of `model`, or those named in `parameters` (trainable or not, in
     the model's own order; see `layer_parameters`), flattened and joined: P numbers.
@@ -44,16 +44,16 @@ class LossOperator(ABC):
     to them are not seen. It runs on the model's device.
 
     data: (inputs, targets), or a list, DataLoader or other iterable of such batches, which is read
-        once at the start and, where not all graphs fit, once each product; it must give the same
+        once at the start and, where not all graphs fit, once per product; it must give the same
         batches in the same order each time. inputs: (n, ...) float, uint8 images, which count as
         x / 255, or int64 indices.
     loss: (outputs, targets) -> the mean over the samples, a function or module. Each sample weighs
         1/n, however uneven the batches.
     memory: bytes that autograd graphs may keep. The graphs of the first samples are kept from one
-        product to the next, as far as they fit; those of the others are built anew each time. The
-        product is the same number either way. Model, data, vectors and what one backward pass
-        needs in passing come on top.
-    batch_size: samples per graph; fewer where `memory` wants it.
+        product to the next, as far as they fit; those of the others are rebuilt each time. The
+        product is the same either way. Model, data, vectors and the temporary memory of one
+        backward pass come on top.
+    batch_size: samples per graph; fewer where `memory` requires it.
 
     Attributes: size P, dtype, device, shapes (name -> shape), samples n, products (made so far),
     graph (the bytes one keeps), cached_samples, recomputed_samples, cached_bytes.
@@ -64,7 +64,7 @@ class LossOperator(ABC):
                  parameters: Sequence[str] | None = None, dtype: torch.dtype = torch.float32,
                  memory: float = MEMORY, batch_size: int | None = None) -> None:
         if dtype not in (torch.float32, torch.float64):
-            raise ConfigError("dtype", f"{dtype} is too coarse for curvature or no float",
+            raise ConfigError("dtype", f"{dtype} is too coarse for curvature or not a float",
                               "Use torch.float32 or torch.float64.")
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
@@ -115,7 +115,7 @@ class LossOperator(ABC):
                 for whole, part in zip(sums, product(parts), strict=True):
                     if part is not None:
                         whole += part
-                # Else its graph would still be there while the next is built.
+                # Else its graph would still be in memory while the next is built.
                 del product
         self.products += 1
         return total.div_(self.samples).to(v.device)
@@ -146,7 +146,8 @@ class LossOperator(ABC):
                               dtype=str(self.dtype).removeprefix("torch."))
 
     def _measure_graph(self, data: Data) -> GraphBytes:
-        """The bytes of a graph, from the first few samples, once these are known to be usable."""
+        """The bytes of a graph, from the first few samples, after checking that they can be used.
+        """
         probe = next(chunks(data, PROBE), None)
         if probe is None:
             raise ConfigError("inputs", "there are none", "Give at least one sample.")
@@ -174,7 +175,7 @@ class LossOperator(ABC):
             x = x.contiguous(memory_format=torch.channels_last)
         outputs = self._model(x)
         if not isinstance(outputs, Tensor) or outputs.ndim == 0 or len(outputs) != len(inputs):
-            raise ConfigError("model", "it does not return a tensor with one row for each input",
+            raise ConfigError("model", "it does not return a tensor with one row per input",
                               "Wrap it in a module that does.")
         targets = self._targets(targets)
         check_targets(self._loss, outputs, targets)
@@ -191,7 +192,7 @@ class LossOperator(ABC):
 
     @contextmanager
     def _differentiable(self) -> Iterator[None]:
-        """Gradients on, wherever the caller is, and layers that are derived twice at low cost."""
+        """Gradients on, whatever the caller's mode, and layers with cheap second derivatives."""
         # The other kernels for attention have no second derivative.
         with (torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH),
               CheapDoubleBackward(self._derived_twice)):

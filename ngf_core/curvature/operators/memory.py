@@ -8,7 +8,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ngf_core.errors import ConfigError
 
-# Bytes that the graphs of one operator may keep, unless the caller says otherwise.
+# Bytes that the graphs of one operator may keep by default.
 MEMORY = 2_000_000_000
 
 
@@ -51,14 +51,14 @@ def measure_graph(build: Callable[[int], object], samples: int,
 
 
 def _kept(build: Callable[[int], object], samples: int, known: set[int]) -> int:
-    # The storages themselves, so that no address is given out twice while counting.
+    # The storages themselves, so that no address is reused while counting.
     storages: dict[int, UntypedStorage] = {}
 
     def pack(saved: Tensor) -> Tensor:
         storage = saved.untyped_storage()
         if storage.data_ptr() not in known:
             storages[storage.data_ptr()] = storage
-        # Detached: an output that its own node keeps would hold the graph alive for ever.
+        # Detached: an output that its own node keeps would prevent the graph from being freed.
         return saved.detach()
 
     with saved_tensors_hooks(pack, lambda saved: saved):

@@ -1,4 +1,4 @@
-"""What the spectral algorithms ask of a symmetric matrix: its size, and products with it."""
+"""What the spectral algorithms need of a symmetric matrix: its size, and products with it."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,7 +12,7 @@ Progress = Callable[[int, int], None]
 
 
 class SymmetricOperator(Protocol):
-    """A symmetric P x P matrix that is known by its products only."""
+    """A symmetric P x P matrix that is given by its products only."""
 
     size: int
     dtype: torch.dtype

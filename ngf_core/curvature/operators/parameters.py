@@ -1,4 +1,4 @@
-"""Which parameters of a network a curvature matrix is about."""
+"""The parameters of a network that a curvature matrix covers."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def choose(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Parame
     """The named parameters, or all trainable ones, in the model's order.
 
     Afterwards they, and no others, require gradients. A tied weight is one parameter under the
-    first of its names, and answers to all of them.
+    first of its names, and can be chosen by any of them.
     """
     everything = dict(model.named_parameters(remove_duplicate=False))
     if names is None:

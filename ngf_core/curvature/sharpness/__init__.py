@@ -1,6 +1,6 @@
 """Sharpness measures, each with its error, its cost and its paired difference between two models.
 
-A new measure is a module here that holds a `SharpnessMeasure`, and a line below.
+A new measure is a module here with a `SharpnessMeasure`, and an entry below.
 """
 
 from ngf_core.curvature.sharpness.reading import Difference, Reading, difference

@@ -1,7 +1,7 @@
-"""Operations that torch cannot derive forward twice, spelt out in those that it can.
+"""Operations that torch cannot differentiate forward twice, written in those that it can.
 
-torch 2 gives a wrong second derivative, without a word, for layer and instance normalisation (their
-forward rule keeps mean and variance as if they did not move) and none for the others here.
+torch 2 silently gives a wrong second derivative for layer and instance normalisation (their forward
+rule treats mean and variance as constants) and none for the others here.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class ForwardTwice(TorchFunctionMode):
-    """Within it the operations of this file are made of elementary ones: the same numbers."""
+    """Within it the operations of this file consist of elementary ones: the same numbers."""
 
     def __torch_function__(self, function: Callable[..., Any], types: Any,
                            args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:

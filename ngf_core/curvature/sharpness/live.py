@@ -2,16 +2,16 @@
 
 The Hessian is that of the whole network on a few fixed clean images. Its leading eigenvector moves
 little between two points, so Lanczos starts from the last one found, with some of the gradient, and
-needs few products; the Ritz residual says how far off it may be. The trace of the true Fisher
+needs few products; the Ritz residual shows how far off it may be. The trace of the true Fisher
 matrix,
 
     Tr F = (1/n) sum_i tr J_i^T S_i J_i = (1/n) E || sum_i J_i^T A_i e_i ||^2,
 
 with S = diag p - p p^T = A A^T, A e = sqrt(p) e - p (sqrt(p) . e) and independent signs e, needs
-one backward pass a probe. A probe here is a block of a few images instead of all of them: that
+one backward pass per probe. A probe here is a block of a few images instead of all of them: that
 costs the same and is less noisy, because the products between images of different blocks, which
 only add noise, are never formed. Images and signs stay the same from point to point, so that the
-curve is as smooth as the model's way.
+curve is as smooth as the model's path.
 """
 
 import copy
@@ -28,13 +28,13 @@ from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.sharpness.reading import standard_error
 from ngf_core.curvature.spectral.lanczos import lanczos, ritz, ritz_values
 
-# Lanczos stops at this relative Ritz residual, after a least and at a most of products. The value
-# is far better than its residual (its error is of second order): on the way of a purified mini
-# network residuals of 4 % went with errors of 0.4 %.
+# Lanczos stops at this relative Ritz residual, between a least and a greatest number of products.
+# The value is far better than its residual (its error is of second order): along the path of a
+# purified mini network residuals of 4 % came with errors of 0.4 %.
 TOLERANCE = 0.05
 FIRST, LATER = (10, 20), (3, 4)
-# How much of the loss's gradient is mixed into the start: it leans towards the leading eigenvectors
-# (Gur-Ari, Roberts, Dyer 2018), so that one that has overtaken the last one is seen.
+# How much of the loss's gradient is mixed into the start: it lies mostly in the leading eigenspace
+# (Gur-Ari, Roberts, Dyer 2018), so that an eigenvector that has overtaken the last one is found.
 GRADIENT = 0.3
 BLOCK = 5
 
@@ -54,7 +54,7 @@ class SharpnessPoint:
     products: int
 
     def metrics(self) -> dict[str, float]:
-        """The four numbers by the names they have in a run's curves."""
+        """The four numbers under their names in a run's curves."""
         return {name: getattr(self, name) for name in METRICS}
 
 
@@ -67,7 +67,7 @@ def sharpness_point(model: nn.Module, inputs: Tensor, targets: Tensor,
 
     last: the point to start from; without one the start is random and takes FIRST products, else
     LATER (least, most). Lanczos stops between the two where the residual is under TOLERANCE of the
-    value. The model is not touched. Raises NGFError where its loss is not finite.
+    value. The model is not changed. Raises NGFError where its loss is not finite.
     """
     operator = HessianOperator(model, (inputs, targets),
                                parameters=[name for name, _ in model.named_parameters()])
@@ -104,8 +104,8 @@ def fisher_trace(model: nn.Module, inputs: Tensor, seed: int = 0,
                  block: int = BLOCK) -> tuple[float, float]:
     """Tr(F) of the whole network on `inputs` (n, ...) and its standard error over the blocks.
 
-    One block of images, one probe, one backward pass. The error holds both what the probes and what
-    the images leave open, as each block is an estimate of its own on images of its own.
+    One block of images, one probe, one backward pass. The error covers both probes and images, as
+    each block is an independent estimate on images of its own.
     """
     check_count("block", block, 1)
     model = copy.deepcopy(model).eval().requires_grad_(True)

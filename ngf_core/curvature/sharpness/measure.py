@@ -29,7 +29,7 @@ def measures(names: str | Sequence[str] = "cheap") -> dict[str, SharpnessMeasure
 
 def measure_sharpness(subject: Subject, names: str | Sequence[str] = "cheap"
                       ) -> dict[str, Reading]:
-    """The readings of one model. What two measures share is paid for by the first."""
+    """The readings of one model. The cost of what two measures share is counted in the first."""
     readings = {}
     for name, measure in measures(names).items():
         before = subject.spent.copy()

@@ -3,7 +3,7 @@
 Every measure here is, at its own maximiser or eigenvector, a mean over the images: lambda_1 is the
 mean of v^T H_i v, SAM's the mean rise of the losses. To first order the measure follows that mean
 when the images change (for eigenvalues: Hellmann-Feynman; in general the infinitesimal jackknife,
-Jaeckel 1972; Efron, The Jackknife, 1982, chapter 6). So one share for each image gives the standard
+Jaeckel 1972; Efron, The Jackknife, 1982, chapter 6). So one share per image gives the standard
 error over images, and shares of two models on the same images give that of their difference,
 paired.
 """
@@ -26,9 +26,9 @@ class Reading:
     """One measure of one model on n images.
 
     value: the measure on these images. error: how far the computation may be off (a Ritz residual
-    or the standard error over the probes), None where it is exact; `error_is` says which.
+    or the standard error over the probes), None where it is exact; `error_is` names which.
     shares: (n,) float64 with mean `value`; one more image like i moves the value by about
-    (shares_i - value) / n. draws: (m,) what each random probe alone would have said, or None.
+    (shares_i - value) / n. draws: (m,) the value from each random probe alone, or None.
     parts: readings of its parts, for instance by layer. cost: passes over the images, by kind.
     """
 
@@ -50,7 +50,7 @@ class Reading:
 class Difference:
     """One reading minus another on the same images and probes.
 
-    error: of the computation (`error_is` says what); sampling_error: paired, over the images.
+    error: of the computation (`error_is` names it); sampling_error: paired, over the images.
     """
 
     value: float
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class SharpnessMeasure:
-    """A sharpness measure: its definition in a sentence, what fools it, and how it is read.
+    """A sharpness measure: its definition in a sentence, what biases it, and how it is read.
 
     cheap: whether it costs less than about twenty Hessian products.
     """
@@ -77,16 +77,16 @@ def difference(one: Reading, other: Reading) -> Difference:
     """`one` minus `other`, two readings of one measure on the same images.
 
     Probes that both shared are compared one by one; Ritz residuals add up.
-    Raises ConfigError where the readings stand on different numbers of images or probes.
+    Raises ConfigError where the readings are on different numbers of images or probes.
     """
     if one.shares.shape != other.shares.shape:
-        raise ConfigError("readings", f"they stand on {len(one.shares)} and {len(other.shares)} "
+        raise ConfigError("readings", f"they are on {len(one.shares)} and {len(other.shares)} "
                           "images", "Measure both models on the same images.")
     paired = (one.shares - other.shares.to(one.shares.device))
     value = one.value - other.value
     if one.draws is not None and other.draws is not None:
         if one.draws.shape != other.draws.shape:
-            raise ConfigError("readings", f"they stand on {len(one.draws)} and "
+            raise ConfigError("readings", f"they are on {len(one.draws)} and "
                               f"{len(other.draws)} probes", "Measure both with the same probes.")
         error = standard_error(one.draws - other.draws)
         error_is = "paired standard error over probes"

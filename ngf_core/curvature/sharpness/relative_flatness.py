@@ -1,12 +1,12 @@
 """Relative flatness of every layer.
 
-For a layer with weight matrix W (rows w_s, one a neuron or a filter) and the Hessian blocks
+For a layer with weight matrix W (rows w_s, one per neuron or filter) and the Hessian blocks
 H_{s,s'} = d^2 L / dw_s dw_s' (Petzka, Kamp, Adilova, Sminchisescu, Boley, NeurIPS 2021, Def. 3):
 
     kappa = sum_{s,s'} <w_s, w_s'> tr(H_{s,s'}) = sum_{m,j} vec(W e_m e_j^T)^T H vec(W e_m e_j^T)
           = E vec(W Z)^T H vec(W Z),   Z of independent signs.
 
-So a probe is the direction W Z and costs one pass. Biases and BatchNorm stay where they are.
+So a probe is the direction W Z and costs one pass. Biases and BatchNorm do not move.
 """
 
 import torch

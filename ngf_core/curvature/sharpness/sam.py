@@ -1,12 +1,12 @@
-"""The rise of the loss within a ball around the weights, as sharpness-aware minimisation sees it.
+"""The rise of the loss within a ball around the weights, as in sharpness-aware minimisation.
 
     max L(w + e) - L(w)  over  ||T^-1 e|| <= rho
 
 Plain, T = 1 (Foret, Kleiner, Mobahi, Neyshabur, ICLR 2021); adaptive, T = diag|w| (Kwon, Kim, Park,
-Choi, ICML 2021). One step is their linearised answer, e = rho T^2 g / ||T g|| with the gradient g.
-Several steps go on with the gradient found there, e <- rho T^2 g(w + e) / ||T g(w + e)||: projected
-ascent with an infinite step, which never descends where the loss is convex. The best point seen is
-kept, so it is at least as high as one step.
+Choi, ICML 2021). One step is their linearised solution, e = rho T^2 g / ||T g|| with the gradient
+g. Several steps continue with the gradient found there, e <- rho T^2 g(w + e) / ||T g(w + e)||:
+projected ascent with an infinite step, which never descends where the loss is convex. The best
+point is kept, so it is at least as high as one step.
 """
 
 import torch
@@ -19,7 +19,8 @@ RHO, ADAPTIVE_RHO, STEPS_TAKEN = 0.05, 0.5, 10
 
 
 def one_step(subject: Subject, rho: float, adaptive: bool) -> Reading:
-    """The rise at the linearised answer. As it moves with the gradient, so do the shares."""
+    """The rise at the linearised solution, with shares that include how it moves with the gradient.
+    """
     scale = _scale(subject, adaptive)
     gradient = subject.gradient(subject.weights)
     length = (scale * gradient).norm()
@@ -27,7 +28,7 @@ def one_step(subject: Subject, rho: float, adaptive: bool) -> Reading:
         return Reading(0.0, torch.zeros_like(subject.base_losses))
     there = subject.weights + rho * scale**2 * gradient / length
     rise = subject.losses(there) - subject.base_losses
-    # One more image like i turns the gradient g by (g_i - g)/n; q is how the rise follows.
+    # One more image like i changes the gradient g by (g_i - g)/n; q is the rise's derivative by g.
     above = scale**2 * subject.gradient(there)
     q = rho / length * (above - scale**2 * gradient * (gradient @ above) / length**2)
     turned = subject.slopes(q)
@@ -36,7 +37,7 @@ def one_step(subject: Subject, rho: float, adaptive: bool) -> Reading:
 
 def several_steps(subject: Subject, rho: float, adaptive: bool,
                   steps: int = STEPS_TAKEN) -> Reading:
-    """The highest rise on the way of `steps` ascents; the first is `one_step`."""
+    """The highest rise along `steps` ascent steps; the first is `one_step`."""
     scale = _scale(subject, adaptive)
     best, here = torch.zeros_like(subject.base_losses), subject.weights
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""One model on the images on which its sharpness is read: what every measure asks of it."""
+"""One model and the images on which its sharpness is read: what every measure needs of them."""
 
 import copy
 from collections import Counter
@@ -21,7 +21,7 @@ from ngf_core.curvature.sharpness.forward_twice import ForwardTwice
 from ngf_core.curvature.spectral.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.errors import ConfigError, NGFError
 
-# Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation want five.
+# Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation need five.
 PAIRS = 5
 CHUNK = 50
 Layer = nn.Linear | nn.modules.conv._ConvNd
@@ -31,8 +31,8 @@ class Subject:
     """Loss, slopes and curvatures along directions in weight space, image by image.
 
     Model, data, loss, parameters, dtype and memory are those of `HessianOperator`; the model is
-    copied and never touched. Derivatives along a direction are taken forward (twice forward for
-    curvature), so they cost one pass without a graph and come out for each image by itself.
+    copied and never changed. Derivatives along a direction are taken forward (twice forward for
+    curvature), so they cost one pass without a graph and are found for each image separately.
 
     pairs: leading eigenpairs of the Hessian, at least five, where they are known already.
     on_pass: called after every pass over the images. spent: passes so far, by kind.
@@ -171,7 +171,7 @@ class Subject:
         return outputs
 
     def _each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each sample by itself, (n,)."""
+        """The loss of each sample alone, (n,)."""
         return vmap(lambda z, y: self._loss(z[None], y[None]))(outputs, targets)
 
     def _along(self, derive: Callable[..., Tensor], direction: Tensor,
@@ -185,14 +185,14 @@ class Subject:
             with torch.no_grad(), self._mathematical():
                 parts = [derive(x, y, w, d) for x, y in self._batches()]
         except NotImplementedError as error:
-            raise NGFError("This model holds an operation that cannot be derived forward twice, "
+            raise NGFError("This model has an operation without a second forward derivative, "
                            "so its sharpness cannot be read image by image; its spectrum can be "
                            "measured.") from error
         self._count("directional passes")
         return torch.cat(parts).double()
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """In one order at every pass, as shares of different passes are set off image by image."""
+        """In the same order at every pass, as shares of different passes are paired by image."""
         order = []
         for x, y in chunks(self.data, self._batch_size):
             order.append(fingerprint(x, y))
@@ -209,7 +209,7 @@ class Subject:
 
     @contextmanager
     def _mathematical(self) -> Iterator[None]:
-        """Attention and normalisation spelt out: their kernels have no such derivative."""
+        """Attention and normalisation written out: their kernels have no such derivative."""
         fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:

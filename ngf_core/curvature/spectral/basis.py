@@ -11,8 +11,8 @@ BLOCK_BYTES = 64_000_000
 class Basis:
     """Vectors q_1 .. q_m of length P that grow one by one.
 
-    They lie in blocks, so that adding one copies none of the others and nothing is allocated more
-    than a block ahead, wherever the first vector lies (processor or GPU).
+    They are stored in blocks, so that adding one copies none of the others and no more than a block
+    is allocated ahead, on the first vector's device (processor or GPU).
     """
 
     def __init__(self, *blocks: Tensor) -> None:
@@ -40,7 +40,7 @@ class Basis:
         self.blocks[-1] = self._room[: used + 1]
 
     def head(self, count: int) -> "Basis":
-        """The first `count` vectors. What is added to one of the two is not seen by the other."""
+        """The first `count` vectors. Vectors added to one of the two do not appear in the other."""
         blocks = []
         for block in self.blocks:
             blocks.append(block[:count])
@@ -65,9 +65,9 @@ class Basis:
         return torch.cat(self.blocks)
 
     def orthogonal(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        """The part of `w` orthogonal to the vectors, and the overlaps (m,) that were taken off.
+        """The part of `w` orthogonal to the vectors, and the overlaps (m,) that were subtracted.
 
-        Twice, which is enough (Giraud et al., Numerische Mathematik 101, 2005).
+        Subtracted twice, which is enough (Giraud et al., Numerische Mathematik 101, 2005).
         """
         if not self.blocks:
             return w, w.new_empty(0)

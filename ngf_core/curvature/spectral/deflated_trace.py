@@ -13,8 +13,8 @@ from ngf_core.curvature.spectral.basis import Basis
 from ngf_core.curvature.spectral.lanczos import Krylov, random_unit, tridiagonal
 from ngf_core.errors import ConfigError
 
-# Stopping as soon as the standard error looks small enough prefers the runs where it looks too
-# small. Over normal samples of any spread, at least 5 of them and a 95 % t interval 1.15 times as
+# Stopping as soon as the estimated standard error is small enough favours runs that underestimate
+# it. Over normal samples of any spread, at least 5 of them and a 95 % t interval 1.15 times as
 # wide cover the truth in 95 to 97 % of all cases; unwidened it is 92 to 95 %.
 FEWEST = 5
 WIDENING = 1.15
@@ -24,7 +24,7 @@ WIDENING = 1.15
 class TraceEstimate:
     """A random estimate: its value, its standard error, and how many probes it averages.
 
-    wanted: the relative standard error that ended it, None for a number of probes fixed before.
+    wanted: the relative standard error to stop at, None for a number of probes fixed beforehand.
     """
 
     value: float
@@ -42,9 +42,9 @@ class TraceEstimate:
 
     @property
     def margin(self) -> float:
-        """Half the 95 % interval: t_{p-1} standard errors, widened for stopping at will.
+        """Half the 95 % interval: t_{p-1} standard errors, widened for the adaptive stop.
 
-        It supposes nearly normal samples, as deflated ones are. Those that one outlier dominates
+        It assumes nearly normal samples, as deflated ones are. Those that one outlier dominates
         are skewed: over 12 plain probes of a matrix with five outliers it covers 89 %.
         """
         if self.standard_error == 0:
@@ -114,7 +114,7 @@ def trace(operator: SymmetricOperator, probes: int, generator: torch.Generator,
 
 
 def enough(samples: Sequence[float], error: float | None) -> bool:
-    """Whether these samples reach the relative standard error; never if there is none to reach."""
+    """Whether these samples reach the relative standard error; False where none is given."""
     return error is not None and len(samples) >= FEWEST and averaged(samples, error).reached
 
 
@@ -129,7 +129,7 @@ def complement_unit(operator: SymmetricOperator, generator: torch.Generator,
 def deflated_quadratic(u: Tensor, product: Tensor, krylov: Krylov) -> float:
     """(N u)^T A (N u) with N = I - Q^T Q, from u and A u alone, both (P,).
 
-    A product that was made for something else is a trace sample at no further cost. With c = Q u,
+    A product made for another purpose is then a trace sample at no further cost. With c = Q u,
     (N u)^T A (N u) = u^T A u - 2 c^T Q A u + c^T T c.
     """
     c, d = (krylov.rows.overlaps(v).double().cpu() for v in (u, product))

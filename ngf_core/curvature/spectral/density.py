@@ -15,13 +15,13 @@ from ngf_core.errors import ConfigError
 GRID_POINTS = 600
 RELATIVE_WIDTH = 0.01
 BAND_PROBES = 3
-# A smoothed density has settled when a step changes it nowhere by more than a tenth, twice running.
+# A smoothed density has settled when two steps in a row change it nowhere by more than a tenth.
 SETTLED = 0.1
 
 
 @dataclass(frozen=True)
 class Quadrature:
-    """What one random probe says of the P eigenvalues.
+    """What one random probe shows of the P eigenvalues.
 
     atoms: (k,) eigenvalues known exactly, each of weight 1/P. nodes, weights: (s,), the quadrature
     for the other P - k of them; the weights sum to 1.
@@ -43,10 +43,10 @@ class Quadrature:
 class Density:
     """Smoothed spectral density on a grid; every probe's integrates to 1.
 
-    grid: (g,) eigenvalues. values: (probes, g), one density a probe. mean: (g,).
+    grid: (g,) eigenvalues. values: (probes, g), one density per probe. mean: (g,).
     low, high: (g,), the smallest and the largest value among the probes; None below three probes,
-    where they would say nothing. The range of p draws covers the median of their distribution
-    with probability 1 - 2^(1-p): 75 % for three. It is no error bar of the mean.
+    where they would mean nothing. The range of p draws covers the median of their distribution
+    with probability 1 - 2^(1-p): 75 % for three. It is not an error bar of the mean.
     width: standard deviation of the Gaussian kernel.
     """
 
@@ -64,7 +64,7 @@ def spectral_density(source: SymmetricOperator | Sequence[Krylov | Quadrature], 
                      deflate: Eigenpairs | None = None, settle: bool = False) -> Density:
     """The density (1/P) sum_i N(t; lambda_i, width^2) of the eigenvalues, estimated.
 
-    A Lanczos run of m steps from a random unit vector turns into a quadrature of m nodes: the
+    A Lanczos run of m steps from a random unit vector gives a quadrature of m nodes: the
     Ritz values theta_i with the squared first components of T's eigenvectors as weights tau_i,
     density(t) = sum_i tau_i N(t; theta_i, width^2). Averaged over probes it has the right moments
     up to order 2m - 1 (Lin, Saad, Yang, SIAM Review 58, 2016; for networks Papyan 2018, arXiv
@@ -73,7 +73,7 @@ def spectral_density(source: SymmetricOperator | Sequence[Krylov | Quadrature], 
     source: an operator, which costs at most probes * steps products, or finished runs from
     independent random starts, which cost none (`probes`, `steps`, `generator`, `deflate` and
     `settle` are then not used).
-    deflate: eigenpairs that enter exactly, with weight 1/P each; the runs keep to their complement
+    deflate: eigenpairs that enter exactly, with weight 1/P each; the runs stay in their complement
     and need far fewer steps, since outliers no longer stretch the spectrum.
     settle: end each run when its smoothed density has settled (see `settled_density`).
     grid: (g,) increasing; by default 600 points, six widths beyond the extreme eigenvalues.
@@ -118,8 +118,8 @@ def settled_density(seen: Callable[[Tensor, Tensor], Quadrature],
                     width: float | None = None) -> Stop:
     """A stop rule for `lanczos`: the density that `seen(alphas, betas)` gives no longer changes.
 
-    Two steps running change it nowhere by more than SETTLED times the density or, where that is
-    larger, the height 1 / (P width sqrt(2 pi)) of a single eigenvalue: what a log axis shows.
+    Two steps in a row change it nowhere by more than SETTLED times the density plus the height
+    1 / (P width sqrt(2 pi)) of a single eigenvalue: what a log axis shows.
     """
     def stop(alphas: Tensor, betas: Tensor) -> bool:
         m = len(alphas)
@@ -144,7 +144,7 @@ def smoothed(nodes: Tensor, weights: Tensor, grid: Tensor, width: float) -> Tens
 
 
 def natural_width(parts: Sequence[Quadrature]) -> float:
-    """1 % of the range of the eigenvalues that the probes saw.
+    """1 % of the range of the eigenvalues that the probes found.
 
     Of their magnitude if the range is a point, 0.01 if that point is 0.
     """
@@ -155,7 +155,7 @@ def natural_width(parts: Sequence[Quadrature]) -> float:
 
 
 def natural_grid(parts: Sequence[Quadrature], width: float) -> Tensor:
-    """600 points from six widths below to six widths above what the probes saw."""
+    """600 points from six widths below to six widths above what the probes found."""
     low, high = _range(parts)
     return torch.linspace(low - 6 * width, high + 6 * width, GRID_POINTS, dtype=torch.float64)
 

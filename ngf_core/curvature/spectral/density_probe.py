@@ -1,4 +1,4 @@
-"""One random probe of a deflated operator: a view of the density, and a sample of the trace."""
+"""One random probe of a deflated operator: an estimate of the density, and one of the trace."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ from ngf_core.curvature.spectral.lanczos import (
     ritz_values,
 )
 
-# P tau follows a chi-squared law with one degree of freedom where the Ritz value stands for a
-# single eigenvalue; above this (1 in 10,000) it stands for a crowd, such as a null space.
+# P tau follows a chi-squared law with one degree of freedom where the Ritz value represents a
+# single eigenvalue; above this (1 in 10,000) it represents many, such as a null space.
 CROWD = 15.0
 
 
@@ -49,7 +49,7 @@ def outlier_places(alphas: Tensor, betas: Tensor, size: int, k: int, bottom: int
                    tolerance: float) -> Tensor:
     """Which Ritz pairs are outliers: among the k largest and `bottom` smallest, converged, single.
 
-    None if they are as many as the operator is large.
+    None of them if there are as many as the operator is large.
     """
     (values, residuals), (_, weights) = ritz_values(alphas, betas), ritz_nodes(alphas, betas)
     wanted = torch.zeros(len(values), dtype=torch.bool)
@@ -73,7 +73,7 @@ def run_as_probe(alphas: Tensor, betas: Tensor, size: int, k: int, bottom: int,
     """The Krylov run itself as a density probe, its outliers put in exactly.
 
     Its start is uniform on the sphere. Eigenvectors belong to the operator, not to the start, so
-    what is left of the start beside them is uniform in their complement, and the other Ritz values
+    the start's remainder is uniform in their complement, and the other Ritz values
     with their weights, scaled to sum to 1, are the quadrature of a run there.
     """
     places = outlier_places(alphas, betas, size, k, bottom, tolerance)
@@ -81,7 +81,7 @@ def run_as_probe(alphas: Tensor, betas: Tensor, size: int, k: int, bottom: int,
     rest = torch.ones(len(nodes), dtype=torch.bool)
     rest[places] = False
     left = weights[rest].sum()
-    # Where far too little weight is left, an outlier of a very small operator was a crowd.
+    # Where far too little weight is left, an outlier of a very small operator was not single.
     if left < 0.5 * (1 - len(places) / size):
         return quadrature(alphas, betas, size)
     return Quadrature(nodes[places], nodes[rest], weights[rest] / left, size)
@@ -89,11 +89,11 @@ def run_as_probe(alphas: Tensor, betas: Tensor, size: int, k: int, bottom: int,
 
 def density_probe(operator: SymmetricOperator, generator: torch.Generator, known: Outliers,
                   krylov: Krylov, steps: int, stop: Stop, progress: Progress) -> Probe:
-    """A Lanczos run of at most `steps` steps from a direction u uniform beside the outliers.
+    """A Lanczos run of at most `steps` steps from u, uniform in the outliers' complement.
 
     Its first product also gives, at no further cost, an unbiased sample of the trace that is
     deflated by the whole Krylov basis Q, which holds the r outliers' vectors:
-    tr(Q A Q^T) + (P - r) (N u)^T A (N u) with N = I - Q^T Q. The run's basis is let go.
+    tr(Q A Q^T) + (P - r) (N u)^T A (N u) with N = I - Q^T Q. The run's basis is discarded.
     """
     first: list[tuple[Tensor, Tensor]] = []
 

@@ -19,7 +19,7 @@ from ngf_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k algebraically largest eigenvalues found, largest first, or smallest, smallest first.
+    """The k algebraically largest eigenvalues found, in descending order, or smallest, ascending.
 
     values: (k,) float64. residuals: (k,) float64, ||A v - lambda v||; the true eigenvalue nearest
     to lambda is no further away than that. vectors: (k, P), orthonormal rows.
@@ -56,14 +56,14 @@ def top_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
                     check: bool = True) -> Eigenpairs:
     """The k largest eigenvalues by Lanczos, until every residual is <= tolerance * |lambda_1|.
 
-    One Krylov space holds a single vector of each eigenspace, so repeated eigenvalues hide from
-    it. With `check`, further runs in the complement of what was found look for them; each is at
+    One Krylov space holds a single vector of each eigenspace, so it misses repeated eigenvalues.
+    With `check`, further runs in the complement of what was found search for them; each is at
     least half as long as the first run needed, and ends when nothing larger than lambda_k is
     left. Without `check` the guarantee is that of ARPACK's `eigsh`: repeats can be missed.
 
-    What has not converged after `max_steps` products is returned as it stands: `residuals` and
-    `converged` say so. progress: called after each product with (done, max_steps).
-    run: a Krylov run of this operator to begin with; its products count, but are not spent again.
+    What has not converged after `max_steps` products is returned as it is: `residuals` and
+    `converged` show it. progress: called after each product with (done, max_steps).
+    run: a Krylov run of this operator to start from; its products count, but are not spent again.
     Raises ConfigError for bad counts, among them k above the operator's size.
     """
     check_count("k", k, 1, operator.size)

@@ -11,7 +11,7 @@ from ngf_core.curvature.operators.operator import Progress, check_count
 from ngf_core.curvature.spectral.basis import Basis
 from ngf_core.errors import ConfigError, NGFError
 
-# Asked with the alphas and betas so far; True ends the run.
+# Called with the alphas and betas so far; True ends the run.
 Stop = Callable[[Tensor, Tensor], bool]
 
 # A new direction shorter than this many roundoffs of the matrix's size is roundoff itself.
@@ -23,9 +23,9 @@ class Krylov:
     """m steps of Lanczos: A Qᵀ = Qᵀ T + beta_m q_{m+1} e_mᵀ, with orthonormal rows of Q.
 
     alphas: (m,) float64, the diagonal of T. betas: (m,) float64; betas[:-1] is the off-diagonal
-    of T and betas[-1] = beta_m is what is left over, 0 if the space is invariant.
-    rows: the m rows of Q, where the operator is. next: q_{m+1} (P,), with which the run can go
-    on; None if the space is invariant or this is the head of a longer run.
+    of T and betas[-1] = beta_m is the remainder, 0 if the space is invariant.
+    rows: the m rows of Q, on the operator's device. next: q_{m+1} (P,), from which the run can
+    resume; None if the space is invariant or this is the head of a longer run.
     """
 
     alphas: Tensor
@@ -70,7 +70,8 @@ class Ritz:
     krylov: Krylov
 
     def vectors(self, which: int | Tensor) -> Tensor:
-        """The first so many Ritz vectors, or those at these places, rows of a (count, P) tensor."""
+        """The first `which` Ritz vectors, or those at these indices, rows of a (count, P) tensor.
+        """
         if isinstance(which, int):
             which = torch.arange(min(which, len(self.values)))
         return self.krylov.rows.combine(self.coefficients[:, which].T)
@@ -92,11 +93,11 @@ def lanczos(matvec: Callable[[Tensor], Tensor], size: int, steps: int, *,
 
     start: (P,), of any length but 0; without it a random direction from `generator`, in `dtype`.
     against: (r, P) orthonormal rows; the operator is then restricted to their complement.
-    resume: an earlier run with the same operator and `against`; it goes on where that one ended,
+    resume: an earlier run with the same operator and `against`; it resumes where that one ended,
         up to `steps` steps in all, with the numbers that one long run would have given.
-    stop: asked after each step with the alphas and betas so far; True ends the run. A resumed run
-        asks before its first step too.
-    progress: called after each product with (steps done, steps asked for).
+    stop: called after each step with the alphas and betas so far; True ends the run. A resumed run
+        calls it before its first step too.
+    progress: called after each product with (steps done, most steps).
     Raises ConfigError for bad counts or starts, NGFError if a product is not finite.
     """
     check_count("size", size, 1)
@@ -120,10 +121,10 @@ def lanczos_steps(matvec: Callable[[Tensor], Tensor], size: int, *, start: Tenso
                   resume: Krylov | None = None) -> Iterator[Krylov]:
     """The Krylov space after each step, until it is invariant; arguments as in `lanczos`.
 
-    Whoever stops asking has a space that can be resumed.
+    Each of them can be resumed.
 
     Every new direction is orthogonalised twice against all earlier ones, so that no eigenvalue
-    comes back as a ghost copy (Parlett, The Symmetric Eigenvalue Problem, 1998, section 13.8).
+    reappears as a ghost copy (Parlett, The Symmetric Eigenvalue Problem, 1998, section 13.8).
     When the space becomes invariant the run ends, with beta_m = 0.
     """
     # One basis for the orthogonalisation: the rows to avoid, then the run's own.
@@ -162,7 +163,7 @@ def lanczos_steps(matvec: Callable[[Tensor], Tensor], size: int, *, start: Tenso
 
 
 def ritz(krylov: Krylov) -> Ritz:
-    """The Ritz pairs of a Krylov space; vectors are formed only when asked for.
+    """The Ritz pairs of a Krylov space; vectors are formed only on request.
 
     The residual of pair i is beta_m |s_mi|, s_i being the eigenvectors of T (Parlett 1998,
     section 13.2): no further product is needed.

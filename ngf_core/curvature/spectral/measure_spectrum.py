@@ -1,4 +1,4 @@
-"""Everything the spectrum page shows of one model, from one set of curvature products."""
+"""Everything that the spectrum page shows for one model, from one set of curvature products."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ OPERATORS: dict[str, Callable[..., LossOperator]] = {
     "hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
     "empirical": EmpiricalFisherOperator}
 
-# Bytes for graphs and vectors together, unless the caller says otherwise. Python, torch and the
-# copies of a network of 11 million parameters take about 1e9 more.
+# Bytes for graphs and vectors together by default. Python, torch and the copies of a network of 11
+# million parameters take about 1e9 more.
 MEMORY = 2_500_000_000
 # Lanczos steps the first run may take beyond the eigenvalues that are wanted.
 EXTRA_STEPS = 200
-# Vectors that a usual measurement keeps: so much of the memory is not for graphs.
+# Vectors that a usual measurement keeps; their memory is not available for graphs.
 USUAL_VECTORS = 60
-# At least so many for each eigenvalue: beside the Krylov basis, room for them and for a probe.
+# At least this many per eigenvalue: beside the Krylov basis, space for them and for a probe.
 EACH_VECTORS = 10
 
 
@@ -55,9 +55,9 @@ class Spectrum:
 
     eigenvalues: (k,), largest first. residuals: (k,). converged: (k,) bool. lowest,
     lowest_residuals, lowest_converged: (b,), the smallest eigenvalues, smallest first.
-    trace, density: see there. products: spent on all of it, by earlier measurements too.
-    unreached: a sentence for everything that was asked for and not reached; empty if all was.
-    state: from which a later measurement can go on.
+    trace, density: see their classes. products: spent in total, earlier measurements included.
+    unreached: one sentence per target that was not reached; empty if all were.
+    state: from which a later measurement can resume.
     """
 
     eigenvalues: Tensor
@@ -105,17 +105,18 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     <= tolerance * |lambda_1|, the `bottom` smallest residuals <= tolerance * max |lambda|, and the
     density it gives has settled. Eigenvalues that have converged enter the density as atoms; the
     run is its first probe, and `probes` - 1 more run in the complement of the atoms, each until
-    its density has settled, at most `steps` steps. The first of them also looks for repeats of the
-    largest eigenvalues, of which one Krylov space holds one each. (Repeats of the smallest are not
-    looked for.) The trace is exact on the whole Krylov basis; the first product of every further
-    probe is a sample of the rest, and single products follow until the relative standard error is
-    `trace_error` (None: until there are `trace_probes` of them), at most `trace_probes` in all.
+    its density has settled, at most `steps` steps. The first of them also searches for repeats of
+    the largest eigenvalues, of which one Krylov space holds one each. (Repeats of the smallest are
+    not searched for.) The trace is exact on the whole Krylov basis; the first product of every
+    further probe is a sample of the rest, and single products follow until the relative standard
+    error is `trace_error` (None: until there are `trace_probes` of them), at most `trace_probes` in
+    all.
 
     The same seed gives the same numbers on the same machine. memory: bytes for vectors; what does
-    not fit ends a run early, which `unreached` says.
-    earlier: the `state` of a spectrum of the same operator; only what is missing is spent, and
-    the state grows. One that was given is left whole when `progress` raises, short of the steps
-    of the density probe that was under way, so that a cancelled measurement can be resumed.
+    not fit ends a run early, which `unreached` reports.
+    earlier: the `state` of a spectrum of the same operator; only missing products are computed, and
+    the state grows. It stays consistent when `progress` raises, without the steps of the density
+    probe that was under way, so that a cancelled measurement can be resumed.
     progress: called after every product with (done, total) of this call; total is the plan so
     far, exact at the end.
     """
@@ -130,7 +131,7 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     state = SpectrumState(seed) if earlier is None else earlier
     if state.seed != seed:
         raise ConfigError("seed", f"the earlier measurement had seed {state.seed}, not {seed}",
-                          "Use its seed, or start anew.")
+                          "Use its seed, or start again.")
     target, meter = SpectrumTarget(operator.size, k, bottom, tolerance), Meter(state, progress)
     budget = VectorBudget.of(memory, operator, k + bottom)
     longest = budget.krylov_steps(k + bottom + EXTRA_STEPS, k + bottom, steps)
@@ -162,7 +163,7 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
 
 
 def _parameter_count(model: nn.Module, names: Sequence[str] | None) -> int:
-    """P; names that are unknown are the operator's to refuse."""
+    """P; unknown names are left for the operator to refuse."""
     named = dict(model.named_parameters(remove_duplicate=False))
     chosen = [p for name, p in named.items()
               if (p.requires_grad if names is None else name in names)]

@@ -1,4 +1,4 @@
-"""The three stages of a spectrum: each spends products only on what the state does not know."""
+"""The three stages of a spectrum: each spends products only on what the state lacks."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,7 @@ from ngf_core.curvature.spectral.lanczos import (
 )
 from ngf_core.curvature.spectral.state import SpectrumState
 
-# Products that a density probe usually takes, for the plan that progress is told.
+# Products that a density probe usually takes, for the planned total that progress reports.
 USUAL_PROBE = 8
 # Products that the search for repeated eigenvalues may take.
 SEARCH = 200
@@ -42,7 +42,7 @@ SEARCH_DIRECTION = 1_000_000
 
 @dataclass
 class Meter:
-    """Counts products into the state and tells progress of each."""
+    """Counts products into the state and reports each to progress."""
 
     state: SpectrumState
     progress: Progress | None
@@ -53,14 +53,14 @@ class Meter:
         """A product was made and about `left` more are to come."""
         self.done += 1
         self.state.products += 1
-        self._tell(left)
+        self._report(left)
 
     def close(self) -> None:
-        """No more are to come, even if the last tick thought so."""
+        """No more are to come, even if the last tick expected some."""
         if self.done and self.total != self.done:
-            self._tell(0)
+            self._report(0)
 
-    def _tell(self, left: int) -> None:
+    def _report(self, left: int) -> None:
         self.total = self.done + left
         if self.progress is not None:
             self.progress(self.done, self.total)
@@ -68,7 +68,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class SpectrumTarget:
-    """What the Krylov run is for: k largest and `bottom` smallest eigenvalues, to `tolerance`."""
+    """The Krylov run's target: the k largest and `bottom` smallest eigenvalues, to `tolerance`."""
 
     size: int
     k: int
@@ -76,12 +76,12 @@ class SpectrumTarget:
     tolerance: float
 
     def converged(self, krylov: Krylov) -> bool:
-        """Whether the wanted eigenvalues have."""
+        """Whether the wanted eigenvalues have converged."""
         stop = settled(self.k, self.tolerance, bottom=self.bottom)
         return krylov.invariant or stop(krylov.alphas, krylov.betas)
 
     def reached(self, krylov: Krylov) -> bool:
-        """Whether they have, and the density that the run gives has settled."""
+        """Whether they have converged, and the run's density has settled."""
         seen = settled_density(lambda alphas, betas: run_as_probe(
             alphas, betas, self.size, self.k, self.bottom, self.tolerance))
         return krylov.invariant or (self.converged(krylov) and seen(krylov.alphas, krylov.betas))
@@ -89,7 +89,7 @@ class SpectrumTarget:
 
 def run_krylov(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
                longest: int, meter: Meter, later: int) -> Krylov:
-    """Let the Krylov run go on until its target is reached, or it has `longest` steps.
+    """Continue the Krylov run until its target is reached, or it has `longest` steps.
 
     later: products that the other stages may need, for the plan.
     """
@@ -114,8 +114,8 @@ def run_density_probes(operator: SymmetricOperator, state: SpectrumState, target
                        later: int) -> None:
     """Run density probes of at most `steps` steps until the state has `probes` of them.
 
-    The first one after a change of the Krylov run also looks for repeats of its eigenvalues, and
-    may take up to `longest` steps for that.
+    The first one after a change of the Krylov run also searches for repeats of its eigenvalues,
+    and may take up to `longest` steps for that.
     """
     settling = settled_density(known.quadrature)
     while (left := probes - len(state.quadratures)) > 0:
@@ -146,7 +146,8 @@ def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas:
 
 
 def _check(state: SpectrumState, target: SpectrumTarget) -> Stop | None:
-    """When a run beside the outliers has shown that no repeat is missing; None: not to be asked."""
+    """When a run in the outliers' complement has shown that no repeat is missing; None: no check.
+    """
     needed = steps_needed(state.run, target.k, target.tolerance)
     if state.has_pairs(target.k) or needed is None or state.run.steps < target.k:
         return None

@@ -1,4 +1,4 @@
-"""What is known of one operator's spectrum, so that a later measurement can go on from it."""
+"""What is known of one operator's spectrum, so that a later measurement can resume from it."""
 
 from dataclasses import dataclass, field
 
@@ -18,13 +18,13 @@ VERSION = 1
 
 @dataclass
 class SpectrumState:
-    """Grows while a spectrum is measured, product by product, and stays whole when that stops.
+    """Grows while a spectrum is measured, product by product, and stays usable when that stops.
 
     seed: of every random direction; the j-th is the same however often the work was interrupted.
     krylov: the run that serves eigenvalues, trace and density. pairs: its leading eigenpairs once
-    they were checked for repeats. quadratures: one for each further density probe that is done.
-    samples: estimates of the whole trace, one a probe. drawn: directions used beyond the run's.
-    products: spent on all of it.
+    they were checked for repeats. quadratures: one per further density probe that is done.
+    samples: estimates of the whole trace, one per probe. drawn: directions used beyond the run's.
+    products: spent in total.
     """
 
     seed: int = 0
@@ -81,8 +81,7 @@ class SpectrumState:
     @classmethod
     def from_tensors(cls, made: dict[str, Tensor],
                      device: torch.device | str = "cpu") -> "SpectrumState":
-        """The state that `to_tensors` wrote. Raises NGFError where it is none or another version's.
-        """
+        """The state that `to_tensors` wrote; NGFError for anything else or another version's."""
         try:
             if int(made["version"]) != VERSION:
                 raise NGFError("This Krylov state was written by another version of NGF Lab.")
@@ -102,4 +101,4 @@ class SpectrumState:
             return cls(int(made["seed"]), krylov, pairs, parts, made["samples"].tolist(),
                        drawn, products)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise NGFError("This is no Krylov state of a spectrum.") from error
+            raise NGFError("This is not the Krylov state of a spectrum.") from error

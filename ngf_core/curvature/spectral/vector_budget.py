@@ -25,7 +25,7 @@ class VectorBudget:
             least = (3 * wanted + 2 + WORKING) * each
             raise ConfigError("memory", f"{memory:.3g} bytes hold {vectors + WORKING} vectors of "
                               f"{operator.size} numbers, too few for {wanted} eigenvalues",
-                              f"Allow at least {least:.3g} for vectors, or ask for fewer.")
+                              f"Allow at least {least:.3g} for vectors, or request fewer.")
         return cls(vectors, operator.size)
 
     def krylov_steps(self, longest: int, wanted: int, probe_steps: int) -> int:

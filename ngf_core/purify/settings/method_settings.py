@@ -20,6 +20,11 @@ class MethodSettings:
     method: ClassVar[str]
     step_size_of: ClassVar[str] = ""
 
+    @property
+    def chooses_step_size(self) -> bool:
+        """Whether a step size is to be chosen on clean images before the method tunes."""
+        return getattr(self, "step_size", "given") == "chosen"
+
     def __post_init__(self) -> None:
         try:
             check_fields(self)

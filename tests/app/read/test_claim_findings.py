@@ -23,14 +23,15 @@ def readings(comparison: str, *, over_all: list[str], in_layer: list[str]) -> pd
 @pytest.mark.parametrize("over_all, in_layer, sentence", [
     ([HOLDS] * 2, [HOLDS] * 2, "Backdoored models are sharper than benign ones."),
     ([OPEN] * 2, [HOLDS, OPEN],
-     "Backdoored models are sharper than benign ones in the tuned layer only."),
+     "Backdoored models are sharper than benign ones in the tuned layer; over all parameters that "
+     "is not resolved."),
     ([HOLDS, OPEN], [HOLDS, OPEN],
      "Backdoored models are sharper than benign ones in 2 of 4 readings."),
     ([FAILS] * 2, [FAILS] * 2, "Backdoored models are flatter, not sharper, than benign ones."),
     ([OPEN] * 2, [OPEN] * 2, "Whether backdoored models are sharper than benign ones is not "
      "resolved."),
-    ([HOLDS] * 2, [FAILS] * 2, "Backdoored models are sharper than benign ones in some readings "
-     "and flatter in others.")])
+    ([HOLDS] * 2, [FAILS] * 2, "Backdoored models are sharper than benign ones in 2 of 4 readings "
+     "and flatter in 2.")])
 def test_backdoored_against_benign(over_all, in_layer, sentence):
     (found,) = findings(readings("backdoored", over_all=over_all, in_layer=in_layer))
     assert found.sentence == sentence
@@ -38,12 +39,13 @@ def test_backdoored_against_benign(over_all, in_layer, sentence):
 
 @pytest.mark.parametrize("over_all, in_layer, sentence", [
     ([HOLDS] * 2, [HOLDS] * 2, "NGF flattens the model."),
-    ([HOLDS] * 2, [OPEN] * 2, "NGF flattens the model over all parameters only."),
+    ([HOLDS] * 2, [OPEN] * 2, "NGF flattens the model over all parameters; in the tuned layer "
+     "that is not resolved."),
     ([FAILS] * 2, [FAILS] * 2, "NGF leaves the model sharper, not flatter."),
     ([FAILS] * 2, [FAILS, OPEN], "NGF leaves the model sharper, not flatter, in 3 of 4 readings."),
     ([OPEN] * 2, [OPEN] * 2, "Whether NGF flattens the model is not resolved."),
     ([FAILS, OPEN], [HOLDS, OPEN],
-     "NGF flattens the model in some readings and sharpens it in others.")])
+     "NGF flattens the model in 1 of 4 readings and sharpens it in 1.")])
 def test_purified_against_backdoored(over_all, in_layer, sentence):
     (found,) = findings(readings("ngf", over_all=over_all, in_layer=in_layer))
     assert found.sentence == sentence

@@ -87,7 +87,7 @@ def test_a_smoothed_loss_has_a_ggn_but_no_fisher_matrix():
     problem.loss = nn.CrossEntropyLoss(label_smoothing=0.2)
     assert_agrees(made(GGNOperator, problem, dtype=torch.float64), DENSE[GGNOperator](problem),
                   1e-12)
-    with pytest.raises(ConfigError, match="loss: no probability is known"):
+    with pytest.raises(ConfigError, match="loss: it is not a known negative log-likelihood"):
         made(FisherOperator, problem)
 
 
@@ -248,8 +248,8 @@ class Doubtful(nn.Module):
 @pytest.mark.parametrize(("change", "message"), [
     (lambda z: functional.dropout(z, 0.5), "model: its outputs change from call to call"),
     (lambda z: z - z.mean(0), "with the samples that share a batch"),
-    (lambda z: {"logits": z}, "model: it does not return a tensor with one row for each input"),
-    (lambda z: z[:1], "it does not return a tensor with one row for each input"),
+    (lambda z: {"logits": z}, "model: it does not return a tensor with one row per input"),
+    (lambda z: z[:1], "it does not return a tensor with one row per input"),
     (lambda z: z[:, 0], r"its outputs have shape \(8,\)"),
 ])
 def test_models_that_define_no_curvature_are_named(change, message):
@@ -268,7 +268,7 @@ def test_models_that_define_no_curvature_are_named(change, message):
     ({"data": []}, "there are none"),
     ({"data": (IMAGES, LABELS[:10])}, r"shape \(10,\) do not label inputs of shape \(11, 2"),
     ({"data": (IMAGES, LABELS.float())}, "float32 of shape"),
-    ({"data": (IMAGES, torch.full((11,), 4))}, "knows the labels 0 to 3"),
+    ({"data": (IMAGES, torch.full((11,), 4))}, "has the labels 0 to 3"),
     ({"data": (IMAGES, torch.full((11,), -100))}, "labels run from -100 to -100"),
     ({"data": iter([(IMAGES, LABELS)])}, "it can be read only once"),
     ({"data": [IMAGES]}, "a batch is not a pair"),

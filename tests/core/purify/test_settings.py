@@ -63,7 +63,7 @@ def test_bounds_are_closed_and_kept(cls, field):
     (lambda: NGF(fisher="best"), "ngf.fisher: 'best' is unknown. Choose one of true"),
     (lambda: NGF(momentum=2.0), "ngf.momentum: 2.0 is out of range"),
     (lambda: NGF(absolute=1), "ngf.absolute: 1 is not true or false. Use true or false"),
-    (lambda: NGF(layer=None), "ngf.layer: None is not a text"),
+    (lambda: NGF(layer=None), "ngf.layer: None is not text"),
     (lambda: NGF(every=1.5), "ngf.every: 1.5 is not a whole number"),
     (lambda: ANP(eps="much"), "anp.eps: 'much' is not a finite number. Use a number from 0.0"),
     (lambda: ANP(eps=float("nan")), "anp.eps: nan is not a finite number"),
