@@ -1,4 +1,4 @@
-"""What pages may do with runs: start, list, stop. The truth stays on the disk."""
+"""What pages may do with runs: start, list, stop. The disk alone holds their state."""
 
 from ngf_core.config import Config
 from ngf_core.runs import Run, RunStore, default_store, jobs
@@ -15,9 +15,9 @@ def restart(run: Run) -> Run:
 
 
 def live(store: RunStore) -> list[Run]:
-    """The runs of a store that wait or compute, in the order they were made.
+    """The runs of a store that wait or compute, in the order of their creation.
 
-    A shipped run that is just being built is nothing a page could follow or stop.
+    A shipped run that is just being built cannot be followed or stopped by a page.
     """
     return [run for run in jobs.live(store) if not run.shipped]
 

@@ -1,4 +1,4 @@
-"""What a page remembers and what its address says; the only reader of st.session_state."""
+"""A page's session state and its address; the only reader of st.session_state."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def _readings(root: str | None) -> ManifestReadings:
 
 
 def take_snapshot() -> None:
-    """See the runs as they are now; once per rerun, before the page is drawn."""
+    """Read the runs as they are now; once per rerun, before the page is drawn."""
     readings = _readings(os.environ.get("NGF_RUNS"))
     st.session_state["snapshot"] = StoreSnapshot(default_store(), readings)
 
@@ -41,7 +41,7 @@ def remember(key: str, value: Any) -> None:
 
 
 def first_time(key: str) -> bool:
-    """True once a session for each key: for toasts and for the edge of a finished job."""
+    """True once per session and key: for toasts and for the moment a job finishes."""
     if st.session_state.get(f"seen:{key}"):
         return False
     st.session_state[f"seen:{key}"] = True
@@ -60,17 +60,17 @@ class UrlChoice:
 def choice_from_url(name: str, options: Sequence[str], default: str) -> UrlChoice:
     """Seed the widget of the address parameter `name` with the address's value.
 
-    The address wins when it changed since the last look (a link was followed), the widget wins
-    otherwise, unless it holds what is no option (any more). A value that is no option seeds the
-    default and is handed back as `unknown`.
+    The address wins when it changed since the last rerun (a link was followed), the widget wins
+    otherwise, unless its value is not, or no longer, an option. A value of the address that is not
+    an option seeds the default and is returned as `unknown`.
     """
     widget, seen = f"{name}_choice", f"{name}_in_url"
-    asked = st.query_params.get(name)
+    linked = st.query_params.get(name)
     held = st.session_state.get(widget)
-    if held not in options or asked != st.session_state.get(seen):
-        st.session_state[widget] = asked if asked in options else default
-        st.session_state[seen] = asked
-    return UrlChoice(widget, asked if asked and asked not in options else None)
+    if held not in options or linked != st.session_state.get(seen):
+        st.session_state[widget] = linked if linked in options else default
+        st.session_state[seen] = linked
+    return UrlChoice(widget, linked if linked and linked not in options else None)
 
 
 def write_url(name: str, value: str | None) -> None:
@@ -84,10 +84,10 @@ def write_url(name: str, value: str | None) -> None:
 
 def warn_unknown(name: str, allowed: Sequence[str]) -> None:
     """One toast for each value of the address parameter `name` that is not allowed; Streamlit
-    drops such a value from a bound widget without a word."""
+    drops such a value from a bound widget silently."""
     for value in st.query_params.get_all(name):
         if value not in allowed and first_time(f"{name}={value}"):
-            st.toast(f"The link asks for {name}={value[:60]}, which is not one of "
+            st.toast(f"The link has {name}={value[:60]}, which is not one of "
                      f"{', '.join(allowed)}. The default is shown.", icon=":material/link_off:")
 
 
@@ -104,9 +104,9 @@ def arrays(run: Run, name: str) -> dict[str, np.ndarray]:
 
 
 def class_names(dataset: str, run: Run | None = None) -> Sequence[str]:
-    """The names of a data set's classes; those that only its files tell are kept with a run.
+    """The names of a data set's classes; names that only its files contain are kept with a run.
 
-    Empty where nobody here knows them.
+    Empty where they are unknown.
     """
     names = DATASETS[dataset].class_names if dataset in DATASETS else ()
     return names or (run.results.get("class_names", ()) if run else ())

@@ -1,7 +1,7 @@
 """Colours, dashes and symbols, one meaning each, and the Plotly template of every figure.
 
-Okabe-Ito hues; a method is told by hue, dash and the label at the end of its line, so that no
-figure needs colour vision. Cividis for surfaces, blue-orange around zero for differences.
+Okabe-Ito hues; methods differ in hue, dash and the label at the end of the line, so that no figure
+needs colour vision. Cividis for surfaces, blue-orange around zero for differences.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ METHODS: dict[str, MethodStyle] = {
 }
 
 # For registered methods without a style above: seven more hues (Tol's muted scheme), each in two
-# dashes and marks, so that hue alone never has to tell two methods apart.
+# dashes and marks, so that no two methods differ in hue alone.
 _HUES = ("#E69F00", "#56B4E9", "#AA4499", "#44AA99", "#999933", "#CC6677", "#6F6FC9")
 _MARKS = ("cross", "star", "triangle-down", "pentagon", "hexagon", "hourglass", "bowtie")
 SPARE = tuple((hue, dash, mark + end, stroke)
@@ -46,7 +46,7 @@ SPARE = tuple((hue, dash, mark + end, stroke)
               for hue, mark in zip(_HUES, _MARKS, strict=True))
 
 SEQUENTIAL = "Cividis"
-# Blue below zero, orange above, light at zero: read the same by every kind of colour vision.
+# Blue below zero, orange above, light at zero: readable with every kind of colour vision.
 DIVERGING: list[tuple[float, str]] = [
     (0.0, "#08519C"), (0.25, "#6BAED6"), (0.5, "#F7F7F7"), (0.75, "#FDAE6B"), (1.0, "#A63603"),
 ]
@@ -77,8 +77,8 @@ def ink(dark: bool) -> Ink:
 def style(name: str) -> MethodStyle:
     """The style of a model or method.
 
-    A registered method without a style of its own gets a spare one; a name that is nowhere is
-    drawn as no defense, under that name.
+    A registered method without its own style gets a spare one; an unknown name is drawn as no
+    defense, under that name.
     """
     if name in METHODS:
         return METHODS[name]
@@ -89,7 +89,7 @@ def style(name: str) -> MethodStyle:
 
 
 def label_color(color: str, dark: bool) -> str:
-    """A line's colour for text beside it: on a dark page 40 % of the way to white, to be read
+    """A line's colour for text beside it: on a dark page 40 % of the way to white, to be legible
     from the last row."""
     if not dark:
         return color

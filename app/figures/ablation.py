@@ -1,4 +1,4 @@
-"""The ablation's figures: what each ingredient does on the whole, and attack by attack."""
+"""The ablation's figures: the effect of each ingredient overall, and attack by attack."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ ROW = 30
 
 
 def variant_style(variant: str) -> MethodStyle:
-    """Variants of NGF are drawn as NGF; only one-layer SGD is a method of its own."""
+    """Variants of NGF are drawn as NGF; only one-layer SGD is another method."""
     return style("sgd" if variant == "sgd" else "ngf")
 
 
@@ -77,17 +77,17 @@ def effect_table(effects: Sequence[Effect]) -> pd.DataFrame:
 
 def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], *,
                   dark: bool) -> list[go.Figure]:
-    """One panel an attack of which there is anything: variants down, each seed a dot, their mean a
-    bar; one axis for all.
+    """One panel per attack with any value: variants down, each seed a dot, their mean a bar; one
+    axis for all.
 
-    values: what `ngf_core.evidence.ablation.values` gives. attacks: names and titles, in the order
-    of the panels. The thin line is full NGF's mean. A panel's title says how many of its cells
-    there are, where some are missing.
+    values: as `ngf_core.evidence.ablation.values` returns them. attacks: names and titles, in the
+    order of the panels. The thin line is full NGF's mean. Where cells are missing a panel's title
+    states how many there are.
     """
     reach = _reach(values)
     there = set(values.dropna(how="all").index.unique("attack"))
-    return [_panel(values.loc[[name]], said, title, reach, dark)
-            for name, said in attacks.items() if name in there]
+    return [_panel(values.loc[[name]], attack, title, reach, dark)
+            for name, attack in attacks.items() if name in there]
 
 
 def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float],
@@ -124,7 +124,8 @@ def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float]
 
 
 def panel_table(values: pd.DataFrame, attacks: Mapping[str, str]) -> pd.DataFrame:
-    """The numbers behind `attack_panels`: one row an attack and seed, a column a variant, in %."""
+    """The numbers behind `attack_panels`, in %: one row per attack and seed, one column per
+    variant."""
     table = (100 * values).rename(columns={name: v.title for name, v in VARIANTS.items()})
     table = table.rename(index=dict(attacks), level="attack")
     return table.rename_axis(columns=None).reset_index()
@@ -133,11 +134,11 @@ def panel_table(values: pd.DataFrame, attacks: Mapping[str, str]) -> pd.DataFram
 def panels_alt(values: pd.DataFrame, title: str, attacks: Mapping[str, str]) -> str:
     """Each attack's means over seeds in words."""
     means = 100 * values.groupby(level="attack").mean()
-    said = []
+    parts = []
     for name, row in means.reindex([a for a in attacks if a in means.index]).iterrows():
         known = ", ".join(f"{VARIANTS[v].title} {x:.0f} %" for v, x in row.dropna().items())
-        said.append(f"{attacks[name]}: {known or 'not computed yet'}")
-    return f"Small multiples of {title}, mean over seeds. {'; '.join(said)}."
+        parts.append(f"{attacks[name]}: {known or 'not computed yet'}")
+    return f"Small multiples of {title}, mean over seeds. {'; '.join(parts)}."
 
 
 def _label(effect: Effect) -> str:
@@ -147,7 +148,7 @@ def _label(effect: Effect) -> str:
 
 
 def _reach(values: pd.DataFrame) -> tuple[float, float]:
-    """One axis for all panels: what there is, with some room; 0 to 100 where there is nothing."""
+    """One axis for all panels: the range of the values with a margin; 0 to 100 without any."""
     known = 100 * values.stack().dropna()
     low, high = (known.min(), known.max()) if len(known) else (0.0, 100.0)
     margin = 0.06 * max(high - low, 1.0)

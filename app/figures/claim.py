@@ -25,7 +25,7 @@ PARAMETER_TITLES = {"all": "all parameters", "layer": "the tuned layer"}
 SHORT = {"held_out": "held-out", "defender": "defender's", "all": "all", "layer": "tuned layer"}
 MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "sgd": "SGD",
                 "finetune": "Fine-tuning"}
-# One letter tells a cell's verdict from its neighbours' at a glance and without colour.
+# One mark shows a cell's verdict at a glance and without colour.
 MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
@@ -49,7 +49,8 @@ def times(row: Mapping[str, float]) -> str:
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One row a comparison, images and parameters; a column a measure with verdict and ratio."""
+    """One row per comparison, images and parameters; one column per measure with verdict and ratio.
+    """
     table = verdicts.assign(cell=[
         f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)} {row['agree']}/{row['attacks']}"
         for _, row in verdicts.iterrows()])
@@ -64,7 +65,7 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def long_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Every verdict with its numbers, a row each."""
+    """Every verdict with its numbers, one row each."""
     return verdicts.assign(
         comparison=[pair_title(name) for name in verdicts["comparison"]],
         images=verdicts["images"].map(IMAGE_TITLES),
@@ -76,7 +77,7 @@ def long_table(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratio_panels(verdicts: pd.DataFrame, *, dark: bool) -> list[go.Figure]:
-    """Mean ratios with 95 % intervals, one panel for each set of images and of parameters.
+    """Mean ratios with 95 % intervals, one panel per set of images and of parameters.
 
     Right of the line at 1 is sharper. Hollow marks are not resolved.
     """
@@ -119,9 +120,10 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
 
 
 def level_panels(levels: pd.DataFrame, claim: pd.DataFrame, *, dark: bool) -> list[go.Figure]:
-    """One panel a measure: every model's value a dot, each kind's geometric mean with its interval.
+    """One panel per measure: every model's value a dot, each kind's geometric mean with its
+    interval.
 
-    levels, claim: what `levels` gives and the values themselves, of one set of images and of
+    levels, claim: the result of `levels` and the values themselves, for one set of images and of
     parameters.
     """
     return [_level_panel(levels[levels["measure"] == name], claim[claim["measure"] == name], title,
@@ -169,7 +171,8 @@ def level_text(row: Mapping[str, float]) -> str:
 
 def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
                   dark: bool) -> list[go.Figure]:
-    """One panel a comparison: attacks down, a dot a seed, a bar their mean (of the logarithm).
+    """One panel per comparison: attacks down, one dot per seed, a bar their mean (of the
+    logarithm).
 
     ratios: `log_ratios` of one measure, set of images and of parameters.
     """
@@ -206,7 +209,7 @@ def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
 
 def path_panels(path: pd.DataFrame, measure: str, attacks: Mapping[str, str], *,
                 dark: bool) -> list[go.Figure]:
-    """One panel an attack: sharpness over ASR along the tuning, a line a method and seed.
+    """One panel per attack: sharpness over ASR along the tuning, one line per method and seed.
 
     The ring is the received model, where all methods start; the mark at the other end is the
     purified one. If sharpness fell with the backdoor, lines would run from upper right to lower
@@ -283,7 +286,7 @@ def _reach(values: np.ndarray) -> tuple[float, float]:
 
 
 def _ratio_reach(values: np.ndarray) -> tuple[float, float]:
-    """As `_reach`, from 1/2 to 2 at least, so that small differences look small."""
+    """As `_reach`, at least from 1/2 to 2, so that small differences look small."""
     return _reach(np.append(values.ravel(), [0.5, 2.0]))
 
 

@@ -20,7 +20,7 @@ MAX_POINTS = 1000
 
 @dataclass(frozen=True)
 class MetricStyle:
-    """How one measured quantity is drawn, whoever the method."""
+    """How one measured quantity is drawn, whatever the method."""
 
     label: str
     width: float
@@ -47,10 +47,10 @@ AXES = {"step": "Step", "seconds": "Tuning seconds"}
 def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], *,
                  x: str = "step", x_max: float | None = None, step: int | None = None,
                  before: Mapping[str, float] | None = None, dark: bool = False) -> dict[str, Any]:
-    """Rates in percent against `x` ("step" or "seconds"), one line a method and metric.
+    """Rates in percent against `x` ("step" or "seconds"), one line per method and metric.
 
-    `x_max` fixes the right end, so that the axis does not run away while points arrive; `step`
-    hides what came after that step; `before` maps a metric to the received model's value, drawn
+    `x_max` fixes the right end, so that the axis does not grow while points arrive; `step` hides
+    what came after that step; `before` maps a metric to the received model's value, drawn
     as the grey dotted "no defense" line. Missing and non-finite values leave a gap.
     """
     shown = points if step is None else points[points["step"] <= step]
@@ -89,12 +89,12 @@ def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = 
 
 
 def sharpness_alt(points: pd.DataFrame, methods: Sequence[str]) -> str:
-    """The sharpness curves in words: where each starts and where it stands."""
+    """The sharpness curves in words: first and latest value of each."""
     return f"Line chart on a logarithmic axis. {_ends(points, methods, SHARPNESS, '.4g')}."
 
 
 def race_alt(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> str:
-    """The race in words: where each line starts and where it stands."""
+    """The race in words: first and latest value of each line."""
     return f"Line chart. {_ends(points, methods, metrics, '.0%')}."
 
 
@@ -111,7 +111,7 @@ def _ends(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], 
 
 
 def curve_table(points: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The points behind the lines, one row a method and step, one column a metric and its n."""
+    """The points behind the lines, one row per method and step, one column per metric and its n."""
     columns = ["method", "step", "seconds"]
     chosen = points[points["metric"].isin(metrics)]
     if chosen.empty:
@@ -170,7 +170,7 @@ def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
 def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, Any]:
     """From value - error to value + error at each point, as strokes of a line with gaps.
 
-    It carries no name, so that legend and tooltip pass over it.
+    It has no name, so that legend and tooltip skip it.
     """
     line = _select(points, method, metric)
     errors = _select(points, method, ERRORS[metric]).set_index("step")["value"]
@@ -179,7 +179,7 @@ def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, A
         error = _finite(errors.get(step), 1.0, True)
         middle = _finite(value, 1.0, True)
         if error is not None and middle is not None:
-            low = max(middle - error, middle / 10)  # a logarithmic axis has no place for zero
+            low = max(middle - error, middle / 10)  # a logarithmic axis cannot show zero
             data += [[float(at), low], [float(at), middle + error], [float(at), None]]
     bars = _series("", f"{method}-{metric}-error", data, style(method).color, "solid", 1.5, 0.8)
     del bars["name"]

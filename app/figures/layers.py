@@ -1,6 +1,6 @@
 """The layer map: what tuning each layer alone does, from the network's input to its output.
 
-A map's frame has one row a layer and method: layer, index, method, the counts acc_hits, acc_n,
+A map's frame has one row per layer and method: layer, index, method, the counts acc_hits, acc_n,
 asr_hits, asr_n, ra_hits, ra_n (missing where nothing was measured), fisher_trace, seconds, stopped.
 """
 
@@ -22,14 +22,14 @@ RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
           "fisher_trace": ("Tr(F) of the tuned layer", 90), "seconds": ("Tuning seconds", 80)}
 GAP, TOP, BOTTOM, LINE = 34, 66, 60, 20
-# More names than this run into each other on a phone: only every second or third is written.
+# More names than this overlap on a phone: only every second or third is shown.
 NAMES = 30
 APART = 0.1
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A layer that somebody would choose. `kind`: rule, default (the rule behind "auto"), oracle
+    """A layer and who would choose it. `kind`: rule, default (the rule behind "auto"), oracle
     (chosen by the results under the attack, which no defender has)."""
 
     label: str
@@ -58,12 +58,13 @@ def layer_names(rows: pd.DataFrame) -> list[str]:
 
 def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None],
               picks: Sequence[Pick], *, dark: bool) -> go.Figure:
-    """Rates with Wilson 95 % intervals, Fisher trace and seconds against the layers, a panel each.
+    """Rates with Wilson 95 % intervals, Fisher trace and seconds against the layers, one panel
+    each.
 
     `before` holds the received model's counts, drawn as the grey dotted line. Below the panels the
-    picks stand at their layers; lines through all panels mark the default rule's (solid) and the
-    oracle's (dotted). A hollow mark is a method that stopped early. Panels of what was never
-    measured are left out.
+    picks are marked at their layers; lines through all panels mark the default rule's (solid) and
+    the oracle's (dotted). A hollow mark is a method that stopped early. Panels without any
+    measurement are left out.
     """
     names, tone = layer_names(rows), ink(dark)
     place = {name: at for at, name in enumerate(names)}
@@ -106,13 +107,13 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
 def map_alt(rows: pd.DataFrame) -> str:
     """The map in words: each method's ASR (ACC of a benign model) layer by layer."""
     rate = "asr" if _measured(rows, "asr") else "acc"
-    said = []
+    parts = []
     for method, of in rows.groupby("method", sort=False):
         of = of.sort_values("index")
         values = [f"{layer} {known.percent(0)}" for layer, known
                   in zip(of["layer"], _rates(of, rate), strict=True) if known and known.n]
-        said.append(f"{style(method).label} {rate.upper()}: {', '.join(values) or 'not measured'}")
-    return f"Small multiples over the layers from input to output. {'; '.join(said)}."
+        parts.append(f"{style(method).label} {rate.upper()}: {', '.join(values) or 'not measured'}")
+    return f"Small multiples over the layers from input to output. {'; '.join(parts)}."
 
 
 def map_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +136,7 @@ def live_options(points: pd.DataFrame, methods: Sequence[str], layers: Sequence[
                  dark: bool) -> dict[str, Any]:
     """ASR (thick) and ACC (thin) of the layers so far, as ECharts options.
 
-    `points` are those of a live map: its step is the layer's place, from 1.
+    `points` are those of a live map, whose step is the layer's place, from 1.
     """
     options = race_options(points.assign(step=points["step"] - 1), methods, live_metrics(points),
                            x_max=float(len(layers) - 1), dark=dark)
@@ -173,15 +174,15 @@ def _percent(rate: Rate | None) -> tuple[float, float, float]:
 
 def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bool) -> go.Scatter:
     styled, bars, values = style(method), None, of.get(panel)
-    said = [f"{value:.3g}" for value in values] if values is not None else []
+    texts = [f"{value:.3g}" for value in values] if values is not None else []
     if panel in RATES:
         parts = [_percent(known) for known in _rates(of, panel)]
         values = [value for value, _, _ in parts]
         bars = {"type": "data", "symmetric": False, "thickness": 1.5, "width": 3,
                 "array": [high - value for value, _, high in parts],
                 "arrayminus": [value - low for value, low, _ in parts]}
-        said = [f"{value:.1f} % ({low:.1f} to {high:.1f} %, n = {n})"
-                for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
+        texts = [f"{value:.1f} % ({low:.1f} to {high:.1f} %, n = {n})"
+                 for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
     early = [bool(text) and not pd.isna(text) for text in of["stopped"]]
     return go.Scatter(
         x=at, y=list(values), error_y=bars, mode="lines+markers", name=styled.label,
@@ -191,7 +192,7 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
                 "symbol": [styled.symbol + "-open" * stopped for stopped in early]},
         text=[f"{layer}<br>{styled.label} {PANELS[panel][0].split(',')[0]} {text}"
               + "<br>stopped early" * stopped
-              for layer, text, stopped in zip(of["layer"], said, early, strict=True)],
+              for layer, text, stopped in zip(of["layer"], texts, early, strict=True)],
         hovertemplate="%{text}<extra></extra>")
 
 
@@ -221,7 +222,7 @@ def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None
 
 
 def _floor(rows: pd.DataFrame, rate: str) -> float:
-    """The lower end of a rate's axis: zero, but higher for ACC, which moves by little."""
+    """The lower end of a rate's axis: zero, but higher for ACC, which changes little."""
     lows = [low for _, low, _ in map(_percent, _rates(rows, rate)) if math.isfinite(low)]
     return 10 * math.floor(min(lows, default=0) / 10) if rate == "acc" else 0
 
@@ -238,7 +239,7 @@ def _upright(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int],
 
 def _picks(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], tone: Any,
            row: int) -> None:
-    """One line a pick: a mark at its layer, named on the side that has more room."""
+    """One line per pick: a mark at its layer, labelled on the side that has more room."""
     marks = {"oracle": "star", "default": "diamond", "rule": "diamond-open"}
     middle = (len(place) - 1) / 2
     figure.add_trace(go.Scatter(
@@ -256,8 +257,7 @@ def _picks(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], t
 
 def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequence[str],
                 layers: int, dark: bool) -> None:
-    """The methods' names at the right end of the first panel, pushed apart where they would meet.
-    """
+    """The methods' names at the right end of the first panel, pushed apart where they overlap."""
     if panel not in RATES:
         return
     ends = []
@@ -271,7 +271,7 @@ def _end_labels(figure: go.Figure, rows: pd.DataFrame, panel: str, methods: Sequ
     places: list[float] = []
     for value, _ in sorted(ends, reverse=True):
         places.append(min(value, places[-1] - gap) if places else value)
-    # Plotly hides a label that stands off the axis.
+    # Plotly hides a label outside the axis range.
     lift = max(0.0, floor - min(places, default=floor))
     for place, (_, method) in zip(places, sorted(ends, reverse=True), strict=True):
         figure.add_annotation(

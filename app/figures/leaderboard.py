@@ -1,4 +1,4 @@
-"""The benchmark's figures: a heat map attacks x defenses, means with intervals, the trade-off."""
+"""The benchmark's figures: a heat map attacks by defenses, means with intervals, the trade-off."""
 
 import math
 from collections.abc import Mapping
@@ -17,39 +17,39 @@ SCALES = {"DER": (50, 100), "ASR": (0, 100), "RA": (0, 100)}
 
 
 def shown(value: float, measure: Measure) -> str:
-    """A value as people read it: rates in percent, others to three figures."""
+    """A value for display: rates in percent, others to three figures."""
     if not math.isfinite(value):
         return "–"
     return _tidy(f"{100 * value:.1f}") if measure.unit == "%" else _figures(value, 100)
 
 
 def short(value: float, measure: Measure) -> str:
-    """A value in three characters or so, for a cell of the heat map."""
+    """A value in about three characters, for a cell of the heat map."""
     if not math.isfinite(value):
         return "–"
     return _tidy(f"{100 * value:.0f}") if measure.unit == "%" else _figures(value, 10)
 
 
 def _figures(value: float, whole: float) -> str:
-    """Without a decimal from `whole` on; thousands as k."""
+    """The value without a decimal from `whole` on; thousands as k."""
     if abs(value) >= 1000:
         return f"{_figures(value / 1000, 10)}k"
     return _tidy(f"{value:.{0 if abs(value) >= whole else 1}f}")
 
 
 def _tidy(number: str) -> str:
-    """With a true minus sign, and none before zero."""
+    """The number with a true minus sign, and none before zero."""
     return number.removeprefix("-") if float(number) == 0 else number.replace("-", "−")
 
 
 def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
          dark: bool) -> go.Figure:
-    """One cell a defense (row) and attack (column) with its mean over seeds as text.
+    """One cell per defense (row) and attack (column) with its mean over seeds as text.
 
-    means: defenses x attacks, NaN for a cell that is missing, which stays empty. `attacks` maps
-    names to titles. A transparent mark on each cell takes the click: its customdata start with
-    (attack, defense). Cividis; of a measure where lower is better the scale is turned, so that
-    bright is good throughout. Counts and sharpness are coloured by their logarithm.
+    means: defenses x attacks, NaN for a missing cell, which stays empty. `attacks` maps names to
+    titles. A transparent mark on each cell receives the click: its customdata start with (attack,
+    defense). Cividis, reversed for measures where lower is better, so that bright is good
+    throughout. Counts and sharpness are coloured by their logarithm.
     """
     values = means.to_numpy(dtype=float)
     percent = measure.unit == "%"
@@ -61,7 +61,7 @@ def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
     figure = go.Figure(go.Heatmap(z=color, x=across, y=down, xgap=1, ygap=1, hoverinfo="skip",
                                   colorscale=scale, zmin=low, zmax=high, showscale=False))
     unit = f" {measure.unit}" if measure.unit else ""
-    # One trace for each ink: a trace has but one colour for what is not selected.
+    # One trace per ink: a trace has only one colour for unselected marks.
     inks = np.vectorize(lambda z: _ink_on(z, low, high, scale, dark), otypes=[object])(color)
     for tone in dict.fromkeys(inks.ravel()):
         at = np.argwhere(inks == tone)
@@ -92,7 +92,7 @@ def _range(color: np.ndarray) -> tuple[float, float]:
 
 
 def _ink_on(value: float, low: float, high: float, scale: str, dark: bool) -> str:
-    """Black or white, whichever is read better on the cell's colour; muted on an empty cell."""
+    """Black or white, whichever is more legible on the cell's colour; muted on an empty cell."""
     if not math.isfinite(value):
         return ink(dark).muted
     share = min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.5
@@ -103,7 +103,7 @@ def _ink_on(value: float, low: float, high: float, scale: str, dark: bool) -> st
 
 
 def heat_table(means: pd.DataFrame, measure: Measure, attacks: Mapping[str, str]) -> pd.DataFrame:
-    """The numbers behind `heat`, one row a defense."""
+    """The numbers behind `heat`, one row per defense."""
     factor = 100 if measure.unit == "%" else 1
     named = (factor * means).rename(index=lambda name: style(name).label,
                                     columns=lambda name: attacks.get(name, name))
@@ -112,7 +112,7 @@ def heat_table(means: pd.DataFrame, measure: Measure, attacks: Mapping[str, str]
 
 def dots(ranks: pd.DataFrame, measure: Measure, *, dark: bool) -> go.Figure:
     """The mean of each defense with its 95 % interval, best first; a mean without an interval is
-    hollow. `ranks` is what `ngf_core.evidence.rank.ranking` gives."""
+    hollow. `ranks` is the result of `ngf_core.evidence.rank.ranking`."""
     figure = go.Figure()
     factor = 100 if measure.unit == "%" else 1
     for name, row in ranks.iterrows():
@@ -143,9 +143,9 @@ def interval(row: Mapping[str, float], measure: Measure) -> str:
 
 
 def pareto(means: pd.DataFrame) -> list[str]:
-    """The defenses of which none other has less ASR and no more ACC drop, or the reverse.
+    """The defenses that no other beats: none has less ASR and no more ACC drop, or the reverse.
 
-    means: columns asr and acc_drop; from the least ACC drop on. Of two alike both stay.
+    means: columns asr and acc_drop; sorted from the least ACC drop. Of two equal ones both stay.
     """
     known = means.dropna()
     front = [name for name, mine in known.iterrows() if not any(
@@ -154,7 +154,7 @@ def pareto(means: pd.DataFrame) -> list[str]:
 
 
 def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
-    """Mean ASR over mean ACC drop, one mark a defense; those on the Pareto front are in bold and
+    """Mean ASR over mean ACC drop, one mark per defense; those on the Pareto front are in bold and
     joined. means: defenses by asr and acc_drop, fractions."""
     figure, tone, front = go.Figure(), ink(dark), pareto(means)
     points = 100 * means[["acc_drop", "asr"]].dropna()
@@ -187,8 +187,8 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
 
 def _label_places(points: pd.DataFrame, labels: Mapping[Any, str], across: tuple[float, float],
                   up: tuple[float, float]) -> dict[Any, str]:
-    """For each point the side of its name that covers least of other marks and names, one after
-    the other, reckoned in pixels of a figure as wide as on a phone."""
+    """For each point the side for its name that covers least of other marks and names, chosen one
+    after the other in pixels of a phone-wide figure."""
     wide, tall, letter, line, mark = 300, 370, 7, 15, 12
     at = {name: (wide * (x - across[0]) / (across[1] - across[0]),
                  tall * (y - up[0]) / (up[1] - up[0])) for name, (x, y) in points.iterrows()}

@@ -1,6 +1,6 @@
 """How far each rule's pick of a layer is from the oracle's, over attacks and seeds.
 
-The frame of regrets has one row a rule and model: rule, attack, seed, layer, oracle (its layer),
+The frame of regrets has one row per rule and model: rule, attack, seed, layer, oracle (its layer),
 asr and acc: how many points ASR is higher, and ACC lower, at the rule's pick.
 """
 
@@ -26,8 +26,8 @@ def regrets(rows: pd.DataFrame, before: Mapping[tuple[str, int], dict], oracle: 
     """Regrets of every rule with a column of scores, on every model whose rates are known.
 
     `rows` are maps of several models with the columns attack, seed, layer, method, the counts, and
-    score_<rule>, of which a rule picks the highest; `oracle` names the best layer from a map's
-    entries and the counts as received. NGF's rows are compared.
+    score_<rule>, whose highest value is the rule's pick; `oracle` returns the best layer from a
+    map's entries and the counts as received. NGF's rows are compared.
     """
     found = []
     for (attack, seed), of in rows[rows["method"] == "ngf"].groupby(["attack", "seed"], sort=False):
@@ -56,8 +56,8 @@ def counts(row: Mapping[str, Any]) -> dict[str, dict[str, int] | None]:
 
 
 def left_out(table: pd.DataFrame) -> pd.DataFrame:
-    """The regrets of the rule that is chosen without the attack at hand: for each attack, the one
-    with the least mean ASR regret on all others."""
+    """The regrets of the rule chosen without the attack at hand: for each attack, the rule with the
+    least mean ASR regret on all others."""
     parts = []
     for attack in table["attack"].unique():
         others = table[table["attack"] != attack].groupby("rule", sort=False)["asr"].mean()
@@ -67,8 +67,8 @@ def left_out(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def regret_table(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a rule, the least mean ASR regret first, with the worst model and how often it picks
-    the oracle's own layer."""
+    """One row per rule, the least mean ASR regret first, with the worst model and how often it
+    picks the oracle's own layer."""
     rows = []
     for rule, of in table.groupby("rule", sort=False):
         known = of.dropna(subset="asr")
@@ -112,12 +112,12 @@ def regret_figure(table: pd.DataFrame, *, dark: bool) -> go.Figure:
 def regret_alt(table: pd.DataFrame) -> str:
     """The means in words, the best rule first."""
     means = table.groupby("rule", sort=False)["asr"].mean().sort_values()
-    said = "; ".join(f"{rule} {mean:+.1f}" for rule, mean in means.items())
-    return f"ASR at each rule's pick above the oracle's, mean points over all models: {said}."
+    values = "; ".join(f"{rule} {mean:+.1f}" for rule, mean in means.items())
+    return f"ASR at each rule's pick above the oracle's, mean points over all models: {values}."
 
 
 def _points(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> float:
-    """One rate minus another in points; NaN where one is not known."""
+    """One rate minus another in points; NaN where one is unknown."""
     mine, theirs = Rate.from_json(one), Rate.from_json(other)
     if mine is None or theirs is None:
         return float("nan")

@@ -11,8 +11,8 @@ GAP = 2
 def difference(clean: np.ndarray, triggered: np.ndarray) -> tuple[np.ndarray, float]:
     """The signed change around mid-grey, magnified to fill the range: images, gain.
 
-    uint8 (n, C, H, W) in and out: 128 + gain * (triggered - clean). The gain is the greatest that
-    clips nothing; it is 1 where nothing changed.
+    uint8 (n, C, H, W) in and out: 128 + gain * (triggered - clean). The gain is the largest without
+    clipping; it is 1 where nothing changed.
     """
     _check(clean, triggered)
     change = triggered.astype(float) - clean.astype(float)

@@ -19,7 +19,7 @@ class Opinion:
 
 
 def second_opinion(checks: Mapping[str, Mapping[str, Any] | None]) -> Opinion:
-    """Whether PyHessian's leading eigenvalue and trace are those of the spectrum, within errors.
+    """Whether PyHessian's leading eigenvalue and trace agree with the spectrum's, within errors.
 
     checks: model -> the `pyhessian` entry of a spectrum run's results, None where there is none.
     """

@@ -39,7 +39,7 @@ def table(models: Mapping[str, Measures]) -> pd.DataFrame:
 
 
 def verdict(entry: Mapping[str, Any] | None) -> str:
-    """The paired change with its standard error, and what it says in a word."""
+    """The paired change with its standard error, and its verdict in a word."""
     minus = (entry or {}).get("minus_before")
     if not minus:
         return "not measured"
@@ -51,7 +51,7 @@ def verdict(entry: Mapping[str, Any] | None) -> str:
 
 
 def signed(value: float, error: float) -> str:
-    """`with_error` with the sign always there."""
+    """`with_error`, always with a sign."""
     return ("+" if value >= 0 else "−") + with_error(abs(value), error)
 
 
@@ -62,7 +62,8 @@ def titles(models: Mapping[str, Measures]) -> dict[str, str]:
 
 
 def long_table(models: Mapping[str, Measures]) -> pd.DataFrame:
-    """Everything behind the table, one row a measure and model; layers of a measure follow it."""
+    """Everything behind the table, one row per measure and model, followed by the measure's layers.
+    """
     rows = []
     for model, measures in models.items():
         for entry in measures.values():
@@ -131,7 +132,7 @@ def _relative(entry: Mapping[str, Any] | None, base: Mapping[str, Any] | None
 
 
 def _whole_error(minus: Mapping[str, Any]) -> float:
-    """Over the images and of the computation together."""
+    """The error over the images and of the computation together."""
     return math.hypot(_number(minus["sampling_error"]), _number(minus["error"] or 0.0))
 
 

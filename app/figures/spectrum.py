@@ -61,7 +61,7 @@ def tiles(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Tile]:
 def with_error(value: float, error: float) -> str:
     """`value ± error`, both to the error's second significant digit at most four of the value's.
 
-    An error below half a unit of the last shown digit is said to be below that unit.
+    An error below half a unit of the last shown digit is shown as below that unit.
     """
     if not np.isfinite(value):
         return "not finite"
@@ -161,7 +161,7 @@ def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) 
 def fisher(models: Mapping[str, np.ndarray], *, dark: bool) -> go.Figure:
     """Eigenvalues of the tuned layer's Fisher matrix, greatest first, on a log axis.
 
-    Values that are not positive have no place on a log axis and are left out.
+    Values that are not positive cannot be drawn on a log axis and are left out.
     """
     figure = go.Figure()
     for name, values in models.items():

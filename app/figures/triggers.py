@@ -9,7 +9,7 @@ from app.figures.samples import difference, png, strip
 
 def columns(clean: np.ndarray, triggered: np.ndarray | None, scale: int = 5
             ) -> tuple[list[np.ndarray], float]:
-    """One RGBA picture an image, and the gain of the differences in them.
+    """One RGBA picture per image, and the gain of the differences in them.
 
     From top to bottom: clean, triggered, 128 + gain * (triggered - clean), with the same gain for
     all images; uint8 (n, C, H, W) in. Only clean, and a gain of 1, without triggered images.
@@ -22,7 +22,7 @@ def columns(clean: np.ndarray, triggered: np.ndarray | None, scale: int = 5
 
 
 def sheet(clean: np.ndarray, triggered: np.ndarray | None, scale: int = 5) -> np.ndarray:
-    """The same as one RGBA picture: a row each of clean, triggered and difference."""
+    """The same as one RGBA picture: one row each of clean, triggered and difference."""
     if triggered is None:
         return strip(clean, scale)
     changed, _ = difference(clean, triggered)
@@ -36,5 +36,5 @@ def enlargement(side: int, wanted: int = 160) -> int:
 
 def data_url(picture: np.ndarray) -> str:
     """An (H, W, 3 or 4) uint8 array as a PNG within an address: it reaches the page together with
-    the text beside it, where a file of its own may be gone before a browser has asked for it."""
+    the text beside it, where a separate file may be deleted before a browser requests it."""
     return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"

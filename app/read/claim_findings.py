@@ -1,4 +1,4 @@
-"""What the tables say of the sharpness claim, in three sentences with their evidence."""
+"""The findings on the sharpness claim, in three sentences with their evidence."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN, PARAMETERS
 
 _WHERE = {"all": "Over all parameters", "layer": "In the tuned layer"}
 _NAMES = {"ngf": "NGF", "sgd": "one-layer SGD", "finetune": "full fine-tuning"}
-# Which comparisons a sentence answers: SGD and fine-tuning share one.
-_TOLD_TOGETHER = (("backdoored",), ("ngf",), ("sgd", "finetune"))
+# The comparisons in each finding: SGD and fine-tuning share one.
+_GROUPS = (("backdoored",), ("ngf",), ("sgd", "finetune"))
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ def findings(verdicts: pd.DataFrame) -> list[Finding]:
     """At most three findings from the table of `ngf_core.evidence.verdict.verdicts`.
 
     A sentence follows from the verdicts of a comparison's readings alone (a reading is one measure
-    on one set of images over one set of parameters); comparisons that were not made are left out.
+    on one set of images over one set of parameters); missing comparisons are left out.
     """
     found = []
-    for names in _TOLD_TOGETHER:
+    for names in _GROUPS:
         parts = [(name, verdicts[verdicts["comparison"] == name]) for name in names]
         parts = [(name, rows) for name, rows in parts if len(rows)]
         if parts:
@@ -61,7 +61,7 @@ def _sentence(comparison: str, rows: pd.DataFrame) -> str:
 
 
 def _scope(rows: pd.DataFrame) -> str:
-    """Where the resolved readings of a comparison lie, all of which point the same way."""
+    """Where the resolved readings of a comparison lie; all of them have the same sign."""
     resolved = rows[rows["verdict"] != OPEN]
     where = [name for name in PARAMETERS if (resolved["parameters"] == name).any()]
     if where == ["layer"] and (rows["parameters"] == "all").any():
@@ -91,9 +91,9 @@ def _counts(rows: pd.DataFrame) -> str:
     counts = {"sharper": int((resolved & (rows["ratio"] > 1)).sum()),
               "flatter": int((resolved & (rows["ratio"] < 1)).sum()),
               "not resolved": int((~resolved).sum())}
-    said = [f"{word} in {count}" for word, count in counts.items() if count]
-    said[0] += f" of {len(rows)} readings" if len(rows) > 1 else " of 1 reading"
-    return ", ".join(said)
+    parts = [f"{word} in {count}" for word, count in counts.items() if count]
+    parts[0] += f" of {len(rows)} readings" if len(rows) > 1 else " of 1 reading"
+    return ", ".join(parts)
 
 
 def _at_the_start(name: str) -> str:

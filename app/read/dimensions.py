@@ -1,4 +1,4 @@
-"""How many weights a model has, read from the head of its file."""
+"""How many weights a model has, read from the header of its file."""
 
 import math
 
@@ -11,7 +11,7 @@ from ngf_core.runs.lineage import holder_of
 
 def dimensions(run: Run) -> str:
     """The number of weights of the models a measurement is about, without BatchNorm statistics;
-    "many" where no model file of its source is here."""
+    "many" where its source's model file is missing."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -17,7 +17,7 @@ from ngf_core.runs.files import SAMPLES
 
 @dataclass(frozen=True)
 class Measured:
-    """A rate with the number of images it stands on (None where the run did not say)."""
+    """A rate with the number of images behind it (None where the run did not record it)."""
 
     value: float
     n: int | None
@@ -50,18 +50,18 @@ class Recording:
 
     @property
     def has_sharpness(self) -> bool:
-        """Whether the run looked at λ_max and Tr(F) on the way."""
+        """Whether the run measured λ_max and Tr(F) along the race."""
         return bool((self.points["metric"] == "lambda_max").any())
 
     def before(self, *metrics: str) -> dict[str, float]:
         """The received model's values, those of step 0, the same for every method; its rates
-        where nothing else is asked for."""
+        where no metric is named."""
         first = self.points[self.points["step"] == 0].dropna(subset="value")
         return {name: float(first[first["metric"] == name]["value"].iloc[0])
                 for name in metrics or self.metrics if (first["metric"] == name).any()}
 
     def images_behind(self, metric: str) -> int:
-        """How many images a metric stands on; 0 where the run did not say."""
+        """How many images are behind a metric; 0 where the run did not record it."""
         counts = self.points[self.points["metric"] == metric]["n"].dropna()
         return int(counts.iloc[0]) if len(counts) else 0
 
@@ -99,7 +99,7 @@ def record(run: Run) -> Recording:
 
 
 def recording_of(run: Run) -> Recording:
-    """A purify run's recording: read once where the run has ended, afresh while it lives."""
+    """A purify run's recording: read once where the run has ended, each time while it is live."""
     finished = run.manifest["finished"]
     if not finished or run.live:
         return record(run)

@@ -1,4 +1,4 @@
-"""What the Attacks page shows, computed once for each setting, and the models that it asks."""
+"""What the Attacks page shows, computed once per setting, and the answers of the models."""
 
 import hashlib
 import os
@@ -22,14 +22,14 @@ NAMES = {"backdoored": "Backdoored", "benign": "Benign"}
 
 @dataclass(frozen=True)
 class Show:
-    """A config whose images, target label and seed are those of the runs that answer for it."""
+    """A config whose images, target label and seed are those of the runs shown with it."""
 
     config: TrainConfig
     runs: Mapping[str, Run]
 
     @property
     def backdoored(self) -> Run | None:
-        """The run of this attack; what the attack has learned comes from it."""
+        """The run of this attack, which holds what the attack has learned."""
         return self.runs.get("backdoored")
 
     @property
@@ -40,7 +40,7 @@ class Show:
 
 
 def show_of(config: TrainConfig) -> Show:
-    """The show of an attack, from the runs that are here now."""
+    """The show of an attack, from the runs in the store now."""
     from ngf_core.trained.gallery import as_trained, find_models
 
     found = find_models(config, state.store())
@@ -64,7 +64,7 @@ def _gallery(show_id: str, _show: Show) -> "Gallery":
 def answers_of(show: Show, gallery: "Gallery") -> "dict[str, dict[str, Answers]]":
     """The models' answers to the "clean" and, where there are any, "triggered" images of a show.
 
-    Empty where no model is here. Raises RunError where one cannot be read.
+    Empty where there is no model. Raises RunError where one cannot be read.
     """
     versions = {"clean": gallery.clean, "triggered": gallery.triggered}
     root = os.environ.get("NGF_RUNS")
@@ -80,7 +80,7 @@ def _answers(run_id: str, root: str | None, digest: str, _images: np.ndarray) ->
 
 
 def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
-    """The answers to any images, by model; nothing is kept."""
+    """The answers to any images, by model; not cached."""
     root = os.environ.get("NGF_RUNS")
     return {name: _ask(run.id, root, images) for name, run in show.runs.items()}
 

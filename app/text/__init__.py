@@ -21,5 +21,5 @@ def define(word: str) -> str:
 
 
 def define_all(*words: str) -> str:
-    """The glossary's definitions of several words, a paragraph each."""
+    """The glossary's definitions of several words, one paragraph each."""
     return "\n\n".join(f"**{word}**: {define(word)}" for word in words)

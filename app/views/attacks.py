@@ -1,4 +1,4 @@
-"""Attacks: see a trigger, how visible it is, and what backdoored and benign networks answer."""
+"""Attacks: a trigger, how visible it is, and the answers of backdoored and benign networks."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ STRENGTHS = {"default": "Default", "published": "As published"}
 
 
 def page() -> None:
-    """One attack: what it is, its images, its effect."""
+    """One attack: its definition, its images, its effect."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
     with st.grid(columns=3, min_column_width=220, vertical_alignment="bottom", key="which_attack"):
@@ -72,7 +72,7 @@ def _attack(asked: TrainConfig) -> None:
 
 
 def _said(show: Show, gallery) -> dict | None:
-    """The models' answers; a card and None where a model cannot be read."""
+    """The models' answers; an error card and None where a model cannot be read."""
     try:
         return answers_of(show, gallery)
     except NGFError as error:
@@ -81,7 +81,7 @@ def _said(show: Show, gallery) -> dict | None:
 
 
 def _train(config: TrainConfig) -> None:
-    """The poison rate, and the way to Configure with all that was chosen here."""
+    """The poison rate, and a button to Configure with everything chosen here."""
     rate = poison_rate(config)
     if st.button("Train this attack", icon=":material/tune:", key="train_this"):
         usual, chosen = TrainConfig(), replace(config, poison_rate=rate)

@@ -30,7 +30,7 @@ NAMES = figures.MEASURE_TITLES
 
 
 def page() -> None:
-    """Verdicts first, then everything they stand on."""
+    """Verdicts first, then everything they rest on."""
     st.title(TEXT["title"])
     claim = benchmark_table("claim")
     if claim is None:
@@ -48,7 +48,7 @@ def page() -> None:
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(finding.sentence for finding in found))
-    # Fragments: a choice in one of them leaves the verdicts, which take a while, alone.
+    # Fragments: a choice in one of them does not redraw the verdicts, which take a while.
     st.fragment(guarded(_reading))(claim, dark)
     st.subheader("Sharpness against ASR", anchor=False)
     st.markdown("**Along the tuning path**")
@@ -83,8 +83,8 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
     figure_card(figures.attack_panels(ratios, TITLES, dark=dark), key="claim_attacks",
                 caption=TEXT["attacks"].format(where=where), table=ratios,
                 filename=f"sharpness-attacks-{measure}",
-                alt=f"Ratios of {NAMES[measure]} on {where}, a panel a pair of models, attack by "
-                    "attack; the numbers are in the table.")
+                alt=f"Ratios of {NAMES[measure]} on {where}, one panel per pair of models, attack "
+                    "by attack; the numbers are in the table.")
 
 
 def _path(dark: bool) -> None:
@@ -100,7 +100,7 @@ def _path(dark: bool) -> None:
     figure_card(figures.path_panels(path, measure, TITLES, dark=dark), key="claim_path",
                 caption=TEXT["path"], table=path.dropna(subset=measure),
                 filename=f"sharpness-path-{measure}",
-                alt=f"{NAMES[measure]} against ASR along the tuning, a panel an attack. Rank "
+                alt=f"{NAMES[measure]} against ASR along the tuning, one panel per attack. Rank "
                     "correlations: " + "; ".join(
                         f"{row['method']}, {row['measure']}: {row['ρ with ASR']}"
                         for _, row in found.iterrows()) + ".")
@@ -115,7 +115,7 @@ def _how(claim: pd.DataFrame) -> None:
     there = ", ".join(f"{count} {figures.MODEL_TITLES[name] if name in PURIFIERS else name}"
                       for name, count in models["model"].value_counts(sort=False).items())
     error = (claim["error"] / claim["value"].abs()).median()
-    st.markdown(f"n = {', '.join(map(str, sorted(claim['n'].unique())))} images a set, "
+    st.markdown(f"n = {', '.join(map(str, sorted(claim['n'].unique())))} images per set, "
                 f"{claim['attack'].nunique()} attacks, seeds "
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
                 f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "

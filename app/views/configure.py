@@ -1,4 +1,4 @@
-"""Configure: choose an attack, look at its images, train the model, follow it."""
+"""Configure: choose an attack, inspect its images, train the model, follow the run."""
 
 from dataclasses import replace
 
@@ -72,7 +72,7 @@ def _fields(form: ConfigForm) -> None:
     dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
     if not DATASETS[dataset].embedded:
         form.ask("root", "Folder of your data sets")
-        form.ask("limit", "Images of each class")
+        form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
     attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(ATTACKS))
     if attack == "none":
@@ -90,7 +90,7 @@ def _fields(form: ConfigForm) -> None:
     else:
         form.give("epochs", EPOCHS[budget])
     form.ask("seed", "Seed")
-    # A link may set the parameters of the trigger; what is wrong with them must not be hidden.
+    # A link may set the parameters of the trigger; an error in them must not be hidden.
     with st.expander("Training details", key="training_details",
                      expanded=bool(st.query_params.get("parameters"))):
         form.ask("batch_size", "Batch size")
@@ -130,7 +130,7 @@ def _train(config: TrainConfig, above: Run | None) -> None:
     twin = next((run for run in state.store().list("train")
                  if run.manifest["config_sha"] == sha and run.state == "done"), None)
     if twin and twin != above:
-        st.success(f"The same settings were trained already: run {twin.id}.",
+        st.success(f"The same settings have been trained already: run {twin.id}.",
                    icon=":material/history:")
         if st.button("Reuse this run", icon=":material/recycling:", key="reuse"):
             state.open_run(twin)

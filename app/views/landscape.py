@@ -21,7 +21,7 @@ from ngf_core.config import LandscapeConfig
 from ngf_core.runs import Run
 
 TEXT = sections("landscape")
-FORM = {"planes": "Planes", "mode": "Points", "grid": "Points a side", "samples": "Images",
+FORM = {"planes": "Planes", "mode": "Points", "grid": "Points per side", "samples": "Images",
         "span": "Half width", "vectors": "Biases, BatchNorm", "bound": "Preview's bound",
         "memory": "Memory (GB)", "seed": "Seed"}
 PLANES = {"line": "Lines", "random": "Random plane", "eigen": "Eigenvectors",
@@ -32,7 +32,7 @@ SCALES = {"log": "Log", "linear": "Linear"}
 
 
 def page() -> None:
-    """Pick models, pick a plane, see the loss."""
+    """Choose models, choose a plane, show the loss."""
     st.title(TEXT["title"])
     st.markdown(TEXT["intro"])
     run = measurement(LandscapeConfig, FORM, TEXT["empty"], draw=live_surface, again="Resume")
@@ -53,7 +53,7 @@ def page() -> None:
 
 
 def _planes(run: Run) -> dict[str, str]:
-    """The lines, and the planes that were asked for, in the order of the page."""
+    """The lines, and the planes requested, in the order of the page."""
     return {name: label for name, label in PLANES.items()
             if name == "line" or name in run.config_as(LandscapeConfig).planes}
 

@@ -17,7 +17,7 @@ FORM = {"steps": "Steps on each layer", "pool": "Augmented copies",
 
 
 def page() -> None:
-    """Pick a model, see its map; below it how the rules do over all attacks."""
+    """Choose a model, show its map; below it the rules over all attacks."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
     run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, source_kinds=("train",),

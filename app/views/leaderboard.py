@@ -51,13 +51,13 @@ def page() -> None:
         return
     if wide(defenses_only(cells), by).isna().all(axis=None):
         st.info(f"No defense has its {MEASURES[by].title} measured in these cells yet. Rank by "
-                "something else.", icon=":material/hourglass_empty:")
+                "another measure.", icon=":material/hourglass_empty:")
         return
     _board(table, cells, by, shown)
 
 
 def _cells_in_all(table: pd.DataFrame) -> int:
-    """How many cells all attacks and defenses make at the seeds found."""
+    """How many cells all attacks and defenses give at the seeds found."""
     return len(_field()) * len(ATTACKS) * table["seed"].nunique()
 
 
@@ -66,19 +66,19 @@ def _field() -> list[str]:
 
 
 def _progress(table: pd.DataFrame, of: int) -> None:
-    """How many of the `of` cells are there, and which attacks did not take."""
+    """How many of the `of` cells are done, and which attacks did not take."""
     done, seeds = len(defenses_only(table)), table["seed"].nunique()
     st.caption(f"{done:,} of {of:,} cells: {len(_field())} defenses, {len(ATTACKS)} attacks, "
                f"{seeds} seed{'s' * (seeds > 1)}."
-               + ("" if done >= of else " The others have not been computed yet, and what is "
-                  "said here may still change."))
+               + ("" if done >= of else " The others have not been computed yet, so the results "
+                  "may still change."))
     weak = did_not_take(table)
     if weak:
         st.caption(f":material/warning: {TEXT['weak'].format(models=', '.join(weak))}")
 
 
 def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:
-    """What ranks, the rows of the chosen attacks and seeds, and the defenses to be shown."""
+    """The ranking measure, the rows of the chosen attacks and seeds, and the defenses to show."""
     attacked = table[table["attack"] != "none"]
     with st.container(horizontal=True, vertical_alignment="bottom", key="board_filters"):
         by = choose("by", "Rank by", {name: m.title for name, m in MEASURES.items()}, "der")

@@ -1,4 +1,4 @@
-"""Runs: everything that was computed here, searchable, each one opened by a click."""
+"""Runs: everything computed here, searchable, each run opened by a click."""
 
 import streamlit as st
 
@@ -32,9 +32,9 @@ def page() -> None:
         states = choose_some("state", "State",
                              same([s for s in STATES if s in set(frame["state"])]))
     shown = matching(frame, search or "", kinds, states)
-    st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a column's head to sort.")
+    st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a column heading to sort.")
     if len(shown):
-        # Another list of rows is another table: a selection by row number must not carry over.
+        # Another list of rows is another table: a selection by row number must not persist.
         key = f"runs_{hash(tuple(shown['id'])) & 0xFFFFFFFF:08x}"
         run_table(shown, key=key, chosen=chosen.id if chosen else None)
     else:

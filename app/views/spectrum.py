@@ -28,7 +28,7 @@ MATRICES = {"hessian": "Hessian", "ggn": "Gauss-Newton", "fisher": "Fisher",
 
 
 def page() -> None:
-    """Pick models, read their curvature."""
+    """Choose models, show their curvature."""
     st.title(TEXT["title"])
     st.markdown(TEXT["intro"])
     run = measurement(SpectrumConfig, FORM, TEXT["empty"])
@@ -74,23 +74,23 @@ def page() -> None:
 
 
 def _where(run: Run, matrix: str) -> str:
-    """On what everything stands: images, matrix, parameters, arithmetic."""
-    said = run.results
-    of = f"{layer_title(said['layer'])} alone" if said.get("parameters") == "layer" else \
+    """What everything is measured on: images, matrix, parameters, arithmetic."""
+    found = run.results
+    of = f"{layer_title(found['layer'])} alone" if found.get("parameters") == "layer" else \
         "all parameters"
-    dtype = f", {said['dtype']}" if "dtype" in said else ""
+    dtype = f", {found['dtype']}" if "dtype" in found else ""
     config = run.config_as(SpectrumConfig)
     return (f"n = {config.samples:,} held-out clean images, seed {config.seed}{dtype}, "
             f"BatchNorm fixed, {matrix} of {of}")
 
 
 def _stems_caption(run: Run, matrix: str, lowest: dict) -> str:
-    said = TEXT["stems"].format(k=run.config_as(SpectrumConfig).k, matrix=matrix)
-    return f"{said} {TEXT['lowest']}" if lowest else said
+    caption = TEXT["stems"].format(k=run.config_as(SpectrumConfig).k, matrix=matrix)
+    return f"{caption} {TEXT['lowest']}" if lowest else caption
 
 
 def _tiles(models: dict[str, dict], where: str) -> None:
-    """One row of tiles a measure, one tile a model; unconverged values are marked."""
+    """One row of tiles per measure, one tile per model; unconverged values are marked."""
     made = figures.tiles(models)
     with st.grid(columns=max(len(models), 1), min_column_width=230, key="spectrum_tiles"):
         for tile in sorted(made, key=lambda tile: tile.measure != "λ_max"):

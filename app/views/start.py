@@ -1,4 +1,4 @@
-"""Start: a shipped race replays by itself, and the pictures show what the trigger does."""
+"""Start: a shipped race replays automatically, and the pictures show what the trigger does."""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ WAYS = {1: "one way", 2: "two ways", 3: "three ways"}
 
 
 def page() -> None:
-    """The first sixty seconds: a race, four pictures, a look at the landscape, your turn."""
+    """The first sixty seconds: a race, four pictures, the landscape, a model of your own."""
     races = scenarios(state.store())
     st.title(TEXT["title"], anchor=False)
     if not races:

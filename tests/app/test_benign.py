@@ -88,5 +88,5 @@ def test_a_plane_that_was_not_reached_is_said(open_page, started, runs, race):
                                 "before.random.clean": np.ones((3, 3))})
     writer.cancel("Cancelled.")
     app = sound(open_page("landscape", run=run.id, plane="models"))
-    assert "the run ended before it came to that" in text_of(app)
+    assert "the run ended before reaching it" in text_of(app)
     assert not [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]

@@ -74,7 +74,7 @@ def test_one_trained_model_has_no_plane_through_three(open_page, started, runs) 
 def test_models_without_a_landscape_offer_to_compute_it(open_page, started, runs) -> None:
     race = make_run(runs, "purify")
     app = open_page("landscape", run=race.id, landscape_grid="9")
-    assert "was not computed yet" in text_of(app)
+    assert "has not been computed yet" in text_of(app)
     app.button(key="landscape_start").click().run()
     assert started == [LandscapeConfig(source=race.id, grid=9)]
     assert f"cancel_{runs.list('landscape')[0].id}" in {b.key for b in app.button}
@@ -145,7 +145,7 @@ def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started
     assert all("interpolated, held-out error 1.8 %" in title for title in titles)
     said = text_of(app)
     assert "27 of 81 points of a surface were computed (dots)" in said
-    assert "median up to 0.4 %, largest 1.8 %; asked for 2 %" in said
+    assert "median up to 0.4 %, largest 1.8 %; requested 2 %" in said
     assert "did not suffice" not in said
     for figure in figures(app)[:3] + figures(app)[5:]:
         dots = [trace for trace in figure["data"] if trace.get("name") == "computed"]
@@ -155,8 +155,8 @@ def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started
 def test_a_preview_that_fell_short_says_so(open_page, started, runs) -> None:
     make_run(runs, "landscape", mode="preview", grid=9, bound=0.01)
     app = open_page("landscape")
-    assert "(asked: 1 %)" in figures(app)[0]["layout"]["annotations"][0]["text"]
-    assert "A quarter of the points did not suffice" in text_of(app)
+    assert "(requested: 1 %)" in figures(app)[0]["layout"]["annotations"][0]["text"]
+    assert "A quarter of the points was not enough" in text_of(app)
 
 
 def test_an_exact_surface_claims_no_interpolation(open_page, started, runs) -> None:
@@ -171,7 +171,7 @@ def test_the_path_may_be_shown_by_steps(open_page, started, runs) -> None:
     make_run(runs, "landscape")
     axes = [figures(open_page("landscape", plane="line", along=by))[2]["layout"]["xaxis"]["title"]
             for by in ("length", "steps")]
-    assert [axis["text"] for axis in axes] == ["way travelled (distance in weights)",
+    assert [axis["text"] for axis in axes] == ["distance travelled (in weights)",
                                                "tuning steps"]
 
 

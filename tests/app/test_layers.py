@@ -95,7 +95,7 @@ def test_an_ended_map_says_why_and_keeps_its_points(runs, open_page, started, st
 def test_the_form_starts_the_map_it_shows(runs, open_page, started) -> None:
     source = make_run(runs, "train")
     app = open_page("layers", run=source.id, layers_steps="20")
-    assert "The layer map of these models was not computed yet" in text_of(app)
+    assert "The layer map of these models has not been computed yet" in text_of(app)
     assert "About 38 s" in text_of(app)
     app.number_input("layers_pool").set_value(4)
     app.button("layers_start").click().run()
@@ -151,7 +151,7 @@ def test_the_rules_over_all_attacks_are_not_measured_yet(runs, open_page, starte
     make_run(runs, "layers")
     app = open_page("layers")
     assert not app.exception and not app.error
-    assert "Not measured: the layer maps of the benchmark are not here. `python -m benchmarks" in \
+    assert "Not measured: the layer maps of the benchmark are missing. `python -m benchmarks" in \
         text_of(app)
 
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.ma
 
 EPOCHS, STEPS, LOOKS = 2, 10, 3
 JOB = 600_000
-LANDSCAPE = {"Points a side": 3, "Images": 10}
+LANDSCAPE = {"Points per side": 3, "Images": 10}
 SPECTRUM = {"Images": 10, "Largest": 1, "Lanczos steps": 5, "Density probes": 3,
             "Most trace probes": 2}
 

@@ -2,7 +2,7 @@
 
 All planes of one figure share axes and colour scale, so that equal colours mean equal loss.
 Cells that are NaN (not computed, or not finite) stay blank; `blank_cells` counts them. Where a
-surface is interpolated, `computed` marks the points that were not, and they are drawn.
+surface is interpolated, `computed` marks the computed points, which are drawn as dots.
 """
 
 from app.figures.landscape.contours import contour_row, difference_row, plane_table

@@ -16,10 +16,10 @@ def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
                 dark: bool, span: tuple[float, float] | None = None,
                 computed: Masks | None = None, notes: Mapping[str, str] | None = None,
                 axes: tuple[str, str] = ("x", "y")) -> go.Figure:
-    """One contour panel a model: same axes, same colour scale, the model marked at zero.
+    """One contour panel per model: same axes, same colour scale, the model marked at zero.
 
     `losses` maps a model's name to its (len(ys), len(xs)) loss; `span` fixes the colour range in
-    loss units, so that a second figure can share it. `notes` stand below the panels' titles,
+    loss units, so that a second figure can share it. `notes` are set below the panels' titles,
     `axes` name the two directions.
     """
     heights = {name: height(loss, log) for name, loss in losses.items()}
@@ -69,7 +69,7 @@ def difference_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarr
 
 
 def plane_table(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """The numbers behind a plane: one row a cell, one column a model."""
+    """The numbers behind a plane: one row per cell, one column per model."""
     x, y = np.meshgrid(xs, ys)
     columns = {"x": x.ravel(), "y": y.ravel()}
     return pd.DataFrame(columns | {name: np.ravel(loss) for name, loss in losses.items()})
@@ -113,7 +113,7 @@ def _finish_row(figure: go.Figure, dark: bool, axes: tuple[str, str], lines: int
                          showlegend=False,
                          margin={"l": 45, "r": 10, "t": 40 + 18 * lines, "b": 120})
     if "xaxis2" not in figure.layout:
-        # Alone, a panel as wide as the page would squeeze its contours flat.
+        # A single panel as wide as the page would flatten its contours.
         squared(figure, axes)
     return figure
 

@@ -1,4 +1,4 @@
-"""Loss along lines and paths, one curve a model and kind of images."""
+"""Loss along lines and paths, one curve per model and kind of images."""
 
 from collections.abc import Mapping
 
@@ -64,7 +64,8 @@ def line(t: np.ndarray | Mapping[str, np.ndarray], curves: Curves, *, log: bool,
 
 
 def line_table(t: np.ndarray | Mapping[str, np.ndarray], curves: Curves) -> pd.DataFrame:
-    """The numbers behind `line`: one row a position; a model with its own places has its own."""
+    """The numbers behind `line`: one row per position, or per model and position where each has its
+    own."""
     if isinstance(t, Mapping):
         return pd.concat([pd.DataFrame({"model": name, "t": t[name]} | dict(losses))
                           for name, losses in curves.items()], ignore_index=True)
@@ -78,7 +79,7 @@ def _label_ends(figure: go.Figure, ends: list[tuple[float, str, str]], gap: floa
     """Name each curve at its right end, pushed at least `gap` apart where labels would overlap.
 
     `ends` holds the height of each end in axis coordinates (log10 on a log axis). The topmost
-    label stays at its line; the others give way downwards.
+    label stays at its line; the others are moved downwards.
     """
     place = np.inf
     for y, text, color in sorted(ends, reverse=True):

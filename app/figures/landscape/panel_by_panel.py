@@ -1,4 +1,4 @@
-"""The panels of a row as figures of their own."""
+"""The panels of a row as separate figures."""
 
 import plotly.graph_objects as go
 
@@ -6,9 +6,9 @@ from app.figures.landscape.contours import squared
 
 
 def panels(row: go.Figure) -> list[go.Figure]:
-    """The panels of a row as figures of their own, for a page that may stack them.
+    """The panels of a row as separate figures, for a page that may stack them.
 
-    Each keeps the row's colour range, heights and camera, so that they still compare.
+    Each keeps the row's colour range, heights and camera, so that they remain comparable.
     """
     apart = []
     for place, title in enumerate(row.layout.annotations, start=1):

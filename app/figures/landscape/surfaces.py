@@ -19,7 +19,7 @@ CAMERAS = {
 
 def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray], *, log: bool,
                 dark: bool, camera: str = "iso", computed: Masks | None = None) -> go.Figure:
-    """The same planes as surfaces: one scene a model, one height range, one colour scale."""
+    """The same planes as surfaces: one scene per model, one height range, one colour scale."""
     heights = {name: height(loss, log) for name, loss in losses.items()}
     low, high = extent(heights.values())
     figure = make_subplots(1, max(len(heights), 1), horizontal_spacing=0.01,

@@ -1,4 +1,4 @@
-"""Pictures side by side with what each model says of them."""
+"""Pictures side by side with each model's answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ Said = tuple[int, float]
 
 @dataclass(frozen=True)
 class Card:
-    """Versions of one picture (uint8 (C, H, W)) by what they are, e.g. clean and triggered, and
-    each model's (label, confidence) for them in that order. Labels where they are known."""
+    """Versions of one picture (uint8 (C, H, W)) by name, e.g. clean and triggered, and each model's
+    (label, confidence) for them in that order. Labels where they are known."""
 
     pictures: Mapping[str, np.ndarray]
     said: Mapping[str, Sequence[Said]]
@@ -24,7 +24,7 @@ class Card:
 
 
 def answer_cards(cards: Sequence[Card], names: Sequence[str], *, columns: int, key: str) -> None:
-    """One card a picture: its versions side by side, below them each model's answers."""
+    """One card per picture: its versions side by side, below them each model's answers."""
     with st.grid(columns=columns, min_column_width=270, key=key):
         for card in cards:
             with st.container(border=True, height="stretch"):
@@ -47,7 +47,7 @@ def _card(card: Card, names: Sequence[str]) -> None:
 def answer(label: int, confidence: float, names: Sequence[str], truth: int | None = None,
            wanted: int | None = None) -> str:
     """One answer. Where the true label is known the right answer is a check, the attacker's label
-    a flag and any other one a cross; only a wrong one is named then."""
+    a flag and any other a cross, and only a wrong answer is named."""
     sure = f"{100 * confidence:.0f}\u00a0%"
     if truth is None:
         return f"{names[label]} {sure}"

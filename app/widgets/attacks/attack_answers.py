@@ -1,7 +1,7 @@
-"""What the network sees: an attack's images before a backdoored and a benign model.
+"""An attack's images, and the answers of a backdoored and a benign model to them.
 
 `said` holds the answers to the "clean" and, where there is a trigger, the "triggered" images, each
-by model; it is empty where no model answers.
+by model; it is empty where there is no model.
 """
 
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ TEXT = sections("attacks")
 
 
 def attack_answers(show: Show, gallery: "Gallery", said: "Said") -> None:
-    """Cards of the images to look at with every model's answers, and the table of them."""
+    """Cards of the images shown with every model's answers, and the table of them."""
     st.subheader(TEXT["sees"], anchor=False)
     missing_models(show)
     if "triggered" not in said:
@@ -55,7 +55,7 @@ def _who(name: str, run: Run) -> str:
 
 
 def missing_models(show: Show) -> None:
-    """Say which of the two models is not here, and where to train it."""
+    """Name the model, of the two, that is missing, with a link to train it."""
     dataset = dataset_name(show.config.dataset)
     for name, attack in (("backdoored", show.config.attack), ("benign", "none")):
         if name not in show.runs:
@@ -81,7 +81,7 @@ def _values(config: TrainConfig) -> str:
 
 
 def success(gallery: "Gallery", said: "Said") -> dict[str, Rate]:
-    """How many of the measured images each model gives the attacker's label, by its name."""
+    """How many of the measured images each model gives the attacker's label, by model."""
     return {NAMES[name].lower(): answers.agreeing(gallery.wanted)
             for name, answers in said.get("triggered", {}).items()}
 
@@ -95,7 +95,7 @@ def _cards(show: Show, gallery: "Gallery", said: "Said") -> list[Card]:
 
 
 def answer_table(gallery: "Gallery", said: "Said") -> pd.DataFrame:
-    """The same as a table: one row an image, model and version."""
+    """The same as a table: one row per image, model and version."""
     names = gallery.class_names
     return pd.DataFrame([
         {"image": i + 1, "class": names[int(gallery.labels[i])],

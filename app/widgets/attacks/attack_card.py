@@ -1,4 +1,4 @@
-"""What an attack is: its idea, formula, paper, what becomes of labels, what it learns."""
+"""The description of an attack: its idea, formula, paper, effect on labels, what it learns."""
 
 import inspect
 import re
@@ -18,7 +18,7 @@ TEXT = sections("attacks")
 
 
 def attack_card(attack: "type[Attack]", config: TrainConfig, names: Sequence[str]) -> None:
-    """Describe an attack with the words its own module and class carry."""
+    """Describe an attack by the docstrings of its module and class."""
     words, formula = st.columns([5, 4], gap="large", vertical_alignment="center")
     with words:
         st.subheader(attack.title, anchor=False)
@@ -33,7 +33,7 @@ def attack_card(attack: "type[Attack]", config: TrainConfig, names: Sequence[str
 
 
 def idea(attack: "type[Attack]") -> str:
-    """What the module's first line says after its colon, and the class's first paragraph."""
+    """The module docstring's first line after its colon, and the class's first paragraph."""
     brief = (sys.modules[attack.__module__].__doc__ or "").strip().partition("\n")[0]
     brief = brief.rpartition(": ")[2].rstrip(".")
     words = " ".join((inspect.getdoc(attack) or "").split("\n\n")[0].split())
@@ -41,12 +41,12 @@ def idea(attack: "type[Attack]") -> str:
 
 
 def lines(formula: str) -> list[str]:
-    """The parts of a formula that stand side by side, each for a line of its own."""
+    """The side-by-side parts of a formula, one per line."""
     return re.split(r"[,;] \\; ?", formula)
 
 
 def label_rule(mode: str, target: int, names: Sequence[str]) -> str:
-    """What becomes of the labels, in words; a mode without words of its own is named."""
+    """The effect on the labels, in words; a mode without its own text is named."""
     return TEXT.get(mode, f"Labels: {mode}.").format(
         target=names[target] if target < len(names) else target, classes=len(names),
         first=names[0], second=names[1 % len(names)])

@@ -1,4 +1,4 @@
-"""The offer to fetch a data set that is not here: only on a press, with size and progress."""
+"""A button to fetch a missing data set: only on a press, with size and progress."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ LOOK = 0.5
 
 
 class Fetching(threading.Thread):
-    """One download in the background: how far it is, and the error it ended with, if any."""
+    """One download in the background: its progress, and the error it ended with, if any."""
 
     def __init__(self, name: str, root: str) -> None:
         super().__init__(daemon=True)
@@ -36,7 +36,7 @@ class Fetching(threading.Thread):
 
 
 def missing_data(config: TrainConfig) -> None:
-    """Where the config's data set can be fetched and is not there: a button that does it."""
+    """Where the config's data set is missing and can be fetched: a button that fetches it."""
     from ngf_core.data.dataset import find_source
     from ngf_core.data.source import data_folder
 
@@ -47,7 +47,7 @@ def missing_data(config: TrainConfig) -> None:
         find_source(config.dataset, config.root)
         return
     except NGFError:
-        pass  # not there: offered below
+        pass  # missing: offered below
     st.markdown(TEXT["download"].format(title=entry.title, megabytes=entry.download_bytes / 1e6,
                                         folder=f"`{data_folder(config.root)}`"))
     if not st.button(f"Download {entry.title}", icon=":material/download:", key="download"):

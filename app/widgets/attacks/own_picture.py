@@ -1,4 +1,4 @@
-"""A picture of one's own before the same models: uploaded, or a trigger painted by hand."""
+"""The user's own picture shown to the same models: uploaded, or a trigger painted by hand."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ MEGABYTES = 20
 
 
 def own_picture(show: Show, gallery: "Gallery") -> None:
-    """Two ways to a picture, side by side; each answers by itself, without the rest of the page."""
+    """Two ways to make a picture, side by side; each redraws alone, not the rest of the page."""
     st.subheader(TEXT["own"], anchor=False)
     st.markdown(TEXT["own text"].format(classes=len(gallery.class_names)))
     left, right = st.columns([1, 2], gap="large")
@@ -53,11 +53,11 @@ def _painted(show: Show, gallery: "Gallery") -> None:
                       format_func=lambda i: names[i], required=True) or 0
     chosen = min(chosen, gallery.shown - 1)
     picture = gallery.clean[chosen]
-    easel, said = st.columns(2, gap="medium")
-    with easel:
+    canvas, answers = st.columns(2, gap="medium")
+    with canvas:
         drawn = painter(picture, f"{show.config.dataset}-{chosen}", key="painter",
                         label=f"{names[chosen]}, enlarged, to be painted over")
-    with said:
+    with answers:
         _answers(show, gallery, {"clean": picture[None],
                                  "painted": picture[None] if drawn is None else drawn},
                  "paint_answers", int(gallery.labels[chosen]), int(gallery.wanted[chosen]))
@@ -65,10 +65,10 @@ def _painted(show: Show, gallery: "Gallery") -> None:
 
 def _answers(show: Show, gallery: "Gallery", versions: dict[str, np.ndarray], key: str,
              truth: int | None = None, wanted: int | None = None) -> None:
-    said = {version: ask_models(show, picture) for version, picture in versions.items()}
+    answers = {version: ask_models(show, picture) for version, picture in versions.items()}
     card = Card({version: picture[0] for version, picture in versions.items()},
                 {NAMES[name]: [(int(by_model[name].labels[0]), float(by_model[name].confidence[0]))
-                               for by_model in said.values()] for name in show.runs},
+                               for by_model in answers.values()] for name in show.runs},
                 truth, wanted)
     answer_cards([card], gallery.class_names, columns=1, key=key)
     if not show.runs:

@@ -1,4 +1,4 @@
-"""A canvas on which one paints over a small picture, by mouse, finger, pen or keyboard."""
+"""A canvas for painting over a small picture, by mouse, finger, pen or keyboard."""
 
 from importlib.resources import files
 
@@ -14,8 +14,8 @@ _canvas = st.components.v2.component("ngf_lab_painter", html=_html, css=_css, js
 def painter(image: np.ndarray, name: str, *, label: str, key: str) -> np.ndarray | None:
     """Let `image` (uint8 (C, H, W)) be painted over; the painted picture (1, C, H, W), or None.
 
-    `name` tells one image from another: under a new one the canvas starts afresh. Raises NGFError
-    where what comes back from the browser is no picture of that shape.
+    `name` identifies the image: under a new one the canvas starts afresh. Raises NGFError where the
+    browser returns anything but a picture of that shape.
     """
     from ngf_core.data.picture import painted, to_base64
 

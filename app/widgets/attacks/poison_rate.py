@@ -25,8 +25,8 @@ def poison_rate(config: TrainConfig) -> float:
 
 
 def poisoned_text(poisoned: int | None, images: int | None, rate: float) -> str:
-    """The share that is poisoned, with its counts; a set that was not read yet may not know how
-    many images it has. Some attacks poison another share than they are asked for."""
+    """The share that is poisoned, with its counts; the size of a set may be unknown before it is
+    read. Some attacks poison a share other than the one set."""
     if poisoned is None or images is None:
         return f"**{rate:.1%}** of the training images are poisoned."
     return f"**{poisoned:,} of {images:,}** training images are poisoned ({poisoned / images:.1%})."

@@ -17,9 +17,8 @@ TEXT = sections("attacks")
 
 
 def quality_tiles(quality: "Quality", success: "Mapping[str, Rate]", *, key: str) -> None:
-    """A tile each for PSNR, SSIM and L-infinity with the range over the images that they were
-    measured on, and one a model (by its name) with the share of these that it gives the attacker's
-    label."""
+    """One tile each for PSNR, SSIM and L-infinity with the range over the measured images, and one
+    per model (by name) with the share of these images that it gives the attacker's label."""
     tiles = {"PSNR": (quality.psnr, "{:.1f}", " dB"), "SSIM": (quality.ssim, "{:.3f}", ""),
              "L∞": (quality.linf, "{:.0f}", "")}
     with st.grid(columns=len(tiles) + len(success), min_column_width=135, key=key):

@@ -15,7 +15,7 @@ def sample_grid(samples: Mapping[str, np.ndarray], names: Sequence[str], *, key:
     """One strip each for clean and triggered images and their magnified difference.
 
     `samples` holds `clean`, uint8 (n, C, H, W), and the true `labels` (n,); where there is an
-    attack also `triggered`, like `clean`, and `targets` (n,). The table says which image is what.
+    attack also `triggered`, like `clean`, and `targets` (n,). The table identifies the images.
     """
     clean = samples["clean"]
     strips = {"Clean": clean}
@@ -34,5 +34,5 @@ def label_table(samples: Mapping[str, np.ndarray], names: Sequence[str]) -> pd.D
     columns = {"true label": samples["labels"]}
     if "targets" in samples:
         columns["trained as"] = samples["targets"]
-    said = {head: [names[int(label)] for label in labels] for head, labels in columns.items()}
-    return pd.DataFrame({"image": range(1, len(samples["labels"]) + 1)} | said)
+    named = {head: [names[int(label)] for label in labels] for head, labels in columns.items()}
+    return pd.DataFrame({"image": range(1, len(samples["labels"]) + 1)} | named)

@@ -17,7 +17,7 @@ TEXT = sections("attacks")
 
 
 def trigger_gallery(gallery: "Gallery", *, key: str) -> None:
-    """A column of pictures for each image, with its class and the attacker's label below it."""
+    """One column of pictures per image, with its class and the attacker's label below it."""
     clean, triggered = _shown(gallery)
     pictures, gain = columns(clean, triggered, enlargement(clean.shape[-1]))
     table = label_table(gallery)
@@ -54,7 +54,7 @@ def _shown(gallery: "Gallery") -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def label_table(gallery: "Gallery") -> pd.DataFrame:
-    """Class and attacker's label of the images to look at, from the left."""
+    """Class and attacker's label of the images shown, from the left."""
     def words(labels) -> list[str]:
         return [gallery.class_names[int(label)] for label in labels[:gallery.shown]]
 

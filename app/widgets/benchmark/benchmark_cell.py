@@ -1,4 +1,4 @@
-"""One cell of the benchmark opened: its seeds, its run, and how to make it again."""
+"""One cell of the benchmark in detail: its seeds, its run, and how to compute it again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def benchmark_cell(cells: pd.DataFrame, attack: str, defense: str) -> None:
 
 
 def seeds_frame(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a seed: each rate with its interval and n, DER, sharpness with its error, cost."""
+    """One row per seed: each rate with its interval and n, DER, sharpness with its error, cost."""
     return pd.DataFrame([{
         "seed": int(row["seed"]), "DER": f"{100 * row['der']:.1f} %",
         **{name.upper(): rate_text(row, name) for name in RATES},
@@ -73,7 +73,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
-    """A link to the run where it is here, else the command, and the form filled in with it."""
+    """A link to the run where it exists, else the command, and the form filled in with it."""
     here = _there(row["run"])
     if here is not None:
         st.page_link("app/views/race.py", label="Open its run", icon=":material/flag:",
@@ -92,9 +92,9 @@ def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
         return
     if row["entrant"] in ENTRANTS and st.button("Race it here", icon=":material/flag:",
                                                 key="cell_race"):
-        asked = open_form_as(ENTRANTS[row["entrant"]].config(source, int(row["seed"]),
+        filled = open_form_as(ENTRANTS[row["entrant"]].config(source, int(row["seed"]),
                                                                 row["layer"]))
-        st.switch_page("app/views/race.py", query_params=asked)
+        st.switch_page("app/views/race.py", query_params=filled)
 
 
 def _there(run_id: str) -> Run | None:

@@ -1,4 +1,4 @@
-"""What the benchmark was: models, clean images, budget, who chose what, and the command."""
+"""The protocol of the benchmark: models, clean images, budget, settings, and the command."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ CONDITIONS = ("steps", "batch_size", "clean_fraction", "augment", "batchnorm")
 
 
 def benchmark_protocol(cells: pd.DataFrame) -> None:
-    """The protocol in words, the settings read off the cells' own commands, the published notes."""
+    """The protocol in words, the settings from the cells' own commands, the published notes."""
     with st.expander("The protocol", icon=":material/gavel:", key="protocol"):
         st.markdown(TEXT["protocol"])
         left, right = st.columns(2, gap="large")
@@ -32,7 +32,7 @@ def benchmark_protocol(cells: pd.DataFrame) -> None:
                          height="content", placeholder="–")
         st.dataframe(own_settings(cells), key="protocol_own", hide_index=True, height="content",
                      placeholder="–")
-        st.markdown("**All of it again**")
+        st.markdown("**To compute it all again**")
         st.code(COMMAND, language="bash")
         st.markdown("**About the published figures**")
         seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
@@ -41,9 +41,9 @@ def benchmark_protocol(cells: pd.DataFrame) -> None:
 
 
 def conditions(cells: pd.DataFrame) -> pd.DataFrame:
-    """What was the same for all, from the table itself."""
+    """The conditions shared by all defenses, from the table itself."""
     commands = cells.loc[cells["group"] == "defense", "command"]
-    asked = [settings(command) for command in commands]
+    given = [settings(command) for command in commands]
     rows = {
         "data set": ", ".join(dataset_name(name) for name in cells["dataset"].unique()),
         "architecture": ", ".join(cells["arch"].unique()),
@@ -53,7 +53,7 @@ def conditions(cells: pd.DataFrame) -> pd.DataFrame:
         "triggered test images": _spread(cells["asr_n"])}
     for name in CONDITIONS:
         default = str(PurifyConfig.__dataclass_fields__[name].default)
-        values = dict.fromkeys(one.get(name, default) for one in asked)
+        values = dict.fromkeys(one.get(name, default) for one in given)
         rows[name.replace("_", " ")] = ", ".join(values)
     return pd.DataFrame({"condition": list(rows), "value": list(rows.values())})
 
@@ -62,10 +62,10 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
     """Where a defense departs from the conditions, and the layers that were tuned."""
     rows = []
     for name, mine in cells[cells["group"] == "defense"].groupby("entrant", sort=False):
-        asked = [settings(command) for command in mine["command"]]
+        given = [settings(command) for command in mine["command"]]
         layers = mine.loc[mine["layer"] != "", "layer"].value_counts()
         shared = {*CONDITIONS, "methods", "seed", "evaluations", "sharpness"}
-        own = dict.fromkeys(f"{key.rpartition('.')[2]} {value}".strip() for one in asked
+        own = dict.fromkeys(f"{key.rpartition('.')[2]} {value}".strip() for one in given
                             for key, value in one.items() if key not in shared)
         rows.append({"defense": style(str(name)).label, "own settings": ", ".join(own) or None,
                      "tuned": ", ".join(f"{layer} ({count})" for layer, count in layers.items())
@@ -74,7 +74,8 @@ def own_settings(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def received(cells: pd.DataFrame) -> pd.DataFrame:
-    """The backdoored models as received: mean ACC and ASR, and how many seeds implanted it."""
+    """The backdoored models as received: mean ACC and ASR, and in how many seeds the attack took.
+    """
     asr, acc = wide(cells, "asr"), wide(cells, "acc")
     if BEFORE not in asr:
         return pd.DataFrame(columns=["attack", "ACC", "ASR", "implanted"])
@@ -93,14 +94,14 @@ def did_not_take(cells: pd.DataFrame) -> list[str]:
     asr = wide(cells, "asr")
     if BEFORE not in asr:
         return []
-    said = []
+    weak_attacks = []
     for attack in (name for name in ATTACKS if name in asr.index):
         mine = asr.loc[attack, BEFORE].dropna()
         weak = mine[mine < ATTACKS[attack].aim]
         if len(weak):
-            said.append(f"{attack_name(attack)} (" + ", ".join(
+            weak_attacks.append(f"{attack_name(attack)} (" + ", ".join(
                 f"seed {seed}: {100 * value:.1f} %" for seed, value in weak.items()) + ")")
-    return said
+    return weak_attacks
 
 
 def settings(command: str) -> dict[str, str]:

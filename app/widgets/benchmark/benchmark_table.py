@@ -1,4 +1,4 @@
-"""A table of the benchmark, or what to do where it has not been computed."""
+"""A table of the benchmark, or how to compute it where it is missing."""
 
 import pandas as pd
 import streamlit as st
@@ -11,14 +11,14 @@ WAITING = ":material/hourglass_empty:"
 
 
 def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
-    """The table `name`; where it is missing, damaged or empty a notice with the command."""
+    """The table `name`; where it is missing, damaged or empty, a notice with the command."""
     try:
         table = load(name)
         if len(table):
             return table
-        st.info(f"The table “{name}” is empty: nothing of it has been computed yet.", icon=WAITING)
+        st.info(f"The table “{name}” is empty: none of it has been computed yet.", icon=WAITING)
     except NGFError as error:
-        if error.__cause__:  # the table is there and cannot be read
+        if error.__cause__:  # the table exists and cannot be read
             show_error(error)
         else:
             st.info(str(error), icon=WAITING)

@@ -58,11 +58,11 @@ def _clicked() -> None:
 
 
 def picked(event: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    """(attack, defense) of the mark that was clicked; None where none was."""
+    """(attack, defense) of the clicked mark; None where none was clicked."""
     points = (event or {}).get("selection", {}).get("points", [])
     cell = points[0].get("customdata") if points else None
     return (str(cell[0]), str(cell[1])) if cell else None
 
 
 def _best(ranks: pd.DataFrame) -> str:
-    return style(str(ranks.index[0])).label if len(ranks) else "nobody"
+    return style(str(ranks.index[0])).label if len(ranks) else "none"

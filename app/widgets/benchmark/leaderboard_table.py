@@ -1,4 +1,4 @@
-"""The leaderboard: one row a defense, ours beside what papers report, sortable."""
+"""The leaderboard: one row per defense, our results beside those of papers, sortable."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from ngf_core.evidence.rank import rank_text
 
 TEXT = sections("leaderboard")
 PUBLISHED = ("Published ASR", "Published ACC", "Published in")
-# Another ink on another ground than ours, on a light and on a dark page.
+# Text and background colours that differ from ours, on a light and on a dark page.
 THEIRS = {False: "color: #7A3E00; background-color: #FFF1E0",
           True: "color: #FDBE85; background-color: #33241A"}
 REFERENCES = (BEFORE, BENIGN)
@@ -25,7 +25,7 @@ WIDTHS = {"acc_drop": 85, "tuned": 115}
 
 def board_frame(cells: pd.DataFrame, ranks: pd.DataFrame, by: str,
                 attacks: Sequence[str]) -> pd.DataFrame:
-    """One row a defense of `ranks` (see `ranking`, of the measure `by`), then the backdoored and
+    """One row per defense of `ranks` (see `ranking`, of the measure `by`), then the backdoored and
     the benign model for comparison; rates in percent.
 
     All means are over the same cells as the ranks; the published ones over the same attacks.
@@ -44,16 +44,16 @@ def board_frame(cells: pd.DataFrame, ranks: pd.DataFrame, by: str,
         for key, measure in MEASURES.items():
             row[measure.title] = _factor(key) * means[key].get(name, float("nan"))
         if name in theirs.index:
-            told = theirs.loc[name]
-            row |= dict(zip(PUBLISHED, (told["asr"], told["acc"],
-                                        f"{told['source']}; mean of {told['n']} attacks, CIFAR10, "
-                                        "PreActResNet18, 1 % clean"), strict=True))
+            paper = theirs.loc[name]
+            row |= dict(zip(PUBLISHED, (paper["asr"], paper["acc"],
+                                        f"{paper['source']}; mean of {paper['n']} attacks, "
+                                        "CIFAR10, PreActResNet18, 1 % clean"), strict=True))
         rows.append(row)
     return pd.DataFrame(rows, columns=columns(by)).astype({"Cells": "Int64"})
 
 
 def columns(by: str) -> list[str]:
-    """The columns in order: the measure that ranks comes first, with interval and spread."""
+    """The columns in order: the ranking measure comes first, with interval and spread."""
     first = MEASURES[by].title
     others = [measure.title for measure in MEASURES.values() if measure.title != first]
     return ["Rank", "Defense", first, "95 % interval", "Spread", "Cells", *others[:4],
@@ -61,7 +61,7 @@ def columns(by: str) -> list[str]:
 
 
 def leaderboard_table(frame: pd.DataFrame, by: str) -> None:
-    """Draw the table with a tooltip on each column's head."""
+    """Draw the table with a tooltip on each column heading."""
     theirs = [name for name in PUBLISHED if name in frame]
     highlight = THEIRS[is_dark()]
     styled = frame.style.map(lambda value: highlight, subset=theirs)
@@ -74,7 +74,7 @@ def leaderboard_table(frame: pd.DataFrame, by: str) -> None:
 
 
 def meaning(title: str) -> str:
-    """What a column of measures says: the page's own words, else the glossary's."""
+    """The meaning of a column: the page's own text, else the glossary's."""
     return TEXT.get(f"about {title}") or define(title)
 
 

@@ -16,14 +16,15 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
            help: str | None = None) -> str:
     """One of `options` (address word -> label on screen), bound to ?name=word.
 
-    Up to five options stand side by side, more go into a select box. A word in the address that
-    is no option gives a toast that names it, and the default. The default leaves the address clean.
+    Up to five options are shown side by side, more go into a select box. A word in the address that
+    is not an option gives a toast that names it, and the default. The default is left out of the
+    address.
     """
     state.warn_unknown(name, list(options))
     choice = state.choice_from_url(name, list(options), default)
     if len(options) <= FEW:
-        # A slow browser may miss the seeded value; without a default it would then show nothing
-        # and send nothing back.
+        # A slow browser may miss the seeded value; without a default it would then show no choice
+        # and send none back.
         seeded = state.remembered(choice.widget)
         chosen = st.segmented_control(label, list(options), default=seeded, key=choice.widget,
                                       required=True, help=help, wrap=True,
@@ -50,15 +51,15 @@ def choose_some(name: str, label: str, options: Mapping[str, str],
                 default: Sequence[str] = (), *, help: str | None = None) -> list[str]:
     """Any of `options` as pills, in their order, bound to ?name=word,word.
 
-    The default leaves the address clean; where it is empty, none chosen means all.
+    The default is left out of the address; where it is empty, none chosen means all.
     """
-    asked = st.query_params.get(name)
-    wanted = asked.split(",") if asked else list(default)
+    linked = st.query_params.get(name)
+    wanted = linked.split(",") if linked else list(default)
     for word in wanted:
         if word not in options:
             _toast(name, word, f"one of {', '.join(options)}")
     key, seen = f"{name}_choice", f"{name}_in_url"
-    if state.remembered(key) is None or asked != state.remembered(seen):
+    if state.remembered(key) is None or linked != state.remembered(seen):
         state.remember(key, [word for word in wanted if word in options])
     picked = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True, help=help,
                       default=state.remembered(key), format_func=lambda word: options[word])
@@ -78,7 +79,7 @@ def number(name: str, label: str, default: float, low: float, high: float, *, st
 
 def slider(name: str, label: str, default: float, low: float, high: float, *, step: float,
            format: str | None = None, help: str | None = None) -> float:
-    """A number to be dragged, bound to ?name=value like `number`."""
+    """A number on a slider, bound to ?name=value like `number`."""
     _warn_unfit(name, low, high, isinstance(default, int))
     return st.slider(label, low, high, default, step, format=format, key=name, help=help,
                      bind="query-params")
@@ -92,13 +93,13 @@ def text(name: str, label: str, default: str = "", *, help: str | None = None,
 
 
 def _warn_unfit(name: str, low: float, high: float, whole: bool) -> None:
-    asked = st.query_params.get(name)
-    if asked is not None and not fits(asked, low, high, whole):
-        _toast(name, asked, f"a {'whole ' if whole else ''}number from {low:g} to {high:g}")
+    linked = st.query_params.get(name)
+    if linked is not None and not fits(linked, low, high, whole):
+        _toast(name, linked, f"a {'whole ' if whole else ''}number from {low:g} to {high:g}")
 
 
 def fits(text: str, low: float, high: float, whole: bool) -> bool:
-    """True where `text` is a number (a whole one if asked) between the bounds."""
+    """True where `text` is a number (a whole one if `whole`) between the bounds."""
     try:
         value = int(text) if whole else float(text)
     except ValueError:
@@ -107,12 +108,12 @@ def fits(text: str, low: float, high: float, whole: bool) -> bool:
 
 
 def run_in_address() -> Run | None:
-    """The run in ?run=, whole or corrupt; one that is not here gives a card with the reason."""
-    asked = st.query_params.get("run")
-    if not asked:
+    """The run in ?run=, whole or corrupt; a missing one gives a card with the reason."""
+    linked = st.query_params.get("run")
+    if not linked:
         return None
     try:
-        return state.store().find(asked)
+        return state.store().find(linked)
     except NGFError as error:
         st.info(str(error), icon=":material/search_off:")
         return None
@@ -125,5 +126,5 @@ def same(options: Sequence[str]) -> dict[str, str]:
 
 def _toast(name: str, value: str, expected: str) -> None:
     if state.first_time(f"{name}={value}"):
-        st.toast(f"The link asks for {name}={value[:60]}, which is not {expected}. "
+        st.toast(f"The link has {name}={value[:60]}, which is not {expected}. "
                  "The default is shown.", icon=":material/link_off:")

@@ -1,4 +1,4 @@
-"""What the reader's browser looks like."""
+"""The appearance of the page in the browser."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""A run's settings as a form that is made from the fields of its config."""
+"""A run's settings as a form built from the fields of its config."""
 
 import dataclasses
 import math
@@ -14,11 +14,10 @@ from ngf_core.errors import ConfigError
 
 
 class ConfigForm:
-    """Asks for the fields of one class of settings, of a run or of a method; each error is shown at
-    its own field.
+    """Controls for the fields of one class of settings, of a run or of a method; each error is
+    shown at its own field.
 
-    `prefix` goes before the fields' names in the page's address, so that two forms do not share
-    a parameter.
+    `prefix` precedes the fields' names in the page's address, so that two forms share no parameter.
     """
 
     def __init__(self, config: type, prefix: str = "") -> None:
@@ -28,11 +27,11 @@ class ConfigForm:
         self._notes: dict[str, DeltaGenerator] = {}
 
     def give(self, name: str, value: Any) -> None:
-        """Set a field without asking."""
+        """Set a field without a control."""
         self._values[name] = value
 
     def note_here(self, name: str) -> None:
-        """Errors of a field that was given are shown here."""
+        """Show errors of a field set by `give` here."""
         self._notes[name] = st.empty()
 
     def ask(self, name: str, label: str, *, default: Any = None, step: float | None = None,
@@ -67,7 +66,7 @@ class ConfigForm:
         return value
 
     def read(self) -> Any:
-        """What was asked for; None where a value cannot be used, which its field then says."""
+        """The settings; None where a value cannot be used, with the error shown at its field."""
         try:
             config = self._config(**self._values)
             if isinstance(config, Config):
@@ -78,7 +77,7 @@ class ConfigForm:
         return config
 
     def blame(self, error: ConfigError) -> None:
-        """Show an error at its field, or here where the form does not ask for that field."""
+        """Show an error at its field, or here where the form has no control for that field."""
         place = self._notes.get(error.field.rpartition(".")[2], st)
         place.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}",
                     icon=":material/error:")

@@ -16,7 +16,7 @@ def cost_line(config: Config) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 3 min, 1.5 h."""
+    """Seconds in a readable unit: 45 s, 3 min, 1.5 h."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     if seconds < 5400:

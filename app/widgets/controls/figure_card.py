@@ -14,12 +14,11 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
     """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
 
     A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
-    options dict with the toolbox button that `save_toolbox` adds. Several Plotly figures stand
-    side by side, on a narrow screen one below the other. `live` says that the data
-    change while it is looked at: only ECharts keeps its place on the page then, so a Plotly
-    figure is refused. `height` in pixels is for ECharts; a Plotly figure carries its own.
-    `on_select` is called when a mark of a single Plotly figure is clicked; what was clicked is then
-    in the session under `key`.
+    options dict with the toolbox button that `save_toolbox` adds. Several Plotly figures are placed
+    side by side, on a narrow screen one below the other. `live`: the data change while the figure
+    is shown; only ECharts keeps its place on the page then, so a Plotly figure is rejected.
+    `height` in pixels is for ECharts; a Plotly figure has its own. `on_select` is called when a
+    mark of a single Plotly figure is clicked; the selection is then in the session under `key`.
     """
     if isinstance(figure, Mapping):
         options = {**figure, "toolbox": save_toolbox(filename)}

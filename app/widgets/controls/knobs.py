@@ -19,8 +19,8 @@ ONLY_LEARNING = ("steps", "epochs")
 def knobs(attack: "type[Attack]", strength: str) -> str:
     """Draw the sliders; the changes to the strength's parameters, as "alpha=0.5,k=3".
 
-    Parameters that only matter while the attack learns are told and not asked for; a link may
-    change them all the same. What does not fit in the address gives a toast and is dropped.
+    Parameters that only matter while the attack learns are shown without sliders; a link may still
+    change them. A value in the address that does not fit gives a toast and is dropped.
     """
     usual = attack.strengths[strength]
     place = f"knob_{attack.__name__}_{strength}"
@@ -32,12 +32,12 @@ def knobs(attack: "type[Attack]", strength: str) -> str:
             value = _slider(name, attack.knobs[name], usual[name], f"{place}_{name}")
             if value != usual[name]:
                 changes[name] = value
-    told = {name: (usual | changes)[name] for name in attack.knobs if name not in live}
-    if told:
-        values = ", ".join(f"{name} {value:g}" for name, value in told.items())
+    fixed = {name: (usual | changes)[name] for name in attack.knobs if name not in live}
+    if fixed:
+        values = ", ".join(f"{name} {value:g}" for name, value in fixed.items())
         st.caption(sections("attacks")["fitting"].format(values=values))
     if changes:
-        st.button("Put the values back", icon=":material/undo:", key="put_back",
+        st.button("Reset the values", icon=":material/undo:", key="put_back",
                   on_click=_put_back, args=(place, usual))
     written = as_text(changes)
     state.write_url(NAME, written or None)
@@ -59,48 +59,48 @@ def _slider(name: str, knob: "Parameter", usual: float, key: str) -> float:
 
 
 def _kind(knob: "Parameter", usual: float) -> type:
-    """int where the slider goes over whole numbers only: it refuses to mix them with others."""
+    """int where the slider has whole numbers only: Streamlit does not mix them with floats."""
     values = (knob.low, knob.high, knob.step, usual)
     return int if all(float(value).is_integer() for value in values) else float
 
 
 def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
                   ) -> Mapping[str, float]:
-    """Set the sliders from the address where a link changed it; what is not a slider's, kept."""
-    asked = st.query_params.get(NAME)
-    told, seen = f"{place}_told", f"{NAME}_in_url"
-    if asked == state.remembered(seen):
-        return state.remembered(told, {})
-    changes = _fitting(attack, asked or "")
+    """Set the sliders from the address where a link changed it; the changes, sliders or not."""
+    linked = st.query_params.get(NAME)
+    kept, seen = f"{place}_told", f"{NAME}_in_url"
+    if linked == state.remembered(seen):
+        return state.remembered(kept, {})
+    changes = _fitting(attack, linked or "")
     for name, value in {**usual, **changes}.items():
         state.remember(f"{place}_{name}", _kind(attack.knobs[name], usual[name])(value))
-    state.remember(told, changes)
+    state.remember(kept, changes)
     return changes
 
 
-def _fitting(attack: "type[Attack]", asked: str) -> dict[str, float]:
+def _fitting(attack: "type[Attack]", linked: str) -> dict[str, float]:
     from ngf_core.attacks.attack import changes_from
 
     try:
-        changes = changes_from(asked)
+        changes = changes_from(linked)
     except ConfigError as error:
-        _toast(asked, str(error))
+        _toast(linked, str(error))
         return {}
     fitting = {}
     for name, value in changes.items():
         knob = attack.knobs.get(name)
         if knob is None:
-            _toast(asked, f"{attack.title} has no parameter {name[:40]}.")
+            _toast(linked, f"{attack.title} has no parameter {name[:40]}.")
         elif not knob.low <= value <= knob.high:
-            _toast(asked, f"{name} goes from {knob.low:g} to {knob.high:g}.")
+            _toast(linked, f"{name} goes from {knob.low:g} to {knob.high:g}.")
         else:
             fitting[name] = value
     return fitting
 
 
-def _toast(asked: str, why: str) -> None:
-    if state.first_time(f"{NAME}={asked}"):
-        st.toast(f"The link asks for {NAME}={asked[:60]}. {why} The usual value is shown.",
+def _toast(linked: str, why: str) -> None:
+    if state.first_time(f"{NAME}={linked}"):
+        st.toast(f"The link has {NAME}={linked[:60]}. {why} The usual value is shown.",
                  icon=":material/link_off:")
 
 

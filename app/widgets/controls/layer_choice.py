@@ -1,4 +1,4 @@
-"""Which layers a race tunes: chosen by rule, one, a block, all, or several that are typed in."""
+"""Which layers a race tunes: chosen by rule, one, a block, all, or several typed in."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ def layer_choice(arch: str, help: str) -> str:
 
 
 def check_layer(arch: str, text: str) -> ConfigError | None:
-    """What is wrong with a text that was typed in; None where it names layers of the network."""
+    """The error in a typed-in text; None where it names layers of the network."""
     try:
         if text != AUTO:
             named_layers(state.layer_names(arch), text)

@@ -23,11 +23,11 @@ def own_address(method: str, setting: str = "") -> str:
 
 
 def ask_methods(names: Sequence[str], layer: str) -> Methods | None:
-    """Ask for the own settings of the methods `names`, where `layer` is what those tune that are
-    told one; None where a value cannot be used, which is then shown at its field."""
-    asked = [_ask(name, layer) for name in names]
-    usable = tuple(own for own in asked if own is not None)
-    return usable if len(usable) == len(asked) else None
+    """Draw the controls of the methods `names`, those of which with a `layer` setting tune `layer`;
+    None where a value cannot be used, with the error shown at its field."""
+    given = [_ask(name, layer) for name in names]
+    usable = tuple(own for own in given if own is not None)
+    return usable if len(usable) == len(given) else None
 
 
 def _ask(name: str, layer: str) -> MethodSettings | None:

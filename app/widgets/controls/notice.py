@@ -1,4 +1,4 @@
-"""Notices and errors: one sentence for people on the page, the details in the server's log."""
+"""Notices and errors: one sentence on the page, the details in the server's log."""
 
 import functools
 import logging
@@ -24,14 +24,14 @@ def model_notice(run: Run) -> None:
 
 
 def show_error(error: NGFError) -> None:
-    """A short card with the error's own sentence."""
+    """A short card with the error's message."""
     title = f"Check the setting {error.field}" if isinstance(error, ConfigError) else None
     st.error(str(error), title=title, icon=":material/error:")
 
 
 def guarded(draw: Callable[..., None]) -> Callable[..., None]:
-    """A page or fragment that never shows a stack trace: errors for people become a card,
-    anything else a short card with the run's id, and its details go to the server's log."""
+    """A page or fragment that never shows a stack trace: an NGFError becomes a card with its
+    message, any other a short card with the run's id and its details in the server's log."""
 
     @functools.wraps(draw)
     def safe(*args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Landscapes and spectra: pick whose models, see what was measured, measure it if it was not."""
+"""Landscapes and spectra: choose the models, show their measurements, start a new one."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +26,10 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
     """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
 
     `?run=` takes a run of one of the kinds `source_kinds`, whose newest measurement is shown, or a
-    measurement. `labels` names the settings the form asks for; `empty` is the text where no model
-    is here. `draw(run)` shows what a run without a result has so far. `again` is what a button
-    offers for a run that ended early and left something. `noun` is what people call the
-    measurement, where it is not its kind.
+    measurement. `labels` names the settings in the form; `empty` is the text where there is no
+    model. `draw(run)` shows what a run without a result has so far. `again` labels the button for a
+    run that ended early and left something. `noun` is the measurement's name on screen, where it is
+    not its kind.
     """
     kind = config.kind
     noun = noun or kind
@@ -41,7 +41,7 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
         return None
     model_notice(source)
     made = {run.id: run for run in state.store().list(kind) if run.manifest["source"] == source.id}
-    # The form is made only when it is open: its cost estimate has to import torch.
+    # The form is drawn only when it is open: its cost estimate has to import torch.
     box = st.expander(f"Compute {'another' if made else 'the'} {noun}", expanded=not made,
                       icon=":material/add:", key=f"{kind}_form_{source.id}_{len(made)}",
                       on_change="rerun")
@@ -49,7 +49,8 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
         with box:
             _form(config, labels, source, noun)
     if not made:
-        st.info(f"The {noun} of these models was not computed yet.", icon=":material/search_off:")
+        st.info(f"The {noun} of these models has not been computed yet.",
+                icon=":material/search_off:")
         return None
     run = made[_pick(kind, made, noun)]
     done = follow(run, address=kind, draw=draw if run.live or not run.has(kind) else None,
@@ -59,9 +60,9 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
 
 def _seed_address(kind: str) -> None:
     """Let ?run= name a measurement; without it, show the newest finished one."""
-    store, asked = state.store(), st.query_params.get("run")
+    store, linked = state.store(), st.query_params.get("run")
     try:
-        run = store.get(asked) if asked else next(
+        run = store.get(linked) if linked else next(
             (r for r in store.list(kind) if r.state == "done"), None)
         if run is None or run.kind != kind:
             return
@@ -69,7 +70,7 @@ def _seed_address(kind: str) -> None:
     except NGFError:
         return
     state.open_run(source)
-    if asked:
+    if linked:
         state.open_run(run, kind)
 
 
@@ -87,13 +88,13 @@ def _pick(kind: str, made: Mapping[str, Run], noun: str) -> str:
 
 
 def _drop_stale(kind: str, made: Mapping[str, Run], noun: str) -> None:
-    """Forget a measurement in the address that is of other models; one that is nowhere is named."""
-    asked = st.query_params.get(kind)
-    if asked is None or asked in made:
+    """Drop a measurement of other models from the address; a missing one is named in a toast."""
+    linked = st.query_params.get(kind)
+    if linked is None or linked in made:
         return
     state.write_url(kind, None)
     try:
-        state.store().find(asked)
+        state.store().find(linked)
     except NGFError as error:
         st.toast(f"{error} The newest {noun} is shown.", icon=":material/link_off:")
 
@@ -102,12 +103,12 @@ def settings(run: Run) -> str:
     """A measurement's settings in one line."""
     values = flat(run.config)
     values.pop("source")
-    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in values.items())
+    text = ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in values.items())
     status = run.state
-    return said if status == "done" else f"{status}: {said}"
+    return text if status == "done" else f"{status}: {text}"
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return " + ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 
@@ -120,14 +121,14 @@ def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str) -
         for name, label in labels.items():
             with st.container():
                 form.ask(name, label)
-    asked = form.read()
-    if asked is None:
+    filled = form.read()
+    if filled is None:
         return
     try:
-        cost_line(asked)
+        cost_line(filled)
         if st.button(f"Compute the {noun}", type="primary", icon=":material/play_arrow:",
                      key=f"{config.kind}_start"):
-            state.open_run(jobs.start(asked), config.kind)
+            state.open_run(jobs.start(filled), config.kind)
             st.rerun()
     except ConfigError as error:
         form.blame(error)

@@ -1,4 +1,4 @@
-"""The figures of one landscape run, each with its caption, table and what was interpolated."""
+"""The figures of one landscape run, each with its caption, its table and any interpolation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ngf_core.runs import Run
 TEXT = sections("landscape")
 IMAGES = {"clean": "Clean images", "triggered": "Triggered images"}
 CAMERAS = {"iso": "Iso", "top": "Top", "side": "Side"}
-PATHS = {"length": "Way travelled", "steps": "Steps"}
+PATHS = {"length": "Distance travelled", "steps": "Steps"}
 Arrays = dict[str, np.ndarray]
 
 
@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray]
 class View:
     """What the page shows: one plane of a run, the loss on one kind of images, on one scale.
 
-    Arrays of runs made by earlier versions may lack what later ones measure.
+    Arrays of runs by earlier versions may lack what later ones measure.
     """
 
     run: Run
@@ -40,13 +40,13 @@ class View:
         return [str(name) for name in self.arrays["models"]]
 
     def curves(self, kind: str) -> dict[str, Arrays]:
-        """Model -> images -> losses along one kind of line, for what was measured."""
+        """Model -> images -> losses along one kind of line, where measured."""
         found = {m: {part: self.arrays[f"{m}.{kind}.{part}"] for part in IMAGES
                      if f"{m}.{kind}.{part}" in self.arrays} for m in self.models}
         return {m: losses for m, losses in found.items() if losses}
 
     def computed(self, key: str) -> np.ndarray | None:
-        """Which points of a surface were computed; None where all that is there was."""
+        """Which points of a surface were computed; None where none was interpolated."""
         if f"{key}.held_out" not in self.arrays:
             return None
         mask = self.arrays[f"{key}.computed"]
@@ -59,12 +59,12 @@ class View:
         _, largest, bound = self.arrays[f"{key}.held_out"]
         if np.isnan(largest):
             return "interpolated, error not measured"
-        asked = f" (asked: {_percent(bound)})" if largest > bound else ""
-        return f"interpolated, held-out error {_percent(largest)}{asked}"
+        wanted = f" (requested: {_percent(bound)})" if largest > bound else ""
+        return f"interpolated, held-out error {_percent(largest)}{wanted}"
 
 
 def live_surface(run: Run) -> None:
-    """The surface that is being filled, while the run lives; nothing before its first row."""
+    """The surface being computed, while the run is live; nothing before its first row."""
     if not run.has("landscape"):
         return
     arrays = run.arrays("landscape")
@@ -84,42 +84,42 @@ def live_surface(run: Run) -> None:
         figure_card(figure, key="landscape_live", live=True, height=420, filename=f"live-{run.id}",
                     caption=f"{of}{kind}, {IMAGES[names[-1]].lower()}: {int(mask.sum()):,} of "
                             f"{mask.size:,} points computed so far.",
-                    alt="Map of the loss on the plane that is being computed, filled as it comes "
-                        "in.", table=figures.plane_table(xs, ys, {"loss": loss}))
+                    alt="Map of the loss on the plane being computed, filled point by point.",
+                    table=figures.plane_table(xs, ys, {"loss": loss}))
 
 
 def on_lines(view: View) -> None:
     """The loss along a random line, straight to each purified model, and along each path."""
     arrays, dark = view.arrays, is_dark()
     curves = view.curves("line")
-    on = _images_said(curves)
+    on = _image_kinds(curves)
     if curves:
         _count_blanks(loss for losses in curves.values() for loss in losses.values())
         figure_card(figures.line(arrays["line_t"], curves, log=view.log, dark=dark),
                     key="landscape_line", caption=TEXT["line"].format(images=on),
                     filename=f"line-{view.run.id}",
                     table=figures.line_table(arrays["line_t"], curves),
-                    alt=f"Loss along one direction from each of {_said(curves)}, on {on}.")
+                    alt=f"Loss along one direction from each of {_listed(curves)}, on {on}.")
     curves = view.curves("chord")
     if curves:
         figure_card(figures.line(arrays["chord_t"], curves, log=view.log, dark=dark,
-                                 axis="share of the way from no defense to the method",
+                                 axis="share of the distance from no defense to the method",
                                  marks={0.0: "no defense", 1.0: "purified"}),
                     key="landscape_chord", caption=TEXT["chord"].format(images=on),
                     filename=f"chord-{view.run.id}",
                     table=figures.line_table(arrays["chord_t"], curves),
-                    alt=f"Loss on the straight way from the received model to {_said(curves)}, on "
-                        f"{on}.")
+                    alt=f"Loss on the straight line from the received model to {_listed(curves)}, "
+                        f"on {on}.")
     curves = view.curves("along")
     if curves:
         by = choose("along", "Along the path, by", PATHS, "length")
         places = {m: arrays[f"{m}.path_{by}"] for m in curves}
-        axis = {"length": "way travelled (distance in weights)", "steps": "tuning steps"}[by]
+        axis = {"length": "distance travelled (in weights)", "steps": "tuning steps"}[by]
         figure_card(figures.line(places, curves, log=view.log, dark=dark, axis=axis, points=True,
                                  marks={}),
                     key="landscape_along", caption=TEXT["along"].format(images=on),
                     filename=f"along-{view.run.id}", table=figures.line_table(places, curves),
-                    alt=f"Loss at the recorded points of the paths of {_said(curves)}, on {on}.")
+                    alt=f"Loss at the recorded points of the paths of {_listed(curves)}, on {on}.")
 
 
 def around_models(view: View) -> None:
@@ -143,7 +143,7 @@ def around_models(view: View) -> None:
                 caption=TEXT["contours" if view.plane == "random" else "eigen"]
                 + _interpolated(view, [key[m] for m in losses]),
                 filename=f"contours-{view.plane}-{images}-{name}",
-                alt=f"Contours of the loss on {images} images around {_said(losses)}.")
+                alt=f"Contours of the loss on {images} images around {_listed(losses)}.")
     if len(losses) > 1 and "before" in losses:
         row = figures.difference_row(xs, ys, losses, dark=dark, axes=axes)
         figure_card(figures.panels(row), key="landscape_difference",
@@ -157,7 +157,7 @@ def around_models(view: View) -> None:
                               computed=computed)
     figure_card(figures.panels(row), key="landscape_surfaces", caption=TEXT["surfaces"],
                 table=table, filename=f"surfaces-{view.plane}-{images}-{name}",
-                alt=f"Loss surfaces around {_said(losses)}, the same numbers as the contours.")
+                alt=f"Loss surfaces around {_listed(losses)}, the same numbers as the contours.")
 
 
 def through_models(view: View) -> None:
@@ -227,7 +227,7 @@ def _curvature(view: View, model: str) -> str:
 
 
 def _interpolated(view: View, keys: Sequence[str]) -> str:
-    """What the caption adds where surfaces are interpolated: points, and held-out errors."""
+    """The caption's addition where surfaces are interpolated: points, and held-out errors."""
     keys = [key for key in keys if view.computed(key) is not None]
     if not keys:
         return ""
@@ -235,13 +235,13 @@ def _interpolated(view: View, keys: Sequence[str]) -> str:
     errors = np.array([view.arrays[f"{key}.held_out"] for key in keys])
     if np.isnan(errors).any():
         return " " + TEXT["unchecked"]
-    said = TEXT["interpolated"].format(
+    text = TEXT["interpolated"].format(
         points=f"{counts[0]:,}" if min(counts) == max(counts) else
         f"{min(counts):,} to {max(counts):,}",
         cells=f"{view.arrays[keys[0]].size:,}", median=_percent(errors[:, 0].max()),
         largest=_percent(errors[:, 1].max()), bound=_percent(errors[0, 2]))
     short = (errors[:, 1] > errors[:, 2]).any()
-    return f" {said}" + (" " + TEXT["bound not reached"] if short else "")
+    return f" {text}" + (" " + TEXT["bound not reached"] if short else "")
 
 
 def _percent(share: float) -> str:
@@ -262,11 +262,11 @@ def _count_blanks(losses: Iterable[np.ndarray]) -> None:
                    "the loss is not finite there.")
 
 
-def _images_said(curves: dict[str, Arrays]) -> str:
+def _image_kinds(curves: dict[str, Arrays]) -> str:
     attacked = any("triggered" in losses for losses in curves.values())
     return "clean (thin) and triggered images (thick)" if attacked else "clean images"
 
 
-def _said(models: Iterable[str]) -> str:
+def _listed(models: Iterable[str]) -> str:
     names = [style(name).label for name in models]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,4 +1,4 @@
-"""What PyHessian says to the same numbers."""
+"""PyHessian's values for the same numbers."""
 
 import streamlit as st
 
@@ -7,12 +7,12 @@ from ngf_core.runs import Run
 
 
 def second_opinion_line(run: Run, names: list[str]) -> None:
-    """One line: within what PyHessian agrees, or where it does not, or that nobody asked it."""
+    """One line: how closely PyHessian agrees, or where it does not, or that it was not run."""
     checks = {name: run.results.get(name, {}).get("pyhessian") for name in names}
-    said = second_opinion(checks)
-    if said.state == AGREES:
-        st.caption(f":material/verified: {said.sentence}", help=said.detail)
+    opinion = second_opinion(checks)
+    if opinion.state == AGREES:
+        st.caption(f":material/verified: {opinion.sentence}", help=opinion.detail)
     elif checks and any(checks.values()):
-        st.warning(f"{said.sentence} {said.detail}", icon=":material/rule:")
+        st.warning(f"{opinion.sentence} {opinion.detail}", icon=":material/rule:")
     else:
-        st.caption(said.sentence)
+        st.caption(opinion.sentence)

@@ -1,4 +1,4 @@
-"""The sharpness measures of a spectrum run: table, changes, and what each of them is."""
+"""The sharpness measures of a spectrum run: table, changes, and definitions."""
 
 import streamlit as st
 
@@ -27,19 +27,19 @@ def sharpness_card(run: Run, names: list[str]) -> None:
                     caption=text["changes"], table=long_table(models),
                     filename=f"sharpness-{run.id}",
                     alt="Change of each sharpness measure against the received model with its 95 % "
-                        "interval: " + "; ".join(_said(models)) + ".")
+                        "interval: " + "; ".join(_changes(models)) + ".")
 
 
 def _meanings(models: dict[str, Measures]) -> None:
     entries = {name: entry for measures in models.values() for name, entry in measures.items()}
-    with st.expander("What each measure is, and what moves it without the function changing much",
+    with st.expander("What each measure is, and what moves it while the function barely changes",
                      icon=":material/help:", key="sharpness_meanings"):
         for entry in entries.values():
             st.markdown(f"**{entry['title']}**: {entry['definition']} Moved by "
                         f"{entry['moved_by']}. Error of the computation: {entry['error_is']}.")
 
 
-def _said(models: dict[str, Measures]) -> list[str]:
+def _changes(models: dict[str, Measures]) -> list[str]:
     shown = table(models).to_dict("records")
     return [f"{row['measure']}, {column}: {row[column]}" for row in shown for column in row
             if "−" in column] if titles(models) else []

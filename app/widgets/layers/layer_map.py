@@ -1,4 +1,4 @@
-"""One layer map: its sentence, its figure, the table of rules, and the way to a race."""
+"""One layer map: its result, its figure, the table of rules, and the button to a race."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ from ngf_core.config.methods import with_layer
 from ngf_core.runs import Run
 
 TEXT = sections("layers")
-# What a race on one of the layers takes over from the map.
+# The settings that a race on one of the layers takes from the map.
 SHARED = ("source", "clean_fraction", "clean_balance", "augment", "batchnorm", "seed")
 
 
 def layer_map_cards(run: Run) -> None:
-    """What came of a finished map."""
+    """The results of a finished map."""
     results = run.results
     rows, picks = figures.map_frame(results["map"]), picks_of(results)
     benign = results["before"]["asr"] is None
@@ -40,27 +40,27 @@ def layer_map_cards(run: Run) -> None:
 
 
 def _race(run: Run, names: list[str]) -> None:
-    """The way to the race's form, with a layer of this map filled in."""
+    """A button to the race's form, with a layer of this map filled in."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="layers_race"):
         auto = run.results["auto"]
         layer = st.selectbox("Layer", names, index=names.index(auto) if auto in names else 0,
                              key="layers_race_on", width=300)
         if st.button("Race on this layer", icon=":material/flag:", key="layers_race_start"):
-            asked = run.config_as(LayersConfig)
-            like: dict[str, Any] = {name: getattr(asked, name) for name in SHARED}
-            methods = {own.method: own for own in (*PurifyConfig().methods, *asked.methods)}
+            config = run.config_as(LayersConfig)
+            like: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
+            methods = {own.method: own for own in (*PurifyConfig().methods, *config.methods)}
             st.switch_page("app/views/race.py", query_params=open_form_as(
                 PurifyConfig(methods=with_layer(tuple(methods.values()), layer), **like)))
 
 
 def _cost(results: Mapping[str, Any]) -> str:
     """What the map cost, in full fine-tunings of as many steps: by processor time, which other
-    jobs on the machine do not change, where the run tells it."""
+    jobs on the machine do not affect, where the run recorded it."""
     full = results.get("finetune") or {}
     clock = "cpu_seconds" if "cpu_seconds" in results and "cpu_seconds" in full else "seconds"
-    said = f"The whole map took {duration(results['seconds'])}"
+    text = f"The whole map took {duration(results['seconds'])}"
     if full.get(clock):
-        said += f", {results[clock] / full[clock]:.1f} times the "
-        said += "processor time" if clock == "cpu_seconds" else "time"
-        said += f" of one full fine-tuning of as many steps ({duration(full['seconds'])})"
-    return f"{said}, on {results['clean_images']:,} clean images."
+        text += f", {results[clock] / full[clock]:.1f} times the "
+        text += "processor time" if clock == "cpu_seconds" else "time"
+        text += f" of one full fine-tuning of as many steps ({duration(full['seconds'])})"
+    return f"{text}, on {results['clean_images']:,} clean images."

@@ -16,7 +16,7 @@ TEXT = sections("layers")
 
 
 def layer_regret() -> None:
-    """The rules compared over every model of the benchmark; a sentence where it is not there."""
+    """The rules compared over every model of the benchmark; a note where its table is missing."""
     st.subheader(TEXT["across"], anchor=False, help=define("Regret"))
     if not (tables_folder() / "layers.parquet").is_file():
         st.caption(TEXT["no table"])

@@ -1,4 +1,4 @@
-"""The rules that pick a layer from clean data: what each measures, its pick, how good that is."""
+"""The rules that pick a layer from clean data: their measures, their picks, the results there."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,26 +17,26 @@ ORACLE = "Oracle (knows the attack)"
 
 
 def layer_rules(run: Run) -> None:
-    """The table of what each rule picks on one model, and what each looks at."""
+    """The table of each rule's pick on one model, and what each rule measures."""
     results = run.results
     st.subheader("Which layer would a defender pick?", anchor=False)
     st.dataframe(rules_table(results), key="layers_rules", hide_index=True, width="stretch",
-                 height="content", alt="What each rule picks and what NGF makes of it there.")
+                 height="content", alt="What each rule picks and NGF's result there.")
     st.caption(TEXT["rules"], help=define("Oracle"))
-    with st.expander("What each rule looks at", icon=":material/help:", key="layers_meanings"):
-        said = [(ORACLE, TEXT["oracle measures"])]
-        said += [(_title(rule, results), rule_measures(rule)) for rule in _rules(results)]
-        st.markdown("\n".join(f"- **{who}**: {measures}" for who, measures in said))
+    with st.expander("What each rule measures", icon=":material/help:", key="layers_meanings"):
+        entries = [(ORACLE, TEXT["oracle measures"])]
+        entries += [(_title(rule, results), rule_measures(rule)) for rule in _rules(results)]
+        st.markdown("\n".join(f"- **{who}**: {measures}" for who, measures in entries))
 
 
 def rules_table(results: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a rule, the oracle first, then the rule behind "auto"; NGF's rates at each pick."""
+    """One row per rule, the oracle first, then the rule behind "auto"; NGF's rates at each pick."""
     entries = {entry["layer"]: entry for entry in results["map"] if entry["method"] == "ngf"}
     best = best_layer(results)
-    asked = [(ORACLE, best)] if best else []
-    asked += [(_title(rule, results), results["chosen"][rule]) for rule in _rules(results)]
+    picks = [(ORACLE, best)] if best else []
+    picks += [(_title(rule, results), results["chosen"][rule]) for rule in _rules(results)]
     rows = []
-    for who, layer in asked:
+    for who, layer in picks:
         at, oracle = entries.get(layer, {}), entries.get(best, {})
         rows.append({"picked by": who, "layer": layer or "none",
                      "ASR above the oracle's":
@@ -65,7 +65,7 @@ def rule_title(rule: str) -> str:
 
 
 def rule_measures(rule: str) -> str:
-    """What a rule looks at, in plain words; in its own where app/text has none."""
+    """What a rule measures, in plain words; its docstring where app/text has none."""
     if f"rule {rule}" in TEXT:
         return TEXT[f"rule {rule}"]
     # Imported on demand: it needs torch.
@@ -75,7 +75,7 @@ def rule_measures(rule: str) -> str:
 
 
 def _rules(results: Mapping[str, Any]) -> list[str]:
-    """The rules that were asked, the one behind "auto" first."""
+    """The rules of the map, the one behind "auto" first."""
     return sorted(results["chosen"], key=lambda rule: rule != results["rule"])
 
 

@@ -1,4 +1,4 @@
-"""What a layer map came to, in sentences made from its numbers alone."""
+"""The result of a layer map, in sentences that follow from its numbers alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.runs.attack_check import aim_in
 
 Entry = Mapping[str, Any]
-# What the oracle lets a layer cost (ngf_core.layers.oracle.COST, whose package needs torch).
+# The ACC that the oracle may lose (ngf_core.layers.oracle.COST, whose package needs torch).
 COST = 0.02
 
 
@@ -17,8 +17,8 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
     """Where NGF does best, what the clean-only `rule` behind "auto" picks, and the last layer.
 
     `results` are those of a layers run, `best` is NGF's best layer under the attack (None where
-    nothing was measured). An ASR above 10 % is said to have left the backdoor in; where the attack
-    had not taken, or there is none, nothing is said to be removed.
+    nothing was measured). An ASR above 10 % counts as a backdoor left in; where the attack had not
+    taken, or there is none, no removal is claimed.
     """
     entries = {entry["layer"]: entry for entry in results["map"] if entry["method"] == "ngf"}
     before = Evaluation.from_json(results["before"])
@@ -40,24 +40,24 @@ def map_outcome(results: Mapping[str, Any], best: str | None, rule: str) -> str:
         place = f"**{layer}**, the last layer" if layer == last else f"**{layer}**"
         return f"{place}: {_rates(entries[layer])}."
 
-    said = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
+    sentences = [f"{first} {at(best)} {_bound(entries.values(), before)}"]
     if pick == best:
-        said.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
+        sentences.append(f"The rule that sees clean data only ({rule}) picks this very layer.")
     elif pick is not None and pick in entries:
-        said.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
+        sentences.append(f"The rule that sees clean data only ({rule}) picks {at(pick)}")
     if last in entries and last not in (best, pick):
-        said.append(f"The last layer, **{last}**: {_rates(entries[last])}.")
-    return " ".join(said)
+        sentences.append(f"The last layer, **{last}**: {_rates(entries[last])}.")
+    return " ".join(sentences)
 
 
 def _benign(entries: Sequence[Entry]) -> str:
-    said = "This model is benign: there is no backdoor to remove, only accuracy to lose."
+    first = "This model is benign: there is no backdoor to remove, only accuracy to lose."
     accs = {entry["layer"]: Rate.from_json(entry["acc"]) for entry in entries}
     known = {layer: acc for layer, acc in accs.items() if acc and acc.n}
     if not known:
-        return said
+        return first
     low, high = (end(known, key=lambda layer: known[layer].value) for end in (min, max))
-    return (f"{said} NGF leaves ACC between {known[low].percent()} (**{low}**) and "
+    return (f"{first} NGF leaves ACC between {known[low].percent()} (**{low}**) and "
             f"{known[high].percent()} (**{high}**).")
 
 
@@ -67,7 +67,8 @@ def _cured(entry: Entry) -> bool:
 
 
 def _bound(entries: Iterable[Entry], before: Evaluation) -> str:
-    """What "best" is among, since a layer that costs more ACC may leave less of the backdoor."""
+    """The layers among which "best" is meant, since one that costs more ACC may leave less of the
+    backdoor."""
     limit = before.acc.value - COST
     highest = max(Evaluation.from_json(entry).acc.value for entry in entries)
     points, received = f"{100 * COST:.0f} points of ACC", f"{before.acc.percent()} as received"
@@ -80,7 +81,7 @@ def _bound(entries: Iterable[Entry], before: Evaluation) -> str:
 def _rates(entry: Entry) -> str:
     """ASR with its interval, and ACC."""
     asr, acc = Rate.from_json(entry["asr"]), Rate.from_json(entry["acc"])
-    said = "ASR not measured" if asr is None else f"ASR {asr.percent()}"
-    said += f" (95 % interval {interval(asr)})" if asr and asr.n else ""
+    text = "ASR not measured" if asr is None else f"ASR {asr.percent()}"
+    text += f" (95 % interval {interval(asr)})" if asr and asr.n else ""
     early = ", stopped early" if entry.get("stopped") else ""
-    return said + (f", ACC {acc.percent()}" if acc else "") + early
+    return text + (f", ACC {acc.percent()}" if acc else "") + early

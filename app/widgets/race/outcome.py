@@ -1,4 +1,4 @@
-"""What a race came to, in sentences made from its numbers alone."""
+"""The result of a race, in sentences that follow from its numbers alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,9 @@ CURED = 0.10
 def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     """One or two sentences: what each method left of the backdoor, and at what accuracy.
 
-    `results` are those of a purify run. A method whose ASR stays above 10 % is said to have left
-    the backdoor in, whichever method it is; RA under half of ACC is called damage. Where the attack
-    did not take (ASR below its aim as received) only the numbers are said, since nobody can remove
-    what is not there.
+    `results` are those of a purify run. An ASR that stays above 10 % counts as a backdoor left in,
+    whichever the method; RA under half of ACC is called damage. Where the attack did not take (ASR
+    below its aim as received) only the numbers are given, since there is nothing to remove.
     """
     before = Evaluation.from_json(results["before"])
     if before.asr is None:
@@ -54,7 +53,7 @@ def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
 
 
 def _tuned(config: PurifyConfig, results: Mapping[str, Any]) -> str:
-    """What the methods tuned that are told a layer; "" where there are none."""
+    """The layers tuned by the methods that tune named layers; "" where there are none."""
     titles: dict[str, list[str]] = {}
     for name, layer in config.layers.items():
         title = layer_title(layer)

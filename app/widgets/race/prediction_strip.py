@@ -1,4 +1,4 @@
-"""What the models see: sample images with each model's answer and its confidence."""
+"""Sample images with each model's answer and its confidence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ def prediction_strip(recording: Recording, names: Sequence[str], *, methods: Seq
     """Draw `count` samples with the answers of the received model and of each method.
 
     The samples are the first ones that the received model gets right without the trigger; a
-    check or a cross beside each answer says whether it is the true label.
+    check or a cross beside each answer marks whether it is the true label.
     """
     images = "triggered" if triggered and "triggered" in recording.samples else "clean"
     if "clean" not in recording.samples:

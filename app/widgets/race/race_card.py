@@ -1,4 +1,4 @@
-"""The race's curves as figure cards that can be fed while they are looked at."""
+"""The race's curves as figure cards that can be updated while they are shown."""
 
 from collections.abc import Sequence
 
@@ -59,6 +59,6 @@ def loss_card(recording: Recording, *, key: str, filename: str, x: str = "step",
     who = " and ".join(style(method).label for method in recording.methods)
     figure_card(options, key=key, filename=filename, live=True, height=260,
                 caption="Mean loss on the clean images of each recorded step, as the methods "
-                        "see it.",
+                        "compute it.",
                 alt=f"Line chart of the clean loss of {who} on a logarithmic axis.",
                 table=curve_table(so_far, ["loss"]))

@@ -20,11 +20,11 @@ from ngf_core.errors import NGFError
 from ngf_core.purify import NGF
 from ngf_core.runs import Run
 
-# What most people leave as it is: asked for in a folded part of the form.
+# Settings that are rarely changed: in a folded part of the form.
 MORE = {
-    "seconds": "Seconds for each method (0: no limit)", "clean_fraction": "Clean set, as a share",
+    "seconds": "Seconds per method (0: no limit)", "clean_fraction": "Clean set, as a share",
     "clean_balance": "Classes of the clean set", "batchnorm": "BatchNorm",
-    "batch_size": "Clean images per step", "pool": "Augmented copies (0: drawn anew)",
+    "batch_size": "Clean images per step", "pool": "Augmented copies (0: new each step)",
 }
 FIELDS = {field.name: field for field in dataclasses.fields(PurifyConfig)}
 LAYER = NGF.__dataclass_fields__["layer"]
@@ -42,9 +42,9 @@ def open_form() -> None:
 
 
 def open_form_as(config: PurifyConfig) -> dict[str, str]:
-    """Fill the form in with a race; the address of the race page that then shows it.
+    """Fill in the form with a race; the address of the race page that then shows it.
 
-    Settings that the form asks for by the address are in the address, the others in the session.
+    Settings bound to the address are in the address, the others in the session.
     """
     for name in ("augment", "steps", "seed"):
         state.remember(f"form_{name}", getattr(config, name))
@@ -66,7 +66,7 @@ def _word(value: Any) -> str:
 
 
 def race_form() -> None:
-    """Ask for a model and the few settings that matter most, and start the race on demand."""
+    """Controls for the model and the settings that matter most; starts the race on demand."""
     if st.query_params.get("source") == "latest":
         state.write_url("source", None)
     source = pick_run("train", key="source", label="Model to purify",
@@ -89,7 +89,7 @@ def race_form() -> None:
 
 
 def _ask(source: Run) -> PurifyConfig | None:
-    """The race as asked for; None where a value cannot be used, which is then said."""
+    """The race's config; None where a value cannot be used, with the error shown."""
     form = ConfigForm(PurifyConfig, prefix="race_")
     left, right = st.columns(2, gap="large")
     with left:

@@ -10,13 +10,13 @@ from ngf_core.runs import Run
 
 
 def race_pictures(run: Run, step: int | None) -> None:
-    """What each method answers to the sample images, at one step or now."""
+    """Each method's answers to the sample images, at one step or now."""
     recording, model = recording_of(run), trained_as(run, state.store())
     if model is None or not recording.samples:
-        st.caption("The training run behind this race is not here, so its sample images "
+        st.caption("The training run behind this race is missing, so its sample images "
                    "cannot be named.")
         return
-    st.subheader("What it sees", anchor=False)
+    st.subheader("What the model sees", anchor=False)
     backdoored = model.attack != "none"
     triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
     prediction_strip(recording, state.class_names(model.dataset, run),

@@ -15,7 +15,7 @@ WIDE = 6
 
 def rate_tiles(recording: Recording, methods: Sequence[str], *, step: int | None = None,
                metrics: Sequence[str] = ("asr", "acc"), key: str) -> None:
-    """Draw one tile a method and metric, at a step or at the newest point."""
+    """Draw one tile per method and metric, at a step or at the newest point."""
     before = recording.before()
     shown = [m for m in metrics if m in recording.metrics]
     tiles = len(methods) * len(shown)

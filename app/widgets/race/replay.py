@@ -10,8 +10,8 @@ class Replay:
     """A replay of `total` recorded evaluations that takes 8 / `speed` seconds from end to end.
 
     `base` is the position when the clock was last set and `since` that moment (None while
-    paused), so the position follows from the time and a missed tick loses nothing. `armed` waits
-    at `base` for the first look of the browser, so that nobody misses the start.
+    paused), so the position follows from the time and a missed tick loses nothing. `armed`: it
+    waits at `base` until the browser has first drawn it, so that the start is seen.
     """
 
     total: int
@@ -27,7 +27,7 @@ class Replay:
 
     @property
     def tick(self) -> float:
-        """Seconds between two looks: one evaluation each, at least a quarter of a second."""
+        """Seconds between two redraws: one evaluation each, at least a quarter of a second."""
         return max(0.25, SECONDS / max(1, self.last) / self.speed)
 
     def position(self, now: float) -> int:
@@ -42,7 +42,7 @@ class Replay:
         return (self.armed or self.since is not None) and self.position(now) < self.last
 
     def play(self, now: float) -> "Replay":
-        """Go on from here, or from the start if the end is reached."""
+        """Continue from here, or from the start if the end is reached."""
         base = 0 if self.position(now) >= self.last else self.position(now)
         return replace(self, base=base, since=now, armed=False)
 
@@ -63,6 +63,6 @@ class Replay:
         return replace(self, base=min(self.last, max(0, position)), since=None, armed=False)
 
     def at_speed(self, now: float, speed: float) -> "Replay":
-        """Keep the place and the running, change the speed."""
+        """Change the speed; position and playing stay."""
         since = now if self.since is not None else None
         return replace(self, base=self.position(now), since=since, speed=speed)

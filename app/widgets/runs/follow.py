@@ -1,4 +1,4 @@
-"""A run while it lives, and its sentence when it ended without a result, on whatever page."""
+"""A run while it is live, and its message when it ended without a result, on any page."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,10 +18,10 @@ ENDED = {"failed": (st.error, "failed"), "cancelled": (st.info, "was cancelled")
 
 def follow(run: Run, *, address: str = "run", draw: Callable[[Run], None] | None = None,
            again: str = AGAIN) -> bool:
-    """True when the run is done; until then draw where it stands, and `draw(run)` below it.
+    """True when the run is done; until then draw its progress, and `draw(run)` below it.
 
-    A live run is read anew every second and can be paused and cancelled; the page is drawn anew
-    once when it ends. One that ended without a result shows why, see `ended_card`.
+    A live run is read every second and can be paused and cancelled; the page is redrawn once when
+    it ends. One that ended without a result shows why, see `ended_card`.
     """
     if run.live:
         st.fragment(guarded(_live), run_every=LOOK_EVERY)(run, draw)
@@ -50,7 +50,7 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
     """
     show, how = ENDED[run.state]
     kind = "race" if run.kind == "purify" else f"{run.kind} run"
-    show(run.message or "The run gave no reason; its folder has the log.",
+    show(run.message or "The run recorded no reason; its folder has the log.",
          title=f"This {kind} {how}")
     if st.button(again, icon=":material/replay:", key=f"again_{run.id}",
                  help="A new run with the same settings; this one is kept."):
@@ -59,8 +59,7 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
 
 
 def live_controls(run: Run) -> None:
-    """How far a live run is, with pause, resume and cancel; says so while a request is on its way.
-    """
+    """A live run's progress, with pause, resume and cancel, and any request that is pending."""
     stopping, progress = (run.path / "cancel").exists(), run.progress()
     if run.state == "queued":
         st.info(run.message or "Waiting for the worker to start.", title="Queued",

@@ -1,4 +1,4 @@
-"""The line under the navigation that says what is running, wherever you are."""
+"""The line under the navigation that shows what is running, on every page."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ PAGES = {"train": "app/views/configure.py", "purify": "app/views/race.py",
 
 
 def job_banner() -> None:
-    """Draw the banner; the live runs are read anew every two seconds."""
+    """Draw the banner; the live runs are read every two seconds."""
     alive = jobs.live(state.store())
     st.fragment(guarded(_banner), run_every=2.0 if alive else None)(alive)
 

@@ -1,4 +1,4 @@
-"""A layer map that is being made: the rates of the layers that are done."""
+"""A layer map being computed: the rates of the layers that are done."""
 
 from app import state
 from app.figures import layers as figures

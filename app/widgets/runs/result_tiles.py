@@ -9,7 +9,7 @@ from ngf_core.evaluate.rates import RATES, Rate
 
 
 def result_tiles(rates: Mapping[str, Mapping[str, int] | None], *, key: str) -> None:
-    """One tile a rate that was measured; a rate on no image is said to be undefined."""
+    """One tile per measured rate; a rate on no image is shown as undefined."""
     known = {name: Rate.from_json(rates.get(name)) for name in RATES}
     measured = {name: rate for name, rate in known.items() if rate is not None}
     with st.grid(columns=len(measured), min_column_width=150, key=key):

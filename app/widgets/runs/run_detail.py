@@ -1,4 +1,4 @@
-"""One run opened: summary, results, curves, files, and what can be done with it."""
+"""One run in detail: summary, results, curves, files and actions."""
 
 import json
 
@@ -56,9 +56,9 @@ def run_detail(run: Run) -> None:
         st.markdown("**Settings**")
         values = flat(config)
         st.dataframe(pd.DataFrame({"setting": [name.replace("_", " ") for name in values],
-                                   "value": [_said(value) for value in values.values()]}),
+                                   "value": [_text(value) for value in values.values()]}),
                      hide_index=True, key="run_settings", height="content")
-    st.markdown("**The command that makes it again**")
+    st.markdown("**The command that computes it again**")
     st.code(command_line(config), language="bash", wrap_lines=True)
     _files(run, manifest)
 
@@ -69,10 +69,10 @@ def _summary(manifest: dict) -> str:
     changed = " with changes" if git.get("dirty") else ""
     commit = f"commit {git['sha'][:8]}{changed}" if git else "no commit"
     device = manifest.get("device") or "an unknown device"
-    said = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
-            f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
-            f"settings {manifest['config_sha'][:8]}"]
-    return " · ".join(said)
+    parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
+             f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
+             f"settings {manifest['config_sha'][:8]}"]
+    return " · ".join(parts)
 
 
 def _results(run: Run) -> None:
@@ -88,7 +88,7 @@ def _results(run: Run) -> None:
     rest = {name: {k: v for k, v in value.items() if k not in ("acc", "asr", "ra")}
             if isinstance(value, dict) else value for name, value in results.items()}
     rows = [((name if not isinstance(value, dict) else f"{name}: {key}").replace("_", " "),
-             _said(entry)) for name, value in rest.items()
+             _text(entry)) for name, value in rest.items()
             for key, entry in (value.items() if isinstance(value, dict) else [("", value)])]
     st.dataframe(pd.DataFrame(rows, columns=["result", "value"]), hide_index=True,
                  key="run_numbers", height="content")
@@ -132,7 +132,7 @@ def _delete_button(run: Run) -> None:
 
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
-    """Ask before deleting a run; say how many others came from it."""
+    """Confirm the deletion of a run; names how many others were made from it."""
     text = sections("runs")
     st.markdown(text["delete"])
     st.code(run.id, language=None, wrap_lines=True)
@@ -150,13 +150,13 @@ def confirm_delete(run: Run) -> None:
         st.rerun()
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} entries"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_said(entry)}" for name, entry in value.items())
+        return ", ".join(f"{name} {_text(entry)}" for name, entry in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return "none" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Short names of runs, as people tell them apart."""
+"""Short names of runs for the screen."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ def titles(registry: Mapping[str, Entry]) -> dict[str, str]:
 
 
 def dataset_name(dataset: str) -> str:
-    """A data set's name on screen; one that is not registered here keeps its own."""
+    """A data set's name on screen; an unregistered one keeps its own."""
     return titles(DATASETS).get(dataset, dataset)
 
 
@@ -32,7 +32,7 @@ def attack_name(attack: str) -> str:
 def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
     """How the model at the root of a run's sources was trained; None where the chain is broken.
 
-    A finished purify run says so itself, so the training run may be gone.
+    A finished purify run records it, so the training run may be deleted.
     """
     try:
         return training_of(run, store)
@@ -41,10 +41,10 @@ def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
 
 
 def run_name(run: Run, store: RunStore) -> str:
-    """One line that tells a run from the others, e.g. "Signs, BadNets: NGF, SGD on
+    """One line that distinguishes a run from the others, e.g. "Signs, BadNets: NGF, SGD on
     blocks.2.conv1 (22 Nov 14:03, 1f3a)".
 
-    It never changes while a run lives: Streamlit knows a select box's choice by its label.
+    It never changes while a run is live: Streamlit identifies a select box's choice by its label.
     """
     model = trained_as(run, store)
     about = (f"{dataset_name(model.dataset)}, {attack_name(model.attack)}"

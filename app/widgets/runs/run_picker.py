@@ -1,4 +1,4 @@
-"""Pick a run by hand or by address (?run=...)."""
+"""Choose a run by hand or by address (?run=...)."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,21 +16,20 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
     """The run chosen in a select box bound to `?<key>=<id>`; None if there is none of `kinds`.
 
     The newest comes first and is the default, corrupt runs are not offered, and `keep` narrows
-    the list further. A run of the benchmark is offered where the address names it. Another id in
-    the address that is not offered gives a card with the reason, and the page goes on with the
-    default.
+    the list further. A run of the benchmark is offered where the address names it. Any other id in
+    the address that is not offered gives a card with the reason, and the default is used.
     """
     store = state.store()
     wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     runs = {run.id: run for run in store.list()
             if run.state != "corrupt" and run.config.kind in wanted and keep(run)}
-    asked = st.query_params.get(key)
-    unlisted = _fitting(asked, wanted, keep) if asked and asked not in runs else None
+    linked = st.query_params.get(key)
+    unlisted = _fitting(linked, wanted, keep) if linked and linked not in runs else None
     if unlisted is not None:
         runs[unlisted.id] = unlisted
     if not runs:
-        if asked:
-            _unknown_run(asked, wanted)
+        if linked:
+            _unknown_run(linked, wanted)
         return None
     choice = state.choice_from_url(key, list(runs), next(iter(runs)))
     if choice.unknown:
@@ -44,7 +43,7 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
 
 
 def _fitting(run_id: str, kinds: tuple[str, ...], keep: Callable[[Run], bool]) -> Run | None:
-    """The run of that id, listed or not, if it is one of `kinds` and to be kept."""
+    """The run of that id, listed or not, if it is one of `kinds` and `keep` accepts it."""
     try:
         run = state.store().get(run_id)
     except NGFError:

@@ -1,4 +1,4 @@
-"""All runs as one table: what each is, where it stands, what came out."""
+"""All runs as one table: their kind, their state, their results."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,10 +22,10 @@ COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "�
 
 
 def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row a run, in the given order, with the columns `COLUMNS`.
+    """One row per run, in the given order, with the columns `COLUMNS`.
 
     The rates are those of the model a run ends with: the trained one, or the first method's.
-    λ_max is that of the newest finished spectrum of the same model. What is not known is missing.
+    λ_max is that of the newest finished spectrum of the same model. Unknown values are missing.
     """
     manifests = {run.id: run.manifest for run in runs}
     sharpness = _sharpness(manifests)
@@ -39,7 +39,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 def matching(frame: pd.DataFrame, search: str, kinds: Sequence[str],
              states: Sequence[str]) -> pd.DataFrame:
-    """The rows whose text has every word of `search` and whose kind and state are wanted."""
+    """The rows whose text has every word of `search` and whose kind and state are selected."""
     text = frame[["kind", "dataset", "attack", "state", "model", "id"]].astype(str)
     text = text.agg(" ".join, axis=1).str.lower() if len(frame) else pd.Series(dtype=str)
     keep = pd.Series(True, index=frame.index)
@@ -85,7 +85,7 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
 
 
 def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
-    """Put the selected row's run into the address, or take it out."""
+    """Put the selected row's run into the address, or remove it."""
     rows = (event or {}).get("selection", {}).get("rows", [])
     state.write_url("run", ids[rows[0]] if rows and rows[0] < len(ids) else None)
 

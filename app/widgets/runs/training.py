@@ -19,14 +19,14 @@ from ngf_core.runs import Run
 def followed_training() -> Run | None:
     """Follow the training run in ?run=, then show its numbers and the next step; that run.
 
-    While it lives a form should stay away, since a page that is still making images would hold
-    back the curve.
+    While it is live no form should be drawn, since a page that is still making images would delay
+    the curve.
     """
     run = run_in_address()
     if run is None:
         return None
     if run.kind != "train":
-        st.info(f"Run {run.id} is no training run; this page follows training runs.")
+        st.info(f"Run {run.id} is not a training run; this page follows training runs.")
         st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
         return None
     with st.container(border=True, key="started"):
@@ -42,14 +42,14 @@ def followed_training() -> Run | None:
 
 
 def another_model() -> None:
-    """The way from a run that lives to the form."""
+    """A button from a live run to the form."""
     if st.button("Configure another model", icon=":material/add:", key="another"):
         state.write_url("run", None)
         st.rerun()
 
 
 def training_curve(run: Run) -> None:
-    """ACC and, of a backdoored model, ASR of a training run after each epoch, so far."""
+    """ACC and, for a backdoored model, ASR of a training run after each epoch so far."""
     points, config = run.points(), run.config_as(TrainConfig)
     benign = config.attack == "none"
     metrics = ["acc"] if benign else ["asr", "acc"]

@@ -1,4 +1,4 @@
-"""The scenarios of Start: one finished race for each data set and attack."""
+"""The scenarios of Start: one finished race per data set and attack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ class Scenario:
 
     @property
     def label(self) -> str:
-        """The data set and the attack, as people say them."""
+        """The titles of the data set and the attack."""
         return f"{dataset_name(self.dataset)}, {attack_name(self.attack)}"
 
 
 def scenarios(store: RunStore) -> dict[str, Scenario]:
     """Scenarios by address word, e.g. "signs-badnets": shipped races, else your own, newest first.
 
-    Where several races share data set and attack, the one with the fewest settings off their
-    defaults is the scenario, then the one of the lowest seed, then the newest.
+    Where several races share data set and attack, the one with the fewest settings that differ from
+    their defaults is the scenario, then the one with the lowest seed, then the newest.
     """
     races = [run for run in store.list("purify") if run.state == "done"]
     shipped = [run for run in races if run.shipped]

@@ -1,4 +1,4 @@
-"""A first look at landscape and spectrum, from the finished runs that stand on a race."""
+"""A preview of landscape and spectrum, from the finished runs that measured a race's models."""
 
 import streamlit as st
 
@@ -52,7 +52,7 @@ def spectrum_teaser(race: Run, prose: str) -> None:
 
 
 def _measured(kind: str, title: str, race: Run) -> Run | None:
-    """The newest finished measurement of a race's models under its title; says where none is."""
+    """The newest finished measurement of a race's models under its title; notes a missing one."""
     st.subheader(title, anchor=False)
     found = next((run for run in state.store().list(kind)
                   if run.state == "done" and run.manifest["source"] == race.id), None)
