@@ -39,7 +39,7 @@ def table(root: str) -> str:
     from ngf_core.data.source import data_folder
 
     rows: list[tuple[str, ...]] = [
-        ("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "WHERE", "DOWNLOAD")]
+        ("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "DOWNLOAD", "WHERE")]
     rows += [_row(name, entry, root) for name, entry in DATASETS.items()]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
@@ -56,7 +56,7 @@ def _row(name: str, entry: DatasetEntry, root: str) -> tuple[str, ...]:
                             (entry.train_images, entry.test_images, entry.classes))
     fetched = f"{entry.download_bytes / 1e6:.0f} MB" if entry.download_bytes else "-"
     return (name, entry.title, train, test, classes, f"{entry.channels} x {entry.size}²",
-            _where(name, entry, root), fetched)
+            fetched, _where(name, entry, root))
 
 
 def _where(name: str, entry: DatasetEntry, root: str) -> str:
@@ -65,10 +65,10 @@ def _where(name: str, entry: DatasetEntry, root: str) -> str:
     from ngf_core.data.dataset import find_source
 
     try:
-        find_source(name, root)
+        places = find_source(name, root).places
     except NGFError:
         return "not here"
-    return "on disk"
+    return str(places[0].parent if places[0].is_file() else places[0])
 
 
 def _fetch(name: str, root: str) -> None:

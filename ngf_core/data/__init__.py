@@ -9,7 +9,7 @@ A set that the user has on disk keeps its official split. Its function `(root: P
 
 from dataclasses import dataclass
 
-from ngf_core.data.class_names import CIFAR10, CIFAR100, DIGITS, GTSRB
+from ngf_core.data.class_names import CIFAR10, CIFAR100, DIGITS, FASHION, GTSRB
 from ngf_core.registry import Entry
 
 
@@ -61,6 +61,9 @@ DATASETS = {
                              size=224, embedded=False, classes=1000),
     "mnist": DatasetEntry("MNIST", "ngf_core.data.mnist:mnist", DIGITS, 57000, 10000, size=28,
                           channels=1, embedded=False, download_bytes=11_594_722),
+    "fashion_mnist": DatasetEntry("Fashion-MNIST", "ngf_core.data.fashion_mnist:fashion_mnist",
+                                  FASHION, 57000, 10000, size=28, channels=1, embedded=False,
+                                  download_bytes=30_878_645),
     "svhn": DatasetEntry("SVHN", "ngf_core.data.svhn:svhn", DIGITS, 69594, 26032,
                          embedded=False, download_bytes=246_316_178),
     "folder": DatasetEntry("Folder of images", "ngf_core.data.folder:folder", (), 10000, 2000,

@@ -146,5 +146,6 @@ FETCHERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "gtsrb": ("gtsrb/*.zip", _both("GTSRB", split=("train", "test"))),
     "tiny_imagenet": (f"{TINY_ARCHIVE}*", _tiny_imagenet),
     "mnist": ("MNIST/raw/*.gz", _both("MNIST", train=(True, False))),
+    "fashion_mnist": ("FashionMNIST/raw/*.gz", _both("FashionMNIST", train=(True, False))),
     "svhn": ("t*_32x32.mat", _both("SVHN", split=("train", "test"))),
 }

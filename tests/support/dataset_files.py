@@ -1,5 +1,6 @@
 """Small data sets in the files of large ones, written here and not by what reads them."""
 
+import gzip
 import hashlib
 import pickle
 from dataclasses import dataclass
@@ -94,9 +95,9 @@ def svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Written, Written]
     return tuple(parts)
 
 
-def mnist(root: Path) -> tuple[Written, Written]:
-    """MNIST with 3 images a class."""
-    raw = root / "MNIST" / "raw"
+def mnist(root: Path, name: str = "MNIST", suffix: str = "") -> tuple[Written, Written]:
+    """MNIST, or a set of its form, with 3 images per class; suffix: ".gz" for gzipped files."""
+    raw = root / name / "raw"
     raw.mkdir(parents=True)
     parts = []
     for seed, part in enumerate(("train", "t10k")):
@@ -105,7 +106,9 @@ def mnist(root: Path) -> tuple[Written, Written]:
                                       ("labels-idx1", images.y, images.y.shape)):
             header = bytes((0, 0, 8, len(lengths)))
             header += b"".join(n.to_bytes(4, "big") for n in lengths)
-            (raw / f"{part}-{kind}-ubyte").write_bytes(header + values.astype(np.uint8).tobytes())
+            content = header + values.astype(np.uint8).tobytes()
+            (raw / f"{part}-{kind}-ubyte{suffix}").write_bytes(
+                gzip.compress(content) if suffix else content)
         parts.append(images)
     return tuple(parts)
 

@@ -17,8 +17,8 @@ def test_pixels_and_labels_are_those_of_the_files(root):
 @pytest.mark.parametrize(("file", "change", "says"), [
     ("train-images-idx3-ubyte", lambda b: b[:-1], "23,535 bytes where its header states 23,536"),
     ("t10k-labels-idx1-ubyte", lambda b: b + b"x", "39 bytes where its header states 38"),
-    ("train-labels-idx1-ubyte", lambda b: b[:3], "not an unpacked idx file"),
-    ("t10k-images-idx3-ubyte", lambda b: b"\x1f\x8b" + b, "not an unpacked idx file"),
+    ("train-labels-idx1-ubyte", lambda b: b[:3], "not an idx file of bytes in 1 dimension"),
+    ("t10k-images-idx3-ubyte", lambda b: b"\x1f\x8b" + b, "not an idx file of bytes in"),
     ("train-labels-idx1-ubyte", lambda b: b[:7] + b"\x1d" + b[8:-1], "29 labels for the 30 images"),
 ])
 def test_a_damaged_file_is_named(root, file, change, says):
