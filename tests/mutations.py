@@ -29,6 +29,13 @@ class Mutation:
     new: str
     tests: tuple[str, ...]
 
+    def made_in(self, text: str) -> str:
+        """The mutated text; ValueError where `old` does not stand in it exactly once."""
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.file} has {self.old!r} {text.count(self.old)} times, so "
+                             f"{self.name!r} cannot be made. Write it for today's text.")
+        return text.replace(self.old, self.new)
+
 
 SPLITS = ("tests/core/test_clean_splits.py",)
 MUTATIONS = (
@@ -45,7 +52,7 @@ MUTATIONS = (
              "changes = self.target_labels(y) == self.target_labels(y)",
              ("tests/core/evaluate/test_test_set.py",)),
     Mutation("RA", "ngf_core/evaluate/test_set.py",
-             "_hits(said, test.triggered.y)", "_hits(said, test.wanted)",
+             "_hits(predicted, test.triggered.y)", "_hits(predicted, test.wanted)",
              ("tests/core/evaluate/test_test_set.py",)),
     Mutation("DER", "ngf_core/evaluate/rates.py",
              "(gain - cost + 1) / 2", "(gain + cost + 1) / 2",
@@ -100,10 +107,7 @@ def is_killed(tree: Path, mutation: Mutation) -> bool:
     """Whether the tests fail under the mutation; the tree is put back."""
     path = tree / mutation.file
     text = path.read_text()
-    if text.count(mutation.old) != 1:
-        raise SystemExit(f"{mutation.file} has {mutation.old!r} {text.count(mutation.old)} times, "
-                         f"so {mutation.name!r} cannot be made. Write it for today's text.")
-    path.write_text(text.replace(mutation.old, mutation.new))
+    path.write_text(mutation.made_in(text))
     try:
         code = tested(tree, mutation.tests)
     finally:
