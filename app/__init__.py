@@ -1,1 +1,1 @@
-"""The face of NGF Lab: reads runs, asks ngf_core, draws. Computes nothing, trains nothing."""
+"""The dashboard of NGF Lab: reads runs, calls ngf_core, draws. Computes nothing, trains nothing."""

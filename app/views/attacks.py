@@ -36,27 +36,27 @@ def page() -> None:
         dataset = choose("dataset", "Data set", titles(DATASETS), TrainConfig.dataset)
         attack = choose("attack", "Attack", titles(ATTACKS), TrainConfig.attack)
         strength = choose("strength", "Strength of the trigger", STRENGTHS, "default")
-    asked = TrainConfig(dataset=dataset, attack=attack, strength=strength)
+    config = TrainConfig(dataset=dataset, attack=attack, strength=strength)
     try:
-        _attack(asked)
+        _attack(config)
     except ConfigError as error:
         show_error(error)
-        missing_data(asked)
+        missing_data(config)
 
 
-def _attack(asked: TrainConfig) -> None:
-    kind = ATTACKS[asked.attack].load()
+def _attack(config: TrainConfig) -> None:
+    kind = ATTACKS[config.attack].load()
     card = st.container(key="attack_card")
     left, right = st.columns([3, 8], gap="large")
     with left:
-        changes = knobs(kind, asked.strength)
-    show = show_of(replace(asked, parameters=changes))
+        changes = knobs(kind, config.strength)
+    show = show_of(replace(config, parameters=changes))
     gallery = gallery_of(show)
     with card:
         attack_card(kind, show.config, gallery.class_names)
     with left:
         _train(show.config)
-    said = _said(show, gallery)
+    answers = _answers(show, gallery)
     with right:
         if gallery.missing:
             _missing(show, gallery.missing)
@@ -64,14 +64,14 @@ def _attack(asked: TrainConfig) -> None:
         if gallery.idle:
             st.caption(TEXT["idle"].format(names=", ".join(gallery.idle)))
         if gallery.quality:
-            quality_tiles(gallery.quality, success(gallery, said or {}), key="quality")
-        gallery_table(gallery, key="gallery", filename=f"{asked.dataset}-{asked.attack}")
-    if said is not None:
-        attack_answers(show, gallery, said)
+            quality_tiles(gallery.quality, success(gallery, answers or {}), key="quality")
+        gallery_table(gallery, key="gallery", filename=f"{config.dataset}-{config.attack}")
+    if answers is not None:
+        attack_answers(show, gallery, answers)
         own_picture(show, gallery)
 
 
-def _said(show: Show, gallery) -> dict | None:
+def _answers(show: Show, gallery) -> dict | None:
     """The models' answers; an error card and None where a model cannot be read."""
     try:
         return answers_of(show, gallery)

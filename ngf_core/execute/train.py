@@ -29,11 +29,11 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     where = device()
     writer.progress(0, config.epochs, "Preparing images")
 
-    def tell(done: int, total: int, sentence: str = "Decoding images") -> None:
+    def report(done: int, total: int, sentence: str = "Decoding images") -> None:
         writer.checkpoint()
         writer.progress(done, total, sentence)
 
-    prepare_dataset(config.dataset, config.root, config.limit, config.size, tell)
+    prepare_dataset(config.dataset, config.root, config.limit, config.size, report)
     dataset = dataset_of(config)
     attack = attack_of(config, dataset)
     writer.note(device=str(where), data_sha=dataset.sha256)
@@ -42,7 +42,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     started = time.perf_counter()
     if attack is not None:
-        attack = attack.fit(dataset.train, where, tell)
+        attack = attack.fit(dataset.train, where, report)
     fitting = time.perf_counter() - started
     poisoned: list[Any] = []
     covered: list[Any] = []

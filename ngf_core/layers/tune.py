@@ -64,12 +64,12 @@ def tune(station: Station, method: LayerSettings, budget: Budget,
     pause).
     """
     here = replace(method, layer=station.key) if isinstance(method, LayerSettings) else method
-    asked = replace(budget, batchnorm="frozen")
+    frozen = replace(budget, batchnorm="frozen")
     parameters = list(station.layer.parameters())
     received, last, stopped = flat(parameters), Step(0, float("nan"), 0.0), None
     try:
         try:
-            for step in purifier(method.method)(station.network, station.batches, here, asked):
+            for step in purifier(method.method)(station.network, station.batches, here, frozen):
                 last = step
                 between()
                 if 0 < budget.seconds <= step.seconds:

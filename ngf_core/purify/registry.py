@@ -50,6 +50,6 @@ PURIFIERS = {
                                     settings.NeuralCleanse, images=True),
     "mcr": PurifierEntry("MCR", "ngf_core.purify.methods.mcr:mcr", settings.MCR),
 }
-# The methods that tune the layers they are told.
+# The methods that tune named layers.
 LAYERED = tuple(name for name, entry in PURIFIERS.items()
                 if issubclass(entry.settings, LayerSettings))

@@ -46,7 +46,7 @@ class Run:
         """The run as of now: itself, since every access reads the disk."""
         return self
 
-    # ---- where it stands
+    # ---- state
 
     @property
     def manifest(self) -> dict[str, Any]:

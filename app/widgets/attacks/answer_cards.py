@@ -9,7 +9,7 @@ import streamlit as st
 from app.figures.samples import strip
 from app.figures.triggers import data_url, enlargement
 
-Said = tuple[int, float]
+Answer = tuple[int, float]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Card:
     (label, confidence) for them in that order. Labels where they are known."""
 
     pictures: Mapping[str, np.ndarray]
-    said: Mapping[str, Sequence[Said]]
+    answers: Mapping[str, Sequence[Answer]]
     truth: int | None = None
     wanted: int | None = None
 
@@ -40,8 +40,8 @@ def _card(card: Card, names: Sequence[str]) -> None:
     if card.truth is not None:
         st.markdown(f"**{about}**")
     st.markdown("  \n".join(
-        f"{model}: " + " → ".join(answer(*said, names, card.truth, card.wanted) for said in answers)
-        for model, answers in card.said.items()))
+        f"{model}: " + " → ".join(answer(*one, names, card.truth, card.wanted) for one in answers)
+        for model, answers in card.answers.items()))
 
 
 def answer(label: int, confidence: float, names: Sequence[str], truth: int | None = None,

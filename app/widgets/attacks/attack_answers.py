@@ -1,7 +1,7 @@
 """An attack's images, and the answers of a backdoored and a benign model to them.
 
-`said` holds the answers to the "clean" and, where there is a trigger, the "triggered" images, each
-by model; it is empty where there is no model.
+`replies` holds the answers to the "clean" and, where there is a trigger, the "triggered" images,
+each by model; it is empty where there is no model.
 """
 
 from typing import TYPE_CHECKING
@@ -22,21 +22,21 @@ from ngf_core.runs import Run
 if TYPE_CHECKING:
     from ngf_core.trained.gallery import Answers, Gallery
 
-    Said = dict[str, dict[str, Answers]]
+    Replies = dict[str, dict[str, Answers]]
 
 TEXT = sections("attacks")
 
 
-def attack_answers(show: Show, gallery: "Gallery", said: "Said") -> None:
+def attack_answers(show: Show, gallery: "Gallery", replies: "Replies") -> None:
     """Cards of the images shown with every model's answers, and the table of them."""
     st.subheader(TEXT["sees"], anchor=False)
     missing_models(show)
-    if "triggered" not in said:
+    if "triggered" not in replies:
         return
     _other_trigger(show)
     st.markdown(TEXT["sees text"])
-    answer_cards(_cards(show, gallery, said), gallery.class_names, columns=4, key="answers")
-    table = answer_table(gallery, said)
+    answer_cards(_cards(show, gallery, replies), gallery.class_names, columns=4, key="answers")
+    table = answer_table(gallery, replies)
     with st.expander(f"Table ({len(table)} rows)", key="answers_table_box"):
         st.dataframe(table, hide_index=True, key="answers_table")
         st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
@@ -80,21 +80,22 @@ def _values(config: TrainConfig) -> str:
     return f"{config.strength} strength" + (f", {config.parameters}" if config.parameters else "")
 
 
-def success(gallery: "Gallery", said: "Said") -> dict[str, Rate]:
+def success(gallery: "Gallery", replies: "Replies") -> dict[str, Rate]:
     """How many of the measured images each model gives the attacker's label, by model."""
     return {NAMES[name].lower(): answers.agreeing(gallery.wanted)
-            for name, answers in said.get("triggered", {}).items()}
+            for name, answers in replies.get("triggered", {}).items()}
 
 
-def _cards(show: Show, gallery: "Gallery", said: "Said") -> list[Card]:
-    return [Card({version: getattr(gallery, version)[i] for version in said},
-                 {NAMES[name]: [(int(said[version][name].labels[i]),
-                                 float(said[version][name].confidence[i])) for version in said]
+def _cards(show: Show, gallery: "Gallery", replies: "Replies") -> list[Card]:
+    return [Card({version: getattr(gallery, version)[i] for version in replies},
+                 {NAMES[name]: [(int(replies[version][name].labels[i]),
+                                 float(replies[version][name].confidence[i]))
+                                for version in replies]
                   for name in show.runs},
                  int(gallery.labels[i]), int(gallery.wanted[i])) for i in range(gallery.shown)]
 
 
-def answer_table(gallery: "Gallery", said: "Said") -> pd.DataFrame:
+def answer_table(gallery: "Gallery", replies: "Replies") -> pd.DataFrame:
     """The same as a table: one row per image, model and version."""
     names = gallery.class_names
     return pd.DataFrame([
@@ -102,5 +103,5 @@ def answer_table(gallery: "Gallery", said: "Said") -> pd.DataFrame:
          "attacker's label": names[int(gallery.wanted[i])], "model": NAMES[name],
          "shown": version, "answer": names[int(answers.labels[i])],
          "confidence": round(float(answers.confidence[i]), 4)}
-        for i in range(gallery.shown) for version, by_model in said.items()
+        for i in range(gallery.shown) for version, by_model in replies.items()
         for name, answers in by_model.items()])
