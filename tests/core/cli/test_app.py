@@ -27,7 +27,7 @@ def test_without_streamlit_it_says_what_to_install(served, monkeypatch, capsys):
     monkeypatch.setattr(app, "find_spec", lambda name: None if name == "plotly" else object())
     assert main.main(["app"]) == 2 and served == []
     assert capsys.readouterr().err == ("The dashboard needs plotly, not installed here. "
-                                       "`pip install 'ngf-lab[app]'` adds what is missing.\n")
+                                       "`pip install 'ngf-lab[app]'` installs what is missing.\n")
 
 
 def test_its_help_is_its_own(served, capsys):

@@ -213,7 +213,7 @@ def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):
     assert idle.state == "queued"
     jobs.cancel(idle).join()
     assert idle.state == "cancelled"
-    with pytest.raises(RunError, match="cannot be started: it is cancelled"):
+    with pytest.raises(RunError, match="cannot be started: it is already cancelled"):
         jobs.launch(idle)
 
 
