@@ -1,9 +1,10 @@
-"""The command line: `python -m ngf_core`."""
+"""The command line: `ngf`, or `python -m ngf_core`."""
 
 import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ngf_core.cli import runs
@@ -11,6 +12,7 @@ from ngf_core.cli.job import add_job
 from ngf_core.config import CONFIGS
 from ngf_core.errors import NGFError
 
+MODULE = "python -m ngf_core"
 _INTRO = """\
 Backdoor a model, purify it with NGF, and measure its curvature. For example:
 
@@ -66,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m ngf_core", description=_INTRO)
+    called = "ngf" if Path(sys.argv[0]).stem == "ngf" else MODULE
+    parser = _Parser(prog=called, description=_INTRO.replace(MODULE, called))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind, config in CONFIGS.items():
         add_job(commands, kind, config)

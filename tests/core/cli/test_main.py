@@ -352,3 +352,12 @@ def test_a_layer_of_its_own_goes_before_the_layer_of_all(store, capsys, monkeypa
         with pytest.raises(pytest.fail.Exception):
             ngf(f"purify {source.id} {line}", capsys)
         assert made[-1].layers == expected
+
+
+@pytest.mark.parametrize(("program", "called"), [("/somewhere/bin/ngf", "ngf"),
+                                                 ("ngf_core/__main__.py", "python -m ngf_core")])
+def test_help_names_the_command_as_it_was_called(program, called, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [program])
+    code, out, _ = ngf("--help", capsys)
+    assert code == 0 and out.startswith(f"usage: {called} [-h]")
+    assert f"\n  {called} purify latest --methods ngf sgd\n" in out
