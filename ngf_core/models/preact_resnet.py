@@ -1,9 +1,10 @@
 """Pre-activation residual networks of basic blocks (He et al. 2016, arXiv 1603.05027).
 
 `preact_resnet18` is the network of the NGF paper: width 64, four stages of two basic blocks,
-11.2 million parameters; `preact_resnet34` has 3, 4, 6 and 3 blocks. `mini_preact_resnet` has width
-16 and three stages of one block, 78 thousand parameters, and trains on two processor cores in about
-a minute.
+11.2 million parameters; `preact_resnet34` has 3, 4, 6 and 3 blocks. `preact_resnet18_w32` and
+`preact_resnet18_w16` keep its depth and have a half and a quarter of its width (2.8 and 0.7 million
+parameters), so that it can be studied on two processor cores. `mini_preact_resnet` has width 16 and
+three stages of one block, 78 thousand parameters, and trains on them in about a minute.
 """
 
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ from ngf_core.models.normalise import Normalise
 
 STAGES = {
     "mini_preact_resnet": (16, (1, 1, 1)),
+    "preact_resnet18_w16": (16, (2, 2, 2, 2)),
+    "preact_resnet18_w32": (32, (2, 2, 2, 2)),
     "preact_resnet18": (64, (2, 2, 2, 2)),
     "preact_resnet34": (64, (3, 4, 6, 3)),
 }
