@@ -1,7 +1,7 @@
 """Training a benign or backdoored model.
 
 SGD with Nesterov momentum 0.9 under one cycle of the learning rate, channels-last; bf16 autocast
-where the processor has matrix units for it. Images are not augmented: the signs are already drawn
+where the processor multiplies it. Images are not augmented: the signs are already drawn
 shifted and rotated, flips would change what signs and digits mean, and a crop would cut corner
 triggers off some poisoned images and not others.
 """
@@ -41,7 +41,8 @@ def resolve_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "float32"
+    multiplies = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if multiplies else "float32"
 
 
 def train(model: nn.Module, images: Images, attack: Attack | None, config: TrainConfig,

@@ -31,8 +31,8 @@ class TrainConfig:
     batch_size: int = option(128, "images per training step", 8, 1024)
     lr: float = option(0.1, "peak learning rate (SGD, Nesterov momentum 0.9, one cycle)", 1e-5, 2.0)
     weight_decay: float = option(5e-4, "weight decay", 0.0, 0.1)
-    precision: str = option("auto", "arithmetic of training: auto is bf16 where the processor has "
-                            "matrix units for it", choices=("auto", "float32", "bf16"))
+    precision: str = option("auto", "arithmetic of training: auto is bf16 where the processor "
+                            "multiplies it", choices=("auto", "float32", "bf16"))
     seed: int = option(0, "seed of weights, poisoning and batches", 0, 2**31 - 1)
     root: str = option("", "folder that holds the data set's files; empty is NGF_DATA or ./data")
     limit: int = option(0, "training images per class; 0 is all", 0, 10**7)

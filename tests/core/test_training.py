@@ -134,9 +134,12 @@ def test_weight_decay_and_learning_rate_reach_the_optimiser():
     assert size(lr=1e-5) == pytest.approx(start, rel=1e-3)
 
 
-@pytest.mark.parametrize(("has_amx", "auto"), [(True, "bf16"), (False, "float32")])
-def test_auto_precision_is_bf16_where_there_are_matrix_units(monkeypatch, has_amx, auto):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
+@pytest.mark.parametrize(("amx", "avx512_bf16", "auto"), [
+    (True, False, "bf16"), (False, True, "bf16"), (False, False, "float32")])
+def test_auto_precision_is_bf16_where_the_processor_multiplies_it(monkeypatch, amx, avx512_bf16,
+                                                                  auto):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
     assert resolve_precision("auto", CPU) == auto
     assert resolve_precision("float32", CPU) == "float32"
     assert resolve_precision("bf16", CPU) == "bf16"

@@ -74,6 +74,8 @@ def preact_parameters(widths: tuple[int, ...], counts: tuple[int, ...]) -> int:
 
 @pytest.mark.parametrize(("arch", "widths", "counts"), [
     ("mini_preact_resnet", (16, 16, 32, 64), (1, 1, 1)),
+    ("preact_resnet18_w16", (16, 16, 32, 64, 128), (2, 2, 2, 2)),
+    ("preact_resnet18_w32", (32, 32, 64, 128, 256), (2, 2, 2, 2)),
     ("preact_resnet18", (64, 64, 128, 256, 512), (2, 2, 2, 2)),
     ("preact_resnet34", (64, 64, 128, 256, 512), (3, 4, 6, 3)),
     ("wide_resnet16_1", (16, 16, 32, 64), (2, 2, 2)),
