@@ -114,15 +114,6 @@ def class_names(dataset: str, run: Run | None = None) -> Sequence[str]:
 
 @st.cache_resource(show_spinner=False)
 def layer_names(arch: str) -> tuple[str, ...]:
-    """The layers of an architecture that can be tuned, the default one first."""
-    from ngf_core.models.build import default_layer, tunable_layer_names
-
-    first = default_layer(arch)
-    return (first, *(name for name in tunable_layer_names(arch) if name != first))
-
-
-@st.cache_resource(show_spinner=False)
-def layers_in_order(arch: str) -> tuple[str, ...]:
     """The layers of an architecture that can be tuned, from input to output."""
     from ngf_core.models.build import tunable_layer_names
 

@@ -19,8 +19,8 @@ from ngf_core.data.augment import are_images
 from ngf_core.data.examples import Batches, Examples, gathered, shuffled
 from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.models.build import tunable_layers
-from ngf_core.models.layer_names import AUTO
+from ngf_core.models.build import last_layer, tunable_layers
+from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.options import check_fields
 from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
@@ -103,9 +103,12 @@ class Purification:
                     return
 
     def _with_layer(self, settings: MethodSettings) -> MethodSettings:
-        """The settings with a layer chosen where they hold auto."""
-        if not isinstance(settings, LayerSettings) or settings.layer != AUTO:
+        """The settings with the last layer's name where they hold last, and with a layer chosen
+        where they hold auto."""
+        if not isinstance(settings, LayerSettings) or settings.layer not in (AUTO, LAST):
             return settings
+        if settings.layer == LAST:
+            return dataclasses.replace(settings, layer=last_layer(self.model))
         from ngf_core.layers import choose_layer  # which loads what only a choice needs
 
         ngf = settings if isinstance(settings, NGF) else None

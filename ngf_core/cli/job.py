@@ -17,8 +17,7 @@ from ngf_core.config.command import flag
 from ngf_core.config.methods import made, names_of
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
-from ngf_core.models import ARCHITECTURES
-from ngf_core.models.layer_names import AUTO, named_layers
+from ngf_core.models.layer_names import AUTO, LAST, named_layers
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.settings import LayerSettings
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
@@ -117,7 +116,7 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
     elif config.source == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
     if isinstance(config, PurifyConfig):
-        config = _with_layers(config, options, store)
+        config = _with_layers(config, options)
     _refuse_impossible(config, store)
     return config
 
@@ -132,36 +131,23 @@ def _given(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return given
 
 
-def _with_layers(config: PurifyConfig, options: argparse.Namespace, store: RunStore
-                 ) -> PurifyConfig:
-    """The config with the layer of --layer, or the usual one of the source's network, for the
-    methods that tune a named layer and were given none of their own."""
-    given = _given(options)
-    unnamed = [name for name in config.layers if "layer" not in given.get(name, {})]
-    if options.layer is not None and not config.layers:
+def _with_layers(config: PurifyConfig, options: argparse.Namespace) -> PurifyConfig:
+    """The config with the layer of --layer for the methods that tune a named layer and were given
+    none of their own."""
+    if options.layer is None:
+        return config
+    if not config.layers:
         raise ConfigError("layer", f"{', '.join(config.names)} tune no layer that is named",
                           "Leave it out.")
-    if not unnamed:
-        return config
-    layer = _usual_layer(config.source, store) if options.layer is None else options.layer
+    given = _given(options)
     return dataclasses.replace(config, methods=tuple(
-        dataclasses.replace(own, layer=layer)
-        if isinstance(own, LayerSettings) and own.method in unnamed else own
+        dataclasses.replace(own, layer=options.layer)
+        if isinstance(own, LayerSettings) and "layer" not in given.get(own.method, {}) else own
         for own in config.methods))
 
 
 def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path)) if path else ""
-
-
-def _usual_layer(source: str, store: RunStore) -> str:
-    """The layer that the presets tune in the network of the run `source`."""
-    arch = training_of(store.get(source), store).arch
-    if arch == TrainConfig.arch:
-        return ARCHITECTURES[arch].layer
-    from ngf_core.models.build import default_layer
-
-    return default_layer(arch)
 
 
 def _refuse_impossible(config: Config, store: RunStore) -> None:
@@ -184,7 +170,7 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
 
             poison_preview(config)
     elif isinstance(config, PurifyConfig):
-        unusual = set(config.layers.values()) - {AUTO, _usual_layer(config.source, store)}
+        unusual = set(config.layers.values()) - {AUTO, LAST}
         if unusual:
             from ngf_core.models.build import tunable_layer_names
 

@@ -12,7 +12,7 @@ from ngf_core.config.purify import PurifyConfig
 from ngf_core.config.spectrum import SpectrumConfig
 from ngf_core.config.train import TrainConfig
 from ngf_core.errors import ConfigError
-from ngf_core.models.layer_names import AUTO
+from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.options import check_fields, listed
 from ngf_core.purify.settings import MethodSettings
 
@@ -27,7 +27,7 @@ def validate(config: Config) -> None:
         check_methods(config.methods)
     check_fields(config)
     if isinstance(config, LayersConfig):
-        if any(layer != AUTO for layer in layers_of(config.methods).values()):
+        if any(layer not in (AUTO, LAST) for layer in layers_of(config.methods).values()):
             raise ConfigError("layer", "a layer map tunes every layer, one at a time", "Name none.")
         for own in config.methods:
             if own.chooses_step_size:

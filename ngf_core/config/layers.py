@@ -14,7 +14,7 @@ from ngf_core.purify.settings import NGF, SGD, LayerSettings
 class LayersConfig(Defender):
     """Tune each layer of a trained model alone, and let rules choose one from clean data.
 
-    The methods' own `layer` stays "auto": every layer is tuned.
+    The methods' own `layer` names none (it is "last" or "auto"): every layer is tuned.
     """
 
     kind: ClassVar[str] = "layers"

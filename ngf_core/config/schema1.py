@@ -20,6 +20,8 @@ SHARED: dict[str, dict[str, str]] = {
 }
 # The field's value where an older config does not name it.
 LAYER = "blocks.2.conv1"
+# What NGF did before it kept a running mean of the Fisher matrix.
+FISHER_OF_ONE_BATCH = {"kl_bound": 0.3, "decay": 0.0}
 GONE = {field for of in SHARED.values() for field in of.values()} | {"parameters"}
 
 
@@ -40,6 +42,8 @@ def migrated(config: dict[str, Any]) -> dict[str, Any]:
     values["methods"] = {name: {setting: config[field]
                                 for setting, field in SHARED.get(name, {}).items()
                                 if field in config} | own.get(name, {}) for name in methods}
+    if "ngf" in values["methods"]:
+        values["methods"]["ngf"] = FISHER_OF_ONE_BATCH | values["methods"]["ngf"]
     for name in set(methods) & {"fip", "fast_fip"}:
         # They took every kind but this one for the true Fisher matrix.
         if config.get("fisher") in ("kfac", "diagonal"):

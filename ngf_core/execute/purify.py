@@ -17,8 +17,8 @@ from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
-from ngf_core.models.build import default_layer, tuned_layers
-from ngf_core.models.layer_names import AUTO
+from ngf_core.models.build import last_layer, tuned_layers
+from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.settings import LayerSettings, MethodSettings
@@ -153,7 +153,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
             results[racer.name]["layer"] = racer.layer
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
-    layer = next(iter(config.layers.values()), default_layer(source.train.arch))
+    layer = next(iter(config.layers.values()), last_layer(received))
     return results | choice | {"clean_images": len(clean), "layer": layer,
                       "train_config": asdict(source.train),
                       "parameters": source.attack.parameters if source.attack else {},
@@ -162,24 +162,29 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
 
 def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
                  ) -> tuple[PurifyConfig, dict[str, Any]]:
-    """The config with each "auto" replaced by the chosen layer, and {"choice": how, at what cost}.
+    """The config with each "last" replaced by that layer's name and each "auto" by the chosen
+    layer, and {"choice": how, at what cost}.
 
     Nothing is chosen for a race in which no method has "auto".
     """
+    config = _named(config, LAST, last_layer(received))
     if AUTO not in config.layers.values():
         return config, {}
     from ngf_core.layers import choose_layer
 
     began, cpu = time.perf_counter(), time.process_time()
     chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
-    methods = tuple(replace(own, layer=chosen.layer)
-                    if isinstance(own, LayerSettings) and own.layer == AUTO else own
-                    for own in config.methods)
-    return replace(config, methods=methods), {"choice": {
+    return _named(config, AUTO, chosen.layer), {"choice": {
         "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
         "passes": chosen.passes,
         "seconds": round(time.perf_counter() - began, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3)}}
+
+
+def _named(config: PurifyConfig, text: str, layer: str) -> PurifyConfig:
+    return replace(config, methods=tuple(
+        replace(own, layer=layer) if isinstance(own, LayerSettings) and own.layer == text else own
+        for own in config.methods))
 
 
 def _evaluated(racer: Racer, shown: dict[str, np.ndarray]

@@ -75,8 +75,20 @@ def natural_direction(rows: Tensor | Sequence[Tensor], gradient: Tensor, damping
     else:
         whole = torch.cat(blocks, 1)
         direction = _solve(whole.T @ whole, lam, gradient)
+    return _found(direction, lam, gradient)
+
+
+def natural_direction_of_matrix(matrix: Tensor, rows: int, gradient: Tensor, damping: Damping,
+                                least: float = 0.0) -> NaturalDirection:
+    """Solve (F + lambda I) d = g for F = `matrix` (P, P), of as many `rows`; see
+    `natural_direction`."""
+    lam = damping.of(float(matrix.trace()), rows, least)
+    return _found(_solve(matrix.clone(), lam, gradient), lam, gradient)
+
+
+def _found(direction: Tensor, damping: float, gradient: Tensor) -> NaturalDirection:
     length = float(gradient.double() @ direction.double())
-    return NaturalDirection(direction.to(gradient.dtype), lam, length)
+    return NaturalDirection(direction.to(gradient.dtype), damping, length)
 
 
 def _solve(matrix: Tensor, damping: float, right: Tensor) -> Tensor:

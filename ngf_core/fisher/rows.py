@@ -59,6 +59,25 @@ def last_layer_rows(tapped: Tapped) -> Tensor:
     return per_sample_outer(tapped.layer, inputs, weighted.flatten(0, 1))
 
 
+def last_layer_matrix(tapped: Tapped) -> Tensor:
+    """F itself (P, P) of that layer, 1/n sum_i (diag p_i - p_i p_i^T) (x) a_i a_i^T, in float64: the
+    same as `last_layer_rows` multiplied by themselves, in a tenth of the operations for ten
+    classes."""
+    p, a = tapped.logits.detach().double().softmax(1), tapped.input.double()
+    (n, classes), features = p.shape, a.shape[1]
+    if tapped.layer.bias is not None:
+        a = torch.cat([a, a.new_ones(n, 1)], 1)
+    size = a.shape[1]
+    between = (torch.diag_embed(p) - p[:, :, None] * p[:, None, :]).flatten(1)
+    outer = (a[:, :, None] * a[:, None, :]).flatten(1)
+    matrix = (between.T @ outer / n).view(classes, classes, size, size).transpose(1, 2)
+    matrix = matrix.reshape(classes * size, -1)
+    # From each output's weights and bias to all weights, then all biases, as parameters are laid.
+    order = torch.arange(classes * size, device=p.device).view(classes, size)
+    order = torch.cat([order[:, :features].flatten(), order[:, features:].flatten()])
+    return matrix[order][:, order]
+
+
 def is_last_layer(tapped: Tapped) -> bool:
     """Whether the tapped layer's output is what the model returned."""
     return tapped.output is tapped.logits

@@ -63,6 +63,6 @@ def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) ->
         return tuple(tunable_layers(build_model(arch, shape, 10)))
 
 
-def default_layer(arch: str) -> str:
-    """The last block's first convolution, or its equivalent (see `ArchitectureEntry`)."""
-    return ARCHITECTURES[arch].layer
+def last_layer(model: nn.Module) -> str:
+    """The name of the layer that returns the logits, which is tuned unless another is named."""
+    return list(tunable_layers(model))[-1]

@@ -4,19 +4,21 @@ from collections.abc import Iterable, Sequence
 
 from ngf_core.errors import ConfigError
 
-AUTO, ALL = "auto", "all"
+AUTO, ALL, LAST = "auto", "all", "last"
 
 
 def named_layers(names: Sequence[str], text: str) -> list[str]:
     """Those of a network's layers `names` that `text` names, in their order, each once.
 
-    text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "all", or several of
-    these separated by commas. Raises ConfigError, listing the choices, for a part that names no
+    text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "last", "all", or
+    several of these separated by commas. Raises ConfigError, listing the choices, for a part that names no
     layer, and for "auto", which stands for a layer that is yet to be chosen.
     """
     chosen: set[str] = set()
     for part in text.replace(" ", "").split(","):
         inside = [name for name in names if part in (ALL, name) or name.startswith(f"{part}.")]
+        if part == LAST:
+            inside = list(names[-1:])
         if part == AUTO:
             raise ConfigError("layer", "auto names no layer until one is chosen on clean data",
                               "Use auto alone, or call ngf_core.layers.choose_layer first and name "
@@ -25,7 +27,7 @@ def named_layers(names: Sequence[str], text: str) -> list[str]:
             held = ", ".join(blocks(names))
             raise ConfigError("layer", f"this network has no layer {part!r}",
                               f"Choose one of {', '.join(names)}"
-                              f"{f', a block ({held})' if held else ''}, or all.")
+                              f"{f', a block ({held})' if held else ''}, last or all.")
         chosen.update(inside)
     return [name for name in names if name in chosen]
 

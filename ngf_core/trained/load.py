@@ -13,7 +13,7 @@ from ngf_core.data.dataset import Dataset, load_dataset
 from ngf_core.data.source import data_folder
 from ngf_core.device import device
 from ngf_core.errors import RunError
-from ngf_core.models.build import build_model, default_layer
+from ngf_core.models.build import build_model, last_layer
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import ATTACK, POISON
 from ngf_core.runs.lineage import model_files, training_of
@@ -108,11 +108,11 @@ def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     """
     run = store.get(run_id)
     files, train, config = model_files(run), training_of(run, store), run.config
-    layer = default_layer(train.arch)
-    if isinstance(config, PurifyConfig):
-        layer = run.results.get("layer") or next(iter(config.layers.values()), layer)
     dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
+    layer = last_layer(next(iter(models.values())))
+    if isinstance(config, PurifyConfig):
+        layer = run.results.get("layer") or next(iter(config.layers.values()), layer)
     attack = attack_in(run, train, dataset)
     return TrainedModels(train, dataset, attack, models, layer)
 

@@ -4,16 +4,17 @@ import streamlit as st
 
 from app import state
 from ngf_core.errors import ConfigError
-from ngf_core.models.layer_names import ALL, AUTO, blocks, named_layers
+from ngf_core.models.layer_names import ALL, AUTO, LAST, blocks, named_layers
 
 
 def layer_choice(arch: str, help: str) -> str:
     """Draw the select box; the text that names the layers, as `PurifyConfig.layer` takes it."""
     names = state.layer_names(arch)
-    labels = {AUTO: "Auto: chosen on the clean images"} | {name: name for name in names}
+    labels = {LAST: "The last layer", AUTO: "Auto: chosen on the clean images"}
+    labels |= {name: name for name in names}
     labels |= {block: f"{block}: the block's layers" for block in blocks(names)}
     labels[ALL] = "All layers"
-    typed_in = state.remembered("form_layer") or AUTO
+    typed_in = state.remembered("form_layer") or LAST
     labels.setdefault(typed_in, typed_in)
     return st.selectbox("Tuned layer", list(labels), key="form_layer", help=help,
                         accept_new_options=True, format_func=lambda text: labels.get(text, text))
@@ -35,5 +36,7 @@ def layer_title(text: str) -> str:
         return "a layer chosen on the clean images"
     if text == ALL:
         return "all layers"
+    if text == LAST:
+        return "the last layer"
     several = text.split(",")
     return f"layer{'s' if len(several) > 1 else ''} {', '.join(part.strip() for part in several)}"

@@ -20,7 +20,7 @@ def live_map(run: Run) -> None:
     if points.empty or model is None:
         return
     metrics = figures.live_metrics(points)
-    methods, names = run.config_as(LayersConfig).names, state.layers_in_order(model.arch)
+    methods, names = run.config_as(LayersConfig).names, state.layer_names(model.arch)
     figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
                 caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
                 table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))

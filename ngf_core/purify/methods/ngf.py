@@ -5,8 +5,8 @@ Removal Through Natural Gradient Fine-tuning").
     d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
     m   <- momentum m + s d,                w <- w - m
 
-Fbar is the Fisher diagonal at the received weights wbar, computed once; F is recomputed every step
-on the same batch, damping lambda = rho tr(K)/n is relative (with a floor where the model is certain
+Fbar is the Fisher diagonal at the received weights wbar, computed once; F is a running mean over
+the batches (of up to 6,000 weights; of larger layers that of the step's own batch), damping lambda = rho tr(K)/n is relative (with a floor where the model is certain
 of the batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine: early steps
 leave the received basin, late ones settle. A step after which the clean loss is not finite, or has
 risen by more than log C, the whole loss of uniform guessing, is halved until neither holds.
@@ -58,7 +58,7 @@ def ngf(model: nn.Module, clean: Images, own: NGF, budget: Budget) -> Iterator[S
     batches = clean_batches(clean, budget, device)
     labels = torch.Generator().manual_seed(budget.seed)
     fisher = metric(own.fisher, Damping(own.damping, not own.absolute), labels, own.decay,
-                    own.every)
+                    own.every, sum(p.numel() for p in parameters))
     only_trainable(model, parameters)
     watch = Stopwatch()
     with watch:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from ngf_core.errors import ConfigError
 from ngf_core.fisher import FISHERS
+from ngf_core.models.layer_names import LAST
 from ngf_core.options import check_fields, option
 
 
@@ -36,9 +37,10 @@ class MethodSettings:
 class LayerSettings(MethodSettings):
     """The settings of a method that tunes the layers named."""
 
-    layer: str = option("auto", "what is tuned: a convolution or linear layer, a block (blocks.2, "
-                        "not the BatchNorm in it), all, several of these with commas between, or "
-                        "auto (chosen by rule on the clean images)")
+    layer: str = option(LAST, "what is tuned: last (the layer that returns the logits), a "
+                        "convolution or linear layer, a block (blocks.2, not the BatchNorm in it), "
+                        "all, several of these with commas between, or auto (chosen by rule on the "
+                        "clean images)")
 
 
 def step_size_option(of: str) -> Any:

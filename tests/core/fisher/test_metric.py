@@ -10,10 +10,10 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.fisher import FISHERS
 from ngf_core.fisher import metric as metrics
 from ngf_core.fisher.kfac import factors, kfac_direction
-from ngf_core.fisher.metric import DiagonalMetric, KroneckerMetric, metric
+from ngf_core.fisher.metric import DiagonalMetric, KroneckerMetric, MeanMetric, metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import tap, tap_all
-from ngf_core.fisher.rows import drawn_labels, sampled_rows
+from ngf_core.fisher.rows import drawn_labels, joint_rows, sampled_rows
 from tests.support.dense_fisher import empirical_fisher, looped_gradients, tiny
 from tests.support.seeded import seeded
 
@@ -117,6 +117,42 @@ def test_moving_averages_and_renewals():
     observed(alone, model, "conv", x[10:15], y[10:15])
     mixed = 0.75 * kept[0].inputs + 0.25 * alone._found[0].inputs
     assert torch.allclose(kept[2].inputs, mixed)
+
+
+@LAYERS
+@pytest.mark.parametrize("kind", ["true", "empirical"])
+@pytest.mark.parametrize("damping", [0.3, 1e-3])
+def test_a_running_mean_of_the_exact_matrix_against_dense_matrices(kind, name, damping):
+    model, x, y = tiny(20)
+    found = metric(kind, Damping(damping), seeded(3), decay=0.75, weights=96)
+    labels = seeded(3)
+    mean = None
+    for part in (slice(0, 10), slice(10, 20)):
+        g = observed(found, model, name, x[part], y[part])
+        (rows,) = joint_rows(kind, tap_all(model, [getattr(model, name)], x[part]), y[part], labels)
+        mean = rows.T @ rows if mean is None else 0.75 * mean + 0.25 * rows.T @ rows
+    assert torch.allclose(g, expected_gradient(model, name, x[part], y[part]), rtol=1e-10)
+    solved = found.solve(g)
+    assert torch.allclose(solved.direction, solved_densely(mean, g, damping, len(rows)), rtol=1e-7)
+    assert solved.length == pytest.approx(float(g @ solved.direction))
+
+
+def test_the_mean_is_kept_up_to_a_size_and_only_where_older_batches_have_weight(monkeypatch):
+    monkeypatch.setattr(metrics, "LARGEST", 96)
+    kept = {(weights, decay): type(metric("true", Damping(0.1), seeded(), decay, 1, weights))
+            for weights in (96, 97) for decay in (0.0, 0.5)}
+    assert [size for size, of in kept.items() if of is MeanMetric] == [(96, 0.5)]
+
+
+def test_the_diagonal_is_a_running_mean():
+    model, x, y = tiny(20)
+    found, generator = DiagonalMetric(Damping(1.0, relative=False), seeded(4), 0.75), seeded(4)
+    diagonals = []
+    for part in (slice(0, 10), slice(10, 20)):
+        g = observed(found, model, "conv", x[part], y[part])
+        diagonals.append((sampled_rows(tap(model, model.conv, x[part]), generator)**2).sum(0))
+    mean = 0.75 * diagonals[0] + 0.25 * diagonals[1]
+    assert torch.allclose(found.solve(g).direction, g / (mean + 1.0), rtol=1e-9)
 
 
 def test_absolute_damping_is_taken_as_it_is():

@@ -13,6 +13,7 @@ from ngf_core.fisher.rows import (
     fisher_rows,
     is_last_layer,
     joint_rows,
+    last_layer_matrix,
     last_layer_rows,
     sampled_rows,
 )
@@ -47,6 +48,7 @@ def test_the_last_layer_in_closed_form():
     tapped = tap(model, model.linear, x)
     assert is_last_layer(tapped) and not is_last_layer(tap(model, model.conv, x))
     assert close(matrix(last_layer_rows(tapped)), true_fisher(model, "linear", x))
+    assert close(last_layer_matrix(tapped), true_fisher(model, "linear", x))
 
 
 def test_on_the_last_layer_it_is_the_hessian():

@@ -10,7 +10,7 @@ NAMES = ("stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1
 
 
 @pytest.mark.parametrize(("text", "names"), [
-    ("linear", ["linear"]), ("all", list(NAMES)), (" linear, stem", ["stem", "linear"]),
+    ("linear", ["linear"]), ("last", ["linear"]), ("stem,last", ["stem", "linear"]), ("all", list(NAMES)), (" linear, stem", ["stem", "linear"]),
     ("blocks.1,blocks.1.conv2", list(NAMES[3:6])), ("blocks", list(NAMES[1:6]))])
 def test_layers_come_in_the_networks_order_each_once(text, names):
     assert named_layers(NAMES, text) == names
@@ -20,12 +20,12 @@ def test_layers_come_in_the_networks_order_each_once(text, names):
 def test_a_text_that_names_no_layer_lists_layers_and_blocks(text):
     part = text.split(",")[-1]
     with pytest.raises(ConfigError, match=f"no layer '{part}'. Choose one of stem, .*, linear, a "
-                       r"block \(blocks, blocks.0, blocks.1\), or all"):
+                       r"block \(blocks, blocks.0, blocks.1\), last or all"):
         named_layers(NAMES, text)
 
 
 def test_without_blocks_none_is_offered():
-    with pytest.raises(ConfigError, match="Choose one of conv, linear, or all"):
+    with pytest.raises(ConfigError, match="Choose one of conv, linear, last or all"):
         named_layers(("conv", "linear"), "nose")
 
 
