@@ -31,6 +31,8 @@ METHODS: dict[str, MethodStyle] = {
     "sgd": MethodStyle(PURIFIERS["sgd"].title, "#D55E00", "dash", "square", (8, 5)),
     "finetune": MethodStyle(PURIFIERS["finetune"].title, "#009E73", "dashdot", "diamond",
                             (9, 4, 2, 4)),
+    "ngf_released": MethodStyle("NGF as released", "#0072B2", "longdashdot", "circle-open",
+                                (14, 4, 2, 4)),
     "before": MethodStyle("No defense", "#777777", "dot", "x", (2, 4)),
     "benign": MethodStyle("Benign", "#CC79A7", "longdash", "triangle-up", (14, 5)),
     "train": MethodStyle("Training", "#777777", "solid", "circle", "solid"),

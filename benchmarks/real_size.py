@@ -24,11 +24,11 @@ from benchmarks.environment import environment
 from ngf_core.config import PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.config.methods import with_layer
 from ngf_core.execute.zoo import make
-from ngf_core.models.build import default_layer
 from ngf_core.runs import Run, RunStore
 
 RESULTS = Path(__file__).parent / "results"
 ARCH = "preact_resnet18"
+LAYER = "blocks.7.conv1"
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def measure(store: RunStore, train: TrainConfig, steps: int) -> dict[str, object
     batches = train.epochs * -(-images // train.batch_size)
     memory = {"train": peak()}
     race = _made(store, "real-race", PurifyConfig(
-        source=trained.id, methods=with_layer(PurifyConfig.methods, default_layer(ARCH)),
+        source=trained.id, methods=with_layer(PurifyConfig.methods, LAYER),
         steps=steps, evaluations=1, sharpness="off"))
     memory["purify"] = peak()
     config = SpectrumConfig(source=race.id, samples=20, k=2, steps=5, probes=3, trace_probes=2)

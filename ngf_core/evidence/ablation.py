@@ -29,7 +29,8 @@ VARIANTS = {
     "ablate_regulariser": Variant("no regulariser", "Without the regulariser"),
     "ablate_trust_region": Variant("no trust region", "Without the trust region"),
     "ablate_frozen_bn": Variant("frozen BatchNorm", "With BatchNorm frozen"),
-    "ablate_last_layer": Variant("last layer", "On the last layer"),
+    "ablate_running_mean": Variant("Fisher of one batch", "With the Fisher of one batch"),
+    "ablate_auto_layer": Variant("layer by rule", "On a layer chosen by rule"),
     "ablate_full_network": Variant("full network", "On all layers"),
     "ablate_tuning": Variant("BatchNorm only", "With BatchNorm recalibrated and no tuning"),
 }

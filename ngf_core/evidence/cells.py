@@ -57,7 +57,7 @@ class Cell:
     def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
         """The same, given the `layer` that the entrant takes over, if it takes one over."""
         if self.entrant:
-            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer, self.arch)
+            return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer)
         return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
 
     def settings(self, layer: str | None = None) -> str:

@@ -46,7 +46,7 @@ def by_seed(cells: pd.DataFrame) -> str:
     """One row per seed, the mean ASR over the attacks of which it has all columns: for the layer
     that the rule chose, the last one and all, and for the two baselines. A seed with no such attack
     has no row."""
-    columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_last_layer": "NGF, last layer",
+    columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_auto_layer": "NGF, layer by rule",
                "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
     asr = wide(cells, "asr")
     if not set(columns) <= set(asr):

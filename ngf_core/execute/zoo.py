@@ -14,8 +14,7 @@ from ngf_core.config import (
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.execute.worker import work
-from ngf_core.models.build import default_layer
-from ngf_core.purify import NGF, SGD
+from ngf_core.purify import NGF, SGD, FineTuning
 from ngf_core.runs import Run, RunStore
 
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
@@ -25,9 +24,8 @@ NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 def build(store: RunStore, train: TrainConfig) -> bool:
     """One model's four runs, each computed only if it is missing; False where one failed."""
     name = run_name(train)
-    layer = default_layer(train.arch)
     race = PurifyConfig(source=f"{name}-train", seed=train.seed,
-                        methods=(NGF(layer=layer), SGD(layer=layer)))
+                        methods=(NGF(), SGD(), FineTuning()))
     chain: dict[str, Config] = {
         f"{name}-train": train, f"{name}-race": race,
         f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),

@@ -60,9 +60,11 @@ def last_layer_rows(tapped: Tapped) -> Tensor:
 
 
 def last_layer_matrix(tapped: Tapped) -> Tensor:
-    """F itself (P, P) of that layer, 1/n sum_i (diag p_i - p_i p_i^T) (x) a_i a_i^T, in float64: the
-    same as `last_layer_rows` multiplied by themselves, in a tenth of the operations for ten
-    classes."""
+    """F itself (P, P) of that layer, 1/n sum_i (diag p_i - p_i p_i^T) (x) a_i a_i^T, in float64.
+
+    The same as `last_layer_rows` multiplied by themselves, in a tenth of the operations for ten
+    classes.
+    """
     p, a = tapped.logits.detach().double().softmax(1), tapped.input.double()
     (n, classes), features = p.shape, a.shape[1]
     if tapped.layer.bias is not None:

@@ -11,8 +11,8 @@ def named_layers(names: Sequence[str], text: str) -> list[str]:
     """Those of a network's layers `names` that `text` names, in their order, each once.
 
     text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "last", "all", or
-    several of these separated by commas. Raises ConfigError, listing the choices, for a part that names no
-    layer, and for "auto", which stands for a layer that is yet to be chosen.
+    several of these separated by commas. Raises ConfigError, listing the choices, for a part that
+    names no layer, and for "auto", which stands for a layer that is yet to be chosen.
     """
     chosen: set[str] = set()
     for part in text.replace(" ", "").split(","):

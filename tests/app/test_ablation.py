@@ -53,7 +53,7 @@ def test_without_tables_it_says_how_to_make_them(open_page, tmp_path, monkeypatc
 
 def test_missing_cells_say_how_many_there_are(open_page, tables) -> None:
     table = cells(ATTACKS, entrants=tuple(VARIANTS))
-    table[(table.entrant != "ablate_last_layer") | (table.seed == 0)].to_parquet(
+    table[(table.entrant != "ablate_auto_layer") | (table.seed == 0)].to_parquet(
         tables / "cells.parquet")
     app = open_page("ablation")
     assert not app.exception and not app.error

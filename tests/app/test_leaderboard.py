@@ -23,7 +23,7 @@ from tests.support.fabricated_benchmark import cells
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
 
-FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_last_layer")
+FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_auto_layer")
 TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)
 
 

@@ -7,9 +7,7 @@ import streamlit as st
 
 from app import state
 from app.widgets.runs.run_name import attack_name, dataset_name, trained_as
-from ngf_core.config import PurifyConfig, TrainConfig, flat
-from ngf_core.config.methods import with_layer
-from ngf_core.models import ARCHITECTURES
+from ngf_core.config import PurifyConfig, flat
 from ngf_core.runs import Run, RunStore
 
 
@@ -46,8 +44,7 @@ def scenarios(store: RunStore) -> dict[str, Scenario]:
 
 def _departures(run: Run) -> tuple[int, int]:
     config = run.config_as(PurifyConfig)
-    usual = PurifyConfig(source=config.source, seed=config.seed, methods=with_layer(
-        PurifyConfig().methods, ARCHITECTURES[TrainConfig.arch].layer))
+    usual = PurifyConfig(source=config.source, seed=config.seed)
     return len(flat(config).items() - flat(usual).items()), config.seed
 
 

@@ -5,16 +5,19 @@ Removal Through Natural Gradient Fine-tuning").
     d    = (F + lambda I)^-1 grad L(w),     s = min(rate, sqrt(B_t / d^T (F + lambda I) d))
     m   <- momentum m + s d,                w <- w - m
 
-Fbar is the Fisher diagonal at the received weights wbar, computed once; F is a running mean over
-the batches (of up to 6,000 weights; of larger layers that of the step's own batch), damping lambda = rho tr(K)/n is relative (with a floor where the model is certain
-of the batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine: early steps
-leave the received basin, late ones settle. A step after which the clean loss is not finite, or has
-risen by more than log C, the whole loss of uniform guessing, is halved until neither holds.
+Fbar is the Fisher diagonal at the received weights wbar, computed once. F is a running mean over
+the batches (of up to 6,000 weights; of larger layers that of the step's own batch): a direction in
+which one batch has little Fisher information by chance gets a long step, and the iterates swing.
+Damping lambda = rho tr(F)/r, r the rows of a batch's F, is relative (with a floor where the model
+is certain of the batch, see `fisher/certainty.py`), and the KL bound B_t decays along a cosine:
+early steps leave the received basin, late ones settle. A step after which the clean loss is not
+finite, or has risen by more than log C, the whole loss of uniform guessing, is halved until neither
+holds.
 
 With several layers w is all their weights and F their joint matrix, at one damping and one KL
 bound.
 
-The released script steps differently: see PUBLISHED.
+The released script steps differently: see PUBLISHED in `settings/ngf.py`.
 """
 
 import math
@@ -40,14 +43,6 @@ from ngf_core.purify.step import Diverged, Step, Stopwatch, cosine
 from ngf_core.purify.weights import assign, flat, only_trainable
 
 HALVINGS = 10
-
-# The optimiser of the released script: K-FAC with moving averages, its rate, momentum, damping and
-# KL clip, without the regulariser. There the factors' eigenvectors are renewed every 100 steps and
-# the factors every 10, here both every 10; BatchNorm's statistics drift in training mode, here they
-# are recalibrated once; and images are mirrored too, which would change signs and digits.
-PUBLISHED = NGF(fisher="kfac", damping=1e-3, kl_bound=1e-2, regulariser=0.0, rate=0.01,
-                momentum=0.9, absolute=True, decay=0.95, every=10, tenths=True)
-PUBLISHED_BUDGET = Budget(batch_size=128, steps=500, augment="crop")
 
 
 def ngf(model: nn.Module, clean: Images, own: NGF, budget: Budget) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from tests.support.fabricated_benchmark import cells
 
 ATTACKS = ("badnets", "blend", "sig", "wanet", "bpp")
 TRIED = ("ngf", "sgd", "ablate_regulariser", "ablate_trust_region", "ablate_frozen_bn",
-         "ablate_last_layer", "ablate_full_network", "ablate_tuning")
+         "ablate_auto_layer", "ablate_full_network", "ablate_tuning")
 
 
 def planted(**asr: float):
@@ -48,8 +48,8 @@ def test_a_planted_difference_is_found_though_cells_spread_more():
 def test_the_interval_is_that_of_the_paired_differences():
     table = cells(ATTACKS, entrants=TRIED)
     wide = values(table, "ra")
-    truth = estimate(wide["ablate_last_layer"] - wide["ngf"])
-    assert of(table, "ablate_last_layer", "ra").minus_full == truth
+    truth = estimate(wide["ablate_auto_layer"] - wide["ngf"])
+    assert of(table, "ablate_auto_layer", "ra").minus_full == truth
 
 
 def test_missing_cells_are_counted_and_never_made_up():
@@ -71,7 +71,7 @@ def test_a_benchmark_that_has_just_begun_has_all_its_rows():
 
 def test_the_sentence_says_what_is_resolved_and_what_is_not():
     table = planted(ablate_trust_region=0.12, ablate_full_network=-0.05)
-    table = table[table.entrant != "ablate_last_layer"]
+    table = table[table.entrant != "ablate_auto_layer"]
     rng = np.random.default_rng(0)
     noisy = table.entrant == "ablate_regulariser"
     table.loc[noisy, "asr_hits"] += rng.integers(-90, 91, noisy.sum())

@@ -192,7 +192,7 @@ def test_every_entrant_names_layers_that_its_network_has(arch):
         layered = ENTRANTS[name].method in LAYERED
         assert len(config.layers) == command_line(config).count("--layer") == layered
         assert set(config.layers.values()) <= names | {"auto", "all"}, name
-    last = Cell("signs", arch, "badnets", 0, "ablate_last_layer").asked().layers
+    last = Cell("signs", arch, "badnets", 0, "ablate_auto_layer").asked().layers
     assert last == {"ngf": tunable_layer_names(arch)[-1]}
 
 
@@ -264,7 +264,7 @@ def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
     write_manifest(mine, read_manifest(other) | {"id": mine.name, "results": {"layer": "stem"}})
     config = cell("ablate_regulariser").config(RunStore(tmp_path))
     assert config.methods == (NGF(layer="stem", regulariser=0.0),)
-    assert cell("ablate_last_layer").config(store).methods == (NGF(layer="linear"),)
+    assert cell("ablate_auto_layer").config(store).methods == (NGF(layer="linear"),)
 
 
 def test_an_unknown_defense_is_refused(capsys):

@@ -36,7 +36,7 @@ def test_each_seed_is_told_on_the_attacks_that_all_have():
     told = by_seed(table[~missing])
     assert [line.split(" | ")[-1] for line in told.splitlines()[2:]] == ["5 |", "4 |", "5 |"]
     shared = table[(table.seed == 1) & table.attack.ne("blend")]
-    mine = shared[shared.entrant == "ablate_last_layer"]
+    mine = shared[shared.entrant == "ablate_auto_layer"]
     mean = 100 * (mine.asr_hits / mine.asr_n).mean()
     assert float(told.splitlines()[3].split(" | ")[3]) == pytest.approx(float(mean), abs=0.051)
     assert by_seed(table[table.entrant != "finetune"]) == ""

@@ -11,7 +11,7 @@ from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import (
     build_model,
-    default_layer,
+    last_layer,
     tunable_layer,
     tunable_layer_names,
     tunable_layers,
@@ -233,7 +233,7 @@ def test_every_layer_of_heavy_networks_can_be_tapped(arch, shape):
     # One of each kind is enough where there are many; the linear layers of a VGG are one kind.
     kinds = {(type(layer), getattr(layer, "kernel_size", None), getattr(layer, "groups", 1) > 1,
               name.startswith("classifier") and name): name for name, layer in layers.items()}
-    for name in {*kinds.values(), default_layer(arch)}:
+    for name in {*kinds.values(), last_layer(model)}:
         tapped = tap(model, layers[name], x)
         rows = per_sample_outer(layers[name], tapped.input, torch.zeros_like(tapped.output))
         assert rows.shape == (2, size(layers[name])), name
@@ -252,21 +252,14 @@ def test_the_minis_layers_by_name():
     assert tunable_layer_names("mini_preact_resnet") == (
         "stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1.conv2",
         "blocks.1.shortcut", "blocks.2.conv1", "blocks.2.conv2", "blocks.2.shortcut", "linear")
-    assert default_layer("mini_preact_resnet") == "blocks.2.conv1"
-    assert default_layer("preact_resnet18") == "blocks.7.conv1"
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_the_default_layer_is_the_first_of_the_last_block(arch):
-    model, name = on_meta(arch), default_layer(arch)
-    layer = tunable_layer(model, name)
-    if "vgg" in arch:
-        at = int(name.removeprefix("features."))
-        pools = [i for i, m in enumerate(model.features) if isinstance(m, nn.MaxPool2d)]
-        assert pools[-2] + 1 == at and isinstance(layer, nn.Conv2d)
-    else:
-        ending = ".conv1" if "resnet" in arch else ".linear1" if "vit" in arch else ".conv.0.0"
-        assert name == [n for n in tunable_layer_names(arch) if n.endswith(ending)][-1]
+def test_the_last_layer_returns_the_logits(arch):
+    model = on_meta(arch).eval()
+    tapped = tap(model, tunable_layer(model, last_layer(model)), torch.zeros(2, *COLOUR,
+                                                                             device="meta"))
+    assert tapped.output is tapped.logits
 
 
 def test_layer_names_depend_on_the_image_size_in_a_vgg_alone():

@@ -10,7 +10,8 @@ NAMES = ("stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1
 
 
 @pytest.mark.parametrize(("text", "names"), [
-    ("linear", ["linear"]), ("last", ["linear"]), ("stem,last", ["stem", "linear"]), ("all", list(NAMES)), (" linear, stem", ["stem", "linear"]),
+    ("linear", ["linear"]), ("last", ["linear"]), ("stem,last", ["stem", "linear"]),
+    ("all", list(NAMES)), (" linear, stem", ["stem", "linear"]),
     ("blocks.1,blocks.1.conv2", list(NAMES[3:6])), ("blocks", list(NAMES[1:6]))])
 def test_layers_come_in_the_networks_order_each_once(text, names):
     assert named_layers(NAMES, text) == names

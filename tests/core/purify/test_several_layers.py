@@ -64,7 +64,7 @@ def by_hand(model: nn.Module, clean, own, config) -> tuple[Tensor, list[float]]:
         return y if own.fisher == "empirical" else drawn_labels(tap(model, model.conv, x), draws)
 
     batches, parameters = CleanBatches(clean, config, torch.device("cpu")), list(model.parameters())
-    anchor, start, lengths = 0.0, flat(parameters), []
+    anchor, start, lengths, mean = 0.0, flat(parameters), [], None
     for x, y in batches.whole():
         anchor = anchor + fisher(model, x, labels(x, y)).diagonal() * len(y) / len(clean)
     for step in range(config.steps):
@@ -72,6 +72,7 @@ def by_hand(model: nn.Module, clean, own, config) -> tuple[Tensor, list[float]]:
         w = flat(parameters)
         g = gradient(model, x, y) + own.regulariser * anchor * (w - start)
         f = fisher(model, x, labels(x, y))
+        f = mean = f if mean is None else own.decay * mean + (1 - own.decay) * f
         damped = f + own.damping * f.trace() / len(x) * torch.eye(len(f), dtype=f.dtype)
         d = torch.linalg.solve(damped, g)
         bound = own.kl_bound * 0.5 * (1 + math.cos(math.pi * step / config.steps))
@@ -83,9 +84,10 @@ def by_hand(model: nn.Module, clean, own, config) -> tuple[Tensor, list[float]]:
 
 @pytest.mark.parametrize("kind", ["true", "empirical"])
 @pytest.mark.parametrize(("n", "batch"), [(20, 8), (160, 160)])  # fewer rows than weights, and more
-def test_steps_are_those_of_a_dense_solve_over_all_parameters(kind, n, batch):
+@pytest.mark.parametrize("decay", [0.0, 0.7])
+def test_steps_are_those_of_a_dense_solve_over_all_parameters(kind, n, batch, decay):
     own, config = asked("ngf", **PLAIN, layer="all", steps=3, kl_bound=0.05, batch_size=batch,
-                        fisher=kind, damping=3.0, regulariser=50.0)
+                        fisher=kind, damping=3.0, regulariser=50.0, decay=decay)
     model, expected = two(), two()
     found = list(ngf(model, images(n), own, config))
     weights, lengths = by_hand(expected, images(n), own, config)
