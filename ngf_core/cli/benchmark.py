@@ -21,7 +21,6 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evidence import COMMAND, claim, load, sharpness, tables_folder
@@ -35,6 +34,7 @@ from ngf_core.evidence.table import SHARPNESS, cells_table, path_table
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.manifest import git_state
+from ngf_core.runs.names import ZOO_ARCH
 
 STAGES = ("cells", "claim", "sharpness", "tables")
 # For glibc's allocator in the worker processes: freed memory stays with the process. Otherwise the
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     embedded = [name for name, entry in DATASETS.items() if entry.embedded]
     parser.add_argument("--dataset", choices=embedded, default="signs",
                         help="data set (default: %(default)s)")
-    parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+    parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=ZOO_ARCH,
                         help="architecture (default: %(default)s)")
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
                         metavar="ATTACK", help="attacks (default: all)")

@@ -1,8 +1,8 @@
 """`zoo`: build the runs that ship with NGF Lab.
 
-`python -m ngf_core zoo build` trains a benign mini network and a backdoored one per attack, races
-NGF against SGD on each, and measures spectra and landscapes. The same command built assets/zoo. A
-build that was stopped resumes where it stopped.
+`python -m ngf_core zoo build` trains a benign network and a backdoored one per attack, lets NGF,
+SGD and full fine-tuning race on each, measures spectra and landscapes, and maps the layers. The
+same command built assets/zoo. A build that was stopped resumes where it stopped.
 """
 
 import argparse
@@ -15,9 +15,10 @@ from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
 from ngf_core.errors import RunError
-from ngf_core.execute.zoo import build
+from ngf_core.execute.zoo import KINDS, build
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.names import ZOO_ARCH
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          default=["none", *ATTACKS], help="attacks; none is the benign model "
                          "(default: all)")
     builder.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
-    builder.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch,
+    builder.add_argument("--arch", choices=tuple(ARCHITECTURES), default=ZOO_ARCH,
                          help="architecture (default: %(default)s)")
+    builder.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS),
+                         help="runs to make of each model (default: all)")
     for name in ("root", "limit", "size"):
         field = TrainConfig.__dataclass_fields__[name]
         builder.add_argument(f"--{name}", type=field.type, default=field.default,
@@ -68,5 +71,5 @@ def run(arguments: argparse.Namespace) -> int:
                 failed += not build(store, TrainConfig(
                     dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
                     epochs=arguments.epochs, root=arguments.root, limit=arguments.limit,
-                    size=arguments.size))
+                    size=arguments.size), arguments.kinds)
     return int(failed > 0)

@@ -22,6 +22,7 @@ from ngf_core.execute.worker import work
 from ngf_core.execute.zoo import NOT_SHIPPED, is_current
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.lineage import weights_sha
+from ngf_core.runs.names import model_name
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class Cell:
     @property
     def model(self) -> str:
         """The part of the run's name that all runs on this trained model share."""
-        arch = "" if self.arch == TrainConfig.arch else f"-{self.arch}"
-        return f"{self.dataset}{arch}-{self.attack}-s{self.seed}"
+        return model_name(self.dataset, self.arch, self.attack, self.seed)
 
     @property
     def run_id(self) -> str:

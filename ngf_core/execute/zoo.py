@@ -2,11 +2,13 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 
 from ngf_core.attacks.attack import attack_class, changes_from
 from ngf_core.config import (
     Config,
     LandscapeConfig,
+    LayersConfig,
     PurifyConfig,
     SpectrumConfig,
     TrainConfig,
@@ -14,29 +16,60 @@ from ngf_core.config import (
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.execute.worker import work
-from ngf_core.purify import NGF, SGD, FineTuning
+from ngf_core.purify.settings import NGF, SGD, FineTuning
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.names import model_name
 
+# What is made of each model, in an order in which each run follows the one it starts from.
+KINDS = ("train", "race", "spectrum", "landscape", "layers")
+# A layer map's updates of each method at each layer; half of a race's, since it tunes them all.
+MAP_STEPS = 50
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
 
-def build(store: RunStore, train: TrainConfig) -> bool:
-    """One model's four runs, each computed only if it is missing; False where one failed."""
+def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> bool:
+    """One model's runs of these kinds, each computed only if it is missing.
+
+    False where one failed or has no finished run to start from; those after it are then left out.
+    """
+    for run_id, config in runs_on(train, kinds).items():
+        source = getattr(config, "source", None)
+        if source is not None and not _is_done(store, source):
+            print(f"{run_id}: there is no finished run {source} to start from. Build that one "
+                  "first.", file=sys.stderr)
+            return False
+        if make(store, run_id, config).state != "done":
+            return False
+    return True
+
+
+def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Config]:
+    """The settings of one model's runs by id, each after the one that it starts from.
+
+    All settings are the defaults, except that a layer map takes fewer steps.
+    """
     name = run_name(train)
-    race = PurifyConfig(source=f"{name}-train", seed=train.seed,
-                        methods=(NGF(), SGD(), FineTuning()))
-    chain: dict[str, Config] = {
-        f"{name}-train": train, f"{name}-race": race,
-        f"{name}-spectrum": SpectrumConfig(source=f"{name}-race"),
-        f"{name}-landscape": LandscapeConfig(source=f"{name}-race")}
-    return all(make(store, run_id, config).state == "done" for run_id, config in chain.items())
+    trained, raced = f"{name}-train", f"{name}-race"
+    configs: dict[str, Config] = {
+        "train": train,
+        "race": PurifyConfig(source=trained, seed=train.seed, methods=(NGF(), SGD(), FineTuning())),
+        "spectrum": SpectrumConfig(source=raced),
+        "landscape": LandscapeConfig(source=raced),
+        "layers": LayersConfig(source=trained, seed=train.seed, steps=MAP_STEPS)}
+    return {f"{name}-{kind}": configs[kind] for kind in KINDS if kind in kinds}
 
 
 def run_name(train: TrainConfig) -> str:
     """The part of the runs' names that all runs on one model share."""
-    arch = "" if train.arch == TrainConfig.arch else f"-{train.arch}"
-    return f"{train.dataset}{arch}-{train.attack}-s{train.seed}"
+    return model_name(train.dataset, train.arch, train.attack, train.seed)
+
+
+def _is_done(store: RunStore, run_id: str) -> bool:
+    try:
+        return store.get(run_id).state == "done"
+    except NGFError:
+        return False
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:

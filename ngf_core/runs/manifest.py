@@ -23,6 +23,10 @@ from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs.disk import replace_file, telling_full
 
 SCHEMA = 2
+# What computes the numbers, as a version of its own. Raise it by hand with every change that alters
+# what a run of the same settings computes; `ngf zoo check` then calls the older runs stale. Runs
+# from before there was such a number have 0.
+ENGINE = 1
 STATES = ("queued", "running", "done", "failed", "cancelled")
 # The state of a run whose manifest cannot be used; no manifest names it.
 CORRUPT = "corrupt"
@@ -43,8 +47,8 @@ def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
         "schema": SCHEMA, "id": run_id, "kind": config.kind, "config": to_json(config),
         "config_sha": config_sha(config), "source": getattr(config, "source", None),
         "state": "queued", "message": "", "created": utc_now(), "started": None, "finished": None,
-        "pid": None, "pid_started": None, "versions": versions(), "git": None, "device": None,
-        "threads": None, "data_sha": None, "results": {}, "files": {},
+        "pid": None, "pid_started": None, "engine": ENGINE, "versions": versions(), "git": None,
+        "device": None, "threads": None, "data_sha": None, "results": {}, "files": {},
     }
 
 

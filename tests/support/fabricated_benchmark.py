@@ -13,6 +13,7 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.purify.registry import PURIFIERS
+from ngf_core.runs.names import ZOO_ARCH
 
 TEST, TRIGGERED = 1000, 900
 LAYER = "blocks.2.conv1"  # what NGF chose everywhere
@@ -41,14 +42,14 @@ def cells(attacks: Sequence[str] = tuple(ATTACKS), seeds: Sequence[int] = (0, 1,
 
 def _row(attack: str, seed: int, entrant: str, rates: tuple, rng: np.random.Generator) -> dict:
     model = f"signs-{attack}-s{seed}"
-    row = {"dataset": "signs", "arch": "mini_preact_resnet", "attack": attack, "seed": seed,
+    row = {"dataset": "signs", "arch": ZOO_ARCH, "attack": attack, "seed": seed,
            "entrant": entrant, "method": "", "group": "model", "run": f"{model}-train",
            "layer": "", "found": "{}", "stopped": None, "der": np.nan, "seconds": np.nan,
            "cpu_seconds": np.nan, "passes": None, "tuned": None,
            "lambda_max": 100 * rng.lognormal(0, 0.3), "lambda_max_error": 0.1,
            "trace": 300 * rng.lognormal(0, 0.3), "trace_error": 20.0,
            "command": f"python -m ngf_core train --attack {attack} --seed {seed}", "code": "",
-           "settings": Cell("signs", "mini_preact_resnet", attack, seed).settings(),
+           "settings": Cell("signs", ZOO_ARCH, attack, seed).settings(),
            "received": "", "weights": f"{attack}-{seed}"}
     for rate, value, n in zip(("acc", "asr", "ra"), rates, (TEST, TRIGGERED, TRIGGERED),
                               strict=True):
@@ -74,5 +75,5 @@ def _purified(attack: str, seed: int, name: str, rng: np.random.Generator) -> di
         "found": json.dumps({"channels cut": 3}), "stopped": None,
         "command": f"python -m ngf_core purify signs-{attack}-s{seed}-train "
                    f"--methods {entrant.method} --seed {seed} --batch-size 128",
-        "settings": Cell("signs", "mini_preact_resnet", attack, seed, name).settings(LAYER),
+        "settings": Cell("signs", ZOO_ARCH, attack, seed, name).settings(LAYER),
         "received": f"{attack}-{seed}", "weights": f"{attack}-{seed}-{name}"}

@@ -14,6 +14,7 @@ from ngf_core.execute.cost import multiply_adds, parameters
 from ngf_core.models import preact_resnet
 from ngf_core.models.build import tunable_layer_names
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.names import ZOO_ARCH
 from tests.support import tiny_signs
 
 # What is remembered of data sets and networks by name.
@@ -22,12 +23,13 @@ REMEMBERED = (dataset.load_dataset, multiply_adds, parameters, tunable_layer_nam
 
 @pytest.fixture(scope="module")
 def tiny_data() -> Iterator[None]:
-    """The data set `signs` and the mini network are tiny until the module's tests are done."""
+    """The data set `signs`, the mini network and the zoo's are tiny until the module's tests end."""
     with pytest.MonkeyPatch.context() as patch:
         entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
         patch.setitem(DATASETS, "signs", entry)
         patch.setattr(dataset, "TEST_IMAGES", tiny_signs.TEST_IMAGES)
         patch.setitem(preact_resnet.STAGES, "mini_preact_resnet", (4, (1, 1, 1)))
+        patch.setitem(preact_resnet.STAGES, ZOO_ARCH, (4, (2, 2, 2, 2)))
         _forget()
         yield
     _forget()

@@ -56,7 +56,8 @@ def test_a_check_trains_once_and_says_what_it_found(tmp_path, capsys, monkeypatc
              "--out", str(tmp_path / "check"), "--save", str(tmp_path / "results"))
     assert run(asked(*words)) == 1
     first = capsys.readouterr().out
-    assert "signs-badnets-s0-train ..." in first and "signs-none-s0-train ..." in first
+    for attack in ("none", "badnets"):
+        assert f"signs-mini_preact_resnet-{attack}-s0-train ..." in first
     saved = json.loads((tmp_path / "results" / "attacks.json").read_text())
     assert saved[0]["victims"] == 18 and saved[0]["poisoned"] == 30
     assert "| BadNets |" in (tmp_path / "results" / "attacks.md").read_text()
@@ -71,7 +72,7 @@ def test_a_check_takes_what_is_in_the_zoo(tmp_path, capsys, monkeypatch):
     for attack in ("none", "badnets"):
         config = replace(train_config(), attack=attack, batch_size=128, precision="auto",
                          strength="default")
-        attacks_command.make(zoo, f"signs-{attack}-s0-train", config)
+        attacks_command.make(zoo, f"signs-mini_preact_resnet-{attack}-s0-train", config)
     capsys.readouterr()
     run(asked("check", "--attack", "badnets", "--seed", "0", "--epochs", "1",
               "--out", str(tmp_path / "check")))
@@ -105,5 +106,5 @@ def test_a_failed_training_is_an_error(tmp_path, monkeypatch):
         return made(replace(config, poison_rate=0.5, attack="sig"), store)
 
     monkeypatch.setattr(attacks_command, "make", failing)
-    with pytest.raises(RunError, match="signs-sig-s0-train is failed: .*SIG can poison"):
+    with pytest.raises(RunError, match="signs-.*-sig-s0-train is failed: .*SIG can poison"):
         run(asked("check", "--attack", "sig", "--seed", "0", "--out", str(tmp_path)))

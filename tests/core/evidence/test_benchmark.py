@@ -25,6 +25,7 @@ from ngf_core.purify import NGF
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
+from ngf_core.runs.names import ZOO_ARCH
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import held_out
 from tests.core.evidence.conftest import ATTACKS
@@ -32,7 +33,7 @@ from tests.core.evidence.conftest import ENTRANTS as TRIED
 
 
 def cell(entrant: str = "", attack: str = "badnets") -> Cell:
-    return Cell("signs", "mini_preact_resnet", attack, 0, entrant)
+    return Cell("signs", ZOO_ARCH, attack, 0, entrant)
 
 
 def asked(entrant: str, attack: str = "badnets") -> PurifyConfig:

@@ -19,6 +19,7 @@ from ngf_core.evidence.claim import (
 from ngf_core.evidence.sharpness import image_sets, measure_sharpness_of, measured
 from ngf_core.evidence.verdict import MEASURES
 from ngf_core.runs import RunStore
+from ngf_core.runs.names import ZOO_ARCH
 from ngf_core.trained.load import load_trained
 from tests.core.evidence.conftest import ATTACKS
 from tests.support.dense_hessian import dense_hessian
@@ -112,7 +113,7 @@ def asked(finished, monkeypatch) -> tuple[list[Cell], RunStore]:
     monkeypatch.setattr(claim, "PURIFIED", ("finetune",))
     monkeypatch.setattr(claim, "LAYER_OF", "finetune")
     monkeypatch.setattr(sharpness, "IMAGES", 10)
-    wanted = list(cells("signs", "mini_preact_resnet", ATTACKS, ("finetune",), (0,)))
+    wanted = list(cells("signs", ZOO_ARCH, ATTACKS, ("finetune",), (0,)))
     return wanted, RunStore(finished.out)
 
 

@@ -13,9 +13,10 @@ from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.evidence import floor, sharpness
 from ngf_core.evidence.cells import cells
 from ngf_core.runs import RunStore
+from ngf_core.runs.names import ZOO_ARCH
 from tests.support import fabricated_benchmark, fabricated_claim
 
-WANTED = list(cells("signs", "mini_preact_resnet", ["blend"], ["clp"], [0]))
+WANTED = list(cells("signs", ZOO_ARCH, ["blend"], ["clp"], [0]))
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -34,7 +35,7 @@ def test_bad_input_is_refused_before_anything_is_computed(given, said, tmp_path,
 
 
 def test_what_is_named_twice_is_one_cell():
-    twice = cells("signs", "mini_preact_resnet", ["blend", "blend"], ["clp"], [0, 0])
+    twice = cells("signs", ZOO_ARCH, ["blend", "blend"], ["clp"], [0, 0])
     assert [cell.run_id for cell in twice] == [
         "signs-none-s0-train", "signs-blend-s0-train", "signs-blend-s0-clp"]
 
@@ -93,7 +94,7 @@ def test_tables_of_another_network_are_refused_before_anything_is_computed(table
     monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
     assert main(["benchmark", "--out", str(tmp_path / "out"), "--tables", str(tables),
                  "--arch", "mini_vgg"]) == 2
-    assert "has those of signs mini_preact_resnet. Name another folder" in capsys.readouterr().err
+    assert f"has those of signs {ZOO_ARCH}. Name another folder" in capsys.readouterr().err
 
 
 def test_a_store_without_runs_makes_tables_that_can_be_completed(tmp_path):
@@ -122,7 +123,7 @@ def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
     for name, answer in (("load_trained", source), ("build_test_set", None),
                          ("evaluate", Evaluation(Rate(9, 10), None, None))):
         monkeypatch.setattr(floor, name, lambda *_, answer=answer: answer)
-    benign, backdoored = cells("signs", "mini_preact_resnet", ["blend"], [], [0])
+    benign, backdoored = cells("signs", ZOO_ARCH, ["blend"], [], [0])
 
     def stopped(*_):
         raise KeyboardInterrupt
