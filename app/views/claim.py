@@ -7,6 +7,7 @@ from app.figures import claim as figures
 from app.read.claim_findings import findings
 from app.text import sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
+from app.widgets.benchmark.claim_sizes import claim_sizes
 from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -49,6 +50,7 @@ def page() -> None:
                 filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(finding.sentence for finding in found))
     # Fragments: a choice in one of them does not redraw the verdicts, which take a while.
+    st.fragment(guarded(claim_sizes))(dark)
     st.fragment(guarded(_reading))(claim, dark)
     st.subheader("Sharpness against ASR", anchor=False)
     st.markdown("**Along the tuning path**")

@@ -21,18 +21,22 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.config import TrainConfig, validate
 from ngf_core.data import DATASETS
+from ngf_core.data.dataset import find_source
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evidence import COMMAND, claim, load, sharpness, tables_folder
+from ngf_core.evidence import COMMAND, claim, load, sharpness, sizes, tables_folder
 from ngf_core.evidence.cells import Cell, cells, finished, make_cell
 from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.floor import floor
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.report import report
+from ngf_core.evidence.sizes_report import claim_at_sizes
 from ngf_core.evidence.table import SHARPNESS, cells_table, path_table
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.disk import replace_file
 from ngf_core.runs.manifest import git_state
 from ngf_core.runs.names import ZOO_ARCH
 
@@ -46,9 +50,9 @@ KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": s
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `python -m ngf_core benchmark`."""
     parser.description = __doc__
-    embedded = [name for name, entry in DATASETS.items() if entry.embedded]
-    parser.add_argument("--dataset", choices=embedded, default="signs",
-                        help="data set (default: %(default)s)")
+    parser.add_argument("--dataset", choices=tuple(DATASETS), default="signs",
+                        help="data set (default: %(default)s); its files have to be here, see "
+                        "`data list`")
     parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=ZOO_ARCH,
                         help="architecture (default: %(default)s)")
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
@@ -58,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         + ", ".join(ENTRANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
                         help="seeds of models and purification (default: 0 1 2)")
+    parser.add_argument("--limit", type=int, default=TrainConfig.limit, metavar="N",
+                        help="training images per class, for networks that would take hours "
+                        "otherwise; 0 is all (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=TrainConfig.epochs, metavar="N",
+                        help="passes over the training images (default: %(default)s)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),
                         help="what to do (default: all)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
@@ -83,11 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     store = RunStore(arguments.out.absolute())
     store.prepare()
     # All finished cells go into the tables, whatever this call computes.
-    of = (arguments.dataset, arguments.arch)
+    of, training = (arguments.dataset, arguments.arch), (arguments.limit, arguments.epochs)
     needed = {ENTRANTS[name].layer_of for name in arguments.defenses} - {""}
     wanted = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
                                                 if name in needed | set(arguments.defenses)],
-                       arguments.seeds))
+                       arguments.seeds, *training))
     failed = 0
     if "cells" in arguments.stages:
         stages: list[list[Cell]] = [[], [], []]  # each needs the one before
@@ -105,8 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
                       if not sharpness.kept_file(store, run_id, model).exists()]
         failed += _compute(sharpness.measured, unmeasured, arguments.workers)
     if "tables" in arguments.stages:
-        write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds)), store,
-                     arguments.tables)
+        write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds, *training)),
+                     store, arguments.tables)
     return int(failed > 0)
 
 
@@ -115,6 +124,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("workers", f"{arguments.workers} is not positive", "Use 1 or more.")
     if min(arguments.seeds) < 0:
         raise ConfigError("seeds", f"{min(arguments.seeds)} is negative", "Count seeds from 0.")
+    trained = TrainConfig(dataset=arguments.dataset, arch=arguments.arch, limit=arguments.limit,
+                          epochs=arguments.epochs)
+    validate(trained)
+    if not DATASETS[trained.dataset].embedded:
+        find_source(trained.dataset)
     if "tables" in arguments.stages:
         try:
             arguments.tables.mkdir(parents=True, exist_ok=True)
@@ -123,6 +137,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
                               f"({error.strerror})", "Name another folder.") from error
         for table in list(_earlier(arguments.tables).values())[:1]:
+            asked, there = _training(trained), _told(arguments.tables, "train")
+            if len(table) and asked != (there or _training(TrainConfig())):
+                raise ConfigError("tables", f"{arguments.tables} has those of other training "
+                                  f"({there or 'as usual'})", "Name another folder.")
             kinds = set(zip(table.dataset, table.arch)) - {(arguments.dataset, arguments.arch)}
             if kinds:
                 raise ConfigError("tables", f"{arguments.tables} has those of "
@@ -141,6 +159,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     NGFError where an existing cell would be lost: a trial with other settings or models must not
     replace the tables that ship.
     """
+    training = _training(wanted[0])
     trained = {(cell.attack, cell.seed): cell for cell in wanted
                if not cell.entrant and finished(cell, store)}
     floors = {key: floor(cell, trained["none", key[1]], store) for key, cell in trained.items()
@@ -149,7 +168,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
               "claim": claim.claim_table(wanted, floors, store)}
     earlier = _earlier(folder)
     if earlier:
-        tables["cells"] = completed_cells(tables["cells"], earlier["cells"])
+        tables["cells"] = completed_cells(tables["cells"], earlier["cells"], training)
         for name in ("path", "claim"):
             tables[name] = completed(name, tables[name], earlier[name], tables["cells"])
         gone = lost(tables, earlier)
@@ -161,6 +180,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     cells = tables["cells"] = with_claim(tables["cells"], tables["claim"])
     seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
     protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
+                "train": training,
                 "conditions": CONDITIONS, "seeds": seeds,
                 "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
                 "finished": int((cells.group != "model").sum()),
@@ -174,7 +194,23 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
         (Path(made) / "report.md").write_text(report(Path(made)))
         for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
             os.replace(path, folder / path.name)
+    write_sizes(folder)
     print(f"{protocol['finished']} of {protocol['cells']} cells are in {folder}.")
+
+
+def write_sizes(folder: Path) -> None:
+    """Write sizes.md, what the tables at all sizes say of the claim, beside the main tables.
+
+    folder: of the main tables, or one of those that lie in its folder sizes.
+    """
+    main = folder.absolute()
+    main = main.parent.parent if main.parent.name == sizes.FOLDER else main
+    replace_file(main / "sizes.md", claim_at_sizes(main).encode())
+
+
+def _training(of: Cell | TrainConfig) -> dict[str, int]:
+    """What --limit and --epochs set, as protocol.json has it."""
+    return {"limit": of.limit, "epochs": of.epochs}
 
 
 def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
@@ -186,15 +222,15 @@ def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
     if missing:
         return {}
     tables = {name: load(name, folder) for name in KEYS}
-    if _setting(folder) != sharpness.setting():
+    if _told(folder, "sharpness") != sharpness.setting():
         tables["cells"][SHARPNESS] = float("nan")
     return tables
 
 
-def _setting(folder: Path) -> Any:
-    """How the sharpness in the cells of `folder` was measured; None where that is unknown."""
+def _told(folder: Path, name: str) -> Any:
+    """What the protocol.json of `folder` says under that name; None where that is unknown."""
     try:
-        return json.loads((folder / "protocol.json").read_text())["sharpness"]
+        return json.loads((folder / "protocol.json").read_text())[name]
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -27,18 +27,31 @@ from ngf_core.runs.names import model_name
 
 @dataclass(frozen=True)
 class Cell:
-    """One model to compute: trained where `entrant` is "", else purified by that entrant."""
+    """One model to compute: trained where `entrant` is "", else purified by that entrant.
+
+    limit: training images per class, 0 for all; epochs: of training. Both are for networks that
+    would take hours otherwise.
+    """
 
     dataset: str
     arch: str
     attack: str
     seed: int
     entrant: str = ""
+    limit: int = TrainConfig.limit
+    epochs: int = TrainConfig.epochs
 
     @property
     def model(self) -> str:
         """The part of the run's name that all runs on this trained model share."""
-        return model_name(self.dataset, self.arch, self.attack, self.seed)
+        whole = model_name(self.dataset, self.arch, self.attack, self.seed)
+        return whole + self._shortened
+
+    @property
+    def _shortened(self) -> str:
+        """"-n500-e10" where the model is trained on fewer images or for other epochs than usual."""
+        limit = "" if self.limit == TrainConfig.limit else f"-n{self.limit}"
+        return limit + ("" if self.epochs == TrainConfig.epochs else f"-e{self.epochs}")
 
     @property
     def run_id(self) -> str:
@@ -58,7 +71,8 @@ class Cell:
         """The same, given the `layer` that the entrant takes over, if it takes one over."""
         if self.entrant:
             return ENTRANTS[self.entrant].config(f"{self.model}-train", self.seed, layer)
-        return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed)
+        return TrainConfig(dataset=self.dataset, arch=self.arch, attack=self.attack, seed=self.seed,
+                           limit=self.limit, epochs=self.epochs)
 
     def settings(self, layer: str | None = None) -> str:
         """A hash of `asked`, and of the values of the attack's strength where a model is trained.
@@ -81,15 +95,16 @@ def weights_of(run: Run, model: str) -> str:
 
 
 def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[str],
-          seeds: Sequence[int]) -> Iterator[Cell]:
+          seeds: Sequence[int], limit: int = TrainConfig.limit, epochs: int = TrainConfig.epochs
+          ) -> Iterator[Cell]:
     """All cells, each once, seed by seed, so that a stopped benchmark has complete seeds; training
     first."""
     for seed in dict.fromkeys(seeds):
         for attack in dict.fromkeys(("none", *attacks)):
-            yield Cell(dataset, arch, attack, seed)
+            yield Cell(dataset, arch, attack, seed, "", limit, epochs)
         for entrant in entrants:
             for attack in dict.fromkeys(attacks):
-                yield Cell(dataset, arch, attack, seed, entrant)
+                yield Cell(dataset, arch, attack, seed, entrant, limit, epochs)
 
 
 def finished(cell: Cell, store: RunStore) -> Run | None:

@@ -7,7 +7,7 @@ comes from) are hashes, so that this can be checked without the runs; "" in a ro
 these columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,12 @@ KEYS = {"cells": [*CELL, "entrant"], "path": [*CELL, "entrant", "step"],
 ROWS_OF = {"benign": BENIGN, "backdoored": BEFORE}
 
 
-def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame,
+                    training: Mapping[str, int] | None = None) -> pd.DataFrame:
     """The rows of `new` and those of `earlier` that still hold, in the order of the registries.
 
-    A new row that has not been measured takes the earlier sharpness of the same weights. Raises
+    A new row that has not been measured takes the earlier sharpness of the same weights. training:
+    `limit` and `epochs` of the cells in both tables where they are not the usual ones. Raises
     NGFError where `earlier` is not a table of cells.
     """
     _check("cells", earlier, new)
@@ -38,12 +40,12 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     floor = (earlier.entrant == BENIGN) & (earlier.attack != "none")
     model = (earlier.group == "model") & ~floor
     on_ngfs_layer = earlier.entrant.isin([name for name, one in ENTRANTS.items() if one.layer_of])
-    table = new
+    table, training = new, training or {}
     for part, holds in ((model, _trained_as_today), (floor, _floor_holds),
                         (~model & ~floor & ~on_ngfs_layer, _purified_holds),
                         (~model & ~floor & on_ngfs_layer, _purified_holds)):
         known = table.set_index(KEYS["cells"])
-        table = _with(table, earlier[part], "cells", partial(holds, known=known))
+        table = _with(table, earlier[part], "cells", partial(holds, known=known, training=training))
     there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]
     known = there.drop_duplicates("weights").set_index("weights")[SHARPNESS]
     return _ordered(_measured(table, table.weights, known))
@@ -92,22 +94,23 @@ def lost(tables: dict[str, pd.DataFrame], earlier: dict[str, pd.DataFrame]) -> l
     return [run for key, run in purified(earlier["cells"]).items() if key not in left]
 
 
-def _trained_as_today(row: Any, known: pd.DataFrame) -> bool:
-    return row.settings == Cell(row.dataset, row.arch, row.attack, row.seed).settings()
+def _trained_as_today(row: Any, known: pd.DataFrame, training: Mapping[str, int]) -> bool:
+    cell = Cell(row.dataset, row.arch, row.attack, row.seed, "", **training)
+    return row.settings == cell.settings()
 
 
-def _floor_holds(row: Any, known: pd.DataFrame) -> bool:
+def _floor_holds(row: Any, known: pd.DataFrame, training: Mapping[str, int]) -> bool:
     benign = known["weights"].get(("none", row.seed, BENIGN))
     return row.weights == benign and row.received == _of(known, row, BEFORE, "weights")
 
 
-def _purified_holds(row: Any, known: pd.DataFrame) -> bool:
+def _purified_holds(row: Any, known: pd.DataFrame, training: Mapping[str, int]) -> bool:
     entrant = ENTRANTS.get(row.entrant)
     if entrant is None or row.received != _of(known, row, BEFORE, "weights"):
         return False
     if entrant.layer_of and row.layer != _of(known, row, entrant.layer_of, "layer"):
         return False
-    cell = Cell(row.dataset, row.arch, row.attack, row.seed, row.entrant)
+    cell = Cell(row.dataset, row.arch, row.attack, row.seed, row.entrant, **training)
     return row.settings == cell.settings(row.layer)
 
 

@@ -11,7 +11,7 @@ from ngf_core.evidence.aims import aims, defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
 from ngf_core.evidence.rank import Estimate, estimate, rank_text, ranking
-from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, verdicts
+from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, measure_title, verdicts
 from ngf_core.evidence.verdict import MEASURES as MEASURED
 
 COLUMNS = ("der", "acc", "asr", "ra", "cpu_seconds")
@@ -39,7 +39,7 @@ def leaderboard(cells: pd.DataFrame) -> str:
     rows += [[rank_text(row.first, row.last).strip(), ENTRANTS[row.Index].title,
               *(_mean(tables[name], row.Index, name) for name in COLUMNS), str(row.n)]
              for row in ranks.itertuples()]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def by_seed(cells: pd.DataFrame) -> str:
@@ -56,7 +56,7 @@ def by_seed(cells: pd.DataFrame) -> str:
         return ""
     rows = [[str(seed), *(f"{100 * mean:.1f}" for mean in part.mean()), str(len(part))]
             for seed, part in asr.groupby(level="seed")]
-    return _markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)
+    return markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)
 
 
 def ablation(cells: pd.DataFrame) -> str:
@@ -72,7 +72,7 @@ def ablation(cells: pd.DataFrame) -> str:
                      *(_interval(e.own, name) for e, name in ((acc, "acc"), (asr, "asr"),
                                                               (ra, "ra"))), gap,
                      str(asr.own.n)])
-    table = _markdown(["variant", "ACC %", "ASR %", "RA %", "ASR minus full NGF's", "n"], rows)
+    table = markdown(["variant", "ACC %", "ASR %", "RA %", "ASR minus full NGF's", "n"], rows)
     return table + "\n\n" + "\n".join(f"- {sentence}" for sentence in carried(found["asr"], "ASR"))
 
 
@@ -91,9 +91,8 @@ def sharpness_claim(claim: pd.DataFrame) -> str:
                      _IMAGES[images], parameters,
                      *(_ratio(of.loc[name]) if name in of.index else "" for name in MEASURED),
                      str(part.n.max())])
-    table = _markdown(["ratio of", "images", "parameters",
-                       *(name.replace("_", " ").replace("lambda max", "λ_max")
-                         for name in MEASURED), "n"], rows)
+    table = markdown(["ratio of", "images", "parameters",
+                       *map(measure_title, MEASURED), "n"], rows)
     seeds = claim[claim.model == "benign"].seed.nunique()
     return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
             f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. n: pairs of "
@@ -143,6 +142,7 @@ def _interval(found: Estimate, name: str, signed: bool = False) -> str:
     return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

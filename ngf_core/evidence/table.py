@@ -6,6 +6,7 @@ path    sharpness beside the rates along the tuning, for the entrants that were 
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -46,7 +47,7 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
             rows.append(about | _trained(cell, run, store))
             floor = floors.get((cell.attack, cell.seed))
             if floor:
-                benign = store.get(Cell(cell.dataset, cell.arch, "none", cell.seed).run_id)
+                benign = store.get(replace(cell, attack="none").run_id)
                 rows.append(about | _model(BENIGN, floor) | {
                     "run": "", "command": "", "code": "", "settings": "",
                     "weights": weights_of(benign, BEFORE), "received": weights_of(run, BEFORE)})

@@ -47,6 +47,11 @@ COMPARISONS = {
 }
 
 
+def measure_title(measure: str) -> str:
+    """"adaptive λ_max"."""
+    return measure.replace("_", " ").replace("lambda max", "λ_max")
+
+
 def verdict(found: Estimate, claimed: int) -> str:
     """`HOLDS`, `FAILS` or `OPEN`, by the rule above."""
     return OPEN if found.sign == 0 else HOLDS if found.sign == claimed else FAILS

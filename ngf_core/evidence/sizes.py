@@ -1,0 +1,295 @@
+"""At which size of network the paper's claim holds, in each of its three parts.
+
+The main tables are of one network; those of other sizes and data sets lie below them, in
+sizes/DATASET-ARCH/, each written by `command`. Compared are the attacks that every size has, on
+held-out images and over all parameters. Ratios, intervals and verdicts are those of
+`ngf_core.evidence.verdict` and `rank`; what has no table is "not measured".
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
+from ngf_core.errors import NGFError
+from ngf_core.evidence import load, tables_folder
+from ngf_core.evidence.aims import MOST_ASR, NGF, SGD
+from ngf_core.evidence.measures import BEFORE, wide
+from ngf_core.evidence.rank import difference, estimate
+from ngf_core.evidence.verdict import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    UNIT,
+    log_ratios,
+    measure_title,
+    verdict,
+    verdicts,
+)
+
+FOLDER = "sizes"
+COMPARED = ("badnets", "blend", "wanet")
+# Trained weights for colour images of ten classes; for grey ones a few hundred less.
+WEIGHTS = {"mini_preact_resnet": 77_850, "preact_resnet18_w16": 701_018,
+           "preact_resnet18_w32": 2_796_714, "preact_resnet18": 11_172_170}
+EXPECTED = ("signs", "fashion_mnist")
+RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is such an entrant
+ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
+SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
+UNMEASURED = "not measured"
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the claim: the sentence, and the model that it is about."""
+
+    claim: str
+    model: str
+
+
+PARTS = {
+    SHARPER: Part("Backdoored models are sharper than benign ones", "backdoored"),
+    REMOVED: Part("One layer tuned by natural gradient removes the backdoor where one-layer SGD "
+                  "leaves it", NGF),
+    FLATTER: Part("After natural gradient on one layer a model is flatter than it was with its "
+                  "backdoor", NGF),
+}
+_WORDS = {HOLDS: "holds at", FAILS: "does not hold at", OPEN: "is not resolved at",
+          UNMEASURED: "has not been measured at"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """The tables of one data set and network, and how its models were trained."""
+
+    dataset: str
+    arch: str
+    limit: int
+    epochs: int
+    cells: pd.DataFrame
+    claim: pd.DataFrame
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The columns that all its rows share."""
+        return {"dataset": self.dataset, "arch": self.arch, "weights": WEIGHTS[self.arch],
+                "limit": self.limit, "epochs": self.epochs}
+
+
+def sizes(folder: Path | None = None) -> list[Size]:
+    """The sizes whose tables lie in `folder` or below it, by data set and number of weights.
+
+    folder: of the main tables (None: `tables_folder`). Tables in sizes/ stand for the main ones of
+    the same data set and network. Raises NGFError where a table is damaged.
+    """
+    folder = folder or tables_folder()
+    found = [_read(place) for place in (folder, *sorted((folder / FOLDER).glob("*/")))]
+    known = {(one.dataset, one.arch): one for one in found if one and one.arch in WEIGHTS}
+    return sorted(known.values(), key=lambda one: (
+        [*EXPECTED, *DATASETS].index(one.dataset), WEIGHTS[one.arch]))
+
+
+def datasets(found: Sequence[Size]) -> list[str]:
+    """The expected data sets, and others that have been measured."""
+    return list(dict.fromkeys([*EXPECTED, *(one.dataset for one in found)]))
+
+
+def command(dataset: str, arch: str) -> str:
+    """The command that computes the tables of one size."""
+    return (f"ngf benchmark --dataset {dataset} --arch {arch} --attacks {' '.join(COMPARED)} "
+            f"--defenses ngf sgd finetune --tables assets/benchmark/{FOLDER}/{dataset}-{arch}")
+
+
+def _read(place: Path) -> Size | None:
+    paths = [place / name for name in ("protocol.json", "cells.parquet", "claim.parquet")]
+    if not all(path.is_file() for path in paths):
+        return None
+    try:
+        told = json.loads(paths[0].read_text())
+        dataset, arch = told["dataset"], told["arch"]
+        usual = {"limit": TrainConfig.limit, "epochs": TrainConfig.epochs}
+        trained = usual | told.get("train", {})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise NGFError(f"{paths[0]} is damaged. Restore it from a copy, or remove its folder's "
+                       "tables and compute them again.") from error
+    cells, claim = load("cells", place), load("claim", place)
+    held_out = (claim["images"] == "held_out") & (claim["parameters"] == "all")
+    return Size(dataset, arch, trained["limit"], trained["epochs"],
+                cells[cells["attack"].isin(COMPARED)],
+                claim[held_out & claim["attack"].isin(COMPARED)])
+
+
+# ---- the numbers
+
+
+def models(found: Sequence[Size]) -> pd.DataFrame:
+    """One row per model and measure: part, model, measure, attack, seed and value.
+
+    value: of the parts on sharpness the ratio to the model it is compared with, of the same attack
+    and seed; of the removal asr and acc, on the models that both NGF and SGD have purified.
+    """
+    columns = ["dataset", "arch", "weights", "part", "model", "measure", *UNIT, "value"]
+    parts = []
+    for one in found:
+        rows = log_ratios(one.claim).rename(columns={"comparison": "model", "ratio": "value"})
+        parts.append(rows.dropna(subset="value").assign(
+            part=rows["model"].map(_part), **one.about))
+        for measure, table in _rates(one.cells).items():
+            long = table.melt(ignore_index=False, var_name="model", value_name="value")
+            parts.append(long.dropna(subset="value").reset_index().assign(
+                part=REMOVED, measure=measure, **one.about))
+    parts = [part[columns] for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def means(found: Sequence[Size]) -> pd.DataFrame:
+    """One row per size, part, model and measure: mean, low, high, spread, n, seeds and verdict.
+
+    mean, low, high: of ratios the geometric mean, of rates the mean, with its 95 % interval (NaN
+    where nothing repeats). spread: standard deviation of a rate over models, NaN for ratios. n:
+    models behind it; seeds: theirs, each with one benign model.
+    verdict: of a ratio on its part of the claim, by its interval. Of NGF's ASR: the removal holds
+    where NGF leaves at most `MOST_ASR`, SGD leaves more, and NGF leaves less than SGD on the same
+    models, all by their intervals; does not hold where one of these is resolved the other way. ""
+    for other rates.
+    """
+    columns = ["dataset", "arch", "weights", "limit", "epochs", "part", "model", "measure", "mean",
+               "low", "high", "spread", "n", "seeds", "verdict"]
+    each = models(found).groupby(["dataset", "arch", "part", "model", "measure"])["seed"].unique()
+    rows = []
+    for one in found:
+        for row in [*_ratio_rows(one), *_rate_rows(one)]:
+            key = (one.dataset, one.arch, row["part"], row["model"], row["measure"])
+            rows.append(one.about | row | {"seeds": ", ".join(map(str, sorted(each[key])))})
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ratio_rows(one: Size) -> list[dict[str, Any]]:
+    return [{"part": _part(row["comparison"]), "model": row["comparison"], "mean": row["ratio"],
+             "spread": math.nan} | {name: row[name] for name in (
+                 "measure", "low", "high", "n", "verdict")}
+            for _, row in verdicts(one.claim).iterrows() if row["n"]]
+
+
+def _rate_rows(one: Size) -> list[dict[str, Any]]:
+    tables, rows = _rates(one.cells), []
+    for measure, table in tables.items():
+        for model in table:
+            mean = estimate(table[model], (0, 1))
+            if mean.n:
+                rows.append({"part": REMOVED, "model": model, "measure": measure,
+                             "verdict": _removal(table, model) if measure == "asr" else ""}
+                            | vars(mean))
+    return rows
+
+
+def _rates(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """ASR and ACC by attack and seed (rows) and entrant, on the models purified by NGF and SGD."""
+    tables = {name: wide(cells, name) for name in ("asr", "acc")}
+    if not {NGF, SGD} <= set(tables["asr"]):
+        return {}
+    both = tables["asr"].dropna(subset=[NGF, SGD]).index
+    return {name: table.reindex(index=both, columns=[e for e in ENTRANTS if e in table])
+            for name, table in tables.items()}
+
+
+def _removal(asr: pd.DataFrame, entrant: str) -> str:
+    if entrant not in (NGF, RULE):
+        return ""
+    found = {verdict(estimate(asr[entrant] - MOST_ASR), -1),
+             verdict(estimate(asr[SGD] - MOST_ASR), 1),
+             verdict(difference(asr, entrant, SGD), -1)}
+    return next(word for word in (FAILS, OPEN, HOLDS) if word in found)
+
+
+def _part(comparison: str) -> str:
+    return SHARPER if comparison == PARTS[SHARPER].model else FLATTER
+
+
+# ---- the words
+
+
+def sentence(table: pd.DataFrame, part: str, dataset: str, measure: str = "lambda_max") -> str:
+    """At which sizes a part of the claim holds on a data set, by `measure` of sharpness.
+
+    table: `means`.
+    """
+    return f"{claim_text(part, measure)}: {finding(table, part, dataset, measure)}"
+
+
+def claim_text(part: str, measure: str) -> str:
+    """The part of the claim, with the measure of sharpness that it is judged by."""
+    by = "" if part == REMOVED else f" by {measure_title(measure)}"
+    return PARTS[part].claim + by
+
+
+def finding(table: pd.DataFrame, part: str, dataset: str, measure: str = "lambda_max") -> str:
+    """The same without the claim: "on Signs, by number of weights, this holds at ..."."""
+    rows = table[(table["dataset"] == dataset) & (table["part"] == part)
+                 & (table["model"] == PARTS[part].model)
+                 & (table["measure"] == ("asr" if part == REMOVED else measure))]
+    groups: dict[str, list[str]] = {word: [] for word in _WORDS}
+    for arch in WEIGHTS:
+        here = rows[rows["arch"] == arch]
+        if here.empty:
+            groups[UNMEASURED].append(weights_text(arch))
+        else:
+            row = here.iloc[0].to_dict()
+            groups[row["verdict"]].append(f"{weights_text(arch)} ({_evidence(row, table)})")
+    title = DATASETS[dataset].title
+    if rows.empty:
+        return f"on {title} this has not been measured at any size."
+    said = "; ".join(f"{word} {_listed(groups[name])}" for name, word in _WORDS.items()
+                     if groups[name])
+    return f"on {title}, by number of weights, this {said}."
+
+
+def weights_text(arch: str) -> str:
+    """"78 thousand", "11.2 million"."""
+    count = WEIGHTS[arch]
+    return f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count / 1e3:.0f} thousand"
+
+
+def training_text(row: Mapping[str, Any]) -> str:
+    """"500 images per class, 10 epochs"."""
+    images = f"{row['limit']:,} images per class" if row["limit"] else "all images"
+    return f"{images}, {row['epochs']} epochs"
+
+
+def interval_text(row: Mapping[str, Any]) -> str:
+    """"1.42 [1.10, 1.83]", a rate in percent; the mean alone where there is no interval."""
+    scale, digits = (100, 1) if row["part"] == REMOVED else (1, 2)
+    mean, low, high = (f"{scale * row[name]:.{digits}f}" for name in ("mean", "low", "high"))
+    return mean if math.isnan(row["low"]) else f"{mean} [{low}, {high}]"
+
+
+def _evidence(row: dict[str, Any], table: pd.DataFrame) -> str:
+    if row["part"] != REMOVED:
+        return f"{_with_unit(row, 'times')}, {_count(row)}"
+    same = (table["dataset"] == row["dataset"]) & (table["arch"] == row["arch"])
+    sgd = table[same & (table["model"] == SGD) & (table["measure"] == "asr")].iloc[0].to_dict()
+    return f"ASR {_with_unit(row, '%')} after NGF, {_with_unit(sgd, '%')} after SGD, {_count(row)}"
+
+
+def _with_unit(row: dict[str, Any], unit: str) -> str:
+    mean, *interval = interval_text(row).partition(" [")
+    return f"{mean} {unit}{''.join(interval)}"
+
+
+def _count(row: dict[str, Any]) -> str:
+    several = ", " in row["seeds"]
+    seeds = f"seed{'s' * several} {row['seeds']}"
+    if row["n"] >= FEW and several:
+        return f"n = {row['n']}, {seeds}"
+    return f"only {row['n']} model{'s' * (row['n'] > 1)}, {seeds}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
