@@ -11,6 +11,14 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def instructions() -> str:
+    """What the processor multiplies with, on which the last digits of every result depend:
+    "AVX512", "AVX512 bf16", "AVX512 bf16 AMX", "AVX2", "DEFAULT"."""
+    has = {"bf16": torch.cpu._is_avx512_bf16_supported(), "AMX": torch.cpu._is_amx_tile_supported()}
+    extra = [name for name, there in has.items() if there]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *extra])
+
+
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
     """Convolutions in full float32 on a GPU, where torch lets them round to TF32 by default.

@@ -40,7 +40,9 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
             continue
         about = {"dataset": cell.dataset, "arch": cell.arch, "attack": cell.attack,
                  "seed": cell.seed, "run": run.id, "command": command_line(run.config),
-                 "code": (run.manifest.get("git") or {}).get("sha", "")[:12]}
+                 "code": (run.manifest.get("git") or {}).get("sha", "")[:12],
+                 "instructions": run.manifest.get("instructions") or "",
+                 "threads": run.manifest["threads"]}
         if cell.entrant:
             rows.append(about | _purified(cell, run, store))
         else:
@@ -50,9 +52,10 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
                 benign = store.get(replace(cell, attack="none").run_id)
                 rows.append(about | _model(BENIGN, floor) | {
                     "run": "", "command": "", "code": "", "settings": "",
+                    "instructions": "", "threads": None,
                     "weights": weights_of(benign, BEFORE), "received": weights_of(run, BEFORE)})
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    whole = [*COUNTS, "passes", "tuned"]
+    whole = [*COUNTS, "passes", "tuned", "threads"]
     return table.astype({name: "Int64" for name in whole} | {
         name: "float64" for name in ("der", "seconds", "cpu_seconds", *SHARPNESS)})
 
@@ -125,5 +128,5 @@ def _sharp(run: Run, model: str, store: RunStore) -> dict[str, Any]:
 
 _COLUMNS = ["dataset", "arch", "attack", "seed", "entrant", "method", "group", "run", "layer",
             *COUNTS, "der", *SHARPNESS,
-            *TUNING, "stopped", "found", "command", "code",
+            *TUNING, "stopped", "found", "command", "code", "instructions", "threads",
             "settings", "received", "weights"]

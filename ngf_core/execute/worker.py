@@ -50,6 +50,9 @@ def work(run: Run, store: RunStore) -> int:
             _must_wait(run)
             writer.begin(threads=_threads())
             writer.checkpoint()
+            from ngf_core.device import instructions  # imports torch, which waiting does not need
+
+            writer.note(instructions=instructions())
             config = run.config
             execute = importlib.import_module(EXECUTES[config.kind]).execute
             writer.finish(execute(config, store, writer))

@@ -48,7 +48,8 @@ def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
         "config_sha": config_sha(config), "source": getattr(config, "source", None),
         "state": "queued", "message": "", "created": utc_now(), "started": None, "finished": None,
         "pid": None, "pid_started": None, "engine": ENGINE, "versions": versions(), "git": None,
-        "device": None, "threads": None, "data_sha": None, "results": {}, "files": {},
+        "device": None, "instructions": None, "threads": None, "data_sha": None, "results": {},
+        "files": {},
     }
 
 

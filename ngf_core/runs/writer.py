@@ -48,8 +48,8 @@ class RunWriter:
                     **_this_process())
 
     def note(self, **entries: Any) -> None:
-        """Record device, threads or data_sha in the manifest."""
-        unknown = set(entries) - {"device", "threads", "data_sha"}
+        """Record device, instructions, threads or data_sha in the manifest."""
+        unknown = set(entries) - {"device", "instructions", "threads", "data_sha"}
         if unknown:
             raise TypeError(f"a manifest has no entry {sorted(unknown)}")
         change_manifest(self.path, **entries)

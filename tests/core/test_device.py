@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ngf_core.device import full_float32
+from ngf_core.device import full_float32, instructions
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -17,3 +17,12 @@ def test_tf32_is_off_inside_and_put_back_after_an_exception(before):
             assert flags.allow_tf32 is before
     finally:
         flags.allow_tf32 = default
+
+
+@pytest.mark.parametrize(("bf16", "amx", "said"), [
+    (False, False, "AVX2"), (True, False, "AVX2 bf16"), (True, True, "AVX2 bf16 AMX")])
+def test_the_instructions_of_a_processor(monkeypatch, bf16, amx, said):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert instructions() == said
