@@ -111,5 +111,5 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _total(models: int, found: list[Standing]) -> str:
     of = Counter(one.state for one in found)
-    return (f"{models} models, {of[MISSING]} runs missing, {of[UNFINISHED]} unfinished, "
-            f"{of[OTHER]} with other settings, {of[STALE]} stale")
+    return (f"{models} model{'s' * (models != 1)}, {of[MISSING]} missing, {of[UNFINISHED]} "
+            f"unfinished, {of[OTHER]} with other settings, {of[STALE]} stale")

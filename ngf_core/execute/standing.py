@@ -50,10 +50,15 @@ def is_current(there: Run) -> bool:
 
 
 def _changes(has: Config, wanted: Config) -> str:
-    """The settings in which they differ: epochs is 5 and not 20."""
+    """The settings in which they differ: epochs is 5 and not 20.
+
+    Those of methods that only one of them has are left out: `methods` tells that.
+    """
+    if has.kind != wanted.kind:
+        return f"it is a {has.kind} run and not a {wanted.kind} run"
     old, new = flat(has), flat(wanted)
-    return ", ".join(f"{name} is {old.get(name)} and not {new.get(name)}"
-                     for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
+    return ", ".join(f"{name} is {old[name]} and not {value}" for name, value in new.items()
+                     if name in old and old[name] != value)
 
 
 def _stale(run: Run, store: RunStore) -> str:
