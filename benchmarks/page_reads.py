@@ -13,6 +13,7 @@ Writes benchmarks/results/page_reads.json and page_reads.md, one row per page an
 """
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -27,6 +28,7 @@ from typing import Any
 
 from benchmarks.environment import environment
 from ngf_core.runs import Run, default_store
+from ngf_core.runs.tensors import encode, shapes
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -62,7 +64,10 @@ def fill(root: Path, count: int) -> None:
 
 
 def _copy(run: Run, root: Path, suffix: str) -> None:
-    """One run under another id, as a user's own: its manifest rewritten, its other files linked."""
+    """One run under another id, as a user's own: its manifest rewritten, its other files linked.
+
+    Files that complete one of the shipped source are whole in the copy, whose source is elsewhere.
+    """
     manifest = run.manifest
     manifest |= {"id": run.id + suffix}
     if manifest["source"]:
@@ -71,7 +76,11 @@ def _copy(run: Run, root: Path, suffix: str) -> None:
     folder = root / manifest["id"]
     folder.mkdir(parents=True)
     for file in run.path.iterdir():
-        if file.name != "manifest.json":
+        if file.suffix == ".safetensors" and shapes(file)[1] is not None:
+            content = encode(run.tensors(file.name))
+            (folder / file.name).write_bytes(content)
+            manifest["files"] |= {file.name: hashlib.sha256(content).hexdigest()}
+        elif file.name != "manifest.json":
             (folder / file.name).symlink_to(file.resolve())
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

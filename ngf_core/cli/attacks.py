@@ -22,7 +22,8 @@ from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
-from ngf_core.execute.zoo import is_current, make, run_name
+from ngf_core.execute.standing import is_current
+from ngf_core.execute.zoo import make, run_name
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.store import ATTACK_CHECKS

@@ -18,11 +18,13 @@ from ngf_core.attacks.attack import attack_class
 from ngf_core.config import Config, PurifyConfig, TrainConfig, config_sha
 from ngf_core.errors import NGFError
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.execute.standing import is_current
 from ngf_core.execute.worker import work
-from ngf_core.execute.zoo import NOT_SHIPPED, is_current
+from ngf_core.execute.zoo import NOT_SHIPPED
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.lineage import weights_sha
 from ngf_core.runs.names import model_name
+from ngf_core.runs.rewrite import whole_copy
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def make_cell(cell: Cell, root: Path) -> str:
         zoo = default_store().shipped
         there = None if zoo is None else finished(cell, RunStore(zoo))
         if there:
-            run = Run(shutil.copytree(there.path, at_work.root / cell.run_id))
+            run = whole_copy(there, at_work.root / cell.run_id)
         else:
             run = _made(cell.config(at_work), cell.run_id, at_work)
         if run.state != "done":

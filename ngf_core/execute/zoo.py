@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from ngf_core.attacks.attack import attack_class, changes_from
 from ngf_core.config import (
     Config,
     LandscapeConfig,
@@ -13,8 +12,10 @@ from ngf_core.config import (
     SpectrumConfig,
     TrainConfig,
 )
-from ngf_core.errors import NGFError, RunError
+from ngf_core.errors import RunError
 from ngf_core.evaluate.rates import Evaluation
+from ngf_core.execute.slim import slim
+from ngf_core.execute.standing import FINE, OTHER, standing
 from ngf_core.execute.worker import work
 from ngf_core.purify.settings import NGF, SGD, FineTuning
 from ngf_core.runs import Run, RunStore
@@ -67,47 +68,46 @@ def run_name(train: TrainConfig) -> str:
 
 def _is_done(store: RunStore, run_id: str) -> bool:
     try:
-        return store.get(run_id).state == "done"
-    except NGFError:
+        return store.find(run_id).state == "done"
+    except RunError:
         return False
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:
     """The finished run of that id and config: the existing one, or a new one computed here.
 
-    A training whose strength meant other parameters is computed again. Raises RunError where a
-    finished run of that id has another config, since it may still be needed.
+    One that is stale or unfinished is computed again. A new one is computed in a folder beside and
+    moved to its place once it is slim, so that what others start from never changes. Raises
+    RunError where a finished run of that id has another config, since it may still be needed, and
+    KeyboardInterrupt where the computation was cancelled.
     """
+    there = standing(store, run_id, config)
+    if there.state == FINE:
+        return store.get(run_id)
+    if there.state == OTHER:
+        raise RunError(f"{store.root / run_id} is a finished run with other settings. Delete it, "
+                       "or name another folder with --out.")
+    at_work = RunStore(store.root / f".at-work-{run_id}", store.root)
+    shutil.rmtree(at_work.root, ignore_errors=True)
     try:
-        there = store.get(run_id)
-    except NGFError:
-        there = None  # absent or broken: computed again
-    if there is not None and there.state == "done":
-        if there.config != config:
-            raise RunError(f"{there.path} is a finished run with other settings. Delete it, or "
-                           "name another folder with --out.")
-        if is_current(there):
-            return there
-    shutil.rmtree(store.root / run_id, ignore_errors=True)
-    made = store.create(config, run_id)
-    print(f"{run_id} ...", end=" ", flush=True)
-    work(made, store)
-    for name in NOT_SHIPPED:
-        for path in made.path.glob(name):
-            path.unlink()
-    print(summary(made), flush=True)
+        made = at_work.create(config, run_id)
+        print(f"{run_id} ...", end=" ", flush=True)
+        work(made, at_work)
+        for name in NOT_SHIPPED:
+            for path in made.path.glob(name):
+                path.unlink()
+        if made.state == "done":
+            slim(made, at_work)
+        print(summary(made), flush=True)
+        shutil.rmtree(store.root / run_id, ignore_errors=True)
+        made = Run(made.path.rename(store.root / run_id))
+    finally:
+        shutil.rmtree(at_work.root, ignore_errors=True)
     if made.state != "done":
         print(made.message, file=sys.stderr)
+    if made.state == "cancelled":
+        raise KeyboardInterrupt
     return made
-
-
-def is_current(there: Run) -> bool:
-    """Whether the attack's strength still means the parameters that a training run had."""
-    config, had = there.config, there.results.get("parameters")
-    if not isinstance(config, TrainConfig) or not had:
-        return True
-    means = attack_class(config.attack).strengths[config.strength]
-    return had == means | changes_from(config.parameters)
 
 
 def summary(made: Run) -> str:

@@ -15,6 +15,7 @@ from ngf_core.runs.files import RECEIVED, model_entry, model_file
 from ngf_core.runs.manifest import CORRUPT
 from ngf_core.runs.run import Run
 from ngf_core.runs.store import SOURCES, RunStore
+from ngf_core.runs.tensors import tensors_sha
 
 Manifest = Mapping[str, Any]
 
@@ -95,18 +96,12 @@ def model_files(run: Run) -> dict[str, str]:
 
 
 def weights_sha(run: Run, model: str) -> str:
-    """SHA-256 of the file with the weights of one of the models that a run holds.
+    """`tensors_sha` of one of the models that a run holds, as it is loaded: the same for equal
+    weights, however their file stores them.
 
-    Raises RunError where the run did not write it.
+    Raises RunError as `Run.tensors`.
     """
-    manifest = run.manifest
-    file = f"{model_file(manifest['kind'], model)}.safetensors"
-    try:
-        sha: str = manifest["files"][file]
-    except KeyError:
-        raise RunError(f"Run {run.id} has no file {file}. Wait until it is done, or start it "
-                       "again.") from None
-    return sha
+    return tensors_sha(run.tensors(model_file(run.kind, model)))
 
 
 def _check_readable(manifest: Manifest) -> None:

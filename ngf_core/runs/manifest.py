@@ -94,7 +94,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             manifest |= {"config": to_json(config), "config_sha": config_sha(config)}
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
-    return manifest
+    return {"engine": 0} | manifest
 
 
 def _check_rates(value: Any) -> None:

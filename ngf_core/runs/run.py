@@ -12,6 +12,7 @@ from ngf_core.runs.disk import file_sha
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
+from ngf_core.runs.tensors import Base, Stored, decode, shapes, tensors_sha
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LIVE = ("queued", "running")
 Kind = TypeVar("Kind", bound=Config)
+Decoded = TypeVar("Decoded")
 
 
 class Run:
@@ -151,17 +153,52 @@ class Run:
         return any((self.path / (name + suffix)).is_file() for suffix in ("", *_SUFFIXES))
 
     def tensors(self, name: str) -> "dict[str, torch.Tensor]":
-        """The tensors of `name`.safetensors. Raises RunError where it is missing or damaged."""
-        from safetensors.torch import load
+        """All tensors of `name`.safetensors, those of half precision as float32.
 
-        return self._decode(name, ".safetensors", load)
+        Raises RunError where the file is missing or damaged, and where it holds only what differs
+        from a file of another run that is not beside this one or has changed.
+        """
+        name = name.removesuffix(".safetensors")
+        stored = self._stored(name)
+        return stored.own if stored.base is None else self._based(name, stored.base) | stored.own
+
+    def shapes(self, name: str) -> dict[str, tuple[int, ...]]:
+        """The shapes of those tensors by name, from the files' headers alone.
+
+        Raises RunError where a file is missing or its header cannot be read.
+        """
+        name = name.removesuffix(".safetensors")
+        try:
+            own, base = shapes(self._existing(f"{name}.safetensors"))
+        except (OSError, ValueError, KeyError) as error:
+            raise self._damaged(f"{name}.safetensors") from error
+        return own if base is None else self._beside(name, base).shapes(base.file) | own
+
+    def _stored(self, name: str) -> Stored:
+        return self._decode(name, ".safetensors", decode)
+
+    def _based(self, name: str, base: Base) -> "dict[str, torch.Tensor]":
+        """The tensors of the file that `name` completes."""
+        stored = self._beside(name, base)._stored(base.file)
+        if stored.base is not None or tensors_sha(stored.own) != base.sha:
+            raise RunError(f"{base.file}.safetensors of run {base.run} no longer holds the tensors "
+                           f"that {name}.safetensors of run {self.id} completes. Restore run "
+                           f"{base.run} from a copy, or make run {self.id} again.")
+        return stored.own
+
+    def _beside(self, name: str, base: Base) -> "Run":
+        run = Run(self.path.parent / base.run, self.shipped)
+        if run.path.parent != self.path.parent or not run.has(f"{base.file}.safetensors"):
+            raise RunError(f"{name}.safetensors of run {self.id} holds only what differs from "
+                           f"{base.file}.safetensors of run {base.run}, and that file is not "
+                           f"there. Restore run {base.run} beside it, or make it again.")
+        return run
 
     def arrays(self, name: str) -> "dict[str, np.ndarray]":
         """The arrays of `name`.npz. Raises RunError where it is missing or damaged."""
         return self._decode(name, ".npz", _load_npz)
 
-    def _decode(self, name: str, suffix: str, decode: Callable[[bytes], dict[str, Any]]
-                ) -> dict[str, Any]:
+    def _decode(self, name: str, suffix: str, decode: Callable[[bytes], Decoded]) -> Decoded:
         name = name.removesuffix(suffix) + suffix
         content = self._read(name)
         try:
@@ -170,14 +207,18 @@ class Run:
             raise self._damaged(name) from error
 
     def _read(self, name: str) -> bytes:
-        path = self.path / name
-        if not path.is_file():
-            hint = "Wait for it" if self.live else "Start the run again or restore the file"
-            raise RunError(f"Run {self.id} has no file {name} (its state is {self.state}). {hint}.")
+        path = self._existing(name)
         expected = self.manifest["files"].get(name)
         if expected is not None and file_sha(path) != expected:
             raise self._damaged(name)
         return path.read_bytes()
+
+    def _existing(self, name: str) -> Path:
+        path = self.path / name
+        if not path.is_file():
+            hint = "Wait for it" if self.live else "Start the run again or restore the file"
+            raise RunError(f"Run {self.id} has no file {name} (its state is {self.state}). {hint}.")
+        return path
 
     def _damaged(self, name: str) -> RunError:
         return RunError(f"{name} of run {self.id} is damaged: it differs from what the run wrote. "

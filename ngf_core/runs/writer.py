@@ -12,6 +12,7 @@ from ngf_core.runs.events import append_event, curves
 from ngf_core.runs.manifest import change_manifest, git_state, utc_now
 from ngf_core.runs.process import start_time
 from ngf_core.runs.run import Run
+from ngf_core.runs.tensors import encode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +117,7 @@ class RunWriter:
 
     def tensors(self, name: str, tensors: "Mapping[str, torch.Tensor | np.ndarray]") -> None:
         """Write `name`.safetensors."""
-        replace_file(self._file(name, ".safetensors"), _safetensors(tensors))
+        replace_file(self._file(name, ".safetensors"), encode(tensors))
 
     def arrays(self, name: str, arrays: "Mapping[str, np.ndarray]") -> None:
         """Write `name`.npz (compressed; no Python objects)."""
@@ -162,16 +163,3 @@ class RunWriter:
 def _this_process() -> dict[str, Any]:
     pid = os.getpid()
     return {"pid": pid, "pid_started": start_time(pid)}
-
-
-def _safetensors(tensors: Mapping[str, Any]) -> bytes:
-    import numpy as np
-
-    if all(isinstance(value, np.ndarray) for value in tensors.values()):
-        from safetensors.numpy import save as save_arrays
-
-        return save_arrays({key: np.ascontiguousarray(value) for key, value in tensors.items()})
-    from safetensors.torch import save
-
-    # Clones, since the format rejects tensors that share memory.
-    return save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})

@@ -13,8 +13,6 @@ from ngf_core.config.schema1 import SHARED, migrated, own_parameters
 from ngf_core.errors import ConfigError
 from ngf_core.evidence import tables_folder
 from ngf_core.evidence.cells import Cell, settings_hash
-from ngf_core.execute.zoo import run_name
-from ngf_core.models import ARCHITECTURES
 from ngf_core.purify import (
     ANP,
     FIP,
@@ -96,22 +94,12 @@ def test_parameters_out_of_bounds_are_refused(text):
 
 
 @pytest.mark.parametrize("folder", ZOO, ids=lambda path: path.name)
-def test_a_shipped_run_is_one_of_the_same_settings_made_today(folder: Path):
-    on_disk = json.loads((folder / "manifest.json").read_text())
-    run, old = Run(folder), on_disk["config"]
+def test_the_settings_of_a_shipped_run_come_back_from_json(folder: Path):
+    """Of which settings they are, `zoo check` knows."""
+    run = Run(folder)
     config = run.config
     assert run.manifest["config_sha"] == config_sha(config)
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
-    if old["kind"] == "purify":
-        layer = ARCHITECTURES["mini_preact_resnet"].layer
-        assert config == PurifyConfig(source=old["source"], seed=old["seed"], sharpness=old.get(
-            "sharpness", "on"), methods=(NGF(layer=layer), SGD(layer=layer)))
-    elif old["kind"] == "layers":
-        assert config == LayersConfig(source=old["source"], steps=50)
-    else:
-        assert old.items() <= to_json(config).items()
-    if old["kind"] == "train":
-        assert folder.name == f"{run_name(config)}-train"
 
 
 # ---- the cells that ship

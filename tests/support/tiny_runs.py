@@ -23,7 +23,7 @@ REMEMBERED = (dataset.load_dataset, multiply_adds, parameters, tunable_layer_nam
 
 @pytest.fixture(scope="module")
 def tiny_data() -> Iterator[None]:
-    """The data set `signs`, the mini network and the zoo's are tiny until the module's tests end."""
+    """The data set `signs`, the mini network and the zoo's are tiny for the module's tests."""
     with pytest.MonkeyPatch.context() as patch:
         entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
         patch.setitem(DATASETS, "signs", entry)

@@ -26,6 +26,7 @@ from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.runs.tensors import tensors_sha
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import held_out
 from tests.core.evidence.conftest import ATTACKS
@@ -177,8 +178,8 @@ def test_rows_tell_their_weights_and_where_these_come_from(finished, table):
     store = RunStore(finished.out)
     for entrant, run, file in (("before", "train", "model"), ("clp", "clp", "after_clp"),
                                ("finetune", "finetune", "after_finetune")):
-        files = store.get(f"signs-blend-s0-{run}").manifest["files"]
-        assert table.loc[("blend", entrant), "weights"] == files[f"{file}.safetensors"][:16]
+        sha = tensors_sha(store.get(f"signs-blend-s0-{run}").tensors(file))
+        assert table.loc[("blend", entrant), "weights"] == sha[:16]
     received, benign = (table.loc[key, "weights"] for key in (("blend", "before"),
                                                               ("none", "benign")))
     assert set(table.loc["blend"].loc[["clp", "finetune", "benign"], "received"]) == {received}

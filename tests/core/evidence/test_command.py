@@ -116,11 +116,11 @@ def test_a_measurement_that_fails_does_not_stop_the_others(capsys):
 
 
 def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):
-    run = SimpleNamespace(manifest={"kind": "train", "files": {"model.safetensors": "digest"}})
-    store = SimpleNamespace(root=tmp_path, get=lambda _: run)
+    store = SimpleNamespace(root=tmp_path, get=lambda _: None)
     source = SimpleNamespace(models={"before": None}, dataset=SimpleNamespace(test=None),
                              attack=None)
     for name, answer in (("load_trained", source), ("build_test_set", None),
+                         ("weights_sha", "digest"),
                          ("evaluate", Evaluation(Rate(9, 10), None, None))):
         monkeypatch.setattr(floor, name, lambda *_, answer=answer: answer)
     benign, backdoored = cells("signs", ZOO_ARCH, ["blend"], [], [0])

@@ -10,6 +10,7 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute import zoo
+from ngf_core.execute.standing import is_current
 from ngf_core.trained.load import attack_of, learned_attack, load_trained, poisoned_set
 from tests.support.small_attacks import hurried
 from tests.support.tiny_runs import made, purify_config, train_config
@@ -106,7 +107,7 @@ def test_an_old_run_keeps_the_parameters_it_had(runs, backdoored, monkeypatch):
                                                "published": {"alpha": 0.1}})
     after = load_trained(backdoored.id, runs).attack
     assert after.parameters == before.parameters == {"alpha": 0.7}
-    assert not zoo.is_current(backdoored)
+    assert not is_current(backdoored)
 
 
 def test_a_finished_run_is_not_thrown_away(runs, backdoored, benign):

@@ -5,7 +5,6 @@ import re
 from dataclasses import asdict
 
 import pytest
-from safetensors import safe_open
 
 from ngf_core.config import (
     LandscapeConfig,
@@ -74,8 +73,8 @@ def test_every_run_of_the_zoo(folder):
     assert received.acc.value > 0.95 and (received.asr is None) == (attack == "none")
     if kind in ("train", "race"):
         for name, file in model_files(run).items():
-            with safe_open(folder / f"{file}.safetensors", framework="numpy") as weights:
-                assert list(weights.keys()), name
+            shapes = {key: tuple(value.shape) for key, value in run.tensors(file).items()}
+            assert shapes and run.shapes(file) == shapes, name
             assert re.fullmatch("[0-9a-f]{64}", weights_sha(run, name))
 
 
@@ -116,7 +115,7 @@ def test_a_purification_that_is_not_done_has_the_model_of_its_source(chain, stor
 def test_a_training_that_is_not_done_has_no_rates(store):
     begun = store.create(TRAINED)
     assert training_of(begun, store) == TRAINED and received_rates(begun, store) is None
-    with pytest.raises(RunError, match=f"Run {begun.id} has no file model.safetensors. Wait"):
+    with pytest.raises(RunError, match=f"Run {begun.id} has no file model.safetensors .*Wait"):
         weights_sha(begun, "before")
 
 
