@@ -23,6 +23,7 @@ Writes benchmarks/results/preset.json with every candidate's figures.
 import argparse
 import copy
 import json
+import math
 import os
 import statistics
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ JUDGED = ("badnets", "blend", "sig", "wanet")
 CANDIDATES: dict[str, tuple[MethodSettings, ...]] = {
     "ngf": (*(NGF(decay=0.9, kl_bound=bound) for bound in (0.01, 0.03, 0.1, 0.3)),
             *(NGF(decay=0.0, kl_bound=bound) for bound in (0.03, 0.3))),
-    "sgd": tuple(SGD(lr=lr) for lr in (0.01, 0.03, 0.1, 0.3, 1.0)),
+    "sgd": tuple(SGD(lr=lr) for lr in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
     "finetune": tuple(FineTuning(lr=lr) for lr in (0.001, 0.003, 0.01, 0.03)),
 }
 BUDGET = Budget(augment="strong", steps=CONDITIONS["steps"], batch_size=CONDITIONS["batch_size"])
@@ -116,6 +117,8 @@ def excess(losses: Sequence[float], best: Sequence[float]) -> float:
     differences = [mine - least for mine, least in zip(losses, best, strict=True)]
     if not any(differences):
         return 0.0
+    if not all(map(math.isfinite, differences)):
+        return math.inf
     error = statistics.stdev(differences) / len(differences) ** 0.5
     return statistics.mean(differences) / error
 
@@ -126,15 +129,18 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=default_store().shipped,
                         help="folder with the trained zoo (default: assets/zoo)")
+    parser.add_argument("--methods", nargs="+", choices=tuple(CANDIDATES), default=[*CANDIDATES],
+                        help="methods to judge again; the figures of others are kept")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() records it
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        rows = {method: compare(candidates, arguments.runs, pool)
-                for method, candidates in CANDIDATES.items()}
+        rows = {method: compare(CANDIDATES[method], arguments.runs, pool)
+                for method in arguments.methods}
+    kept = json.loads(OUT.read_text())["candidates"] if OUT.exists() else {}
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps({"command": "python -m benchmarks.choose_preset",
-                               "base": asdict(BUDGET), "rule": __doc__, "candidates": rows,
+                               "base": asdict(BUDGET), "rule": __doc__, "candidates": kept | rows,
                                "environment": environment()}, indent=1) + "\n")
 
 

@@ -25,6 +25,8 @@ from ngf_core.runs.names import model_name
 KINDS = ("train", "race", "spectrum", "landscape", "layers")
 # A layer map's updates of each method at each layer; half of a race's, since it tunes them all.
 MAP_STEPS = 50
+# The benchmark's batch, and half as many evaluations: of the time of a race they are the larger part.
+RACE = {"batch_size": 128, "evaluations": 10}
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
@@ -54,7 +56,8 @@ def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Confi
     trained, raced = f"{name}-train", f"{name}-race"
     configs: dict[str, Config] = {
         "train": train,
-        "race": PurifyConfig(source=trained, seed=train.seed, methods=(NGF(), SGD(), FineTuning())),
+        "race": PurifyConfig(source=trained, seed=train.seed, methods=(NGF(), SGD(), FineTuning()),
+                             **RACE),
         "spectrum": SpectrumConfig(source=raced),
         "landscape": LandscapeConfig(source=raced),
         "layers": LayersConfig(source=trained, seed=train.seed, steps=MAP_STEPS)}

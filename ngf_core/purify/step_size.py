@@ -39,6 +39,7 @@ def with_step_size(tune: Purifier) -> Purifier:
     ConfigError for a clean set too small to hold some out, Diverged where all trials did.
     """
     def purify(model: nn.Module, clean: CleanSet, own: Any, budget: Budget) -> Iterator[Step]:
+        own = own.for_model(model)
         if not own.chooses_step_size or isinstance(clean, CleanBatches):
             yield from tune(model, clean, own, budget)
             return

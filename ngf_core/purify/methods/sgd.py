@@ -18,7 +18,8 @@ from ngf_core.purify.weights import assign, flat, only_trainable
 
 def sgd(model: nn.Module, clean: CleanSet, own: SGD, budget: Budget) -> Iterator[Step]:
     """Tune `own.layer` by SGD with momentum 0.9 and a cosine learning rate."""
-    return descend(model, list(tuned_layers(model, own.layer).values()), clean, budget, own.lr)
+    layers = list(tuned_layers(model, own.layer).values())
+    return descend(model, layers, clean, budget, own.for_model(model).lr)
 
 
 def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: CleanSet, budget: Budget,

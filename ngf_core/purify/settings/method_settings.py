@@ -26,6 +26,10 @@ class MethodSettings:
         """Whether a step size is to be chosen on clean images before the method tunes."""
         return getattr(self, "step_size", "given") == "chosen"
 
+    def for_model(self, model: Any) -> "MethodSettings":
+        """The settings with what depends on the network filled in."""
+        return self
+
     def __post_init__(self) -> None:
         try:
             check_fields(self)

@@ -1,4 +1,4 @@
-"""`zoo check`: what is missing or out of date, on fabricated runs; nothing is, of those that ship."""
+"""`ngf zoo`: what check prints and returns, and how a build goes on and stops."""
 
 import json
 from dataclasses import replace
