@@ -25,7 +25,7 @@ from ngf_core.runs.names import model_name
 KINDS = ("train", "race", "spectrum", "landscape", "layers")
 # A layer map's updates of each method at each layer; half of a race's, since it tunes them all.
 MAP_STEPS = 50
-# The benchmark's batch, and half as many evaluations: of the time of a race they are the larger part.
+# The benchmark's batch, and half as many evaluations, which take the larger part of a race's time.
 RACE = {"batch_size": 128, "evaluations": 10}
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
