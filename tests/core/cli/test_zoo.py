@@ -1,4 +1,4 @@
-"""`zoo check`: what is missing or out of date, on fabricated runs; nothing is, of those that ship."""
+"""`zoo check`: what is missing or out of date, on fabricated runs; of those that ship, nothing."""
 
 import json
 from dataclasses import replace
