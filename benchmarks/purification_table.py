@@ -32,7 +32,7 @@ from ngf_core.curvature import HessianOperator, top_eigenvalues, trace
 from ngf_core.device import device
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evaluate.test_set import build_test_set, evaluate
-from ngf_core.execute.zoo import make
+from ngf_core.execute.zoo import make, run_name
 from ngf_core.purify import NGF, SGD, FineTuning
 from ngf_core.runs import RunStore, default_store
 from ngf_core.trained.load import attack_of, load_trained
@@ -56,8 +56,9 @@ def measure(task: tuple[str, int, Path]) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     store = RunStore(root / f"{attack}-s{seed}", default_store().shipped)
     store.root.mkdir(parents=True, exist_ok=True)
-    name = f"signs-{attack}-s{seed}"
-    make(store, f"{name}-train", TrainConfig(attack=attack, seed=seed))
+    train = TrainConfig(attack=attack, seed=seed)
+    name = run_name(train)
+    make(store, f"{name}-train", train)
     base = {"attack": attack, "seed": seed}
     if attack == "none":
         return _benign(f"{name}-train", store, base)

@@ -59,7 +59,7 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
     batches = held_out(source.dataset, source.attack, config.samples, config.seed, where)
     paths = _paths(source, store.get(config.source))
     surfaces = {"random": len(source.models), "eigen": len(source.models),
-                "path": bool(paths), "models": len(source.models) == 3}
+                "path": bool(paths), "models": len(source.models) >= 3}
     total = LINE_POINTS * len(source.models) + len(CHORD) * (len(source.models) - 1) + sum(
         len(path.states) for path in paths.values()) + config.grid**2 * sum(
             surfaces[plane] for plane in config.planes)
@@ -165,16 +165,17 @@ def _path(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches)
 
 def _models(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
             ) -> None:
-    """The plane through before and two methods, with their paths projected onto it."""
-    if len(source.models) != 3:
-        raise NGFError("The plane through the models needs a race of exactly two methods.")
-    (before, a), (first, b), (second, c) = source.models.items()
+    """The plane through before and the first two methods, with their paths projected onto it."""
+    if len(source.models) < 3:
+        raise NGFError("The plane through the models needs a race of at least two methods.")
+    (before, a), (first, b), (second, c) = list(source.models.items())[:3]
     plane, points = model_plane(a, b, c, names=(before, first, second))
     xs, ys = _window(points.numpy(), canvas.config.grid)
     canvas.arrays |= {"plane_xs": xs, "plane_ys": ys, "plane.points": points.numpy()}
-    for name, path in paths.items():
-        canvas.arrays[f"{name}.path"] = np.array([project(plane, state)[:2]
-                                                  for state in path.states])
+    for name in (first, second):
+        if name in paths:
+            canvas.arrays[f"{name}.path"] = np.array([project(plane, state)[:2]
+                                                      for state in paths[name].states])
     canvas.surface("plane", "plane through the models", source.models["before"], plane, xs, ys,
                    batches)
 

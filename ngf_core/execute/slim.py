@@ -1,6 +1,7 @@
 """A finished training or purification in fewer bytes, for a zoo that ships."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,19 +24,22 @@ class Under:
     base: Base | None = None
 
 
-def slim(run: Run, store: RunStore) -> None:
-    """Rewrite the models of a training or purification; other runs are left as they are.
+def slim(run: Run, store: RunStore, folder: Path) -> None:
+    """Rewrite the models of a training or purification that will be kept in `folder`; other runs
+    are left as they are.
 
     Weights take half precision where the model read from that file has, on all test images, exactly
     the ACC, ASR and RA in the run's results. In a purification, tensors equal to those of its
-    source, which has to stay beside it, are left out. What an attack learned stays float32.
-    Raises RunError where a file of the run or of its source is missing or damaged.
+    source are left out if that is in `folder` too. What an attack learned stays float32. `store`
+    finds the run and its source. Raises RunError where a file of one of them is missing or damaged.
     """
     if run.kind not in ("train", "purify"):
         return
     trained = load_trained(run.id, store)
     test = build_test_set(trained.dataset.test, trained.attack)
     source = store.get(run.manifest["source"]) if run.kind == "purify" else None
+    if source is not None and source.path.parent != folder:
+        source = None
     received = _under(source, model_file("train", RECEIVED))
     contents: dict[str, bytes] = {}
     if run.has(ATTACK):

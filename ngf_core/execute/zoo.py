@@ -90,17 +90,19 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
     if there.state == OTHER:
         raise RunError(f"{store.root / run_id} is a finished run with other settings. Delete it, "
                        "or name another folder with --out.")
-    at_work = RunStore(store.root / f".at-work-{run_id}", store.root)
+    source = getattr(config, "source", None)
+    at_work = RunStore(store.root / f".at-work-{run_id}",
+                       store.find(source).path.parent if source else None)
     shutil.rmtree(at_work.root, ignore_errors=True)
     try:
         made = at_work.create(config, run_id)
         print(f"{run_id} ...", end=" ", flush=True)
-        work(made, at_work)
+        work(made, store)
         for name in NOT_SHIPPED:
             for path in made.path.glob(name):
                 path.unlink()
         if made.state == "done":
-            slim(made, at_work)
+            slim(made, at_work, store.root)
         print(summary(made), flush=True)
         shutil.rmtree(store.root / run_id, ignore_errors=True)
         made = Run(made.path.rename(store.root / run_id))

@@ -25,6 +25,7 @@ from ngf_core.purify import (
 )
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run, default_store
+from ngf_core.runs.names import ZOO_ARCH
 
 ZOO = sorted(path.parent for path in default_store().shipped.glob("*/manifest.json"))
 OLD = {"kind": "purify", "source": "a",
@@ -133,7 +134,7 @@ def test_a_row_of_schema_1_gets_todays_hash_and_command_and_no_other_row_does():
     old = schema_1(OLD_COMMAND)
     assert sha_of_schema_1(old) == "8b9b5bce5e17ae9e"
     rows = pd.DataFrame({"entrant": ["ablate_regulariser"] * 3, "layer": "blocks.1.conv1",
-                         "dataset": "signs", "arch": "mini_preact_resnet", "attack": "badnets",
+                         "dataset": "signs", "arch": ZOO_ARCH, "attack": "badnets",
                          "seed": 0, "group": ["ablation", "ablation", "model"], "command": [
         OLD_COMMAND, OLD_COMMAND, "python -m ngf_core train"],
         "settings": ["8b9b5bce5e17ae9e", "another", "8b9b5bce5e17ae9e"], "value": [1.5, 2.5, 3.5]})

@@ -23,14 +23,15 @@ NOTE = (f"CPU seconds of a whole purification run, NGF and SGD, {STEPS} steps ea
 def race(sharpness: str) -> Prepare:
     """The run with `sharpness` on or off."""
     def prepare(workload: Workload) -> Measurement:
-        from ngf_core.execute.zoo import make
+        from ngf_core.execute.worker import work
 
         def run(steps: int, seed: int) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 store = RunStore(Path(folder), default_store().shipped)
-                made = make(store, "race", PurifyConfig(
+                made = store.create(PurifyConfig(
                     source=SOURCE, methods=(NGF(layer=LAYER), SGD(layer=LAYER)), steps=steps,
                     evaluations=max(1, steps // 5), sharpness=sharpness, seed=seed))
+                work(made, store)
                 if made.state != "done":
                     raise RuntimeError(made.message)
 

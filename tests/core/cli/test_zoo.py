@@ -1,4 +1,4 @@
-"""`ngf zoo`: what check prints and returns, and how a build goes on and stops."""
+"""`zoo check`: what is missing or out of date, on fabricated runs; of those that ship, nothing."""
 
 import json
 from dataclasses import replace

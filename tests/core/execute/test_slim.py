@@ -68,7 +68,7 @@ def test_other_rates_keep_float32(runs):
     before, rates = run.tensors("model"), run.results["train"]
     rates["acc"]["hits"] += 1 if rates["acc"]["hits"] < rates["acc"]["n"] else -1
     change_manifest(run.path, results=run.results | {"train": rates})
-    slim(run, runs)
+    slim(run, runs, runs.root)
     after = load_file(run.path / "model.safetensors")
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], value) and after[name].dtype == value.dtype
@@ -79,8 +79,17 @@ def test_measurements_are_left_alone(runs, slimmed):
     from ngf_core.config import SpectrumConfig
 
     run = runs.create(SpectrumConfig(source=slimmed["race"].id))
-    slim(run, runs)
+    slim(run, runs, runs.root)
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
+
+
+def test_a_source_elsewhere_is_no_base(runs, slimmed, tmp_path):
+    store = RunStore(tmp_path / "mine", runs.root)
+    race = zoo.make(store, "race", purify_config(slimmed["train"], "sgd", steps=1))
+    assert race.state == "done" and race.path.parent == store.root
+    assert weights_sha(race, "before") == weights_sha(slimmed["train"], "before")
+    assert all(shapes(path)[1] is None for path in race.path.glob("*.safetensors"))
+    assert {path.name for path in store.root.iterdir()} <= {"race", ".lock", ".manifest.lock"}
 
 
 def test_what_is_there_is_not_made_again(runs, slimmed, monkeypatch):
