@@ -136,14 +136,16 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
                               f"({error.strerror})", "Name another folder.") from error
         for table in list(_earlier(arguments.tables).values())[:1]:
-            asked, there = _training(trained), _told(arguments.tables, "train")
-            if len(table) and asked != (there or _training(TrainConfig())):
-                raise ConfigError("tables", f"{arguments.tables} has those of other training "
-                                  f"({there or 'as usual'})", "Name another folder.")
             kinds = set(zip(table.dataset, table.arch)) - {(arguments.dataset, arguments.arch)}
             if kinds:
                 raise ConfigError("tables", f"{arguments.tables} has those of "
                                   f"{' '.join(kinds.pop())}", "Name another folder.")
+            usual = _training(TrainConfig())  # that of tables which do not tell
+            there = _told(arguments.tables, "train") or usual
+            if len(table) and there != _training(trained):
+                raise ConfigError("tables", f"{arguments.tables} has those of models trained with "
+                                  f"--limit {there['limit']} --epochs {there['epochs']}",
+                                  "Name another folder.")
 
 
 def _depth(cell: Cell) -> int:
