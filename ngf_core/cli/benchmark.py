@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
                         help="seeds of models and purification (default: 0 1 2)")
     parser.add_argument("--limit", type=int, default=TrainConfig.limit, metavar="N",
-                        help="training images per class, for networks that would take hours "
-                        "otherwise; 0 is all (default: %(default)s)")
+                        help="images per class, a twentieth of them the clean ones, and test "
+                        "images per class; 0 is all (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs, metavar="N",
                         help="passes over the training images (default: %(default)s)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),

@@ -43,8 +43,8 @@ def test_sentences_figure_and_table_of_the_sizes_there_are(open_page, tables):
     assert not app.exception and not app.error
     said = text_of(app)
     assert "**Backdoored models are sharper than benign ones by trace:**" in said
-    assert "on Signs, by number of weights, this holds at 78 thousand (2.00 times" in said
-    assert "on Fashion-MNIST, by number of weights, this holds at 2.8 million" in said
+    assert "On Signs, by number of weights, this holds at 78 thousand (2.00 times" in said
+    assert "On Fashion-MNIST, by number of weights, this holds at 2.8 million" in said
     table = sizes_table(app)
     assert set(table["network"]) == {MINI, W32}
     asked = next(code.value for code in app.code if "benchmark/sizes" in code.value)
