@@ -115,11 +115,11 @@ def _panel(models: pd.DataFrame, means: pd.DataFrame, title: str, rate: bool,
         "dash": "dot" if rate else "solid"})
     _axes(figure, rate, reach)
     figure.update_layout(
-        template=plotly_template(dark), height=350, showlegend=True,
+        template=plotly_template(dark), height=380, showlegend=len(names) > 1,
         title={"text": f"<b>{title}</b>", "font": {"size": 14}, "x": 0.02, "y": 0.99,
                "yanchor": "top"},
-        legend={"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0.5, "xanchor": "center",
-                "font": {"size": 12}}, margin={"l": 10, "r": 10, "t": 30, "b": 96})
+        legend={"orientation": "h", "y": -0.27, "yanchor": "top", "x": 0.5, "xanchor": "center",
+                "font": {"size": 12}}, margin={"l": 10, "r": 10, "t": 30, "b": 124})
     return figure
 
 

@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
                         help="seeds of models and purification (default: 0 1 2)")
     parser.add_argument("--limit", type=int, default=TrainConfig.limit, metavar="N",
-                        help="training images per class, for networks that would take hours "
-                        "otherwise; 0 is all (default: %(default)s)")
+                        help="images per class, a twentieth of them the clean ones, and test "
+                        "images per class; 0 is all (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs, metavar="N",
                         help="passes over the training images (default: %(default)s)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),
@@ -137,14 +137,16 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError("tables", f"nothing can be written in {arguments.tables} "
                               f"({error.strerror})", "Name another folder.") from error
         for table in list(_earlier(arguments.tables).values())[:1]:
-            asked, there = _training(trained), _told(arguments.tables, "train")
-            if len(table) and asked != (there or _training(TrainConfig())):
-                raise ConfigError("tables", f"{arguments.tables} has those of other training "
-                                  f"({there or 'as usual'})", "Name another folder.")
             kinds = set(zip(table.dataset, table.arch)) - {(arguments.dataset, arguments.arch)}
             if kinds:
                 raise ConfigError("tables", f"{arguments.tables} has those of "
                                   f"{' '.join(kinds.pop())}", "Name another folder.")
+            usual = _training(TrainConfig())  # that of tables which do not tell
+            there = _told(arguments.tables, "train") or usual
+            if len(table) and there != _training(trained):
+                raise ConfigError("tables", f"{arguments.tables} has those of models trained with "
+                                  f"--limit {there['limit']} --epochs {there['epochs']}",
+                                  "Name another folder.")
 
 
 def _depth(cell: Cell) -> int:

@@ -38,6 +38,7 @@ COMPARED = ("badnets", "blend", "wanet")
 # Trained weights for colour images of ten classes; for grey ones a few hundred less.
 WEIGHTS = {"mini_preact_resnet": 77_850, "preact_resnet18_w16": 701_018,
            "preact_resnet18_w32": 2_796_714, "preact_resnet18": 11_172_170}
+LIMIT = 500  # images per class: ten classes then have the 250 clean images of `signs`
 EXPECTED = ("signs", "fashion_mnist")
 RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is such an entrant
 ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
@@ -103,8 +104,10 @@ def datasets(found: Sequence[Size]) -> list[str]:
 
 def command(dataset: str, arch: str) -> str:
     """The command that computes the tables of one size."""
+    limit = "" if DATASETS[dataset].embedded else f"--limit {LIMIT} "
     return (f"ngf benchmark --dataset {dataset} --arch {arch} --attacks {' '.join(COMPARED)} "
-            f"--defenses ngf sgd finetune --tables assets/benchmark/{FOLDER}/{dataset}-{arch}")
+            f"--defenses ngf sgd finetune {limit}"
+            f"--tables assets/benchmark/{FOLDER}/{dataset}-{arch}")
 
 
 def _read(place: Path) -> Size | None:

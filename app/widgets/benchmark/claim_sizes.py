@@ -32,13 +32,14 @@ def claim_sizes(dark: bool) -> None:
     for part in PARTS:
         told = [finding(table, part, dataset, measure) for dataset in datasets(found)]
         st.markdown("\n".join([f"**{claim_text(part, measure)}:**\n",
-                               *(f"- {words}" for words in told)]))
+                               *(f"- {words[0].upper()}{words[1:]}" for words in told)]))
     if table.empty:
         st.info(TEXT["sizes none"], icon=":material/hourglass_empty:")
     else:
         figure_card(figures.size_panels(models(found), table, measure, dark=dark),
                     key="claim_sizes", caption=TEXT["sizes"], table=figures.size_table(table),
-                    filename=f"claim-sizes-{measure}", alt=figures.size_alt(table, measure))
+                    filename=f"claim-sizes-{measure}", alt=figures.size_alt(table, measure),
+                    columns=len(PARTS))
     st.caption(TEXT["sizes rule"])
     there = {(one.dataset, one.arch) for one in found}
     missing = [command(dataset, arch) for dataset in datasets(found) for arch in WEIGHTS

@@ -10,15 +10,17 @@ import streamlit as st
 
 def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, key: str,
                 caption: str, alt: str, table: pd.DataFrame, filename: str, live: bool = False,
-                height: int = 420, on_select: Callable[[], None] | None = None) -> None:
+                height: int = 420, on_select: Callable[[], None] | None = None,
+                columns: int = 0) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
 
     A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
     options dict with the toolbox button that `save_toolbox` adds. Several Plotly figures are placed
-    side by side, on a narrow screen one below the other. `live`: the data change while the figure
-    is shown; only ECharts keeps its place on the page then, so a Plotly figure is rejected.
-    `height` in pixels is for ECharts; a Plotly figure has its own. `on_select` is called when a
-    mark of a single Plotly figure is clicked; the selection is then in the session under `key`.
+    side by side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
+    data change while the figure is shown; only ECharts keeps its place on the page then, so a
+    Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own.
+    `on_select` is called when a mark of a single Plotly figure is clicked; the selection is then in
+    the session under `key`.
     """
     if isinstance(figure, Mapping):
         options = {**figure, "toolbox": save_toolbox(filename)}
@@ -29,7 +31,7 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
         st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename),
                         on_select=on_select or "ignore", selection_mode="points")
     else:
-        _side_by_side(figure, key, alt, filename)
+        _side_by_side(figure, key, alt, filename, columns or max(len(figure), 1))
     st.caption(caption)
     with st.expander(f"Table ({len(table):,} rows)", key=f"{key}_table_box"):
         st.dataframe(table, key=f"{key}_table", hide_index=True)
@@ -38,8 +40,9 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
                            on_click="ignore")
 
 
-def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, filename: str) -> None:
-    with st.grid(columns=max(len(panels), 1), min_column_width=300, key=f"{key}_panels"):
+def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, filename: str, columns: int
+                  ) -> None:
+    with st.grid(columns=columns, min_column_width=300, key=f"{key}_panels"):
         for place, panel in enumerate(panels, start=1):
             st.plotly_chart(panel, key=f"{key}_{place}", theme=None,
                             alt=f"{alt} Panel {place} of {len(panels)}.",
