@@ -75,7 +75,8 @@ def test_labels_without_targets_are_one_column():
 def test_a_missing_plane_is_said_with_its_reason(open_page, started, runs):
     race = make_run(runs, "purify", methods=("ngf", "sgd", "finetune"))
     make_run(runs, "landscape", source=race.id)
-    assert "a race of exactly two methods" in text_of(sound(open_page("landscape", plane="models")))
+    said = text_of(sound(open_page("landscape", plane="models")))
+    assert "a race of at least two methods" in said
 
 
 def test_a_plane_that_was_not_reached_is_said(open_page, started, runs, race):

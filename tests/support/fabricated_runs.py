@@ -280,7 +280,7 @@ def _landscape(writer: RunWriter, config, store: RunStore, rng: Generator) -> It
         writer.progress(done + 1, len(models), f"{model}: random plane")
         yield {"samples": config.samples}
     if len(models) != 3:
-        no_plane = "The plane through the models needs a race of exactly two methods."
+        no_plane = "The plane through the models needs a race of at least two methods."
     else:
         plane = np.linspace(-0.5, 1.5, config.grid)
         points = np.array([[0.0, 0.0], [1.0, 0.0], [0.4, 0.8]])

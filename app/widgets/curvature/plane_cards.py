@@ -165,7 +165,7 @@ def through_models(view: View) -> None:
     if "plane.points" not in view.arrays or f"plane.{view.images}" not in view.arrays:
         _not_there(view)
         return
-    points = dict(zip(view.models, view.arrays["plane.points"], strict=True))
+    points = dict(zip(view.models, view.arrays["plane.points"], strict=False))  # of the first three
     paths = {m: view.arrays[f"{m}.path"] for m in view.models if f"{m}.path" in view.arrays}
     _plane(view, f"plane.{view.images}", points, paths, TEXT["models"], None,
            "on the plane through the received model and two purified ones")

@@ -112,7 +112,7 @@ def test_a_benign_model_has_nothing_triggered_and_no_other_models(runs, benign):
     assert set(run.arrays("landscape")) == {
         "models", "line_t", "chord_t", "xs", "ys", "before.line.clean", "before.random.clean",
         "before.random.clean.computed"}
-    assert "a race of exactly two methods" in run.results["no_plane"]
+    assert "a race of at least two methods" in run.results["no_plane"]
     assert "race with NGF or SGD" in run.results["why_not"]["path"]
 
 
