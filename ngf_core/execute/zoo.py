@@ -26,7 +26,7 @@ KINDS = ("train", "race", "spectrum", "landscape", "layers")
 # A layer map's updates of each method at each layer; half of a race's, since it tunes them all.
 MAP_STEPS = 50
 # The benchmark's batch, and half as many evaluations, which take the larger part of a race's time.
-RACE = {"batch_size": 128, "evaluations": 10}
+BATCH, EVALUATIONS = 128, 10
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
@@ -50,14 +50,14 @@ def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> 
 def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Config]:
     """The settings of one model's runs by id, each after the one that it starts from.
 
-    All settings are the defaults, except that a layer map takes fewer steps.
+    All settings are the defaults, but for a race's batch and evaluations, and a layer map's steps.
     """
     name = run_name(train)
     trained, raced = f"{name}-train", f"{name}-race"
     configs: dict[str, Config] = {
         "train": train,
         "race": PurifyConfig(source=trained, seed=train.seed, methods=(NGF(), SGD(), FineTuning()),
-                             **RACE),
+                             batch_size=BATCH, evaluations=EVALUATIONS),
         "spectrum": SpectrumConfig(source=raced),
         "landscape": LandscapeConfig(source=raced),
         "layers": LayersConfig(source=trained, seed=train.seed, steps=MAP_STEPS)}
