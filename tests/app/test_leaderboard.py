@@ -14,16 +14,17 @@ from app.widgets.benchmark.leaderboard_figures import picked
 from app.widgets.benchmark.leaderboard_table import PUBLISHED, board_frame, columns, meaning
 from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.aims import defenses_only
+from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
 from ngf_core.purify import ANP
-from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore
 from tests.support.fabricated_benchmark import cells
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
 
 FIELD = ("ngf", "sgd", "finetune", "anp", "ablate_auto_layer")
+DEFENSES = sum(entrant.group == "defense" for entrant in ENTRANTS.values())
 TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)
 
 
@@ -76,7 +77,7 @@ def test_aims_progress_and_board(tables, open_page):
     assert not app.exception and not app.error
     said = text_of(app)
     assert "Met so far." in said and "lower ASR than one-layer SGD on every attack" in said
-    assert f"24 of {3 * len(PURIFIERS) * len(ATTACKS)} cells" in said
+    assert f"24 of {3 * DEFENSES * len(ATTACKS)} cells" in said
     assert f"{len(ATTACKS)} attacks, 3 seeds. The others have not" in said
     board = board_of(app)
     assert list(board["Defense"]) == [*(style_of(n) for n in ranked().index), "No defense",
@@ -115,7 +116,7 @@ def test_means_over_the_cells_that_all_have(tables, open_page):
 def test_a_whole_benchmark_has_no_reservation(tables, open_page):
     tables(cells(seeds=(0,)))
     said = text_of(open_page("leaderboard"))
-    of = len(PURIFIERS) * len(ATTACKS)
+    of = DEFENSES * len(ATTACKS)
     assert f"{of} of {of} cells" in said and " 1 seed." in said
     assert "Met." in said and "so far" not in said
     assert "may still change" not in said and "Some defenses lack cells" not in said

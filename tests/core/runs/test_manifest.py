@@ -58,7 +58,7 @@ def test_an_unreadable_manifest(store, content, says):
 def test_a_manifest_of_schema_1_is_read_as_one_of_today_and_written_so(store):
     """The file is left alone until something in it changes."""
     run = store.create(PurifyConfig(source=make_run(store, "train").id, methods=(
-        NGF(layer="linear", kl_bound=2.0), ANP(eps=0.3, ascents=2))))
+        NGF(layer="linear", kl_bound=2.0, decay=0.0), ANP(eps=0.3, ascents=2))))
     today = run.manifest
     old = {"kind": "purify", "source": run.config.source, "methods": ["ngf", "anp"],
            "layer": "linear", "kl_bound": 2.0, "lr": 0.01,
