@@ -167,15 +167,15 @@ def test_the_form_starts_the_race_it_shows(runs, open_page, started):
     assert "source" not in app.query_params and "purify" in app.query_params["run"]
 
 
-def test_auto_is_what_the_form_tunes_unless_told(runs, open_page, started, monkeypatch):
+def test_the_last_layer_is_what_the_form_tunes_unless_told(runs, open_page, started, monkeypatch):
     names = ("blocks.2.conv1", "stem", "blocks.0.conv1", "blocks.2.conv2", "linear")
     faked(monkeypatch, state, "layer_names", lambda arch: names)
     app = open_page("race", source=make_run(runs, "train").id)
     assert app.selectbox("form_layer").options == [
-        "Auto: chosen on the clean images", *names, "blocks: the block's layers",
+        "The last layer", "Auto: chosen on the clean images", *names, "blocks: the block's layers",
         "blocks.2: the block's layers", "All layers"]
     app.button("start_race").click().run()
-    assert started[0].methods == (NGF(layer="auto"), SGD(layer="auto"))
+    assert started[0].methods == (NGF(layer="last"), SGD(layer="last"))
 
 
 def form_with_layer(text, runs, open_page):
