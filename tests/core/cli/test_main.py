@@ -280,12 +280,11 @@ def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
 
 
 def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
-    """The mini's usual layer may be another network's too, or none of its layers."""
     made = []
     monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
     for arch, named, expected in (("preact_resnet18", "--layer blocks.2.conv1", "blocks.2.conv1"),
-                                  ("preact_resnet18", "", "blocks.7.conv1"),
-                                  ("mini_preact_resnet", "", "blocks.2.conv1")):
+                                  ("preact_resnet18", "", "last"),
+                                  ("mini_preact_resnet", "", "last")):
         source = make_run(store, "train", arch=arch)
         with pytest.raises(pytest.fail.Exception):
             ngf(f"purify {source.id} {named}", capsys)
@@ -295,11 +294,11 @@ def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):
     assert code == 2 and "no layer 'blocks.2.conv1'" in err
 
 
-def test_the_command_names_the_layer_since_other_networks_have_other_defaults():
+def test_the_command_names_the_layer():
     purify = "python -m ngf_core purify x"
-    assert command_line(PurifyConfig(source="x")) == f"{purify} --layer auto"
+    assert command_line(PurifyConfig(source="x")) == f"{purify} --layer last"
     two = PurifyConfig(source="x", methods=(NGF(layer="stem", kl_bound=1.0), SGD()))
-    assert command_line(two) == f"{purify} --ngf.layer stem --ngf.kl-bound 1.0 --sgd.layer auto"
+    assert command_line(two) == f"{purify} --ngf.layer stem --ngf.kl-bound 1.0 --sgd.layer last"
     for config in (PurifyConfig(source="x", methods=(ANP(),)), SpectrumConfig(source="x"),
                    LayersConfig(source="x")):
         assert "layer " not in command_line(config).replace("layers", "")
@@ -347,7 +346,7 @@ def test_a_layer_of_its_own_goes_before_the_layer_of_all(store, capsys, monkeypa
     monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
     source = make_run(store, "train")
     for line, expected in (("--layer linear --sgd.layer auto", {"ngf": "linear", "sgd": "auto"}),
-                           ("--ngf.layer stem", {"ngf": "stem", "sgd": "blocks.2.conv1"}),
+                           ("--ngf.layer stem", {"ngf": "stem", "sgd": "last"}),
                            ("--methods anp ngf --layer stem", {"ngf": "stem"})):
         with pytest.raises(pytest.fail.Exception):
             ngf(f"purify {source.id} {line}", capsys)
