@@ -39,11 +39,11 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame,
     earlier = earlier[earlier.attack.isin(["none", *ATTACKS])]
     floor = (earlier.entrant == BENIGN) & (earlier.attack != "none")
     model = (earlier.group == "model") & ~floor
-    on_ngfs_layer = earlier.entrant.isin([name for name, one in ENTRANTS.items() if one.layer_of])
+    on_anothers_layer = earlier.entrant.isin([name for name, one in ENTRANTS.items() if one.layer_of])
     table, training = new, training or {}
     for part, holds in ((model, _trained_as_today), (floor, _floor_holds),
-                        (~model & ~floor & ~on_ngfs_layer, _purified_holds),
-                        (~model & ~floor & on_ngfs_layer, _purified_holds)):
+                        (~model & ~floor & ~on_anothers_layer, _purified_holds),
+                        (~model & ~floor & on_anothers_layer, _purified_holds)):
         known = table.set_index(KEYS["cells"])
         table = _with(table, earlier[part], "cells", partial(holds, known=known, training=training))
     there = earlier[earlier.lambda_max.notna() & (earlier.weights != "")]

@@ -25,9 +25,9 @@ FOLLOWED: dict[str, Any] = {"evaluations": 10, "sharpness": "on"}
 class Entrant:
     """A method with its settings, and the conditions in which it departs from `CONDITIONS`.
 
-    group: "defense" for the leaderboard, "ablation" for NGF with one ingredient changed and for its
-    controls. layer_of: the entrant whose choice of layer it takes over, "" for none, so that both
-    tune the same one.
+    group: "defense" for the leaderboard, "ablation" for NGF with one ingredient changed, "control"
+    for SGD on the layers of such a change. layer_of: the entrant whose choice of layer it takes
+    over, so that both tune the same one; "" for none.
     """
 
     title: str
@@ -57,8 +57,8 @@ def _defenses() -> dict[str, Entrant]:
         "ngf", "sgd", "finetune") else {}) for name, entry in PURIFIERS.items()}
 
 
-def _variant(title: str, settings: MethodSettings, layer_of: str = "", **changes: Any) -> Entrant:
-    return Entrant(title, settings, "ablation", changes, layer_of)
+def _variant(title: str, settings: MethodSettings, **changes: Any) -> Entrant:
+    return Entrant(title, settings, "ablation", changes)
 
 
 # "No natural gradient" is the defense `sgd` and is not computed twice.
@@ -73,6 +73,7 @@ ENTRANTS: dict[str, Entrant] = _defenses() | {
     "ablate_frozen_bn": _variant("NGF, frozen BatchNorm", NGF(), batchnorm="frozen"),
     "ablate_auto_layer": _variant("NGF, layer chosen by rule", NGF(layer=AUTO)),
     "ablate_full_network": _variant("NGF, all layers", NGF(layer=ALL)),
-    "sgd_auto_layer": _variant("SGD, layer chosen by rule", SGD(layer=AUTO), "ablate_auto_layer"),
-    "sgd_full_network": _variant("SGD, all layers", SGD(layer=ALL)),
+    "sgd_auto_layer": Entrant("SGD, layer chosen by rule", SGD(layer=AUTO), "control",
+                              layer_of="ablate_auto_layer"),
+    "sgd_full_network": Entrant("SGD, all layers", SGD(layer=ALL), "control"),
 }

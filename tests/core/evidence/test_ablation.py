@@ -11,7 +11,8 @@ from ngf_core.evidence.rank import estimate
 from tests.support.fabricated_benchmark import cells
 
 ATTACKS = ("badnets", "blend", "sig", "wanet", "bpp")
-TRIED = ("ngf", "sgd", "ablate_regulariser", "ablate_trust_region", "ablate_frozen_bn",
+TRIED = ("ngf", "sgd", "ablate_regulariser", "ablate_trust_region",
+         "ablate_running_mean", "ablate_frozen_bn",
          "ablate_auto_layer", "ablate_full_network", "ablate_tuning")
 
 
@@ -81,8 +82,8 @@ def test_the_sentence_says_what_is_resolved_and_what_is_not():
     assert "On all layers ASR falls by 5.0 points (95 %: 5.0 to 5.0, n = 15)." in said
     assert said[-2:] == [
         "No difference in ASR is resolved: without the natural gradient, without the regulariser, "
-        "with BatchNorm frozen.",
-        "Not computed yet: on the last layer, with BatchNorm recalibrated and no tuning."]
+        "with BatchNorm frozen, with the Fisher of one batch.",
+        "Not computed yet: on a layer chosen by rule, with BatchNorm recalibrated and no tuning."]
 
 
 def test_a_variants_own_interval_passes_no_limit_that_a_rate_has():

@@ -21,7 +21,7 @@ from ngf_core.evidence.earlier import KEYS
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.table import cells_table
 from ngf_core.models.build import tunable_layer_names
-from ngf_core.purify import NGF
+from ngf_core.purify import NGF, SGD
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
@@ -49,16 +49,17 @@ def table(finished, monkeypatch) -> pd.DataFrame:
 
 def test_every_method_of_the_registry_takes_part_once():
     defenses = [e.method for e in ENTRANTS.values() if e.group == "defense"]
-    assert defenses == list(PURIFIERS)
+    assert defenses == [*PURIFIERS, "ngf"], "and NGF as released"
 
 
 def test_ngf_has_one_preset_for_all_attacks():
     configs = [asked("ngf", attack) for attack in ATTACKS]
-    assert configs[0].methods == (NGF(layer="auto"),)
+    assert configs[0].methods == (NGF(),)
     assert {**vars(configs[0]), "source": ""} == {**vars(configs[1]), "source": ""}
 
 
-@pytest.mark.parametrize("name", [name for name in ENTRANTS if name != "ablate_tuning"])
+@pytest.mark.parametrize("name", [
+    name for name in ENTRANTS if name not in ("ablate_tuning", "ngf_released")])
 def test_all_entrants_have_the_same_clean_images_and_budget(name):
     config, reference = asked(name), asked("finetune")
     for field in ("steps", "batch_size", "clean_fraction", "augment", "seconds", "seed"):
@@ -193,9 +194,7 @@ def test_every_entrant_names_layers_that_its_network_has(arch):
         config = Cell("signs", arch, "badnets", 0, name).asked(max(names))
         layered = ENTRANTS[name].method in LAYERED
         assert len(config.layers) == command_line(config).count("--layer") == layered
-        assert set(config.layers.values()) <= names | {"auto", "all"}, name
-    last = Cell("signs", arch, "badnets", 0, "ablate_auto_layer").asked().layers
-    assert last == {"ngf": tunable_layer_names(arch)[-1]}
+        assert set(config.layers.values()) <= names | {"last", "auto", "all"}, name
 
 
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
@@ -256,17 +255,17 @@ def test_a_damaged_table_is_told(monkeypatch, tmp_path):
         benchmark.load("cells")
 
 
-def test_an_ablation_tunes_the_layer_that_ngf_chose(finished, tmp_path):
+def test_a_control_tunes_the_layer_that_ngf_chose(finished, tmp_path):
     store = RunStore(finished.out)
-    with pytest.raises(RunError, match="no run signs-badnets-s0-ngf"):
-        cell("ablate_regulariser").config(store)
+    with pytest.raises(RunError, match="no run signs-badnets-s0-ablate_auto_layer"):
+        cell("sgd_auto_layer").config(store)
     other, mine = (root / f"signs-badnets-s0-{name}" for root, name in (
-        (finished.out, "finetune"), (tmp_path, "ngf")))
+        (finished.out, "finetune"), (tmp_path, "ablate_auto_layer")))
     shutil.copytree(other, mine)
     write_manifest(mine, read_manifest(other) | {"id": mine.name, "results": {"layer": "stem"}})
-    config = cell("ablate_regulariser").config(RunStore(tmp_path))
-    assert config.methods == (NGF(layer="stem", regulariser=0.0),)
-    assert cell("ablate_auto_layer").config(store).methods == (NGF(layer="linear"),)
+    config = cell("sgd_auto_layer").config(RunStore(tmp_path))
+    assert config.methods == (SGD(layer="stem"),)
+    assert cell("sgd").config(store).methods == (SGD(),)
 
 
 def test_an_unknown_defense_is_refused(capsys):

@@ -107,14 +107,14 @@ def test_attacks_and_entrants_that_are_no_more_are_gone():
 
 
 @pytest.mark.parametrize("change", [{"layer": "linear"}, {"settings": "other"}])
-def test_an_ablation_is_gone_with_the_choice_it_was_made_on(change):
-    there = table()
-    mine = where(there, "blend", 0, "ngf")
+def test_a_control_is_gone_with_the_choice_it_was_made_on(change):
+    there = table(entrants=("ablate_auto_layer", "sgd_auto_layer"))
+    mine = where(there, "blend", 0, "ablate_auto_layer")
     for name, value in change.items():
         there.loc[mine, name] = value
     kept = completed_cells(there.iloc[:0], there)
-    assert ("blend", 0, "ablate_regulariser") not in keys(kept)
-    assert ("blend", 1, "ablate_regulariser") in keys(kept)
+    assert ("blend", 0, "sgd_auto_layer") not in keys(kept)
+    assert ("blend", 1, "sgd_auto_layer") in keys(kept)
 
 
 def test_sharpness_is_taken_over_where_it_is_missing_and_of_the_same_weights():
