@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import Estimate, difference, estimate, rank_text, ranking
-from ngf_core.purify.registry import PURIFIERS
 
 NGF, SGD = "ngf", "sgd"
 MOST_ASR, MOST_DROP = 0.10, 0.02
@@ -49,7 +49,7 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
 
 
 def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
-    what = (f"NGF on its automatic layer ends with a mean ASR of at most {MOST_ASR:.0%} and a mean "
+    what = (f"NGF on the last layer ends with a mean ASR of at most {MOST_ASR:.0%} and a mean "
             f"clean-accuracy drop of at most {100 * MOST_DROP:.0f} points").replace("%", " %")
     if NGF not in asr or NGF not in drop:
         return Aim(what, None, "NGF has no finished cell.")
@@ -130,7 +130,7 @@ def _attack(name: str) -> str:
 
 
 def _title(defense: str) -> str:
-    return PURIFIERS[defense].title if defense in PURIFIERS else defense
+    return ENTRANTS[defense].title if defense in ENTRANTS else defense
 
 
 def _percent(found: Estimate, unit: str = " %") -> str:

@@ -39,7 +39,8 @@ def completed_cells(new: pd.DataFrame, earlier: pd.DataFrame,
     earlier = earlier[earlier.attack.isin(["none", *ATTACKS])]
     floor = (earlier.entrant == BENIGN) & (earlier.attack != "none")
     model = (earlier.group == "model") & ~floor
-    on_anothers_layer = earlier.entrant.isin([name for name, one in ENTRANTS.items() if one.layer_of])
+    followers = [name for name, entrant in ENTRANTS.items() if entrant.layer_of]
+    on_anothers_layer = earlier.entrant.isin(followers)
     table, training = new, training or {}
     for part, holds in ((model, _trained_as_today), (floor, _floor_holds),
                         (~model & ~floor & ~on_anothers_layer, _purified_holds),

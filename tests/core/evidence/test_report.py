@@ -27,7 +27,7 @@ def test_the_leaderboard_has_the_means_and_the_models_it_began_with():
     assert row(told, "backdoored")[4].startswith("97.") and "[" in row(told, "Fine-tuning")[2]
     order = [line.split(" | ")[2] for line in told.splitlines()[4:]]
     ders = [float(text.split()[0]) for text in order]
-    assert ders == sorted(ders, reverse=True) and len(ders) == 16
+    assert ders == sorted(ders, reverse=True) and len(ders) == 17
 
 
 def test_each_seed_is_told_on_the_attacks_that_all_have():
