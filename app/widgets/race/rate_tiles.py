@@ -10,7 +10,8 @@ from app.text import define
 from app.theme import style
 from ngf_core.evaluate.rates import wilson
 
-WIDE = 6
+# Tiles that stand in one row; more are a table, a row per rate and a column per method.
+WIDE = 4
 
 
 def rate_tiles(recording: Recording, methods: Sequence[str], *, step: int | None = None,
@@ -18,13 +19,15 @@ def rate_tiles(recording: Recording, methods: Sequence[str], *, step: int | None
     """Draw one tile per method and metric, at a step or at the newest point."""
     before = recording.before()
     shown = [m for m in metrics if m in recording.metrics]
-    tiles = len(methods) * len(shown)
-    columns = tiles if tiles <= WIDE else len(shown)
+    tiles = [(method, metric) for method in methods for metric in shown]
+    columns = len(tiles)
+    if len(tiles) > WIDE:
+        tiles = [(method, metric) for metric in shown for method in methods]
+        columns = len(methods)
     with st.grid(columns=max(1, columns), min_column_width=150, key=key):
-        for method in methods:
-            for metric in shown:
-                _tile(f"{style(method).label} {METRICS[metric].label}", metric,
-                      recording.measured(method, metric, step), before.get(metric))
+        for method, metric in tiles:
+            _tile(f"{style(method).label} {METRICS[metric].label}", metric,
+                  recording.measured(method, metric, step), before.get(metric))
 
 
 def _tile(label: str, metric: str, measured: Measured | None, before: float | None) -> None:
