@@ -37,7 +37,7 @@ def cells(attacks: Sequence[str] = tuple(ATTACKS), seeds: Sequence[int] = (0, 1,
             rows += [_purified(attack, number, name, rng) for name in entrants]
     table = pd.DataFrame(rows)
     whole = [f"{rate}_{part}" for rate in ("acc", "asr", "ra") for part in ("hits", "n")]
-    return table.astype({name: "Int64" for name in [*whole, "passes", "tuned"]})
+    return table.astype({name: "Int64" for name in [*whole, "passes", "tuned", "threads"]})
 
 
 def _row(attack: str, seed: int, entrant: str, rates: tuple, rng: np.random.Generator) -> dict:
@@ -49,6 +49,7 @@ def _row(attack: str, seed: int, entrant: str, rates: tuple, rng: np.random.Gene
            "lambda_max": 100 * rng.lognormal(0, 0.3), "lambda_max_error": 0.1,
            "trace": 300 * rng.lognormal(0, 0.3), "trace_error": 20.0,
            "command": f"python -m ngf_core train --attack {attack} --seed {seed}", "code": "",
+           "instructions": "AVX512 bf16", "threads": 1,
            "settings": Cell("signs", ZOO_ARCH, attack, seed).settings(),
            "received": "", "weights": f"{attack}-{seed}"}
     for rate, value, n in zip(("acc", "asr", "ra"), rates, (TEST, TRIGGERED, TRIGGERED),
