@@ -27,6 +27,8 @@ KINDS = ("train", "race", "spectrum", "landscape", "layers")
 MAP_STEPS = 50
 # The benchmark's batch, and half as many evaluations, which take the larger part of a race's time.
 BATCH, EVALUATIONS = 128, 10
+# A landscape's planes, and its points along a side, interpolated within the bound it states.
+PLANES, GRID = ("random", "path", "models"), 31
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
 
@@ -50,7 +52,8 @@ def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> 
 def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Config]:
     """The settings of one model's runs by id, each after the one that it starts from.
 
-    All settings are the defaults, but for a race's batch and evaluations, and a layer map's steps.
+    All settings are the defaults, but for a race's batch and evaluations, a landscape's planes and grid,
+    and a layer map's steps.
     """
     name = run_name(train)
     trained, raced = f"{name}-train", f"{name}-race"
@@ -59,7 +62,7 @@ def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Confi
         "race": PurifyConfig(source=trained, seed=train.seed, methods=(NGF(), SGD(), FineTuning()),
                              batch_size=BATCH, evaluations=EVALUATIONS),
         "spectrum": SpectrumConfig(source=raced),
-        "landscape": LandscapeConfig(source=raced),
+        "landscape": LandscapeConfig(source=raced, planes=PLANES, grid=GRID, mode="preview"),
         "layers": LayersConfig(source=trained, seed=train.seed, steps=MAP_STEPS)}
     return {f"{name}-{kind}": configs[kind] for kind in KINDS if kind in kinds}
 
