@@ -52,8 +52,8 @@ def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> 
 def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Config]:
     """The settings of one model's runs by id, each after the one that it starts from.
 
-    All settings are the defaults, but for a race's batch and evaluations, a landscape's planes and grid,
-    and a layer map's steps.
+    All settings are the defaults, but for a race's batch and evaluations, a landscape's planes and
+    grid, and a layer map's steps.
     """
     name = run_name(train)
     trained, raced = f"{name}-train", f"{name}-race"
