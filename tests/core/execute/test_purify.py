@@ -238,7 +238,7 @@ def test_nothing_is_chosen_where_no_method_asks_for_a_layer(runs, backdoored, mo
     asked = choosing(monkeypatch, "linear")
     run = made(purify_config(backdoored, "finetune", layer="auto"), runs)
     assert run.state == "done" and not asked and "choice" not in run.results
-    assert load_trained(run.id, runs).layer == "blocks.2.conv1"
+    assert load_trained(run.id, runs).layer == "linear"
 
 
 def test_a_balanced_clean_set_and_a_chosen_step_size(runs, race, backdoored):
