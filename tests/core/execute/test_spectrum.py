@@ -33,7 +33,8 @@ def test_a_spectrum_of_a_training_run(runs, backdoored):
     assert arrays["before.eigenvalues"].shape == arrays["before.residuals"].shape == (1,)
     assert arrays["before.lowest"][0] < arrays["before.eigenvalues"][0]
     assert arrays["before.density"].shape == (3, len(arrays["before.density_grid"]))
-    assert arrays["before.fisher"].shape == (10,) and arrays["before.fisher"][0] > 0
+    assert arrays["before.fisher"].shape == (10 * 10,)  # images times classes
+    assert arrays["before.fisher"][0] > 0
     result = run.results["before"]
     assert result["lambda_max"] == pytest.approx(arrays["before.eigenvalues"][0])
     assert [result["trace"], result["trace_error"], 2] == pytest.approx(
