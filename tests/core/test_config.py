@@ -144,7 +144,7 @@ def test_a_runs_budget_is_what_methods_are_handed():
 def test_all_settings_by_one_name_each():
     named = flat(PurifyConfig(source="a", methods=(ANP(eps=0.3), SGD(lr=0.5))))
     assert named["methods"] == ("anp", "sgd") and named["source"] == "a"
-    assert (named["anp.eps"], named["sgd.lr"], named["sgd.layer"]) == (0.3, 0.5, "auto")
+    assert (named["anp.eps"], named["sgd.lr"], named["sgd.layer"]) == (0.3, 0.5, "last")
     assert "ngf.layer" not in named and flat(TrainConfig())["epochs"] == TrainConfig.epochs
 
 
@@ -176,7 +176,7 @@ def test_the_methods_stand_in_json_by_name_in_their_order():
     one = PurifyConfig(source="a", methods=(SGD(), NGF(kl_bound=1)))
     written = to_json(one)["methods"]
     assert list(written) == ["sgd", "ngf"] and written["ngf"]["kl_bound"] == 1.0
-    assert written["sgd"] == {"layer": "auto", "lr": 0.01, "step_size": "given"}
+    assert written["sgd"] == {"layer": "last", "lr": 0.0, "step_size": "given"}
     other = PurifyConfig(source="a", methods=(NGF(kl_bound=1), SGD()))
     assert from_json(to_json(other)) == other != one
     assert config_sha(one) != config_sha(other)

@@ -190,10 +190,11 @@ def test_the_layer_is_chosen_from_clean_data(monkeypatch):
 
     monkeypatch.setattr("ngf_core.layers.choose_layer", choose, raising=False)
     given = planted()
-    work = Purification(given, FLOATS, NGF(kl_bound=0.2), Budget(steps=3))
+    work = Purification(given, FLOATS, NGF(layer="auto", kl_bound=0.2), Budget(steps=3))
     purified, _ = work.model, list(work)
     assert work.layer == "conv1" and seen[0][0] is not given
-    assert seen[0][1:] == (Budget(steps=3, augment="none"), NGF(kl_bound=0.2))
+    assert seen[0][1:] == (Budget(steps=3, augment="none"),
+                           NGF(layer="auto", kl_bound=0.2))
     assert not torch.equal(purified.conv1.weight, given.conv1.weight)
     assert torch.equal(purified.conv2.weight, given.conv2.weight)
     assert Purification(given, FLOATS, ANP()).layer == "" and len(seen) == 1
@@ -212,7 +213,7 @@ def test_data_that_lie_class_by_class_are_judged_on_all_classes(monkeypatch):
     order = FLOATS[1].argsort(stable=True)
     by_class = [(x[None], y[None]) for x, y in zip(FLOATS[0][order], FLOATS[1][order])]
     for seed in (0, 0, 1):
-        Purification(planted(), by_class, NGF(), Budget(steps=3, seed=seed))
+        Purification(planted(), by_class, NGF(layer="auto"), Budget(steps=3, seed=seed))
     assert all(len(set(y.tolist())) == len(set(FLOATS[1].tolist())) for y in judged)
     assert torch.equal(judged[0], judged[1]) and not torch.equal(judged[0], judged[2])
 
