@@ -199,7 +199,7 @@ def test_the_layer_is_chosen_from_clean_data(monkeypatch):
     assert torch.equal(purified.conv2.weight, given.conv2.weight)
     assert Purification(given, FLOATS, ANP()).layer == "" and len(seen) == 1
     assert Purification(given, FLOATS, NGF(layer="conv2")).layer == "conv2" and len(seen) == 1
-    assert Purification(given, FLOATS, SGD()).layer == "conv1" and seen[1][2] is None
+    assert Purification(given, FLOATS, SGD(layer="auto")).layer == "conv1" and seen[1][2] is None
 
 
 def test_data_that_lie_class_by_class_are_judged_on_all_classes(monkeypatch):
