@@ -36,7 +36,7 @@ from ngf_core.runs import RunStore, default_store
 from ngf_core.trained.load import load_trained
 
 SEEDS = range(5)
-ONE_BATCH = ("badnets", "blend", "wanet")
+ONE_BATCH = ("badnets", "blend")
 PRESETS = {"ngf": NGF(), "one_batch": NGF(decay=0.0, kl_bound=0.3)}
 OUT = Path(__file__).parent / "results" / "purification_seeds.json"
 
