@@ -84,8 +84,8 @@ def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Ru
     found = []
     for cell in wanted:
         tuned = made.get((cell.attack, cell.seed, LAYER_OF))
-        if cell.entrant or cell.attack not in ATTACKS:
-            continue
+        if cell.entrant or (cell.attack, cell.seed, "") not in made or cell.attack not in ATTACKS:
+            continue  # without a backdoored model there is nothing to compare the benign one with
         layer = tuned.results["layer"] if tuned is not None else ""
         for name, run, model in (("benign", made.get(("none", cell.seed, "")), BEFORE),
                                  ("backdoored", made.get((cell.attack, cell.seed, "")), BEFORE),

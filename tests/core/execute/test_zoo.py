@@ -33,7 +33,8 @@ def test_of_each_model_five_runs_are_made():
     assert train == TRAIN and race.source == "signs-blend-s2-train" and race.seed == 2
     assert race.methods == (NGF(), SGD(), FineTuning())
     assert others == [SpectrumConfig(source="signs-blend-s2-race"),
-                      LandscapeConfig(source="signs-blend-s2-race"),
+                      LandscapeConfig(source="signs-blend-s2-race", grid=31, mode="preview",
+                                      planes=("random", "path", "models")),
                       LayersConfig(source="signs-blend-s2-train", seed=2, steps=50)]
 
 

@@ -62,13 +62,13 @@ def rewritten(run: Run, **results: object) -> None:
 @pytest.mark.parametrize("folder", sorted(ZOO.glob("*-s0-*")), ids=lambda folder: folder.name)
 def test_every_run_of_the_zoo(folder):
     """Its name says the attack; the training run of that name is what stands behind it."""
-    run, (dataset, attack, seed, kind) = Run(folder, shipped=True), folder.name.split("-")
-    store = RunStore(ZOO)
-    expected = Run(ZOO / f"{dataset}-{attack}-{seed}-train").config
+    run, (network, attack, seed, kind) = Run(folder, shipped=True), folder.name.rsplit("-", 3)
+    store, dataset = RunStore(ZOO), network.partition("-")[0]
+    expected = Run(ZOO / f"{network}-{attack}-{seed}-train").config
     assert training_of(run, store) == expected == training_behind(run.config, store)
     assert (expected.dataset, expected.attack, expected.seed) == (dataset, attack, int(seed[1:]))
     holder = {"train": "train", "layers": "train"}.get(kind, "race")
-    assert holder_of(run, store).id == f"{dataset}-{attack}-{seed}-{holder}"
+    assert holder_of(run, store).id == f"{network}-{attack}-{seed}-{holder}"
     received = received_rates(run, store)
     assert received.acc.value > 0.95 and (received.asr is None) == (attack == "none")
     if kind in ("train", "race"):
