@@ -1,4 +1,4 @@
-"""The commands that start a run: `train`, `purify`, `spectrum`, `landscape` and `layers`.
+"""The commands that start a run: `train`, `import`, `purify`, `spectrum`, `landscape`, `layers`.
 
 Options are built from the config dataclasses, so a new setting becomes an option without a change
 here. A job runs in the same worker process that the dashboard starts; the command only follows it.
@@ -7,12 +7,20 @@ here. A job runs in the same worker process that the dashboard starts; the comma
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ngf_core.cli.watch import watch
-from ngf_core.config import CONFIGS, Config, PurifyConfig, TrainConfig, validate
+from ngf_core.config import (
+    CONFIGS,
+    Config,
+    ImportConfig,
+    PurifyConfig,
+    TrainConfig,
+    validate,
+)
 from ngf_core.config.command import flag
 from ngf_core.config.methods import made, names_of
 from ngf_core.data import DATASETS
@@ -26,12 +34,15 @@ from ngf_core.runs.lineage import training_of
 
 def add_job(commands: Any, kind: str, config: type[Config]) -> None:
     first_line = (config.__doc__ or "").partition("\n")[0]
-    usage = f"%(prog)s {'SOURCE ' if kind in SOURCES else ''}[options]"
+    named = "SOURCE " if kind in SOURCES else "FILE " if kind == "import" else ""
+    usage = f"%(prog)s {named}[options]"
     parser = commands.add_parser(kind, help=first_line, description=first_line, usage=usage)
     for field in dataclasses.fields(config):
         if field.name == "source":
             help_text = field.metadata["help"] + "; `latest` is the newest one that fits"
             parser.add_argument("source", metavar="SOURCE", help=help_text.replace("%", "%%"))
+        elif field.name == "file":
+            parser.add_argument("file", metavar="FILE", help=field.metadata["help"])
         elif field.name == "methods":
             _add_methods(parser, field, config)
         else:
@@ -113,11 +124,25 @@ def _config(options: argparse.Namespace, store: RunStore) -> Config:
         # The run may be purified from a folder other than the current one.
         config = dataclasses.replace(config, root=_absolute(config.root),
                                      weights=_absolute(config.weights))
+    elif isinstance(config, ImportConfig):
+        return _described(config, store)
     elif config.source == "latest":
         config = dataclasses.replace(config, source=store.latest(*SOURCES[options.kind]).id)
     if isinstance(config, PurifyConfig):
         config = _with_layers(config, options)
     _refuse_impossible(config, store)
+    return config
+
+
+def _described(config: ImportConfig, store: RunStore) -> ImportConfig:
+    """The import with what its file holds, which is printed."""
+    from ngf_core.imports.take_in import described
+
+    config = dataclasses.replace(config, root=_absolute(config.root),
+                                 triggered=_absolute(config.triggered))
+    config, found = described(config, Path(config.file).expanduser(), store)
+    for sentence in found.sentences():
+        print(sentence, file=sys.stderr)
     return config
 
 
@@ -174,6 +199,6 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
         if unusual:
             from ngf_core.models.build import tunable_layer_names
 
-            arch = training_of(store.get(config.source), store).arch
-            for layer in unusual:
-                named_layers(tunable_layer_names(arch), layer)
+            train = training_of(store.get(config.source), store)
+            for layer in unusual if isinstance(train, TrainConfig) else ():
+                named_layers(tunable_layer_names(train.arch), layer)

@@ -30,6 +30,7 @@ _MORE = {
     "zoo": ("ngf_core.cli.zoo", "Build the runs that ship with NGF Lab."),
     "data": ("ngf_core.cli.data", "List data sets, or download one."),
     "attacks": ("ngf_core.cli.attacks", "Check every attack, or write a poisoned set."),
+    "export": ("ngf_core.cli.export", "Write a model of a run as a file, with a model card."),
     "benchmark": ("ngf_core.cli.benchmark", "Compare all defenses on all attacks."),
 }
 

@@ -6,6 +6,8 @@ from typing import Any
 from ngf_core.evaluate.rates import RATES, UNDEFINED, Rate, is_rate
 from ngf_core.runs import Run
 
+# What other commands need from the results and people do not.
+_INTERNAL = ("train_config", "came_as", "layers")
 _HEADS = {"acc": "ACC", "asr": "ASR", "ra": "RA", "lambda_max": "λ_max", "trace_error": "± trace"}
 
 
@@ -29,7 +31,7 @@ def results_table(results: dict[str, Any]) -> str:
              for name, entry in models.items()]
     lines = [aligned(rows)] if models else []
     lines += [f"{name}: {_cell(value)}" for name, value in results.items()
-              if name not in models and name != "train_config"]
+              if name not in models and name not in _INTERNAL]
     return "\n".join(lines)
 
 

@@ -9,6 +9,8 @@ from ngf_core.config.layers import LayersConfig
 from ngf_core.config.methods import layers_of, names_of
 from ngf_core.config.purify import PurifyConfig
 
+POSITIONAL = ("source", "file")
+
 
 def command_line(config: Config) -> str:
     """The command that starts a run of `config`; settings at their default are left out.
@@ -16,11 +18,15 @@ def command_line(config: Config) -> str:
     The tuned layer of a purification is always named, since its default depends on the network.
     """
     words = ["python", "-m", "ngf_core", config.kind]
-    words += [config.source] if hasattr(config, "source") else []
+    words += [getattr(config, name) for name in POSITIONAL if hasattr(config, name)]
     words += _method_words(config) if isinstance(config, PurifyConfig | LayersConfig) else []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name not in ("source", "methods") and value != field.default:
+        if field.name in (*POSITIONAL, "methods") or value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(flag(field.name))
+        else:
             words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
     return shlex.join(words)
 

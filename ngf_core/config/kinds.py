@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from ngf_core.config.imported import ImportConfig
 from ngf_core.config.landscape import LandscapeConfig
 from ngf_core.config.layers import LayersConfig
 from ngf_core.config.methods import check_methods, layers_of, made, names_of
@@ -16,9 +17,11 @@ from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.options import check_fields, listed
 from ngf_core.purify.settings import MethodSettings
 
-CONFIGS = {c.kind: c for c in (TrainConfig, PurifyConfig, SpectrumConfig, LandscapeConfig,
-                               LayersConfig)}
-Config = TrainConfig | PurifyConfig | SpectrumConfig | LandscapeConfig | LayersConfig
+CONFIGS = {c.kind: c for c in (TrainConfig, ImportConfig, PurifyConfig, SpectrumConfig,
+                               LandscapeConfig, LayersConfig)}
+# Runs of these kinds begin with a model and have no source.
+ModelConfig = TrainConfig | ImportConfig
+Config = ModelConfig | PurifyConfig | SpectrumConfig | LandscapeConfig | LayersConfig
 
 
 def validate(config: Config) -> None:

@@ -1,7 +1,9 @@
 """Evaluating a model on clean and triggered test images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +24,33 @@ class TestSet:
     wanted: Tensor | None
 
 
-def build_test_set(test: Images, attack: Attack | None) -> TestSet:
-    """Trigger every test image whose label the attack would change (so not the target class)."""
+@dataclass(frozen=True)
+class Triggered:
+    """Triggered images that were given, uint8 (n, C, H, W), not made here.
+
+    labels: the true label of each, -1 where it is unknown. wanted: the label the attacker wants.
+    """
+
+    images: Images
+    wanted: Tensor
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """As kept with a run."""
+        return {"x": self.images.x.numpy(), "labels": self.images.y.numpy(),
+                "wanted": self.wanted.numpy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Triggered":
+        """What `to_arrays` wrote."""
+        x, labels, wanted = (torch.from_numpy(arrays[name]) for name in ("x", "labels", "wanted"))
+        return cls(Images(x, labels), wanted)
+
+
+def build_test_set(test: Images, attack: Attack | None, given: Triggered | None = None) -> TestSet:
+    """The test images, and those that are given, or every one whose label the attack would change
+    (so not the target class) with the attack's trigger."""
+    if given is not None:
+        return TestSet(test, given.images, given.wanted)
     if attack is None:
         return TestSet(test, None, None)
     victims = test.take(attack.victims(test.y))
@@ -38,12 +65,17 @@ def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
 
 
 def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluation:
-    """The rates of a model whose probabilities or logits (n, classes) are known."""
+    """The rates of a model whose probabilities or logits (n, classes) are known.
+
+    RA is None where the true label of a given triggered image is unknown (-1).
+    """
     acc = _hits(clean.argmax(1).cpu(), test.clean.y)
     if triggered is None or test.triggered is None or test.wanted is None:
         return Evaluation(acc, None, None)
     predicted = triggered.argmax(1).cpu()
-    return Evaluation(acc, _hits(predicted, test.wanted), _hits(predicted, test.triggered.y))
+    known = bool((test.triggered.y >= 0).all())
+    return Evaluation(acc, _hits(predicted, test.wanted),
+                      _hits(predicted, test.triggered.y) if known else None)
 
 
 def predict(model: nn.Module, x: Tensor, batch_size: int = 250) -> Tensor:

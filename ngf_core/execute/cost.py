@@ -9,8 +9,10 @@ from functools import lru_cache
 
 from ngf_core.config import (
     Config,
+    ImportConfig,
     LandscapeConfig,
     LayersConfig,
+    ModelConfig,
     PurifyConfig,
     SpectrumConfig,
     TrainConfig,
@@ -29,6 +31,7 @@ CURVATURE_MODELS = 3
 # What the sharpness measures of the mini network took, in Hessian products.
 SHARPNESS_PRODUCTS = {"none": 0, "cheap": 45, "all": 150}
 KRYLOV_MEGABYTES = 256
+LIKE_IMPORTED = "resnet18"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def _work(config: Config, train: TrainConfig) -> float:
     """Multiply-adds, a backward pass counted as two forward passes."""
     forward, entry = multiply_adds(train.arch, *_shape(train)), DATASETS[train.dataset]
     evaluated = 1.9 * min(entry.test_images, train.limit * entry.classes or entry.test_images)
+    if isinstance(config, ImportConfig):  # the evaluation, and seventeen others on clean images
+        return forward * (evaluated + 17 * 500)
     if isinstance(config, TrainConfig):
         trained = 3 * entry.training_images(config.limit)
         return forward * config.epochs * (trained + evaluated)
@@ -111,7 +116,7 @@ def _megabytes(config: Config, train: TrainConfig) -> float:
         # The Krylov basis of each model, from which a later run resumes; a large one is not kept.
         basis = model * (_krylov_steps(config) + config.k)
         return 0.3 + (CURVATURE_MODELS * basis if basis < KRYLOV_MEGABYTES else 0)
-    if isinstance(config, TrainConfig):
+    if isinstance(config, ModelConfig):
         return model + 0.1
     if isinstance(config, LayersConfig):
         return 0.1
@@ -160,11 +165,15 @@ def parameters(arch: str) -> int:
 
 
 def _training(config: Config, store: RunStore) -> TrainConfig:
-    """How the model behind the run is trained; the default where that is unknown."""
+    """How the model behind the run is trained; the default where that is unknown, and a network of
+    middle size for an imported one."""
     try:
-        return training_behind(config, store)
+        made = training_behind(config, store)
     except NGFError:
         return TrainConfig()
+    if isinstance(made, TrainConfig):
+        return made
+    return TrainConfig(dataset=made.dataset, arch=LIKE_IMPORTED, limit=made.limit, size=made.size)
 
 
 def _shape(train: TrainConfig) -> tuple[int, int]:

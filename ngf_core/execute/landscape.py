@@ -56,7 +56,8 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
     before = source.models["before"].requires_grad_(True)
     where = next(before.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
-    batches = held_out(source.dataset, source.attack, config.samples, config.seed, where)
+    batches = held_out(source.dataset, source.attack, config.samples, config.seed, where,
+                       source.given)
     paths = _paths(source, store.get(config.source))
     surfaces = {"random": len(source.models), "eigen": len(source.models),
                 "path": bool(paths), "models": len(source.models) >= 3}

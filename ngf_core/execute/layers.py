@@ -2,16 +2,15 @@
 
 import copy
 import time
-from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
 
-from ngf_core.config import LayersConfig
+from ngf_core.config import LayersConfig, to_json
 from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import Evaluation
-from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate, rates_of
+from ngf_core.evaluate.test_set import TestSet, evaluate, rates_of
 from ngf_core.layers.choose import choose_layer
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import RULES, best, judge
@@ -38,7 +37,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     model = source.models["before"]
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
-    test = build_test_set(source.dataset.test, source.attack)
+    test = source.test
     before = evaluate(model, test).to_json()
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
@@ -64,7 +63,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
             "finetune": _finetune(model, clean, config, test, writer),
             "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3),
             "steps": config.steps, "pool": config.pool, "clean_images": len(clean),
-            "tuning_images": len(split(clean)[0]), "train_config": asdict(source.train),
+            "tuning_images": len(split(clean)[0]), "train_config": to_json(source.train),
             "parameters": source.attack.parameters if source.attack else {},
             "class_names": list(source.dataset.class_names)}
 

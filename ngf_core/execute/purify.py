@@ -4,18 +4,18 @@ copy."""
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ngf_core.config import PurifyConfig
+from ngf_core.config import PurifyConfig, to_json
 from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import Evaluation
-from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.evaluate.test_set import evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import last_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO, LAST
@@ -25,7 +25,7 @@ from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.purify.weights import flat
 from ngf_core.runs import RunStore, RunWriter
-from ngf_core.runs.files import ATTACK, RECEIVED, SAMPLES, model_file, path_file
+from ngf_core.runs.files import ATTACK, RECEIVED, SAMPLES, TRIGGERED, model_file, path_file
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import samples, says
 
@@ -93,12 +93,14 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         tuned_layers(received, layer)
     where = next(received.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
-    shown = samples(source.dataset, source.attack)
+    shown = samples(source.dataset, source.attack, source.given)
     writer.arrays(SAMPLES, shown)
     writer.tensors(model_file("purify", RECEIVED), received.state_dict())
     if source.attack is not None and source.attack.learned:
         writer.tensors(ATTACK, source.attack.learned)
-    test = build_test_set(source.dataset.test, source.attack)
+    if source.given is not None:
+        writer.arrays(TRIGGERED, source.given.to_arrays())
+    test = source.test
     before = evaluate(received, test)
 
     racers = []
@@ -154,8 +156,10 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     if sharpness is not None:
         results["live_sharpness"] = sharpness.report()
     layer = next(iter(config.layers.values()), last_layer(received))
+    if source.came_as:
+        results["came_as"] = source.came_as
     return results | choice | {"clean_images": len(clean), "layer": layer,
-                      "train_config": asdict(source.train),
+                      "train_config": to_json(source.train),
                       "parameters": source.attack.parameters if source.attack else {},
                       "class_names": list(source.dataset.class_names)}
 

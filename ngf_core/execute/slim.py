@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ngf_core.evaluate.rates import Evaluation
-from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.evaluate.test_set import evaluate
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import ATTACK, RECEIVED, model_entry, model_file
 from ngf_core.runs.lineage import model_files
@@ -36,7 +36,7 @@ def slim(run: Run, store: RunStore, folder: Path) -> None:
     if run.kind not in ("train", "purify"):
         return
     trained = load_trained(run.id, store)
-    test = build_test_set(trained.dataset.test, trained.attack)
+    test = trained.test
     source = store.get(run.manifest["source"]) if run.kind == "purify" else None
     if source is not None and source.path.parent != folder:
         source = None

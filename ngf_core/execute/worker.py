@@ -20,6 +20,7 @@ from ngf_core.runs.jobs import turn
 # One module per kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
             for kind in ("train", "purify", "spectrum", "landscape", "layers")}
+EXECUTES["import"] = "ngf_core.execute.import_model"  # whose own name is a keyword
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ngf_core.attacks import ATTACKS, AttackEntry
-from ngf_core.config import TrainConfig
+from ngf_core.config import ModelConfig, TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.lineage import received_rates, training_of
@@ -28,7 +28,7 @@ def verdict(run: Run, store: RunStore) -> str | None:
     if train.attack == "none" or rates is None or rates.asr is None:
         return None
     acc, asr = rates.acc.value, rates.asr.value
-    aim = ATTACKS[train.attack].aim
+    aim = aim_of(train.attack)
     if asr < aim:
         return (f"ASR is {asr:.1%}, below {aim:.0%}: there is little backdoor to remove. "
                 "Train longer, poison more images, or use the default strength.")
@@ -40,9 +40,12 @@ def verdict(run: Run, store: RunStore) -> str | None:
     return None
 
 
-def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
-    """Clean accuracy of the benign model trained like `train`, None where there is no such run."""
+def benign_accuracy(train: ModelConfig, store: RunStore) -> float | None:
+    """Clean accuracy of the benign model trained like `train`, None where there is no such run, and
+    for an imported model, of whose training nothing is known."""
     found = None
+    if not isinstance(train, TrainConfig):
+        return None
     for run in store.list("train"):
         if run.state != "done":
             continue
@@ -66,5 +69,9 @@ def benign_accuracy(train: TrainConfig, store: RunStore) -> float | None:
 def aim_in(results: Mapping[str, Any]) -> float:
     """The ASR from which the attack behind a purification or layer map counts as implanted, by its
     results; the usual aim where they do not name a known attack."""
-    attack = results.get("train_config", {}).get("attack")
+    return aim_of(results.get("train_config", {}).get("attack"))
+
+
+def aim_of(attack: str | None) -> float:
+    """The ASR from which that attack counts as implanted; the usual one where it is not known."""
     return ATTACKS[attack].aim if attack in ATTACKS else AttackEntry.aim

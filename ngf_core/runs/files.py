@@ -4,22 +4,25 @@ A model has one name everywhere: "before" is the one that a run received (in a t
 trained), any other name is the method that purified it.
 """
 
+# The kinds of run that begin with a model.
+MODEL_KINDS = ("train", "import")
 RECEIVED = "before"
 SAMPLES = "samples"  # npz: the test images that are shown
 ATTACK = "attack"    # safetensors: what the attack learned
+TRIGGERED = "triggered"  # npz: triggered images that were given with an imported model
 POISON = "poison"    # npz: which training images were poisoned
 
 
 def model_file(kind: str | None, model: str) -> str:
-    """The safetensors file with the weights of `model` in a run of that kind, train or purify."""
-    if kind == "train":
+    """The safetensors file with the weights of `model` in a run that holds models, of that kind."""
+    if kind in MODEL_KINDS:
         return "model"
     return RECEIVED if model == RECEIVED else f"after_{model}"
 
 
 def model_entry(kind: str | None, model: str) -> str:
     """The key of that model's rates in the run's results."""
-    return "train" if kind == "train" else model
+    return kind if kind in MODEL_KINDS else model
 
 
 def path_file(method: str) -> str:

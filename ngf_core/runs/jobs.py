@@ -46,7 +46,7 @@ def launch(run: Run) -> None:
         raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "
                        "Start a new run with the same settings instead.")
     with telling_full(run.path / "log.txt"), open(run.path / "log.txt", "ab") as log:
-        worker = subprocess.Popen((*WORKER, str(run.path.absolute())), env=_environment(),
+        worker = subprocess.Popen((*WORKER, str(run.path.absolute())), env=environment(),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   start_new_session=True)
     change_manifest(run.path, pid=worker.pid, pid_started=start_time(worker.pid))
@@ -54,7 +54,7 @@ def launch(run: Run) -> None:
     threading.Thread(target=worker.wait, daemon=True).start()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, with this ngf_core importable from any working directory.
 
     Idle arithmetic threads sleep rather than spin: beside another busy process, spinning made

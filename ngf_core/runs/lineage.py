@@ -8,10 +8,10 @@ kinds the source is read.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ngf_core.config import Config, TrainConfig, from_json
+from ngf_core.config import Config, ModelConfig, from_json
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
-from ngf_core.runs.files import RECEIVED, model_entry, model_file
+from ngf_core.runs.files import MODEL_KINDS, RECEIVED, model_entry, model_file
 from ngf_core.runs.manifest import CORRUPT
 from ngf_core.runs.run import Run
 from ngf_core.runs.store import SOURCES, RunStore
@@ -20,8 +20,8 @@ from ngf_core.runs.tensors import tensors_sha
 Manifest = Mapping[str, Any]
 
 
-def training_of(run: Run, store: RunStore) -> TrainConfig:
-    """How the model behind a run of any kind was trained.
+def training_of(run: Run, store: RunStore) -> ModelConfig:
+    """How the model behind a run of any kind was made: trained here, or taken in.
 
     Raises RunError where a run on the way to the training is missing or corrupt, and where its
     results or its source are not such as a run of its kind can have.
@@ -29,20 +29,20 @@ def training_of(run: Run, store: RunStore) -> TrainConfig:
     return training_in(run.manifest, lambda source: store.find(source).manifest)
 
 
-def training_behind(config: Config, store: RunStore) -> TrainConfig:
+def training_behind(config: Config, store: RunStore) -> ModelConfig:
     """The same for a run that does not exist yet. Raises RunError as `training_of`."""
-    if isinstance(config, TrainConfig):
+    if isinstance(config, ModelConfig):
         return config
     return training_of(store.get(config.source), store)
 
 
-def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> TrainConfig:
+def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> ModelConfig:
     """`training_of` for manifests already read; `find` returns those of other runs by id.
 
     Raises RunError as `training_of`, and what `find` raises.
     """
     _check_readable(manifest)
-    if manifest["kind"] == "train":
+    if manifest["kind"] in MODEL_KINDS:
         return _trained_as(manifest, manifest["config"])
     if "train_config" in manifest["results"]:
         return _trained_as(manifest, manifest["results"]["train_config"])
@@ -56,7 +56,7 @@ def holder_of(run: Run, store: RunStore) -> Run:
     """
     manifest = run.manifest
     _check_readable(manifest)
-    if manifest["kind"] == "train" or (manifest["kind"] == "purify"
+    if manifest["kind"] in MODEL_KINDS or (manifest["kind"] == "purify"
                                        and RECEIVED in manifest["results"]):
         return run
     _source(manifest, lambda source: store.find(source).manifest)
@@ -81,7 +81,7 @@ def model_files(run: Run) -> dict[str, str]:
     manifest = run.manifest
     _check_readable(manifest)
     kind, results = manifest["kind"], manifest["results"]
-    if kind == "train":
+    if kind in MODEL_KINDS:
         names = [RECEIVED]
     elif kind != "purify":
         raise RunError(f"Run {run.id} is a {kind} run and holds no model. "
@@ -109,12 +109,13 @@ def _check_readable(manifest: Manifest) -> None:
         raise RunError(manifest["message"])
 
 
-def _trained_as(manifest: Manifest, values: Any) -> TrainConfig:
+def _trained_as(manifest: Manifest, values: Any) -> ModelConfig:
     try:
         if not isinstance(values, Mapping):
             raise TypeError(f"train_config is {values!r} and not a mapping of settings")
-        config = from_json({**values, "kind": "train"})
-        assert isinstance(config, TrainConfig)  # which is what that kind means
+        config = from_json({"kind": "train", **values})  # runs of before imports have no kind
+        if not isinstance(config, ModelConfig):
+            raise TypeError(f"train_config is of the kind {config.kind}")
         return config
     except (ConfigError, TypeError) as error:
         raise RunError(f"Run {manifest['id']} does not record how its model was trained ({error}). "

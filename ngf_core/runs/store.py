@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ngf_core import paths
-from ngf_core.config import Config, TrainConfig, validate
+from ngf_core.config import Config, ModelConfig, validate
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.runs.disk import telling_full
+from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
 
-SOURCES = {"purify": ("train",), "spectrum": ("train", "purify"), "landscape": ("train", "purify"),
-           "layers": ("train",)}
+SOURCES = {"purify": MODEL_KINDS, "spectrum": (*MODEL_KINDS, "purify"),
+           "landscape": (*MODEL_KINDS, "purify"), "layers": MODEL_KINDS}
 _ID = re.compile(r"[a-z0-9_-]{1,120}")
 # The folder of the benchmark's runs: hundreds, found by their ids but not listed.
 BENCHMARK, ATTACK_CHECKS = "benchmark", "check"
@@ -111,7 +112,7 @@ class RunStore:
         return places if self.shipped is None else [*places, (self.shipped / run_id, True)]
 
     def _check_source(self, config: Config) -> None:
-        if isinstance(config, TrainConfig):
+        if isinstance(config, ModelConfig):
             return
         source, fitting = self.get(config.source), SOURCES[config.kind]
         if source.kind not in fitting:
@@ -130,11 +131,11 @@ def default_store() -> RunStore:
 
 def _new_id(config: Config) -> str:
     """<utc>-<slug>-<8 hex>: the slug is the kind with what it is about (data set and attack)."""
-    if isinstance(config, TrainConfig):
+    if isinstance(config, ModelConfig):
         subject = f"{config.dataset}-{config.attack}"
     else:
         words = re.sub(r"^\d{8}-\d{6}-|-[0-9a-f]{8}$", "", config.source).split("-")
-        subject = "-".join(w for w in words if w not in ("train", "purify"))[:40]
+        subject = "-".join(w for w in words if w not in (*MODEL_KINDS, "purify"))[:40]
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{config.kind}-{subject}-{secrets.token_hex(4)}"
 

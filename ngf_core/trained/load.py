@@ -1,21 +1,26 @@
 """The data, attack and models of a finished run."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import nn
 
+from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
-from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import Dataset, load_dataset
 from ngf_core.data.source import data_folder
 from ngf_core.device import device
 from ngf_core.errors import RunError
+from ngf_core.evaluate.test_set import TestSet, Triggered, build_test_set
+from ngf_core.imports.model import received
 from ngf_core.models.build import build_model, last_layer
 from ngf_core.runs import Run, RunStore
-from ngf_core.runs.files import ATTACK, POISON
+from ngf_core.runs.files import ATTACK, POISON, TRIGGERED
 from ngf_core.runs.lineage import model_files, training_of
 
 
@@ -24,18 +29,28 @@ class TrainedModels:
     """`models` by name: "before", then one per method where the run is a purification.
 
     `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
+    `given`: triggered images that came with an imported model, whose attack is then None.
+    `came_as`: names, types and prefix of the tensors in the file of an imported model.
     """
 
-    train: TrainConfig
+    train: ModelConfig
     dataset: Dataset
     attack: Attack | None
     models: dict[str, nn.Module]
     layer: str
+    given: Triggered | None = None
+    came_as: dict[str, Any] | None = None
+
+    @cached_property
+    def test(self) -> TestSet:
+        """The test images, clean and triggered."""
+        return build_test_set(self.dataset.test, self.attack, self.given)
 
 
-def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
-    """The attack of a training config, before it has learned anything; None for a benign one."""
-    if config.attack == "none":
+def attack_of(config: ModelConfig, dataset: Dataset) -> Attack | None:
+    """The attack of a model's config, before it has learned anything; None where there is none, and
+    for an imported model where it is unknown or known by its images only."""
+    if config.attack not in ATTACKS:
         return None
     return build_attack(config.attack, target=config.target, poison_rate=config.poison_rate,
                         seed=config.seed, shape=dataset.shape, classes=dataset.classes,
@@ -49,7 +64,7 @@ def learned_attack(attack: Attack, run: Run) -> Attack:
     return attack.with_learned(run.tensors(ATTACK))
 
 
-def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
+def attack_in(run: Run, train: ModelConfig, dataset: Dataset) -> Attack | None:
     """The attack as it was in `run`: its parameters and what it learned.
 
     The parameters come from the run where it has them, so that a strength redefined since does not
@@ -62,13 +77,13 @@ def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
                           run)
 
 
-def dataset_of(config: TrainConfig) -> Dataset:
-    """The images of a training config."""
+def dataset_of(config: ModelConfig) -> Dataset:
+    """The images of a model's config."""
     return load_dataset(config.dataset, config.root, config.limit, config.size)
 
 
-def dataset_behind(run: Run, train: TrainConfig) -> Dataset:
-    """The data set of the model of `run`, which was trained by the config `train`.
+def dataset_behind(run: Run, train: ModelConfig) -> Dataset:
+    """The data set of the model of `run`, which was made by the config `train`.
 
     Raises RunError where the files on disk have changed since: the parts would be cut elsewhere,
     and training images would be among the test images.
@@ -114,11 +129,15 @@ def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     if isinstance(config, PurifyConfig):
         layer = run.results.get("layer") or next(iter(config.layers.values()), layer)
     attack = attack_in(run, train, dataset)
-    return TrainedModels(train, dataset, attack, models, layer)
+    given = Triggered.from_arrays(run.arrays(TRIGGERED)) if run.has(TRIGGERED) else None
+    return TrainedModels(train, dataset, attack, models, layer, given, run.results.get("came_as"))
 
 
-def _load_model(run: Run, file: str, train: TrainConfig, dataset: Dataset) -> nn.Module:
-    model = build_model(train.arch, dataset.shape, dataset.classes)
+def _load_model(run: Run, file: str, train: ModelConfig, dataset: Dataset) -> nn.Module:
+    if isinstance(train, ImportConfig):
+        model: nn.Module = received(train, run.shapes(file), dataset.shape, dataset.classes)
+    else:
+        model = build_model(train.arch, dataset.shape, dataset.classes)
     try:
         model.load_state_dict(run.tensors(file))
     except RuntimeError as error:

@@ -5,16 +5,21 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.attacks.attack import Attack
-from ngf_core.data.dataset import Dataset
+from ngf_core.data.dataset import Dataset, Images
 from ngf_core.data.floats import as_floats
-from ngf_core.evaluate.test_set import predict
+from ngf_core.evaluate.test_set import Triggered, predict
 
 
-def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str, np.ndarray]:
+def samples(dataset: Dataset, attack: Attack | None, given: Triggered | None = None, count: int = 8
+            ) -> dict[str, np.ndarray]:
     """The first test image of each class that the attack would change: clean, triggered, labels.
 
-    Fixed by the data alone, so that none is hand-picked.
+    Fixed by the data alone, so that none is hand-picked. Where triggered images were given, the
+    first ones stand beside clean images of the same class, since the images they were made from are
+    unknown.
     """
+    if given is not None:
+        return _beside_given(dataset.test, given, count)
     test = dataset.test
     usable = torch.ones(len(test), dtype=torch.bool) if attack is None else attack.victims(test.y)
     first = [int((usable & (test.y == c)).nonzero()[0]) for c in range(dataset.classes)
@@ -25,6 +30,20 @@ def samples(dataset: Dataset, attack: Attack | None, count: int = 8) -> dict[str
         arrays["triggered"] = attack.trigger(chosen.x).numpy()
         arrays["targets"] = attack.target_labels(chosen.y).numpy()
     return arrays
+
+
+def _beside_given(test: Images, given: Triggered, count: int) -> dict[str, np.ndarray]:
+    """One given image per known class, the first `count` where no class is known."""
+    labels = given.images.y
+    classes = [int(label) for label in labels.unique() if label >= 0 and (test.y == label).any()]
+    if classes:
+        rows = torch.tensor([int((labels == c).nonzero()[0]) for c in classes[:count]])
+        clean = torch.tensor([int((test.y == c).nonzero()[0]) for c in classes[:count]])
+    else:
+        rows = torch.arange(min(count, len(labels), len(test)))
+        clean = rows
+    return {"clean": test.x[clean].numpy(), "labels": test.y[clean].numpy(),
+            "triggered": given.images.x[rows].numpy(), "targets": given.wanted[rows].numpy()}
 
 
 def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
@@ -38,8 +57,8 @@ def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
     return answers
 
 
-def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device
-             ) -> dict[str, tuple[Tensor, Tensor]]:
+def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device,
+             given: Triggered | None = None) -> dict[str, tuple[Tensor, Tensor]]:
     """`count` random test images as {"clean": (x, y)} and, under an attack, {"triggered": ...}.
 
     x is float in [0, 1]. Triggered images are victims and carry the label the attacker wants, so
@@ -49,7 +68,10 @@ def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, whe
     test = dataset.test
     parts = {"clean": test.take(torch.randperm(len(test), generator=generator)[:count])}
     sets = {"clean": (parts["clean"].x, parts["clean"].y)}
-    if attack is not None:
+    if given is not None:
+        rows = torch.randperm(len(given.wanted), generator=generator)[:count]
+        sets["triggered"] = (given.images.x[rows], given.wanted[rows])
+    elif attack is not None:
         victims = test.take(attack.victims(test.y))
         chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
         sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))

@@ -6,7 +6,8 @@ from datetime import datetime
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
+from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.registry import Entry
@@ -26,10 +27,11 @@ def dataset_name(dataset: str) -> str:
 
 def attack_name(attack: str) -> str:
     """An attack's name as its paper writes it; "benign" where there is none."""
-    return ({"none": "benign"} | titles(ATTACKS)).get(attack, attack)
+    return ({"none": "benign", UNKNOWN: "attack unknown", GIVEN: "given triggered images"}
+            | titles(ATTACKS)).get(attack, attack)
 
 
-def trained_as(run: Run, store: RunStore) -> TrainConfig | None:
+def trained_as(run: Run, store: RunStore) -> ModelConfig | None:
     """How the model at the root of a run's sources was trained; None where the chain is broken.
 
     A finished purify run records it, so the training run may be deleted.
@@ -52,6 +54,8 @@ def run_name(run: Run, store: RunStore) -> str:
     config = run.config
     if isinstance(config, TrainConfig):
         about += f", seed {config.seed}"
+    elif isinstance(config, ImportConfig):
+        about += f", imported {config.file}"
     elif isinstance(config, PurifyConfig):
         about += f": {', '.join(style(name).label for name in config.names)}"
         tuned = dict.fromkeys(config.layers.values())

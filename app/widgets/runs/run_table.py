@@ -10,10 +10,11 @@ import streamlit as st
 from app import state
 from app.theme import style
 from app.widgets.runs.run_name import attack_name, dataset_name
-from ngf_core.config import TrainConfig
+from ngf_core.config import ModelConfig
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import RATES, Rate
 from ngf_core.runs import Run
+from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.lineage import training_in
 
 ROWS = 15
@@ -111,7 +112,7 @@ def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict])
     model = _shown_model(kind, manifest, results)
     entry = results.get(model) or {}
     spectra = results if kind == "spectrum" else sharpness.get(run.id, {})
-    curvature = spectra.get("before" if kind == "train" else model) or {}
+    curvature = spectra.get("before" if kind in MODEL_KINDS else model) or {}
     return (kind, dataset_name(trained.dataset if trained else "unknown"),
             attack_name(trained.attack if trained else "unknown"), run.state,
             _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
@@ -119,8 +120,8 @@ def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict])
 
 
 def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    if kind == "train":
-        return "train"
+    if kind in MODEL_KINDS:
+        return kind
     if kind == "purify":
         return next(iter(manifest["config"]["methods"]))
     if kind != "spectrum" or not results:
@@ -129,7 +130,7 @@ def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, A
     return methods[0] if methods else "before"
 
 
-def _training(manifest: Mapping[str, Any], manifests: Mapping[str, dict]) -> TrainConfig | None:
+def _training(manifest: Mapping[str, Any], manifests: Mapping[str, dict]) -> ModelConfig | None:
     try:
         return training_in(manifest, manifests.__getitem__)
     except (NGFError, KeyError):  # a source that is not among the runs
@@ -137,7 +138,8 @@ def _training(manifest: Mapping[str, Any], manifests: Mapping[str, dict]) -> Tra
 
 
 def _model_name(model: str) -> str:
-    return {"train": "As trained", "before": "As received"}.get(model, style(model).label)
+    received = {"train": "As trained", "import": "As imported", "before": "As received"}
+    return received.get(model, style(model).label)
 
 
 def _value(rate: Mapping[str, int] | None) -> float | None:

@@ -1,0 +1,87 @@
+"""An import run: the file's tensors become a model here, which is doubted, then measured."""
+
+from pathlib import Path
+from typing import Any
+
+from ngf_core.config import ImportConfig
+from ngf_core.config.imported import GIVEN
+from ngf_core.data.dataset import prepare_dataset
+from ngf_core.device import device
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.imports.doubts import doubts
+from ngf_core.imports.model import as_received, received
+from ngf_core.imports.reading import came_as, load
+from ngf_core.imports.recognise import LISTED, differences
+from ngf_core.imports.take_in import kept
+from ngf_core.imports.triggered_folder import triggered_folder
+from ngf_core.models.build import tunable_layers
+from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs.files import RECEIVED, SAMPLES, TRIGGERED, model_entry, model_file
+from ngf_core.trained.load import attack_of, dataset_of
+from ngf_core.trained.samples import samples
+
+
+def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
+    """Take in one model and write model.safetensors, samples.npz and, where triggered images were
+    given, triggered.npz.
+
+    Raises ConfigError where the model does not fit the data set or the attack has to be learned,
+    and NGFError where its answers on clean images look wrong (unless `anyway`).
+    """
+    where = device()
+
+    def report(done: int, total: int) -> None:
+        writer.checkpoint()
+        writer.progress(done, total, "Decoding images")
+
+    read = kept(config, store)
+    prepare_dataset(config.dataset, config.root, config.limit, config.size, report)
+    dataset = dataset_of(config)
+    writer.note(device=str(where), data_sha=dataset.sha256)
+    attack = attack_of(config, dataset)
+    if attack is not None and attack.learns:
+        raise ConfigError("attack", f"{attack.title} has to learn its {attack.learns}, so its "
+                          "trigger cannot be made for a model from elsewhere",
+                          "Give triggered images instead.")
+    given = (triggered_folder(Path(config.triggered), dataset, config.target)
+             if config.attack == GIVEN else None)
+    writer.progress(1, 3, "Building the network")
+    tensors = as_received(load(read), config.labels)
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    model = received(config, shapes, dataset.shape, dataset.classes)
+    wrong = differences(shapes, {name: tuple(value.shape)
+                                 for name, value in model.state_dict().items()})
+    if wrong:
+        raise ConfigError("file", f"holds another network than {config.arch} for {dataset.name} "
+                          f"({dataset.classes} classes, {dataset.shape[0]} channels): "
+                          f"{'; '.join(wrong[:LISTED])}", "Choose the data set that the model was "
+                          "trained on, or the builder of its network.")
+    counts = {name: value for name, value in model.state_dict().items()
+              if name.endswith("num_batches_tracked")}
+    model.load_state_dict(counts | tensors)
+    model.eval().to(where)
+    writer.progress(2, 3, "Looking at its answers on clean images")
+    doubted = doubts(model, dataset.reserve, config.normalisation)
+    if doubted.sentences and not config.anyway:
+        raise NGFError(f"{' '.join(doubted.sentences)} Correct that, or take the model in as it is "
+                       "(anyway).")
+    writer.checkpoint()
+    evaluation = evaluate(model, build_test_set(dataset.test, attack, given))
+    writer.arrays(SAMPLES, samples(dataset, attack, given))
+    writer.tensors(model_file("import", RECEIVED), model.state_dict())
+    if given is not None:
+        writer.arrays(TRIGGERED, given.to_arrays())
+    writer.progress(3, 3, "Measured")
+    return {
+        model_entry("import", RECEIVED): evaluation.to_json(),
+        "parameters": attack.parameters if attack else {},
+        "class_names": list(dataset.class_names),
+        "clean_accuracy": doubted.accuracy.to_json(),
+        "doubts": list(doubted.sentences),
+        "came_as": came_as(read),
+        "layers": list(tunable_layers(model)),
+        "triggered_images": len(given.wanted) if given else None,
+    }
+
+

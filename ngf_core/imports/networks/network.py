@@ -1,0 +1,57 @@
+"""What a family tells of a network that it recognised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What shapes do not tell, as the user or the file says it; 0 where nobody does."""
+
+    heads: int = 0  # of a transformer's attention
+    channels: int = 0
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a family: its name, for people, and the module.
+
+    side: the height and width of the only images that it takes; 0 where it takes any. assumed: what
+    the shapes do not tell and was taken as usual, as sentences.
+    """
+
+    name: str
+    module: nn.Module
+    side: int = 0
+    assumed: tuple[str, ...] = field(default=())
+
+    @property
+    def channels(self) -> int:
+        """Of the images it takes; 0 where it does not begin with a convolution."""
+        first = next(iter(self._layers()))
+        return first.in_channels if isinstance(first, nn.Conv2d) else 0
+
+    @property
+    def classes(self) -> int:
+        """Outputs of its last layer."""
+        return int(self._layers()[-1].weight.shape[0])
+
+    def _layers(self) -> list[nn.Conv2d | nn.Linear]:
+        return [module for module in self.module.modules()
+                if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def stages(shapes: Shapes, prefix: str) -> list[int]:
+    """How many numbered parts there are below prefix1, prefix2, ...: blocks of each stage."""
+    counts: list[int] = []
+    while True:
+        stem = f"{prefix}{len(counts) + 1}."
+        numbers = {name[len(stem):].partition(".")[0] for name in shapes if name.startswith(stem)}
+        if not numbers or not all(number.isdigit() for number in numbers):
+            return counts
+        counts.append(len(numbers))

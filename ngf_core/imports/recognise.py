@@ -1,0 +1,66 @@
+"""Which network a table of tensors belongs to, from names and shapes alone."""
+
+import torch
+
+from ngf_core.errors import ConfigError
+from ngf_core.imports.networks import NETWORKS
+from ngf_core.imports.networks.network import Hints, Network, Shapes
+from ngf_core.imports.received import settled
+
+LISTED = 6
+OWN = "Load it through the library instead (`ngf_core.library`), or with `ngf import --builder "
+OTHERWISE = f"{OWN}module:function`, which names your own code."
+
+
+def recognise(shapes: Shapes, hints: Hints | None = None) -> Network:
+    """The network that has exactly these tensors, without weights (on the device "meta").
+
+    Raises ConfigError where no family has these names, and, tensor by tensor, where one has them
+    but not these shapes.
+    """
+    with torch.device("meta"):
+        return _recognised(shapes, hints or Hints())
+
+
+def build(shapes: Shapes, hints: Hints | None = None) -> Network:
+    """The network of `recognise` on the CPU, without what would make it random. Raises as it."""
+    recognise(shapes, hints)
+    with torch.random.fork_rng(devices=[]):
+        found = _first(shapes, hints or Hints())
+    assert found is not None  # it was recognised
+    settled(found.module)
+    return found
+
+
+def _first(shapes: Shapes, hints: Hints) -> Network | None:
+    for entry in NETWORKS.values():
+        found: Network | None = entry.load()(shapes, hints)
+        if found is not None:
+            return found
+    return None
+
+
+def _recognised(shapes: Shapes, hints: Hints) -> Network:
+    found = _first(shapes, hints)
+    if found is None:
+        names = ", ".join(list(shapes)[:LISTED])
+        raise ConfigError("file", f"{len(shapes)} tensors ({names}, ...) are those of no network "
+                          "that is known here", OTHERWISE)
+    own = {name: tuple(value.shape) for name, value in found.module.state_dict().items()}
+    wrong = differences(shapes, own)
+    if wrong:
+        more = f" and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+        raise ConfigError("file", f"has the names of {found.name}, but {'; '.join(wrong[:LISTED])}"
+                          f"{more}", OTHERWISE)
+    return found
+
+
+def differences(shapes: Shapes, own: Shapes) -> list[str]:
+    """Where the file's tensors and the network's differ, one sentence part per tensor."""
+    return [f"{name} is {_shape(shapes, name)} in the file and {_shape(own, name)} in the network"
+            for name in dict.fromkeys([*own, *shapes]) if shapes.get(name) != own.get(name)
+            and not (name.endswith("num_batches_tracked") and name not in shapes)]
+
+
+def _shape(shapes: Shapes, name: str) -> str:
+    return "x".join(map(str, shapes[name])) or "a number" if name in shapes else "missing"

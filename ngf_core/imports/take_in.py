@@ -1,0 +1,68 @@
+"""From a file to the settings of an import: read it, and say which network it holds."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ngf_core.config import ImportConfig
+from ngf_core.errors import ConfigError
+from ngf_core.imports.networks.network import Hints, Network
+from ngf_core.imports.reading import Read, read_before, read_model
+from ngf_core.imports.recognise import recognise
+from ngf_core.runs import RunStore
+
+# Below the store: the tensors of the files that were read, by their SHA-256.
+FOLDER = ".imported"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file holds. network: None for one that the user's own code builds."""
+
+    read: Read
+    network: Network | None
+
+    def sentences(self) -> list[str]:
+        """What was found, for people."""
+        dtypes = ", ".join(f"{count} {kind}" for kind, count in self.read.dtypes.items())
+        place = f" under {self.read.place!r}" if self.read.place else ""
+        prefix = f", each name begun with {self.read.prefix!r}" if self.read.prefix else ""
+        lines = [f"{len(self.read.names)} tensors{place}{prefix} ({dtypes})."]
+        if self.read.others:
+            lines.append(f"The file holds other state dicts too: {', '.join(self.read.others)}.")
+        network = self.network
+        if network is not None:
+            lines.append(f"{network.name}: {network.classes} classes, {network.channels} channels"
+                         f"{f', images of {network.side} pixels' if network.side else ''}.")
+            lines += [f"Assumed: {assumed}." for assumed in network.assumed]
+        if self.read.said:
+            said = ", ".join(f"{name} {value}" for name, value in self.read.said.items())
+            lines.append(f"The file says: {said}.")
+        return lines
+
+
+def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "") -> Look:
+    """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError."""
+    store.prepare()
+    read = read_model(path, store.root / FOLDER, inside)
+    if builder:
+        return Look(read, None)
+    return Look(read, recognise(read.shapes(), Hints(heads)))
+
+
+def described(config: ImportConfig, path: Path, store: RunStore) -> tuple[ImportConfig, Look]:
+    """The settings with the file's name, SHA-256 and network filled in."""
+    found = look(path, store, config.inside, config.heads, config.builder)
+    if config.file_sha and config.file_sha != found.read.sha:
+        raise ConfigError("file_sha", f"{path} has the SHA-256 {found.read.sha} and not the one "
+                          "given", "Name the same file, or leave file_sha out.")
+    arch = found.network.name if found.network else config.builder
+    return replace(config, file=Path(path).name, file_sha=found.read.sha, arch=arch), found
+
+
+def kept(config: ImportConfig, store: RunStore) -> Read:
+    """The tensors of an import's file, read before. Raises ConfigError where they are gone."""
+    found = read_before(store.root / FOLDER, config.file_sha, config.inside)
+    if found is None:
+        raise ConfigError("file", f"{config.file} was not read here, or what was read is gone",
+                          "Import the file again.")
+    return found

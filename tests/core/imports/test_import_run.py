@@ -1,0 +1,224 @@
+"""A foreign model's whole way: taken in, purified, measured, exported, and back in its own code."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load as load_safetensors
+
+from ngf_core.config import ImportConfig, SpectrumConfig, from_json, to_json
+from ngf_core.data.dataset import load_dataset
+from ngf_core.errors import ConfigError, RunError
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.imports.export import export
+from ngf_core.imports.model import as_came, as_received, order_of
+from ngf_core.imports.take_in import described
+from ngf_core.runs.lineage import training_of
+from ngf_core.trained.load import load_trained
+from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
+from tests.support.tiny_runs import made, purify_config
+
+IMAGENET = (torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1),
+            torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def state():
+    return preact_resnet18(width=4)
+
+
+@pytest.fixture(scope="module")
+def taken(runs, state, tmp_path_factory):
+    """The foreign model as BackdoorBench saves it, in half precision and on several devices."""
+    file = tmp_path_factory.mktemp("files") / "attack_result.pt"
+    saved = {f"module.{name}": value.half() if value.is_floating_point() else value
+             for name, value in state.items()}
+    torch.save(backdoorbench(saved), file)
+    config, _ = described(ImportConfig(file=str(file), normalisation="imagenet", attack="badnets",
+                                       anyway=True), file, runs)
+    return made(config, runs)
+
+
+@pytest.fixture(scope="module")
+def purified(runs, taken):
+    return made(purify_config(taken, layer="last", steps=2), runs)
+
+
+def foreign(state, x):
+    """The foreign code's logits for uint8 images, on its own pixels."""
+    return preact_logits(state, (x / 255 - IMAGENET[0]) / IMAGENET[1])
+
+
+def test_it_answers_as_in_its_own_code(runs, taken, state):
+    assert (taken.state, taken.message) == ("done", "")
+    source = load_trained(taken.id, runs)
+    halved = {name: value.half().float() if value.is_floating_point() else value
+              for name, value in state.items()}
+    x = source.dataset.test.x
+    with torch.no_grad():
+        assert torch.allclose(source.models["before"](x), foreign(halved, x), atol=1e-4)
+    right = (foreign(halved, x).argmax(1) == source.dataset.test.y).sum()
+    rates = Evaluation.from_json(taken.results["import"])
+    assert rates.acc.hits == int(right) and rates.asr is not None
+    assert source.layer == "network.linear"
+
+
+def test_its_origin_is_known_to_what_follows(runs, taken, purified):
+    made_as = training_of(purified, runs)
+    assert isinstance(made_as, ImportConfig) and made_as == taken.config
+    assert made_as.arch == "PreAct-ResNet-18, width 4" and len(made_as.file_sha) == 64
+    assert from_json(to_json(made_as)) == made_as
+    spectrum = made(SpectrumConfig(source=purified.id, samples=10, k=1, bottom=0, probes=3,
+                                   steps=5, trace_probes=5, check="none", sharpness="none"), runs)
+    assert spectrum.state == "done", spectrum.message
+    assert {"before", "ngf", "sgd"} <= spectrum.results.keys()
+
+
+def test_it_goes_back_into_its_own_code(runs, purified, state):
+    files = export(purified, runs, "ngf", "torch")
+    weights, card = files
+    assert weights.endswith("-ngf.pt") and card.endswith("-ngf.md")
+    (folder := runs.root / "exported").mkdir(exist_ok=True)
+    (folder / weights).write_bytes(files[weights])
+    back = torch.load(folder / weights, weights_only=True)
+    assert list(back) == [f"module.{name}" for name in state]
+    assert {name: value.dtype for name, value in back.items()} == {
+        f"module.{name}": torch.float16 if value.is_floating_point() else value.dtype
+        for name, value in state.items()}
+    own = {name.removeprefix("module."): value.float() if value.is_floating_point() else value
+           for name, value in back.items()}
+    source = load_trained(purified.id, runs)
+    x = source.dataset.test.x
+    with torch.no_grad():
+        ours, theirs = source.models["ngf"](x), foreign(own, x)
+    assert torch.allclose(ours, theirs, atol=0.02)  # half precision
+    assert not torch.equal(back["module.linear.weight"], state["linear.weight"].half())
+    also = load_safetensors(next(iter(export(purified, runs, "ngf").values())))
+    assert all(torch.equal(also[name], back[name]) for name in back)
+    assert "2 steps on" in files[card].decode() and "attack_result.pt" in files[card].decode()
+
+
+def test_there_is_no_such_model(runs, purified):
+    with pytest.raises(ConfigError, match="holds no model 'nad'. Choose one of before, ngf, sgd"):
+        export(purified, runs, "nad")
+    with pytest.raises(ConfigError, match="Choose one of safetensors, torch"):
+        export(purified, runs, "ngf", "onnx")
+
+
+def test_a_model_that_answers_badly_is_doubted(runs, taken):
+    doubted = made(replace(taken.config, anyway=False), runs)
+    assert doubted.state == "failed"
+    assert "clean images right" in doubted.message and "anyway" in doubted.message
+
+
+def test_another_data_set_is_refused(runs, taken):
+    refused = made(replace(taken.config, dataset="digits"), runs)
+    assert refused.state == "failed"
+    assert "dataset: digits has 1 channels, and the network 3" in refused.message
+
+
+def test_an_attack_that_has_to_learn_is_refused(runs, taken):
+    refused = made(replace(taken.config, attack="issba"), runs)
+    assert refused.state == "failed" and "Give triggered images instead" in refused.message
+
+
+def test_without_triggered_images_asr_is_not_measured(runs, taken):
+    unknown = made(replace(taken.config, attack="unknown"), runs)
+    rates = Evaluation.from_json(unknown.results["import"])
+    assert rates.asr is None and rates.ra is None
+    race = made(purify_config(unknown, "ngf", layer="last", steps=1), runs)
+    assert race.state == "done" and race.results["ngf"]["asr"] is None
+    card = next(content for name, content in export(race, runs, "ngf").items()
+                if name.endswith(".md")).decode()
+    assert "| ASR | not measured | not measured |" in card
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Triggered images in BackdoorBench's layout: three of class 1, two of class 4, one target."""
+    test = load_dataset("signs").test
+    for label, count in ((1, 3), (4, 2), (0, 1)):
+        (tmp_path / "bd_test" / str(label)).mkdir(parents=True)
+        for i in range(count):
+            x = test.x[i].clone()
+            x[:, -3:, -3:] = 255
+            Image.fromarray(x.permute(1, 2, 0).numpy()).save(
+                tmp_path / "bd_test" / str(label) / f"{i}.png")
+    return tmp_path / "bd_test"
+
+
+def test_triggered_images_that_are_given(runs, taken, folder):
+    given = made(replace(taken.config, attack="images", triggered=str(folder)), runs)
+    assert given.state == "done", given.message
+    rates = Evaluation.from_json(given.results["import"])
+    assert rates.asr.n == rates.ra.n == 5  # not the one of the target class
+    kept = given.arrays("triggered")
+    assert sorted(kept["labels"].tolist()) == [1, 1, 1, 4, 4] and set(kept["wanted"]) == {0}
+    assert (kept["x"][:, :, -3:, -3:] == 255).all()
+    race = made(purify_config(given, "ngf", layer="last", steps=1), runs)
+    assert race.results["ngf"]["asr"]["n"] == 5
+    assert np.array_equal(race.arrays("triggered")["x"], kept["x"])
+
+
+def test_true_labels_may_be_unknown(runs, taken, folder):
+    for part in sorted(folder.iterdir()):
+        for file in part.iterdir():
+            file.rename(folder / f"{part.name}-{file.name}")
+        part.rmdir()
+    given = made(replace(taken.config, attack="images", triggered=str(folder)), runs)
+    rates = Evaluation.from_json(given.results["import"])
+    assert rates.asr.n == 6 and rates.ra is None
+
+
+def test_bad_folders(runs, taken, tmp_path):
+    for place, message in ((tmp_path / "none", "is not a folder"),
+                           (tmp_path, "holds no image")):
+        refused = made(replace(taken.config, attack="images", triggered=str(place)), runs)
+        assert refused.state == "failed" and message in refused.message
+    (tmp_path / "stranger").mkdir()
+    refused = made(replace(taken.config, attack="images", triggered=str(tmp_path)), runs)
+    assert "the folder stranger is none of the 10 classes" in refused.message
+
+
+def test_rows_of_the_head_follow_the_labels_and_back(state):
+    order = [3, 0, 1, 2, 4, 5, 6, 7, 9, 8]
+    text = ",".join(map(str, order))
+    kept = as_received(state, text)
+    assert torch.equal(kept["network.linear.weight"], state["linear.weight"][order])
+    assert torch.equal(kept["network.linear.bias"], state["linear.bias"][order])
+    dtypes = {name: value.dtype for name, value in state.items()}
+    back = as_came(kept, dtypes, text)
+    assert all(torch.equal(back[name], state[name]) for name in state)
+    for bad in ("0,1", "0,0,1,2,3,4,5,6,7,8", "a"):
+        with pytest.raises(ConfigError, match="does not name each of the 10 outputs once"):
+            order_of(bad, 10)
+
+
+def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def network():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 10))\n"
+        "def nothing():\n    return 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from torch import nn
+
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(768, 10)).state_dict(), tmp_path / "own.pt")
+    config, _ = described(ImportConfig(builder="mine:network", anyway=True), tmp_path / "own.pt",
+                          runs)
+    own = made(config, runs)
+    assert own.state == "done", own.message
+    assert own.results["layers"] == ["network.1"]
+    for builder, message in (("mine:nothing", "returned a int"), ("mine:none", "cannot be called"),
+                             ("nowhere", "cannot be called")):
+        failed = made(replace(config, builder=builder), runs)
+        assert failed.state == "failed" and message in failed.message
+
+
+def test_a_file_that_was_never_read_here(runs, taken):
+    lost = made(replace(taken.config, file_sha="0" * 64), runs)
+    assert lost.state == "failed" and "Import the file again" in lost.message
+    with pytest.raises(RunError):
+        load_trained(lost.id, runs)

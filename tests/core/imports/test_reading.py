@@ -1,0 +1,169 @@
+"""Files with models: read in another process, without running what they hold."""
+
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.imports.reading import came_as, load, read_before, read_here, read_model
+from tests.support.foreign_networks import backdoorbench, preact_resnet18
+
+STATE = preact_resnet18(width=4)
+
+
+class Marker:
+    """Unpickling it makes a folder: harmless, and seen."""
+
+    def __init__(self, place):
+        self.place = str(place)
+
+    def __reduce__(self):
+        return os.mkdir, (self.place,)
+
+
+def equal(found, wanted):
+    return list(found) == list(wanted) and all(
+        torch.equal(found[name], wanted[name]) and found[name].dtype == wanted[name].dtype
+        for name in wanted)
+
+
+@pytest.mark.parametrize("wrapped, place, prefix", [
+    (lambda s: s, "", ""),
+    (lambda s: {"state_dict": s, "epoch": 3, "best": 0.9}, "state_dict", ""),
+    (lambda s: {"net": {f"module.{k}": v for k, v in s.items()}}, "net", "module."),
+    (lambda s: {f"_orig_mod.module.{k}": v for k, v in s.items()}, "", "_orig_mod.module."),
+    (lambda s: {"ema": dict(s), "model": s}, "model", ""),
+], ids=["bare", "checkpoint", "data parallel", "compiled", "with ema"])
+def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix):
+    torch.save(wrapped(STATE), tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    assert (read.place, read.prefix) == (place, prefix)
+    assert equal(load(read), STATE)
+    assert came_as(read)["prefix"] == prefix
+
+
+def test_types_are_kept_and_counted(tmp_path):
+    mixed = {"a.weight": torch.ones(2, 2, dtype=torch.bfloat16),
+             "b.weight": torch.ones(3, dtype=torch.float16), "n": torch.tensor(4)}
+    torch.save(mixed, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    assert equal(load(read), mixed)
+    assert read.dtypes == {"bfloat16": 1, "float16": 1, "int64": 1}
+
+
+def test_safetensors(tmp_path):
+    save_file(STATE, tmp_path / "model.safetensors")
+    read = read_model(tmp_path / "model.safetensors", tmp_path / "kept")
+    assert {k: v.tolist() for k, v in load(read).items()} == {k: v.tolist()
+                                                              for k, v in STATE.items()}
+
+
+def test_backdoorbench_tells_about_its_model(tmp_path):
+    torch.save(backdoorbench(STATE), tmp_path / "attack_result.pt")
+    read = read_model(tmp_path / "attack_result.pt", tmp_path / "kept")
+    assert read.said == {"model_name": "preactresnet18", "num_classes": 10,
+                         "img_size": [32, 32, 3], "clean_data": "cifar10"}
+
+
+def test_no_code_of_the_file_is_run(tmp_path):
+    marker = tmp_path / "marker"
+    torch.save(backdoorbench(STATE, bd_test={"images": [Marker(marker)]}), tmp_path / "model.pt")
+    assert equal(load(read_model(tmp_path / "model.pt", tmp_path / "kept")), STATE)
+    assert not marker.exists()
+    torch.load(tmp_path / "model.pt", weights_only=False)
+    assert marker.exists()  # so the file would have
+
+
+def test_a_file_that_was_read_is_not_read_again(tmp_path, monkeypatch):
+    torch.save(STATE, tmp_path / "model.pt")
+    first = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    monkeypatch.setattr("ngf_core.imports.reading._in_another_process", None)
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept") == first
+    assert read_before(tmp_path / "kept", first.sha) == first
+    assert read_before(tmp_path / "kept", "0" * 64) is None
+
+
+def test_another_state_dict_of_the_same_file(tmp_path):
+    torch.save({"model": STATE, "ema": {name: value + 1 for name, value in STATE.items()}},
+               tmp_path / "model.pt")
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept").others == ("ema",)
+    averaged = load(read_model(tmp_path / "model.pt", tmp_path / "kept", inside="ema"))
+    assert torch.equal(averaged["linear.bias"], STATE["linear.bias"] + 1)
+    with pytest.raises(ConfigError, match="no state dict under 'best'. It has model, ema"):
+        read_model(tmp_path / "model.pt", tmp_path / "kept", inside="best")
+
+
+def write_lying_header(path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [10**6, 10**6],
+                               "data_offsets": [0, 4 * 10**12]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 64)
+
+
+def write_script(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            archive.writestr(f"archive/{name}", b"\x80\x02.")
+
+
+def write_bomb(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02." + b"\0" * 10**7)
+
+
+@pytest.mark.parametrize("write, message", [
+    (lambda path: path.write_bytes(b""), "neither safetensors nor what torch.save writes"),
+    (lambda path: path.write_bytes(b"hello, this is no model"), "neither safetensors nor"),
+    (lambda path: path.write_bytes(b"\x80\x04garbage" * 20), "cannot be read"),
+    (lambda path: path.write_bytes(b"PK\x03\x04" + b"\0" * 200), "cannot be read"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "cannot be read"),
+    (lambda path: torch.save([1, 2], path), "a list and not a table of tensors"),
+    (lambda path: torch.save({"epoch": 1}, path), r"no state dict: epoch \(a int\)"),
+    (lambda path: torch.save(torch.nn.Linear(2, 2), path), "whose code is not run"),
+    (lambda path: torch.save({"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(1)}, path),
+     "1 of the 2 numbers in a are not finite"),
+    (lambda path: torch.save({"a": torch.ones(2, dtype=torch.complex64), "b": torch.ones(1)}, path),
+     "a is torch.complex64"),
+    (write_lying_header, "damaged safetensors"),
+    (write_script, "TorchScript archive, which holds code"),
+    (write_bomb, "cannot be read"),
+], ids=["empty", "text", "broken pickle", "broken zip", "bare pickle", "list", "no tensors",
+        "whole model", "nan", "complex", "lying header", "script", "bomb"])
+def test_what_is_wrong_with_a_file_is_said(tmp_path, write, message):
+    write(tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match=message):
+        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+    assert not (tmp_path / "tensors").exists()
+
+
+def test_what_the_other_process_says_is_said_here(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"hello, this is no model")
+    with pytest.raises(ConfigError, match="file: is neither safetensors nor .* Give one of"):
+        read_model(tmp_path / "model.pt", tmp_path / "kept")
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_missing_and_too_large(tmp_path):
+    with pytest.raises(ConfigError, match="there is no file"):
+        read_model(tmp_path / "none.pt", tmp_path)
+    torch.save(STATE, tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match="at most 1e-06 GB are read"):
+        read_model(tmp_path / "model.pt", tmp_path, memory_gb=1e-6)
+
+
+def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path):
+    # One number, shown ten gigabytes wide: the copy into safetensors would need them.
+    huge = torch.empty(1).expand(2_500_000_000)
+    torch.save({"a": huge, "b": torch.ones(1)}, tmp_path / "model.pt")
+    with pytest.raises(NGFError, match=r"within 0.5 GB and \d+ seconds"):
+        read_model(tmp_path / "model.pt", tmp_path / "kept", memory_gb=0.5)
+
+
+def test_the_sha_is_a_name_and_no_path(tmp_path):
+    with pytest.raises(ConfigError, match="is no SHA-256"):
+        read_before(tmp_path, "../../etc/passwd")

@@ -1,0 +1,161 @@
+"""Networks recognised from their tensors: equal logits to the code that made them."""
+
+import pytest
+import torch
+from torch import nn
+
+from ngf_core.data.torchvision_guard import torchvision
+from ngf_core.errors import ConfigError
+from ngf_core.imports.networks.network import Hints
+from ngf_core.imports.recognise import build, recognise
+from ngf_core.models.build import build_model
+from tests.support.foreign_networks import preact_logits, preact_resnet18
+
+
+def shapes_of(state):
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def loaded(state, hints=None):
+    found = build(shapes_of(state), hints)
+    found.module.load_state_dict(state)
+    return found.module.eval()
+
+
+@pytest.mark.parametrize("final_norm", [False, True])
+@pytest.mark.parametrize("width, classes, channels", [(8, 10, 3), (4, 43, 1)])
+def test_backdoorbenchs_preact_resnet(width, classes, channels, final_norm):
+    state = preact_resnet18(width, classes, channels, final_norm)
+    found = recognise(shapes_of(state))
+    assert found.name == f"PreAct-ResNet-18, width {width}"
+    assert (found.classes, found.channels) == (classes, channels)
+    x = torch.randn(3, channels, 32, 32)
+    assert torch.allclose(loaded(state)(x), preact_logits(state, x), atol=1e-4)
+
+
+@pytest.mark.parametrize("name, side", [("resnet18", 32), ("vgg11_bn", 32), ("mobilenet_v2", 64),
+                                        ("squeezenet1_1", 64)])
+def test_torchvisions_networks(name, side):
+    model = torchvision.models.get_model(name, num_classes=7).eval()
+    found = recognise(shapes_of(model.state_dict()))
+    assert found.name == f"torchvision's {name}" and found.classes == 7
+    x = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        assert torch.equal(loaded(model.state_dict())(x), model(x))
+
+
+def test_widths_tell_networks_of_equal_names_apart():
+    for name in ("resnet50", "wide_resnet50_2", "resnext50_32x4d"):
+        with torch.device("meta"):
+            state = torchvision.models.get_model(name, num_classes=5).state_dict()
+        assert recognise(shapes_of(state)).name == f"torchvision's {name}"
+
+
+def test_a_resnet_with_a_small_stem():
+    model = torchvision.models.resnet18(num_classes=10)
+    model.conv1, model.maxpool = nn.Conv2d(1, 64, 3, 1, 1, bias=False), nn.Identity()
+    found = build(shapes_of(model.state_dict()))
+    assert "without pooling" in found.assumed[0]
+    found.module.load_state_dict(model.state_dict())
+    x = torch.randn(2, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(found.module.eval()(x), model.eval()(x))
+
+
+def test_torchvisions_transformer():
+    model = torchvision.models.VisionTransformer(32, 8, 2, 4, 64, 128, num_classes=5)
+    with pytest.raises(ConfigError, match="those of no network"):  # two blocks: no published size
+        recognise(shapes_of(model.state_dict()))
+    with torch.device("meta"):
+        published = torchvision.models.vit_b_16(image_size=64, num_classes=5).state_dict()
+    found = recognise(shapes_of(published))
+    assert (found.name, found.side, found.classes) == (
+        "torchvision's vit_b_16", 64, 5)
+
+
+def timm_state(width=64, depth=2, patch=8, side=32, classes=6):
+    draw = torch.Generator().manual_seed(0)
+    tokens = (side // patch) ** 2
+    sizes = {"cls_token": (1, 1, width), "pos_embed": (1, tokens + 1, width),
+             "patch_embed.proj.weight": (width, 3, patch, patch), "patch_embed.proj.bias": (width,)}
+    for i in range(depth):
+        for name, shape in {"norm1": (width,), "attn.qkv": (3 * width, width),
+                            "attn.proj": (width, width), "norm2": (width,),
+                            "mlp.fc1": (4 * width, width), "mlp.fc2": (width, 4 * width)}.items():
+            sizes |= {f"blocks.{i}.{name}.weight": shape, f"blocks.{i}.{name}.bias": shape[:1]}
+    sizes |= {"norm.weight": (width,), "norm.bias": (width,), "head.weight": (classes, width),
+              "head.bias": (classes,)}
+    return {name: torch.randn(shape, generator=draw) * 0.1 for name, shape in sizes.items()}
+
+
+def timm_logits(state, x, heads):
+    """By torch's own attention on timm's names."""
+    width = state["cls_token"].shape[-1]
+    x = nn.functional.conv2d(x, state["patch_embed.proj.weight"], state["patch_embed.proj.bias"],
+                             stride=state["patch_embed.proj.weight"].shape[-1])
+    x = x.flatten(2).transpose(1, 2)
+    x = torch.cat([state["cls_token"].expand(len(x), -1, -1), x], 1) + state["pos_embed"]
+
+    def norm(name, x):
+        return nn.functional.layer_norm(x, (width,), state[f"{name}.weight"],
+                                        state[f"{name}.bias"], 1e-6)
+
+    for i in range(2):
+        at = f"blocks.{i}"
+        attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        attention.load_state_dict({
+            "in_proj_weight": state[f"{at}.attn.qkv.weight"],
+            "in_proj_bias": state[f"{at}.attn.qkv.bias"],
+            "out_proj.weight": state[f"{at}.attn.proj.weight"],
+            "out_proj.bias": state[f"{at}.attn.proj.bias"]})
+        y = norm(f"{at}.norm1", x)
+        x = x + attention(y, y, y)[0]
+        y = nn.functional.linear(norm(f"{at}.norm2", x), state[f"{at}.mlp.fc1.weight"],
+                                 state[f"{at}.mlp.fc1.bias"])
+        x = x + nn.functional.linear(nn.functional.gelu(y), state[f"{at}.mlp.fc2.weight"],
+                                     state[f"{at}.mlp.fc2.bias"])
+    return nn.functional.linear(norm("norm", x)[:, 0], state["head.weight"], state["head.bias"])
+
+
+@pytest.mark.parametrize("heads", [0, 4])
+def test_timms_transformer(heads):
+    state = timm_state()
+    found = build(shapes_of(state), Hints(heads))
+    assert found.side == 32 and len(found.assumed) == (0 if heads else 1)
+    x = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        wanted = timm_logits(state, x, heads or 1)
+        assert torch.allclose(loaded(state, Hints(heads))(x), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["preact_resnet18_w16", "mini_vgg", "mini_vit"])
+def test_our_own_networks(name):
+    model = build_model(name, (3, 32, 32), 10)
+    found = build(shapes_of(model.state_dict()))
+    found.module.load_state_dict(model.state_dict())
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():  # whose pixels are normalised before
+        assert torch.equal(found.module.eval()((x - 0.5) * 4), model.eval()(x))
+
+
+def test_mismatches_are_explained_tensor_by_tensor():
+    state = shapes_of(preact_resnet18())
+    state["layer2.0.conv2.weight"] = (16, 99, 3, 3)
+    del state["layer3.1.bn2.bias"]
+    with pytest.raises(ConfigError) as error:
+        recognise(state)
+    assert "the names of PreAct-ResNet-18, width 8" in str(error.value)
+    assert "layer2.0.conv2.weight is 16x99x3x3 in the file and 16x16x3x3 in the network" in str(
+        error.value)
+    assert "layer3.1.bn2.bias is missing in the file and 32 in the network" in str(error.value)
+
+
+def test_an_unknown_network_says_what_it_saw():
+    with pytest.raises(ConfigError, match="2 tensors .encoder.weight, encoder.bias, .*builder"):
+        recognise({"encoder.weight": (4, 4), "encoder.bias": (4,)})
+
+
+def test_counters_may_be_missing():
+    state = {name: shape for name, shape in shapes_of(preact_resnet18()).items()
+             if not name.endswith("num_batches_tracked")}
+    assert recognise(state).classes == 10
