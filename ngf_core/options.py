@@ -62,3 +62,9 @@ def _check_choice(name: str, value: str, choices: tuple | None) -> None:
 
 def listed(names: tuple) -> str:
     return ", ".join(names)
+
+
+def either(names: tuple[str, ...]) -> str:
+    """The names as alternatives: "train, import or purify"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -13,8 +13,8 @@ from tests.support.import_graph import Graph, circle, import_graph
 ROOT = Path(__file__).parents[1]
 # Each room may import those below it, and none of those above.
 SCIENCE = ("__main__", "cli", "evidence", "execute", "library", "layers", "trained", "training",
-           "runs", "config", "purify", "landscape", "evaluate", "attacks", "fisher", "curvature",
-           "models", "data", "options", "registry", "paths", "device", "errors", "")
+           "imports", "runs", "config", "purify", "landscape", "evaluate", "attacks", "fisher",
+           "curvature", "models", "data", "options", "registry", "paths", "device", "errors", "")
 FACE = ("views", "widgets.start", "widgets.benchmark", "widgets.layers", "widgets.curvature",
         "widgets.attacks", "widgets.race", "widgets.runs", "widgets.controls", "read", "state",
         "jobs", "figures", "theme", "text", "widgets", "")

@@ -11,6 +11,7 @@ from typing import Any
 from ngf_core.config import Config, ModelConfig, from_json
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
+from ngf_core.options import either
 from ngf_core.runs.files import MODEL_KINDS, RECEIVED, model_entry, model_file
 from ngf_core.runs.manifest import CORRUPT
 from ngf_core.runs.run import Run
@@ -128,5 +129,5 @@ def _source(manifest: Manifest, find: Callable[[str], Manifest]) -> Manifest:
     if source["kind"] not in fitting:
         raise RunError(f"Run {manifest['id']} names {source['id']} as its source, which is a "
                        f"{source['kind']} run; a {manifest['kind']} run needs a "
-                       f"{' or '.join(fitting)} run. Delete it and start it again.")
+                       f"{either(fitting)} run. Delete it and start it again.")
     return source

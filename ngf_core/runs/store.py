@@ -12,6 +12,7 @@ from pathlib import Path
 from ngf_core import paths
 from ngf_core.config import Config, ModelConfig, validate
 from ngf_core.errors import ConfigError, RunError
+from ngf_core.options import either
 from ngf_core.runs.disk import telling_full
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
@@ -100,7 +101,7 @@ class RunStore:
         for run in self.list():
             if run.kind in kinds and run.state == "done":
                 return run
-        raise RunError(f"There is no finished {' or '.join(kinds)} run here yet. "
+        raise RunError(f"There is no finished {either(kinds)} run here yet. "
                        f"Start one with `python -m ngf_core {kinds[0]}`.")
 
     def _run(self, path: Path, shipped: bool) -> Run:
@@ -117,7 +118,7 @@ class RunStore:
         source, fitting = self.get(config.source), SOURCES[config.kind]
         if source.kind not in fitting:
             raise ConfigError("source", f"run {source.id} is a {source.kind} run",
-                              f"Name a {' or '.join(fitting)} run.")
+                              f"Name a {either(fitting)} run.")
         if source.state != "done":
             raise ConfigError("source", f"run {source.id} is {source.state}",
                               "Wait until it is done, or name another run.")

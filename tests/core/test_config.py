@@ -9,6 +9,7 @@ import pytest
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import (
     CONFIGS,
+    ImportConfig,
     LandscapeConfig,
     LayersConfig,
     PurifyConfig,
@@ -29,7 +30,7 @@ from ngf_core.purify.registry import PURIFIERS
 
 
 def usable(cls: type, **changes: object):
-    if cls is not TrainConfig:
+    if cls not in (TrainConfig, ImportConfig):
         changes = {"source": "a-run"} | changes
     return cls(**changes)
 
@@ -57,7 +58,7 @@ def test_defaults_are_usable(cls):
 def test_every_field_is_described(cls, field):
     assert field.metadata["help"]
     bounded = field.metadata["low"] is not None and field.metadata["high"] is not None
-    assert bounded or field.metadata["choices"] or field.type is str
+    assert bounded or field.metadata["choices"] or field.type in (str, bool)
 
 
 @pytest.mark.parametrize(("cls", "field"), NUMBERS)
@@ -216,8 +217,8 @@ def test_every_field_changes_the_hash(cls):
     hashes = {config_sha(usable(cls))}
     for field in dataclasses.fields(cls):
         value = getattr(usable(cls), field.name)
-        other = value + 1 if field.type in (int, float) else value[1:] if isinstance(
-            value, tuple) else value + "x"
+        other = (not value if field.type is bool else value + 1 if field.type in (int, float)
+                 else value[1:] if isinstance(value, tuple) else value + "x")
         hashes.add(config_sha(usable(cls, **{field.name: other})))
     assert len(hashes) == 1 + len(dataclasses.fields(cls))
 

@@ -24,7 +24,7 @@ from ngf_core.config import (
     SpectrumConfig,
     TrainConfig,
 )
-from ngf_core.config.command import command_line
+from ngf_core.config.command import POSITIONAL, command_line
 from ngf_core.purify import ANP, CLP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore, jobs
@@ -71,8 +71,9 @@ def test_every_setting_is_an_option_with_its_help(kind, capsys):
     text = " ".join(out.split())
     assert code == 0
     for field in dataclasses.fields(CONFIGS[kind]):
-        name = "SOURCE" if field.name == "source" else "--" + field.name.replace("_", "-")
-        assert f"{name} " in text
+        name = (field.name.upper() if field.name in POSITIONAL
+                else "--" + field.name.replace("_", "-"))
+        assert f"{name} " in text or f"{name}, --no-" in text
         assert " ".join(field.metadata["help"].split()) in text
         if field.metadata["low"] is not None:
             assert f"{field.metadata['low']} to {field.metadata['high']}; default" in text

@@ -3,14 +3,14 @@
 import math
 import sys
 import types
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from ngf_core.config import SpectrumConfig
+from ngf_core.config import SpectrumConfig, to_json
 from ngf_core.curvature.sharpness.live import METRICS, sharpness_point
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.landscape import _paths
@@ -30,7 +30,7 @@ def test_a_race(race, backdoored):
     results = race.results
     assert results["before"] == backdoored.results["train"]
     assert results["clean_images"] == 20 and results["layer"] == "blocks.2.conv1"
-    assert results["train_config"] == asdict(backdoored.config)
+    assert results["train_config"] == to_json(backdoored.config)
     for method in ("ngf", "sgd"):
         assert results[method]["steps"] == 3 and results[method]["stopped"] is None
         assert results[method]["seconds"] > 0 and results[method]["asr"]["n"] == 18

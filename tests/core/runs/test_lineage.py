@@ -167,6 +167,6 @@ def test_a_run_that_is_its_own_source_ends_in_a_sentence(chain, store):
     manifest["config"]["source"] = manifest["source"] = chain["spectrum"].id
     path.write_text(json.dumps(manifest))
     for ask in (training_of, holder_of):
-        with pytest.raises(RunError, match="which is a spectrum run; a spectrum run needs a train "
-                                           "or purify run. Delete it and start it again."):
+        with pytest.raises(RunError, match="which is a spectrum run; a spectrum run needs a train, "
+                                           "import or purify run. Delete it and start it again."):
             ask(chain["spectrum"], store)

@@ -85,7 +85,8 @@ def test_source_must_be_here_fit_and_be_done(store):
     purify = make_run(store, "purify", source=train.id)
     with pytest.raises(RunError, match="There is no run nowhere here"):
         store.create(PurifyConfig(source="nowhere"))
-    with pytest.raises(ConfigError, match=f"run {purify.id} is a purify run. Name a train run"):
+    with pytest.raises(ConfigError, match=f"run {purify.id} is a purify run. Name a train "
+                                             "or import run"):
         store.create(PurifyConfig(source=purify.id))
     with pytest.raises(ConfigError, match=f"run {failed.id} is failed"):
         store.create(LandscapeConfig(source=failed.id))
