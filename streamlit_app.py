@@ -21,6 +21,7 @@ page = st.navigation(
         ],
         "Run": [
             st.Page("app/views/configure.py", title="Configure", icon=":material/tune:"),
+            st.Page("app/views/import_model.py", title="Your model", icon=":material/login:"),
             st.Page("app/views/race.py", title="Race", icon=":material/flag:"),
         ],
         "Evidence": [

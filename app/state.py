@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.runs import ManifestReadings, Run, StoreSnapshot, default_store
+from ngf_core.runs.lineage import holder_of, training_of
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -118,6 +120,14 @@ def layer_names(arch: str) -> tuple[str, ...]:
     from ngf_core.models.build import tunable_layer_names
 
     return tunable_layer_names(arch)
+
+
+def layers_of(run: Run) -> tuple[str, ...]:
+    """The layers that can be tuned of the model behind a run; an import records its own."""
+    made = training_of(run, store())
+    if isinstance(made, TrainConfig):
+        return layer_names(made.arch)
+    return tuple(holder_of(run, store()).results.get("came_as", {}).get("layers", ()))
 
 
 def open_run(run: Run, name: str = "run") -> None:

@@ -9,6 +9,7 @@ from app.widgets.layers.layer_map import layer_map_cards
 from app.widgets.layers.layer_regret import layer_regret
 from app.widgets.runs.live_map import live_map
 from ngf_core.config import LayersConfig
+from ngf_core.runs.files import MODEL_KINDS
 
 TEXT = sections("layers")
 FORM = {"steps": "Steps on each layer", "pool": "Augmented copies",
@@ -20,7 +21,7 @@ def page() -> None:
     """Choose a model, show its map; below it the rules over all attacks."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, source_kinds=("train",),
+    run = measurement(LayersConfig, FORM, TEXT["empty"], draw=live_map, source_kinds=MODEL_KINDS,
                       noun="layer map")
     if run is not None:
         layer_map_cards(run)

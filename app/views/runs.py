@@ -10,7 +10,7 @@ from app.widgets.runs.run_detail import run_detail
 from app.widgets.runs.run_table import matching, run_frame, run_table
 
 TEXT = sections("runs")
-KINDS = ("train", "purify", "landscape", "spectrum", "layers", "corrupt")
+KINDS = ("train", "import", "purify", "landscape", "spectrum", "layers", "corrupt")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
 
 

@@ -7,7 +7,7 @@ from ngf_core.evaluate.rates import RATES, UNDEFINED, Rate, is_rate
 from ngf_core.runs import Run
 
 # What other commands need from the results and people do not.
-_INTERNAL = ("train_config", "came_as", "layers")
+_INTERNAL = ("train_config", "came_as")
 _HEADS = {"acc": "ACC", "asr": "ASR", "ra": "RA", "lambda_max": "λ_max", "trace_error": "± trace"}
 
 

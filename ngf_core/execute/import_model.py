@@ -79,8 +79,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "class_names": list(dataset.class_names),
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
-        "came_as": came_as(read),
-        "layers": list(tunable_layers(model)),
+        "came_as": came_as(read) | {"layers": list(tunable_layers(model))},
         "triggered_images": len(given.wanted) if given else None,
     }
 

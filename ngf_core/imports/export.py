@@ -14,10 +14,8 @@ from ngf_core.errors import ConfigError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.imports.model import as_came
 from ngf_core.runs import Run, RunStore
-from ngf_core.runs.files import RECEIVED, model_entry
+from ngf_core.runs.files import FORMATS, RECEIVED, model_entry
 from ngf_core.runs.lineage import model_files, training_of
-
-FORMATS = {"safetensors": ".safetensors", "torch": ".pt"}
 
 
 def export(run: Run, store: RunStore, model: str, form: str = "safetensors") -> dict[str, bytes]:

@@ -6,6 +6,8 @@ trained), any other name is the method that purified it.
 
 # The kinds of run that begin with a model.
 MODEL_KINDS = ("train", "import")
+# The forms in which a model is given away, with their suffix.
+FORMATS = {"safetensors": ".safetensors", "torch": ".pt"}
 RECEIVED = "before"
 SAMPLES = "samples"  # npz: the test images that are shown
 ATTACK = "attack"    # safetensors: what the attack learned

@@ -30,7 +30,8 @@ class TrainedModels:
 
     `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
     `given`: triggered images that came with an imported model, whose attack is then None.
-    `came_as`: names, types and prefix of the tensors in the file of an imported model.
+    `came_as`: names, types and prefix of the tensors in the file of an imported model, and its
+    layers.
     """
 
     train: ModelConfig

@@ -1,5 +1,7 @@
 """Which layers a race tunes: chosen by rule, one, a block, all, or several typed in."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import state
@@ -7,9 +9,9 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.layer_names import ALL, AUTO, LAST, blocks, named_layers
 
 
-def layer_choice(arch: str, help: str) -> str:
-    """Draw the select box; the text that names the layers, as `PurifyConfig.layer` takes it."""
-    names = state.layer_names(arch)
+def layer_choice(names: Sequence[str], help: str) -> str:
+    """Draw the select box for a network whose layers are `names`; the text that names those chosen,
+    as `PurifyConfig.layer` takes it."""
     labels = {LAST: "The last layer", AUTO: "Auto: chosen on the clean images"}
     labels |= {name: name for name in names}
     labels |= {block: f"{block}: the block's layers" for block in blocks(names)}
@@ -20,11 +22,11 @@ def layer_choice(arch: str, help: str) -> str:
                         accept_new_options=True, format_func=lambda text: labels.get(text, text))
 
 
-def check_layer(arch: str, text: str) -> ConfigError | None:
+def check_layer(names: Sequence[str], text: str) -> ConfigError | None:
     """The error in a typed-in text; None where it names layers of the network."""
     try:
         if text != AUTO:
-            named_layers(state.layer_names(arch), text)
+            named_layers(names, text)
     except ConfigError as error:
         return error
     return None

@@ -15,8 +15,9 @@ from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import LandscapeConfig, LayersConfig, SpectrumConfig, flat
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.files import MODEL_KINDS
 
-SOURCE_KINDS = ("purify", "train")
+SOURCE_KINDS = ("purify", *MODEL_KINDS)
 Measured = type[SpectrumConfig | LandscapeConfig | LayersConfig]
 
 

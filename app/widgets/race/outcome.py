@@ -6,6 +6,7 @@ from typing import Any
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
 from ngf_core.config import PurifyConfig
+from ngf_core.config.imported import UNKNOWN
 from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.models.layer_names import AUTO
 from ngf_core.runs.attack_check import aim_in
@@ -22,6 +23,9 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
     """
     before = Evaluation.from_json(results["before"])
     if before.asr is None:
+        if results.get("train_config", {}).get("attack") == UNKNOWN:
+            return ("No triggered images are known for this model, so ASR is not measured: only "
+                    "ACC can be compared.")
         return "This model is benign, so there is no backdoor to remove: only ACC can change."
     first = (f"As received, the trigger works on {_percent(before.asr)} of "
              f"{before.asr.n:,} images at {_percent(before.acc)} clean accuracy.")
@@ -68,7 +72,9 @@ def _tuned(config: PurifyConfig, results: Mapping[str, Any]) -> str:
 
 def _method(name: str, result: Mapping[str, Any]) -> str:
     label, rates = style(name).label, Evaluation.from_json(result)
-    asr, ra = rates.of_attack()
+    asr, ra = rates.asr, rates.ra
+    if asr is None:
+        return f"{label}: ASR was not measured."
     left = f"the trigger works on {_percent(asr)}, ACC is {_percent(rates.acc)}"
     if result.get("stopped"):
         return f"{label} stopped early: {left}."
@@ -76,6 +82,9 @@ def _method(name: str, result: Mapping[str, Any]) -> str:
         return f"{label}: whether the backdoor is gone was not measured (n = 0)."
     if asr.value > CURED:
         return f"{label} did not remove the backdoor: {left}."
+    if ra is None:
+        return (f"{label} silenced the trigger: {left}; whether triggered images get their true "
+                "label was not measured.")
     if ra.value < rates.acc.value / 2:
         return (f"{label} silenced the trigger but did not cure the model: {left}, and only "
                 f"{_percent(ra)} of triggered images get their true label.")
@@ -86,7 +95,8 @@ def _numbers(name: str, result: Mapping[str, Any], before: Evaluation) -> str:
     """What ASR and ACC did under a method, without a verdict."""
     early = " (stopped early)" if result.get("stopped") else ""
     after = Evaluation.from_json(result)
-    received, left = before.of_attack()[0], after.of_attack()[0]
+    received, left = before.asr, after.asr
+    assert received is not None and left is not None  # one attack, measured before and after
     return (f"With {style(name).label}{early} ASR goes from {_percent(received)} to "
             f"{_percent(left)} and ACC from {_percent(before.acc)} to "
             f"{_percent(after.acc)}.")

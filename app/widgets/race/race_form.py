@@ -14,11 +14,12 @@ from app.widgets.controls.layer_choice import check_layer, layer_choice
 from app.widgets.controls.method_parameters import ask_methods, own_address
 from app.widgets.controls.notice import show_error
 from app.widgets.runs.run_picker import pick_run
-from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.config import PurifyConfig
 from ngf_core.config.methods import names_of
 from ngf_core.errors import NGFError
 from ngf_core.purify import NGF
 from ngf_core.runs import Run
+from ngf_core.runs.files import MODEL_KINDS
 
 # Settings that are rarely changed: in a folded part of the form.
 MORE = {
@@ -69,7 +70,7 @@ def race_form() -> None:
     """Controls for the model and the settings that matter most; starts the race on demand."""
     if st.query_params.get("source") == "latest":
         state.write_url("source", None)
-    source = pick_run("train", key="source", label="Model to purify",
+    source = pick_run(MODEL_KINDS, key="source", label="Model to purify",
                       keep=lambda run: run.state == "done")
     if source is None:
         st.info(sections("race")["no models"])
@@ -97,8 +98,8 @@ def _ask(source: Run) -> PurifyConfig | None:
                          default=list(names_of(_default("methods"))),
                          selection_mode="multi", wrap=True, key="form_methods",
                          help=_help("methods"), format_func=lambda name: style(name).label)
-        arch = source.config_as(TrainConfig).arch
-        layer = layer_choice(arch, help=help_text(LAYER))
+        layers = state.layers_of(source)
+        layer = layer_choice(layers, help=help_text(LAYER))
         form.note_here("layer")
     with right:
         augment = st.segmented_control("Augmentation of the clean images", _choices("augment"),
@@ -129,7 +130,7 @@ def _ask(source: Run) -> PurifyConfig | None:
                         "steps": int(steps), "seed": int(seed),
                         "sharpness": "on" if sharp else "off"}.items():
         form.give(name, value)
-    wrong = check_layer(arch, layer)
+    wrong = check_layer(layers, layer)
     if wrong is not None:
         form.blame(wrong)
         return None

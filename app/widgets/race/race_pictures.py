@@ -17,7 +17,7 @@ def race_pictures(run: Run, step: int | None) -> None:
                    "cannot be named.")
         return
     st.subheader("What the model sees", anchor=False)
-    backdoored = model.attack != "none"
+    backdoored = "triggered" in recording.samples
     triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
     prediction_strip(recording, state.class_names(model.dataset, run),
                      methods=recording.methods, triggered=triggered, step=step,

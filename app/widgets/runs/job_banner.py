@@ -7,7 +7,8 @@ from app.widgets.controls.notice import guarded
 from app.widgets.runs.follow import share
 from ngf_core.runs import Run
 
-PAGES = {"train": "app/views/configure.py", "purify": "app/views/race.py",
+PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py",
+         "purify": "app/views/race.py",
          "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py",
          "layers": "app/views/layers.py"}
 

@@ -6,7 +6,6 @@ from app.figures.curves import curve_table, race_alt
 from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from app.widgets.runs.run_name import trained_as
 from ngf_core.config import LayersConfig
 from ngf_core.runs import Run
 
@@ -16,11 +15,10 @@ TEXT = sections("layers")
 def live_map(run: Run) -> None:
     """ASR and ACC of the layers so far; nothing before the first."""
     points = run.points()
-    model = trained_as(run, state.store())
-    if points.empty or model is None:
+    if points.empty:
         return
     metrics = figures.live_metrics(points)
-    methods, names = run.config_as(LayersConfig).names, state.layer_names(model.arch)
+    methods, names = run.config_as(LayersConfig).names, state.layers_of(run)
     figure_card(figures.live_options(points, methods, names, dark=is_dark()), key="layers_live",
                 caption=TEXT["live"], height=420, filename=f"live-{run.id}", live=True,
                 table=curve_table(points, metrics), alt=race_alt(points, methods, metrics))

@@ -1,6 +1,8 @@
 """One run in detail: summary, results, curves, files and actions."""
 
+import io
 import json
+import zipfile
 
 import pandas as pd
 import streamlit as st
@@ -8,6 +10,7 @@ import streamlit as st
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
+from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import model_notice
@@ -20,9 +23,12 @@ from ngf_core.config import flat
 from ngf_core.config.command import command_line
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
+from ngf_core.runs.lineage import model_files
 
-PAGES = {"train": (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
-                   ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run")),
+MODEL_PAGES = (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
+               ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run"))
+PAGES = {"train": MODEL_PAGES, "import": MODEL_PAGES,
          "purify": (("Race", "race", "run"), ("Landscape", "landscape", "run"),
                     ("Spectrum", "spectrum", "run")),
          "spectrum": (("Spectrum", "spectrum", "run"),),
@@ -39,7 +45,7 @@ def run_detail(run: Run) -> None:
     manifest, config = run.manifest, run.config
     st.subheader(run_name(run, state.store()), anchor=False)
     st.caption(_summary(manifest))
-    if config.kind in ("train", "purify"):
+    if config.kind in (*MODEL_KINDS, "purify"):
         model_notice(run)
     follow(run)
     with st.container(horizontal=True, key="run_links"):
@@ -86,7 +92,8 @@ def _results(run: Run) -> None:
         st.dataframe(rates, hide_index=True, key="run_rates", height="content",
                      column_config={name: number for name in ("percent", "low", "high")})
     rest = {name: {k: v for k, v in value.items() if k not in ("acc", "asr", "ra")}
-            if isinstance(value, dict) else value for name, value in results.items()}
+            if isinstance(value, dict) else value for name, value in results.items()
+            if name != "came_as"}
     rows = [((name if not isinstance(value, dict) else f"{name}: {key}").replace("_", " "),
              _text(entry)) for name, value in rest.items()
             for key, entry in (value.items() if isinstance(value, dict) else [("", value)])]
@@ -120,7 +127,34 @@ def _files(run: Run, manifest: dict) -> None:
         if len(run.points()):
             st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
                                f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")
+        _take_away(run)
         _delete_button(run)
+
+
+def _take_away(run: Run) -> None:
+    """One of the run's models as a zip of its weights and its card."""
+    if run.kind not in (*MODEL_KINDS, "purify") or run.state != "done":
+        return
+    with st.popover("Take a model away", icon=":material/download:", key="take_away"):
+        models = model_files(run)
+        model = st.selectbox("Model", list(models), index=len(models) - 1, key="export_model",
+                             format_func=lambda name: "as received" if name == RECEIVED
+                             else style(name).label)
+        form = st.segmented_control("Format", list(FORMATS), default="safetensors", required=True,
+                                    key="export_format")
+        st.download_button("Weights and model card (zip)", lambda: _zipped(run, model, form),
+                           f"{run.id}-{model}.zip", "application/zip", key="export",
+                           on_click="ignore")
+
+
+def _zipped(run: Run, model: str, form: str) -> bytes:
+    from ngf_core.imports.export import export
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in export(run, state.store(), model, form).items():
+            archive.writestr(name, file)
+    return content.getvalue()
 
 
 def _delete_button(run: Run) -> None:

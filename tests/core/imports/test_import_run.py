@@ -210,7 +210,7 @@ def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
                           runs)
     own = made(config, runs)
     assert own.state == "done", own.message
-    assert own.results["layers"] == ["network.1"]
+    assert own.results["came_as"]["layers"] == ["network.1"]
     for builder, message in (("mine:nothing", "returned a int"), ("mine:none", "cannot be called"),
                              ("nowhere", "cannot be called")):
         failed = made(replace(config, builder=builder), runs)

@@ -1,0 +1,59 @@
+"""Files that a browser sent, kept in the store under their content's name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from ngf_core.imports.take_in import FOLDER, Look, look
+from ngf_core.imports.unzipped import unzipped
+from ngf_core.runs import default_store
+
+MEGABYTES = 256
+
+
+def uploaded_model(key: str, help: str) -> tuple[Look, str] | None:
+    """The uploader for a model's file; what it holds and its name, or None while there is none.
+
+    Raises ConfigError, NGFError for a file that cannot be used.
+    """
+    file = st.file_uploader("Model file", key=key, max_upload_size=MEGABYTES, help=help)
+    if file is None:
+        return None
+    store = default_store()
+    return _kept(key, file, lambda path: look(path, store)), Path(file.name).name
+
+
+def uploaded_images(label: str, key: str, help: str) -> Path | None:
+    """The uploader for a zip of images; the folder with them, or None while there is none.
+
+    Raises ConfigError for a zip that cannot be used.
+    """
+    file = st.file_uploader(label, ["zip"], key=key, max_upload_size=MEGABYTES, help=help)
+    if file is None:
+        return None
+    into = default_store().root / FOLDER
+    return _kept(key, file, lambda path: unzipped(path, into))
+
+
+def _kept(key: str, file: Any, take: Callable[[Path], Any]) -> Any:
+    """What `take` made of the file, once per upload."""
+    known = state.remembered(f"taken_{key}")
+    if known is not None and known[0] == file.file_id:
+        return known[1]
+    store = default_store()
+    store.prepare()
+    folder = store.root / FOLDER
+    folder.mkdir(exist_ok=True)
+    # A name of our own: that of the upload comes from outside.
+    draft = folder / f"upload-{file.file_id}"
+    try:
+        draft.write_bytes(file.getbuffer())
+        with st.spinner("Reading the file"):
+            taken = take(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+    state.remember(f"taken_{key}", (file.file_id, taken))
+    return taken

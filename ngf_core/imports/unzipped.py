@@ -1,0 +1,95 @@
+"""A zip of images by class, unpacked so that nothing in it can name a place of its own choosing."""
+
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from ngf_core.data.torchvision_guard import torchvision
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.runs.disk import file_sha
+
+MOST_FILES, MOST_BYTES, MOST_BYTES_EACH = 200_000, 4_000_000_000, 50_000_000
+DEPTH = 3  # part, class, image
+PLAIN = re.compile(r"[^\w .-]")
+
+
+def unzipped(archive: Path, into: Path) -> Path:
+    """The folder with the archive's images, below `into`, named by the archive's SHA-256.
+
+    Folders keep their names, as classes do, with odd characters replaced; images are numbered. A
+    folder that holds all the others is left out, as is what is no image by its ending. Raises
+    ConfigError for anything but a zip with images, for links, for names that lead elsewhere, and
+    for more than MOST_FILES, MOST_BYTES or MOST_BYTES_EACH; nothing is left then.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    folder = into / file_sha(archive)
+    if folder.is_dir():
+        return folder
+    draft = Path(tempfile.mkdtemp(dir=into))
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            _unpack(opened, _wanted(opened), draft)
+        draft.rename(folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ConfigError("zip", f"cannot be unpacked ({str(error)[:100]})",
+                          "Give an intact, unencrypted zip of images.") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+    """The images with the folders that they are in, as the archive's directory has them."""
+    endings = torchvision.datasets.folder.IMG_EXTENSIONS
+    found, size = [], 0
+    for info in opened.infolist():
+        path = PurePosixPath(info.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in info.filename:
+            raise ConfigError("zip", f"{info.filename[:80]!r} leads out of the archive",
+                              "Pack the folder with the images itself.")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ConfigError("zip", f"{info.filename[:80]!r} is a link", "Pack the images.")
+        if info.is_dir() or path.name.startswith(".") or not path.name.lower().endswith(endings) \
+                or "__MACOSX" in path.parts:
+            continue
+        size += info.file_size
+        found.append((info, path.parts[:-1]))
+        if len(found) > MOST_FILES or size > MOST_BYTES or info.file_size > MOST_BYTES_EACH:
+            raise ConfigError("zip", "is larger than can be taken", f"At most {MOST_FILES:,} "
+                              f"images, {MOST_BYTES / 1e9:g} GB together and "
+                              f"{MOST_BYTES_EACH / 1e6:g} MB each.")
+    if not found:
+        raise ConfigError("zip", f"holds no image ({', '.join(endings)})",
+                          "Pack folders of images, one per class.")
+    while len({folders[:1] for _, folders in found}) == 1 and found[0][1]:
+        if len({folders for _, folders in found}) == 1:
+            break  # the only class there is
+        found = [(info, folders[1:]) for info, folders in found]
+    deep = next((info for info, folders in found if len(folders) >= DEPTH), None)
+    if deep is not None:
+        raise ConfigError("zip", f"{deep.filename[:80]!r} lies too deep",
+                          "Pack folders of images by class, or train and test with such folders.")
+    return found
+
+
+def _unpack(opened: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, tuple[str, ...]]],
+            draft: Path) -> None:
+    left = MOST_BYTES
+    for number, (info, folders) in enumerate(wanted):
+        place = draft.joinpath(*(_plain(name) for name in folders))
+        place.mkdir(parents=True, exist_ok=True)
+        with opened.open(info) as source:
+            # The directory's sizes may lie, so what really comes is bounded too.
+            content = source.read(MOST_BYTES_EACH + 1)
+        left -= len(content)
+        if len(content) > MOST_BYTES_EACH or left < 0:
+            raise NGFError("The zip unpacks to more than it says. Pack the images again.")
+        ending = PurePosixPath(info.filename).suffix.lower()
+        (place / f"{number:06}{ending}").write_bytes(content)
+
+
+def _plain(name: str) -> str:
+    return PLAIN.sub("_", name)[:80].strip(" .") or "_"
