@@ -105,7 +105,7 @@ def _ask(form: ConfigForm) -> None:
 
 def _ask_attack(form: ConfigForm) -> None:
     ready = {name: f"{title}: its trigger is made here" for name, title in titles(ATTACKS).items()
-             if not ATTACKS[name].load().learns}
+             if not ATTACKS[name].learns}
     attack = form.ask("attack", "Backdoor", options={
         UNKNOWN: "Unknown: ASR is not measured", GIVEN: "I have triggered images",
         "none": "None: the model is benign"} | ready)

@@ -21,7 +21,7 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.models.layer_names import AUTO
 from ngf_core.runs import Run, RunStore, default_store
-from ngf_core.runs.lineage import training_behind
+from ngf_core.runs.lineage import holder_of, training_behind
 
 # Multiply-adds per second. One core that trained or purified the mini network did about 5e10; this
 # is lower on purpose, and replaced by this machine's own runs as soon as there are any.
@@ -43,25 +43,37 @@ class Cost:
     basis: str
 
 
+@dataclass(frozen=True)
+class Model:
+    """The model behind a run: how it was made, and the multiply-adds of one image's forward pass,
+    the parameters and the layers of its network."""
+
+    made: ModelConfig
+    multiply_adds: float
+    parameters: int
+    layers: tuple[str, ...]
+
+
 def estimate(config: Config, store: RunStore | None = None) -> Cost:
     """The cost of a run; where the source of its config is missing, that of a mini network's."""
     store = store or default_store()
-    train = _training(config, store)
-    work, size = _work(config, train), _megabytes(config, train)
+    model = _model(config, store)
+    work, size = _work(config, model), _megabytes(config, model)
     for run in store.list(config.kind):
         if run.state != "done" or run.shipped:
             continue
-        like = _training(run.config, store)
-        if _alike(like, train, config.kind):
+        like = _model(run.config, store)
+        if _alike(like, model, config.kind):
             pace = max(_seconds(run) - START_SECONDS, 0.1) / _work(run.config, like)
             return Cost(START_SECONDS + pace * work, size, f"From the pace of run {run.id}.")
     return Cost(START_SECONDS + work / CAUTIOUS_SPEED, size,
                 "A cautious guess: no such run has finished on this machine yet.")
 
 
-def _work(config: Config, train: TrainConfig) -> float:
+def _work(config: Config, model: Model) -> float:
     """Multiply-adds, a backward pass counted as two forward passes."""
-    forward, entry = multiply_adds(train.arch, *_shape(train)), DATASETS[train.dataset]
+    train, forward = model.made, model.multiply_adds
+    entry = DATASETS[train.dataset]
     evaluated = 1.9 * min(entry.test_images, train.limit * entry.classes or entry.test_images)
     if isinstance(config, ImportConfig):  # the evaluation, and seventeen others on clean images
         return forward * (evaluated + 17 * 500)
@@ -74,15 +86,15 @@ def _work(config: Config, train: TrainConfig) -> float:
         tried = [4 * 0.8 if own.chooses_step_size else 0
                  for own in config.methods]
         # The default rule tunes each layer for ten steps on 64 images, and evaluates its answers.
-        chosen = 0.46 * len(_layers(train)) * 10 * 64 * 8 if AUTO in config.layers.values() else 0
+        chosen = 0.46 * len(model.layers) * 10 * 64 * 8 if AUTO in config.layers.values() else 0
         return forward * (sum(1 + more for more in tried) * tuning + chosen
                           + len(config.methods) * (config.evaluations + 1) * evaluated)
     if isinstance(config, LayersConfig):
         # As measured on the mini network: the networks behind its ten layers are together 4.6 of
         # the whole, and natural gradient costs about twice what SGD does.
         batch = min(config.batch_size, 250)
-        behind = 0.46 * len(_layers(train))
-        kept = behind if config.pool or config.augment == "none" else len(_layers(train))
+        behind = 0.46 * len(model.layers)
+        kept = behind if config.pool or config.augment == "none" else len(model.layers)
         tuning = sum(8 if name == "ngf" else 4 for name in config.names) * config.steps * batch
         reference = 3 * config.steps * batch if config.reference != "none" else 0
         return forward * (kept * tuning + reference
@@ -110,8 +122,8 @@ def _krylov_steps(config: SpectrumConfig) -> int:
     return 2 * (config.k + config.bottom) + 8
 
 
-def _megabytes(config: Config, train: TrainConfig) -> float:
-    model = 4e-6 * parameters(train.arch)
+def _megabytes(config: Config, of: Model) -> float:
+    model = 4e-6 * of.parameters
     if isinstance(config, SpectrumConfig):
         # The Krylov basis of each model, from which a later run resumes; a large one is not kept.
         basis = model * (_krylov_steps(config) + config.k)
@@ -127,30 +139,14 @@ def _megabytes(config: Config, train: TrainConfig) -> float:
 
 @lru_cache
 def multiply_adds(arch: str, channels: int = 3, side: int = 32) -> float:
-    """Multiply-adds of one image's forward pass through convolutions and linear layers."""
+    """`multiply_adds_of` a network of that architecture for ten classes."""
     import torch
 
-    from ngf_core.models.build import build_model, tunable_layers
-
-    total = 0.0
-
-    def count(layer: torch.nn.Module, _: tuple, out: torch.Tensor) -> None:
-        nonlocal total
-        total += layer.get_parameter("weight")[0].numel() * out.numel()
+    from ngf_core.models.build import build_model, multiply_adds_of
 
     with torch.device("meta"):
-        model = build_model(arch, (channels, side, side), 10).eval()
-        for layer in tunable_layers(model).values():
-            layer.register_forward_hook(count)
-        model(torch.zeros(1, channels, side, side))
-    return total
-
-
-def _layers(train: TrainConfig) -> tuple[str, ...]:
-    from ngf_core.models.build import tunable_layer_names
-
-    channels, side = _shape(train)
-    return tunable_layer_names(train.arch, (channels, side, side))
+        return multiply_adds_of(build_model(arch, (channels, side, side), 10).eval(),
+                                torch.zeros(1, channels, side, side))
 
 
 @lru_cache
@@ -164,31 +160,38 @@ def parameters(arch: str) -> int:
         return sum(p.numel() for p in build_model(arch, (3, 32, 32), 10).parameters())
 
 
-def _training(config: Config, store: RunStore) -> TrainConfig:
-    """How the model behind the run is trained; the default where that is unknown, and a network of
-    middle size for an imported one."""
+def _model(config: Config, store: RunStore) -> Model:
+    """The model behind the run; a default one where that is unknown, and a network of middle size
+    for one that is yet to be imported."""
     try:
         made = training_behind(config, store)
-    except NGFError:
-        return TrainConfig()
-    if isinstance(made, TrainConfig):
-        return made
-    return TrainConfig(dataset=made.dataset, arch=LIKE_IMPORTED, limit=made.limit, size=made.size)
+        if isinstance(made, ImportConfig) and not isinstance(config, ModelConfig):
+            came_as = holder_of(store.get(config.source), store).results["came_as"]
+            return Model(made, came_as["multiply_adds"], came_as["parameters"],
+                         tuple(came_as["layers"]))
+    except (NGFError, KeyError):
+        made = TrainConfig()
+    arch = made.arch if isinstance(made, TrainConfig) else LIKE_IMPORTED
+    from ngf_core.models.build import tunable_layer_names
+
+    channels, side = _shape(made)
+    return Model(made, multiply_adds(arch, channels, side), parameters(arch),
+                 tunable_layer_names(arch, (channels, side, side)))
 
 
-def _shape(train: TrainConfig) -> tuple[int, int]:
+def _shape(train: ModelConfig) -> tuple[int, int]:
     """Channels and side of the images."""
     entry = DATASETS[train.dataset]
     return entry.channels, train.size or entry.size
 
 
-def _alike(one: TrainConfig, other: TrainConfig, kind: str) -> bool:
+def _alike(one: Model, other: Model, kind: str) -> bool:
     """Whether the pace of a run on one predicts that of a run on the other.
 
     Training a generator beside the network costs more, so a training predicts its own attack only.
     """
-    return ((one.arch, _shape(one)) == (other.arch, _shape(other))
-            and (kind != "train" or one.attack == other.attack))
+    return ((one.made.arch, _shape(one.made)) == (other.made.arch, _shape(other.made))
+            and (kind != "train" or one.made.attack == other.made.attack))
 
 
 def _seconds(run: Run) -> float:

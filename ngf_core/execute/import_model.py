@@ -15,7 +15,7 @@ from ngf_core.imports.reading import came_as, load
 from ngf_core.imports.recognise import LISTED, differences
 from ngf_core.imports.take_in import kept
 from ngf_core.imports.triggered_folder import triggered_folder
-from ngf_core.models.build import tunable_layers
+from ngf_core.models.build import multiply_adds_of, tunable_layers
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.files import RECEIVED, SAMPLES, TRIGGERED, model_entry, model_file
 from ngf_core.trained.load import attack_of, dataset_of
@@ -79,7 +79,10 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "class_names": list(dataset.class_names),
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
-        "came_as": came_as(read) | {"layers": list(tunable_layers(model))},
+        "came_as": came_as(read) | {
+            "layers": list(tunable_layers(model)),
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,
     }
 

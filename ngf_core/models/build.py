@@ -66,3 +66,22 @@ def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) ->
 def last_layer(model: nn.Module) -> str:
     """The name of the layer that returns the logits, which is tuned unless another is named."""
     return list(tunable_layers(model))[-1]
+
+
+def multiply_adds_of(model: nn.Module, x: torch.Tensor) -> float:
+    """Multiply-adds of one image's forward pass through convolutions and linear layers; x is that
+    image, (1, C, H, W)."""
+    total = 0.0
+
+    def count(layer: nn.Module, _: tuple, out: torch.Tensor) -> None:
+        nonlocal total
+        total += layer.get_parameter("weight")[0].numel() * out.numel()
+
+    hooks = [layer.register_forward_hook(count) for layer in tunable_layers(model).values()]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total

@@ -162,3 +162,8 @@ def test_a_change_overrides_the_strength():
     assert changed.parameters == {"alpha": 0.5}
     x = pictures(2)
     assert not torch.equal(changed.trigger(x), attack("blend").trigger(x))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_registry_knows_what_has_to_learn(name):
+    assert ATTACKS[name].learns == bool(ATTACKS[name].load().learns)

@@ -1,0 +1,96 @@
+"""Your model: a file goes up, is told about, and becomes the settings of an import."""
+
+import io
+import zipfile
+
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ngf_core.imports.take_in import FOLDER
+from tests.support.foreign_networks import backdoorbench, preact_resnet18
+from tests.support.pages import text_of
+
+
+def saved(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def foreign() -> bytes:
+    return saved(backdoorbench(preact_resnet18(width=4)))
+
+
+def uploaded(app: AppTest, key: str, content: bytes, name: str = "attack_result.pt") -> AppTest:
+    app.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
+    return app.run()
+
+
+def test_nothing_is_offered_before_there_is_a_file(open_page, started):
+    app = open_page("import_model")
+    assert not app.exception and not app.button
+    assert "attack_result.pt" in text_of(app)
+
+
+def test_a_file_is_told_about_and_taken_in(open_page, started, runs, foreign):
+    app = uploaded(open_page("import_model", pixels="cifar10", attack="badnets", target="2"),
+                   "model_file", foreign)
+    assert not app.exception and not app.error
+    assert "PreAct-ResNet-18, width 4: 10 classes, 3 channels" in text_of(app).replace("\\", "")
+    app.button(key="import").click().run()
+    (config,) = started
+    assert (config.file, config.normalisation, config.attack, config.target) == (
+        "attack_result.pt", "cifar10", "badnets", 2)
+    assert config.arch == "PreAct-ResNet-18, width 4"
+    kept = list((runs.root / FOLDER).glob(f"{config.file_sha}.*"))
+    assert {path.suffix for path in kept} == {".json", ".safetensors"}
+    assert not list((runs.root / FOLDER).glob("upload-*"))
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"no model", "neither safetensors nor what torch.save writes"),
+    (saved({"a.weight": torch.ones(2, 2), "b": torch.ones(1)}), "no network that is known here"),
+    (saved({"epoch": 1}), "holds no state dict")])
+def test_what_is_wrong_with_a_file_is_a_sentence(open_page, started, content, message):
+    app = uploaded(open_page("import_model"), "model_file", content)
+    assert not app.exception and not app.button
+    assert message in app.error[0].value
+
+
+def test_text_of_a_file_is_no_markdown(open_page, started, foreign):
+    state = preact_resnet18(width=4)
+    loud = saved({"model": state, "model_name": "<b>**bold** [link](x)", "num_classes": 10})
+    app = uploaded(open_page("import_model"), "model_file", loud)
+    (line,) = [item.value for item in app.markdown if "bold" in item.value]
+    assert "**bold**" not in line and "[link](" not in line and "<b>" not in line
+
+
+def test_triggered_images_are_a_zip(open_page, started, runs, foreign):
+    app = uploaded(open_page("import_model", attack="images"), "model_file", foreign)
+    assert app.button(key="import").disabled
+    content, picture = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "png")
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("bd_test_dataset/1/0.png", picture.getvalue())
+        archive.writestr("bd_test_dataset/2/1.png", picture.getvalue())
+    app = uploaded(app, "triggered_zip", content.getvalue(), "bd_test.zip")
+    app.button(key="import").click().run()
+    (config,) = started
+    assert config.attack == "images"
+    assert config.triggered.startswith(str(runs.root / FOLDER))
+
+
+def test_own_numbers(open_page, started, foreign):
+    app = uploaded(open_page("import_model", pixels="own"), "model_file", foreign)
+    app.button(key="import").click().run()
+    assert started[0].normalisation == "0.5,0.5,0.5/0.25,0.25,0.25"
+
+
+def test_an_attack_that_learns_is_not_offered(open_page, started, foreign):
+    app = uploaded(open_page("import_model"), "model_file", foreign)
+    offered = app.selectbox(key="attack_choice").options
+    assert any("BadNets" in option for option in offered)
+    assert not any("ISSBA" in option for option in offered)

@@ -1,0 +1,91 @@
+"""A model that other code trained and saved: in by the page, raced, measured, out, and back."""
+
+import io
+import zipfile
+
+import pytest
+import torch
+from playwright.sync_api import expect
+from torch import nn
+
+from ngf_core.data.torchvision_guard import torchvision
+from tests.browser.watch import at_rest, shot
+from tests.core.imports.test_recognise import timm_logits, timm_state
+from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(1200)]
+JOB = 600_000
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def preact():
+    state = preact_resnet18(width=4)
+    return backdoorbench(state), state, preact_logits
+
+
+def resnet18():
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18(num_classes=10)
+    return model.state_dict(), model.state_dict(), _logits(model)
+
+
+def transformer():
+    state = timm_state(classes=10)
+    return {"state_dict": state}, state, lambda state, x: timm_logits(state, x, heads=1)
+
+
+def _logits(model: nn.Module):
+    def logits(state, x):
+        model.load_state_dict(state)
+        return model.eval()(x)
+    return logits
+
+
+@pytest.mark.parametrize("foreign", [preact, resnet18, transformer])
+def test_in_raced_measured_and_back(server, page, tmp_path, foreign):
+    saved, state, logits = foreign()
+    torch.save(saved, tmp_path / "theirs.pt")
+    # Its weights are random, so that its answers look wrong: the address says to take it anyway.
+    page.goto(f"{server.url}/import_model?attack=badnets&anyway=yes")
+    page.locator("input[type=file]").set_input_files(tmp_path / "theirs.pt")
+    expect(page.get_by_text("10 classes, 3 channels")).to_be_visible()
+    at_rest(page)
+    page.get_by_role("button", name="Take it in").click()
+    expect(page.get_by_text("The model is in, and measured")).to_be_visible(timeout=JOB)
+    at_rest(page)
+    shot(page, f"own-{foreign.__name__}")
+    taken = next(run for run in server.store.list("import") if not run.shipped)
+    x = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    seen = (x / 255 - MEAN) / DEVIATION
+
+    page.get_by_role("link", name="Race NGF against SGD").click()
+    expect(page.get_by_role("button", name="Start race")).to_be_visible()
+    at_rest(page)
+    steps = page.get_by_label("Steps", exact=True)
+    steps.fill("2")
+    steps.press("Enter")
+    at_rest(page)
+    page.get_by_role("button", name="Start race").click()
+    expect(page.get_by_role("button", name="Restart")).to_be_visible(timeout=JOB)
+    race = next(run for run in server.store.list("purify") if not run.shipped)
+    assert race.state == "done" and race.config.source == taken.id
+    assert race.results["ngf"]["asr"]["n"] == 883
+
+    page.goto(f"{server.url}/runs?run={race.id}")
+    page.get_by_role("button", name="Take a model away").click()
+    page.get_by_role("radio", name="torch", exact=True).click()
+    at_rest(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Weights and model card (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        weights = next(name for name in archive.namelist() if name.endswith(".pt"))
+        back = torch.load(io.BytesIO(archive.read(weights)), weights_only=True)
+    assert {name: value.shape for name, value in back.items()} == {
+        name: value.shape for name, value in state.items()}
+    from ngf_core.trained.load import load_trained
+
+    model = load_trained(race.id, server.store).models[list(race.config.names)[-1]]
+    with torch.no_grad():
+        assert torch.allclose(logits(back, seen), model(x), atol=1e-3, rtol=1e-3)
+        assert not torch.allclose(logits(back, seen), logits(state, seen), atol=1e-3)
