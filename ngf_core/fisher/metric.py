@@ -145,20 +145,23 @@ class KroneckerMetric:
         self._batches = self._samples = 0
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        _refuse_no_factors(taps)
         self._least = least_trace(taps)
         if self._batches % self._every == 0:
             drawn = drawn_labels(taps[0], self._generator)
             losses = F.cross_entropy(taps[0].logits, drawn, reduction="sum")
             outputs = [tapped.output for tapped in taps]
-            new = [factors(tapped.layer, tapped.input, back) for tapped, back in
-                   zip(taps, torch.autograd.grad(losses, outputs, retain_graph=True), strict=True)]
+            backs = torch.autograd.grad(losses, outputs, retain_graph=True, materialize_grads=True)
+            new = [factors(tapped.layer, tapped.input, back)
+                   for tapped, back in zip(taps, backs, strict=True)]
             if self._found:
                 new = [old.mixed(newer, self._decay)
                        for old, newer in zip(self._found, new, strict=True)]
             self._found, self._samples = new, len(y)
         self._batches += 1
         self._sizes = [sum(p.numel() for p in tapped.layer.parameters()) for tapped in taps]
-        parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()])
+        parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()],
+                                    materialize_grads=True)
         return torch.cat([part.reshape(-1) for part in parts])
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -185,6 +188,14 @@ def metric(kind: str, damping: Damping, generator: torch.Generator, decay: float
 def _mixed(old: Tensor | None, new: Tensor, decay: float) -> Tensor:
     """decay times the old and 1 - decay times the new; the new alone where there is no old."""
     return new if old is None else torch.lerp(new, old, decay)
+
+
+def _refuse_no_factors(taps: Sequence[Tapped]) -> None:
+    other = next((tapped.layer for tapped in taps if tapped.through is not None), None)
+    if other is not None:
+        raise ConfigError("fisher", f"K-FAC has no factors for a {type(other).__name__} with a "
+                          "forward pass or a padding of its own, or one that does not run once",
+                          "Choose another layer, or another Fisher matrix.")
 
 
 def _refuse_too_many(taps: Sequence[Tapped]) -> None:

@@ -81,8 +81,8 @@ def last_layer_matrix(tapped: Tapped) -> Tensor:
 
 
 def is_last_layer(tapped: Tapped) -> bool:
-    """Whether the tapped layer's output is what the model returned."""
-    return tapped.output is tapped.logits
+    """Whether what the model returned is W a + b of the tapped layer."""
+    return tapped.through is None and tapped.output is tapped.logits
 
 
 def fisher_rows(kind: str, tapped: Tapped, y: Tensor, generator: torch.Generator) -> Tensor:
@@ -103,7 +103,8 @@ def joint_rows(kind: str, taps: Sequence[Tapped], y: Tensor, generator: torch.Ge
     labels = y if kind == "empirical" else drawn_labels(taps[0], generator)
     losses = F.cross_entropy(taps[0].logits, labels, reduction="none") / math.sqrt(len(y))
     outputs = [tapped.output for tapped in taps]
-    yield from _blocks(taps, torch.autograd.grad(losses.sum(), outputs, retain_graph=True))
+    yield from _blocks(taps, torch.autograd.grad(losses.sum(), outputs, retain_graph=True,
+                                                 materialize_grads=True))
 
 
 def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor,
@@ -114,7 +115,8 @@ def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor
     """
     outputs = [tapped.output for tapped in taps]
     parameters = [p for tapped in taps for p in tapped.layer.parameters()]
-    found = torch.autograd.grad(loss, [*outputs, *parameters], retain_graph=kind == "true")
+    found = torch.autograd.grad(loss, [*outputs, *parameters], retain_graph=kind == "true",
+                                materialize_grads=True)
     gradient = torch.cat([part.reshape(-1) for part in found[len(taps):]])
     if kind == "true":
         return gradient, joint_rows(kind, taps, y, generator)
@@ -124,4 +126,4 @@ def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor
 
 def _blocks(taps: Sequence[Tapped], output_grads: Sequence[Tensor]) -> Iterator[Tensor]:
     for tapped, back in zip(taps, output_grads, strict=True):
-        yield per_sample_outer(tapped.layer, tapped.input, back)
+        yield tapped.rows(back)
