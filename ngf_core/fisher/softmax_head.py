@@ -1,18 +1,16 @@
 """The true Fisher matrix of the layer that returns the logits, without its rows.
 
 F = 1/n sum_i S_i (x) a_i a_i^T with S_i = diag p_i - p_i p_i^T has n C rows of C (d + 1) numbers:
-for 1,000 classes, 512 features and 64 images 131 GB in float32. With S_i = A_i A_i^T,
-A_i = diag sqrt(p_i) - p_i sqrt(p_i)^T, its rows are R_i = A_i^T (x) a_i^T / sqrt(n), and
+for 1,000 classes, 512 features and 64 images 131 GB in float32. (F + lambda I) d = g is solved by
+conjugate gradients from zero instead, whose vectors all are
 
-    K t = R R^T t = A^T (a a^T / n) A t    for t (n, C), A sample by sample,
+    v = alpha g + sum_i t_i (x) a_i / sqrt(n),    t (n, C).
 
-takes n^2 C multiplications. (F + lambda I) d = g is solved by conjugate gradients from zero, whose
-vectors all are v = alpha g + R^T t. Held as (alpha, t), their inner products are those of
-M = [[g^T g, (R g)^T], [R g, K]], so that a step costs one product with K, and the memory is of the
-order of n C + n^2 + P numbers.
+Held as (alpha, t), their inner products are those of M = [[|g|^2, u^T], [u, (a a^T / n) (x) I]]
+with u_i = g a_i / sqrt(n), and F v is (0, S (M v)_t), sample by sample. A step thus costs one
+product of an (n, n) and an (n, C) matrix, and all takes memory of the order of n C + n^2 + P.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -26,7 +24,7 @@ from ngf_core.fisher.per_sample import Tapped
 # 2,500 are those of ten classes and 250 images, and these numbers take 256 MB in float32.
 LARGEST_SIDE, LARGEST_ROWS = 2_500, 64_000_000
 # Of the residual g - (F + lambda I) d, relative to g; and the products until it is taken as it is.
-TOLERANCE, PRODUCTS = 1e-8, 1_000
+TOLERANCE, PRODUCTS = 1e-6, 500
 
 
 @dataclass(frozen=True)
@@ -65,34 +63,44 @@ class SoftmaxHead:
         """
         lam = damping.of(self.trace(), self.p.numel(), least)
         g = self._matrix(gradient.double())
-        mixed = self._down(self.inputs @ g.T) / sqrt(len(self.p))
-        gram = self.inputs @ self.inputs.T / len(self.p)
-
-        def times_m(v: Tensor) -> Tensor:
-            t = v[1:].view_as(mixed)
-            rest = self._down(gram @ self._up(t)) + v[0] * mixed
-            return torch.cat([v[:1] * g.square().sum() + (mixed * t).sum(), rest.flatten()])
-
-        left = torch.zeros(1 + mixed.numel(), dtype=g.dtype, device=g.device)
-        left[0] = 1  # the residual of d = 0 is g
-        found = self._combined(_conjugate_gradients(times_m, left, lam), g)
-        direction = self._vector(found)
+        alpha, t = self._solved(g, lam)
+        direction = self._vector(alpha * g + t.T @ self.inputs / sqrt(len(t)))
         length = float(gradient.double() @ direction)
         return NaturalDirection(direction.to(gradient.dtype), lam, length)
 
-    def _combined(self, v: Tensor, g: Tensor) -> Tensor:
-        """alpha g + R^T t as a matrix (C, d + bias)."""
-        t = self._up(v[1:].view_as(self.p))
-        return v[0] * g + t.T @ self.inputs / sqrt(len(self.p))
+    def _solved(self, g: Tensor, damping: float) -> tuple[Tensor, Tensor]:
+        """(alpha, t) of (F + damping I)^-1 g."""
+        u = self.inputs @ g.T / sqrt(len(self.p))
+        gram, square_of_g = self.inputs @ self.inputs.T / len(self.p), g.square().sum()
 
-    def _down(self, u: Tensor) -> Tensor:
-        """A^T u, sample by sample."""
-        return self.p.sqrt() * (u - (self.p * u).sum(1, keepdim=True))
+        def times_m(v: Tensor) -> Tensor:
+            t, out = v[1:].view_as(u), torch.empty_like(v)
+            out[0] = v[0] * square_of_g + u.flatten() @ v[1:]
+            torch.addmm(u, gram, t, beta=float(v[0]), out=out[1:].view_as(u))
+            return out
 
-    def _up(self, t: Tensor) -> Tensor:
-        """A t, sample by sample."""
-        root = self.p.sqrt()
-        return root * t - self.p * (root * t).sum(1, keepdim=True)
+        left = u.new_zeros(1 + u.numel())  # the residual, which is g first
+        left[0] = 1
+        found, along, m_along = torch.zeros_like(left), left.clone(), times_m(left)
+        square = first = float(left @ m_along)
+        for _ in range(PRODUCTS):
+            if square <= TOLERANCE**2 * first:
+                break
+            image = damping * along
+            image[1:] += self._times_s(m_along[1:].view_as(u)).flatten()
+            step = square / float(m_along @ image)
+            found.add_(along, alpha=step)
+            left.sub_(image, alpha=step)
+            m_left = times_m(left)
+            before, square = square, float(left @ m_left)
+            along.mul_(square / before).add_(left)
+            m_along.mul_(square / before).add_(m_left)
+        return found[0], found[1:].view_as(u)
+
+    def _times_s(self, u: Tensor) -> Tensor:
+        """S u, sample by sample."""
+        weighted = self.p * u
+        return weighted.addcmul_(self.p, weighted.sum(1, keepdim=True), value=-1)
 
     def _matrix(self, vector: Tensor) -> Tensor:
         classes = self.p.shape[1]
@@ -107,24 +115,3 @@ class SoftmaxHead:
 def rows_fit(rows: int, weights: int) -> bool:
     """Whether so many rows are few enough to be written out and solved with."""
     return rows * weights <= LARGEST_ROWS and min(rows, weights) <= LARGEST_SIDE
-
-
-def _conjugate_gradients(times_m: Callable[[Tensor], Tensor], left: Tensor, damping: float
-                         ) -> Tensor:
-    """Coordinates of (F + damping I)^-1 of the vector with coordinates `left`."""
-    found, along = torch.zeros_like(left), left
-    m_along = times_m(left)
-    square = first = float(left @ m_along)
-    for _ in range(PRODUCTS):
-        if square <= TOLERANCE**2 * first:
-            break
-        image = damping * along
-        image[1:] += m_along[1:]  # F v has the coordinates (0, R v)
-        step = square / float(m_along @ image)
-        found = found + step * along
-        left = left - step * image
-        m_left = times_m(left)
-        before, square = square, float(left @ m_left)
-        along = left + square / before * along
-        m_along = m_left + square / before * m_along
-    return found

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ngf_core.errors import NGFError
-from ngf_core.fisher import natural, softmax_head
+from ngf_core.fisher import natural, rows, softmax_head
 from ngf_core.fisher.metric import DiagonalMetric, ExactMetric, metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import tap, tap_all
@@ -56,7 +56,7 @@ def test_the_direction_is_that_of_the_dense_matrix(rho, samples, bias):
     lam = rho * float(truth.trace()) / (samples * 3)
     damped = truth + lam * torch.eye(len(truth), dtype=truth.dtype)
     assert solved.damping == pytest.approx(lam, rel=1e-10)
-    assert relative(solved.direction, torch.linalg.solve(damped, g)) < 1e-6
+    assert relative(solved.direction, torch.linalg.solve(damped, g)) < 1e-5
     assert solved.length == pytest.approx(float(g @ solved.direction), rel=1e-10)
 
 
@@ -72,7 +72,7 @@ def test_a_solve_that_is_broken_off_is_a_shorter_step_of_lower_loss(monkeypatch)
     found, truth, g = head(True)
     damped = truth + 1e-4 * torch.eye(len(truth), dtype=truth.dtype)
     lengths, sizes = [], []
-    for products in (1, 2, 4, 8, 1000):
+    for products in (1, 2, 4, 8, 500):
         monkeypatch.setattr(softmax_head, "PRODUCTS", products)
         solved = found.direction(g, Damping(1e-4, relative=False))
         d = solved.direction
@@ -80,7 +80,7 @@ def test_a_solve_that_is_broken_off_is_a_shorter_step_of_lower_loss(monkeypatch)
         lengths.append(solved.length)
         sizes.append(float(d.norm()))
     assert lengths == sorted(lengths) and sizes == sorted(sizes) and lengths[0] > 0
-    assert relative(d, torch.linalg.solve(damped, g)) < 1e-6
+    assert relative(d, torch.linalg.solve(damped, g)) < 1e-5
 
 
 def test_a_gradient_of_zero_has_a_direction_of_zero():
@@ -118,7 +118,7 @@ def test_the_metric_is_the_same_without_rows(kind, monkeypatch):
         assert (wide_head("true", taps) is None) == (side == 2_500)
         diagonal = joint_diagonal("true", taps, y, seeded())
         assert torch.allclose(diagonal, true_fisher(model, "linear", x).diagonal(), rtol=1e-9)
-    assert relative(solved[1].direction, solved[0].direction) < 1e-6
+    assert relative(solved[1].direction, solved[0].direction) < 1e-5
     assert solved[1].damping == pytest.approx(solved[0].damping)
 
 
@@ -133,10 +133,8 @@ def test_only_the_exact_fisher_of_the_last_layer_alone_is_meant(monkeypatch):
 
 
 def test_the_matrix_is_summed_over_some_samples_at_a_time(monkeypatch):
-    from ngf_core.fisher import rows as module
-
     model, x, _ = tiny(9)
-    monkeypatch.setattr(module, "PAIRS", 2 * 13**2)
+    monkeypatch.setattr(rows, "PAIRS", 2 * 13**2)
     with Largest() as seen:
         found = last_layer_matrix(tap(model, model.linear, x))
     assert torch.allclose(found, true_fisher(model, "linear", x), rtol=1e-9, atol=1e-14)
@@ -200,7 +198,7 @@ def test_its_first_direction_solves_the_damped_system():
     pulled = p * moved - p * (p * moved).sum(1, keepdim=True)
     product = pulled.T @ a / 64
     product = torch.cat([product[:, :-1].flatten(), product[:, -1]])
-    assert relative(product + solved.damping * solved.direction, gradient) < 1e-6
+    assert relative(product + solved.damping * solved.direction, gradient) < 2e-6
 
 
 def test_ngf_tunes_it():
@@ -230,15 +228,15 @@ def test_auto_on_200_classes_takes_few_and_small_operations(monkeypatch):
     sides, products, real = [], [], natural._solve
     monkeypatch.setattr(natural, "_solve", lambda matrix, *args: (
         sides.append(len(matrix)) or real(matrix, *args)))
-    down = SoftmaxHead._down
-    monkeypatch.setattr(SoftmaxHead, "_down", lambda head, u: (
-        products.append(1) or down(head, u)))
+    times_s = SoftmaxHead._times_s
+    monkeypatch.setattr(SoftmaxHead, "_times_s", lambda head, u: (
+        products.append(1) or times_s(head, u)))
     model, clean = seeded_model(Hundreds), clean_set(80, (3, 8, 8), 200)
     with Largest() as seen:
         choice = choose_layer(model, clean, Budget(augment="none"), NGF())
     assert set(choice.scores) == {"conv", "linear"} and choice.passes == 20
     assert len(sides) <= 10 and max(sides) <= 224
-    assert 10 < len(products) <= 10 * (softmax_head.PRODUCTS + 2)
+    assert 10 < len(products) <= 10 * softmax_head.PRODUCTS
     assert seen.numbers < 64 * 200 * 73  # less than one row for each label of each image
 
 
