@@ -13,6 +13,7 @@ from ngf_core.curvature.operators.last_layer import LARGEST_DENSE, LastLayer
 from ngf_core.errors import ConfigError
 from ngf_core.fisher.per_sample import per_sample_outer, tap
 from ngf_core.fisher.rows import drawn_labels, fisher_rows, is_last_layer
+from ngf_core.fisher.softmax_head import SoftmaxHead
 
 # Bytes for per-sample gradients, and for the small matrix, each.
 MEMORY = 1_000_000_000
@@ -49,9 +50,13 @@ def layer_fisher_spectrum(model: nn.Module, layers: nn.Module | Sequence[nn.Modu
     if last and size <= LARGEST_DENSE:
         gram = LastLayer.of(model, layer, zip(x.split(BATCH), y.split(BATCH), strict=True)).dense()
         gram = gram.double()
+    elif last and rows < size:
+        gram = SoftmaxHead.joined([SoftmaxHead.of(tap(model, layer, part))
+                                   for part in x.split(BATCH)]).gram()
     elif alone and (last or rows >= size):
         gram = x.new_zeros(size, size, dtype=torch.float64)
-        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory, size):
+        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory,
+                                  size * rows // len(x)):
             gram += part.T @ part
     else:
         gram = reduce(torch.add, (
@@ -66,7 +71,7 @@ def _seeded(seed: int) -> torch.Generator:
 
 def _batched_rows(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
                   generator: torch.Generator, memory: float, size: int) -> Iterator[Tensor]:
-    """Rows of some samples at a time, scaled for all of them."""
+    """Rows of some samples at a time, scaled for all of them; size: numbers of one sample's."""
     batch = max(1, min(BATCH, int(memory / (12 * size))))
     for part, labels in zip(x.split(batch), y.split(batch), strict=True):
         rows = fisher_rows(kind, tap(model, layer, part), labels, generator).double()

@@ -11,6 +11,7 @@ with u_i = g a_i / sqrt(n), and F v is (0, S (M v)_t), sample by sample. A step 
 product of an (n, n) and an (n, C) matrix, and all takes memory of the order of n C + n^2 + P.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -42,6 +43,27 @@ class SoftmaxHead:
         p, a = tapped.logits.detach().double().softmax(1), tapped.input.double()
         bias = tapped.layer.bias is not None
         return cls(p, torch.cat([a, a.new_ones(len(a), 1)], 1) if bias else a, bias)
+
+    @classmethod
+    def joined(cls, heads: Sequence["SoftmaxHead"]) -> "SoftmaxHead":
+        """That of all samples of several."""
+        return cls(torch.cat([head.p for head in heads]),
+                   torch.cat([head.inputs for head in heads]), heads[0].bias)
+
+    def gram(self) -> Tensor:
+        """R R^T (n C, n C) of the exact rows R, row by row sqrt(p_ic / n) (p_i - e_c) (x) a_i."""
+        n, classes = self.p.shape
+        each = self.p[:, None, :] - torch.eye(classes, dtype=self.p.dtype, device=self.p.device)
+        each = (each * self.p.sqrt()[:, :, None]).flatten(0, 1)
+        inner = self.inputs @ self.inputs.T / n
+        product = (each @ each.T).view(n, classes, n, classes)
+        return product.mul_(inner[:, None, :, None]).view(n * classes, -1)
+
+    def drawn_gram(self, generator: torch.Generator) -> Tensor:
+        """R R^T (n, n) of one row per sample, at a label drawn from p."""
+        y = torch.multinomial(self.p.cpu(), 1, generator=generator).to(self.p.device)
+        back = self.p.scatter_add(1, y, -torch.ones_like(self.p[:, :1]))
+        return (back @ back.T) * (self.inputs @ self.inputs.T) / len(back)
 
     def trace(self) -> float:
         """tr F = 1/n sum_i (1 - |p_i|^2) |a_i|^2."""

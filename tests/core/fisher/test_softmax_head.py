@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from ngf_core.errors import NGFError
 from ngf_core.fisher import natural, rows, softmax_head
+from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.fisher.metric import DiagonalMetric, ExactMetric, metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import tap, tap_all
@@ -22,6 +23,8 @@ from ngf_core.fisher.rows import (
 )
 from ngf_core.fisher.softmax_head import SoftmaxHead, rows_fit
 from ngf_core.layers.choose import choose_layer
+from ngf_core.layers.statistics import fisher_eigenvalues
+from ngf_core.layers.tune import stations_of
 from ngf_core.purify import Budget
 from ngf_core.purify.method import purifier
 from ngf_core.purify.methods.ngf import ngf
@@ -246,3 +249,41 @@ def test_a_method_on_auto_ends_with_200_classes(method):
     steps = list(purifier(method)(seeded_model(Hundreds), clean_set(80, (3, 8, 8), 200), own,
                                   budget))
     assert len(steps) == 2 and all(math.isfinite(step.loss) for step in steps)
+
+
+@BIAS
+def test_the_small_matrices_have_the_spectrum_of_the_dense_one(bias):
+    found, truth, _ = head(bias)
+    expected = torch.linalg.eigvalsh(truth).flip(0)[:21]
+    assert torch.allclose(torch.linalg.eigvalsh(found.gram()).flip(0), expected, rtol=1e-8,
+                          atol=1e-12)
+    traces = torch.stack([found.drawn_gram(seeded(k)).trace() for k in range(400)])
+    assert abs(traces.mean() - truth.trace()) < 4 * traces.std() / 20
+    parts = [SoftmaxHead(found.p[part], found.inputs[part], bias)
+             for part in (slice(0, 3), slice(3, 7))]
+    assert torch.equal(SoftmaxHead.joined(parts).gram(), found.gram())
+
+
+@BIAS
+def test_rows_at_drawn_labels_have_this_small_matrix(bias):
+    found, _, _ = head(bias)
+    y = torch.multinomial(found.p, 1, generator=seeded(3)).flatten()
+    back = found.p - F.one_hot(y, 3)
+    rows = torch.einsum("nc,nd->ncd", back, found.inputs).flatten(1) / 7**0.5
+    assert torch.allclose(found.drawn_gram(seeded(3)), rows @ rows.T, rtol=1e-9, atol=1e-14)
+
+
+def test_the_spectrum_and_the_statistics_of_a_wide_head_hold_no_rows():
+    clean = clean_set(40, (3, 8, 8), 200)
+    model = seeded_model(Hundreds)
+    *_, station = stations_of(model, clean, Budget(augment="none"), {})
+    with Largest() as seen:
+        values = fisher_eigenvalues(station, 0)
+    assert len(values) == 40 and seen.numbers <= 14_600
+    model.linear.requires_grad_(True)
+    x = clean.x[:8].float() / 255
+    taps = tap_all(model, [model.linear], x)
+    with Largest() as seen:
+        spectrum = layer_fisher_spectrum(model, model.linear, x, clean.y[:8])
+    assert len(spectrum) == 1600 and seen.numbers <= 1600**2
+    assert float(spectrum.sum()) == pytest.approx(SoftmaxHead.of(taps[0]).trace(), rel=1e-9)
