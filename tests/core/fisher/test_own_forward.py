@@ -345,3 +345,10 @@ def test_the_rules_see_a_layer_that_attention_reads():
     ignored = choose_layer(seeded_model(IgnoredOnImages), clean_set(40, (2, 4, 6), 3),
                            Budget(augment="none"))
     assert set(ignored.scores) == {"linear"}
+
+
+def test_the_rules_see_a_layer_with_a_forward_pass_of_its_own():
+    """On kept activations too, where the model is cut before the layer, which stays whole."""
+    model, _ = network(THROUGH_THE_LAYER["weight standardisation"])
+    found = choose_layer(model.float(), clean_set(40, (2, 7, 6), 3), Budget(augment="none"))
+    assert set(found.scores) == {"0", "3"}
