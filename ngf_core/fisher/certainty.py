@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ngf_core.fisher.per_sample import Tapped, per_sample_outer
+from ngf_core.fisher.per_sample import Tapped
 
 # q_0: as if every image had a probability of 0.3 % of being of another class.
 LEAST_DOUBT = 1e-5
@@ -50,8 +50,8 @@ def margin_hold(taps: Sequence[Tapped]) -> float:
     first = taps[0].logits.topk(min(2, taps[0].logits.shape[1]), 1).values
     margins = (first[:, 0] - first[:, -1]) / math.sqrt(2)
     backs = torch.autograd.grad(margins.sum(), [tapped.output for tapped in taps],
-                                retain_graph=True)
-    total = sum(float(torch.linalg.vector_norm(per_sample_outer(tapped.layer, a, dz))) ** 2
+                                retain_graph=True, materialize_grads=True)
+    total = sum(float(torch.linalg.vector_norm(tapped.rows(back, slice(i, i + CHUNK)))) ** 2
                 for tapped, back in zip(taps, backs, strict=True)
-                for a, dz in zip(tapped.input.split(CHUNK), back.split(CHUNK), strict=True))
+                for i in range(0, len(margins), CHUNK))
     return total / len(margins)

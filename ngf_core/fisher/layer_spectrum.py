@@ -12,7 +12,8 @@ from torch.nn import functional
 from ngf_core.curvature.operators.last_layer import LARGEST_DENSE, LastLayer
 from ngf_core.errors import ConfigError
 from ngf_core.fisher.per_sample import per_sample_outer, tap
-from ngf_core.fisher.rows import fisher_rows, is_last_layer
+from ngf_core.fisher.rows import drawn_labels, fisher_rows, is_last_layer
+from ngf_core.fisher.softmax_head import SoftmaxHead
 
 # Bytes for per-sample gradients, and for the small matrix, each.
 MEMORY = 1_000_000_000
@@ -49,14 +50,17 @@ def layer_fisher_spectrum(model: nn.Module, layers: nn.Module | Sequence[nn.Modu
     if last and size <= LARGEST_DENSE:
         gram = LastLayer.of(model, layer, zip(x.split(BATCH), y.split(BATCH), strict=True)).dense()
         gram = gram.double()
+    elif last and rows < size:
+        gram = SoftmaxHead.joined([SoftmaxHead.of(tap(model, layer, part))
+                                   for part in x.split(BATCH)]).gram()
     elif alone and (last or rows >= size):
         gram = x.new_zeros(size, size, dtype=torch.float64)
-        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory, size):
+        for part in _batched_rows(model, layer, x, y, kind, _seeded(seed), memory,
+                                  size * rows // len(x)):
             gram += part.T @ part
     else:
         gram = reduce(torch.add, (
-            _sample_gram(*_factors(model, each, x, y, kind, _seeded(seed)), each, memory)
-            for each in layers))
+            _sample_gram(model, each, x, y, kind, seed, memory) for each in layers))
     values: Tensor = torch.linalg.eigvalsh(gram)
     return values.flip(0).clamp(min=0)[:min(rows, size)]
 
@@ -67,30 +71,42 @@ def _seeded(seed: int) -> torch.Generator:
 
 def _batched_rows(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
                   generator: torch.Generator, memory: float, size: int) -> Iterator[Tensor]:
-    """Rows of some samples at a time, scaled for all of them."""
+    """Rows of some samples at a time, scaled for all of them; size: numbers of one sample's."""
     batch = max(1, min(BATCH, int(memory / (12 * size))))
     for part, labels in zip(x.split(batch), y.split(batch), strict=True):
         rows = fisher_rows(kind, tap(model, layer, part), labels, generator).double()
         yield rows * (len(part) / len(x)) ** 0.5
 
 
-def _factors(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str,
-             generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The layer's inputs, and the gradients of -log p(label) / sqrt(n) in its outputs."""
+def _sample_gram(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor, kind: str, seed: int,
+                 memory: float) -> Tensor:
+    """R R^T (n, n) float64, of one label per sample. Raises ConfigError where the rows of a layer
+    that has no blocks exceed `memory`."""
+    generator, size = _seeded(seed), sum(p.numel() for p in layer.parameters())
     inputs: list[Tensor] = []
-    gradients: list[Tensor] = []
+    found: list[Tensor] = []  # gradients of -log p(label) / sqrt(n): in the outputs, or the rows
     for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
         seen = tap(model, layer, part)
+        if seen.through is not None and 12 * size * len(x) > memory:
+            raise ConfigError("samples", f"{len(x)} rows of {size} numbers of a "
+                              f"{type(layer).__name__} that does not run as torch's own need "
+                              f"{12 * size * len(x):.2g} bytes, above {memory:.2g}",
+                              f"Take at most {int(memory / (12 * size))} samples.")
         if kind == "true":
-            p = seen.logits.detach().softmax(1).cpu()
-            labels = torch.multinomial(p, 1, generator=generator).flatten().to(y.device)
+            labels = drawn_labels(seen, generator)
         losses = functional.cross_entropy(seen.logits, labels, reduction="none") / len(x) ** 0.5
+        if seen.through is not None:
+            found.append(seen.gradients(losses))
+            continue
         inputs.append(seen.input)
-        gradients += torch.autograd.grad(losses.sum(), seen.output)
-    return torch.cat(inputs), torch.cat(gradients)
+        found += torch.autograd.grad(losses.sum(), seen.output)
+    if inputs:
+        return _gram_by_blocks(torch.cat(inputs), torch.cat(found), layer, memory)
+    rows = torch.cat(found).double()
+    return rows @ rows.T
 
 
-def _sample_gram(a: Tensor, dz: Tensor, layer: nn.Module, memory: float) -> Tensor:
+def _gram_by_blocks(a: Tensor, dz: Tensor, layer: nn.Module, memory: float) -> Tensor:
     """R R^T (n, n) float64, summed over blocks of output channels whose rows fit in `memory`."""
     dimension = -1 if isinstance(layer, nn.Linear) else 1
     outputs, n = dz.shape[dimension], len(a)

@@ -1,7 +1,8 @@
 """The Fisher matrices NGF can step with, each as what it keeps of a batch and how it solves.
 
 true, empirical   the matrix itself, solved exactly (`natural.py`): of up to LARGEST weights as a
-                  running mean over the batches, of more by the rows of the last batch (`rows.py`).
+                  running mean over the batches, of more by the rows of the last batch (`rows.py`),
+                  or without them where the last layer has many classes (`softmax_head.py`).
 kfac              its Kronecker factors at labels drawn from the model, as running means.
 diagonal          its diagonal, as a running mean: each weight separately, as in adaptive methods.
 
@@ -35,9 +36,13 @@ from ngf_core.fisher.per_sample import Tapped
 from ngf_core.fisher.rows import (
     drawn_labels,
     gradient_and_rows,
-    is_last_layer,
+    gradient_of,
+    is_exact,
+    joint_diagonal,
     last_layer_matrix,
+    wide_head,
 )
+from ngf_core.fisher.softmax_head import SoftmaxHead
 
 # Bytes that the rows of an exact matrix may take.
 ROWS_MEMORY = 6_000_000_000
@@ -56,22 +61,30 @@ class Metric(Protocol):
 
 
 class ExactMetric:
-    """The matrix of `kind` true or empirical, of the last batch.
+    """The matrix of `kind` true or empirical, of the last batch: its rows, or where these are too
+    many the last layer's structure (`softmax_head.py`).
 
     Raises ConfigError for a batch whose rows are larger than ROWS_MEMORY.
     """
 
     def __init__(self, kind: str, damping: Damping, generator: torch.Generator) -> None:
         self._kind, self._damping, self._generator = kind, damping, generator
+        self._head: SoftmaxHead | None = None
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
-        _refuse_too_many(taps)
+        self._head = wide_head(self._kind, taps)
+        if self._head is None:
+            _refuse_too_many(taps)
         self._least = least_trace(taps)
+        if self._head is not None:
+            return gradient_of(loss, taps)
         gradient, rows = gradient_and_rows(self._kind, taps, loss, y, self._generator)
         self._rows = list(rows)
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
+        if self._head is not None:
+            return self._head.direction(gradient, self._damping, self._least)
         rows, self._rows = self._rows, []  # gigabytes on a large layer, and used only once
         return natural_direction(rows, gradient, self._damping, self._least)
 
@@ -88,9 +101,8 @@ class MeanMetric:
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         self._least = least_trace(taps)
-        if self._kind == "true" and len(taps) == 1 and is_last_layer(taps[0]):
-            parts = torch.autograd.grad(loss, list(taps[0].layer.parameters()))
-            gradient = torch.cat([part.reshape(-1) for part in parts])
+        if is_exact(self._kind, taps):
+            gradient = gradient_of(loss, taps)
             matrix, self._rows = last_layer_matrix(taps[0]), taps[0].logits.numel()
         else:
             gradient, blocks = gradient_and_rows(self._kind, taps, loss, y, self._generator)
@@ -116,12 +128,10 @@ class DiagonalMetric:
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
         self._least = least_trace(taps)
-        gradient, rows = gradient_and_rows("true", taps, loss, y, self._generator)
-        parts = []
-        for block in rows:  # one layer's at a time
-            parts.append(torch.linalg.vector_norm(block, dim=0).double() ** 2)
-            self._rows = len(block)
-        self._diagonal = _mixed(self._diagonal, torch.cat(parts), self._decay)
+        gradient = gradient_of(loss, taps, retain_graph=True)
+        found = joint_diagonal("true", taps, y, self._generator)
+        self._rows = taps[0].logits.numel() if is_exact("true", taps) else len(y)
+        self._diagonal = _mixed(self._diagonal, found, self._decay)
         return gradient
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
@@ -145,21 +155,22 @@ class KroneckerMetric:
         self._batches = self._samples = 0
 
     def observe(self, taps: Sequence[Tapped], loss: Tensor, y: Tensor) -> Tensor:
+        _refuse_no_factors(taps)
         self._least = least_trace(taps)
         if self._batches % self._every == 0:
             drawn = drawn_labels(taps[0], self._generator)
             losses = F.cross_entropy(taps[0].logits, drawn, reduction="sum")
             outputs = [tapped.output for tapped in taps]
-            new = [factors(tapped.layer, tapped.input, back) for tapped, back in
-                   zip(taps, torch.autograd.grad(losses, outputs, retain_graph=True), strict=True)]
+            backs = torch.autograd.grad(losses, outputs, retain_graph=True, materialize_grads=True)
+            new = [factors(tapped.layer, tapped.input, back)
+                   for tapped, back in zip(taps, backs, strict=True)]
             if self._found:
                 new = [old.mixed(newer, self._decay)
                        for old, newer in zip(self._found, new, strict=True)]
             self._found, self._samples = new, len(y)
         self._batches += 1
         self._sizes = [sum(p.numel() for p in tapped.layer.parameters()) for tapped in taps]
-        parts = torch.autograd.grad(loss, [p for t in taps for p in t.layer.parameters()])
-        return torch.cat([part.reshape(-1) for part in parts])
+        return gradient_of(loss, taps)
 
     def solve(self, gradient: Tensor) -> NaturalDirection:
         trace = sum(found.trace for found in self._found)
@@ -185,6 +196,14 @@ def metric(kind: str, damping: Damping, generator: torch.Generator, decay: float
 def _mixed(old: Tensor | None, new: Tensor, decay: float) -> Tensor:
     """decay times the old and 1 - decay times the new; the new alone where there is no old."""
     return new if old is None else torch.lerp(new, old, decay)
+
+
+def _refuse_no_factors(taps: Sequence[Tapped]) -> None:
+    other = next((tapped.layer for tapped in taps if tapped.through is not None), None)
+    if other is not None:
+        raise ConfigError("fisher", f"K-FAC has no factors for a {type(other).__name__} with a "
+                          "forward pass or a padding of its own, or one that does not run once",
+                          "Choose another layer, or another Fisher matrix.")
 
 
 def _refuse_too_many(taps: Sequence[Tapped]) -> None:

@@ -4,7 +4,8 @@ empirical      F = 1/n sum_i g_i g_i^T, g_i the gradient of -log p(y_i | x_i) at
                n rows. Vanishes as the model fits its data (Kunstner, Balles, Hennig 2019).
 true           F = 1/n sum_i E_{y ~ p(.|x_i)} g_i g_i^T, labels from the model.
                Exact: nC rows sqrt(p_c / n) g_{i,c}; for the last layer g_{i,c} = (p - e_c) (x) a in
-               closed form, and there Hessian = Gauss-Newton = true Fisher.
+               closed form, and there Hessian = Gauss-Newton = true Fisher. With many classes
+               that is too many rows, and `softmax_head.py` does without them.
                Sampled: n rows with one label drawn per sample; unbiased, affordable on any layer.
 
 The rows of several layers are those of each side by side, R = [R_1 R_2 ...], at the same labels: F
@@ -20,6 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ngf_core.fisher.per_sample import Tapped, per_sample_outer
+from ngf_core.fisher.softmax_head import SoftmaxHead, rows_fit
+
+# Numbers that the products of pairs, of some samples at a time, may be.
+PAIRS = 32_000_000
 
 
 def empirical_rows(tapped: Tapped, y: Tensor) -> Tensor:
@@ -70,9 +75,13 @@ def last_layer_matrix(tapped: Tapped) -> Tensor:
     if tapped.layer.bias is not None:
         a = torch.cat([a, a.new_ones(n, 1)], 1)
     size = a.shape[1]
-    between = (torch.diag_embed(p) - p[:, :, None] * p[:, None, :]).flatten(1)
-    outer = (a[:, :, None] * a[:, None, :]).flatten(1)
-    matrix = (between.T @ outer / n).view(classes, classes, size, size).transpose(1, 2)
+    matrix = p.new_zeros(classes**2, size**2)
+    some = max(1, PAIRS // max(classes, size) ** 2)
+    for q, b in zip(p.split(some), a.split(some), strict=True):
+        between = (torch.diag_embed(q) - q[:, :, None] * q[:, None, :]).flatten(1)
+        outer = (b[:, :, None] * b[:, None, :]).flatten(1)
+        matrix += between.T @ outer / n
+    matrix = matrix.view(classes, classes, size, size).transpose(1, 2)
     matrix = matrix.reshape(classes * size, -1)
     # From each output's weights and bias to all weights, then all biases, as parameters are laid.
     order = torch.arange(classes * size, device=p.device).view(classes, size)
@@ -81,8 +90,39 @@ def last_layer_matrix(tapped: Tapped) -> Tensor:
 
 
 def is_last_layer(tapped: Tapped) -> bool:
-    """Whether the tapped layer's output is what the model returned."""
-    return tapped.output is tapped.logits
+    """Whether what the model returned is W a + b of the tapped layer."""
+    return tapped.through is None and tapped.output is tapped.logits
+
+
+def is_exact(kind: str, taps: Sequence[Tapped]) -> bool:
+    """Whether their Fisher of this kind is the last layer's, over all labels in closed form."""
+    return kind == "true" and len(taps) == 1 and is_last_layer(taps[0])
+
+
+def wide_head(kind: str, taps: Sequence[Tapped]) -> SoftmaxHead | None:
+    """That exact Fisher without its rows, where they are too many to be written out."""
+    if not is_exact(kind, taps):
+        return None
+    rows, weights = taps[0].logits.numel(), sum(p.numel() for p in taps[0].layer.parameters())
+    return None if rows_fit(rows, weights) else SoftmaxHead.of(taps[0])
+
+
+def joint_diagonal(kind: str, taps: Sequence[Tapped], y: Tensor, generator: torch.Generator
+                   ) -> Tensor:
+    """The diagonal (P,) of the joint Fisher of all tapped layers, in float64."""
+    head = wide_head(kind, taps)
+    if head is not None:
+        return head.diagonal()
+    return torch.cat([torch.linalg.vector_norm(block, dim=0).double() ** 2
+                      for block in joint_rows(kind, taps, y, generator)])
+
+
+def gradient_of(loss: Tensor, taps: Sequence[Tapped], retain_graph: bool = False) -> Tensor:
+    """The gradient (P,) of `loss` in the parameters of all tapped layers."""
+    parameters = [p for tapped in taps for p in tapped.layer.parameters()]
+    parts = torch.autograd.grad(loss, parameters, retain_graph=retain_graph,
+                                materialize_grads=True)
+    return torch.cat([part.reshape(-1) for part in parts])
 
 
 def fisher_rows(kind: str, tapped: Tapped, y: Tensor, generator: torch.Generator) -> Tensor:
@@ -97,13 +137,14 @@ def joint_rows(kind: str, taps: Sequence[Tapped], y: Tensor, generator: torch.Ge
 
     Closed form where the last layer is alone, otherwise sampled: one pass back for all layers.
     """
-    if kind == "true" and len(taps) == 1 and is_last_layer(taps[0]):
+    if is_exact(kind, taps):
         yield last_layer_rows(taps[0])
         return
     labels = y if kind == "empirical" else drawn_labels(taps[0], generator)
     losses = F.cross_entropy(taps[0].logits, labels, reduction="none") / math.sqrt(len(y))
     outputs = [tapped.output for tapped in taps]
-    yield from _blocks(taps, torch.autograd.grad(losses.sum(), outputs, retain_graph=True))
+    yield from _blocks(taps, torch.autograd.grad(losses.sum(), outputs, retain_graph=True,
+                                                 materialize_grads=True))
 
 
 def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor,
@@ -114,7 +155,8 @@ def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor
     """
     outputs = [tapped.output for tapped in taps]
     parameters = [p for tapped in taps for p in tapped.layer.parameters()]
-    found = torch.autograd.grad(loss, [*outputs, *parameters], retain_graph=kind == "true")
+    found = torch.autograd.grad(loss, [*outputs, *parameters], retain_graph=kind == "true",
+                                materialize_grads=True)
     gradient = torch.cat([part.reshape(-1) for part in found[len(taps):]])
     if kind == "true":
         return gradient, joint_rows(kind, taps, y, generator)
@@ -124,4 +166,4 @@ def gradient_and_rows(kind: str, taps: Sequence[Tapped], loss: Tensor, y: Tensor
 
 def _blocks(taps: Sequence[Tapped], output_grads: Sequence[Tensor]) -> Iterator[Tensor]:
     for tapped, back in zip(taps, output_grads, strict=True):
-        yield per_sample_outer(tapped.layer, tapped.input, back)
+        yield tapped.rows(back)

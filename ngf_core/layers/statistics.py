@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ngf_core.fisher.per_sample import tap
-from ngf_core.fisher.rows import fisher_rows
+from ngf_core.fisher.rows import fisher_rows, is_last_layer
+from ngf_core.fisher.softmax_head import SoftmaxHead, rows_fit
 from ngf_core.layers.stations import Station
 from ngf_core.layers.tune import Tuned
 from ngf_core.purify.weights import assign, flat, only_trainable
@@ -103,17 +104,29 @@ def _rise(station: Station, received: Tensor, seed: int, nudged: str, labels: Te
 def fisher_eigenvalues(station: Station, seed: int) -> Tensor:
     """Eigenvalues, descending, of the layer's true Fisher on the clean set as it is.
 
-    From one label per sample drawn from the model, except at the last layer, where it is exact.
+    From one label per sample drawn from the model, except at a last layer of few classes, where it
+    is exact.
     """
     generator = torch.Generator().manual_seed(seed)
-    only_trainable(station.network, list(station.layer.parameters()))
-    parts, count = [], len(station.batches.clean)
+    parameters = list(station.layer.parameters())
+    only_trainable(station.network, parameters)
+    parts, heads, count = [], [], len(station.batches.clean)
     for x, y in station.batches.whole():
-        rows = fisher_rows("true", tap(station.network, station.layer, x), y, generator)
-        parts.append(rows.detach() * (len(y) / count) ** 0.5)
-    rows = torch.cat(parts).double()
-    gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+        tapped = tap(station.network, station.layer, x)
+        rows = count * tapped.logits.shape[1]
+        if is_last_layer(tapped) and not rows_fit(rows, sum(p.numel() for p in parameters)):
+            heads.append(SoftmaxHead.of(tapped))
+        else:
+            part = fisher_rows("true", tapped, y, generator)
+            parts.append(part.detach() * (len(y) / count) ** 0.5)
+    gram = SoftmaxHead.joined(heads).drawn_gram(generator) if heads else _gram(torch.cat(parts))
     return torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)
+
+
+def _gram(rows: Tensor) -> Tensor:
+    """R R^T or R^T R in float64, whichever is smaller."""
+    rows = rows.double()
+    return rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
 
 
 def probed(tuned: Tuned, received: Mapping[str, Tensor], labels: Tensor) -> dict[str, Probed]:

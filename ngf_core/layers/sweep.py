@@ -37,7 +37,7 @@ def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[L
           between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
           ) -> Iterator[SweptLayer]:
     """Every layer from input to output; the first method's effect is in its statistics. A layer
-    that cannot be tuned (run twice, or never, in a forward pass) is skipped.
+    that cannot be tuned (the model's answers do not depend on it) is skipped.
 
     model: is left with BatchNorm as `budget` sets it, and otherwise as received. images: further
     sets whose logits `Tuned` is to hold. between: called after every update. sees: which statistics

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.fisher.hutchinson import cotangents, signs_like
-from ngf_core.fisher.per_sample import per_sample_outer, tap
+from ngf_core.fisher.per_sample import tap
 from ngf_core.layers.stations import Station, stations
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
@@ -96,7 +96,6 @@ def layer_trace(station: Station, seed: int) -> float:
     for x, y in station.batches.whole():
         tapped = tap(station.network, station.layer, x)
         c = cotangents("true", tapped.logits, y, signs_like(tapped.logits, generator)).detach()
-        (gradient,) = torch.autograd.grad(tapped.logits, tapped.output, c)
-        rows = per_sample_outer(station.layer, tapped.input, gradient)
+        rows = tapped.gradients((tapped.logits * c).sum(1))
         total, samples = total + float(rows.double().square().sum()), samples + len(y)
     return total / samples

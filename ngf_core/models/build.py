@@ -27,8 +27,8 @@ def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int 
 def tunable_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     """Every convolution and linear layer by name, from input to output.
 
-    NGF can tune each of them: the tests check that every architecture has only layers of a kind
-    that `ngf_core.fisher.per_sample` supports and that run once in a forward pass.
+    NGF can tune each of them. In the architectures here each runs once in a forward pass, as torch
+    runs it, which is what `ngf_core.fisher.per_sample` is fast for.
     """
     return {name: layer for name, layer in model.named_modules()
             if isinstance(layer, nn.Conv2d | nn.Linear)}

@@ -9,7 +9,8 @@ from torch.nn import functional
 
 
 class _Tracer(fx.Tracer):
-    """Steps into every module but torch's own and those in `leaves`, which stay one operation."""
+    """Steps into every module but torch's own, layers that can be tuned, and those in `leaves`,
+    which stay one operation."""
 
     # Buffers appear as nodes too: read as constants they would not follow a plane that moves them.
     proxy_buffer_attributes = True
@@ -20,7 +21,7 @@ class _Tracer(fx.Tracer):
         self.inside: list[str] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return (module_qualified_name in self.leaves
+        return (module_qualified_name in self.leaves or isinstance(m, nn.Conv2d | nn.Linear)
                 or super().is_leaf_module(m, module_qualified_name))
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:

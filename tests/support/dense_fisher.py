@@ -37,7 +37,7 @@ def looped_gradients(model: nn.Module, layer: nn.Module, x: Tensor, y: Tensor) -
     """(n, P): the cross-entropy of one sample at a time."""
     return torch.stack([
         flat(torch.autograd.grad(nn.functional.cross_entropy(model(x[i : i + 1]), y[i : i + 1]),
-                                 list(layer.parameters())))
+                                 list(layer.parameters()), materialize_grads=True))
         for i in range(len(x))])
 
 

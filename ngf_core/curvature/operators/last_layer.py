@@ -9,6 +9,7 @@ from ngf_core.curvature.operators.data import as_float
 from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.spectral.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.errors import ConfigError
+from ngf_core.models.forward import runs_as
 
 LARGEST_DENSE = 6000
 # Samples whose pairs are held at a time by `frobenius`.
@@ -49,9 +50,9 @@ class LastLayer:
         batches: (inputs, anything), one or several; only the inputs are read. They are taken in
         the layer's dtype, on its device, uint8 images as x / 255; the model's mode is restored.
         """
-        if not isinstance(layer, nn.Linear):
-            raise ConfigError("layer", f"it is a {type(layer).__name__}",
-                              "Give the module of the last linear layer.")
+        if not isinstance(layer, nn.Linear) or not runs_as(layer, nn.Linear):
+            raise ConfigError("layer", f"it is a {type(layer).__name__}, which does not compute "
+                              "W h + b", "Give the module of the last linear layer.")
         if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0],
                                                                                   Tensor):
             batches = [(batches[0], batches[1])]

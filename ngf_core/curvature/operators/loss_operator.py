@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ngf_core.curvature.operators.chunk_graphs import ChunkGraphs, Product
 from ngf_core.curvature.operators.data import Data, as_float, chunks
-from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
+from ngf_core.curvature.operators.double_backward import differentiable_again
 from ngf_core.curvature.operators.loss import Loss, check_mean, check_targets, private_loss
 from ngf_core.curvature.operators.memory import MEMORY, GraphBytes, measure_graph
 from ngf_core.curvature.operators.operator import check_count
@@ -193,9 +192,8 @@ class LossOperator(ABC):
     @contextmanager
     def _differentiable(self) -> Iterator[None]:
         """Gradients on, whatever the caller's mode, and layers with cheap second derivatives."""
-        # The other kernels for attention have no second derivative.
-        with (torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH),
-              CheapDoubleBackward(self._derived_twice)):
+        with (torch.inference_mode(False), torch.enable_grad(),
+              differentiable_again(self._derived_twice)):
             yield
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vmap
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ngf_core.curvature.operators.attention import attention_written_out
 from ngf_core.curvature.operators.data import Data, as_float, chunks, fingerprint
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.loss import Loss, private_loss
@@ -210,13 +210,8 @@ class Subject:
     @contextmanager
     def _mathematical(self) -> Iterator[None]:
         """Attention and normalisation written out: their kernels have no such derivative."""
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        try:
-            with sdpa_kernel(SDPBackend.MATH), ForwardTwice():
-                yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
+        with attention_written_out(), ForwardTwice():
+            yield
 
 
 def _with_derivative(f: Callable[[Tensor], Tensor], at: Tensor, along: Tensor

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
+from ngf_core.curvature.operators.double_backward import differentiable_again
 from ngf_core.fisher.hutchinson import fisher_diagonal, fisher_trace, signs_like
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.budget import Budget
@@ -68,7 +68,7 @@ def smoothed(title: str, tuned: Sequence[nn.Parameter], run: Callable[[Tensor], 
 
     def gradient(x: Tensor, y: Tensor) -> Tensor:
         traced = own.eta_f > 0 and next(numbers) % own.every == 0
-        with CheapDoubleBackward(True) if traced else nullcontext():
+        with differentiable_again() if traced else nullcontext():
             logits = run(x)
             loss = F.cross_entropy(logits, y)
             objective = loss

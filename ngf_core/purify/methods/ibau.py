@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.curvature.operators.double_backward import CheapDoubleBackward
+from ngf_core.curvature.operators.double_backward import differentiable_again
 from ngf_core.errors import ConfigError
 from ngf_core.purify.batches import CleanBatches, CleanSet
 from ngf_core.purify.budget import Budget
@@ -103,7 +103,7 @@ def hypergradient(model: nn.Module, tuned: Sequence[nn.Parameter], x: Tensor, y:
     carried = carried.index_fill(0, stamped, 1) * delta
     outer = F.cross_entropy(model(x + carried), y)
     *direct, at_delta = torch.autograd.grad(outer, [*tuned, delta], materialize_grads=True)
-    with CheapDoubleBackward(True):
+    with differentiable_again():
         inner = _inner(model, x, y, delta, own.penalty)
         (slope,) = torch.autograd.grad(inner, delta, create_graph=True)
     v = at_delta

@@ -32,7 +32,7 @@ from ngf_core.errors import NGFError
 from ngf_core.fisher.metric import metric
 from ngf_core.fisher.natural import Damping
 from ngf_core.fisher.per_sample import Tapped, tap_all
-from ngf_core.fisher.rows import joint_rows
+from ngf_core.fisher.rows import joint_diagonal
 from ngf_core.models.build import tuned_layers
 from ngf_core.purify.batches import CleanBatches, clean_batches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
@@ -118,7 +118,7 @@ def _fisher_diagonal(kind: str, model: nn.Module, layers: Sequence[nn.Module],
     """diag(Fbar) (P,) over the clean set as it is, at the received weights."""
     total = torch.zeros(())
     for x, y in batches.whole():
-        rows = joint_rows(kind, tap_all(model, layers, x), y, generator)
-        squares = torch.cat([torch.linalg.vector_norm(block, dim=0) ** 2 for block in rows])
-        total = total + squares * len(y) / len(batches.clean)
+        taps = tap_all(model, layers, x)
+        diagonal = joint_diagonal(kind, taps, y, generator).to(taps[0].logits.dtype)
+        total = total + diagonal * len(y) / len(batches.clean)
     return total

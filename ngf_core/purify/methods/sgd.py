@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ngf_core.errors import ConfigError
 from ngf_core.models.build import tuned_layers
 from ngf_core.purify.batches import CleanSet, clean_batches
 from ngf_core.purify.batchnorm import recalibrate_batchnorm
@@ -26,7 +27,8 @@ def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: CleanSet, budge
             lr: float) -> Iterator[Step]:
     """SGD on the parameters of `tuned`, layers of the model or the model, from rate `lr`.
 
-    Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite.
+    Raises Diverged, back at the last weights of a finite loss, when the loss is no longer finite,
+    and ConfigError where the model's answers depend on nothing that is tuned.
     """
     parameters = [p for module in tuned for p in module.parameters()]
     device = parameters[0].device
@@ -47,7 +49,11 @@ def descend(model: nn.Module, tuned: Sequence[nn.Module], clean: CleanSet, budge
             x, y = batches(step)
             for group in optimiser.param_groups:
                 group["lr"] = lr * cosine(step, budget.steps)
-            loss = F.cross_entropy(network(x), y)
+            logits = network(x)
+            if not logits.requires_grad:
+                raise ConfigError("layer", "the model's answers do not depend on it",
+                                  "Choose a layer that they depend on.")
+            loss = F.cross_entropy(logits, y)
             if not torch.isfinite(loss):
                 assign(parameters, before)
                 raise Diverged(f"SGD diverged at step {step + 1}: the clean loss is no longer "
