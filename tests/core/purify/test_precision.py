@@ -1,7 +1,9 @@
 """Models in half precision and models with broken weights, for every method."""
 
 import copy
+from importlib import import_module
 from math import isfinite
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -72,6 +74,17 @@ def test_weights_that_are_not_finite_are_named_before_anything_runs(name):
                 purify(model, clean_set(), settings, budget)
             with pytest.raises(ConfigError, match=message):
                 next(purifier(name)(model, clean_set(), settings, budget))
+
+
+@pytest.mark.parametrize("kind", ["purify", "layers"])
+def test_a_run_on_broken_weights_is_refused_before_anything_is_computed(kind, monkeypatch):
+    execute = import_module(f"ngf_core.execute.{kind}")
+    model = tiny()
+    model.conv1.weight.data[0] = float("nan")
+    source = SimpleNamespace(models={"before": model})
+    monkeypatch.setattr(execute, "load_trained", lambda *_: source)
+    with pytest.raises(ConfigError, match="the tensor conv1.weight holds numbers that are not"):
+        execute.execute(SimpleNamespace(source="any"), None, None)
 
 
 def test_an_infinite_mask_among_the_buffers_is_no_broken_weight():
