@@ -7,7 +7,7 @@ Settings and budget are those of `ngf_core.purify`.
 
 import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,16 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ngf_core.data.augment import are_images
+from ngf_core.data.augment import are_images, clipped
 from ngf_core.data.examples import Batches, Examples, gathered, shuffled
 from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.models.answers import Logits, answering, logits_of, uncompile_parts, uncompiled
 from ngf_core.models.build import last_layer, tunable_layers
 from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.options import check_fields
 from ngf_core.purify.batches import CleanSet, settled
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.method import purifier
+from ngf_core.purify.precision import check_finite, not_coarse, working_dtype
 from ngf_core.purify.registry import PURIFIERS, PurifierEntry
 from ngf_core.purify.settings import NGF, LayerSettings, MethodSettings
 from ngf_core.purify.step import Step
@@ -33,22 +35,28 @@ Clean = Batches | CleanSet
 
 
 def purify(model: nn.Module, clean_data: Clean, settings: MethodSettings,
-           budget: Budget | None = None) -> nn.Module:
+           budget: Budget | None = None, *, logits: Logits | None = None,
+           batch: Callable[[Any], Any] | None = None) -> nn.Module:
     """A purified copy of `model`; the given one is not touched, nor are the data.
 
     The copy differs in its numbers alone (weights and BatchNorm's statistics): it has the given
     one's mode, and requires gradients where that does. Frozen parameters are tuned like others.
 
-    model: any on one device that returns logits (n, classes). clean_data: batches of (inputs,
-    labels), or one such pair; read once and kept, so that a generator works, and shuffled by the
-    budget's seed, so that they may be sorted by class (`Images` and `Examples` of this package
-    keep their order). Inputs are floats of any shape, as the model takes them, or uint8, which
-    become x / 255. budget: `Budget()` where None.
+    model: any on one device that returns logits (n, classes). One that torch.compile has wrapped is
+    taken out, and the copy is not compiled. One in half precision is tuned in float32 and has its
+    own dtype again in the end. clean_data: batches of (inputs, labels), or one such pair; read once
+    and kept, so that a generator works, and shuffled by the budget's seed, so that they may be
+    sorted by class (`Images` and `Examples` of this package keep their order). Inputs are floats of
+    any shape, as the model takes them, or uint8, which become x / 255. budget: `Budget()` where
+    None.
+    logits: from what the model answers, where that is more, to its logits; by default their place
+    is found where it is unambiguous (`ngf_core.models.answers.logits_of`). batch: from a batch that
+    is no pair to (inputs, labels); by default likewise (`ngf_core.data.examples.pair`).
 
     Raises NGFError where model, data and method do not fit together, Diverged where the method
     cannot continue. `Purification` yields the steps, and keeps what they reached even then.
     """
-    work = Purification(model, clean_data, settings, budget)
+    work = Purification(model, clean_data, settings, budget, logits=logits, batch=batch)
     for _ in work:
         pass
     return work.model
@@ -67,7 +75,8 @@ class Purification:
     @torch.inference_mode(False)
     @torch.enable_grad()
     def __init__(self, model: nn.Module, clean_data: Clean, settings: MethodSettings,
-                 budget: Budget | None = None) -> None:
+                 budget: Budget | None = None, *, logits: Logits | None = None,
+                 batch: Callable[[Any], Any] | None = None) -> None:
         budget = Budget() if budget is None else budget
         if not isinstance(settings, MethodSettings):
             raise ConfigError("settings", f"{settings!r} is not the settings of a method",
@@ -76,16 +85,17 @@ class Purification:
             raise ConfigError("budget", f"{budget!r} is not a budget", "Give Budget(steps=100).")
         check_fields(budget)
         self.model = _copied(model)
-        example = next(self.model.parameters())
+        device, dtype = next(self.model.parameters()).device, working_dtype(self.model)
         clean = clean_data if isinstance(clean_data, CleanSet) else \
-            shuffled(gathered(clean_data, example.device), budget.seed)
+            shuffled(gathered(clean_data, device, batch), budget.seed)
         self._budget = settled(budget, clean)
-        if clean.x.dtype != torch.uint8 or example.dtype != torch.float32:
-            clean = Examples(as_floats(clean.x).to(example.dtype), clean.y)
+        if clean.x.dtype != torch.uint8 or dtype != torch.float32:
+            clean = Examples(clipped(as_floats(clean.x)).to(dtype), clean.y)
         self._clean = clean
         with _as_given(self.model):
-            _check(self.model, PURIFIERS[settings.method], clean)
-            self._settings = self._with_layer(settings)
+            self._logits = _check(self.model, PURIFIERS[settings.method], clean, logits)
+            with answering(self.model, self._logits):
+                self._settings = self._with_layer(settings)
         self.layer = self._settings.layer if isinstance(self._settings, LayerSettings) else ""
         self.found: dict[str, Any] = {}
         self.last: Step | None = None
@@ -94,7 +104,7 @@ class Purification:
     @torch.enable_grad()
     def __iter__(self) -> Iterator[Step]:
         tune, budget = purifier(self._settings.method), self._budget
-        with _as_given(self.model):
+        with _as_given(self.model), answering(self.model, self._logits):
             for step in tune(self.model, self._clean, self._settings, budget):
                 self.last = step
                 self.found |= step.found or {}
@@ -121,6 +131,7 @@ def _copied(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ConfigError("model", f"a {type(model).__name__} is not a torch.nn.Module",
                           "Give the network itself.")
+    model = uncompiled(model)
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         raise ConfigError("model", f"a {type(model).__name__} spreads over several devices",
                           "Give what it wraps, model.module.")
@@ -147,24 +158,29 @@ def _copied(model: nn.Module) -> nn.Module:
     if not owners:
         raise ConfigError("model", "it has no convolution (nn.Conv2d) and no linear layer",
                           "Methods tune or mask these.")
+    check_finite(model)
     try:
-        return copy.deepcopy(model)
+        copied = copy.deepcopy(model)
     except Exception as error:  # whatever a model's own attributes raise
         raise NGFError(f"The model cannot be copied ({error}). Give one that copy.deepcopy can "
                        "copy: detach tensors kept as attributes.") from error
+    uncompile_parts(copied)
+    return copied
 
 
 @contextmanager
 def _as_given(model: nn.Module) -> Iterator[None]:
-    """Restores modes and gradients afterwards. Until then no activation works in place, which would
-    overwrite what natural gradients are computed from."""
+    """Restores modes, gradients and dtypes afterwards. Until then nothing is coarser than float32,
+    and no activation works in place, which would overwrite what natural gradients are computed
+    from."""
     modes = [(m, m.training) for m in model.modules()]
     in_place = [m for m in model.modules() if getattr(m, "inplace", False)]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     for module in in_place:
         module.inplace = False  # type: ignore[assignment]  # an activation's own flag
     try:
-        yield
+        with not_coarse(model):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode
@@ -174,9 +190,12 @@ def _as_given(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(wants).grad = None
 
 
-def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet) -> None:
-    """NGFError where the model does not return logits that cover the labels, or the method cannot
-    work on the inputs; the model is left in eval mode."""
+def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet, logits: Logits | None
+           ) -> Logits | None:
+    """What makes logits of the model's answers; None where they are logits.
+
+    NGFError where these do not cover the labels, or the method cannot work on the inputs; the model
+    is left in eval mode."""
     if len(clean) < 2:
         raise ConfigError("clean_data", "it holds a single example", "Give at least two.")
     if entry.images and not are_images(clean.x):
@@ -185,16 +204,18 @@ def _check(model: nn.Module, entry: PurifierEntry, clean: CleanSet) -> None:
                           "scaling of the inputs into the model, or use another method.")
     try:
         with torch.no_grad():
-            logits = model.eval()(as_floats(clean.take(slice(0, 2)).x).to(
+            answer = model.eval()(as_floats(clean.take(slice(0, 2)).x).to(
                 next(model.parameters()).device))
     except Exception as error:  # whatever a forward pass raises on inputs it was not made for
         raise NGFError(f"The model does not run on the clean inputs, of shape "
                        f"{tuple(clean.shape)}: {error}") from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        what = f"of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else \
-            f"a {type(logits).__name__}"
-        raise ConfigError("model", f"its answer is {what}, not logits (n, classes)",
-                          "Wrap it in a module that returns them.")
-    if clean.y.max() >= logits.shape[1]:
+    try:
+        found = answer if logits is None else logits(answer)
+    except Exception as error:  # whatever a caller's function raises
+        raise ConfigError("logits", f"it fails on the model's answer, a {type(answer).__name__} "
+                          f"({error!r})", "Let it return the logits (n, classes).") from error
+    classes = logits_of(found).shape[1]
+    if clean.y.max() >= classes:
         raise ConfigError("clean_data", f"a label is {int(clean.y.max())}, and the model has "
-                          f"{logits.shape[1]} classes", "Count classes from 0.")
+                          f"{classes} classes", "Count classes from 0.")
+    return logits_of if logits is None and not isinstance(answer, Tensor) else logits

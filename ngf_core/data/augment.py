@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ngf_core.data.floats import as_floats
 
+# How far images may leave [0, 1], as a normalisation and its inverse leave behind.
+ROUNDING = 1e-6
+
 
 def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
     """Images (n, C, H, W), uint8 or floats in [0, 1] -> floats in [0, 1], augmented as in `name`.
@@ -25,8 +28,18 @@ def augment(name: str, x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def are_images(x: Tensor) -> bool:
-    """Whether x are images (n, C, H, W), uint8 or with all numbers in [0, 1]."""
-    return x.ndim == 4 and (x.dtype == torch.uint8 or bool(x.min() >= 0 and x.max() <= 1))
+    """Whether x are images (n, C, H, W), uint8 or with all numbers in [0, 1] up to rounding."""
+    return x.ndim == 4 and (x.dtype == torch.uint8 or _in_range(x))
+
+
+def clipped(x: Tensor) -> Tensor:
+    """Floats that are images up to rounding, clipped to [0, 1]; all other inputs as they are."""
+    return x.clamp(0, 1) if x.dtype != torch.uint8 and are_images(x) else x
+
+
+def _in_range(x: Tensor) -> bool:
+    off = max(ROUNDING, torch.finfo(x.dtype).eps)
+    return bool(x.min() >= -off and x.max() <= 1 + off)
 
 
 def crop(x: Tensor, pad: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """Labelled inputs of any kind: read once from whatever yields batches, then taken by index."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,11 @@ from torch import Tensor
 
 from ngf_core.errors import ConfigError
 
-Batches = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
-FIX = "Give batches of (inputs, labels), as a DataLoader does, or one such pair."
+# A batch that is no pair is one that `pair` understands, or the `batch` of `gathered` does.
+Batches = tuple[Tensor, Tensor] | Mapping[str, Any] | Iterable[Any]
+FIX = ("Give batches of (inputs, labels), as a DataLoader does, or one such pair; or say what they "
+       "are of a batch, such as batch=lambda batch: (batch[0], batch[1]).")
+LABELS = ("label", "labels")
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,17 @@ class Examples:
         return Examples(self.x[indices], self.y[indices])
 
 
-def gathered(batches: Batches, device: torch.device) -> Examples:
+def gathered(batches: Batches, device: torch.device,
+             batch: Callable[[Any], Any] | None = None) -> Examples:
     """All examples of `batches`, read once and copied to `device`.
 
-    A batch is a pair of inputs, floats or uint8 of any shape, and labels, whole numbers (n,).
+    A batch is a pair of inputs, floats or uint8 of any shape, and labels, whole numbers (n,), or
+    what `batch` makes such a pair of, by default `pair`.
     Raises ConfigError for anything else, and for numbers that are not finite.
     """
     inputs: list[Tensor] = []
     labels: list[Tensor] = []
-    for x, y in _pairs(batches):
+    for x, y in _pairs(batches, batch or pair):
         _check(x, y)
         if inputs and (x.shape[1:], x.dtype) != (inputs[0].shape[1:], inputs[0].dtype):
             raise ConfigError("clean_data", f"an input is {_kind(inputs[0])} and another "
@@ -65,16 +70,38 @@ def shuffled(examples: Examples, seed: int) -> Examples:
     return examples.take(torch.randperm(len(examples), generator=generator))
 
 
-def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-    if isinstance(batches, tuple | list) and len(batches) == 2 and isinstance(batches[0], Tensor) \
-            and isinstance(batches[1], Tensor):
-        batches = [(batches[0], batches[1])]
+def pair(batch: Any) -> Any:
+    """(inputs, labels) of a mapping or a longer tuple in which they are unambiguous, and all else
+    as it is: the only tensor of floats or uint8 with two axes or more, and the only one of whole
+    numbers (n,) or, among several, that called "label" or "labels"."""
+    if not isinstance(batch, Mapping) and not (isinstance(batch, tuple | list) and len(batch) > 2):
+        return batch
+    parts = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
+    tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
+    inputs = [t for t in tensors.values()
+              if t.ndim > 1 and (t.is_floating_point() or t.dtype == torch.uint8)]
+    labels = {name: t for name, t in tensors.items()
+              if t.ndim == 1 and not t.is_floating_point() and t.dtype != torch.bool}
+    if len(labels) > 1:
+        labels = {name: t for name, t in labels.items() if name in LABELS}
+    return (inputs[0], *labels.values()) if len(inputs) == len(labels) == 1 else batch
+
+
+def _pairs(batches: Batches, adapt: Callable[[Any], Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    if isinstance(batches, Mapping) or isinstance(batches, tuple | list) and len(batches) == 2 \
+            and isinstance(batches[0], Tensor) and isinstance(batches[1], Tensor):
+        batches = [batches]
     try:
         each = iter(batches)
     except TypeError:
         raise ConfigError("clean_data", f"a {type(batches).__name__} yields no batches",
                           FIX) from None
-    for batch in each:
+    for given in each:
+        try:
+            batch = adapt(given)
+        except Exception as error:  # whatever a caller's function raises
+            raise ConfigError("batch", f"it fails on {_described(given)} ({error!r})",
+                              "Let it return (inputs, labels) of a batch.") from error
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ConfigError("clean_data", f"a batch is {_described(batch)}, not a pair", FIX)
         try:
@@ -87,6 +114,8 @@ def _pairs(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 def _described(thing: Any) -> str:
     if isinstance(thing, tuple | list):
         return f"a {type(thing).__name__} of {len(thing)}"
+    if isinstance(thing, Mapping):
+        return f"a {type(thing).__name__} of {', '.join(map(str, thing))}"
     return f"a {type(thing).__name__}"
 
 

@@ -19,6 +19,7 @@ from ngf_core.layers.sweep import split, sweep
 from ngf_core.layers.tune import Tuned
 from ngf_core.models.build import tunable_layers
 from ngf_core.purify.method import purifier
+from ngf_core.purify.precision import check_finite
 from ngf_core.purify.settings import FineTuning
 from ngf_core.purify.step import Diverged, Step
 from ngf_core.runs import RunStore, RunWriter
@@ -35,6 +36,7 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     """
     source = load_trained(config.source, store)
     model = source.models["before"]
+    check_finite(model)
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     writer.note(device=str(next(model.parameters()).device), data_sha=source.dataset.sha256)
     test = source.test

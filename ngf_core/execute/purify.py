@@ -20,6 +20,7 @@ from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import last_layer, tuned_layers
 from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.purify.method import purifier
+from ngf_core.purify.precision import check_finite
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.purify.step import Diverged, Step
@@ -87,6 +88,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     """
     source = load_trained(config.source, store)
     received = source.models["before"]
+    check_finite(received)
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
     config, choice = _with_layers(config, received, clean)
     for layer in config.layers.values():

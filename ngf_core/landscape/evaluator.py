@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ngf_core.curvature.operators.alone import check_alone, check_statistics
 from ngf_core.curvature.operators.data import as_float
 from ngf_core.curvature.operators.loss import (
     Loss,
+    TargetsSeen,
     check_mean,
-    check_targets,
     is_cross_entropy,
     private_loss,
 )
@@ -24,13 +25,15 @@ from ngf_core.landscape.affine import Affine
 from ngf_core.landscape.affine_loss import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
-from ngf_core.landscape.samples import Batches, check_batches, check_classes
+from ngf_core.landscape.samples import Batches, Samples, check_batches, check_classes
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]
 
 # Bytes that intermediate results may take.
 MEMORY = 2**30
+# Samples on which model and loss are checked.
+PROBE = 8
 # Points evaluated on one chunk before moving to the next chunk.
 GROUP = 32
 
@@ -52,7 +55,7 @@ class Evaluator:
     from the origin for each point: mean over all samples of the data set, in evaluation mode;
     outputs in the model's dtype, loss and sum in float64. `model` gives the architecture only: it
     is copied here and never changed. Its outputs must not depend on which samples share a batch,
-    as with BatchNorm with running statistics. Losses that overflow are returned as inf or nan.
+    so that BatchNorm needs running statistics. Losses that overflow are returned as inf or nan.
 
     `path` is how the losses are computed, as the plane and the model allow: "last layer", "suffix"
     or "folded" as in `Program`, or "plain", the model as it is. All give the same numbers up to
@@ -63,7 +66,8 @@ class Evaluator:
     loss: (outputs, targets) -> the mean over the samples, a function or module; cross-entropy, in
     nats, where not given. memory: bytes that intermediate results may take; less makes it slower,
     never different. Made once and called for many points. Raises ConfigError for a bad data set,
-    outputs or loss, NGFError if plane and model do not fit.
+    outputs or loss and for outputs that depend on the batch, NGFError if plane and model do not
+    fit.
     """
 
     def __init__(self, model: nn.Module, plane: Plane, batches: Batches, *,
@@ -88,7 +92,9 @@ class Evaluator:
         with torch.inference_mode(), full_float32(self._device):
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
-            self._check_targets()
+            check_statistics(self._model)
+            for samples in self._samples:
+                self._check(samples)
             self._program = self._working_program()
             affine = self.path == "last layer" and self._cross_entropy
             self._margins = self._all_margins(self._program) if affine and self._program else None
@@ -192,18 +198,20 @@ class Evaluator:
         wanted = torch.float64 if targets.is_floating_point() else targets.dtype
         return targets.to(self._device, wanted)
 
-    def _check_targets(self) -> None:
-        for samples in self._samples:
-            some = slice(1 if self._cross_entropy else 8)
-            outputs = self._model(self._taken(samples.inputs[some]))
-            if self._cross_entropy:
-                check_classes(samples.targets, outputs)
-                continue
-            if is_cross_entropy(self._mean_loss) and samples.targets.dim() == 1:
-                check_classes(samples.targets, outputs)
-            targets = self._taken_targets(samples.targets[some])
-            check_targets(self._mean_loss, outputs, targets)
-            check_mean(self._mean_loss, outputs.double(), targets)
+    def _check(self, samples: Samples) -> None:
+        """ConfigError where model, targets and loss do not fit, judged on a few samples."""
+        inputs = self._taken(samples.inputs[:PROBE])
+        # Copies: a model may change its inputs in place.
+        outputs = self._model(inputs.clone())
+        if self._cross_entropy or (is_cross_entropy(self._mean_loss)
+                                   and samples.targets.dim() == 1):
+            check_classes(samples.targets, outputs)
+        check_alone(lambda some: self._model(inputs[some].clone()), outputs)
+        if not self._cross_entropy:
+            seen = TargetsSeen()
+            seen.see(samples.targets)
+            for targets in (samples.targets[:PROBE], seen.kept):
+                check_mean(self._mean_loss, outputs.double(), self._taken_targets(targets))
 
     def _working_program(self) -> Program | None:
         """The program, if it gives the model's own logits; tried on chunks of two sizes."""

@@ -13,7 +13,7 @@ from ngf_core.data.examples import Examples, shuffled
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.sweep import split
 from ngf_core.library import Purification, purify
-from ngf_core.purify import ANP, NGF, SGD, Budget, FineTuning, NeuralCleanse
+from ngf_core.purify import ANP, AWM, NGF, SGD, Budget, FineTuning, NeuralCleanse
 from ngf_core.purify.method import purifier
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.step import Diverged, Step
@@ -332,6 +332,18 @@ def test_what_paints_on_images_wants_images():
         with pytest.raises(ConfigError, match="Neural Cleanse adds patterns to images, .*scaling"):
             purify(planted(), data, *asked)
     purify(planted(), FLOATS, *asked)
+
+
+@pytest.mark.parametrize("settings", [NeuralCleanse(), AWM()])
+def test_rounding_beyond_0_and_1_is_clipped(settings):
+    exact_x = FLOATS[0].clone()
+    exact_x[:5], exact_x[5:10, :, :3] = 1, 0
+    rounded = torch.where(exact_x == 0, -3e-8, torch.where(exact_x == 1, 1 + 1.2e-7, exact_x))
+    assert rounded.min() < 0 and rounded.max() > 1
+    asked = Budget(steps=12, batch_size=24, augment="crop")
+    ours, exact = (purify(planted(), (x, CLEAN.y), settings, asked) for x in (rounded, exact_x))
+    for key, value in exact.state_dict().items():
+        assert torch.equal(value, ours.state_dict()[key])
 
 
 def test_augmentation_wants_images():

@@ -17,13 +17,14 @@ class ChunkGraphs:
     """An iterable over the products with each chunk's matrix, the same each time.
 
     build(inputs, targets) makes a graph and returns the product through it. The graphs of the first
-    chunks, of at most `wanted` samples each, are made once and kept within `memory` bytes.
+    chunks, of at most `wanted` samples each, are made once and kept within `memory` bytes. see: is
+    called with every chunk's targets, once, at the start.
 
     Attributes: cached_samples, cached_bytes (of the graphs kept), recomputed_samples.
     """
 
     def __init__(self, build: Callable[[Tensor, Tensor], Product], data: Data, graph: GraphBytes,
-                 memory: float, wanted: int) -> None:
+                 memory: float, wanted: int, see: Callable[[Tensor], None]) -> None:
         self._build, self._data = build, data
         self._chunk = graph.largest_chunk(memory, wanted)
         self.cached_bytes = 0.0
@@ -33,6 +34,7 @@ class ChunkGraphs:
         # One more graph may be built beside those kept.
         room = memory - graph.of(self._chunk)
         for inputs, targets in chunks(data, self._chunk):
+            see(targets)
             needed = graph.of(len(inputs))
             if self._left_out or self.cached_bytes + needed > room:
                 self._left_out.append(fingerprint(inputs, targets))

@@ -11,6 +11,13 @@ from ngf_core.errors import ConfigError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+# Samples whose losses are compared, where targets are not labels.
+KEPT = 64
+
+UNWEIGHTED = ("Give a plain mean over the samples: divide by their number, not by the sum of their "
+              "weights, as (weight[y] * cross_entropy(z, y, reduction='none')).mean() does, with "
+              "weights whose mean over all samples is 1.")
+
 
 def is_cross_entropy(loss: Loss) -> bool:
     return loss is functional.cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
@@ -48,27 +55,52 @@ def check_targets(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
                           "Leave those samples out of the data.")
 
 
+class TargetsSeen:
+    """Targets that show whether a loss weights the samples, collected over batches.
+
+    Where samples lie label by label, a mean weighted by class is the plain mean within each batch,
+    so that no batch by itself shows the weights.
+
+    Kept are, of labels (n,) of whole numbers, one of each, and of other targets the first of each
+    batch, KEPT at most and all of one shape.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Tensor] = {}
+
+    def see(self, targets: Tensor) -> None:
+        """Keep what the targets (n, ...) of a batch add, n at least 1."""
+        if targets.ndim == 1 and not targets.is_floating_point():
+            self._kept |= {label: targets.new_tensor(label) for label in targets.unique().tolist()}
+        elif len(self._kept) < KEPT and (not self._kept or self._kept[0].shape == targets[0].shape):
+            self._kept[len(self._kept)] = targets[0]
+
+    @property
+    def kept(self) -> Tensor:
+        """Those kept, in the order of the labels or of the batches, shape (m, ...)."""
+        return torch.stack([target for _, target in sorted(self._kept.items())])
+
+
 def check_mean(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
-    """ConfigError unless the loss of some samples is the mean over parts, weighted by their sizes.
+    """ConfigError unless the loss of some samples is the mean of the losses of each alone.
 
     A sum, or a mean weighted by class, would change with the way samples are put into batches.
+    outputs: (n, ...). targets: (m, ...), which need not be those of the outputs: outputs are taken
+    in turn for them, and then with a shift by one, since where a network fits its samples all their
+    losses are alike.
     """
-    # The few samples at hand may all be of one class.
     weight = getattr(loss, "weight", None) if is_cross_entropy(loss) else None
     if weight is not None and (weight != weight[0]).any():
-        raise ConfigError("loss", "it weights the classes", "Give a loss without class weights.")
+        raise ConfigError("loss", "it weights the classes", UNWEIGHTED)
+    turns = torch.arange(len(targets), device=outputs.device) % len(outputs)
     with torch.no_grad():
-        whole = loss(outputs, targets)
-        if not isinstance(whole, Tensor) or whole.ndim != 0:
-            raise ConfigError("loss", "it does not return one number",
-                              "Give a loss that returns the mean over the samples.")
-        if len(outputs) == 1:
-            return
-        first = max(1, len(outputs) // 3)
-        parts = (loss(outputs[:first], targets[:first]) * first
-                 + loss(outputs[first:], targets[first:]) * (len(outputs) - first)) / len(outputs)
-    if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-6, equal_nan=True):
-        raise ConfigError("loss", f"on {len(outputs)} samples it is {whole:.4g}, but the mean over "
-                          f"its parts is {parts:.4g}",
-                          'Give a plain mean over the samples, such as reduction="mean" without '
-                          "class weights.")
+        for z in (outputs[turns], outputs.roll(1, 0)[turns]):
+            check_targets(loss, z, targets)
+            whole = loss(z, targets)
+            if not isinstance(whole, Tensor) or whole.ndim != 0:
+                raise ConfigError("loss", "it does not return one number",
+                                  "Give a loss that returns the mean over the samples.")
+            alone = torch.stack([loss(z[i:i + 1], targets[i:i + 1]) for i in range(len(z))]).mean()
+            if not torch.allclose(whole, alone, rtol=1e-3, atol=1e-6, equal_nan=True):
+                raise ConfigError("loss", f"on {len(z)} samples it is {whole:.4g}, but the mean of "
+                                  f"the losses of each alone is {alone:.4g}", UNWEIGHTED)

@@ -12,10 +12,17 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ngf_core.curvature.operators.alone import check_alone, check_statistics
 from ngf_core.curvature.operators.chunk_graphs import ChunkGraphs, Product
 from ngf_core.curvature.operators.data import Data, as_float, chunks
 from ngf_core.curvature.operators.double_backward import differentiable_again
-from ngf_core.curvature.operators.loss import Loss, check_mean, check_targets, private_loss
+from ngf_core.curvature.operators.loss import (
+    Loss,
+    TargetsSeen,
+    check_mean,
+    check_targets,
+    private_loss,
+)
 from ngf_core.curvature.operators.memory import MEMORY, GraphBytes, measure_graph
 from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.operators.parameters import choose
@@ -80,9 +87,11 @@ class LossOperator(ABC):
         self.dtype, self.device = dtype, self._parameters[0].device
         self._loss = private_loss(loss, dtype, self.device)
         self.products = 0
-        self.graph = self._measure_graph(data)
+        self.graph, outputs = self._probed(data)
         wanted = batch_size or CHUNK.get(self.device.type, CHUNK["cpu"])
-        self._graphs = ChunkGraphs(self._build, data, self.graph, memory, wanted)
+        seen = TargetsSeen()
+        self._graphs = ChunkGraphs(self._build, data, self.graph, memory, wanted, seen.see)
+        check_mean(self._loss, outputs, self._targets(seen.kept))
         self.cached_bytes = self._graphs.cached_bytes
         self.cached_samples = self._graphs.cached_samples
         self.recomputed_samples = self._graphs.recomputed_samples
@@ -144,22 +153,23 @@ class LossOperator(ABC):
         return LinearOperator((self.size, self.size), matvec=product, rmatvec=product,
                               dtype=str(self.dtype).removeprefix("torch."))
 
-    def _measure_graph(self, data: Data) -> GraphBytes:
-        """The bytes of a graph, from the first few samples, after checking that they can be used.
+    def _probed(self, data: Data) -> tuple[GraphBytes, Tensor]:
+        """The bytes of a graph, from the first few samples, after checking that they can be used;
+        and their outputs (n, ...).
         """
         probe = next(chunks(data, PROBE), None)
         if probe is None:
             raise ConfigError("inputs", "there are none", "Give at least one sample.")
         x, y = probe
+        check_statistics(self._model)
         with self._differentiable():
             outputs = self._outputs(x, y)
-            again = torch.cat([self._outputs(x[:1], y[:1]), self._outputs(x[-1:], y[-1:])])
-        if (outputs[[0, -1]] - again).abs().max() > 1e-3 * outputs.abs().max():
-            raise ConfigError("model", "its outputs change from call to call, or with the samples "
-                              "that share a batch",
-                              "Leave out randomness, and let BatchNorm keep running statistics.")
+            check_alone(lambda some: self._outputs(x[some], y[some]), outputs)
+        outputs = outputs.detach()
         check_mean(self._loss, outputs, self._targets(y))
-        return measure_graph(lambda n: self._build(x[:n], y[:n]), len(x), self._model.parameters())
+        graph = measure_graph(lambda n: self._build(x[:n], y[:n]), len(x),
+                              self._model.parameters())
+        return graph, outputs
 
     def _build(self, inputs: Tensor, targets: Tensor) -> Product:
         with self._differentiable():

@@ -28,6 +28,11 @@ class Basis:
         """P."""
         return self.blocks[0].shape[1]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The vectors'."""
+        return self.blocks[0].dtype
+
     def append(self, q: Tensor) -> None:
         """Add the vector q (P,)."""
         used = len(self.blocks[-1]) if self._room is not None else 0

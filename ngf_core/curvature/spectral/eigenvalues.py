@@ -13,6 +13,7 @@ from ngf_core.curvature.spectral.lanczos import (
     random_unit,
     ritz,
     ritz_values,
+    roundoff,
 )
 from ngf_core.errors import ConfigError
 
@@ -22,8 +23,12 @@ class Eigenpairs:
     """The k algebraically largest eigenvalues found, in descending order, or smallest, ascending.
 
     values: (k,) float64. residuals: (k,) float64, ||A v - lambda v||; the true eigenvalue nearest
-    to lambda is no further away than that. vectors: (k, P), orthonormal rows.
-    products: matrix products spent. converged: (k,) bool, residual <= tolerance * |lambda_1|.
+    to lambda is no further away than that. None is below eps ||A|| of the operator's dtype, about
+    1e-7 ||A|| in float32, since rounding hides what is smaller; errors of the products themselves,
+    as in a deep network, come on top. vectors: (k, P), orthonormal rows.
+    products: matrix products spent. converged: (k,) bool, residual <= tolerance * |lambda_1| and,
+    where repeats are searched for, the search has ended. Before it has, the first pair alone can
+    be converged: each after it may stand where a copy of one before it belongs.
     """
 
     values: Tensor
@@ -44,7 +49,7 @@ def settled(k: int, tolerance: float, at_least: int = 0, bottom: int = 0) -> Sto
             return False
         values, residuals = ritz_values(alphas, betas)
         low = residuals[len(residuals) - bottom :]
-        return bool(residuals[:k].max() <= tolerance * values[0].abs()
+        return bool((residuals[:k] <= tolerance * values[0].abs()).all()
                     and (low <= tolerance * values.abs().max()).all())
 
     return stop
@@ -72,7 +77,33 @@ def top_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
         raise ConfigError("tolerance", f"{tolerance!r} is not positive", "Use for instance 1e-3.")
     if generator is None:
         raise ConfigError("generator", "there is none", "Pass a seeded torch.Generator.")
-    spent = 0 if run is None else run.steps
+    if run is None:
+        run = lanczos(operator.matvec, operator.size, max_steps, generator=generator,
+                      dtype=operator.dtype, device=operator.device, stop=settled(k, tolerance),
+                      progress=progress and (lambda done, _: progress(done, max_steps)))
+    pairs = ritz(run)
+    margin = tolerance * pairs.values[0].abs().item()
+    found = Eigenpairs(pairs.values[:k], pairs.residuals[:k], pairs.vectors(k), run.steps,
+                       pairs.residuals[:k] <= margin)
+    needed = steps_needed(run, settled(k, tolerance))
+    return with_repeats(operator, found, k, needed if check else None, margin,
+                        roundoff(pairs.values, operator.dtype), max_steps, generator, progress,
+                        certain=not check)
+
+
+def with_repeats(operator: SymmetricOperator, found: Eigenpairs, k: int, needed: int | None,
+                 margin: float, floor: float, max_steps: int, generator: torch.Generator,
+                 progress: Progress | None = None, certain: bool = False) -> Eigenpairs:
+    """The k largest eigenvalues, given one of each eigenspace: further runs in the complement of
+    what was found add the others, until nothing above the k-th is left there by `margin`.
+
+    found: k pairs or, of an invariant space, fewer. needed: steps after which they had converged;
+    each run is at least half as long. None: they have not, so that the search only fills up to k.
+    floor: the smallest residual to report. max_steps: products in all, with those of `found`.
+    certain: whether k pairs need no search, and are converged by their residuals alone.
+    """
+    values, residuals, vectors, spent = found.values, found.residuals, found.vectors, found.products
+    slack, ended = max(margin, floor), certain
 
     def count(*_: int) -> None:
         nonlocal spent
@@ -80,58 +111,58 @@ def top_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
         if progress is not None:
             progress(spent, max_steps)
 
-    if run is None:
-        run = lanczos(operator.matvec, operator.size, max_steps, generator=generator,
-                      dtype=operator.dtype, device=operator.device, stop=settled(k, tolerance),
-                      progress=count)
-    pairs = ritz(run)
-    values, residuals, vectors = pairs.values[:k], pairs.residuals[:k], pairs.vectors(k)
-    needed = steps_needed(run, k, tolerance)
-    while len(values) < k or (check and needed is not None):
+    while len(values) < k or needed is not None:
         short = len(values) < k
+        if len(values) >= operator.size:
+            ended = True
         if spent >= max_steps or len(values) >= operator.size:
             break
-        margin = tolerance * values[0].abs()
-        stop = out_of_reach(None if short else values[-1], margin,
+        stop = out_of_reach(None if short else values[-1], slack,
                             0 if short or needed is None else needed // 2)
         start = random_unit(operator.size, generator, vectors.dtype, operator.device)
-        found = ritz(lanczos(operator.matvec, operator.size, max_steps - spent, against=vectors,
-                             start=start, stop=stop, progress=count))
-        if not short and found.values[0] <= values[-1] + margin:
+        run = lanczos(operator.matvec, operator.size, max_steps - spent, against=vectors,
+                      start=start, stop=stop, progress=count)
+        others = ritz(run)
+        if not short and others.values[0] <= values[-1] + slack:
+            ended = run.invariant or stop(run.alphas, run.betas)
             break
-        u = found.vectors(1)[0]
+        u = others.vectors(1)[0]
         # Seen from the complement, the residual lacks its part along the vectors already found.
         product = operator.matvec(u)
         count()
-        residual = (product - found.values[0].to(u) * u).norm().double().cpu()
-        order = torch.argsort(torch.cat([values, found.values[:1]]), descending=True)[:k]
-        values = torch.cat([values, found.values[:1]])[order]
+        residual = (product - others.values[0].to(u) * u).norm().double().cpu().clamp_min(floor)
+        order = torch.argsort(torch.cat([values, others.values[:1]]), descending=True)[:k]
+        values = torch.cat([values, others.values[:1]])[order]
         residuals = torch.cat([residuals, residual[None]])[order]
         vectors = torch.cat([vectors, u[None]])[order.to(vectors.device)]
-    return Eigenpairs(values, residuals, vectors, spent, residuals <= tolerance * values[0].abs())
+    converged = residuals <= margin
+    if not ended:
+        converged[1:] = False
+    return Eigenpairs(values, residuals, vectors, spent, converged)
 
 
 def bottom_eigenvalues(operator: SymmetricOperator, k: int, max_steps: int = 300,
                        tolerance: float = 1e-3, generator: torch.Generator | None = None,
                        progress: Progress | None = None, check: bool = True) -> Eigenpairs:
     """The k smallest eigenvalues, smallest first: `top_eigenvalues` of -A, values negated."""
-    pairs = top_eigenvalues(_Negative(operator), k, max_steps, tolerance, generator, progress,
+    pairs = top_eigenvalues(Negative(operator), k, max_steps, tolerance, generator, progress,
                             check=check)
     return replace(pairs, values=-pairs.values)
 
 
-def steps_needed(run: Krylov, k: int, tolerance: float) -> int | None:
-    """The first step after which the k largest pairs had converged, or None if they have not.
+def steps_needed(run: Krylov, stop: Stop) -> int | None:
+    """The first step after which the pairs that `stop` asks for had converged, or None if they have
+    not.
 
     An invariant space has converged, however few pairs it holds.
     """
     for steps in range(1, run.steps + 1):
-        if settled(k, tolerance)(run.alphas[:steps], run.betas[:steps]):
+        if stop(run.alphas[:steps], run.betas[:steps]):
             return steps
     return run.steps if run.invariant else None
 
 
-def out_of_reach(floor: Tensor | None, margin: Tensor, at_least: int) -> Stop:
+def out_of_reach(floor: Tensor | None, margin: float, at_least: int) -> Stop:
     """Stop when the largest pair has converged, or is out of reach of `floor`."""
     def stop(alphas: Tensor, betas: Tensor) -> bool:
         if len(alphas) < at_least:
@@ -143,7 +174,7 @@ def out_of_reach(floor: Tensor | None, margin: Tensor, at_least: int) -> Stop:
     return stop
 
 
-class _Negative:
+class Negative:
     """-A."""
 
     def __init__(self, operator: SymmetricOperator) -> None:

@@ -59,7 +59,8 @@ class Krylov:
 class Ritz:
     """Ritz pairs of a Krylov space, largest value first.
 
-    values: (m,). residuals: (m,), ||A u - theta u|| of the unit Ritz vectors u.
+    values: (m,). residuals: (m,), ||A u - theta u|| of the unit Ritz vectors u, and at least
+    `roundoff`.
     weights: (m,), the squared overlaps of u with the start vector; they sum to 1.
     """
 
@@ -166,14 +167,24 @@ def ritz(krylov: Krylov) -> Ritz:
     """The Ritz pairs of a Krylov space; vectors are formed only on request.
 
     The residual of pair i is beta_m |s_mi|, s_i being the eigenvectors of T (Parlett 1998,
-    section 13.2): no further product is needed.
+    section 13.2): no further product is needed. It holds in exact arithmetic, and falls far below
+    what the products' rounding leaves of A u - theta u; hence the floor of `roundoff`.
     """
     values, vectors = _eigen(krylov.alphas, krylov.betas)
-    return Ritz(values, krylov.betas[-1] * vectors[-1].abs(), vectors[0] ** 2, vectors, krylov)
+    residuals = (krylov.betas[-1] * vectors[-1].abs()).clamp_min(
+        roundoff(values, krylov.rows.dtype))
+    return Ritz(values, residuals, vectors[0] ** 2, vectors, krylov)
+
+
+def roundoff(values: Tensor, dtype: torch.dtype) -> float:
+    """eps ||A||, with the largest |Ritz value| for ||A||: the smallest residual that arithmetic in
+    this dtype can tell from 0 (Anderson et al., LAPACK Users' Guide, 1999, section 4.7)."""
+    return torch.finfo(dtype).eps * values.abs().max().item()
 
 
 def ritz_values(alphas: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
-    """Ritz values (m,), largest first, and their residuals (m,), from T alone."""
+    """Ritz values (m,), largest first, and their residuals (m,), from T alone: to decide when to
+    stop, not to report, since they know no rounding (see `ritz`)."""
     values, vectors = _eigen(alphas, betas)
     return values, betas[-1] * vectors[-1].abs()
 

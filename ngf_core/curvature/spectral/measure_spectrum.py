@@ -19,12 +19,12 @@ from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, c
 from ngf_core.curvature.spectral.deflated_trace import FEWEST, TraceEstimate
 from ngf_core.curvature.spectral.density import Density, spectral_density
 from ngf_core.curvature.spectral.density_probe import outliers, run_as_probe
-from ngf_core.curvature.spectral.lanczos import ritz
 from ngf_core.curvature.spectral.stages import (
     SEARCH,
     USUAL_PROBE,
     Meter,
     SpectrumTarget,
+    find_lowest,
     find_pairs,
     run_density_probes,
     run_krylov,
@@ -106,11 +106,12 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     density it gives has settled. Eigenvalues that have converged enter the density as atoms; the
     run is its first probe, and `probes` - 1 more run in the complement of the atoms, each until
     its density has settled, at most `steps` steps. The first of them also searches for repeats of
-    the largest eigenvalues, of which one Krylov space holds one each. (Repeats of the smallest are
-    not searched for.) The trace is exact on the whole Krylov basis; the first product of every
-    further probe is a sample of the rest, and single products follow until the relative standard
-    error is `trace_error` (None: until there are `trace_probes` of them), at most `trace_probes` in
-    all.
+    the largest eigenvalues, of which one Krylov space holds one each; where `bottom` is above 1,
+    further runs search for repeats of the smallest. Until that search has ended, only the first
+    eigenvalue at its end is called converged. The trace is exact on the whole Krylov basis; the
+    first product of every further probe is a sample of the rest, and single products follow until
+    the relative standard error is `trace_error` (None: until there are `trace_probes` of them), at
+    most `trace_probes` in all.
 
     The same seed gives the same numbers on the same machine. memory: bytes for vectors; what does
     not fit ends a run early, which `unreached` reports.
@@ -142,24 +143,27 @@ def spectrum_of(operator: SymmetricOperator, *, k: int = 5, bottom: int = 1, pro
     free = budget.probe_steps(max(steps, SEARCH), krylov.steps + len(known.values))
     run_density_probes(operator, state, target, known, probes - 1, steps, free, meter, FEWEST)
     pairs = find_pairs(operator, state, target, meter, FEWEST)
+    free = budget.probe_steps(SEARCH, krylov.steps + k + bottom)
+    lowest = find_lowest(operator, state, target, free, meter, FEWEST)
     total = sample_trace(operator, state, trace_probes, trace_error, meter)
     meter.close()
 
     own = run_as_probe(krylov.alphas, krylov.betas, operator.size, k, bottom, tolerance)
     density = spectral_density([own, *state.quadratures])
-    every = ritz(krylov)
-    lowest, residuals = (x.flip(0)[:bottom] for x in (every.values, every.residuals))
     unreached = []
     if not target.converged(krylov):
         tight = krylov.steps == longest < k + bottom + EXTRA_STEPS
         unreached.append(f"Not all eigenvalues converged in {krylov.steps} Lanczos steps"
                          + (", for which the memory had room." if tight else "."))
+    elif not (pairs.converged[:k].all() and lowest.converged[:bottom].all()):
+        unreached.append("The search for repeats of the eigenvalues did not end, or the tolerance "
+                         "is below what the arithmetic can show.")
     if not total.reached:
         unreached.append(f"The standard error of the trace is above {trace_error:.3g} of it after "
                          f"{total.probes} probes.")
-    return Spectrum(pairs.values[:k], pairs.residuals[:k], pairs.converged[:k], lowest, residuals,
-                    residuals <= tolerance * every.values.abs().max(), total, density,
-                    state.products, tuple(unreached), state)
+    return Spectrum(pairs.values[:k], pairs.residuals[:k], pairs.converged[:k],
+                    lowest.values[:bottom], lowest.residuals[:bottom], lowest.converged[:bottom],
+                    total, density, state.products, tuple(unreached), state)
 
 
 def _parameter_count(model: nn.Module, names: Sequence[str] | None) -> int:

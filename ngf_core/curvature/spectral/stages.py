@@ -1,8 +1,9 @@
 """The three stages of a spectrum: each spends products only on what the state lacks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator
@@ -17,10 +18,12 @@ from ngf_core.curvature.spectral.density import settled_density
 from ngf_core.curvature.spectral.density_probe import Outliers, density_probe, run_as_probe
 from ngf_core.curvature.spectral.eigenvalues import (
     Eigenpairs,
+    Negative,
     out_of_reach,
     settled,
     steps_needed,
     top_eigenvalues,
+    with_repeats,
 )
 from ngf_core.curvature.spectral.lanczos import (
     Krylov,
@@ -29,6 +32,7 @@ from ngf_core.curvature.spectral.lanczos import (
     random_unit,
     ritz,
     ritz_values,
+    roundoff,
 )
 from ngf_core.curvature.spectral.state import SpectrumState
 
@@ -38,6 +42,7 @@ USUAL_PROBE = 8
 SEARCH = 200
 # Directions of that search; the probes count from 1.
 SEARCH_DIRECTION = 1_000_000
+LOWEST_DIRECTION = 2_000_000
 
 
 @dataclass
@@ -101,7 +106,7 @@ def run_krylov(operator: SymmetricOperator, state: SpectrumState, target: Spectr
     usual = 2 * (target.k + target.bottom) + 5
     for krylov in lanczos_steps(operator.matvec, operator.size, start=start, resume=there):
         # Another run has other pairs; they are checked again.
-        state.krylov, state.pairs = krylov, None
+        state.krylov, state.pairs, state.lowest = krylov, None, None
         ended = krylov.steps >= longest or target.reached(krylov)
         meter.tick(later + (0 if ended else max(1, min(usual, longest) - krylov.steps)))
         if ended:
@@ -135,7 +140,8 @@ def run_density_probes(operator: SymmetricOperator, state: SpectrumState, target
         if check is not None:
             margin = target.tolerance * ritz(state.run).values[0].abs()
             largest = ritz_values(probe.alphas, probe.betas)[0][0]
-            if largest <= ritz(state.run).values[target.k - 1] + margin:
+            ended = probe.betas[-1] == 0 or check(probe.alphas, probe.betas)
+            if ended and largest <= ritz(state.run).values[target.k - 1] + margin:
                 state.pairs = _own_pairs(state.run, target)
 
 
@@ -148,11 +154,12 @@ def _both(settling: Stop, check: Stop | None, steps: int, alphas: Tensor, betas:
 def _check(state: SpectrumState, target: SpectrumTarget) -> Stop | None:
     """When a run in the outliers' complement has shown that no repeat is missing; None: no check.
     """
-    needed = steps_needed(state.run, target.k, target.tolerance)
+    needed = steps_needed(state.run, settled(target.k, target.tolerance))
     if state.has_pairs(target.k) or needed is None or state.run.steps < target.k:
         return None
     values = ritz(state.run).values
-    return out_of_reach(values[target.k - 1], target.tolerance * values[0].abs(), needed // 2)
+    margin = target.tolerance * values[0].abs().item()
+    return out_of_reach(values[target.k - 1], margin, needed // 2)
 
 
 def _own_pairs(krylov: Krylov, target: SpectrumTarget) -> Eigenpairs:
@@ -171,6 +178,26 @@ def find_pairs(operator: SymmetricOperator, state: SpectrumState, target: Spectr
             state.direction(SEARCH_DIRECTION), lambda *_: meter.tick(USUAL_PROBE + later),
             run=state.run)
     return state.pairs
+
+
+def find_lowest(operator: SymmetricOperator, state: SpectrumState, target: SpectrumTarget,
+                most: int, meter: Meter, later: int) -> Eigenpairs:
+    """The `bottom` smallest pairs, smallest first, searched for repeats with at most `most`
+    products where more than one is wanted."""
+    if state.lowest is None or len(state.lowest.values) < target.bottom:
+        run, bottom = state.run, target.bottom
+        pairs = ritz(run)
+        margin = target.tolerance * pairs.values.abs().max().item()
+        places = torch.arange(len(pairs.values) - 1, -1, -1)[:bottom]
+        found = Eigenpairs(-pairs.values[places], pairs.residuals[places], pairs.vectors(places),
+                           run.steps, pairs.residuals[places] <= margin)
+        needed = steps_needed(run, settled(0, target.tolerance, bottom=bottom))
+        found = with_repeats(
+            Negative(operator), found, bottom, needed if bottom > 1 else None, margin,
+            roundoff(pairs.values, operator.dtype), run.steps + most,
+            state.direction(LOWEST_DIRECTION), lambda *_: meter.tick(USUAL_PROBE + later))
+        state.lowest = replace(found, values=-found.values)
+    return state.lowest
 
 
 def sample_trace(operator: SymmetricOperator, state: SpectrumState, most: int,

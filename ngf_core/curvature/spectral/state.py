@@ -22,14 +22,15 @@ class SpectrumState:
 
     seed: of every random direction; the j-th is the same however often the work was interrupted.
     krylov: the run that serves eigenvalues, trace and density. pairs: its leading eigenpairs once
-    they were checked for repeats. quadratures: one per further density probe that is done.
-    samples: estimates of the whole trace, one per probe. drawn: directions used beyond the run's.
-    products: spent in total.
+    they were checked for repeats. lowest: its smallest ones, likewise. quadratures: one per further
+    density probe that is done. samples: estimates of the whole trace, one per probe. drawn:
+    directions used beyond the run's. products: spent in total.
     """
 
     seed: int = 0
     krylov: Krylov | None = None
     pairs: Eigenpairs | None = None
+    lowest: Eigenpairs | None = None
     quadratures: list[Quadrature] = field(default_factory=list)
     samples: list[float] = field(default_factory=list)
     drawn: int = 0
@@ -55,7 +56,8 @@ class SpectrumState:
         """How much `to_tensors` takes, nearly all of it the Krylov basis."""
         if self.krylov is None:
             return 0
-        vectors = self.krylov.steps + 1 + (0 if self.pairs is None else len(self.pairs.values))
+        pairs = [p for p in (self.pairs, self.lowest) if p is not None]
+        vectors = self.krylov.steps + 1 + sum(len(p.values) for p in pairs)
         block = self.krylov.rows.blocks[0]
         return vectors * block.shape[1] * block.element_size()
 
@@ -69,10 +71,11 @@ class SpectrumState:
                      "basis": self.krylov.basis}
             if self.krylov.next is not None:
                 made["next"] = self.krylov.next
-        if self.pairs is not None:
-            made |= {f"pairs.{name}": getattr(self.pairs, name)
-                     for name in ("values", "residuals", "vectors", "converged")}
-            made["pairs.products"] = torch.tensor(self.pairs.products)
+        for end, pairs in (("pairs", self.pairs), ("lowest", self.lowest)):
+            if pairs is not None:
+                made |= {f"{end}.{name}": getattr(pairs, name)
+                         for name in ("values", "residuals", "vectors", "converged")}
+                made[f"{end}.products"] = torch.tensor(pairs.products)
         for i, part in enumerate(self.quadratures):
             made |= {f"probe{i}.atoms": part.atoms, f"probe{i}.nodes": part.nodes,
                      f"probe{i}.weights": part.weights, f"probe{i}.size": torch.tensor(part.size)}
@@ -86,19 +89,19 @@ class SpectrumState:
             if int(made["version"]) != VERSION:
                 raise NGFError("This Krylov state was written by another version of NGF Lab.")
             drawn, products, probes = made["counts"].tolist()
-            krylov = pairs = None
+            krylov = None
             if "alphas" in made:
                 rest = made.get("next")
                 krylov = Krylov(made["alphas"], made["betas"], Basis(made["basis"].to(device)),
                                 None if rest is None else rest.to(device))
-            if "pairs.values" in made:
-                pairs = Eigenpairs(made["pairs.values"], made["pairs.residuals"],
-                                   made["pairs.vectors"].to(device), int(made["pairs.products"]),
-                                   made["pairs.converged"])
+            pairs, lowest = (None if f"{end}.values" not in made else Eigenpairs(
+                made[f"{end}.values"], made[f"{end}.residuals"], made[f"{end}.vectors"].to(device),
+                int(made[f"{end}.products"]), made[f"{end}.converged"])
+                for end in ("pairs", "lowest"))
             parts = [Quadrature(made[f"probe{i}.atoms"], made[f"probe{i}.nodes"],
                                 made[f"probe{i}.weights"], int(made[f"probe{i}.size"]))
                      for i in range(probes)]
-            return cls(int(made["seed"]), krylov, pairs, parts, made["samples"].tolist(),
+            return cls(int(made["seed"]), krylov, pairs, lowest, parts, made["samples"].tolist(),
                        drawn, products)
         except (KeyError, ValueError, RuntimeError) as error:
             raise NGFError("This is not the Krylov state of a spectrum.") from error

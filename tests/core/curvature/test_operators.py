@@ -275,9 +275,10 @@ def test_models_that_define_no_curvature_are_named(change, message):
     ({"data": 3}, "it is a int"),
     ({"data": [(IMAGES, [0] * 11)]}, "targets: they are a list"),
     ({"memory": 100}, "100 bytes are too few for the graph of one sample"),
-    ({"loss": nn.CrossEntropyLoss(reduction="sum")}, "the mean over its parts is"),
+    ({"loss": nn.CrossEntropyLoss(reduction="sum")}, "the losses of each alone is"),
     ({"loss": nn.CrossEntropyLoss(reduction="none")}, "loss: it does not return one number"),
-    ({"loss": nn.CrossEntropyLoss(weight=torch.arange(1.0, 5))}, "without class weights"),
+    ({"loss": nn.CrossEntropyLoss(weight=torch.arange(1.0, 5))},
+     "it weights the classes. Give a plain mean over the samples"),
 ])
 def test_bad_input_is_named(change, message):
     model, x, y = case("residual")
@@ -294,6 +295,63 @@ def test_a_loss_that_is_no_mean_is_named_though_the_first_samples_are_of_one_cla
     x = x.repeat(5, *[1] * (x.ndim - 1))
     with pytest.raises(ConfigError, match=message):
         HessianOperator(model, (x, torch.arange(len(x)) * 4 // len(x)), loss=loss)
+
+
+WEIGHT = torch.tensor([1.0, 4.0, 0.5, 2.0])
+
+
+def weighted(z, y):
+    return functional.cross_entropy(z, y, WEIGHT.to(z))
+
+
+@pytest.mark.parametrize("order", ["sorted", "alternating", "random"])
+@pytest.mark.parametrize("memory", [2e9, 3e5])
+def test_a_function_that_weights_the_classes_is_found_in_any_order(order, memory):
+    model, x, _ = case("residual")
+    y = {"sorted": torch.arange(48) // 12, "alternating": torch.arange(48) % 2,
+         "random": torch.randint(4, (48,), generator=torch.Generator().manual_seed(0))}[order]
+    x = torch.cat([x] * 5)[:48]
+    for data in ((x, y), list(zip(x.split(6), y.split(6)))):
+        with pytest.raises(ConfigError, match="mean of the losses of each alone is .* divide by"):
+            HessianOperator(model, data, loss=weighted, memory=memory, batch_size=4)
+
+
+def test_weights_of_a_network_that_fits_its_samples_are_found_too():
+    x = 50 * torch.eye(4)[torch.arange(40) // 10]
+    model = nn.Linear(4, 4, bias=False)
+    model.weight.data = torch.eye(4)
+    assert weighted(model(x), torch.arange(40) // 10) < 1e-9
+    with pytest.raises(ConfigError, match="mean of the losses of each alone"):
+        HessianOperator(model, (x, torch.arange(40) // 10), loss=weighted)
+
+
+def test_the_advised_form_of_a_weighted_loss_has_the_weighted_means_hessian():
+    """Against autograd of the weighted mean over all samples at once."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    y = torch.arange(40) // 10
+    model = nn.Linear(3, 4, bias=False).double()
+    scaled = WEIGHT.double() / WEIGHT.double()[y].mean()
+
+    def advised(z, labels):
+        return (scaled[labels] * functional.cross_entropy(z, labels, reduction="none")).mean()
+
+    found = HessianOperator(model, (x, y), loss=advised, dtype=torch.float64, batch_size=7).dense()
+    truth = torch.autograd.functional.hessian(
+        lambda w: weighted(x @ w.reshape(4, 3).T, y), model.weight.detach().reshape(-1))
+    torch.testing.assert_close(found, truth, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_batchnorm_without_running_statistics_is_named(norm):
+    flat = norm is nn.BatchNorm1d
+    model = nn.Sequential(nn.Flatten() if flat else nn.Identity(),
+                          norm(50 if flat else 2, track_running_stats=False), nn.Flatten(),
+                          nn.Linear(50, 4))
+    x = torch.rand(11, 2, 5, 5)
+    for some in (x, x[:1]):
+        with pytest.raises(ConfigError, match="share a batch.*let BatchNorm keep running stat"):
+            HessianOperator(model, (some, torch.arange(len(some)) % 4))
 
 
 def test_a_model_without_trainable_parameters_is_named():

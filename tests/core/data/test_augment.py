@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ngf_core.data import AUGMENTATIONS
-from ngf_core.data.augment import add_noise, augment, crop, erase
+from ngf_core.data.augment import add_noise, are_images, augment, clipped, crop, erase
 from tests.support.seeded import seeded
 
 
@@ -94,3 +94,29 @@ def test_what_the_names_mean():
     generator = seeded()
     cut = crop(x, 4, generator).float() / 255
     assert torch.equal(augment("strong", x, seeded()), add_noise(erase(cut, generator), generator))
+
+
+MEAN, SPREAD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor(
+    [0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_a_normalisation_and_its_inverse_leave_images(dtype):
+    x = pictures(20).to(dtype) / 255
+    x[0], x[1] = 0, 1
+    mean, spread = MEAN.to(dtype), SPREAD.to(dtype)
+    back = (x - mean) / spread * spread + mean
+    back[0, 0, 0, 0], back[1, 0, 0, 0] = -3e-8, 1 + torch.finfo(dtype).eps
+    assert back.min() < 0 and back.max() > 1 and are_images(back)
+    found = clipped(back)
+    assert found.min() == 0 and found.max() == 1 and found.dtype == dtype
+    assert (found - back).abs().max() <= max(1e-6, torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("off", [-2e-6, 1 + 2e-6, -0.5, 3.0])
+def test_what_is_further_off_is_no_image_and_stays(off):
+    x = pictures(3).float() / 255
+    x[0, 0, 0, 0] = off
+    assert not are_images(x) and clipped(x) is x
+    flat = torch.full((3, 4), -3e-8)
+    assert not are_images(flat) and torch.equal(clipped(flat), flat)

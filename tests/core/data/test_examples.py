@@ -47,10 +47,16 @@ def test_taken_examples_keep_their_labels():
     assert torch.equal(taken.x, X[[7, 2]]) and taken.y.tolist() == [1, 2]
 
 
+def test_a_mapping_with_one_tensor_of_inputs_and_one_of_labels_is_a_batch():
+    for data in ({"x": X, "y": Y}, [{"y": Y, "x": X, "name": "any"}]):
+        found = gathered(data, CPU)
+        assert torch.equal(found.x, X) and torch.equal(found.y, Y)
+
+
 @pytest.mark.parametrize(("data", "sentence"), [
     (7, "a int yields no batches. Give batches of"),
     ([X], "a batch is a Tensor, not a pair"),
-    ([{"x": X, "y": Y}], "a batch is a dict, not a pair"),
+    ([{"x": X, "y": Y, "place": Y}], "a batch is a dict of x, y, place, not a pair"),
     ([(X, Y, Y)], "a batch is a tuple of 3, not a pair"),
     ([("cat", "dog")], "a batch is a str and a str, not two tensors"),
     ([(X, Y[:4])], r"inputs of shape \(10, 3, 4\) and labels of shape \(4,\)"),

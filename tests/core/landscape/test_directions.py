@@ -135,3 +135,52 @@ def test_a_vector_of_one_number_has_no_direction_and_stays():
 def test_unknown_choice_for_vectors(make_net):
     with pytest.raises(ConfigError, match="vectors: 'zero' is unknown. Choose one of still, sca"):
         random_direction(make_net(0), seeded(1), "zero")
+
+
+class Gamma(nn.Module):
+    """A layer scale of this shape."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.linspace(0.5, 2, 6).reshape(shape))
+
+
+def old_weight_norm():
+    return nn.utils.weight_norm(nn.Linear(4, 6, bias=False))
+
+
+# Whose rows hold one number each; the second is a vector's name.
+VECTORS = [
+    (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 6, 3, bias=False)),
+     "parametrizations.weight.original0"),
+    (old_weight_norm, "weight_g"), (lambda: Gamma(6), "gamma"), (lambda: Gamma(6, 1, 1), "gamma"),
+    (lambda: nn.Conv2d(6, 6, 1, groups=6, bias=False), "weight"),
+    (lambda: nn.Linear(1, 6, bias=False), "weight")]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize(("make", "name"), VECTORS)
+def test_rows_of_one_number_are_a_vector_whatever_the_shape(make, name):
+    layer = make()
+    theta = layer.get_parameter(name).detach()
+    still, scaled = (random_direction(layer, seeded(1), v)[name] for v in CHOICES)
+    assert theta.numel() == 6 and not still.any()
+    assert scaled.shape == theta.shape
+    assert scaled.norm().item() == pytest.approx(theta.norm().item(), rel=1e-5)
+    ratio = (scaled / theta).flatten()
+    assert (ratio.abs() - ratio.abs()[0]).abs().max() > 0.1, "it moves number by number"
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nn.Conv2d(6, 6, 3, groups=6), lambda: nn.Linear(2, 6), lambda: nn.Linear(6, 1),
+    lambda: nn.Conv2d(2, 6, 1)])
+def test_rows_of_several_numbers_are_filters_even_in_depthwise_and_pointwise_layers(make):
+    layer = make()
+    direction = random_direction(layer, seeded(1))["weight"]
+    for d, w in zip(direction, layer.weight.detach()):
+        assert d.norm().item() == pytest.approx(w.norm().item(), rel=1e-5)
+
+
+def test_a_single_number_stays_whatever_the_shape():
+    for layer in (nn.Linear(1, 1), nn.Conv2d(1, 1, 1)):
+        assert not random_direction(layer, seeded(1), "scaled")["weight"].any()

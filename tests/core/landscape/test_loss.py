@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ngf_core.curvature import HessianOperator
 from ngf_core.errors import ConfigError
 from ngf_core.landscape import Evaluator, chord, path_losses, random_plane, surface
 from ngf_core.landscape.plane import model_state
@@ -83,3 +84,41 @@ def test_losses_and_targets_that_do_not_fit_are_named(loss, targets, said):
     plane = random_plane(model, torch.Generator().manual_seed(3))
     with pytest.raises(ConfigError, match=said):
         Evaluator(model, plane, {"clean": (X, targets)}, loss=loss)
+
+
+def weighted(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(z, y, torch.tensor([1.0, 4.0, 0.5]).to(z))
+
+
+@pytest.mark.parametrize("labels", [Y, Y.sort().values, torch.arange(70) % 2],
+                         ids=["mixed", "sorted", "alternating"])
+def test_a_function_that_weights_the_classes_is_found_in_any_order(labels):
+    model = network()
+    plane = random_plane(model, torch.Generator().manual_seed(3))
+    with pytest.raises(ConfigError, match="mean of the losses of each alone .* divide by"):
+        Evaluator(model, plane, {"clean": (X, labels)}, loss=weighted)
+
+
+@pytest.mark.parametrize("loss", [functional.cross_entropy, nn.CrossEntropyLoss()])
+def test_batchnorm_without_running_statistics_is_refused_as_for_a_spectrum(loss):
+    model = network()
+    model[1] = nn.BatchNorm2d(4, track_running_stats=False)
+    plane = random_plane(model, torch.Generator().manual_seed(3))
+    said = []
+    for measure in (lambda: Evaluator(model, plane, {"clean": (X, Y)}, loss=loss),
+                    lambda: HessianOperator(model, (X, Y), loss=loss)):
+        with pytest.raises(ConfigError, match="let BatchNorm keep running statistics") as error:
+            measure()
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+def test_a_model_whose_outputs_depend_on_the_batch_is_refused_whatever_its_layers():
+    class Centred(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x - x.mean(0)
+
+    model = nn.Sequential(*network(), Centred())
+    plane = random_plane(model, torch.Generator().manual_seed(3))
+    with pytest.raises(ConfigError, match="with the samples that share a batch"):
+        Evaluator(model, plane, {"clean": (X, Y)})

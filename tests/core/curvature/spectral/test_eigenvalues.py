@@ -103,6 +103,58 @@ def test_a_repeated_eigenvalue_needs_the_check():
     assert torch.allclose(checked.values, torch.tensor([9.0, 9]).double(), atol=1e-3)
 
 
+@pytest.mark.parametrize("find", [top_eigenvalues, bottom_eigenvalues])
+@pytest.mark.parametrize("copies", [2, 3])
+@pytest.mark.parametrize("more", range(0, 40, 3))
+def test_nothing_but_the_truth_is_called_converged_however_early_the_search_ends(
+        find, copies, more):
+    """Dense float64 truth with multiplicities: a place is right, or not called converged."""
+    sign = 1 if find is top_eigenvalues else -1
+    values = [sign * v for v in [9.0] * copies + [7.0] + [5.0] * copies]
+    matrix = with_spectrum(values + torch.linspace(-1, 1, 55).tolist())
+    truth = descending(matrix.entries)
+    truth = truth if find is top_eigenvalues else truth.flip(0)
+    pairs = find(matrix, 5, max_steps=10 + more, tolerance=1e-4, generator=seeded(0))
+    right = (pairs.values - truth[:5]).abs() <= 2e-4 * 9
+    assert right[pairs.converged].all()
+
+
+def test_a_search_without_end_leaves_the_first_alone_converged_and_one_with_an_end_all():
+    matrix = with_spectrum([9.0, 9.0, 5] + torch.linspace(-1, 1, 57).tolist())
+    run = lanczos(matrix.matvec, 60, 60, generator=seeded(0), dtype=torch.float64,
+                  stop=settled(2, 1e-3))
+    short = top_eigenvalues(matrix, 2, run.steps, generator=seeded(1), run=run)
+    assert (short.residuals <= 9e-3).all() and short.converged.tolist() == [True, False]
+    whole = top_eigenvalues(matrix, 2, 300, generator=seeded(1), run=run)
+    assert whole.converged.all()
+    assert torch.allclose(whole.values, torch.tensor([9.0, 9.0]).double(), atol=1e-3)
+    plain = top_eigenvalues(matrix, 2, run.steps, generator=seeded(1), run=run, check=False)
+    assert plain.converged.all() and plain.values[1] < 6, "as eigsh"
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("find", [top_eigenvalues, bottom_eigenvalues])
+def test_residuals_in_float32_cover_its_rounding(check, find):
+    """Against the float64 matrix, of which the float32 one is a rounding."""
+    for seed in range(5):
+        matrix = outliers(200, seed)
+        truth = descending(matrix.entries)
+        truth = truth if find is top_eigenvalues else truth.flip(0)
+        single = Matrix(matrix.entries.float())
+        pairs = find(single, 5, tolerance=1e-6, generator=seeded(seed), check=check)
+        assert pairs.converged.all() == (find is top_eigenvalues), "1e-6 of 1 is below eps of 100"
+        assert ((pairs.values - truth[:5]).abs() <= pairs.residuals).all()
+        assert (pairs.residuals >= 0.99 * 100 * torch.finfo(torch.float32).eps).all()
+
+
+def test_a_tolerance_below_the_arithmetics_precision_is_not_reached():
+    single = Matrix(outliers(200).entries.float())
+    pairs = top_eigenvalues(single, 3, tolerance=1e-9, generator=seeded(0))
+    assert not pairs.converged.any()
+    double = top_eigenvalues(outliers(200), 3, tolerance=1e-9, generator=seeded(0))
+    assert double.converged.all() and double.residuals.max() < 1e-7
+
+
 def test_residuals_of_near_repeats_are_true_at_a_loose_tolerance_too():
     matrix = with_spectrum([10.0, 9.0, 8.95, 5] + torch.linspace(-1, 1, 56).tolist())
     pairs = top_eigenvalues(matrix, 3, tolerance=0.01, generator=seeded(0))

@@ -17,7 +17,7 @@ from ngf_core.curvature.spectral.measure_spectrum import OPERATORS
 from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.errors import ConfigError, NGFError
 from tests.support.dense_hessian import dense_hessian
-from tests.support.known_spectra import descending, gaussians, outliers, with_spectrum
+from tests.support.known_spectra import Matrix, descending, gaussians, outliers, with_spectrum
 from tests.support.seeded import seeded
 from tests.support.small_networks import case
 
@@ -125,6 +125,45 @@ def test_a_density_probe_finds_the_repeats_that_the_run_cannot_see(repeated):
     assert alone.values[3] < 1.1, "beside the distinct outliers the run sees only the bulk"
     assert torch.allclose(found.eigenvalues, torch.tensor(repeated).double(), atol=0.1)
     assert found.converged.all()
+
+
+@pytest.mark.parametrize("repeated", [[-9.0, -9.0], [-9.0, -7.0, -7.0], [-9.0] * 3 + [-5.0] * 2])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_repeats_of_the_smallest_are_found_too(repeated, seed):
+    matrix = with_spectrum([60.0, 50.0] + torch.linspace(-1, 1, 80).tolist() + repeated)
+    truth = descending(matrix.entries).flip(0)
+    for bottom in range(1, len(repeated) + 1):
+        found = spectrum_of(matrix, k=2, bottom=bottom, seed=seed, trace_error=0.5)
+        assert torch.allclose(found.lowest, truth[:bottom], atol=0.12)
+        assert found.lowest_converged.all()
+        vectors = found.state.lowest.vectors
+        assert torch.allclose(vectors @ vectors.T, torch.eye(bottom).double(), atol=1e-6)
+    again = SpectrumState.from_tensors(found.state.to_tensors())
+    before = matrix.products
+    assert torch.equal(spectrum_of(matrix, k=2, bottom=bottom, seed=seed, trace_error=0.5,
+                                   earlier=again).lowest, found.lowest)
+    assert matrix.products == before
+
+
+def test_a_search_for_repeats_that_does_not_end_is_said(monkeypatch):
+    monkeypatch.setattr("ngf_core.curvature.spectral.measure_spectrum.SEARCH", 1)
+    matrix = with_spectrum([60.0, 50.0] + torch.linspace(-1, 1, 80).tolist() + [-9.0, -9.0])
+    found = spectrum_of(matrix, k=2, bottom=2, steps=3, trace_error=0.5)
+    assert found.lowest_converged.tolist() == [True, False]
+    assert any("search for repeats" in text for text in found.unreached)
+
+
+def test_one_smallest_eigenvalue_needs_no_search():
+    matrix, other = outliers(200), outliers(200)
+    one, two = spectrum_of(matrix, bottom=1), spectrum_of(other, bottom=2)
+    assert one.state.lowest.products == one.state.run.steps
+    assert two.state.lowest.products > two.state.run.steps
+
+
+def test_a_tolerance_below_float32_is_said():
+    found = spectrum_of(Matrix(outliers(200).entries.float()), k=3, tolerance=1e-9)
+    assert not found.converged.any() and found.residuals.min() > 1e-5
+    assert any("below what the arithmetic" in text for text in found.unreached)
 
 
 def test_no_further_products_look_for_repeats_where_there_are_none():
