@@ -153,22 +153,19 @@ def _absolute(path: str) -> str:
 def _refuse_impossible(config: Config, store: RunStore) -> None:
     """Raise ConfigError now for what the worker would reject when its turn comes.
 
-    Defaults fit every attack and network, and are not checked: that would import torch.
+    Defaults fit every attack and network on the sets that ship, and are not checked: that would
+    import torch.
     """
     if isinstance(config, TrainConfig):
-        if not DATASETS[config.dataset].embedded:
-            from ngf_core.data.dataset import find_source
-
-            find_source(config.dataset, config.root)
         if config.weights and not Path(config.weights).is_file():
             raise ConfigError("weights", f"there is no file {config.weights}",
                               "Name a file of ImageNet weights (.pth) as torchvision publishes it.")
-        checked = ("poison_rate", "target", "parameters", "size")
-        if config.attack != "none" and any(
+        checked = ("poison_rate", "target", "parameters", "size", "limit")
+        if not DATASETS[config.dataset].embedded or any(
                 getattr(config, name) != getattr(TrainConfig, name) for name in checked):
-            from ngf_core.trained.poison_preview import poison_preview
+            from ngf_core.trained.load import check_images
 
-            poison_preview(config)
+            check_images(config)
     elif isinstance(config, PurifyConfig):
         unusual = set(config.layers.values()) - {AUTO, LAST}
         if unusual:

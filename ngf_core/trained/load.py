@@ -9,7 +9,7 @@ from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.data.dataset import Dataset, load_dataset
+from ngf_core.data.dataset import Dataset, Outline, load_dataset, outline
 from ngf_core.data.source import data_folder
 from ngf_core.device import device
 from ngf_core.errors import RunError
@@ -33,7 +33,7 @@ class TrainedModels:
     layer: str
 
 
-def attack_of(config: TrainConfig, dataset: Dataset) -> Attack | None:
+def attack_of(config: TrainConfig, dataset: Dataset | Outline) -> Attack | None:
     """The attack of a training config, before it has learned anything; None for a benign one."""
     if config.attack == "none":
         return None
@@ -65,6 +65,20 @@ def attack_in(run: Run, train: TrainConfig, dataset: Dataset) -> Attack | None:
 def dataset_of(config: TrainConfig) -> Dataset:
     """The images of a training config."""
     return load_dataset(config.dataset, config.root, config.limit, config.size)
+
+
+def outline_of(config: TrainConfig) -> Outline:
+    """The images of a training config, outlined."""
+    return outline(config.dataset, config.root, config.limit, config.size)
+
+
+def check_images(config: TrainConfig) -> None:
+    """Raise NGFError where training would refuse its images: files that are missing, a part without
+    images, too few for the attack. No image of a set on disk is decoded."""
+    images = outline_of(config)
+    attack = attack_of(config, images)
+    if attack is not None:
+        attack.check(images.train, images.test)
 
 
 def dataset_behind(run: Run, train: TrainConfig) -> Dataset:

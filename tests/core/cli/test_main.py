@@ -25,10 +25,12 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.config.command import command_line
+from ngf_core.data import dataset
 from ngf_core.purify import ANP, CLP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import RunStore, jobs
 from tests.support import pretended_work
+from tests.support.dataset_files import class_folders, written
 from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
 
@@ -306,11 +308,36 @@ def test_the_command_names_the_layer():
 
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for name in ("cats", "dogs"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
-    code, out, err = ngf("train --dataset folder --root pictures --detach", capsys)
+    class_folders(tmp_path / "pictures", written(150, 2, (3, 8, 8), 0), ("cats", "dogs"))
+    # A hundredth of 228 training images is two; of the first few of each class it would be none.
+    code, out, err = ngf("train --dataset folder --root pictures --poison-rate 0.01 --detach",
+                         capsys)
     assert code == 0, err
     assert store.get(out.strip()).config.root == str(tmp_path / "pictures")
+
+
+@pytest.mark.parametrize(("sizes", "line", "says"), [
+    ({"train/a": 5, "train/b": 0, "test/a": 2}, "", "root: .*b holds no images. Put images"),
+    ({"train/a": 9, "train/b": 9, "test/a": 3, "test/b": 0}, "--poison-rate 0.2",
+     "target: none of the 3 test images .* cannot be measured. Add"),
+    ({"train/a": 9, "train/b": 9, "test/a": 3}, "", "root: .*test has 1 class folder"),
+    ({"train/a": 40, "train/b": 9, "test/a": 3, "test/b": 3}, "--attack sig --poison-rate 0.9",
+     "poison_rate: 0.9 is out of range"),
+    ({"train/a": 9, "train/b": 40, "test/a": 3, "test/b": 3}, "--attack sig --poison-rate 0.4",
+     "poison_rate: 0.4 of 47 images is 19, but SIG can poison 1 to 8"),
+    ({"a": 1, "b": 1}, "--attack none", "root: .* none is left for testing. Add images"),
+])
+def test_a_folder_that_cannot_be_used_is_refused_at_once(sizes, line, says, store, tmp_path,
+                                                         monkeypatch, capsys):
+    monkeypatch.setattr(dataset, "_pixels", lambda *_: pytest.fail("decoded"))
+    pictures = tmp_path / "pictures"
+    for name, size in sizes.items():
+        (pictures / name).mkdir(parents=True)
+        for number in range(size):
+            (pictures / name / f"{number}.png").touch()
+    code, out, err = ngf(f"train --dataset folder --root {pictures} {line}", capsys)
+    assert (code, out) == (2, "") and re.match(says, err) and err.count("\n") == 1
+    assert store.list() == []
 
 
 def test_a_zoo_of_a_set_that_is_not_here_builds_nothing(tmp_path, monkeypatch, capsys):
