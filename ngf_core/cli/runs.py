@@ -5,7 +5,7 @@ from typing import Any
 
 from ngf_core.cli.tables import described, detailed, print_json, results_table, runs_table
 from ngf_core.cli.watch import warn, watch
-from ngf_core.config.command import command_line
+from ngf_core.config.command import command_line, on_threads
 from ngf_core.runs import Run, default_store, jobs
 
 
@@ -48,7 +48,8 @@ def _show(options: argparse.Namespace) -> int:
         print_json(detailed(run))
         return 0
     state, message = run.status()
-    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_line(run.config)}")
+    command = on_threads(command_line(run.config), run.manifest["threads"])
+    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command}")
     if run.results:
         print(results_table(run.results))
     warn(run, store)

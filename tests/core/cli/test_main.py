@@ -203,8 +203,10 @@ def test_runs_lists_what_is_there(capsys, store):
 def test_show(capsys, store):
     run = make_run(store, "purify", methods=("sgd",))
     _, out, _ = ngf(f"runs show {run.id}", capsys)
-    assert (f"python -m ngf_core purify {run.config.source} --methods sgd "
+    assert (f"\nOMP_NUM_THREADS=2 python -m ngf_core purify {run.config.source} --methods sgd "
             "--layer blocks.2.conv1\n" in out)
+    unknown = make_run(store, "train", state="queued")
+    assert "\npython -m ngf_core train\n" in ngf(f"runs show {unknown.id}", capsys)[1]
     assert re.search(r"^sgd +98\.8 % \[97\.9, 99\.3\] n=1000 ", out, re.M)
     assert "clean_images: 250" in out and "layer: blocks.2.conv1" in out
     _, out, _ = ngf(f"runs show {run.id} --json", capsys)
