@@ -46,5 +46,6 @@ def hosts_note(options: Sequence[str]) -> str:
     names = tomllib.loads(settings)["server"]["allowedHosts"]
     wider = " ".join(f"{HOSTS} {name}" for name in (*names, "NAME"))
     return (f"The dashboard answers under {' and '.join(names)}; under any other host name the "
-            f"page stays empty. To add NAME: {wider}. To be reached from other machines, add --server.address 0.0.0.0; behind a proxy that "
-            "changes the host name, add --server.corsAllowedOrigins https://NAME.")
+            f"page stays empty. To add NAME: {wider}. To be reached from other "
+            "machines, add --server.address 0.0.0.0; behind a proxy that changes the name, add "
+            "--server.corsAllowedOrigins https://NAME.")
