@@ -222,7 +222,7 @@ def test_a_failing_cell_says_why_and_the_others_go_on(finished, patched, monkeyp
     arguments = type(finished)(**vars(finished) | {"defenses": ["clp", "neural_cleanse"],
                                                    "attacks": ["badnets"], "stages": ["cells"]})
     monkeypatch.setitem(CONDITIONS, "steps", 1)  # too few for Neural Cleanse
-    monkeypatch.setattr(command, "ENTRANTS", {n: ENTRANTS[n] for n in arguments.defenses})
+    monkeypatch.setattr(command, "ENTRANTS", {n: ENTRANTS[n] for n in arguments.methods})
     arguments.out = tmp_path / "out"
     for attack in ("none", "badnets"):
         name = f"signs-{attack}-s0-train"
