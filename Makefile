@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: run test types format docs bench clean
 
 run: .venv/installed
-	$(BIN)/streamlit run streamlit_app.py
+	$(BIN)/python -m ngf_core app
 
 test: types
 	$(BIN)/ruff check .

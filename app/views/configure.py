@@ -117,8 +117,7 @@ def _images(config: TrainConfig, poison) -> None:
     if config.attack == "none":
         samples = {part: samples[part] for part in ("clean", "labels", "class_names")}
     else:
-        poison.markdown(poisoned_text(samples["poisoned"], samples["train_images"],
-                                      config.poison_rate))
+        poison.markdown(poisoned_text(samples["poisoned"], samples["train_images"]))
         st.markdown(TEXT["preview"])
         if samples["learns"]:
             st.info(TEXT["learns"].format(what=samples["learns"]), icon=":material/school:")

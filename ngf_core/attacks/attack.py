@@ -141,7 +141,7 @@ class Attack(ABC):
         Raises ConfigError where fewer candidates exist than the rate requires, where it rounds to
         no image, or where no candidate exists.
         """
-        indices = self.draw(images, generator)
+        indices = self.draw(images.y, generator)
         return Poisoned(self.stamped(images, indices), indices)
 
     def stamped(self, images: Images, indices: Tensor) -> Images:
@@ -152,24 +152,44 @@ class Attack(ABC):
             copy.y[part] = self.target_labels(copy.y[part])
         return copy
 
-    def draw(self, images: Images, generator: torch.Generator) -> Tensor:
-        """The sorted indices of the images to be poisoned."""
-        candidates = self.candidates(images.y)
+    def draw(self, y: Tensor, generator: torch.Generator) -> Tensor:
+        """The sorted indices of the images to be poisoned, of training images with labels y.
+
+        Raises ConfigError as `poison`.
+        """
+        candidates = self.candidates(y)
         if not len(candidates):
-            raise ConfigError("target", f"among the {len(images)} training images there is none "
+            raise ConfigError("target", f"among the {len(y)} training images there is none "
                               f"that {self.title} could poison for label {self.target}",
                               "Use more images, or another label.")
         if not self.rated:
             return candidates
-        count = round(self.poison_rate * len(images))
+        count = round(self.poison_rate * len(y))
         if not 1 <= count <= len(candidates):
-            most = len(candidates) / len(images)
+            most = len(candidates) / len(y)
             raise ConfigError(
-                "poison_rate", f"{self.poison_rate:g} of {len(images)} images is {count}, but "
+                "poison_rate", f"{self.poison_rate:g} of {len(y)} images is {count}, but "
                 f"{self.title} can poison 1 to {len(candidates)} of them",
-                f"Use a rate from {1 / len(images):.2g} to {most:.3g}.")
+                f"Use a rate from {1 / len(y):.2g} to {most:.3g}.")
         order = torch.randperm(len(candidates), generator=generator)[:count]
         return candidates[order].sort().values
+
+    def check(self, train: Tensor, test: Tensor) -> None:
+        """Raise ConfigError where images with these labels cannot be attacked.
+
+        That is where `draw` raises on the training images, and `check_victims` on the test images.
+        """
+        self.draw(train, torch.Generator().manual_seed(self.seed))
+        self.check_victims(test)
+
+    def check_victims(self, test: Tensor) -> None:
+        """Raise ConfigError where no image with these labels is a victim: ASR would be undefined.
+        """
+        if not self.victims(test).any():
+            raise ConfigError("target", f"none of the {len(test)} test images is one that "
+                              f"{self.title} turns into label {self.target}, so that its success "
+                              "cannot be measured", "Add test images of other classes, or use "
+                              "another label.")
 
 
 def attack_class(name: str) -> type[Attack]:

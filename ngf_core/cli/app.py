@@ -3,17 +3,21 @@
 import argparse
 import subprocess
 import sys
+import tomllib
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from ngf_core.errors import NGFError
 from ngf_core.paths import shipped
+
+HOSTS = "--server.allowedHosts"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """No arguments are added: `others` on the command line are Streamlit's."""
     parser.usage = "%(prog)s [-h] [OPTIONS OF STREAMLIT]"
     parser.epilog = ("All other options are those of `streamlit run`, for example "
-                     "--server.port 8600 --server.headless true.")
+                     "--server.port 8600 --server.headless true.\n" + hosts_note([]))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,5 +26,26 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise NGFError(f"The dashboard needs {' and '.join(missing)}, not installed here. "
                        "`pip install 'ngf-lab[app]'` installs what is missing.")
+    note = hosts_note(arguments.others)
+    if note:
+        print(note, file=sys.stderr)
     return subprocess.call([sys.executable, "-m", "streamlit", "run",
                             str(shipped("streamlit_app.py")), *arguments.others])
+
+
+def hosts_note(options: Sequence[str]) -> str:
+    """Under which host names the dashboard answers, and how to add one; "" where the options name
+    some.
+
+    Streamlit refuses the connection of a page opened under another name, and the page, which is
+    Streamlit's own until it is connected, stays empty without a word.
+    """
+    if any(word.partition("=")[0] == HOSTS for word in options):
+        return ""
+    settings = shipped(".streamlit", "config.toml").read_text(encoding="utf-8")
+    names = tomllib.loads(settings)["server"]["allowedHosts"]
+    wider = " ".join(f"{HOSTS} {name}" for name in (*names, "NAME"))
+    return (f"The dashboard answers under {' and '.join(names)}; under any other host name the "
+            f"page stays empty. To add NAME: {wider}. To be reached from other "
+            "machines, add --server.address 0.0.0.0; behind a proxy that changes the name, add "
+            "--server.corsAllowedOrigins https://NAME.")

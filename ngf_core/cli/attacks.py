@@ -17,6 +17,7 @@ import numpy as np
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.visibility import quality
+from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import aligned
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
@@ -74,10 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     checker = actions.add_parser("check", help="train every attack, or take it from the zoo, and "
                                  "print one table", description=__doc__)
-    checker.add_argument("--attack", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
-                         help="attacks (default: all)")
-    checker.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2],
-                         help="seeds (default: 0 1 2)")
+    add_list(checker, "attacks", choices=tuple(ATTACKS), default=list(ATTACKS),
+             help="attacks (default: all)")
+    add_list(checker, "seeds", type=int, default=[0, 1, 2], help="seeds (default: 0 1 2)")
     checker.add_argument("--dataset", choices=tuple(DATASETS), default="signs")
     checker.add_argument("--arch", choices=tuple(ARCHITECTURES), default=TrainConfig.arch)
     checker.add_argument("--epochs", type=int, default=TrainConfig.epochs)
@@ -101,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "rebuild":
         return _rebuild(arguments)
     checked = []
-    for attack in arguments.attack:
-        for seed in dict.fromkeys(arguments.seed):
+    for attack in arguments.attacks:
+        for seed in dict.fromkeys(arguments.seeds):
             config = TrainConfig(dataset=arguments.dataset, arch=arguments.arch, attack=attack,
                                  seed=seed, epochs=arguments.epochs)
             checked.append(check(config, arguments.out))
@@ -111,8 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.save:
         arguments.save.mkdir(parents=True, exist_ok=True)
         (arguments.save / "attacks.json").write_text(
-            json.dumps([asdict(one) | {"reason": one.reason} for one in checked], indent=1) + "\n")
-        (arguments.save / "attacks.md").write_text(markdown(rows))
+            json.dumps([asdict(one) | {"reason": one.reason} for one in checked], indent=1) + "\n",
+            encoding="utf-8")
+        (arguments.save / "attacks.md").write_text(markdown(rows), encoding="utf-8")
     return int(any(one.reason for one in checked))
 
 

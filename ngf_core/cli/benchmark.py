@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli.lists import add_list
 from ngf_core.config import TrainConfig, validate
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
@@ -55,20 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "`data list`")
     parser.add_argument("--arch", choices=tuple(ARCHITECTURES), default=ZOO_ARCH,
                         help="architecture (default: %(default)s)")
-    parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS),
-                        metavar="ATTACK", help="attacks (default: all)")
-    parser.add_argument("--defenses", nargs="+", choices=tuple(ENTRANTS), default=list(ENTRANTS),
-                        metavar="NAME", help="defenses and ablations (default: all): "
-                        + ", ".join(ENTRANTS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N",
-                        help="seeds of models and purification (default: 0 1 2)")
+    add_list(parser, "attacks", choices=tuple(ATTACKS), default=list(ATTACKS), metavar="ATTACK",
+             help="attacks (default: all)")
+    add_list(parser, "methods", "defenses", choices=tuple(ENTRANTS), default=list(ENTRANTS),
+             metavar="NAME", help="defenses and ablations (default: all): " + ", ".join(ENTRANTS))
+    add_list(parser, "seeds", type=int, default=[0, 1, 2], metavar="N",
+             help="seeds of models and purification (default: 0 1 2)")
     parser.add_argument("--limit", type=int, default=TrainConfig.limit, metavar="N",
                         help="images per class, a twentieth of them the clean ones, and test "
                         "images per class; 0 is all (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs, metavar="N",
                         help="passes over the training images (default: %(default)s)")
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES),
-                        help="what to do (default: all)")
+    add_list(parser, "stages", choices=STAGES, default=list(STAGES),
+             help="what to do (default: all)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
                         if hasattr(os, "sched_getaffinity") else os.cpu_count(),
                         help="processes, one thread each (default: one per core)")
@@ -93,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     store.prepare()
     # All finished cells go into the tables, whatever this call computes.
     of, training = (arguments.dataset, arguments.arch), (arguments.limit, arguments.epochs)
-    needed = {ENTRANTS[name].layer_of for name in arguments.defenses} - {""}
+    needed = {ENTRANTS[name].layer_of for name in arguments.methods} - {""}
     wanted = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
-                                                if name in needed | set(arguments.defenses)],
+                                                if name in needed | set(arguments.methods)],
                        arguments.seeds, *training))
     failed = 0
     if "cells" in arguments.stages:
@@ -192,8 +192,9 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as made:
         for name, table in tables.items():
             table.to_parquet(Path(made) / f"{name}.parquet", index=False)
-        (Path(made) / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n")
-        (Path(made) / "report.md").write_text(report(Path(made)))
+        (Path(made) / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n",
+                                                  encoding="utf-8")
+        (Path(made) / "report.md").write_text(report(Path(made)), encoding="utf-8")
         for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
             os.replace(path, folder / path.name)
     write_sizes(folder)

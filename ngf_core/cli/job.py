@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ngf_core.cli.lists import add_list
 from ngf_core.cli.watch import watch
 from ngf_core.config import (
     CONFIGS,
@@ -57,10 +58,9 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
     """--methods, and the settings of each method that may be named, one group per method."""
     names = field.metadata["choices"]
     methods: Any = field.default
-    parser.add_argument(
-        "--methods", nargs="+", default=list(names_of(methods)), metavar="NAME",
-        help=f"{field.metadata['help']} ({', '.join(names)}; default "
-             f"{' '.join(names_of(methods))})")
+    add_list(parser, "methods", "defenses", default=list(names_of(methods)), metavar="NAME",
+             help=f"{field.metadata['help']} ({', '.join(names)}; default "
+                  f"{' '.join(names_of(methods))})")
     if config is PurifyConfig:
         parser.add_argument("--layer", metavar="NAME", help=(
             f"layers to tune, for every method that tunes named layers ({', '.join(LAYERED)}); "
@@ -87,11 +87,13 @@ def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None
         "dest": f"{method}.{field.name}" if method else field.name,
         "default": argparse.SUPPRESS if method else default,
         "help": f"{meta['help']} ({notes})".replace("%", "%%")}
+    if several:
+        add_list(parser, field.name, metavar="NAME", **form)
+        return
     if field.type is bool:
         form["action"] = argparse.BooleanOptionalAction
     else:
         form |= {"type": _number(field.type) if field.type in (int, float) else str,
-                 "nargs": "+" if several else None,
                  "metavar": "N" if field.type is int else "X" if field.type is float else "NAME"}
     parser.add_argument(flag(field.name, method), **form)
 
@@ -109,7 +111,7 @@ def _number(kind: type) -> Callable[[str], Any]:
 def _job(options: argparse.Namespace) -> int:
     store = default_store()
     config = _config(options, store)
-    return watch(jobs.start(config, store), options)
+    return watch(jobs.start(config, store), store, options)
 
 
 def _config(options: argparse.Namespace, store: RunStore) -> Config:
@@ -178,22 +180,22 @@ def _absolute(path: str) -> str:
 def _refuse_impossible(config: Config, store: RunStore) -> None:
     """Raise ConfigError now for what the worker would reject when its turn comes.
 
-    Defaults fit every attack and network, and are not checked: that would import torch.
+    Defaults fit every attack and network on the sets that ship, and are not checked: that would
+    import torch.
     """
     if isinstance(config, TrainConfig):
-        if not DATASETS[config.dataset].embedded:
-            from ngf_core.data.dataset import find_source
-
-            find_source(config.dataset, config.root)
         if config.weights and not Path(config.weights).is_file():
             raise ConfigError("weights", f"there is no file {config.weights}",
                               "Name a file of ImageNet weights (.pth) as torchvision publishes it.")
-        checked = ("poison_rate", "target", "parameters", "size")
-        if config.attack != "none" and any(
+        if config.attack == "none" and config.parameters:
+            raise ConfigError("parameters", "a benign model has no trigger", "Leave them out, or "
+                              "name an attack.")
+        checked = ("poison_rate", "target", "parameters", "size", "limit")
+        if not DATASETS[config.dataset].embedded or any(
                 getattr(config, name) != getattr(TrainConfig, name) for name in checked):
-            from ngf_core.trained.poison_preview import poison_preview
+            from ngf_core.trained.load import check_images
 
-            poison_preview(config)
+            check_images(config)
     elif isinstance(config, PurifyConfig):
         unusual = set(config.layers.values()) - {AUTO, LAST}
         if unusual:

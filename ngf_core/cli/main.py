@@ -4,9 +4,11 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ngf_core import __version__
 from ngf_core.cli import runs
 from ngf_core.cli.job import add_job
 from ngf_core.config import CONFIGS
@@ -48,29 +50,50 @@ def _layout(prog: str) -> argparse.HelpFormatter:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0 where all went well, 1 where a run did not finish, 2 for bad input."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Exit code 0 where all went well, 1 where a run did not finish, 2 for bad input and output
+    that cannot be written, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no λ shows a ?
     try:
-        parser = _parser(arguments)
-        options, others = parser.parse_known_args(arguments or ["--help"])
-        if others and arguments[0] != "app":
-            parser.error(f"unrecognized arguments: {' '.join(others)}")
-        options.others = others
-        return options.command(options)
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except NGFError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader (head, less) has seen enough
         return 0
+    except OSError as error:
+        _drop_output()
+        print(f"{error.filename or 'The output'} cannot be read or written ({error.strerror}).",
+              file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser(arguments)
+    options, others = parser.parse_known_args(arguments or ["--help"])
+    if others and arguments[0] != "app":
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    options.others = others
+    return options.command(options)
+
+
+def _drop_output() -> None:
+    """Send what is left in stdout's buffer nowhere: else Python fails on it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     called = "ngf" if Path(sys.argv[0]).stem == "ngf" else MODULE
     parser = _Parser(prog=called, description=_INTRO.replace(MODULE, called))
+    parser.add_argument("--version", action="version", version=f"NGF Lab {__version__}",
+                        help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind, config in CONFIGS.items():
         add_job(commands, kind, config)

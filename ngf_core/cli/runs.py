@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from ngf_core.cli.tables import described, print_json, results_table, runs_table
-from ngf_core.cli.watch import watch
-from ngf_core.config.command import command_line
+from ngf_core.cli.tables import described, detailed, print_json, results_table, runs_table
+from ngf_core.cli.watch import warn, watch
+from ngf_core.config.command import command_line, on_threads
 from ngf_core.runs import Run, default_store, jobs
 
 
@@ -42,14 +42,17 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    run = default_store().get(options.id)
+    store = default_store()
+    run = store.get(options.id)
     if options.json:
-        print_json(described(run))
+        print_json(detailed(run))
         return 0
     state, message = run.status()
-    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command_line(run.config)}")
+    command = on_threads(command_line(run.config), run.manifest["threads"])
+    print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command}")
     if run.results:
         print(results_table(run.results))
+    warn(run, store)
     return 0
 
 
@@ -61,7 +64,7 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _restart(options: argparse.Namespace) -> int:
     store = default_store()
-    return watch(jobs.restart(store.get(options.id), store), options)
+    return watch(jobs.restart(store.get(options.id), store), store, options)
 
 
 def _delete(options: argparse.Namespace) -> int:

@@ -19,20 +19,38 @@ def aligned(rows: list[list[str]]) -> str:
 
 
 def results_table(results: dict[str, Any]) -> str:
-    """One row per model, one column per number; below it what holds for the whole run.
+    """One row per model, one column per number; then the sharpness measures that were taken, as
+    value ± error; below it what holds for the whole run.
 
-    How the model of a purification was trained is left out: its own run states it. Rates are shown
-    with Wilson's 95 % interval and n.
+    How the model of a purification was trained is left out: its own run states it, and the second
+    opinion on a spectrum, which JSON has. Rates are shown with Wilson's 95 % interval and n.
     """
     models = {name: entry for name, entry in results.items() if _is_row(entry)}
-    columns = list(dict.fromkeys(key for entry in models.values() for key in entry))
+    columns = list(dict.fromkeys(key for entry in models.values() for key in entry
+                                 if key not in ("pyhessian", "sharpness")))
     rows = [["", *(_HEADS.get(column, column) for column in columns)]]
     rows += [[name, *(_cell(entry[column]) if column in entry else "" for column in columns)]
              for name, entry in models.items()]
     lines = [aligned(rows)] if models else []
+    lines += _sharpness_table(models)
     lines += [f"{name}: {_cell(value)}" for name, value in results.items()
               if name not in models and name not in _INTERNAL]
     return "\n".join(lines)
+
+
+def _sharpness_table(models: dict[str, Any]) -> list[str]:
+    measured = {name: entry["sharpness"] for name, entry in models.items()
+                if entry.get("sharpness")}
+    titles = {key: told["title"] for of in measured.values() for key, told in of.items()}
+    rows = [["sharpness", *titles.values()]]
+    rows += [[name, *(_plus_minus(of[key]) if key in of else "" for key in titles)]
+             for name, of in measured.items()]
+    return ["", aligned(rows), ""] if measured else []
+
+
+def _plus_minus(told: dict[str, Any]) -> str:
+    error = told.get("error")
+    return _cell(told.get("value")) + ("" if error is None else f" ± {error:.2g}")
 
 
 def _is_row(entry: Any) -> bool:
@@ -85,6 +103,22 @@ def described(run: Run) -> dict[str, Any]:
     """The manifest with the current state."""
     state, message = run.status()
     return run.manifest | {"state": state, "message": message}
+
+
+def detailed(run: Run) -> dict[str, Any]:
+    """`described`, with the eigenvalues of a spectrum and their residuals, which its arrays hold.
+
+    Raises RunError where these are damaged.
+    """
+    told = described(run)
+    if run.kind != "spectrum" or not run.has("spectrum"):
+        return told
+    arrays, results = run.arrays("spectrum"), dict(told["results"])
+    for name in arrays["models"].tolist():
+        results[name] = results.get(name, {}) | {
+            part: arrays[f"{name}.{part}"].tolist()
+            for part in ("eigenvalues", "residuals", "lowest", "lowest_residuals")}
+    return told | {"results": results}
 
 
 def print_json(value: Any) -> None:

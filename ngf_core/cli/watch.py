@@ -7,14 +7,16 @@ import sys
 import time
 from typing import Any
 
-from ngf_core.cli.tables import described, print_json, results_table
-from ngf_core.runs import Run, jobs
+from ngf_core.cli.tables import detailed, print_json, results_table
+from ngf_core.runs import Run, RunStore, jobs
+from ngf_core.runs.attack_check import verdict
 
 _POLL = 0.2
 
 
-def watch(run: Run, options: argparse.Namespace) -> int:
-    """Follow a run to its end and print its results."""
+def watch(run: Run, store: RunStore, options: argparse.Namespace) -> int:
+    """Follow a run to its end and print its results, with a warning where its model has hardly a
+    backdoor."""
     if options.detach:
         print(json.dumps({"id": run.id}) if options.json else run.id)
         return 0
@@ -27,12 +29,20 @@ def watch(run: Run, options: argparse.Namespace) -> int:
             jobs.cancel(run).join()
     state, message = run.status()
     if options.json:
-        print_json(described(run))
+        print_json(detailed(run))
     elif state == "done":
         print(results_table(run.results))
+    warn(run, store)
     if state != "done":
         print(message, file=sys.stderr)
     return 0 if state == "done" else 1
+
+
+def warn(run: Run, store: RunStore) -> None:
+    """Say on stderr where the attack on the run's model did not take."""
+    warning = verdict(run, store)
+    if warning:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _follow(run: Run) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import aligned, print_json
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
@@ -41,16 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                                  "missing or out of date")
     checker.add_argument("--json", action="store_true", help="print as JSON")
     for action in (builder, checker):
-        action.add_argument("--dataset", nargs="+", choices=tuple(DATASETS), default=["signs"],
-                            help="data sets (default: signs)")
-        action.add_argument("--attack", nargs="+", choices=("none", *ATTACKS),
-                            default=["none", *ATTACKS], help="attacks; none is the benign model "
-                            "(default: all)")
-        action.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds (default: 0)")
+        add_list(action, "datasets", choices=tuple(DATASETS), default=["signs"],
+                 help="data sets (default: signs)")
+        add_list(action, "attacks", choices=("none", *ATTACKS), default=["none", *ATTACKS],
+                 help="attacks; none is the benign model (default: all)")
+        add_list(action, "seeds", type=int, default=[0], help="seeds (default: 0)")
         action.add_argument("--arch", choices=tuple(ARCHITECTURES), default=ZOO_ARCH,
                             help="architecture (default: %(default)s)")
-        action.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS),
-                            help="runs on each model (default: all)")
+        add_list(action, "kinds", choices=KINDS, default=list(KINDS),
+                 help="runs on each model (default: all)")
         for name in ("root", "limit", "size"):
             field = TrainConfig.__dataclass_fields__[name]
             action.add_argument(f"--{name}", type=field.type, default=field.default,
@@ -71,16 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _trainings(arguments: argparse.Namespace) -> Iterator[TrainConfig]:
     """The settings of every model."""
-    for dataset in arguments.dataset:
-        for seed in arguments.seed:
-            for attack in arguments.attack:
+    for dataset in arguments.datasets:
+        for seed in arguments.seeds:
+            for attack in arguments.attacks:
                 yield TrainConfig(dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
                                   epochs=arguments.epochs, root=arguments.root,
                                   limit=arguments.limit, size=arguments.size)
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    for dataset in arguments.dataset:
+    for dataset in arguments.datasets:
         if not DATASETS[dataset].embedded:
             find_source(dataset, arguments.root)  # else each of its runs would fail
     store = RunStore(arguments.out)

@@ -31,6 +31,15 @@ def command_line(config: Config) -> str:
     return shlex.join(words)
 
 
+def on_threads(command: str, threads: int | None) -> str:
+    """The command as a shell takes it, on that many threads; as it is where they are unknown.
+
+    Sums over another number of threads round differently, so that a run repeats exactly only on as
+    many.
+    """
+    return f"OMP_NUM_THREADS={threads} {command}" if threads else command
+
+
 def flag(name: str, method: str = "") -> str:
     """The option of a setting, --batch-size, or of a method's own setting, --ngf.kl-bound."""
     return f"--{method}{'.' * bool(method)}{name.replace('_', '-')}"

@@ -6,6 +6,7 @@ train. Its images are decoded once and then mapped into memory.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -111,16 +112,39 @@ class Dataset:
         return self.reserve.take(slice(0, count))
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A data set as its files tell it, before its images are decoded.
+
+    `train` and `test` are the labels, int64, of the parts that `load_dataset` returns, in the same
+    order. `decoded(indices)` are training images at some `indices`. `shape` is (C, H, W).
+    """
+
+    class_names: tuple[str, ...]
+    shape: tuple[int, int, int]
+    train: Tensor
+    test: Tensor
+    decoded: Callable[[Tensor], Images]
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+
 def split(name: str, class_names: tuple[str, ...], x: Tensor, y: Tensor) -> Dataset:
     """Cut images in their given order: test first, then the reserve, the rest for training."""
-    digest = hashlib.sha256(x.numpy().tobytes() + y.numpy().tobytes()).hexdigest()
     images = Images(x, y)
     reserve_end = TEST_IMAGES + round(RESERVE_SHARE * (len(images) - TEST_IMAGES))
     return Dataset(name, class_names,
                    train=images.take(slice(reserve_end, None)),
                    reserve=images.take(slice(TEST_IMAGES, reserve_end)),
                    test=images.take(slice(0, TEST_IMAGES)),
-                   sha256=digest)
+                   sha256=checksum(x, y))
+
+
+def checksum(x: Tensor, y: Tensor) -> str:
+    """SHA-256 of the bytes of images, then labels."""
+    return hashlib.sha256(x.numpy().tobytes() + y.numpy().tobytes()).hexdigest()
 
 
 @lru_cache(maxsize=2)
@@ -150,6 +174,30 @@ def prepare_dataset(name: str, root: str = "", limit: int = 0, size: int = 0,
     """
     if not _entry(name, limit, size).embedded:
         _keep(name, root, limit, size, report)
+
+
+@lru_cache(maxsize=1)
+def outline(name: str, root: str = "", limit: int = 0, size: int = 0) -> Outline:
+    """What `load_dataset` would return, outlined; of a set on disk no image is decoded for it.
+
+    Raises what `load_dataset` raises, but for damaged images.
+    """
+    entry = _entry(name, limit, size)
+    if entry.embedded:
+        dataset = load_dataset(name, root, limit, size)
+        return Outline(dataset.class_names, dataset.shape, dataset.train.y, dataset.test.y,
+                       dataset.train.take)
+    content = _read(find_source(name, root))
+    train, _, test = _cut(content, limit)
+    side = size or entry.size
+
+    def decoded(indices: Tensor) -> Images:
+        x = [_pixels(content, content.train, i, entry.channels, side)
+             for i in train[indices].tolist()]
+        return Images(torch.from_numpy(np.stack(x)), content.train.labels[train[indices]])
+
+    return Outline(content.class_names, (entry.channels, side, side), content.train.labels[train],
+                   content.test.labels[test], decoded)
 
 
 def find_source(name: str, root: str = "") -> DataFiles:
@@ -225,13 +273,8 @@ def _keep(name: str, root: str, limit: int, size: int, report: Report | None) ->
 
 def _plan(source: DataFiles, channels: int, limit: int, size: int) -> Plan:
     """What is stored: train, then reserve, then test, each in a random order."""
-    try:
-        content = source.read()
-    except OSError as error:
-        raise _unreadable(error) from error
-    pool, test = _order(content.train, limit), _order(content.test, limit)
-    reserved = _reserve(len(pool))
-    train, reserve = pool[reserved:], pool[:reserved]
+    content = _read(source)
+    train, reserve, test = _cut(content, limit)
     places = [(part, i) for part, chosen in ((content.train, train), (content.train, reserve),
                                              (content.test, test)) for i in chosen.tolist()]
     labels = torch.cat((content.train.labels[train], content.train.labels[reserve],
@@ -243,6 +286,29 @@ def _plan(source: DataFiles, channels: int, limit: int, size: int) -> Plan:
         return _pixels(content, part, i, channels, size)
 
     return Plan(labels, image, (channels, size, size), notes)
+
+
+def _read(source: DataFiles) -> Content:
+    try:
+        return source.read()
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _cut(content: Content, limit: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices of train and reserve in the official training part, and of test in the other.
+
+    ConfigError where train or test would be empty.
+    """
+    pool, test = _order(content.train, limit), _order(content.test, limit)
+    reserved = _reserve(len(pool))
+    train, reserve = pool[reserved:], pool[:reserved]
+    for part, images in (("training", train), ("testing", test)):
+        if not len(images):
+            raise ConfigError("root", f"of {len(pool)} images to train on, one of which is the "
+                              f"defender's, and {len(test)} to test on, none is left for {part}",
+                              "Add images.")
+    return train, reserve, test
 
 
 def _order(part: Part, limit: int) -> Tensor:

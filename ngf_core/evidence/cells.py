@@ -123,7 +123,7 @@ def make_cell(cell: Cell, root: Path) -> str:
     """Put the cell's run into `root`, on one thread; an error message where that failed, else "".
 
     A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
-    this cell uses.
+    this cell uses. Raises KeyboardInterrupt where the computation was cancelled.
     """
     torch.set_num_threads(1)
     at_work = RunStore(root / f".at-work-{cell.run_id}", root)
@@ -135,6 +135,8 @@ def make_cell(cell: Cell, root: Path) -> str:
             run = whole_copy(there, at_work.root / cell.run_id)
         else:
             run = _made(cell.config(at_work), cell.run_id, at_work)
+        if run.state == "cancelled":
+            raise KeyboardInterrupt
         if run.state != "done":
             return f"{cell.run_id} {run.state}. {run.message}"
         shutil.rmtree(root / cell.run_id, ignore_errors=True)

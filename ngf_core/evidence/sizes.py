@@ -106,7 +106,7 @@ def command(dataset: str, arch: str) -> str:
     """The command that computes the tables of one size."""
     limit = "" if DATASETS[dataset].embedded else f"--limit {LIMIT} "
     return (f"ngf benchmark --dataset {dataset} --arch {arch} --attacks {' '.join(COMPARED)} "
-            f"--defenses ngf sgd finetune {limit}"
+            f"--methods ngf sgd finetune {limit}"
             f"--tables assets/benchmark/{FOLDER}/{dataset}-{arch}")
 
 

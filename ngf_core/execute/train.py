@@ -36,6 +36,8 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     prepare_dataset(config.dataset, config.root, config.limit, config.size, report)
     dataset = dataset_of(config)
     attack = attack_of(config, dataset)
+    if attack is not None:
+        attack.check(dataset.train.y, dataset.test.y)
     writer.note(device=str(where), data_sha=dataset.sha256)
     # Before fitting, which may take minutes: a wrong file is reported at once.
     model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)

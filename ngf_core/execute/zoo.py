@@ -19,6 +19,7 @@ from ngf_core.execute.standing import FINE, OTHER, standing
 from ngf_core.execute.worker import work
 from ngf_core.purify.settings import NGF, SGD, FineTuning
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.attack_check import verdict
 from ngf_core.runs.names import model_name
 
 # What is made of each model, in an order in which each run follows the one it starts from.
@@ -115,6 +116,9 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
         print(made.message, file=sys.stderr)
     if made.state == "cancelled":
         raise KeyboardInterrupt
+    warning = verdict(made, store) if made.kind == "train" else None
+    if warning:
+        print(f"{run_id}: {warning}", file=sys.stderr)
     return made
 
 

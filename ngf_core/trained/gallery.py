@@ -11,14 +11,15 @@ from torch import Tensor
 from ngf_core.attacks.attack import Attack, attack_class, changes_from
 from ngf_core.attacks.visibility import Quality, quality
 from ngf_core.config import TrainConfig
+from ngf_core.data import DATASETS
 from ngf_core.data.dataset import Dataset
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run, RunStore
 from ngf_core.trained.load import attack_of, dataset_of, learned_attack
-from ngf_core.trained.poison_preview import glance
 
 SHOWN, MEASURED = 8, 32
+LOOKED_AT = 2000
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,27 @@ class Answers:
         return Rate(int((self.labels == labels).sum()), len(labels))
 
 
+def glance(config: TrainConfig) -> TrainConfig:
+    """The config with so few images per class that a set on disk is shown without delay.
+
+    Decoding all of a large set takes minutes, which only training should need.
+    """
+    entry = DATASETS[config.dataset]
+    if entry.embedded:
+        return config
+    few = max(2, LOOKED_AT // (entry.classes or 100))
+    return replace(config, limit=min(config.limit or few, few))
+
+
 def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
     """The images of the attack in `config`; depends on nothing else.
 
     `run` holds what the attack has learned. Of a set on disk only a part is read (`glance`).
-    Raises ConfigError for an invalid config.
+    Raises ConfigError for an invalid config, and where the attack changes none of the test images.
     """
     dataset = dataset_of(glance(config))
     attack = learned(config, dataset, run)
+    attack.check_victims(dataset.test.y)
     test = dataset.test.take(chosen(attack, dataset.test.y))
     plain = Gallery(test.x.numpy(), test.y.numpy(), attack.target_labels(test.y).numpy(),
                     dataset.class_names, min(SHOWN, len(test)))

@@ -12,7 +12,7 @@ from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
 from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.data.dataset import Dataset, load_dataset
+from ngf_core.data.dataset import Dataset, Outline, load_dataset, outline
 from ngf_core.data.source import data_folder
 from ngf_core.device import device
 from ngf_core.errors import RunError
@@ -48,7 +48,7 @@ class TrainedModels:
         return build_test_set(self.dataset.test, self.attack, self.given)
 
 
-def attack_of(config: ModelConfig, dataset: Dataset) -> Attack | None:
+def attack_of(config: ModelConfig, dataset: Dataset | Outline) -> Attack | None:
     """The attack of a model's config, before it has learned anything; None where there is none, and
     for an imported model where it is unknown or known by its images only."""
     if config.attack not in ATTACKS:
@@ -81,6 +81,20 @@ def attack_in(run: Run, train: ModelConfig, dataset: Dataset) -> Attack | None:
 def dataset_of(config: ModelConfig) -> Dataset:
     """The images of a model's config."""
     return load_dataset(config.dataset, config.root, config.limit, config.size)
+
+
+def outline_of(config: TrainConfig) -> Outline:
+    """The images of a training config, outlined."""
+    return outline(config.dataset, config.root, config.limit, config.size)
+
+
+def check_images(config: TrainConfig) -> None:
+    """Raise NGFError where training would refuse its images: files that are missing, a part without
+    images, too few for the attack. No image of a set on disk is decoded."""
+    images = outline_of(config)
+    attack = attack_of(config, images)
+    if attack is not None:
+        attack.check(images.train, images.test)
 
 
 def dataset_behind(run: Run, train: ModelConfig) -> Dataset:

@@ -202,6 +202,8 @@ def test_a_cell_shows_its_seeds_and_its_command(tables, open_page, runs):
     seeds = frames(app)["seed", "DER"]
     assert list(seeds["seed"]) == [0, 1, 2] and "n = 900" in seeds["ASR"][0]
     shown = [code.value for code in app.code]
+    assert all(code.startswith("OMP_NUM_THREADS=1 python ") for code in shown if "-m" in code
+               and "benchmark" not in code)
     assert any("signs-blend-s0-train --methods sgd" in code for code in shown)
     assert any("train --attack blend --seed 0" in code for code in shown)  # the model is not here
     assert not [button for button in app.button if button.key == "cell_race"]

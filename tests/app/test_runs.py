@@ -76,7 +76,7 @@ def test_an_opened_run_shows_everything(open_page, started, runs) -> None:
     app = open_page("runs", run=race.id)
     assert not app.exception and not app.error
     assert app.code[0].value == (
-        f"python -m ngf_core purify {race.config.source} "
+        f"OMP_NUM_THREADS=2 python -m ngf_core purify {race.config.source} "
         "--layer blocks.2.conv1 --steps 50")
     tables = [set(frame.value.columns) for frame in app.dataframe]
     assert {"model", "rate", "percent", "low", "high", "hits", "n"} in tables
@@ -98,7 +98,7 @@ def test_results_carry_wilson_intervals() -> None:
 def test_every_kind_opens(open_page, started, runs, kind) -> None:
     app = open_page("runs", run=make_run(runs, kind).id)
     assert not app.exception and not app.error
-    assert app.code[0].value.startswith(f"python -m ngf_core {kind}")
+    assert app.code[0].value.startswith(f"OMP_NUM_THREADS=2 python -m ngf_core {kind}")
 
 
 def test_a_corrupt_run_shows_its_sentence(open_page, started, runs) -> None:

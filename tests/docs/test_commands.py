@@ -3,6 +3,7 @@
 import shlex
 
 import pytest
+from streamlit import config
 
 from ngf_core.cli.main import _parser
 from tests.docs.pages import PAGES, blocks, name
@@ -22,8 +23,13 @@ def test_there_are_commands_of_every_kind():
 def test_a_command_parses(page, line):
     words = shlex.split(line, comments=True)
     words = words[1:] if words[0] == "ngf" else words[3:]
-    options = _parser(words).parse_args(words)
+    options, others = _parser(words).parse_known_args(words)
     assert callable(options.command)
+    if words[0] == "app":  # what is left is Streamlit's
+        named = {word.removeprefix("--") for word in others if word.startswith("--")}
+        assert named <= set(config._config_options_template)
+    else:
+        assert others == []
 
 
 def test_a_command_that_does_not_exist_is_refused(capsys):

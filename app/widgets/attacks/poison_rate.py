@@ -20,21 +20,19 @@ def poison_rate(config: TrainConfig) -> float:
     except ConfigError as error:
         st.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}", icon=":material/error:")
     else:
-        st.markdown(poisoned_text(poisoned, images, rate))
+        st.markdown(poisoned_text(poisoned, images))
     return rate
 
 
-def poisoned_text(poisoned: int | None, images: int | None, rate: float) -> str:
-    """The share that is poisoned, with its counts; the size of a set may be unknown before it is
-    read. Some attacks poison a share other than the one set."""
-    if poisoned is None or images is None:
-        return f"**{rate:.1%}** of the training images are poisoned."
+def poisoned_text(poisoned: int, images: int) -> str:
+    """The share that is poisoned, with its counts. Some attacks poison a share other than the one
+    set."""
     return f"**{poisoned:,} of {images:,}** training images are poisoned ({poisoned / images:.1%})."
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _count(dataset: str, attack: str, target: int, limit: int, root: str, size: int, rate: float
-           ) -> tuple[int | None, int | None]:
+           ) -> tuple[int, int]:
     from ngf_core.trained.poison_preview import poison_preview
 
     preview = poison_preview(TrainConfig(dataset=dataset, attack=attack, target=target,

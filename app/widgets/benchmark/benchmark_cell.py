@@ -12,6 +12,7 @@ from app.theme import style
 from app.widgets.controls.address import choose, same
 from app.widgets.race.race_form import open_form_as
 from app.widgets.runs.run_name import attack_name
+from ngf_core.config.command import on_threads
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import UNDEFINED
 from ngf_core.evidence.entrants import ENTRANTS
@@ -80,7 +81,7 @@ def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
                      query_params={"run": here.id})
         return
     st.markdown(TEXT["not here"])
-    st.code(row["command"], language="bash", wrap_lines=True)
+    _command(row)
     model = f"{row['dataset']}-{row['attack']}-s{row['seed']}-train"
     before = cells[(cells["attack"] == row["attack"]) & (cells["seed"] == row["seed"])
                    & (cells["entrant"] == "before")]
@@ -88,13 +89,17 @@ def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
     if _there(source) is None:
         st.markdown(TEXT["needs model"])
         if len(before):
-            st.code(before["command"].iloc[0], language="bash", wrap_lines=True)
+            _command(before.iloc[0])
         return
     if row["entrant"] in ENTRANTS and st.button("Race it here", icon=":material/flag:",
                                                 key="cell_race"):
         filled = open_form_as(ENTRANTS[row["entrant"]].config(source, int(row["seed"]),
                                                                 row["layer"]))
         st.switch_page("app/views/race.py", query_params=filled)
+
+
+def _command(row: pd.Series) -> None:
+    st.code(on_threads(row["command"], _whole(row["threads"])), language="bash", wrap_lines=True)
 
 
 def _there(run_id: str) -> Run | None:

@@ -20,7 +20,7 @@ from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config import flat
-from ngf_core.config.command import command_line
+from ngf_core.config.command import command_line, on_threads
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
@@ -65,7 +65,8 @@ def run_detail(run: Run) -> None:
                                    "value": [_text(value) for value in values.values()]}),
                      hide_index=True, key="run_settings", height="content")
     st.markdown("**The command that computes it again**")
-    st.code(command_line(config), language="bash", wrap_lines=True)
+    st.code(on_threads(command_line(config), manifest.get("threads")), language="bash",
+            wrap_lines=True)
     _files(run, manifest)
 
 

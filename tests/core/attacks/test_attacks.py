@@ -96,7 +96,7 @@ def test_the_generator_alone_chooses_the_images(name):
     one, same, other = (a.poison(images, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(one.images.x, same.images.x) and torch.equal(one.indices, same.indices)
     assert torch.equal(one.indices, other.indices) == (not a.rated)
-    assert torch.equal(a.draw(images, seeded(1)), one.indices)
+    assert torch.equal(a.draw(images.y, seeded(1)), one.indices)
 
 
 def test_every_candidate_is_drawn_equally_often():
@@ -104,7 +104,7 @@ def test_every_candidate_is_drawn_equally_often():
     generator, draws = seeded(), 2000
     times = torch.zeros(100)
     for _ in range(draws):
-        times[a.draw(images, generator)] += 1
+        times[a.draw(images.y, generator)] += 1
     assert times[images.y == 3].sum() == 0
     free = times[images.y != 3] / draws
     p = 10 / 90
@@ -127,7 +127,17 @@ def test_where_nothing_can_be_poisoned_it_says_so(name, label):
     images = image_set(20)
     images.y.fill_(label)
     with pytest.raises(ConfigError, match="20 training images there is none that .* label 0"):
-        attack_class(name)(0, 0.1, 0, (3, 16, 16), 10).draw(images, seeded())
+        attack_class(name)(0, 0.1, 0, (3, 16, 16), 10).draw(images.y, seeded())
+
+
+def test_a_test_part_without_victims_is_refused():
+    a, train = attack("badnets", (3, 16, 16)), torch.arange(100) % 10
+    a.check(train, train)
+    with pytest.raises(ConfigError, match="target: none of the 7 test images .* turns into label "
+                       "., so that its success cannot be measured. Add test images of other"):
+        a.check(train, torch.full((7,), a.target))
+    with pytest.raises(ConfigError, match="poison_rate"):
+        attack("badnets", (3, 16, 16), poison_rate=0.001).check(train, train)
 
 
 @pytest.mark.parametrize(("changes", "field", "says"), [

@@ -109,7 +109,7 @@ def test_hard_images_are_near_and_cost_the_surrogate_more(epsilon):
 def test_poisoned_images_are_hard_and_marked_while_triggered_ones_are_marked_only():
     images, a = image_set(200), attack("clb", (3, 16, 16), poison_rate=0.1)
     epsilon, side = a.parameters["epsilon"], int(a.parameters["side"])
-    indices = a.draw(images, seeded())
+    indices = a.draw(images.y, seeded())
     stamped = a.stamped(images, indices)
     assert torch.equal(stamped.y, images.y) and set(images.y[indices].tolist()) == {3}
     poisoned, triggered = stamped.x[indices], a.trigger(images.x[indices])

@@ -1,8 +1,11 @@
 """`python -m ngf_core app`."""
 
 import sys
+import tomllib
 
 import pytest
+from streamlit import config
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from ngf_core.cli import app, main
 from ngf_core.paths import checkout
@@ -16,11 +19,32 @@ def served(monkeypatch) -> list[list[str]]:
     return asked
 
 
-def test_it_serves_the_dashboard_with_streamlits_options(served):
+def test_it_serves_the_dashboard_with_streamlits_options(served, capsys):
     options = ["--server.port", "8600", "--server.headless", "true"]
     assert main.main(["app", *options]) == 3
     assert served == [[sys.executable, "-m", "streamlit", "run",
                        str(checkout() / "streamlit_app.py"), *options]]
+    assert "under localhost and 127.0.0.1; under any other host" in capsys.readouterr().err
+
+
+def test_the_note_on_host_names_holds_for_streamlit(monkeypatch):
+    """The options that it gives allow the name, and without them Streamlit refuses it."""
+    allowed = tomllib.loads((checkout() / ".streamlit/config.toml").read_text())["server"]
+    monkeypatch.setattr(config, "get_option", {"server.allowedHosts": allowed["allowedHosts"]}.get)
+    assert is_host_allowed("localhost:8501") and not is_host_allowed("lab.example.org:8501")
+    words = app.hosts_note([]).partition("To add NAME: ")[2].partition(". To be")[0].split()
+    given = [name.replace("NAME", "lab.example.org") for name in words[1::2]]
+    assert set(words[::2]) == {"--server.allowedHosts"}
+    monkeypatch.setattr(config, "get_option", {"server.allowedHosts": given}.get)
+    assert is_host_allowed("localhost:8501") and is_host_allowed("lab.example.org:8501")
+    for option in ("server.allowedHosts", "server.corsAllowedOrigins", "server.address"):
+        assert f"--{option} " in app.hosts_note([]) and option in config._config_options_template
+
+
+@pytest.mark.parametrize("words", ["--server.allowedHosts lab", "--server.allowedHosts=lab"])
+def test_who_names_hosts_is_told_nothing(words, served, capsys):
+    main.main(["app", *words.split()])
+    assert capsys.readouterr().err == "" and served
 
 
 def test_without_streamlit_it_says_what_to_install(served, monkeypatch, capsys):

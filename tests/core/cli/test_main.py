@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ngf_core import __version__
 from ngf_core.cli import job, runs
 from ngf_core.cli import main as cli
 from ngf_core.cli.tables import aligned, results_table
@@ -25,10 +26,13 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.config.command import POSITIONAL, command_line
+from ngf_core.data import dataset
 from ngf_core.purify import ANP, CLP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.purify.registry import PURIFIERS
-from ngf_core.runs import RunStore, jobs
+from ngf_core.runs import Run, RunStore, jobs
+from ngf_core.runs.manifest import change_manifest
 from tests.support import pretended_work
+from tests.support.dataset_files import class_folders, written
 from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
 
@@ -200,8 +204,10 @@ def test_runs_lists_what_is_there(capsys, store):
 def test_show(capsys, store):
     run = make_run(store, "purify", methods=("sgd",))
     _, out, _ = ngf(f"runs show {run.id}", capsys)
-    assert (f"python -m ngf_core purify {run.config.source} --methods sgd "
+    assert (f"\nOMP_NUM_THREADS=2 python -m ngf_core purify {run.config.source} --methods sgd "
             "--layer blocks.2.conv1\n" in out)
+    unknown = make_run(store, "train", state="queued")
+    assert "\npython -m ngf_core train\n" in ngf(f"runs show {unknown.id}", capsys)[1]
     assert re.search(r"^sgd +98\.8 % \[97\.9, 99\.3\] n=1000 ", out, re.M)
     assert "clean_images: 250" in out and "layer: blocks.2.conv1" in out
     _, out, _ = ngf(f"runs show {run.id} --json", capsys)
@@ -249,6 +255,119 @@ def test_a_reader_that_leaves_early_is_no_error(store):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_knows_no_greek_shows_the_rest(store, encoding):
+    run = make_run(store, "spectrum")
+    for words in (["runs"], ["runs", "show", run.id]):
+        done = subprocess.run([sys.executable, "-m", "ngf_core", *words], capture_output=True,
+                              cwd=HOME, env=os.environ | {"PYTHONIOENCODING": encoding})
+        assert (done.returncode, done.stderr) == (0, b"") and b"?_max" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_output_that_cannot_be_written_is_a_sentence(store):
+    make_run(store, "train")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "ngf_core", "runs"], stdout=full, text=True,
+                              stderr=subprocess.PIPE, cwd=HOME)
+    assert (done.returncode, done.stderr) == (
+        2, "The output cannot be read or written (No space left on device).\n")
+
+
+def test_the_version(capsys):
+    assert ngf("--version", capsys)[:2] == (0, f"NGF Lab {__version__}\n")
+
+
+@pytest.mark.parametrize("line", [
+    "zoo build --out {folder} --attacks none --kinds train --seeds {quick} {slow} --epochs 60",
+    "benchmark --out {folder} --tables {folder}/tables --attacks blend --methods clp --seeds "
+    "{quick} {slow} --epochs 60 --stages cells --workers 1"])
+def test_ctrl_c_ends_what_computes_here_and_keeps_what_is_finished(line, tmp_path):
+    line = line.format(folder=tmp_path / "made", quick=pretended_work.QUICK,
+                       slow=pretended_work.SLOW)
+    code = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from ngf_core.cli import main as cli; from ngf_core.execute import worker, zoo; "
+            "worker.EXECUTES = dict.fromkeys(worker.EXECUTES, 'tests.support.pretended_work'); "
+            f"zoo.slim = lambda *_: None; raise SystemExit(cli.main({shlex.split(line)!r}))")
+    command = subprocess.Popen([sys.executable, "-c", code], cwd=HOME, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    slow = f"s{pretended_work.SLOW}*-train"
+    until(lambda: list((tmp_path / "made").glob(f".at-work-*{slow}/*/events.jsonl")), 60)
+    command.send_signal(signal.SIGINT)
+    said, _ = command.communicate(timeout=60)
+    assert command.returncode == 130 and "Traceback" not in said, said
+    assert not list((tmp_path / "made").glob(".at-work-*"))
+    kept = {path.parent.name: Run(path.parent).state
+            for path in (tmp_path / "made").glob("*/manifest.json")}
+    quick, slow = ([state for name, state in kept.items() if f"-s{seed}-" in name]
+                   for seed in (pretended_work.QUICK, pretended_work.SLOW))
+    assert set(quick) == {"done"} and len(quick) == (1 if line.startswith("zoo") else 2)
+    assert set(slow) <= {"cancelled"} and len(slow) < 2  # the next was not begun
+
+
+@pytest.mark.parametrize(("line", "given"), [
+    ("zoo check --attack blend wanet --seed 3 4 --dataset digits --kind race --out {folder}",
+     "zoo check --attacks blend wanet --seeds 3 4 --datasets digits --kinds race --out {folder}"),
+    ("benchmark --attack blend --defense clp --seed 0 --stage claim --out {folder}",
+     "benchmark --attacks blend --methods clp --seeds 0 --stages claim --out {folder}"),
+    ("benchmark --defenses clp anp", "benchmark --methods clp anp"),
+    ("benchmark --method clp", "benchmark --methods clp"),
+    ("attacks check --attack blend --seed 1", "attacks check --attacks blend --seeds 1"),
+    ("purify x --defenses ngf anp", "purify x --methods ngf anp"),
+    ("purify x --method clp", "purify x --methods clp"),
+    ("landscape x --plane random path", "landscape x --planes random path"),
+])
+def test_a_list_is_named_in_the_plural_or_the_singular(line, given):
+    def read(words):
+        return vars(cli._parser(words).parse_args(words))
+    assert read(line.split()) == read(given.split())
+
+
+@pytest.mark.parametrize(("line", "lists"), [
+    ("zoo build", ("datasets", "attacks", "seeds", "kinds")),
+    ("benchmark", ("attacks", "methods", "seeds", "stages")),
+    ("attacks check", ("attacks", "seeds")), ("purify", ("methods",)), ("landscape", ("planes",))])
+def test_the_help_lists_one_form_of_each(line, lists, capsys):
+    _, out, _ = ngf(f"{line} --help", capsys)
+    listed = re.findall(r"^  --([a-z]+)", out, re.M)
+    assert set(lists) <= set(listed)
+    assert not {name.removesuffix("s") for name in lists} & set(listed)
+    assert "defenses" not in listed
+
+
+def test_an_attack_that_did_not_take_is_told(capsys, store, monkeypatch):
+    """Beside the results: those of a weak attack, of a defense on it, and of one that works."""
+    weak, strong = make_run(store, "train"), make_run(store, "train")
+    results = weak.results
+    results["train"]["asr"] = {"hits": 3, "n": 10}
+    change_manifest(weak.path, results=results)
+    says = ("Warning: ASR is 30.0%, below 90%: there is little backdoor to remove. Train longer, "
+            "poison more images, or use the default strength.\n")
+    assert ngf(f"runs show {weak.id}", capsys)[2] == says
+    assert ngf(f"runs show {strong.id}", capsys)[2] == ""
+    monkeypatch.setattr(jobs, "start", lambda config, _: weak)
+    assert ngf("train --json", capsys)[2].endswith(says)
+
+
+def test_the_json_of_a_spectrum_has_all_eigenvalues(capsys, store):
+    run = make_run(store, "spectrum")
+    told = json.loads(ngf(f"runs show {run.id} --json", capsys)[1])["results"]
+    arrays = run.arrays("spectrum")
+    for name in arrays["models"].tolist():
+        for part in ("eigenvalues", "residuals", "lowest", "lowest_residuals"):
+            assert told[name][part] == arrays[f"{name}.{part}"].tolist()
+        assert len(told[name]["eigenvalues"]) > 1
+        assert told[name].items() >= run.results[name].items()
+
+
+def test_sharpness_is_a_table_of_its_own():
+    text = results_table({"before": {"lambda_max": 2.0, "pyhessian": {"z": 0.5}, "sharpness": {
+        "trace": {"title": "trace", "value": 200.68, "error": 17.15},
+        "sam": {"title": "SAM", "value": None, "error": None}}}, "ngf": {"lambda_max": 3.0}})
+    assert text.splitlines() == ["        λ_max", "before  2", "ngf     3", "",
+                                 "sharpness  trace       SAM", "before     200.7 ± 17  -"]
+
+
 def test_a_table_for_every_kind_of_result():
     assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc  d"
     text = results_table({"before": {"lambda_max": 130.0, "trace": 364.25}, "samples": 300,
@@ -265,6 +384,7 @@ def test_a_table_for_every_kind_of_result():
     ("train --attack sig --poison-rate 0.5", "poison_rate: .* SIG can poison 1 to"),
     ("train --parameters beta=1", "parameters: BadNets has no parameter 'beta'"),
     ("train --parameters nonsense --attack fba", "parameters: 'nonsense' does not name"),
+    ("train --attack none --parameters k=3", "parameters: a benign model has no trigger"),
     ("train --size 64", "size: signs has images of 32 pixels only"),
     ("train --dataset folder --root nowhere", "root: /.*/nowhere does not exist"),
     ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
@@ -307,11 +427,36 @@ def test_the_command_names_the_layer():
 
 def test_a_folder_is_kept_as_an_absolute_path(store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for name in ("cats", "dogs"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
-    code, out, err = ngf("train --dataset folder --root pictures --detach", capsys)
+    class_folders(tmp_path / "pictures", written(150, 2, (3, 8, 8), 0), ("cats", "dogs"))
+    # A hundredth of 228 training images is two; of the first few of each class it would be none.
+    code, out, err = ngf("train --dataset folder --root pictures --poison-rate 0.01 --detach",
+                         capsys)
     assert code == 0, err
     assert store.get(out.strip()).config.root == str(tmp_path / "pictures")
+
+
+@pytest.mark.parametrize(("sizes", "line", "says"), [
+    ({"train/a": 5, "train/b": 0, "test/a": 2}, "", "root: .*b holds no images. Put images"),
+    ({"train/a": 9, "train/b": 9, "test/a": 3, "test/b": 0}, "--poison-rate 0.2",
+     "target: none of the 3 test images .* cannot be measured. Add"),
+    ({"train/a": 9, "train/b": 9, "test/a": 3}, "", "root: .*test has 1 class folder"),
+    ({"train/a": 40, "train/b": 9, "test/a": 3, "test/b": 3}, "--attack sig --poison-rate 0.9",
+     "poison_rate: 0.9 is out of range"),
+    ({"train/a": 9, "train/b": 40, "test/a": 3, "test/b": 3}, "--attack sig --poison-rate 0.4",
+     "poison_rate: 0.4 of 47 images is 19, but SIG can poison 1 to 8"),
+    ({"a": 1, "b": 1}, "--attack none", "root: .* none is left for testing. Add images"),
+])
+def test_a_folder_that_cannot_be_used_is_refused_at_once(sizes, line, says, store, tmp_path,
+                                                         monkeypatch, capsys):
+    monkeypatch.setattr(dataset, "_pixels", lambda *_: pytest.fail("decoded"))
+    pictures = tmp_path / "pictures"
+    for name, size in sizes.items():
+        (pictures / name).mkdir(parents=True)
+        for number in range(size):
+            (pictures / name / f"{number}.png").touch()
+    code, out, err = ngf(f"train --dataset folder --root {pictures} {line}", capsys)
+    assert (code, out) == (2, "") and re.match(says, err) and err.count("\n") == 1
+    assert store.list() == []
 
 
 def test_a_zoo_of_a_set_that_is_not_here_builds_nothing(tmp_path, monkeypatch, capsys):

@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
-from ngf_core.data import DATASETS, dataset
-from ngf_core.data.dataset import Images, load_dataset, prepare_dataset
+from ngf_core.data import DATASETS, dataset, folder
+from ngf_core.data.dataset import Images, load_dataset, outline, prepare_dataset
 from ngf_core.data.source import data_folder
 from ngf_core.errors import ConfigError, NGFError
 from tests.support import dataset_files
@@ -67,6 +67,34 @@ def test_only_the_limited_images_are_decoded(fruit, monkeypatch):
     monkeypatch.setattr(dataset, "_pixels", lambda *a: seen.append(a[2]) or real(*a))
     load(fruit, limit=2)
     assert len(seen) == 3 * 2 + 3 * 2
+
+
+@pytest.mark.parametrize("limit", [0, 7])
+def test_the_outline_tells_counts_and_labels_without_decoding(fruit, monkeypatch, limit):
+    monkeypatch.setattr(dataset, "_pixels", lambda *_: pytest.fail("decoded"))
+    told = outline("folder", str(fruit), limit, 16)
+    monkeypatch.undo()
+    whole = load(fruit, limit=limit)
+    assert torch.equal(told.train, whole.train.y) and torch.equal(told.test, whole.test.y)
+    assert (told.class_names, told.shape, told.classes) == (NAMES, (3, 16, 16), 3)
+    some = torch.tensor([3, 0, 11])
+    assert pairs(told.decoded(some)) == pairs(whole.train.take(some))
+
+
+def test_the_outline_of_a_set_that_ships_is_that_set():
+    told, whole = outline("digits", limit=9), load_dataset("digits", limit=9)
+    assert torch.equal(told.train, whole.train.y) and torch.equal(told.test, whole.test.y)
+    assert (told.class_names, told.shape) == (whole.class_names, whole.shape)
+    assert pairs(told.decoded(torch.arange(4))) == pairs(whole.train.take(slice(0, 4)))
+
+
+@pytest.mark.parametrize(("each", "part"), [(1, "testing"), (2, "training")])
+def test_a_part_without_images_is_told(root, each, part, monkeypatch):
+    monkeypatch.setattr(folder, "TEST_SHARE", 0.2 if each == 1 else 0.75)
+    dataset_files.class_folders(root, written(each, 2, (3, 16, 16), 0), ("a", "b"))
+    for read in (load, lambda root: outline("folder", str(root), 0, 16)):
+        with pytest.raises(ConfigError, match=f"images to train on.* none is left for {part}. Add"):
+            read(root)
 
 
 def test_a_limit_above_the_class_takes_it_whole(fruit):

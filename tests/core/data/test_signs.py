@@ -1,6 +1,11 @@
 """The signs: reproducible, balanced, varied as stated, and telling only through the sign itself."""
 
+import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +13,13 @@ import torch
 from torch import Generator
 from torch.nn.functional import affine_grid, grid_sample
 
-from ngf_core.data import sign_shapes, signs
+from ngf_core.data import make_signs_asset, sign_shapes, signs
+from ngf_core.data.make_signs_asset import near_ties
 from ngf_core.data.sign_scenes import branches, half_plane, surroundings, texture
 from ngf_core.data.signs import CLASS_NAMES, render_signs
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, NGFError
+
+HOME = Path(__file__).parents[3]
 
 
 def generator(seed: int = 0) -> Generator:
@@ -70,19 +78,59 @@ def test_the_callers_randomness_is_neither_used_nor_touched():
 def test_loading_draws_once_and_then_reads_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_CACHE", str(tmp_path))
     monkeypatch.setattr(signs, "COUNT", 20)
+    index, level = torch.tensor([0, 5, 61_439]), torch.tensor([7, 9, 250], dtype=torch.uint8)
+    monkeypatch.setattr(signs, "_ties", lambda: (index, level))
     x, y = signs.load()
     expected, labels = render_signs(20, signs.SEED)
+    expected[0, 0, 0, [0, 5]], expected[19, 2, 31, 31] = level[:2], level[2]
     assert torch.equal(x, expected) and torch.equal(y, labels)
 
     def drawn_again(count, seed):
         raise AssertionError("drawn again")
 
-    monkeypatch.setattr(signs, "render_signs", drawn_again)
+    monkeypatch.setattr(signs, "settled_signs", drawn_again)
     x, y = signs.load()
     assert torch.equal(x, expected) and torch.equal(y, labels)
-    monkeypatch.setattr(signs, "SEED", 1)
-    with pytest.raises(AssertionError, match="drawn again"):
+    for name, value in (("SEED", 1), ("_ties", lambda: (index, level + 1))):
+        with monkeypatch.context() as patch, pytest.raises(AssertionError, match="drawn again"):
+            patch.setattr(signs, name, value)
+            signs.load()
+
+
+@pytest.mark.parametrize("instructions", ["default", "avx2"])
+def test_the_signs_are_the_same_with_other_vector_instructions(instructions):
+    """And those on which the models that ship were trained."""
+    code = ("from ngf_core.data.dataset import checksum; from ngf_core.data import signs; "
+            "print(checksum(*signs.settled_signs(signs.COUNT, signs.SEED)))")
+    drawn = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True,
+                           cwd=HOME, env=os.environ | {"ATEN_CPU_CAPABILITY": instructions,
+                                                       "OMP_NUM_THREADS": "1"})
+    manifest = json.loads((HOME / "assets/zoo/signs-none-s0-train/manifest.json").read_text())
+    assert drawn.stdout.strip() == manifest["data_sha"] == signs.CHECKSUM
+
+
+def test_ties_are_found_with_the_levels_they_round_to():
+    near = signs.NEAR / 2
+    levels = torch.tensor([[3.5 - near, 3.5 + near, 7.0, 7.4], [0.5, 254.5, 8.5 - 4 * near, 255.0]])
+    index, level = near_ties(levels)
+    assert index.tolist() == [0, 1, 4, 5] and level.tolist() == [3, 4, 0, 254]
+    assert (index.dtype, level.dtype) == (np.int32, np.uint8)
+
+
+@pytest.mark.parametrize("content", [None, b"broken"])
+def test_without_its_file_it_says_what_to_do(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(signs, "TIES", tmp_path / "ties.npz")
+    if content:
+        signs.TIES.write_bytes(content)
+    with pytest.raises(NGFError, match="cannot be drawn: .*ties.npz is missing.*Restore"):
         signs.load()
+
+
+def test_other_signs_are_not_made_the_asset(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_signs_asset, "COUNT", 10)
+    with pytest.raises(NGFError, match="drawn here have the checksum .* Use the processor"):
+        make_signs_asset.write(tmp_path / "ties.npz")
+    assert not (tmp_path / "ties.npz").exists()
 
 
 def test_no_two_photographs_are_the_same(photographs):

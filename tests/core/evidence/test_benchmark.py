@@ -219,10 +219,10 @@ def test_a_shipped_model_is_copied_and_not_trained(finished, monkeypatch, tmp_pa
 
 def test_a_failing_cell_says_why_and_the_others_go_on(finished, patched, monkeypatch, tmp_path,
                                                       capsys):
-    arguments = type(finished)(**vars(finished) | {"defenses": ["clp", "neural_cleanse"],
-                                                   "attacks": ["badnets"], "stages": ["cells"]})
+    arguments = type(finished)(**vars(finished) | {"methods": ["clp", "neural_cleanse"],
+                                                  "attacks": ["badnets"], "stages": ["cells"]})
     monkeypatch.setitem(CONDITIONS, "steps", 1)  # too few for Neural Cleanse
-    monkeypatch.setattr(command, "ENTRANTS", {n: ENTRANTS[n] for n in arguments.defenses})
+    monkeypatch.setattr(command, "ENTRANTS", {n: ENTRANTS[n] for n in arguments.methods})
     arguments.out = tmp_path / "out"
     for attack in ("none", "badnets"):
         name = f"signs-{attack}-s0-train"

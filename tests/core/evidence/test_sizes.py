@@ -204,7 +204,7 @@ def test_the_document_has_the_sentences_and_the_numbers(four):
 def test_a_size_is_computed_by_an_ordinary_command():
     assert command("signs", MINI) == (
         "ngf benchmark --dataset signs --arch mini_preact_resnet --attacks badnets blend wanet "
-        "--defenses ngf sgd finetune --tables assets/benchmark/sizes/signs-mini_preact_resnet")
+        "--methods ngf sgd finetune --tables assets/benchmark/sizes/signs-mini_preact_resnet")
     assert " --limit 500 --tables" in command("fashion_mnist", MINI)
 
 

@@ -1,7 +1,5 @@
 """The preview shows the very images that training would poison."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,10 +7,11 @@ from PIL import Image
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
+from ngf_core.data import dataset
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError
 from ngf_core.trained.load import attack_of
-from ngf_core.trained.poison_preview import LOOKED_AT, glance, poison_preview
+from ngf_core.trained.poison_preview import poison_preview
 
 DIGITS = {"dataset": "digits", "seed": 4}
 
@@ -23,7 +22,7 @@ def test_the_images_are_those_of_training(name):
     shown = poison_preview(config, 6)
     dataset = load_dataset("digits")
     attack = attack_of(config, dataset)
-    drawn = attack.draw(dataset.train, torch.Generator().manual_seed(config.seed))
+    drawn = attack.draw(dataset.train.y, torch.Generator().manual_seed(config.seed))
     chosen = dataset.train.take(drawn)
     assert shown["poisoned"] == len(drawn)
     assert shown["train_images"] == 3800
@@ -66,23 +65,35 @@ def test_impossible_combinations_say_why(changes, field):
     assert caught.value.field == field
 
 
-def folder_of(root, classes: int, each: int):
+def folder_of(root, *sizes: int):
+    """A folder with that many images of each class."""
     random = np.random.default_rng(0)
-    for c in range(classes):
+    for c, size in enumerate(sizes):
         place = root / f"kind {c}"
         place.mkdir(parents=True)
-        for i in range(each):
+        for i in range(size):
             pixels = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(place / f"{i}.png")
 
 
-def test_a_set_on_disk_is_only_glanced_at(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("attack", "sizes", "rate"), [
+    ("badnets", (150, 150), 0.01),  # which is no image of twenty per class
+    ("sig", (120, 30, 30), 0.4),    # and this share more than all of an equal class
+])
+def test_a_set_on_disk_is_counted_whole_and_only_what_is_shown_is_decoded(
+        attack, sizes, rate, tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
-    folder_of(tmp_path / "kinds", classes=4, each=30)
-    config = TrainConfig(dataset="folder", root=str(tmp_path / "kinds"), size=12, poison_rate=0.2)
-    assert glance(config).limit == LOOKED_AT // 100 and glance(TrainConfig()) == TrainConfig()
-    assert glance(replace(config, limit=3)).limit == 3
+    folder_of(tmp_path / "kinds", *sizes)
+    config = TrainConfig(dataset="folder", root=str(tmp_path / "kinds"), size=12, attack=attack,
+                         poison_rate=rate)
+    decoded, real = [], dataset._pixels
+    monkeypatch.setattr(dataset, "_pixels", lambda *a: decoded.append(a[2]) or real(*a))
     shown = poison_preview(config, 5)
-    assert shown["class_names"] == ("kind 0", "kind 1", "kind 2", "kind 3")
-    assert shown["clean"].shape == (5, 3, 12, 12)
-    assert shown["poisoned"] is None and shown["train_images"] is None
+    assert len(decoded) == len(shown["clean"]) <= 5
+    whole = load_dataset("folder", config.root, size=12)
+    assert shown["class_names"] == whole.class_names and shown["clean"].shape[1:] == (3, 12, 12)
+    assert shown["train_images"] == len(whole.train) == round(0.76 * sum(sizes))
+    assert shown["poisoned"] == round(rate * len(whole.train)) > 0
+    drawn = attack_of(config, whole).draw(whole.train.y, torch.Generator().manual_seed(0))
+    images = {x.numpy().tobytes() for x in whole.train.take(drawn).x}
+    assert {x.tobytes() for x in shown["clean"]} <= images
