@@ -171,8 +171,8 @@ def test_the_second_waits_for_the_first_and_the_third_for_both(store):
     first = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: first.state == "running")
     second, third = start(store, pretended_work.QUICK), start(store, pretended_work.QUICK)
-    until(lambda: second.message == f"waiting for {first.id}; position 1")
-    until(lambda: third.message == f"waiting for {first.id}; position 2")
+    until(lambda: second.message == "Place 1 of 2.")
+    until(lambda: third.message == "Place 2 of 2.")
     assert second.state == third.state == "queued"
     assert jobs.live(store) == [first, second, third]
     os.kill(first.manifest["pid"], signal.SIGKILL)
@@ -187,7 +187,7 @@ def test_a_waiting_run_can_be_cancelled(store):
     until(lambda: second.message != "")
     jobs.cancel(second).join()
     assert (second.state, second.message) == ("cancelled", "Cancelled before its first step.")
-    until(lambda: third.message == f"waiting for {first.id}; position 1")
+    until(lambda: third.message == "Place 1 of 1.")
     jobs.cancel(first).join()
     assert ended(third).state == "done"
 
@@ -196,7 +196,7 @@ def test_the_queue_respects_a_lock_held_by_something_else(store):
     store.root.mkdir()
     with FileLock(store.root / ".lock"):
         run = start(store, pretended_work.QUICK)
-        until(lambda: run.message == "waiting for another run; position 1")
+        until(lambda: run.message == "Place 1 of 1.")
     assert ended(run).state == "done"
 
 
