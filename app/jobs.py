@@ -39,6 +39,12 @@ def pause(run: Run, browser: str) -> None:
     run.pause()
 
 
+def resume(run: Run, browser: str) -> None:
+    """Let a paused run continue. Raises RunError where the browser may not."""
+    access.check_access(run, browser)
+    run.resume()
+
+
 def delete(run: Run, browser: str) -> None:
     """Delete a run. Raises RunError where the browser may not, and as `Run.delete`."""
     access.check_access(run, browser)

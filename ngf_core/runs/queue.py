@@ -73,7 +73,8 @@ def seconds_until(running: Sequence[Mapping[str, Any]], ahead: Sequence[Mapping[
     The seconds that they still take by `usual_seconds`, divided by `slots`; None where a kind among
     them has never finished, and where the run waits for none of them.
     """
-    if not (running or ahead) or any(manifest["kind"] not in usual for manifest in (*running, *ahead)):
+    before = [*running, *ahead]
+    if not before or any(manifest["kind"] not in usual for manifest in before):
         return None
     now = datetime.now(UTC).isoformat()
     left = [max(0.0, usual[m["kind"]] - _seconds(m["started"], now)) for m in running]

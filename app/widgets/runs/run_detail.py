@@ -7,10 +7,10 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
-from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import model_notice
+from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.follow import follow
 from app.widgets.runs.live_map import live_map
 from app.widgets.runs.run_name import run_name
@@ -18,8 +18,8 @@ from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config import flat
 from ngf_core.config.command import command_line
-from ngf_core.errors import NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.access import why_not
 
 PAGES = {"train": (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
                    ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run")),
@@ -124,30 +124,11 @@ def _files(run: Run, manifest: dict) -> None:
 
 
 def _delete_button(run: Run) -> None:
-    reason = "It ships with NGF Lab." if run.shipped else "Cancel it first." if run.live else None
+    reason = why_not(run, state.browser()) or (
+        "Cancel it first." if run.live else "It is kept: let it go first." if run.kept else None)
     if st.button("Delete", icon=":material/delete:", key="run_delete", disabled=bool(reason),
                  help=reason):
-        confirm_delete(run)
-
-
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
-    """Confirm the deletion of a run; names how many others were made from it."""
-    text = sections("runs")
-    st.markdown(text["delete"])
-    st.code(run.id, language=None, wrap_lines=True)
-    others = sum(other.manifest["source"] == run.id for other in state.store().list())
-    if others:
-        st.warning(text["dependents"].format(
-            count=f"{others} other run{'s' * (others > 1)}"))
-    if st.button("Delete it", type="primary", key="run_delete_sure"):
-        try:
-            run.delete()
-        except NGFError as error:
-            st.error(str(error))
-            return
-        state.write_url("run", None)
-        st.rerun()
+        confirm_delete([run])
 
 
 def _text(value: object) -> str:

@@ -240,14 +240,14 @@ def test_a_full_disk_fails_the_run(store, monkeypatch):
 
 def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
     monkeypatch.setenv("NGF_RUNS", str(store.root))
-    run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400))
+    run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400), "here")
     assert run.path.parent == store.root
     until(lambda: page_jobs.live(store) == [run] and run.state == "running")
-    page_jobs.cancel(run)
+    page_jobs.cancel(run, "here")
     ended(run)
     assert page_jobs.live(store) == []
     done = make_run(store, "train", seed=pretended_work.QUICK)
-    assert ended(page_jobs.restart(done)).state == "done"
+    assert ended(page_jobs.restart(done, "here")).state == "done"
 
 
 def test_frame_and_jobs_do_without_torch():
