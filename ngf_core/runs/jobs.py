@@ -97,8 +97,9 @@ def _check_room(store: RunStore, asker: str) -> None:
 def launch(run: Run) -> None:
     """Start the worker of a queued run and return at once. Its output goes to log.txt.
 
-    Raises RunError where the run is not waiting to be started.
+    Raises RunError where the run is not waiting to be started, and on a server that only shows.
     """
+    refuse_readonly()
     manifest = run.manifest
     if run.shipped or run.state != "queued" or manifest["pid"] is not None:
         raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "

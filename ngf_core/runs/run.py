@@ -240,7 +240,8 @@ class Run:
         (self.path / "pause").touch()
 
     def resume(self) -> None:
-        """Let a paused worker continue."""
+        """Let a paused worker continue. Raises RunError for a shipped run."""
+        self._must_be_ours("resumed")
         self._must_live("resumed")
         (self.path / "pause").unlink(missing_ok=True)
 

@@ -39,8 +39,8 @@ def _choose(own: dict[str, Run], browser: str) -> None:
     st.markdown(sections("runs")["clean up"].format(
         count=f"{len(own):,}", size=megabytes(sum(sizes.values()))))
     names = {run_id: _name(run) for run_id, run in own.items()}
-    st.dataframe(pd.DataFrame({"run": names.values(), "MB": sizes.values(),
-                               "kept": [run.kept for run in own.values()], "id": own}),
+    st.dataframe(pd.DataFrame({"run": list(names.values()), "MB": list(sizes.values()),
+                               "kept": [run.kept for run in own.values()], "id": list(own)}),
                  hide_index=True, key="own_runs", height="auto", column_config={
                      "MB": st.column_config.NumberColumn(format="%.1f", width="small")})
     ids = st.multiselect("Runs", list(own), key="chosen_runs",
