@@ -67,6 +67,16 @@ def test_out_of_memory(store):
                                   "fewer samples")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set on Linux only")
+def test_a_job_that_wants_more_than_its_memory_names_the_limit(store, monkeypatch):
+    monkeypatch.setenv("NGF_JOB_MEMORY_GB", "1.5")
+    run = ended(start(store, pretended_work.GREEDY))
+    assert run.state == "failed"
+    assert run.message == ("Out of memory before its first step. Use a smaller batch or fewer "
+                           "samples, or raise the limit of 1.5 GB per job (NGF_JOB_MEMORY_GB), "
+                           "and start again.")
+
+
 @pytest.mark.parametrize(("error", "says"), [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Out of memory"),
     (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), "Out of memory"),
@@ -178,6 +188,31 @@ def test_the_second_waits_for_the_first_and_the_third_for_both(store):
     os.kill(first.manifest["pid"], signal.SIGKILL)
     assert ended(third).state == ended(second).state == "done"
     assert second.manifest["finished"] <= third.manifest["started"]
+
+
+def test_turns_go_round_between_browsers(store):
+    first = jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400), store, "a")
+    until(lambda: first.state == "running")
+    of_a, of_b, of_b_too = (
+        jobs.start(TrainConfig(seed=pretended_work.QUICK, epochs=epochs), store, browser)
+        for browser, epochs in (("a", 1), ("b", 2), ("b", 3)))
+    expected = [of_b, of_a, of_b_too]
+    until(lambda: [run.message for run in expected] == [f"Place {i} of 3." for i in (1, 2, 3)])
+    jobs.cancel(first).join()
+    began = [ended(run).manifest["started"] for run in expected]
+    assert began == sorted(began)
+
+
+def test_as_many_compute_at_once_as_the_setting_says(store, monkeypatch):
+    monkeypatch.setenv("NGF_MAX_JOBS", "2")
+    runs = [start(store, pretended_work.SLOW, epochs=400) for _ in range(3)]
+    until(lambda: [run.state for run in runs] == ["running", "running", "queued"])
+    until(lambda: runs[2].message == "Place 1 of 1.")
+    jobs.cancel(runs[0]).join()
+    until(lambda: runs[2].state == "running")
+    assert runs[1].state == "running"
+    for stopping in [jobs.cancel(run) for run in runs[1:]]:
+        stopping.join()
 
 
 def test_a_waiting_run_can_be_cancelled(store):
