@@ -172,3 +172,9 @@ def test_cleaning_up_where_nothing_is_own(open_page, started, runs, monkeypatch)
     app = open_page("runs")
     app.session_state["clean_up"] = True
     assert "There is no run that this browser may change" in text_of(app.run())
+
+
+def test_a_server_that_only_shows_takes_no_picture(open_page, runs, monkeypatch):
+    monkeypatch.setenv("NGF_READONLY", "1")
+    app = open_page("attacks", dataset="digits")
+    assert not app.exception and app.file_uploader(key="upload").disabled
