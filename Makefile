@@ -1,4 +1,5 @@
 # make run    set up what is missing and open the dashboard
+# make serve  the same for many people (docs/serve.md): make serve NGF_TOKEN=... OPTIONS="..."
 # make test   set up what is missing and run all tests
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
@@ -7,10 +8,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test types format docs bench clean
+.PHONY: run serve test types format docs bench clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
+
+# Variables on make's command line reach the recipe's environment, so NGF_... may be given there.
+serve: export NGF_SHARED ?= 1
+serve: .venv/installed
+	$(BIN)/streamlit run streamlit_app.py --server.headless true $(OPTIONS)
 
 test: types
 	$(BIN)/ruff check .

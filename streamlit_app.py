@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.widgets.controls.entrance import admitted
 from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
@@ -34,6 +35,7 @@ page = st.navigation(
     },
     position="top",
 )
-state.take_snapshot()
-job_banner()
-page.run()
+if admitted():
+    state.take_snapshot()
+    job_banner()
+    page.run()

@@ -1,6 +1,8 @@
 """A page's session state and its address; the only reader of st.session_state."""
 
+import hashlib
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,36 @@ def store() -> StoreSnapshot:
     if "snapshot" not in st.session_state:
         take_snapshot()
     return st.session_state["snapshot"]
+
+
+def browser() -> str:
+    """An id of this browser, the same in all its tabs until it is closed: it names nobody.
+
+    It is a hash of the secret in the cookie that Streamlit sets against forged requests, so that
+    the id, which manifests hold, does not let anybody pose as this browser. Without the cookie it
+    is random and belongs to the session.
+    """
+    secret = browser_secret(st.context.cookies.get("_streamlit_xsrf"))
+    if secret is None:
+        if "browser" not in st.session_state:
+            st.session_state["browser"] = secrets.token_bytes(16)
+        secret = st.session_state["browser"]
+    return hashlib.sha256(b"NGF Lab" + secret).hexdigest()[:16]
+
+
+def browser_secret(cookie: str | None) -> bytes | None:
+    """The token in a cookie of the form 2|mask|masked token|time (mask and token in hexadecimal).
+
+    The mask is another at each visit and the token the same. None where there is no such token.
+    """
+    try:
+        version, mask, masked, _ = (cookie or "").split("|")
+        key, token = bytes.fromhex(mask), bytes.fromhex(masked)
+    except ValueError:
+        return None
+    if version != "2" or not key or len(token) < 16:
+        return None
+    return bytes(byte ^ key[i % len(key)] for i, byte in enumerate(token))
 
 
 def remembered(key: str, default: Any = None) -> Any:

@@ -13,6 +13,7 @@ from app.widgets.controls.address import choose
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import guarded
+from app.widgets.controls.start_button import start_button
 from app.widgets.runs.run_name import titles
 from app.widgets.runs.training import another_model, followed_training
 from ngf_core.attacks import ATTACKS
@@ -135,9 +136,9 @@ def _train(config: TrainConfig, above: Run | None) -> None:
             state.open_run(twin)
             st.rerun()
     cost_line(config)
-    if st.button("Train it again" if twin else "Train this model", key="train",
-                 icon=":material/play_arrow:", type="secondary" if twin else "primary"):
-        state.open_run(jobs.start(config))
+    if start_button("Train it again" if twin else "Train this model", key="train",
+                    icon=":material/play_arrow:", type="secondary" if twin else "primary"):
+        state.open_run(jobs.start(config, state.browser()))
         st.rerun()
 
 

@@ -6,6 +6,7 @@ from app import state
 from app.text import sections
 from app.widgets.controls.address import choose_some, run_in_address, same
 from app.widgets.controls.notice import guarded
+from app.widgets.runs.clean_up import clean_up
 from app.widgets.runs.run_detail import run_detail
 from app.widgets.runs.run_table import matching, run_frame, run_table
 
@@ -39,6 +40,7 @@ def page() -> None:
         run_table(shown, key=key, chosen=chosen.id if chosen else None)
     else:
         st.info(TEXT["no_match"], icon=":material/filter_alt_off:")
+    clean_up(runs)
     if chosen:
         st.divider()
         run_detail(chosen)

@@ -13,9 +13,10 @@ import sys
 import traceback
 from pathlib import Path
 
-from ngf_core.errors import NGFError, RunError
+from ngf_core.errors import ConfigError, NGFError, RunError
 from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
 from ngf_core.runs.jobs import turn
+from ngf_core.runs.server_settings import GIGABYTE, server_settings
 
 # One module per kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     faulthandler.enable()
+    limit_memory()
     signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
     return work(run, store)
@@ -68,13 +70,38 @@ def work(run: Run, store: RunStore) -> int:
     return 1
 
 
+def limit_memory() -> None:
+    """Limit this process's own memory to NGF_JOB_MEMORY_GB, where the system can (Linux).
+
+    It limits private writable memory; files mapped to be read do not count.
+    """
+    limit = int(_memory_limit() * GIGABYTE)
+    if limit and sys.platform == "linux":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _memory_limit() -> float:
+    """The limit in GB, 0 for none; none too where the environment cannot be read, which the run
+    then says."""
+    try:
+        return server_settings().job_memory_gb
+    except ConfigError:
+        return 0.0
+
+
 def explain(error: Exception, run: Run) -> str:
     """What went wrong, for the user: no stack trace, but what to do."""
     if isinstance(error, NGFError):
         return str(error)
     if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
-        return (f"Out of memory {run.reached()}. Use a smaller batch or fewer samples, or close "
-                "other programs, and start again.")
+        limit = _memory_limit()
+        return (f"Out of memory {run.reached()}. Use a smaller batch or fewer samples, or "
+                + (f"raise the limit of {limit:g} GB per job (NGF_JOB_MEMORY_GB)" if limit
+                   else "close other programs") + ", and start again.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return str(DiskFull(f"The disk is full {run.reached()}. Free some space and start again."))
     return (f"Something unexpected happened ({type(error).__name__}). "

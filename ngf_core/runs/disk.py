@@ -47,6 +47,15 @@ def replace_file(path: Path, content: bytes) -> None:
             raise
 
 
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder and below; files that vanish meanwhile count nothing."""
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
+
+
 def file_sha(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:

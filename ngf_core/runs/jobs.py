@@ -1,8 +1,9 @@
 """Starting, queueing and stopping workers.
 
 A worker is a separate process that writes a run directory; the process that started it may exit.
-Only one run of a folder computes at a time: the others wait for a file lock, in the order of their
-creation. The lock is released when its holder ends, so nothing has to be cleaned up after a crash.
+Only NGF_MAX_JOBS runs of a folder (one, by default) compute at a time, each holding a file lock;
+the others wait in the order of `ngf_core.runs.queue`. A lock is released when its holder ends, so
+nothing has to be cleaned up after a crash.
 """
 
 import contextlib
@@ -18,29 +19,87 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 import ngf_core
-from ngf_core.config import Config
+from ngf_core.config import Config, config_sha
 from ngf_core.errors import RunError
-from ngf_core.runs import Cancelled, Run, RunStore, RunWriter
-from ngf_core.runs.disk import telling_full
-from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs import Cancelled, ManifestReadings, Run, RunStore, RunWriter, StoreSnapshot
+from ngf_core.runs.access import askers, check_access
+from ngf_core.runs.disk import folder_size, telling_full
+from ngf_core.runs.manifest import CORRUPT, change_manifest
 from ngf_core.runs.process import is_alive, start_time
+from ngf_core.runs.queue import (
+    Waiting,
+    in_order,
+    last_turns,
+    place_text,
+    seconds_until,
+    usual_seconds,
+)
+from ngf_core.runs.server_settings import GIGABYTE, refuse_readonly, server_settings
 
 WORKER = (sys.executable, "-m", "ngf_core.execute.worker")
 _LOOK = 0.5
+_RARELY = 6  # looks that a run far behind lets pass
 
 
-def start(config: Config, store: RunStore) -> Run:
-    """Create a run of `config` and start its worker. Raises ConfigError, RunError, DiskFull."""
-    run = store.create(config)
-    launch(run)
-    return run
+def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
+    """Create a run of `config` and start its worker. Raises ConfigError, RunError, DiskFull.
+
+    A browser `asker` that asks for what already waits or computes shares that run instead. It gets
+    a RunError where it has NGF_MAX_WAITING runs waiting or the store is larger than NGF_STORE_GB.
+    """
+    if asker is None:
+        run = store.create(config)
+        launch(run)
+        return run
+    refuse_readonly()
+    store.prepare()
+    with _asking(store.root):
+        twin = next((run for run in live(store) if _is_twin(run, config)), None)
+        if twin is not None:
+            _join(twin, asker)
+            return twin
+        _check_room(store, asker)
+        run = store.create(config, askers=(asker,))
+        launch(run)
+        return run
+
+
+def _asking(root: Path) -> FileLock:
+    """Held while somebody asks for a run or withdraws, so that they do so one after the other."""
+    return FileLock(root / ".asking.lock")
+
+
+def _is_twin(run: Run, config: Config) -> bool:
+    return (not run.shipped and run.manifest["config_sha"] == config_sha(config)
+            and run.manifest["pid"] is not None and not (run.path / "cancel").exists())
+
+
+def _join(run: Run, asker: str) -> None:
+    # A run of the command line is shown and stays the command line's.
+    joined = askers(run.manifest)
+    if joined and asker not in joined:
+        change_manifest(run.path, askers=[*joined, asker])
+
+
+def _check_room(store: RunStore, asker: str) -> None:
+    settings = server_settings()
+    waiting = sum(run.state == "queued" and asker in askers(run.manifest) for run in live(store))
+    if waiting >= settings.max_waiting:
+        raise RunError(f"You have {waiting} job{'s' * (waiting > 1)} waiting, as many as this "
+                       "server allows (NGF_MAX_WAITING). Wait until one starts, or cancel one.")
+    used = folder_size(store.root) / GIGABYTE if settings.store_gb else 0.0
+    if settings.store_gb and used >= settings.store_gb:
+        raise RunError(f"The runs here take {used:.3g} GB, and new jobs are refused from "
+                       f"{settings.store_gb:g} GB on (NGF_STORE_GB). Delete some runs on the Runs "
+                       "page, and start again.")
 
 
 def launch(run: Run) -> None:
     """Start the worker of a queued run and return at once. Its output goes to log.txt.
 
-    Raises RunError where the run is not waiting to be started.
+    Raises RunError where the run is not waiting to be started, and on a server that only shows.
     """
+    refuse_readonly()
     manifest = run.manifest
     if run.shipped or run.state != "queued" or manifest["pid"] is not None:
         raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "
@@ -70,9 +129,27 @@ def live(store: RunStore) -> list[Run]:
     return [run for run in reversed(store.list()) if run.live]
 
 
-def restart(run: Run, store: RunStore) -> Run:
+def restart(run: Run, store: RunStore, asker: str | None = None) -> Run:
     """Start a new run of the same config. Raises what `start` raises."""
-    return start(run.config, store)
+    return start(run.config, store, asker)
+
+
+def withdraw(run: Run, asker: str) -> bool:
+    """Take back a browser's request for a run, and cancel the run where nobody else asked for it.
+
+    True where it is cancelled. Raises RunError where nothing runs, and where the browser may not
+    stop the run (see `access`).
+    """
+    with _asking(run.path.parent):
+        run = run.now()
+        check_access(run, asker)
+        asked = askers(run.manifest)
+        others = [other for other in asked if other != asker]
+        if run.live and asker in asked and others:
+            change_manifest(run.path, askers=others)
+            return False
+    cancel(run)
+    return True
 
 
 def cancel(run: Run, term_after: float = 5.0, kill_after: float = 10.0) -> threading.Thread:
@@ -111,36 +188,59 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 @contextlib.contextmanager
 def turn(run: Run, writer: RunWriter) -> Iterator[None]:
-    """Wait until no earlier run of the same folder waits or computes, and keep the others out.
+    """Wait until it is the run's turn (see `queue`), and keep its slot while it computes.
 
-    While waiting the run stays queued and its message names the run it waits for. Raises Cancelled.
+    While waiting the run stays queued and its message is its place. Raises Cancelled.
     """
-    store, lock, last = RunStore(run.path.parent), FileLock(run.path.parent / ".lock"), None
+    readings, last = ManifestReadings(), None
     while True:
-        if (run.path / "cancel").exists():
-            raise Cancelled
-        ahead = _ahead_of(run, store)
-        if not any(other.state == "queued" for other in ahead):
-            with contextlib.suppress(Timeout):
-                lock.acquire(timeout=0)
-                break
-        whom = ahead[0].id if ahead else "another run"
-        message = f"waiting for {whom}; position {max(1, len(ahead))}"
-        if message != last:
-            writer.wait(message)
-            last = message
-        time.sleep(_LOOK)
+        _stop_if_cancelled(run)
+        place, free, text = _standing(run, readings)
+        slot = _slot(run.path.parent) if place <= free else None
+        if slot is not None:
+            break
+        if text != last:
+            writer.wait(text)
+            last = text
+        # Those far behind look less often, so that many of them leave the processor alone.
+        for _ in range(min(place, _RARELY)):
+            time.sleep(_LOOK)
+            _stop_if_cancelled(run)
     try:
         yield
     finally:
-        lock.release()
+        slot.release()
 
 
-def _ahead_of(run: Run, store: RunStore) -> list[Run]:
-    """The run that computes, then the earlier ones that wait; only those with a living worker."""
-    others = {other: other.manifest for other in live(store) if other != run}
-    mine = (run.manifest["created"], run.id)
-    running = [o for o, m in others.items() if m["state"] == "running"]
-    earlier = [o for o, m in others.items() if m["state"] == "queued" and m["pid"] is not None
-               and (m["created"], o.id) < mine]
-    return running + earlier
+def _stop_if_cancelled(run: Run) -> None:
+    if (run.path / "cancel").exists():
+        raise Cancelled
+
+
+def _slot(folder: Path) -> FileLock | None:
+    """A free one of the folder's NGF_MAX_JOBS locks, acquired; None where all are held."""
+    for number in range(server_settings().max_jobs):
+        lock = FileLock(folder / (f".lock-{number}" if number else ".lock"))
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=0)
+            return lock
+    return None
+
+
+def _standing(run: Run, readings: ManifestReadings) -> tuple[int, int, str]:
+    """The run's place among those that wait, from 1; how many slots are free; its place in words.
+
+    Of the others only those with a living worker count.
+    """
+    store = StoreSnapshot(RunStore(run.path.parent), readings)
+    known = [other.manifest for other in store.list() if other.state != CORRUPT]
+    others = [other.manifest for other in store.list() if other != run and other.live]
+    running = [m for m in others if m["state"] == "running"]
+    waiting = {m["id"]: m for m in (run.manifest, *others)
+               if m["id"] == run.id or (m["state"] == "queued" and m["pid"] is not None)}
+    order = [other.id for other in in_order([Waiting.of(m) for m in waiting.values()],
+                                            last_turns(known))]
+    place, slots = order.index(run.id) + 1, server_settings().max_jobs
+    seconds = seconds_until(running, [waiting[other] for other in order[:place - 1]],
+                            usual_seconds(known), slots)
+    return place, slots - len(running), place_text(place, len(order), seconds)

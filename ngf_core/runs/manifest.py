@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -41,15 +42,15 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def new_manifest(run_id: str, config: Config) -> dict[str, Any]:
-    """The manifest of a run that has not been started yet."""
+def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dict[str, Any]:
+    """The manifest of a run that has not been started yet, for the browsers that asked for it."""
     return {
         "schema": SCHEMA, "id": run_id, "kind": config.kind, "config": to_json(config),
         "config_sha": config_sha(config), "source": getattr(config, "source", None),
-        "state": "queued", "message": "", "created": utc_now(), "started": None, "finished": None,
-        "pid": None, "pid_started": None, "engine": ENGINE, "versions": versions(), "git": None,
-        "device": None, "instructions": None, "threads": None, "data_sha": None, "results": {},
-        "files": {},
+        "askers": list(askers), "state": "queued", "message": "", "created": utc_now(),
+        "started": None, "finished": None, "pid": None, "pid_started": None, "engine": ENGINE,
+        "versions": versions(), "git": None, "device": None, "instructions": None,
+        "threads": None, "data_sha": None, "results": {}, "files": {},
     }
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
-from ngf_core.runs.disk import file_sha
+from ngf_core.runs.disk import file_sha, folder_size
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
+from ngf_core.runs.server_settings import refuse_readonly
 from ngf_core.runs.tensors import Base, Stored, decode, shapes, tensors_sha
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 LIVE = ("queued", "running")
+# Files of a run that no computation results in.
+NO_RESULT = ("manifest.json", "log.txt", "cancel", "pause", "keep")
 Kind = TypeVar("Kind", bound=Config)
 Decoded = TypeVar("Decoded")
 
@@ -237,7 +240,8 @@ class Run:
         (self.path / "pause").touch()
 
     def resume(self) -> None:
-        """Let a paused worker continue."""
+        """Let a paused worker continue. Raises RunError for a shipped run."""
+        self._must_be_ours("resumed")
         self._must_live("resumed")
         (self.path / "pause").unlink(missing_ok=True)
 
@@ -246,9 +250,30 @@ class Run:
         """True while a live worker is requested to wait."""
         return (self.path / "pause").exists() and self.live
 
+    def size(self) -> int:
+        """Bytes of its files."""
+        return folder_size(self.path)
+
+    @property
+    def kept(self) -> bool:
+        """True while it must not be deleted: a shipped run, and one that `keep` was called for."""
+        return self.shipped or (self.path / "keep").exists()
+
+    def keep(self) -> None:
+        """Refuse to delete it from now on. Raises RunError for a shipped run."""
+        self._must_be_ours("changed")
+        (self.path / "keep").touch()
+
+    def let_go(self) -> None:
+        """Let it be deleted again. Raises RunError for a shipped run."""
+        self._must_be_ours("changed")
+        (self.path / "keep").unlink(missing_ok=True)
+
     def delete(self) -> None:
-        """Delete the directory. Raises RunError for a shipped run and for a live one."""
+        """Delete the directory. Raises RunError for a shipped run, a live one and a kept one."""
         self._must_be_ours("deleted")
+        if self.kept:
+            raise RunError(f"Run {self.id} is kept. Let it go before you delete it.")
         state = self.now().state
         if state in LIVE:
             raise RunError(f"Run {self.id} is {state}. Cancel it before you delete it.")
@@ -264,6 +289,7 @@ class Run:
             raise RunError(f"Run {self.id} cannot be {verb}: it is already {state}.")
 
     def _must_be_ours(self, verb: str) -> None:
+        refuse_readonly()
         if self.shipped:
             raise RunError(f"Run {self.id} ships with NGF Lab and cannot be {verb}.")
 

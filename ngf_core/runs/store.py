@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ngf_core.runs.disk import telling_full
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
+from ngf_core.runs.server_settings import refuse_readonly
 
 SOURCES = {"purify": MODEL_KINDS, "spectrum": (*MODEL_KINDS, "purify"),
            "landscape": (*MODEL_KINDS, "purify"), "layers": MODEL_KINDS}
@@ -35,12 +36,16 @@ class RunStore:
     def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
 
-    def create(self, config: Config, run_id: str | None = None) -> Run:
+    def create(self, config: Config, run_id: str | None = None,
+               askers: Sequence[str] = ()) -> Run:
         """A new queued run of `config`, under a new id or the one given; nothing is started.
 
+        `askers` are the browsers that asked for it, none for the command line.
+
         Raises ConfigError for a bad value or a source that does not fit, RunError for a missing
-        source and for a root that cannot be written, DiskFull.
+        source, for a root that cannot be written and on a server that only shows, DiskFull.
         """
+        refuse_readonly()
         validate(config)
         self._check_source(config)
         run_id = run_id or _new_id(config)
@@ -49,7 +54,7 @@ class RunStore:
         with telling_full(draft):
             try:
                 draft.mkdir()
-                write_manifest(draft, new_manifest(run_id, config))
+                write_manifest(draft, new_manifest(run_id, config, askers))
                 draft.rename(self.root / run_id)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)

@@ -11,7 +11,7 @@ from ngf_core.runs.disk import file_sha, replace_file, telling_full
 from ngf_core.runs.events import append_event, curves
 from ngf_core.runs.manifest import change_manifest, git_state, utc_now
 from ngf_core.runs.process import start_time
-from ngf_core.runs.run import Run
+from ngf_core.runs.run import NO_RESULT, Run
 from ngf_core.runs.tensors import encode
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Space that is freed when the disk is full, so that the final message can still be written.
 _RESERVE = 64 * 1024
-_NO_RESULT = ("manifest.json", "log.txt", "cancel", "pause")
 _POLL = 0.1
 
 
@@ -64,7 +63,7 @@ class RunWriter:
             replace_file(self.path / "curves.parquet", table.getvalue())
         append_event(self.path, "state", state="done", message="")
         files = {p.name: file_sha(p) for p in sorted(self.path.iterdir())
-                 if p.is_file() and p.name not in _NO_RESULT and not p.name.startswith(".")}
+                 if p.is_file() and p.name not in NO_RESULT and not p.name.startswith(".")}
         change_manifest(self.path, state="done", message="", finished=utc_now(),
                         results=dict(results), files=files)
         self._reserve.unlink(missing_ok=True)

@@ -209,7 +209,7 @@ def test_a_balanced_clean_set_and_chosen_step_sizes(runs, open_page, started):
 
 
 def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
-    def refuse(config):
+    def refuse(config, browser):
         raise ConfigError("steps", "7 is unlucky", "Use another number.")
 
     faked(monkeypatch, jobs, "start", refuse)

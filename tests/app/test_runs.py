@@ -122,11 +122,11 @@ def test_deleting_for_sure(runs) -> None:
 
     def dialog(run_id: str) -> None:
         from app import state
-        from app.widgets.runs.run_detail import confirm_delete
+        from app.widgets.runs.delete_runs import confirm_delete
 
         run = next((r for r in state.store().list() if r.id == run_id), None)
         if run:
-            confirm_delete(run)
+            confirm_delete([run])
 
     app = AppTest.from_function(dialog, kwargs={"run_id": trained.id}, default_timeout=30).run()
     app.button(key="run_delete_sure").click().run()

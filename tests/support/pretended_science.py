@@ -37,16 +37,17 @@ def pretend(patch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
     """
     started: list[Config] = []
 
-    def start(config: Config) -> Run:
+    def start(config: Config, browser: str) -> Run:
         started.append(config)
         return store.create(config)
 
-    def restart(run: Run) -> Run:
-        return start(run.config)
+    def restart(run: Run, browser: str) -> Run:
+        return start(run.config, browser)
 
-    def cancel(run: Run) -> None:
+    def cancel(run: Run, browser: str) -> bool:
         # The worker of a fabricated running run is this process: it must not get a signal.
         run.cancel()
+        return True
 
     faked(patch, cost, "estimate", estimate)
     faked(patch, preview, "poison_preview", poison_preview)

@@ -3,10 +3,13 @@
 import signal
 import time
 
+import numpy as np
+
 from ngf_core.errors import NGFError
 
-QUICK, SLOW, REFUSES, BREAKS, OUT_OF_MEMORY, DEAF, STUBBORN = range(7)
+QUICK, SLOW, REFUSES, BREAKS, OUT_OF_MEMORY, DEAF, STUBBORN, GREEDY = range(8)
 STEP = 0.05
+WANTED = 2 * 10**9  # bytes; zeros that are never written take no memory
 
 
 def execute(config, store, writer) -> dict:
@@ -17,6 +20,9 @@ def execute(config, store, writer) -> dict:
         raise TypeError("secret detail")
     if config.seed == OUT_OF_MEMORY:
         raise MemoryError
+    if config.seed == GREEDY:
+        held = np.zeros(WANTED, np.uint8)
+        raise AssertionError(f"{held.size} bytes were given")
     if config.seed == STUBBORN:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for step in range(1, config.epochs + 1):

@@ -6,6 +6,7 @@ import time
 import streamlit as st
 
 from app.text import sections
+from app.widgets.controls.start_button import start_button
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
@@ -50,7 +51,7 @@ def missing_data(config: TrainConfig) -> None:
         pass  # missing: offered below
     st.markdown(TEXT["download"].format(title=entry.title, megabytes=entry.download_bytes / 1e6,
                                         folder=f"`{data_folder(config.root)}`"))
-    if not st.button(f"Download {entry.title}", icon=":material/download:", key="download"):
+    if not start_button(f"Download {entry.title}", "download", icon=":material/download:"):
         return
     fetching = Fetching(config.dataset, config.root)
     fetching.start()

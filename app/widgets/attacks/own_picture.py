@@ -10,6 +10,7 @@ from app.text import sections
 from app.widgets.attacks.answer_cards import Card, answer_cards
 from app.widgets.attacks.painter import painter
 from app.widgets.controls.notice import guarded
+from ngf_core.runs.server_settings import server_settings
 
 if TYPE_CHECKING:
     from ngf_core.trained.gallery import Gallery
@@ -34,9 +35,11 @@ def _uploaded(show: Show, gallery: "Gallery") -> None:
     from ngf_core.trained.gallery import triggered
 
     st.markdown(f"**Upload.** {TEXT['upload']}")
+    readonly = server_settings().readonly
     file = st.file_uploader("Picture", [name.lower() for name in (*FORMATS, "jpg")], key="upload",
-                            max_upload_size=MEGABYTES, label_visibility="collapsed")
-    if file is None:
+                            max_upload_size=MEGABYTES, label_visibility="collapsed",
+                            disabled=readonly)
+    if file is None or readonly:
         return
     clean = fitted(file.getvalue(), gallery.clean.shape[1:])
     versions = {"clean": clean}

@@ -10,6 +10,7 @@ from app.widgets.controls.address import select
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import model_notice
+from app.widgets.controls.start_button import start_button
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import LandscapeConfig, LayersConfig, SpectrumConfig, flat
@@ -127,9 +128,9 @@ def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str) -
         return
     try:
         cost_line(filled)
-        if st.button(f"Compute the {noun}", type="primary", icon=":material/play_arrow:",
-                     key=f"{config.kind}_start"):
-            state.open_run(jobs.start(filled), config.kind)
+        if start_button(f"Compute the {noun}", f"{config.kind}_start", type="primary",
+                        icon=":material/play_arrow:"):
+            state.open_run(jobs.start(filled, state.browser()), config.kind)
             st.rerun()
     except ConfigError as error:
         form.blame(error)

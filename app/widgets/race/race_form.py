@@ -13,6 +13,7 @@ from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.layer_choice import check_layer, layer_choice
 from app.widgets.controls.method_parameters import ask_methods, own_address
 from app.widgets.controls.notice import show_error
+from app.widgets.controls.start_button import start_button
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import PurifyConfig
 from ngf_core.config.methods import names_of
@@ -80,8 +81,8 @@ def race_form() -> None:
     if config is not None:
         cost_line(config)
     with st.container(horizontal=True):
-        go = st.button("Start race", type="primary", icon=":material/flag:", key="start_race",
-                       disabled=config is None)
+        go = start_button("Start race", "start_race", type="primary", icon=":material/flag:",
+                          disabled=config is None)
         if asks_for_form():
             st.button("Back to the races", key="leave_form", type="tertiary",
                       on_click=lambda: state.write_url("source", None))
@@ -139,7 +140,7 @@ def _ask(source: Run) -> PurifyConfig | None:
 
 def _start(config: PurifyConfig) -> None:
     try:
-        run = jobs.start(config)
+        run = jobs.start(config, state.browser())
     except NGFError as error:
         show_error(error)
         return

@@ -8,7 +8,9 @@ import streamlit as st
 from app import jobs, state
 from app.widgets.controls.cost_line import duration
 from app.widgets.controls.notice import guarded
+from app.widgets.controls.start_button import start_button
 from ngf_core.runs import Run
+from ngf_core.runs.access import askers, why_no_pause, why_not
 
 LOOK_EVERY = 1.0
 AGAIN = "Start it again"
@@ -52,9 +54,9 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
     kind = "race" if run.kind == "purify" else f"{run.kind} run"
     show(run.message or "The run recorded no reason; its folder has the log.",
          title=f"This {kind} {how}")
-    if st.button(again, icon=":material/replay:", key=f"again_{run.id}",
-                 help="A new run with the same settings; this one is kept."):
-        state.open_run(jobs.restart(run), address)
+    if start_button(again, f"again_{run.id}", icon=":material/replay:",
+                    help="A new run with the same settings; this one is kept."):
+        state.open_run(jobs.restart(run, state.browser()), address)
         st.rerun()
 
 
@@ -66,15 +68,30 @@ def live_controls(run: Run) -> None:
                 icon=":material/hourglass_top:")
     elif progress:
         st.progress(share(progress), text=_text(progress, stopping, run.paused))
+    browser = state.browser()
+    locked, unpausable = why_not(run, browser), why_no_pause(run, browser)
     with st.container(horizontal=True):
         if run.paused:
             st.button("Resume", key=f"resume_{run.id}", icon=":material/play_arrow:",
-                      on_click=guarded(run.resume), disabled=stopping)
+                      on_click=guarded(jobs.resume), args=(run, browser),
+                      disabled=stopping or bool(locked), help=locked)
         else:
             st.button("Pause", key=f"pause_{run.id}", icon=":material/pause:",
-                      on_click=guarded(run.pause), disabled=stopping or run.state == "queued")
+                      on_click=guarded(jobs.pause), args=(run, browser), help=unpausable,
+                      disabled=stopping or run.state == "queued" or bool(unpausable))
         st.button("Cancel", key=f"cancel_{run.id}", icon=":material/stop:",
-                  on_click=guarded(jobs.cancel), args=(run,), disabled=stopping)
+                  on_click=guarded(_cancel), args=(run, browser),
+                  disabled=stopping or bool(locked), help=locked)
+    asked = askers(run.manifest)
+    if len(asked) > 1:
+        st.caption(f":material/group: {len(asked)} browsers asked for this run. It stops when the "
+                   "last of them cancels.")
+
+
+def _cancel(run: Run, browser: str) -> None:
+    if not jobs.cancel(run, browser):
+        st.toast("Your request is withdrawn. The run goes on for the others who asked for it.",
+                 icon=":material/group:")
 
 
 def share(progress: Mapping[str, Any]) -> float:

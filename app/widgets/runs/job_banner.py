@@ -6,6 +6,8 @@ from app import jobs, state
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.follow import share
 from ngf_core.runs import Run
+from ngf_core.runs.access import askers
+from ngf_core.runs.server_settings import READONLY, server_settings
 
 PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py",
          "purify": "app/views/race.py",
@@ -14,13 +16,24 @@ PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py
 
 
 def job_banner() -> None:
-    """Draw the banner; the live runs are read every two seconds."""
+    """Draw the banner; the live runs are read every two seconds. It says where a server only shows.
+    """
+    if server_settings().readonly:
+        st.caption(f":material/visibility: {READONLY}")
     alive = jobs.live(state.store())
     st.fragment(guarded(_banner), run_every=2.0 if alive else None)(alive)
 
 
 def _banner(runs: list[Run]) -> None:
-    for run in filter(lambda run: run.live, [run.now() for run in runs]):
+    alive = [run for run in (run.now() for run in runs) if run.live]
+    asked = {run: askers(run.manifest) for run in alive}
+    # The command line's runs are everybody's to see.
+    own = [run for run in alive if not asked[run] or state.browser() in asked[run]]
+    if len(own) < len(alive):
+        count = len(alive) - len(own)
+        st.caption(f":material/group: {count} job{'s' * (count > 1)} of other browsers "
+                   f"{'run or wait' if count > 1 else 'runs or waits'}.")
+    for run in own:
         progress = run.progress()
         kind = run.config.kind.capitalize()
         with st.container(horizontal=True, vertical_alignment="center", key=f"job_{run.id}"):

@@ -1,5 +1,6 @@
 """One run in detail: summary, results, curves, files and actions."""
 
+import functools
 import io
 import json
 import zipfile
@@ -9,11 +10,11 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
-from app.text import sections
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import model_notice
+from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.follow import follow
 from app.widgets.runs.live_map import live_map
 from app.widgets.runs.run_name import run_name
@@ -21,8 +22,8 @@ from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
-from ngf_core.errors import NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.access import why_not
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
 from ngf_core.runs.lineage import model_files
 
@@ -141,11 +142,11 @@ def _take_away(run: Run) -> None:
         model = st.selectbox("Model", list(models), index=len(models) - 1, key="export_model",
                              format_func=lambda name: "as received" if name == RECEIVED
                              else style(name).label)
-        form = st.segmented_control("Format", list(FORMATS), default="safetensors", required=True,
-                                    key="export_format")
-        st.download_button("Weights and model card (zip)", lambda: _zipped(run, model, form),
-                           f"{run.id}-{model}.zip", "application/zip", key="export",
-                           on_click="ignore")
+        for form, suffix in FORMATS.items():
+            st.download_button(f"Weights as {form} ({suffix}) and model card", key=f"export_{form}",
+                               data=functools.partial(_zipped, run, model, form),
+                               file_name=f"{run.id}-{model}-{form}.zip", mime="application/zip",
+                               on_click="ignore")
 
 
 def _zipped(run: Run, model: str, form: str) -> bytes:
@@ -159,30 +160,11 @@ def _zipped(run: Run, model: str, form: str) -> bytes:
 
 
 def _delete_button(run: Run) -> None:
-    reason = "It ships with NGF Lab." if run.shipped else "Cancel it first." if run.live else None
+    reason = why_not(run, state.browser()) or (
+        "Cancel it first." if run.live else "It is kept: let it go first." if run.kept else None)
     if st.button("Delete", icon=":material/delete:", key="run_delete", disabled=bool(reason),
                  help=reason):
-        confirm_delete(run)
-
-
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
-    """Confirm the deletion of a run; names how many others were made from it."""
-    text = sections("runs")
-    st.markdown(text["delete"])
-    st.code(run.id, language=None, wrap_lines=True)
-    others = sum(other.manifest["source"] == run.id for other in state.store().list())
-    if others:
-        st.warning(text["dependents"].format(
-            count=f"{others} other run{'s' * (others > 1)}"))
-    if st.button("Delete it", type="primary", key="run_delete_sure"):
-        try:
-            run.delete()
-        except NGFError as error:
-            st.error(str(error))
-            return
-        state.write_url("run", None)
-        st.rerun()
+        confirm_delete([run])
 
 
 def _text(value: object) -> str:

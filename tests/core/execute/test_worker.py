@@ -67,6 +67,16 @@ def test_out_of_memory(store):
                                   "fewer samples")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set on Linux only")
+def test_a_job_that_wants_more_than_its_memory_names_the_limit(store, monkeypatch):
+    monkeypatch.setenv("NGF_JOB_MEMORY_GB", "1.5")
+    run = ended(start(store, pretended_work.GREEDY))
+    assert run.state == "failed"
+    assert run.message == ("Out of memory before its first step. Use a smaller batch or fewer "
+                           "samples, or raise the limit of 1.5 GB per job (NGF_JOB_MEMORY_GB), "
+                           "and start again.")
+
+
 @pytest.mark.parametrize(("error", "says"), [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Out of memory"),
     (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), "Out of memory"),
@@ -171,13 +181,38 @@ def test_the_second_waits_for_the_first_and_the_third_for_both(store):
     first = start(store, pretended_work.SLOW, epochs=400)
     until(lambda: first.state == "running")
     second, third = start(store, pretended_work.QUICK), start(store, pretended_work.QUICK)
-    until(lambda: second.message == f"waiting for {first.id}; position 1")
-    until(lambda: third.message == f"waiting for {first.id}; position 2")
+    until(lambda: second.message == "Place 1 of 2.")
+    until(lambda: third.message == "Place 2 of 2.")
     assert second.state == third.state == "queued"
     assert jobs.live(store) == [first, second, third]
     os.kill(first.manifest["pid"], signal.SIGKILL)
     assert ended(third).state == ended(second).state == "done"
     assert second.manifest["finished"] <= third.manifest["started"]
+
+
+def test_turns_go_round_between_browsers(store):
+    first = jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400), store, "a")
+    until(lambda: first.state == "running")
+    of_a, of_b, of_b_too = (
+        jobs.start(TrainConfig(seed=pretended_work.QUICK, epochs=epochs), store, browser)
+        for browser, epochs in (("a", 1), ("b", 2), ("b", 3)))
+    expected = [of_b, of_a, of_b_too]
+    until(lambda: [run.message for run in expected] == [f"Place {i} of 3." for i in (1, 2, 3)])
+    jobs.cancel(first).join()
+    began = [ended(run).manifest["started"] for run in expected]
+    assert began == sorted(began)
+
+
+def test_as_many_compute_at_once_as_the_setting_says(store, monkeypatch):
+    monkeypatch.setenv("NGF_MAX_JOBS", "2")
+    runs = [start(store, pretended_work.SLOW, epochs=400) for _ in range(3)]
+    until(lambda: [run.state for run in runs] == ["running", "running", "queued"])
+    until(lambda: runs[2].message == "Place 1 of 1.")
+    jobs.cancel(runs[0]).join()
+    until(lambda: runs[2].state == "running")
+    assert runs[1].state == "running"
+    for stopping in [jobs.cancel(run) for run in runs[1:]]:
+        stopping.join()
 
 
 def test_a_waiting_run_can_be_cancelled(store):
@@ -187,7 +222,7 @@ def test_a_waiting_run_can_be_cancelled(store):
     until(lambda: second.message != "")
     jobs.cancel(second).join()
     assert (second.state, second.message) == ("cancelled", "Cancelled before its first step.")
-    until(lambda: third.message == f"waiting for {first.id}; position 1")
+    until(lambda: third.message == "Place 1 of 1.")
     jobs.cancel(first).join()
     assert ended(third).state == "done"
 
@@ -196,7 +231,7 @@ def test_the_queue_respects_a_lock_held_by_something_else(store):
     store.root.mkdir()
     with FileLock(store.root / ".lock"):
         run = start(store, pretended_work.QUICK)
-        until(lambda: run.message == "waiting for another run; position 1")
+        until(lambda: run.message == "Place 1 of 1.")
     assert ended(run).state == "done"
 
 
@@ -240,14 +275,14 @@ def test_a_full_disk_fails_the_run(store, monkeypatch):
 
 def test_pages_start_and_stop_runs_of_the_default_store(store, monkeypatch):
     monkeypatch.setenv("NGF_RUNS", str(store.root))
-    run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400))
+    run = page_jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=400), "here")
     assert run.path.parent == store.root
     until(lambda: page_jobs.live(store) == [run] and run.state == "running")
-    page_jobs.cancel(run)
+    page_jobs.cancel(run, "here")
     ended(run)
     assert page_jobs.live(store) == []
     done = make_run(store, "train", seed=pretended_work.QUICK)
-    assert ended(page_jobs.restart(done)).state == "done"
+    assert ended(page_jobs.restart(done, "here")).state == "done"
 
 
 def test_frame_and_jobs_do_without_torch():
