@@ -7,6 +7,7 @@ from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.notice import guarded, show_error
+from app.widgets.controls.start_button import start_button
 from app.widgets.imports.followed_import import followed_import
 from app.widgets.imports.uploaded import MEGABYTES, uploaded_images, uploaded_model
 from app.widgets.runs.run_name import titles
@@ -64,8 +65,8 @@ def _form() -> None:
     form.give("arch", found.network.name if found.network else "")
     config = form.read()
     ready = config is not None and (config.attack != GIVEN or config.triggered)
-    if st.button("Take it in", key="import", type="primary", icon=":material/login:",
-                 disabled=not ready):
+    if start_button("Take it in", "import", type="primary", icon=":material/login:",
+                    disabled=not ready):
         _start(config)
 
 
@@ -125,7 +126,7 @@ def _ask_attack(form: ConfigForm) -> None:
 
 def _start(config: ImportConfig) -> None:
     try:
-        run: Run = jobs.start(config)
+        run: Run = jobs.start(config, state.browser())
     except NGFError as error:
         show_error(error)
         return

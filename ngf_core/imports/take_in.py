@@ -9,6 +9,7 @@ from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.reading import Read, read_before, read_model
 from ngf_core.imports.recognise import recognise
 from ngf_core.runs import RunStore
+from ngf_core.runs.server_settings import refuse_readonly
 
 # Below the store: the tensors of the files that were read, by their SHA-256.
 FOLDER = ".imported"
@@ -42,6 +43,7 @@ class Look:
 
 def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "") -> Look:
     """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError."""
+    refuse_readonly()
     store.prepare()
     read = read_model(path, store.root / FOLDER, inside)
     if builder:

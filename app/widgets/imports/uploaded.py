@@ -10,6 +10,7 @@ from app import state
 from ngf_core.imports.take_in import FOLDER, Look, look
 from ngf_core.imports.unzipped import unzipped
 from ngf_core.runs import default_store
+from ngf_core.runs.server_settings import refuse_readonly, server_settings
 
 MEGABYTES = 256
 
@@ -19,8 +20,10 @@ def uploaded_model(key: str, help: str) -> tuple[Look, str] | None:
 
     Raises ConfigError, NGFError for a file that cannot be used.
     """
-    file = st.file_uploader("Model file", key=key, max_upload_size=MEGABYTES, help=help)
-    if file is None:
+    readonly = server_settings().readonly
+    file = st.file_uploader("Model file", key=key, max_upload_size=MEGABYTES, help=help,
+                            disabled=readonly)
+    if file is None or readonly:
         return None
     store = default_store()
     return _kept(key, file, lambda path: look(path, store)), Path(file.name).name
@@ -31,8 +34,10 @@ def uploaded_images(label: str, key: str, help: str) -> Path | None:
 
     Raises ConfigError for a zip that cannot be used.
     """
-    file = st.file_uploader(label, ["zip"], key=key, max_upload_size=MEGABYTES, help=help)
-    if file is None:
+    readonly = server_settings().readonly
+    file = st.file_uploader(label, ["zip"], key=key, max_upload_size=MEGABYTES, help=help,
+                            disabled=readonly)
+    if file is None or readonly:
         return None
     into = default_store().root / FOLDER
     return _kept(key, file, lambda path: unzipped(path, into))
@@ -43,6 +48,7 @@ def _kept(key: str, file: Any, take: Callable[[Path], Any]) -> Any:
     known = state.remembered(f"taken_{key}")
     if known is not None and known[0] == file.file_id:
         return known[1]
+    refuse_readonly()
     store = default_store()
     store.prepare()
     folder = store.root / FOLDER
