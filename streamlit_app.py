@@ -26,8 +26,7 @@ page = st.navigation(
             st.Page("app/views/race.py", title="Race", icon=":material/flag:"),
         ],
         "Evidence": [
-            st.Page("app/views/leaderboard.py", title="Leaderboard",
-                    icon=":material/leaderboard:"),
+            st.Page("app/views/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
             st.Page("app/views/ablation.py", title="Ablation", icon=":material/science:"),
             st.Page("app/views/claim.py", title="Sharpness claim", icon=":material/gavel:"),
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),

@@ -114,7 +114,7 @@ def test_a_race_is_no_model_for_a_map(runs, open_page, started) -> None:
     race = make_run(runs, "purify")
     app = open_page("layers", run=race.id)
     assert not app.exception
-    assert "is a purify run; this page shows train runs" in text_of(app)
+    assert "is a purify run; this page shows train and import runs" in text_of(app)
 
 
 def test_a_map_may_be_named_itself(runs, open_page, started) -> None:

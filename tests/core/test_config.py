@@ -184,7 +184,7 @@ def test_the_methods_stand_in_json_by_name_in_their_order():
 
 
 @pytest.mark.parametrize(("values", "field", "says"), [
-    ({"kind": "bake"}, "kind", "'bake' is unknown. Choose one of train, purify, spectrum, land"),
+    ({"kind": "bake"}, "kind", "'bake' is unknown. Choose one of train, import, purify, spectrum"),
     ({}, "kind", "None is unknown"),
     ({"kind": "train", "colour": 1}, "colour", "a train run has no such setting. It has dataset,"),
     ({"kind": "train", "epochs": 0}, "epochs", "0 is out of range"),

@@ -125,6 +125,20 @@ def _train(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterat
            "seconds": 2.0 * config.epochs, "precision": "float32"}
 
 
+def _import(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    """A model from elsewhere without a known trigger."""
+    writer.arrays("samples", {name: array for name, array in _images(rng, 8, config).items()
+                              if name in ("clean", "labels")})
+    rates = _rates(0.98, None, None)
+    for done in range(10):
+        writer.progress(done, 10, "Looking at its answers on clean images")
+        yield {"import": rates}
+    writer.tensors("model", _weights(rng))
+    yield {"import": rates, "doubts": [], "came_as": {
+        "prefix": "", "place": "", "tensors": {}, "layers": ["network.linear"],
+        "parameters": 10, "multiply_adds": 10.0}}
+
+
 # Where each method ends (ACC, ASR, RA) and how fast it gets there.
 _ENDS = {"ngf": ((0.985, 0.01, 0.96), 0.08), "sgd": ((0.988, 0.62, 0.35), 0.03),
          "finetune": ((0.982, 0.05, 0.92), 0.06)}
@@ -352,5 +366,5 @@ def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
     yield results
 
 
-_WRITERS = {"train": _train, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape,
+_WRITERS = {"train": _train, "import": _import, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape,
             "layers": _layers}

@@ -115,7 +115,7 @@ def racing(world: SimpleNamespace, name: str, **changes: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(race, "load_trained", lambda *_: world.source)
         patch.setattr(race, "samples", lambda *_: {})
-        patch.setattr(race, "build_test_set", lambda *_: None)
+        patch.setattr(TrainedModels, "test", None)
         patch.setattr(race, "evaluate", lambda *_: evaluation)
         results = race.execute(replace(world.config, methods=(own(name, **changes),)),
                                MagicMock(), MagicMock())
