@@ -366,5 +366,5 @@ def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
     yield results
 
 
-_WRITERS = {"train": _train, "import": _import, "purify": _purify, "spectrum": _spectrum, "landscape": _landscape,
-            "layers": _layers}
+_WRITERS = {"train": _train, "import": _import, "purify": _purify, "spectrum": _spectrum,
+            "landscape": _landscape, "layers": _layers}
