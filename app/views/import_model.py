@@ -17,6 +17,7 @@ from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("import_model")
 PIXELS = {
@@ -47,8 +48,14 @@ def _form() -> None:
     form = ConfigForm(ImportConfig)
     left, right = st.columns(2, gap="large")
     with left:
+        uploader = st.container()
+        with st.expander("Several models in the file, or a transformer", icon=":material/tune:"):
+            inside = form.ask("inside", "State dict in the file")
+            heads = form.ask("heads", "Attention heads")
         try:
-            brought = uploaded_model("model_file", TEXT["file"].format(megabytes=MEGABYTES))
+            with uploader:
+                brought = uploaded_model("model_file", TEXT["file"].format(megabytes=MEGABYTES),
+                                         inside, heads)
         except NGFError as error:
             show_error(error)
             return
@@ -84,10 +91,13 @@ def _ask(form: ConfigForm) -> None:
             form.give("root", str(place))
             form.ask("size", "Side of the images", default=32)
         else:
-            form.ask("root", "Folder of images by class")
+            # On a server for others the folders of its disk are not theirs to name.
+            if not server_settings().shared:
+                form.ask("root", "Folder of images by class")
             form.ask("size", "Side of the images", default=32)
     elif not DATASETS[dataset].embedded:
-        form.ask("root", "Folder of your data sets")
+        if not server_settings().shared:
+            form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
     pixels = choose("pixels", "Pixels it was trained on", PIXELS, "imagenet", help=TEXT["pixels"])
@@ -99,8 +109,6 @@ def _ask(form: ConfigForm) -> None:
     with st.expander("More", icon=":material/tune:", key="import_more"):
         form.ask("order", "Order of the channels", options={"rgb": "RGB", "bgr": "BGR"})
         form.ask("labels", "Output for each label")
-        form.ask("inside", "State dict in the file")
-        form.ask("heads", "Attention heads")
         form.ask("anyway", "Take it in although its answers look wrong")
 
 

@@ -8,14 +8,14 @@ from ngf_core.config.imported import GIVEN
 from ngf_core.data.dataset import prepare_dataset
 from ngf_core.device import device
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.evaluate.test_set import build_test_set, evaluate, predict
 from ngf_core.imports.doubts import doubts
-from ngf_core.imports.model import as_received, received
+from ngf_core.imports.model import NETWORK, as_received, received
 from ngf_core.imports.reading import came_as, load
 from ngf_core.imports.recognise import LISTED, differences
 from ngf_core.imports.take_in import kept
 from ngf_core.imports.triggered_folder import triggered_folder
-from ngf_core.models.build import multiply_adds_of, tunable_layers
+from ngf_core.models.build import last_layer, multiply_adds_of, tunable_layers
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.files import RECEIVED, SAMPLES, TRIGGERED, model_entry, model_file
 from ngf_core.trained.load import attack_of, dataset_of
@@ -44,11 +44,13 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         raise ConfigError("attack", f"{attack.title} has to learn its {attack.learns}, so its "
                           "trigger cannot be made for a model from elsewhere",
                           "Give triggered images instead.")
+    if not 0 <= config.target < dataset.classes:
+        raise ConfigError("target", f"there is no label {config.target}",
+                          f"Use a label from 0 to {dataset.classes - 1}.")
     given = (triggered_folder(Path(config.triggered), dataset, config.target)
              if config.attack == GIVEN else None)
     writer.progress(1, 3, "Building the network")
-    tensors = as_received(load(read), config.labels)
-    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    shapes = {NETWORK + name: shape for name, shape in read.shapes().items()}
     model = received(config, shapes, dataset.shape, dataset.classes)
     wrong = differences(shapes, {name: tuple(value.shape)
                                  for name, value in model.state_dict().items()})
@@ -57,12 +59,19 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
                           f"({dataset.classes} classes, {dataset.shape[0]} channels): "
                           f"{'; '.join(wrong[:LISTED])}", "Choose the data set that the model was "
                           "trained on, or the builder of its network.")
+    head = last_layer(model).removeprefix(NETWORK)
+    tensors = as_received(load(read), config.labels, head)
     counts = {name: value for name, value in model.state_dict().items()
               if name.endswith("num_batches_tracked")}
     model.load_state_dict(counts | tensors)
     model.eval().to(where)
+    outputs = predict(model, dataset.test.x[:1]).shape[1]
+    if outputs != dataset.classes:
+        raise ConfigError("dataset", f"{config.dataset} has {dataset.classes} classes, and the "
+                          f"network answers with {outputs}", "Choose the data set that the model "
+                          "was trained on.")
     writer.progress(2, 3, "Looking at its answers on clean images")
-    doubted = doubts(model, dataset.reserve, config.normalisation)
+    doubted = doubts(model, dataset.reserve, config.normalisation, config.labels)
     if doubted.sentences and not config.anyway:
         raise NGFError(f"{' '.join(doubted.sentences)} Correct that, or take the model in as it is "
                        "(anyway).")
@@ -80,7 +89,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
         "came_as": came_as(read) | {
-            "layers": list(tunable_layers(model)),
+            "head": head, "layers": list(tunable_layers(model)),
             "parameters": sum(p.numel() for p in model.parameters()),
             "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,

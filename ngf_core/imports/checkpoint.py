@@ -60,9 +60,15 @@ def checkpoint(loaded: Any, inside: str = "") -> Checkpoint:
         keys = ", ".join(f"{str(key)[:40]} ({_kind(value)})" for key, value in
                          list(loaded.items())[:8])
         raise ConfigError("file", f"holds no state dict: {keys or 'nothing'}", KEPT)
-    said = {name: loaded[name] for name in SAID
-            if isinstance(loaded.get(name), str | int | list | tuple)}
+    said = {name: loaded[name] for name in SAID if _is_plain(loaded.get(name))}
     return _stripped(place, found[place], tuple(key for key in found if key != place), said)
+
+
+def _is_plain(value: Any) -> bool:
+    """A short text, a number, or a few of these."""
+    if isinstance(value, list | tuple):
+        return len(value) <= 4 and all(isinstance(part, int) for part in value)
+    return isinstance(value, int) or isinstance(value, str) and len(value) <= 80
 
 
 def _is_state_dict(value: Any) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.rates import Rate
 from ngf_core.evaluate.test_set import predict
+from ngf_core.imports.labels import order_of
 from ngf_core.imports.received import NORMALISATIONS, ORDERS, Pixels, Received, normalisation
 
 IMAGES = 500
@@ -31,8 +32,9 @@ class Doubts:
     sentences: tuple[str, ...]
 
 
-def doubts(model: Received, clean: Images, given: str) -> Doubts:
-    """What seems wrong with a model on clean images with labels; `given` is its normalisation.
+def doubts(model: Received, clean: Images, given: str, labels: str = "") -> Doubts:
+    """What seems wrong with a model on clean images with labels; `given` is its normalisation,
+    `labels` the order of its outputs that was given.
 
     Tried are each of NORMALISATIONS in each of ORDERS, and for the model as it is each order of the
     outputs: that which fits half of the images best is judged by the other half.
@@ -45,6 +47,8 @@ def doubts(model: Received, clean: Images, given: str) -> Doubts:
     others = [_other_pixels(model, clean, given)]
     if n >= PER_CLASS * classes:
         order, share = best_order(p, clean.y)
+        if labels:
+            order = [order_of(labels, classes)[output] for output in order]
         others.append((share, f"its classes in the order {','.join(map(str, order))} (labels)"))
     share, how = max(others)
     if share >= mine.value + CLEARLY:

@@ -46,7 +46,7 @@ def as_imported(tensors: dict[str, Tensor], run: Run, made: ImportConfig) -> dic
     came: dict[str, Any] = run.results["came_as"]
     dtypes = {name: getattr(torch, kind) for name, kind in came["tensors"].items()}
     return {came["prefix"] + name: value
-            for name, value in as_came(tensors, dtypes, made.labels).items()}
+            for name, value in as_came(tensors, dtypes, made.labels, came["head"]).items()}
 
 
 def _encoded(tensors: dict[str, Tensor], form: str) -> bytes:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ngf_core.config import ImportConfig
 from ngf_core.errors import ConfigError
+from ngf_core.imports.labels import order_of
 from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.received import Pixels, Received, normalisation, settled
 from ngf_core.imports.recognise import build
@@ -25,9 +26,9 @@ def received(config: ImportConfig, shapes: Mapping[str, tuple[int, ...]],
     images or classes.
     """
     own = {name.removeprefix(NETWORK): shape for name, shape in shapes.items()}
-    found = network_of(config, own, image[0], classes)
-    needed = {"channels": (found.channels or image[0], image[0]),
-              "classes": (found.classes, classes)}
+    found = network_of(config, own)
+    needed = {} if config.builder else {"channels": (found.channels, image[0]),
+                                        "classes": (found.classes, classes)}
     for what, (has, wanted) in needed.items():
         if has != wanted:
             raise ConfigError("dataset", f"{config.dataset} has {wanted} {what}, and the network "
@@ -37,12 +38,11 @@ def received(config: ImportConfig, shapes: Mapping[str, tuple[int, ...]],
     return Received(Pixels(mean, deviation, config.order, side), found.module)
 
 
-def network_of(config: ImportConfig, shapes: Mapping[str, tuple[int, ...]], channels: int,
-               classes: int) -> Network:
+def network_of(config: ImportConfig, shapes: Mapping[str, tuple[int, ...]]) -> Network:
     """The network whose tensors have these names and shapes, on the CPU. Raises ConfigError."""
     if config.builder:
         return Network(config.builder, settled(_built(config.builder)))
-    return build(shapes, Hints(config.heads, channels, classes))
+    return build(shapes, Hints(config.heads))
 
 
 def _built(builder: str) -> nn.Module:
@@ -58,38 +58,25 @@ def _built(builder: str) -> nn.Module:
     return made
 
 
-def as_received(tensors: Mapping[str, Tensor], labels: str) -> dict[str, Tensor]:
-    """A file's tensors as a run keeps them: float32, named below NETWORK, the head's rows in the
-    order of the data set's labels."""
+def as_received(tensors: Mapping[str, Tensor], labels: str, head: str) -> dict[str, Tensor]:
+    """A file's tensors as a run keeps them: float32, named below NETWORK, the rows of the layer
+    `head` in the order of the data set's labels."""
     kept = {name: value.float() if value.is_floating_point() else value
             for name, value in tensors.items()}
-    for name in head(tensors) if labels else ():
+    for name in _of_head(tensors, head) if labels else ():
         kept[name] = kept[name][order_of(labels, len(kept[name]))]
     return {NETWORK + name: value.contiguous() for name, value in kept.items()}
 
 
-def as_came(tensors: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype], labels: str
-            ) -> dict[str, Tensor]:
+def as_came(tensors: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype], labels: str,
+            head: str) -> dict[str, Tensor]:
     """The inverse of `as_received`: the names, types and order of rows of the file."""
     bare = {name.removeprefix(NETWORK): value for name, value in tensors.items()}
-    for name in head(dtypes) if labels else ():
+    for name in _of_head(dtypes, head) if labels else ():
         bare[name] = bare[name][torch.argsort(torch.tensor(order_of(labels, len(bare[name]))))]
     return {name: bare[name].to(dtype) for name, dtype in dtypes.items()}
 
 
-def head(names: Mapping[str, object]) -> list[str]:
-    """The tensors of the last layer: weight and, where there is one, bias."""
-    last = [name for name in names if name.endswith(".weight")][-1].removesuffix("weight")
-    return [name for name in (f"{last}weight", f"{last}bias") if name in names]
-
-
-def order_of(labels: str, classes: int) -> list[int]:
-    """The network's output for each label. Raises ConfigError unless each output is named once."""
-    try:
-        order = [int(part) for part in labels.split(",")]
-    except ValueError:
-        order = []
-    if sorted(order) != list(range(classes)):
-        raise ConfigError("labels", f"{labels[:60]!r} does not name each of the {classes} outputs "
-                          "once", "Write the output for each label, as 2,0,1.")
-    return order
+def _of_head(names: Mapping[str, object], head: str) -> list[str]:
+    """The tensors of the layer that returns the logits: weight and, where there is one, bias."""
+    return [name for name in (f"{head}.weight", f"{head}.bias") if name in names]

@@ -9,13 +9,15 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from unittest.mock import patch
 
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs.disk import file_sha
@@ -125,7 +127,7 @@ def _in_another_process(path: Path, target: Path, inside: str, memory_gb: float,
                str(target.absolute()), inside, str(memory_gb), str(seconds)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30,
-                              env=environment(), stdin=subprocess.DEVNULL, check=False)
+                              env=_bare(), stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired:
         raise _too_much(memory_gb, seconds) from None
     last = done.stdout.strip().rpartition("\n")[2]
@@ -136,6 +138,12 @@ def _in_another_process(path: Path, target: Path, inside: str, memory_gb: float,
     if "wrong" in answer:
         raise ConfigError(*answer["wrong"])
     return answer
+
+
+def _bare() -> dict[str, str]:
+    """What Python and torch need of the environment, without the server's settings and secrets."""
+    kept = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT")
+    return {name: value for name, value in environment().items() if name in kept}
 
 
 def _too_much(memory_gb: float, seconds: float) -> NGFError:
@@ -223,14 +231,21 @@ def _loaded(path: Path) -> Any:
         except Exception as error:
             raise ConfigError("file", f"is a damaged safetensors file ({type(error).__name__}: "
                               f"{str(error)[:120]})", "Copy it again.") from None
-    if start[:4] == MAGIC_ZIP and _is_script(path):
-        raise ConfigError("file", "is a TorchScript archive, which holds code",
-                          "Save `model.state_dict()` of the model it was made from.")
+    if start[:4] == MAGIC_ZIP:
+        _refuse_script(path)
+    elif tarfile.is_tarfile(path):
+        raise ConfigError("file", "is a tar archive, as torch.save wrote before version 0.2",
+                          "Load it with torch and save its state dict again.")
     if start[:4] != MAGIC_ZIP and start[:1] != PICKLE:
         raise ConfigError("file", "is neither safetensors nor what torch.save writes",
                           f"Give one of {', '.join(SUFFIXES)} with a model's weights.")
+    # What torch.load does besides unpickling: it runs TorchScript that its own zip reader finds,
+    # and compares (and writes) the source of modules that a legacy file names.
+    shut = (patch.object(torch.jit, "load", _script), patch.object(
+        torch.serialization, "get_source_lines_and_file", _script))
     try:
-        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=unpickle)
+        with shut[0], shut[1]:
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=unpickle)
     except (MemoryError, ConfigError):
         raise
     except Exception as error:  # a damaged or hostile file can raise anything
@@ -241,12 +256,21 @@ def _loaded(path: Path) -> Any:
                           f"Give one of {', '.join(SUFFIXES)} with a model's weights.") from None
 
 
-def _is_script(path: Path) -> bool:
+def _refuse_script(path: Path) -> None:
+    """Raise ConfigError for a zip with code, and for one that Python's reader does not take."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise ConfigError("file", f"cannot be read as a zip ({str(error)[:80]})",
+                          "Copy it again.") from None
+    if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
+        _script()
+
+
+def _script(*_: Any, **__: Any) -> NoReturn:
+    raise ConfigError("file", "is a TorchScript archive, which holds code",
+                      "Save `model.state_dict()` of the model it was made from.")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,12 @@ def build(shapes: Shapes, hints: Hints | None = None) -> Network:
 
 def _first(shapes: Shapes, hints: Hints) -> Network | None:
     for entry in NETWORKS.values():
-        found: Network | None = entry.load()(shapes, hints)
+        try:
+            found: Network | None = entry.load()(shapes, hints)
+        except ConfigError:
+            raise
+        except Exception:  # names of this family with shapes that none of its networks has
+            continue
         if found is not None:
             return found
     return None

@@ -1,5 +1,6 @@
 """From a file to the settings of an import: read it, and say which network it holds."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +59,12 @@ def described(config: ImportConfig, path: Path, store: RunStore) -> tuple[Import
         raise ConfigError("file_sha", f"{path} has the SHA-256 {found.read.sha} and not the one "
                           "given", "Name the same file, or leave file_sha out.")
     arch = found.network.name if found.network else config.builder
-    return replace(config, file=Path(path).name, file_sha=found.read.sha, arch=arch), found
+    return replace(config, file=plain_name(path), file_sha=found.read.sha, arch=arch), found
+
+
+def plain_name(path: Path | str) -> str:
+    """A file's name without its folders, and without what Markdown or a shell would read in it."""
+    return re.sub(r"[^\w .-]", "_", Path(path).name)[:80]
 
 
 def kept(config: ImportConfig, store: RunStore) -> Read:

@@ -31,6 +31,7 @@ def triggered_folder(place: Path, dataset: Dataset, target: int) -> Triggered:
     """
     if not place.is_dir():
         raise ConfigError("triggered", f"{place} is not a folder", REMEDY)
+    place = _inside(place, dataset.class_names)
     files = [(path, NO_CLASS) for path in listed_images(place)]
     for folder in sorted(p for p in place.iterdir() if p.is_dir() and not p.name.startswith(".")):
         label = _label(folder, dataset.class_names)
@@ -42,6 +43,15 @@ def triggered_folder(place: Path, dataset: Dataset, target: int) -> Triggered:
     x = torch.stack([_pixels(path, dataset.shape) for path, _ in kept])
     labels = torch.tensor([label for _, label in kept])
     return Triggered(Images(x, labels), torch.full_like(labels, target))
+
+
+def _inside(place: Path, class_names: tuple[str, ...]) -> Path:
+    """The only folder in `place`, where that is all it holds and it is no class."""
+    inside = [part for part in place.iterdir() if not part.name.startswith(".")]
+    if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in class_names \
+            and not inside[0].name.isdecimal():
+        return inside[0]
+    return place
 
 
 def _label(folder: Path, class_names: tuple[str, ...]) -> int:

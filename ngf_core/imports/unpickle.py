@@ -11,6 +11,7 @@ were put there to run on reading) can be read for its tensors.
 import collections
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import torch
@@ -18,17 +19,38 @@ import torch
 # pickle's own names, which torch.load looks up here.
 UnpicklingError = pickle.UnpicklingError
 
+class Allowed:
+    """A function that a pickle may call, and do nothing else with.
+
+    Handed out itself, it could be given attributes by the pickle (BUILD sets them), which torch's
+    loader then trusts.
+    """
+
+    __slots__ = ("_build",)
+    _build: Callable[..., Any]
+
+    def __init__(self, build: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_build", build)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._build(*arguments)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise UnpicklingError("this pickle changes what it may only call")
+
+    def __setstate__(self, state: Any) -> None:
+        raise UnpicklingError("this pickle changes what it may only call")
+
+
+# torch.load itself knows the storages that tensors are built from.
 ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    ("torch.nn.parameter", "Parameter"): torch.nn.Parameter,
-    ("torch", "Tensor"): torch.Tensor,
-    ("torch", "Size"): torch.Size,
+    ("collections", "OrderedDict"): Allowed(collections.OrderedDict),
+    ("torch._utils", "_rebuild_tensor_v2"): Allowed(torch._utils._rebuild_tensor_v2),
+    ("torch._utils", "_rebuild_parameter"): Allowed(torch._utils._rebuild_parameter),
+    ("torch", "Size"): Allowed(torch.Size),
 } | {("torch", name): getattr(torch, name) for name in (
-    "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool",
-    "HalfStorage", "BFloat16Storage", "FloatStorage", "DoubleStorage", "CharStorage",
-    "ShortStorage", "IntStorage", "LongStorage", "ByteStorage", "BoolStorage")}
+    "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
+    "bool")}
 
 
 class Unknown(dict):

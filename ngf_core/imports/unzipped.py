@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from ngf_core.data.torchvision_guard import torchvision
@@ -32,8 +33,9 @@ def unzipped(archive: Path, into: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as opened:
             _unpack(opened, _wanted(opened), draft)
-        draft.rename(folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        if not folder.is_dir():  # another browser may have sent the same zip meanwhile
+            draft.rename(folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise ConfigError("zip", f"cannot be unpacked ({str(error)[:100]})",
                           "Give an intact, unencrypted zip of images.") from error
     finally:

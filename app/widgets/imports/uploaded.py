@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from ngf_core.imports.take_in import FOLDER, Look, look
+from ngf_core.imports.take_in import FOLDER, Look, look, plain_name
 from ngf_core.imports.unzipped import unzipped
 from ngf_core.runs import default_store
 from ngf_core.runs.server_settings import refuse_readonly, server_settings
@@ -15,8 +15,10 @@ from ngf_core.runs.server_settings import refuse_readonly, server_settings
 MEGABYTES = 256
 
 
-def uploaded_model(key: str, help: str) -> tuple[Look, str] | None:
+def uploaded_model(key: str, help: str, inside: str, heads: int) -> tuple[Look, str] | None:
     """The uploader for a model's file; what it holds and its name, or None while there is none.
+
+    inside, heads: which of its state dicts is meant, and a transformer's attention heads.
 
     Raises ConfigError, NGFError for a file that cannot be used.
     """
@@ -26,7 +28,8 @@ def uploaded_model(key: str, help: str) -> tuple[Look, str] | None:
     if file is None or readonly:
         return None
     store = default_store()
-    return _kept(key, file, lambda path: look(path, store)), Path(file.name).name
+    return _kept(key, file, lambda path: look(path, store, inside, heads),
+                 f"{inside} {heads}"), plain_name(file.name)
 
 
 def uploaded_images(label: str, key: str, help: str) -> Path | None:
@@ -43,10 +46,10 @@ def uploaded_images(label: str, key: str, help: str) -> Path | None:
     return _kept(key, file, lambda path: unzipped(path, into))
 
 
-def _kept(key: str, file: Any, take: Callable[[Path], Any]) -> Any:
-    """What `take` made of the file, once per upload."""
+def _kept(key: str, file: Any, take: Callable[[Path], Any], how: str = "") -> Any:
+    """What `take` made of the file, once per upload and way `how`."""
     known = state.remembered(f"taken_{key}")
-    if known is not None and known[0] == file.file_id:
+    if known is not None and known[0] == (file.file_id, how):
         return known[1]
     refuse_readonly()
     store = default_store()
@@ -61,5 +64,5 @@ def _kept(key: str, file: Any, take: Callable[[Path], Any]) -> Any:
             taken = take(draft)
     finally:
         draft.unlink(missing_ok=True)
-    state.remember(f"taken_{key}", (file.file_id, taken))
+    state.remember(f"taken_{key}", ((file.file_id, how), taken))
     return taken

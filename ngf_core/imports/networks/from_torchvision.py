@@ -14,6 +14,7 @@ from torch import nn
 
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.imports.networks.network import Hints, Network, Shapes
+from ngf_core.models.build import last_layer
 
 LEFT_OUT = ("googlenet", "inception", "regnet")
 ANY = 7  # classes of a network that is only built for its names
@@ -55,7 +56,10 @@ def _misfits(name: str, shapes: Shapes) -> int:
 
 
 def _made(name: str, shapes: Shapes, hints: Hints) -> Network:
-    classes = hints.classes or [shape for shape in shapes.values() if len(shape) in (2, 4)][-1][0]
+    with torch.device("meta"):
+        # By the module, since a file need not hold its tensors in the layers' order.
+        last = last_layer(_build(name, ANY))
+    classes = shapes[f"{last}.weight"][0]
     side, options, assumed = 0, {}, []
     if name.startswith("vit_"):
         patch = shapes["conv_proj.weight"][-1]

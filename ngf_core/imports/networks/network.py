@@ -13,8 +13,6 @@ class Hints:
     """What shapes do not tell, as the user or the file says it; 0 where nobody does."""
 
     heads: int = 0  # of a transformer's attention
-    channels: int = 0
-    classes: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ngf_core.errors import ConfigError
 from ngf_core.imports.networks.network import Hints, Network, Shapes
 
 HEAD = 64  # width of an attention head in the published sizes
@@ -99,7 +100,8 @@ def network(shapes: Shapes, hints: Hints) -> Network | None:
     side = patch * math.isqrt(shapes["pos_embed"][1] - 1)
     heads = hints.heads or max(1, width // HEAD)
     if width % heads:
-        return None
+        raise ConfigError("heads", f"{heads} attention heads do not divide the width {width}",
+                          "Give the number that the network was trained with.")
     assumed = () if hints.heads else (
         f"{heads} attention heads (width {width} in heads of {HEAD}): shapes do not tell",)
     return Network(f"vision transformer, width {width}, patch {patch}",

@@ -13,7 +13,8 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.imports.export import export
-from ngf_core.imports.model import as_came, as_received, order_of
+from ngf_core.imports.labels import order_of
+from ngf_core.imports.model import as_came, as_received
 from ngf_core.imports.take_in import described
 from ngf_core.runs.lineage import training_of
 from ngf_core.trained.load import load_trained
@@ -178,6 +179,7 @@ def test_bad_folders(runs, taken, tmp_path):
         refused = made(replace(taken.config, attack="images", triggered=str(place)), runs)
         assert refused.state == "failed" and message in refused.message
     (tmp_path / "stranger").mkdir()
+    (tmp_path / "1").mkdir()
     refused = made(replace(taken.config, attack="images", triggered=str(tmp_path)), runs)
     assert "the folder stranger is none of the 10 classes" in refused.message
 
@@ -185,11 +187,11 @@ def test_bad_folders(runs, taken, tmp_path):
 def test_rows_of_the_head_follow_the_labels_and_back(state):
     order = [3, 0, 1, 2, 4, 5, 6, 7, 9, 8]
     text = ",".join(map(str, order))
-    kept = as_received(state, text)
+    kept = as_received(state, text, "linear")
     assert torch.equal(kept["network.linear.weight"], state["linear.weight"][order])
     assert torch.equal(kept["network.linear.bias"], state["linear.bias"][order])
     dtypes = {name: value.dtype for name, value in state.items()}
-    back = as_came(kept, dtypes, text)
+    back = as_came(kept, dtypes, text, "linear")
     assert all(torch.equal(back[name], state[name]) for name in state)
     for bad in ("0,1", "0,0,1,2,3,4,5,6,7,8", "a"):
         with pytest.raises(ConfigError, match="does not name each of the 10 outputs once"):
@@ -215,6 +217,36 @@ def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
                              ("nowhere", "cannot be called")):
         failed = made(replace(config, builder=builder), runs)
         assert failed.state == "failed" and message in failed.message
+
+
+def test_a_label_that_there_is_not(runs, taken, folder):
+    wrong = made(replace(taken.config, attack="images", triggered=str(folder), target=99), runs)
+    assert wrong.state == "failed" and "there is no label 99" in wrong.message
+
+
+def test_labels_of_safetensors_permute_the_head_and_come_back(runs, tmp_path):
+    from safetensors.torch import save_file
+
+    from ngf_core.data.torchvision_guard import torchvision
+
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18(num_classes=10).eval()
+    save_file(model.state_dict(), tmp_path / "r.safetensors")  # whose order is not the layers'
+    order = [3, 0, 1, 2, 4, 5, 6, 7, 9, 8]
+    config, found = described(ImportConfig(normalisation="imagenet", anyway=True,
+                                           labels=",".join(map(str, order))),
+                              tmp_path / "r.safetensors", runs)
+    assert found.network.name == "torchvision's resnet18" and found.network.classes == 10
+    run = made(config, runs)
+    assert run.state == "done", run.message
+    source = load_trained(run.id, runs)
+    x = source.dataset.test.x[:4]
+    with torch.no_grad():
+        theirs = model((x / 255 - IMAGENET[0]) / IMAGENET[1])
+        assert torch.allclose(source.models["before"](x), theirs[:, order], atol=1e-4)
+    files = export(run, runs, "before")
+    back = load_safetensors(next(iter(files.values())))
+    assert all(torch.equal(back[name], value) for name, value in model.state_dict().items())
 
 
 def test_a_file_that_was_never_read_here(runs, taken):

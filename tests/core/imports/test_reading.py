@@ -1,17 +1,21 @@
 """Files with models: read in another process, without running what they hold."""
 
+import io
 import json
 import os
 import pickle
 import struct
+import tarfile
+import warnings
 import zipfile
+from typing import Tuple  # noqa: UP035  TorchScript knows no other
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.imports.reading import came_as, load, read_before, read_here, read_model
+from ngf_core.imports.reading import _bare, came_as, load, read_before, read_here, read_model
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
 STATE = preact_resnet18(width=4)
@@ -120,7 +124,7 @@ def write_bomb(path):
     (lambda path: path.write_bytes(b""), "neither safetensors nor what torch.save writes"),
     (lambda path: path.write_bytes(b"hello, this is no model"), "neither safetensors nor"),
     (lambda path: path.write_bytes(b"\x80\x04garbage" * 20), "cannot be read"),
-    (lambda path: path.write_bytes(b"PK\x03\x04" + b"\0" * 200), "cannot be read"),
+    (lambda path: path.write_bytes(b"PK\x03\x04" + b"\0" * 200), "cannot be read as a zip"),
     (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "cannot be read"),
     (lambda path: torch.save([1, 2], path), "a list and not a table of tensors"),
     (lambda path: torch.save({"epoch": 1}, path), r"no state dict: epoch \(a int\)"),
@@ -146,6 +150,99 @@ def test_what_the_other_process_says_is_said_here(tmp_path):
     with pytest.raises(ConfigError, match="file: is neither safetensors nor .* Give one of"):
         read_model(tmp_path / "model.pt", tmp_path / "kept")
     assert not list((tmp_path / "kept").iterdir())
+
+
+def hidden_script(path):
+    """TorchScript that writes a file on loading, in a zip that torch reads and Python does not."""
+    class Writes(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.zeros(3))
+
+        def forward(self, x: torch.Tensor):
+            return x + self.w
+
+        @torch.jit.export
+        def __getstate__(self):
+            return (self.w, self.training)
+
+        @torch.jit.export
+        def __setstate__(self, state: Tuple[torch.Tensor, bool]):  # noqa: UP006
+            self.training = state[1]
+            self.w = torch.from_file("PLACE", True, 16, dtype=torch.float32).add_(48.0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(Writes()).save(str(path))
+    content = bytearray(path.read_bytes())
+    end = content.rfind(b"PK\5\6")
+    size, start = struct.unpack("<II", content[end + 12:end + 20])
+    directory, tail = bytes(content[start:start + size]), content[start + size:]
+    name, extra, _ = struct.unpack("<HHH", directory[28:34])
+    changed = (directory[:30] + struct.pack("<H", extra + 4) + directory[32:46 + name + extra]
+               + b"\x99\x99\xff\x7f" + directory[46 + name + extra:])
+    at = tail.rfind(b"PK\5\6")
+    tail[at + 12:at + 16] = struct.pack("<I", len(changed))
+    wide = tail.find(b"PK\6\6")
+    if wide >= 0:
+        tail[wide + 40:wide + 48] = struct.pack("<Q", len(changed))
+        last = tail.find(b"PK\6\7")
+        offset, = struct.unpack("<Q", tail[last + 8:last + 16])
+        tail[last + 8:last + 16] = struct.pack("<Q", offset + 4)
+    path.write_bytes(bytes(content[:start]) + changed + bytes(tail))
+
+
+def test_a_script_that_only_torch_finds_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hidden_script(tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match="cannot be read as a zip"):
+        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+    # And were it missed there, torch would not get to run it.
+    monkeypatch.setattr("ngf_core.imports.reading._refuse_script", lambda path: None)
+    with pytest.raises(ConfigError, match="TorchScript archive, which holds code"):
+        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+    assert not (tmp_path / "PLACE").exists()
+
+
+def test_a_pickle_cannot_change_what_it_may_call(tmp_path):
+    """A legacy file that names a function of ours as a module whose source is to be compared."""
+    def text(value):
+        return b"X" + len(value).to_bytes(4, "little") + value
+
+    serialization, file = torch.serialization, io.BytesIO()
+    for part in (serialization.MAGIC_NUMBER, serialization.PROTOCOL_VERSION,
+                 {"protocol_version": 1001, "little_endian": True,
+                  "type_sizes": {"short": 2, "int": 4, "long": 4}}):
+        pickle.dump(part, file, protocol=2)
+    function = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    place = str(tmp_path / "written").encode()
+    file.write(b"\x80\x02" + function + b"N(" + text(b"dump_patches") + b"\x88"
+               + text(b"__name__") + text(place) + b"d\x86b0(" + text(b"module") + function
+               + text(b"x.py") + text(b"line\n") + b"tQ0}.")
+    pickle.dump([], file, protocol=2)
+    (tmp_path / "model.pt").write_bytes(file.getvalue())
+    with pytest.raises(ConfigError, match="changes what it may only call"):
+        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+    assert not (tmp_path / "written.patch").exists()
+    assert torch._utils._rebuild_tensor_v2.__name__ == "_rebuild_tensor_v2"
+
+
+def test_legacy_files_of_tensors_are_read(tmp_path):
+    torch.save(STATE, tmp_path / "model.pt", _use_new_zipfile_serialization=False)
+    assert equal(load(read_model(tmp_path / "model.pt", tmp_path / "kept")), STATE)
+
+
+def test_a_tar_is_refused(tmp_path):
+    (tmp_path / "\x80a").write_bytes(b"1")
+    with tarfile.open(tmp_path / "model.pt", "w") as archive:
+        archive.add(tmp_path / "\x80a", "\x80a")
+    with pytest.raises(ConfigError, match="is a tar archive|neither safetensors"):
+        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+
+
+def test_the_reader_does_not_see_the_servers_secrets(monkeypatch):
+    monkeypatch.setenv("NGF_TOKEN", "secret")
+    assert "NGF_TOKEN" not in _bare() and "PATH" in _bare()
 
 
 def test_missing_and_too_large(tmp_path):

@@ -138,6 +138,31 @@ def test_our_own_networks(name):
         assert torch.equal(found.module.eval()((x - 0.5) * 4), model.eval()(x))
 
 
+@pytest.mark.parametrize("shapes", [
+    {"conv1.weight": (4, 3, 3, 3), "linear.weight": (10, 4), "layer1.0.bn1.weight": (4,),
+     "layer1.5.conv1.weight": (4, 4, 3, 3)},
+    {"conv1.weight": (), "linear.weight": (), "layer1.0.bn1.weight": (),
+     "layer1.0.conv1.weight": ()},
+    {"cls_token": (1, 1, 8), "pos_embed": (1, 0, 8), "patch_embed.proj.weight": (8, 3, 4, 4),
+     "head.weight": (2, 8), "blocks.0.attn.qkv.weight": (24, 8),
+     "blocks.0.mlp.fc1.weight": (8, 8)}])
+def test_names_of_a_family_with_impossible_shapes(shapes):
+    with pytest.raises(ConfigError, match="no network that is known here|the names of"):
+        recognise(shapes)
+
+
+def test_heads_that_do_not_divide():
+    with pytest.raises(ConfigError, match="5 attention heads do not divide the width 64"):
+        recognise(shapes_of(timm_state()), Hints(5))
+
+
+def test_the_order_of_the_tensors_does_not_matter():
+    for state in (torchvision.models.resnet18(num_classes=10).state_dict(), timm_state(),
+                  build_model("mini_vgg", (3, 32, 32), 10).state_dict()):
+        shapes = dict(sorted(shapes_of(state).items(), reverse=True))
+        assert recognise(shapes).classes in (6, 10)
+
+
 def test_mismatches_are_explained_tensor_by_tensor():
     state = shapes_of(preact_resnet18())
     state["layer2.0.conv2.weight"] = (16, 99, 3, 3)
