@@ -67,6 +67,9 @@ def test_in_raced_measured_and_back(server, page, tmp_path, foreign):
     steps.fill("2")
     steps.press("Enter")
     at_rest(page)
+    # Sharpness along the race costs minutes on eleven million weights, and is tested elsewhere.
+    page.get_by_text("Live sharpness").click()
+    at_rest(page)
     page.get_by_role("button", name="Start race").click()
     expect(page.get_by_role("button", name="Restart")).to_be_visible(timeout=JOB)
     race = next(run for run in server.store.list("purify") if not run.shipped)
