@@ -240,7 +240,8 @@ def _loaded(path: Path) -> Any:
         raise ConfigError("file", "is neither safetensors nor what torch.save writes",
                           f"Give one of {', '.join(SUFFIXES)} with a model's weights.")
     # What torch.load does besides unpickling: it runs TorchScript that its own zip reader finds,
-    # and compares (and writes) the source of modules that a legacy file names.
+    # and compares (and writes) the source of modules that a legacy file names. weights_only would
+    # refuse a file for objects beside the tensors, which `unpickle` leaves inert instead.
     shut = (patch.object(torch.jit, "load", _script), patch.object(
         torch.serialization, "get_source_lines_and_file", _script))
     try:

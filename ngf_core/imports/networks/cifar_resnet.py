@@ -7,7 +7,7 @@ pooling after the stem. Any width and number of blocks.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ngf_core.imports.networks.network import Hints, Network, Shapes, stages
+from ngf_core.imports.networks.network import Hints, Network, Shapes, staged, stages
 
 
 class Block(nn.Module):
@@ -36,16 +36,10 @@ class ResNet(nn.Module):
         wide, channels, *_ = shapes["conv1.weight"]
         self.conv1 = nn.Conv2d(channels, wide, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(wide)
-        for stage, count in enumerate(counts, 1):
-            blocks = []
-            for i in range(count):
-                name = f"layer{stage}.{i}"
-                width = shapes[f"{name}.conv1.weight"][0]
-                blocks.append(Block(wide, width, 2 if stage > 1 and not i else 1,
-                                    f"{name}.shortcut.0.weight" in shapes))
-                wide = width
-            setattr(self, f"layer{stage}", nn.Sequential(*blocks))
         self.stages = len(counts)
+        parts, wide = staged(Block, shapes, counts, wide)
+        for stage, part in enumerate(parts, 1):
+            setattr(self, f"layer{stage}", part)
         self.linear = nn.Linear(wide, shapes["linear.weight"][0])
 
     def forward(self, x: Tensor) -> Tensor:

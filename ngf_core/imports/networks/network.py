@@ -1,6 +1,6 @@
 """What a family tells of a network that it recognised."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -53,3 +53,23 @@ def stages(shapes: Shapes, prefix: str) -> list[int]:
         if not numbers or not all(number.isdigit() for number in numbers):
             return counts
         counts.append(len(numbers))
+
+
+def staged(block: Callable[[int, int, int, bool], nn.Module], shapes: Shapes, counts: list[int],
+           wide: int) -> tuple[list[nn.Sequential], int]:
+    """The stages layer1, layer2, ... of basic blocks, and the channels after the last.
+
+    block(channels before, channels, stride, has a shortcut); each stage but the first begins with
+    stride 2. wide: the channels before the first.
+    """
+    parts = []
+    for stage, count in enumerate(counts, 1):
+        blocks = []
+        for i in range(count):
+            name = f"layer{stage}.{i}"
+            width = shapes[f"{name}.conv1.weight"][0]
+            blocks.append(block(wide, width, 2 if stage > 1 and not i else 1,
+                                f"{name}.shortcut.0.weight" in shapes))
+            wide = width
+        parts.append(nn.Sequential(*blocks))
+    return parts, wide

@@ -33,6 +33,48 @@ def test_backdoorbenchs_preact_resnet(width, classes, channels, final_norm):
     assert torch.allclose(loaded(state)(x), preact_logits(state, x), atol=1e-4)
 
 
+def cifar_state(width=8, classes=10):
+    """Two stages of one block with the names of CIFAR code, conv-BN before the ReLU."""
+    draw, state = torch.Generator().manual_seed(0), {}
+
+    def conv_norm(conv, norm, rows, columns, side):
+        state[f"{conv}.weight"] = torch.randn(rows, columns, side, side, generator=draw) / 5
+        for part in ("weight", "bias", "running_mean"):
+            state[f"{norm}.{part}"] = torch.randn(rows, generator=draw)
+        state[f"{norm}.running_var"] = 1 + torch.rand(rows, generator=draw)
+        state[f"{norm}.num_batches_tracked"] = torch.tensor(1)
+
+    conv_norm("conv1", "bn1", width, 3, 3)
+    for stage, out in ((1, width), (2, 2 * width)):
+        at = f"layer{stage}.0"
+        conv_norm(f"{at}.conv1", f"{at}.bn1", out, width, 3)
+        conv_norm(f"{at}.conv2", f"{at}.bn2", out, out, 3)
+    conv_norm("layer2.0.shortcut.0", "layer2.0.shortcut.1", 2 * width, width, 1)
+    return state | {"linear.weight": torch.randn(classes, 2 * width, generator=draw),
+                    "linear.bias": torch.randn(classes, generator=draw)}
+
+
+def test_a_resnet_of_cifar_code():
+    state, x = cifar_state(), torch.randn(3, 3, 32, 32)
+
+    def conv_norm(conv, norm, x, stride=1, padding=1):
+        x = nn.functional.conv2d(x, state[f"{conv}.weight"], stride=stride, padding=padding)
+        return nn.functional.batch_norm(x, state[f"{norm}.running_mean"],
+                                        state[f"{norm}.running_var"], state[f"{norm}.weight"],
+                                        state[f"{norm}.bias"])
+
+    y = conv_norm("conv1", "bn1", x).relu()
+    for stage in (1, 2):
+        at = f"layer{stage}.0"
+        inner = conv_norm(f"{at}.conv1", f"{at}.bn1", y, stage).relu()
+        skip = y if stage == 1 else conv_norm(f"{at}.shortcut.0", f"{at}.shortcut.1", y, 2, 0)
+        y = (conv_norm(f"{at}.conv2", f"{at}.bn2", inner) + skip).relu()
+    wanted = nn.functional.linear(y.mean((2, 3)), state["linear.weight"], state["linear.bias"])
+    found = recognise(shapes_of(state))
+    assert (found.name, found.classes) == ("ResNet-6 for small images, width 8", 10)
+    assert torch.allclose(loaded(state)(x), wanted, atol=1e-3)
+
+
 @pytest.mark.parametrize("name, side", [("resnet18", 32), ("vgg11_bn", 32), ("mobilenet_v2", 64),
                                         ("squeezenet1_1", 64)])
 def test_torchvisions_networks(name, side):
