@@ -18,7 +18,6 @@ import numpy as np
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.visibility import quality
 from ngf_core.cli.lists import add_list
-from ngf_core.cli.tables import aligned
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError, RunError
@@ -28,6 +27,7 @@ from ngf_core.execute.zoo import make, run_name
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.store import ATTACK_CHECKS
+from ngf_core.text_table import aligned
 from ngf_core.trained.load import load_trained, poisoned_set
 
 # What an attack aims at; the pages warn only from a loss of 3 points (runs/attack_check.py).

@@ -1,4 +1,5 @@
-"""The commands that start a run: `train`, `import`, `purify`, `spectrum`, `landscape`, `layers`.
+"""The commands that start a run: `train`, `import`, `purify`, `spectrum`, `landscape`, `layers`;
+`audit`, which may start several, is beside.
 
 Options are built from the config dataclasses, so a new setting becomes an option without a change
 here. A job runs in the same worker process that the dashboard starts; the command only follows it.
@@ -47,7 +48,7 @@ def add_job(commands: Any, kind: str, config: type[Config]) -> None:
         elif field.name == "methods":
             _add_methods(parser, field, config)
         else:
-            _add_option(parser, field)
+            add_option(parser, field)
     parser.add_argument("--detach", action="store_true", help="print the run's id and do not wait")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(command=_job, kind=kind)
@@ -70,11 +71,11 @@ def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, conf
         own = parser.add_argument_group(f"settings of {name} ({entry.title})")
         for of in dataclasses.fields(entry.settings):
             if of.name != "layer" or config is PurifyConfig:
-                _add_option(own, of, name)
+                add_option(own, of, name)
 
 
-def _add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
-    """An option for a config's field, or for a `method`'s own, which is absent where not given."""
+def add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
+    """Add an option for a config's field, or for a `method`'s own; one not given is absent."""
     meta, default = field.metadata, field.default
     several = isinstance(default, tuple)
     shown = " ".join(default) if isinstance(default, tuple) else default

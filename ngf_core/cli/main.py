@@ -32,6 +32,7 @@ _MORE = {
     "zoo": ("ngf_core.cli.zoo", "Build the runs that ship with NGF Lab."),
     "data": ("ngf_core.cli.data", "List data sets, or download one."),
     "attacks": ("ngf_core.cli.attacks", "Check every attack, or write a poisoned set."),
+    "audit": ("ngf_core.cli.audit", "Ask whether one model is flatter than another."),
     "export": ("ngf_core.cli.export", "Write a model of a run as a file, with a model card."),
     "benchmark": ("ngf_core.cli.benchmark", "Compare all defenses on all attacks."),
 }
@@ -96,7 +97,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
                         help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for kind, config in CONFIGS.items():
-        add_job(commands, kind, config)
+        if kind not in _MORE:
+            add_job(commands, kind, config)
     for name, (module, help_text) in _MORE.items():
         # Their modules import torch, so only the requested one is loaded.
         parser_of = commands.add_parser(name, help=help_text, description=help_text)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ngf_core.cli.tables import described, detailed, print_json, results_table, runs_table
+from ngf_core.cli.tables import described, detailed, print_json, results_of, runs_table
 from ngf_core.cli.watch import warn, watch
 from ngf_core.config.command import command_line, on_threads
 from ngf_core.runs import Run, default_store, jobs
@@ -51,7 +51,7 @@ def _show(options: argparse.Namespace) -> int:
     command = on_threads(command_line(run.config), run.manifest["threads"])
     print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command}")
     if run.results:
-        print(results_table(run.results))
+        print(results_of(run))
     warn(run, store)
     return 0
 

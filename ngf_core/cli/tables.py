@@ -5,17 +5,20 @@ from typing import Any
 
 from ngf_core.evaluate.rates import RATES, UNDEFINED, Rate, is_rate
 from ngf_core.runs import Run
+from ngf_core.text_table import aligned
 
 # What other commands need from the results and people do not.
 _INTERNAL = ("train_config", "came_as")
 _HEADS = {"acc": "ACC", "asr": "ASR", "ra": "RA", "lambda_max": "λ_max", "trace_error": "± trace"}
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """The rows as columns of equal width, left-aligned, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-                     .rstrip() for row in rows)
+def results_of(run: Run) -> str:
+    """The results of a finished run, in the form that suits its kind."""
+    if run.kind == "audit":
+        from ngf_core.audit.report import text
+
+        return text([run.results])
+    return results_table(run.results)
 
 
 def results_table(results: dict[str, Any]) -> str:

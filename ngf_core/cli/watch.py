@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from ngf_core.cli.tables import detailed, print_json, results_table
+from ngf_core.cli.tables import detailed, print_json, results_of
 from ngf_core.runs import Run, RunStore, jobs
 from ngf_core.runs.attack_check import verdict
 
@@ -20,6 +20,20 @@ def watch(run: Run, store: RunStore, options: argparse.Namespace) -> int:
     if options.detach:
         print(json.dumps({"id": run.id}) if options.json else run.id)
         return 0
+    state, message = to_the_end(run)
+    if options.json:
+        print_json(detailed(run))
+    elif state == "done":
+        print(results_of(run))
+    warn(run, store)
+    if state != "done":
+        print(message, file=sys.stderr)
+    return 0 if state == "done" else 1
+
+
+def to_the_end(run: Run) -> tuple[str, str]:
+    """Follow a run until it ends, in whatever state, and return that with its message; Ctrl-C
+    cancels it."""
     print(f"Run {run.id}", file=sys.stderr)
     try:
         _follow(run)
@@ -27,15 +41,7 @@ def watch(run: Run, store: RunStore, options: argparse.Namespace) -> int:
         print("\nStopping; the curves until now are kept.", file=sys.stderr)
         if run.live:
             jobs.cancel(run).join()
-    state, message = run.status()
-    if options.json:
-        print_json(detailed(run))
-    elif state == "done":
-        print(results_table(run.results))
-    warn(run, store)
-    if state != "done":
-        print(message, file=sys.stderr)
-    return 0 if state == "done" else 1
+    return run.status()
 
 
 def warn(run: Run, store: RunStore) -> None:

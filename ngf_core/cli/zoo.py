@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.cli.lists import add_list
-from ngf_core.cli.tables import aligned, print_json
+from ngf_core.cli.tables import print_json
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
@@ -20,6 +20,7 @@ from ngf_core.execute.zoo import KINDS, build, runs_on
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.text_table import aligned
 
 BUILD = """\
 Train a benign network and a backdoored one per attack, let NGF, SGD and full fine-tuning race on

@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from ngf_core.config.audit import AuditConfig
 from ngf_core.config.imported import ImportConfig
 from ngf_core.config.landscape import LandscapeConfig
 from ngf_core.config.layers import LayersConfig
@@ -18,10 +19,11 @@ from ngf_core.options import check_fields, listed
 from ngf_core.purify.settings import MethodSettings
 
 CONFIGS = {c.kind: c for c in (TrainConfig, ImportConfig, PurifyConfig, SpectrumConfig,
-                               LandscapeConfig, LayersConfig)}
+                               LandscapeConfig, LayersConfig, AuditConfig)}
 # Runs of these kinds begin with a model and have no source.
 ModelConfig = TrainConfig | ImportConfig
-Config = ModelConfig | PurifyConfig | SpectrumConfig | LandscapeConfig | LayersConfig
+Config = (ModelConfig | PurifyConfig | SpectrumConfig | LandscapeConfig | LayersConfig
+          | AuditConfig)
 
 
 def validate(config: Config) -> None:

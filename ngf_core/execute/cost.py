@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from ngf_core.config import (
+    AuditConfig,
     Config,
     ImportConfig,
     LandscapeConfig,
@@ -108,6 +109,10 @@ def _work(config: Config, model: Model) -> float:
             products += 31
         products += SHARPNESS_PRODUCTS[config.sharpness]
         return forward * CURVATURE_MODELS * products * config.samples * 9
+    if isinstance(config, AuditConfig):
+        # Three readings of all measures, and the few of the controls on each further set.
+        products = 3 * SHARPNESS_PRODUCTS["cheap"] + 30 * (3 + 2 * config.others)
+        return forward * products * config.samples * 9
     assert isinstance(config, LandscapeConfig)
     surfaces = sum(CURVATURE_MODELS if plane in ("random", "eigen") else 1
                    for plane in config.planes)

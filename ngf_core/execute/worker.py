@@ -20,7 +20,7 @@ from ngf_core.runs.server_settings import GIGABYTE, server_settings
 
 # One module per kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
-            for kind in ("train", "purify", "spectrum", "landscape", "layers")}
+            for kind in ("train", "purify", "spectrum", "landscape", "layers", "audit")}
 EXECUTES["import"] = "ngf_core.execute.import_model"  # whose own name is a keyword
 
 

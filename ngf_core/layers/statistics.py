@@ -15,6 +15,7 @@ from ngf_core.fisher.softmax_head import SoftmaxHead, rows_fit
 from ngf_core.layers.stations import Station
 from ngf_core.layers.tune import Tuned
 from ngf_core.purify.weights import assign, flat, only_trainable
+from ngf_core.runs.events import finite
 
 EIGENVALUES = 20
 NUDGES = 4
@@ -59,7 +60,7 @@ class LayerStatistics:
 
     def plain(self) -> dict[str, Any]:
         """As JSON values; None for what is not finite."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "LayerStatistics":
@@ -68,14 +69,6 @@ class LayerStatistics:
         probed = {name: Probed(**{k: math.nan if v is None else v for k, v in one.items()})
                   for name, one in values["probed"].items()}
         return cls(**values | {"eigenvalues": tuple(values["eigenvalues"]), "probed": probed})
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def layer_statistics(station: Station, seed: int, nudged: str, labels: Tensor,

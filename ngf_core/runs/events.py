@@ -23,7 +23,7 @@ def append_event(folder: Path, kind: str, **entries: Any) -> None:
 
     Numbers that are not finite become null, since JSON cannot represent them.
     """
-    event = {"t": round(time.time(), 3), "type": kind} | _finite(entries)
+    event = {"t": round(time.time(), 3), "type": kind} | finite(entries)
     path = folder / NAME
     with telling_full(path), open(path, "ab", buffering=0) as file:
         end, content = file.tell(), json.dumps(event, allow_nan=False).encode() + b"\n"
@@ -36,11 +36,12 @@ def append_event(folder: Path, kind: str, **entries: Any) -> None:
             raise
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for numbers that are not finite, which JSON cannot represent."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

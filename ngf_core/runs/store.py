@@ -20,7 +20,8 @@ from ngf_core.runs.run import Run
 from ngf_core.runs.server_settings import refuse_readonly
 
 SOURCES = {"purify": MODEL_KINDS, "spectrum": (*MODEL_KINDS, "purify"),
-           "landscape": (*MODEL_KINDS, "purify"), "layers": MODEL_KINDS}
+           "landscape": (*MODEL_KINDS, "purify"), "layers": MODEL_KINDS,
+           "audit": (*MODEL_KINDS, "purify")}
 _ID = re.compile(r"[a-z0-9_-]{1,120}")
 # The folder of the benchmark's runs: hundreds, found by their ids but not listed.
 BENCHMARK, ATTACK_CHECKS = "benchmark", "check"

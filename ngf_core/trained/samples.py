@@ -76,3 +76,13 @@ def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, whe
         chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
         sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
     return {name: (as_floats(x.to(where)), y.to(where)) for name, (x, y) in sets.items()}
+
+
+def held_out_sets(dataset: Dataset, count: int, sets: int, seed: int
+                  ) -> list[tuple[Tensor, Tensor]]:
+    """`sets` disjoint sets of `count` random test images (uint8) and labels; the first is that of
+    `held_out`. Fewer sets where the test images do not suffice, but at least one.
+    """
+    order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(seed))
+    parts = [part for part in order.split(count)[:sets] if len(part) == count] or [order]
+    return [(drawn.x, drawn.y) for drawn in map(dataset.test.take, parts)]

@@ -16,7 +16,7 @@ import pytest
 from ngf_core import __version__
 from ngf_core.cli import job, runs
 from ngf_core.cli import main as cli
-from ngf_core.cli.tables import aligned, results_table
+from ngf_core.cli.tables import results_table
 from ngf_core.config import (
     CONFIGS,
     LandscapeConfig,
@@ -31,6 +31,7 @@ from ngf_core.purify import ANP, CLP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run, RunStore, jobs
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.text_table import aligned
 from tests.support import pretended_work
 from tests.support.dataset_files import class_folders, written
 from tests.support.fabricated_runs import make_run

@@ -1,0 +1,1 @@
+"""Whether pairs of models show a change of sharpness: measures, controls, verdict."""

@@ -1,0 +1,127 @@
+"""An audit in words and tables of text, for the command line, the page and files."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ngf_core.audit.verdict import READINGS, estimates, judge, unit
+from ngf_core.curvature.sharpness import SHARPNESS
+from ngf_core.evidence.rank import Estimate
+from ngf_core.text_table import aligned
+
+Pair = Mapping[str, Any]
+
+
+def text(pairs: Sequence[Pair]) -> str:
+    """The whole audit of one or more pairs. Raises ConfigError as `estimates`."""
+    parts = ["\n".join(sentences(pairs))]
+    if len(pairs) > 1:
+        parts.append(aligned(summary(pairs)))
+    parts += ["\n".join((name(pair), conditions(pair), aligned(measures(pair)), *controls(pair),
+                         aligned(evidence(pair)))) for pair in pairs]
+    return "\n\n".join(parts)
+
+
+def factor(found: Estimate) -> str:
+    """A mean log ratio as a factor with its 95 % interval: "x 1.95 [1.2, 3.1]"."""
+    if math.isnan(found.mean):
+        return "not defined"
+    mean, low, high = (math.exp(value) if not math.isnan(value) else math.nan
+                       for value in (found.mean, found.low, found.high))
+    interval = "" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]"
+    return f"x {mean:.3g}{interval}"
+
+
+def summary(pairs: Sequence[Pair]) -> list[list[str]]:
+    """One row per measure, a head first: after / before over all pairs, as they are and at matched
+    logits, and on how many pairs. Raises ConfigError as `estimates`."""
+    found = estimates(pairs)
+    return [["after / before", *READINGS, "n"]] + [
+        [_title(name), *(factor(found[reading][name]) for reading in READINGS),
+         str(found[READINGS[0]][name].n)] for name in pairs[0]["measures"]]
+
+
+def measures(pair: Pair) -> list[list[str]]:
+    """One row per measure of one pair: values with their errors over images, and the ratio with
+    its paired 95 % interval."""
+    rows = [["measure", "before", "after", "after / before", "at matched logits"]]
+    for name, row in pair["measures"].items():
+        rows.append([_title(name), *(_plus_minus(row[which]) for which in ("before", "after")),
+                     *(_single(row[reading]) for reading in READINGS)])
+    return rows
+
+
+def controls(pair: Pair) -> list[str]:
+    """What was done to the pair without changing an answer, and what that moved."""
+    logits, turned = pair["logits"], pair["rescaled"]
+    said = [f"Logits: mean norm {logits['before']:.3g} before, {logits['after']:.3g} after; "
+            f"matched by a factor of {_number(logits['scale'])}."]
+    if "reason" in turned:
+        said.append(turned["reason"])
+    else:
+        moved = ", ".join(f"{_title(name)} x {_number(ratio)}"
+                          for name, ratio in turned["ratios"].items())
+        said.append(f"Layer {turned['layer']} times {turned['factor']:g}, undone by the BatchNorm "
+                    f"behind it (logits differ by {turned['difference']:.0e}): {moved}.")
+    for number, ratios in enumerate(pair["other_images"], 1):
+        told = ", ".join(f"{_title(name)} x {_number(None if value is None else math.exp(value))}"
+                         for name, value in ratios.items())
+        said.append(f"Other images, set {number}: {told}.")
+    return said
+
+
+def evidence(pair: Pair) -> list[list[str]]:
+    """One row per model: λ_max with its residual, finite differences, PyHessian's value."""
+    rows = [["λ_max", "value", "residual", "products", "finite differences, float64",
+             "PyHessian 0.1", "agrees"]]
+    for model, found in pair["evidence"].items():
+        theirs = found["pyhessian"]
+        rows.append([model, f"{found['lambda_max']:.4g}", f"{found['residual']:.1e}",
+                     str(found["products"]), f"{found['slopes']:.4g}",
+                     f"{theirs['value']:.4g} ± {theirs['residual']:.1e}",
+                     "yes" if theirs["agrees"] else "no"])
+    return rows
+
+
+def conditions(pair: Pair) -> str:
+    """What everything was measured on, in one line."""
+    of = pair["conditions"]
+    where = "all parameters" if of["parameters"] == "all" else of["layer"]
+    return (f"{of['matrix']} of the {of['loss']} over {where} ({of['count']:,}), n = "
+            f"{of['samples']} {of['images']} images, BatchNorm {of['batch_norm']}, {of['dtype']}.")
+
+
+def sentences(pairs: Sequence[Pair]) -> list[str]:
+    """The verdict, and what refused it. Raises ConfigError as `estimates`."""
+    verdict = judge(pairs)
+    return [verdict.sentence, *verdict.because]
+
+
+def name(pair: Pair) -> str:
+    """"badnets, seed 0: before -> ngf"."""
+    attack, seed = unit(pair)
+    models = pair["models"]
+    return f"{attack}, seed {seed}: {models['before']['model']} -> {models['after']['model']}"
+
+
+def _title(measure: str) -> str:
+    return SHARPNESS[measure].title
+
+
+def _plus_minus(told: Mapping[str, Any]) -> str:
+    error = told["sampling_error"]
+    return _number(told["value"]) + ("" if error is None else f" ± {error:.2g}")
+
+
+def _single(ratio: Mapping[str, float | None]) -> str:
+    value, error = ratio["value"], ratio["error"]
+    if value is None:
+        return "not defined"
+    if error is None:
+        return f"x {math.exp(value):.3g}"
+    low, high = (math.exp(value + sign * 1.96 * error) for sign in (-1, 1))
+    return f"x {math.exp(value):.3g} [{low:.3g}, {high:.3g}]"
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3g}"

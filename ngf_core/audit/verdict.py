@@ -1,0 +1,153 @@
+"""What an audit's measurements show, in words that claim no more than passed.
+
+A unit is one attack and training seed: two purifications of one model do not repeat the claim. Each
+measure's log ratio after / before is averaged over the units, with the interval of
+`ngf_core.evidence.rank.estimate`; it fell or rose where the whole interval lies on one side of
+zero. Then, in this order:
+
+- No verdict with fewer than `FEWEST_SEEDS` units, or where a value has not converged.
+- Flatter (sharper): every measure that rescaling a layer does not move fell (rose) at matched
+  logits, and so did λ_max and the trace.
+- Where only measures fell that rescaling moves, or only until the logits were matched, the change
+  is one that no answer of the model shows, and is called that.
+- Anything else is mixed, or not resolved.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ngf_core.errors import ConfigError
+from ngf_core.evidence.rank import Estimate, estimate
+
+AS_THEY_ARE, MATCHED = "as they are", "at matched logits"
+READINGS = (AS_THEY_ARE, MATCHED)
+MOVED_BY_RESCALING = ("lambda_max", "trace", "sam")
+INVARIANT = ("adaptive_lambda_max", "adaptive_sam", "fisher_rao")
+FEWEST_SEEDS = 3
+# Of the largest eigenvalue: a Ritz residual, and the disagreement with finite differences.
+MOST_RESIDUAL, MOST_OFF = 1e-2, 1e-2
+# Below this difference of the logits two models are called one function.
+SAME_FUNCTION = 1e-3
+FELL, ROSE, OPEN = "fell", "rose", "not resolved"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`: none, flatter, sharper, rescaled, logits, mixed or not resolved. `sentence` states it
+    for people; `because` lists what refused or limits it, one sentence each."""
+
+    word: str
+    sentence: str
+    because: tuple[str, ...] = ()
+
+
+def unit(findings: Mapping[str, Any]) -> tuple[str, int]:
+    """(attack, training seed) of a pair."""
+    return findings["unit"]["attack"], findings["unit"]["seed"]
+
+
+def estimates(pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Estimate]]:
+    """The mean log ratio of each measure over the pairs, by reading and measure.
+
+    Raises ConfigError where two pairs are of the same unit.
+    """
+    units = [unit(pair) for pair in pairs]
+    for one in units:
+        if units.count(one) > 1:
+            raise ConfigError("runs", f"two of them start from one model ({one[0]}, seed {one[1]})",
+                              "Name one of them: only other models repeat a claim.")
+    index = pd.MultiIndex.from_tuples(units, names=["attack", "seed"])
+    names = list(pairs[0]["measures"])
+    return {reading: {name: estimate(pd.Series(
+        [_number(pair["measures"][name][reading]["value"]) for pair in pairs], index))
+        for name in names} for reading in READINGS}
+
+
+def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
+    """The verdict on one or more pairs. Raises ConfigError as `estimates`."""
+    found = estimates(pairs)
+    because = _refusals(pairs)
+    if because:
+        return Verdict("none", "No verdict.", tuple(because))
+    words = {reading: {name: word(one) for name, one in of.items()}
+             for reading, of in found.items()}
+    for direction, name in ((FELL, "flatter"), (ROSE, "sharper")):
+        plain = _all(words[AS_THEY_ARE], MOVED_BY_RESCALING, direction)
+        invariant = _all(words[AS_THEY_ARE], INVARIANT, direction)
+        matched = _all(words[MATCHED], INVARIANT, direction)
+        if matched and _all(words[MATCHED], ("lambda_max", "trace"), direction):
+            return Verdict(name, f"{name.capitalize()}: λ_max, the trace and every measure that "
+                           f"rescaling a layer cannot move {direction}, with the logits at one "
+                           f"scale, over {len(pairs)} models.")
+        if invariant and not matched:
+            return Verdict("logits", f"λ_max {direction}, and so did the measures that rescaling "
+                           "cannot move, but not once the logits have one scale. A change of the "
+                           "logits' scale does this, and changes no answer.")
+        if plain and _all(words[AS_THEY_ARE], INVARIANT, OPEN):
+            return Verdict("rescaled", f"λ_max, the trace and SAM {direction}; no measure that "
+                           "rescaling a layer cannot move moved. Rescaling a layer does this, "
+                           "and changes no answer.")
+    resolved = [name for name, said in words[MATCHED].items() if said != OPEN]
+    if not resolved:
+        return Verdict("not resolved", f"Not resolved: over {len(pairs)} models the interval of "
+                       "every measure contains no change.")
+    told = ", ".join(f"{_title(pairs, name)} {words[MATCHED][name]}" for name in resolved)
+    return Verdict("mixed", f"Mixed, so neither flatter nor sharper: at matched logits {told}; the "
+                   "others are not resolved.")
+
+
+def word(found: Estimate) -> str:
+    """`FELL`, `ROSE` or `OPEN`."""
+    return {-1: FELL, 0: OPEN, 1: ROSE}[found.sign]
+
+
+def same_function(findings: Mapping[str, Any]) -> bool:
+    """Whether the two models of a pair give the same logits on its images, up to their scale."""
+    return _number(findings["same_function"]["difference"]) < SAME_FUNCTION
+
+
+def _refusals(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    because = []
+    seeds = {unit(pair)[1] for pair in pairs}
+    if len(seeds) < FEWEST_SEEDS:
+        because.append(
+            f"{len(seeds)} training seed{'s' * (len(seeds) > 1)}: other models of the same kind "
+            f"may do otherwise. A verdict needs at least {FEWEST_SEEDS}.")
+    for pair in pairs:
+        name = f"{unit(pair)[0]}, seed {unit(pair)[1]}"
+        if same_function(pair):
+            because.append(
+                f"{name}: both models give the same answers up to the scale of their logits (they "
+                f"differ by {pair['same_function']['difference']:.1e}), so any change of a "
+                "sharpness measure here is one of how the weights are written.")
+        for model, found in pair["evidence"].items():
+            because += [f"{name}, {model}: {sentence}" for sentence in _unconverged(found)]
+    return because
+
+
+def _unconverged(found: Mapping[str, Any]) -> list[str]:
+    said, value = [], abs(found["lambda_max"])
+    if not found["residual"] <= MOST_RESIDUAL * value:
+        said.append(f"λ_max {found['lambda_max']:.3g} has not converged (residual "
+                    f"{found['residual']:.2g}).")
+    if not _number(found["slopes_off_by"]) <= MOST_OFF:
+        said.append(f"λ_max {found['lambda_max']:.3g} differs from finite differences in float64 "
+                    f"({found['slopes']:.3g}).")
+    return said
+
+
+def _all(words: Mapping[str, str], names: Sequence[str], wanted: str) -> bool:
+    return all(words[name] == wanted for name in names)
+
+
+def _title(pairs: Sequence[Mapping[str, Any]], name: str) -> str:
+    return str(pairs[0]["measures"][name]["title"])
+
+
+def _number(value: float | None) -> float:
+    """NaN where a run's results hold null, as JSON knows no other."""
+    return math.nan if value is None else float(value)

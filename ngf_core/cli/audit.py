@@ -1,0 +1,82 @@
+"""`audit`: whether one model is flatter than another, over one pair of models or several."""
+
+import argparse
+import dataclasses
+import sys
+from typing import Any
+
+from ngf_core.audit import report
+from ngf_core.cli.job import add_option
+from ngf_core.cli.lists import add_list
+from ngf_core.cli.tables import print_json
+from ngf_core.cli.watch import to_the_end
+from ngf_core.config import AuditConfig, config_sha, validate
+from ngf_core.errors import ConfigError
+from ngf_core.runs import Run, RunStore, default_store, jobs
+
+_NAMED = ("source", "against")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=(
+        "runs with a pair of models each, the received and the purified one; other training seeds "
+        "repeat a claim, other purifications of one model do not"))
+    add_list(parser, "against", default=[], metavar="RUN", help=(
+        "runs with the models after, one per RUN and in their order, where those are in other "
+        "runs: two of your own models, for instance"))
+    for field in dataclasses.fields(AuditConfig):
+        if field.name not in _NAMED:
+            add_option(parser, field)
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    store = default_store()
+    pairs = []
+    for config in _configs(options, store):
+        made = _made(config, store)
+        if made is None:
+            made = jobs.start(config, store)
+            state, message = to_the_end(made)
+            if state != "done":
+                print(message, file=sys.stderr)
+                return 1
+        else:
+            print(f"Run {made.id} has measured this already.", file=sys.stderr)
+        pairs.append((made, made.results))
+    if options.json:
+        _print_json(pairs)
+    else:
+        print(report.text([results for _, results in pairs]))
+    return 0
+
+
+def _configs(options: argparse.Namespace, store: RunStore) -> list[AuditConfig]:
+    """One config per pair, all checked before the first is started."""
+    against = options.against or [""] * len(options.runs)
+    if len(against) != len(options.runs):
+        raise ConfigError("against", f"it names {len(against)} runs, and {len(options.runs)} are "
+                          "to be compared", "Name one per RUN, in their order.")
+    values = {field.name: getattr(options, field.name)
+              for field in dataclasses.fields(AuditConfig) if field.name not in _NAMED}
+    configs = [AuditConfig(source=source, against=other, **values)
+               for source, other in zip(options.runs, against, strict=True)]
+    for config in configs:
+        validate(config)
+        for name in filter(None, (config.source, config.against)):
+            store.get(name)
+    return configs
+
+
+def _made(config: AuditConfig, store: RunStore) -> Run | None:
+    """A finished run of these very settings."""
+    return next((run for run in store.list("audit") if run.state == "done"
+                 and run.manifest["config_sha"] == config_sha(config)), None)
+
+
+def _print_json(pairs: list[tuple[Run, dict[str, Any]]]) -> None:
+    from ngf_core.audit.verdict import judge
+
+    verdict = judge([results for _, results in pairs])
+    print_json({"verdict": dataclasses.asdict(verdict),
+                "pairs": [{"id": run.id} | results for run, results in pairs]})

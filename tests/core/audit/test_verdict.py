@@ -1,0 +1,99 @@
+"""The verdict says only what passed, and refuses what one seed or one rescaling could have made."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ngf_core.audit.verdict import FEWEST_SEEDS, MATCHED, estimates, judge
+from ngf_core.errors import ConfigError
+from tests.core.audit.fabricated_pair import pair
+
+
+def judged(**changes):
+    return judge([pair(seed, **changes) for seed in range(3)])
+
+
+def test_all_measures_down_is_flatter():
+    verdict = judged(plain=0.3, invariant=0.4)
+    assert verdict.word == "flatter" and verdict.sentence.startswith("Flatter: ")
+    assert verdict.because == ()
+
+
+def test_all_measures_up_is_sharper():
+    verdict = judged(plain=5.0, invariant=2.0)
+    assert verdict.word == "sharper" and verdict.sentence.startswith("Sharper: ")
+
+
+def test_a_rescaled_layer_is_not_a_flat_minimum():
+    verdict = judged(plain=0.05, invariant=1.0)
+    assert verdict.word == "rescaled"
+    assert "Rescaling a layer does this, and changes no answer" in verdict.sentence
+
+
+def test_smaller_logits_are_not_a_flat_minimum():
+    verdict = judged(plain=0.3, invariant=0.3, matched_plain=1.0, matched_invariant=1.0)
+    assert verdict.word == "logits"
+    assert "not once the logits have one scale" in verdict.sentence
+
+
+def test_what_shows_only_at_matched_logits_counts():
+    assert judged(matched_plain=0.3, matched_invariant=0.4).word == "flatter"
+
+
+def test_opposite_stories_are_called_mixed():
+    verdict = judged(plain=4.0, invariant=0.3)
+    assert verdict.word == "mixed"
+    assert "λ_max rose" in verdict.sentence and "Fisher-Rao fell" in verdict.sentence
+
+
+def test_nothing_moved():
+    assert judged().word == "not resolved"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_too_few_seeds_are_refused_however_clear_they_are(seeds):
+    verdict = judge([pair(seed, plain=0.01, invariant=0.01) for seed in range(seeds)])
+    assert verdict.word == "none"
+    assert verdict.because[0].startswith(f"{seeds} training seed")
+    assert f"at least {FEWEST_SEEDS}" in verdict.because[0]
+
+
+def test_many_attacks_of_one_seed_are_still_one_seed():
+    verdict = judge([pair(0, attack, plain=0.1, invariant=0.1)
+                     for attack in ("badnets", "blend", "wanet", "sig")])
+    assert verdict.word == "none" and verdict.because[0].startswith("1 training seed:")
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"residual": 0.2}, "has not converged (residual 0.2)"),
+    ({"off_by": 0.5}, "differs from finite differences in float64"),
+    ({"off_by": None}, "differs from finite differences in float64"),
+    ({"difference": 1e-6}, "the same answers up to the scale of their logits"),
+])
+def test_a_value_that_cannot_be_trusted_refuses_the_verdict_by_name(changes, words):
+    pairs = [pair(seed, plain=0.1, invariant=0.1) for seed in (0, 1)]
+    verdict = judge([*pairs, pair(2, plain=0.1, invariant=0.1, **changes)])
+    assert verdict.word == "none"
+    assert all("seed 2" in sentence and words in sentence for sentence in verdict.because)
+    assert verdict.because
+
+
+def test_two_purifications_of_one_model_are_no_repetition():
+    with pytest.raises(ConfigError, match=r"two of them start from one model \(badnets, seed 1\)"):
+        judge([pair(0), pair(1), pair(1)])
+
+
+def test_the_interval_is_students_over_the_seeds():
+    """Three seeds of one attack: mean -+ t(2) s / sqrt 3, the closed form."""
+    found = estimates([pair(seed, plain=0.5) for seed in range(3)])[MATCHED]["lambda_max"]
+    logs = np.log(0.5 * np.array([0.95, 1.0, 1.05]))
+    half = 4.302652729911275 * logs.std(ddof=1) / math.sqrt(3)
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (logs.mean(), logs.mean() - half, logs.mean() + half))
+
+
+def test_what_is_not_positive_has_no_ratio_and_is_left_out():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(4)]
+    pairs[3]["measures"]["trace"][MATCHED]["value"] = None
+    assert estimates(pairs)[MATCHED]["trace"].n == 3
