@@ -13,8 +13,7 @@ st.set_page_config(page_title="NGF Lab", page_icon=ICON, layout="wide")
 page = st.navigation(
     {
         "Learn": [
-            st.Page("app/views/start.py", title="Start", icon=":material/play_circle:",
-                    default=True),
+            st.Page("app/views/start.py", title="Start", icon=":material/play_circle:"),
             st.Page("app/views/attacks.py", title="Attacks", icon=":material/bug_report:"),
             st.Page("app/views/landscape.py", title="Landscape", icon=":material/terrain:"),
             st.Page("app/views/spectrum.py", title="Spectrum", icon=":material/bar_chart:"),
@@ -29,6 +28,7 @@ page = st.navigation(
             st.Page("app/views/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
             st.Page("app/views/ablation.py", title="Ablation", icon=":material/science:"),
             st.Page("app/views/claim.py", title="Sharpness claim", icon=":material/gavel:"),
+            st.Page("app/views/audit.py", title="Audit", icon=":material/policy:"),
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },

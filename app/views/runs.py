@@ -11,7 +11,8 @@ from app.widgets.runs.run_detail import run_detail
 from app.widgets.runs.run_table import matching, run_frame, run_table
 
 TEXT = sections("runs")
-KINDS = ("train", "import", "purify", "landscape", "spectrum", "layers", "corrupt")
+KINDS = ("train", "import", "purify", "landscape", "spectrum", "layers", "audit",
+         "corrupt")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
 
 

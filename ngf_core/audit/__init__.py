@@ -1,1 +1,1 @@
-"""Whether pairs of models show a change of sharpness: measures, controls, verdict."""
+"""One pair of models: every sharpness measure, and the controls that would expose a fake."""

@@ -5,13 +5,13 @@ import dataclasses
 import sys
 from typing import Any
 
-from ngf_core.audit import report
 from ngf_core.cli.job import add_option
 from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import print_json
 from ngf_core.cli.watch import to_the_end
 from ngf_core.config import AuditConfig, config_sha, validate
 from ngf_core.errors import ConfigError
+from ngf_core.evidence import audit_report as report
 from ngf_core.runs import Run, RunStore, default_store, jobs
 
 _NAMED = ("source", "against")
@@ -20,7 +20,8 @@ _NAMED = ("source", "against")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=(
         "runs with a pair of models each, the received and the purified one; other training seeds "
-        "repeat a claim, other purifications of one model do not"))
+        "repeat a claim, other purifications of one model do not; `latest` is the newest "
+        "purification"))
     add_list(parser, "against", default=[], metavar="RUN", help=(
         "runs with the models after, one per RUN and in their order, where those are in other "
         "runs: two of your own models, for instance"))
@@ -57,10 +58,11 @@ def _configs(options: argparse.Namespace, store: RunStore) -> list[AuditConfig]:
     if len(against) != len(options.runs):
         raise ConfigError("against", f"it names {len(against)} runs, and {len(options.runs)} are "
                           "to be compared", "Name one per RUN, in their order.")
+    sources = [store.latest("purify").id if name == "latest" else name for name in options.runs]
     values = {field.name: getattr(options, field.name)
               for field in dataclasses.fields(AuditConfig) if field.name not in _NAMED}
     configs = [AuditConfig(source=source, against=other, **values)
-               for source, other in zip(options.runs, against, strict=True)]
+               for source, other in zip(sources, against, strict=True)]
     for config in configs:
         validate(config)
         for name in filter(None, (config.source, config.against)):
@@ -75,7 +77,7 @@ def _made(config: AuditConfig, store: RunStore) -> Run | None:
 
 
 def _print_json(pairs: list[tuple[Run, dict[str, Any]]]) -> None:
-    from ngf_core.audit.verdict import judge
+    from ngf_core.evidence.audit_verdict import judge
 
     verdict = judge([results for _, results in pairs])
     print_json({"verdict": dataclasses.asdict(verdict),

@@ -15,7 +15,7 @@ _HEADS = {"acc": "ACC", "asr": "ASR", "ra": "RA", "lambda_max": "λ_max", "trace
 def results_of(run: Run) -> str:
     """The results of a finished run, in the form that suits its kind."""
     if run.kind == "audit":
-        from ngf_core.audit.report import text
+        from ngf_core.evidence.audit_report import text
 
         return text([run.results])
     return results_table(run.results)

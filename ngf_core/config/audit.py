@@ -19,7 +19,7 @@ class AuditConfig:
     parameters: str = option("all", "parameters of the Hessian: all, or the tuned layer's",
                              choices=("all", "layer"))
     samples: int = option(100, "held-out clean images", 10, 100000)
-    others: int = option(2, "further sets of as many other images", 0, 20)
+    further: int = option(2, "further sets of as many other images", 0, 20)
     memory: float = option(2.5, "memory for graphs and vectors, in GB; the process takes about 1 "
                            "more", 0.1, 1000.0)
     seed: int = option(0, "seed of the probes and of the images", 0, 2**31 - 1)

@@ -37,7 +37,7 @@ def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str
     names = None if config.parameters == "all" else [
         name for of in tuned_layers(before, layer) for name in layer_parameters(before, of)]
     images, *others = [(as_floats(x.to(where)), y.to(where)) for x, y in held_out_sets(
-        source.dataset, config.samples, 1 + config.others, config.seed)]
+        source.dataset, config.samples, 1 + config.further, config.seed)]
     stages = _Stages(writer, STAGES + 2 * len(others))
     found = measure_pair(before, after, images, others, Setting(
         names, config.seed, config.memory * GIGABYTE, writer.checkpoint, stages))

@@ -111,7 +111,7 @@ def _work(config: Config, model: Model) -> float:
         return forward * CURVATURE_MODELS * products * config.samples * 9
     if isinstance(config, AuditConfig):
         # Three readings of all measures, and the few of the controls on each further set.
-        products = 3 * SHARPNESS_PRODUCTS["cheap"] + 30 * (3 + 2 * config.others)
+        products = 3 * SHARPNESS_PRODUCTS["cheap"] + 30 * (3 + 2 * config.further)
         return forward * products * config.samples * 9
     assert isinstance(config, LandscapeConfig)
     surfaces = sum(CURVATURE_MODELS if plane in ("random", "eigen") else 1

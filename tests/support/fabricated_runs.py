@@ -14,13 +14,14 @@ from ngf_core.config import CONFIGS, PurifyConfig, TrainConfig
 from ngf_core.config.methods import Methods, made, with_layer
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.manifest import change_manifest
+from tests.support.audited_pair import audited_pair
 
 SIZE, CLASSES, TARGET_SHARE = 32, 10, 0.1
 TEST_IMAGES = 1000
 LAYER = "blocks.2.conv1"
 LAYER_SHAPE = (8, 4, 3, 3)
 _SOURCE_KIND = {"purify": "train", "spectrum": "purify", "landscape": "purify",
-                "layers": "train"}
+                "layers": "train", "audit": "purify"}
 
 
 def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
@@ -366,5 +367,19 @@ def _layers(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
     yield results
 
 
+def _audit(writer: RunWriter, config, store: RunStore, rng: Generator) -> Iterator[dict]:
+    """A pair that grew sharper by every measure, on the model's own seed."""
+    source = store.get(config.source)
+    made = source.results.get("train_config") or source.manifest["config"]
+    found = audited_pair(made["seed"], made["attack"], plain=3.0, invariant=2.0)
+    for role in found["models"].values():
+        role["run"] = config.source
+    found["models"]["after"]["model"] = config.model
+    for done in range(10):
+        writer.progress(done, 10, "Measuring before")
+        yield found
+    yield found
+
+
 _WRITERS = {"train": _train, "import": _import, "purify": _purify, "spectrum": _spectrum,
-            "landscape": _landscape, "layers": _layers}
+            "landscape": _landscape, "layers": _layers, "audit": _audit}

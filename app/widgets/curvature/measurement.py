@@ -13,25 +13,28 @@ from app.widgets.controls.notice import model_notice
 from app.widgets.controls.start_button import start_button
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
-from ngf_core.config import LandscapeConfig, LayersConfig, SpectrumConfig, flat
+from ngf_core.config import AuditConfig, LandscapeConfig, LayersConfig, SpectrumConfig, flat
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
 from ngf_core.runs.files import MODEL_KINDS
 
 SOURCE_KINDS = ("purify", *MODEL_KINDS)
-Measured = type[SpectrumConfig | LandscapeConfig | LayersConfig]
+Measured = type[SpectrumConfig | LandscapeConfig | LayersConfig | AuditConfig]
+Ask = Callable[[ConfigForm, Run], bool]
 
 
 def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
                 draw: Callable[[Run], None] | None = None, again: str = AGAIN,
-                source_kinds: Sequence[str] = SOURCE_KINDS, noun: str | None = None) -> Run | None:
+                source_kinds: Sequence[str] = SOURCE_KINDS, noun: str | None = None,
+                ask: Ask | None = None) -> Run | None:
     """The measurement (a run of `config.kind`) to draw; None while there is nothing to draw.
 
     `?run=` takes a run of one of the kinds `source_kinds`, whose newest measurement is shown, or a
     measurement. `labels` names the settings in the form; `empty` is the text where there is no
     model. `draw(run)` shows what a run without a result has so far. `again` labels the button for a
     run that ended early and left something. `noun` is the measurement's name on screen, where it is
-    not its kind.
+    not its kind. `ask` draws further controls of the form for a source, and returns whether the
+    measurement can then be made.
     """
     kind = config.kind
     noun = noun or kind
@@ -49,7 +52,7 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
                       on_change="rerun")
     if box.open:
         with box:
-            _form(config, labels, source, noun)
+            _form(config, labels, source, noun, ask)
     if not made:
         st.info(f"The {noun} of these models has not been computed yet.",
                 icon=":material/search_off:")
@@ -114,9 +117,12 @@ def _text(value: object) -> str:
     return " + ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 
-def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str) -> None:
+def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str,
+          ask: Ask | None) -> None:
     form = ConfigForm(config, prefix=f"{config.kind}_")
     form.give("source", source.id)
+    if ask is not None and not ask(form, source):
+        return
     rows = math.ceil(len(labels) / 7)
     with st.grid(columns=math.ceil(len(labels) / rows), min_column_width=150,
                  key=f"{config.kind}_fields"):

@@ -12,7 +12,7 @@ from ngf_core.runs.server_settings import READONLY, server_settings
 PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py",
          "purify": "app/views/race.py",
          "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py",
-         "layers": "app/views/layers.py"}
+         "layers": "app/views/layers.py", "audit": "app/views/audit.py"}
 
 
 def job_banner() -> None:

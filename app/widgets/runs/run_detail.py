@@ -31,10 +31,11 @@ MODEL_PAGES = (("Race NGF against SGD", "race", "source"), ("Landscape", "landsc
                ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run"))
 PAGES = {"train": MODEL_PAGES, "import": MODEL_PAGES,
          "purify": (("Race", "race", "run"), ("Landscape", "landscape", "run"),
-                    ("Spectrum", "spectrum", "run")),
+                    ("Spectrum", "spectrum", "run"), ("Audit", "audit", "run")),
          "spectrum": (("Spectrum", "spectrum", "run"),),
          "landscape": (("Landscape", "landscape", "run"),),
-         "layers": (("Layer map", "layers", "run"),)}
+         "layers": (("Layer map", "layers", "run"),),
+         "audit": (("Audit", "audit", "run"),)}
 
 
 def run_detail(run: Run) -> None:

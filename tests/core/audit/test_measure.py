@@ -8,8 +8,8 @@ import torch
 
 from ngf_core.audit.measure import Setting, log_ratio, measure_pair
 from ngf_core.audit.rescaled_layer import rescaled
-from ngf_core.audit.verdict import AS_THEY_ARE, MATCHED, judge
 from ngf_core.curvature.sharpness import Reading
+from ngf_core.evidence.audit_verdict import AS_THEY_ARE, MATCHED, judge
 from tests.support.dense_hessian import dense_hessian
 from tests.support.seeded import seeded
 from tests.support.tiny_models import tiny
@@ -46,7 +46,7 @@ def cooled(model: torch.nn.Module, scale: float) -> torch.nn.Module:
 
 
 def found(before, after, seed=0, others=()):
-    return {"unit": {"attack": "badnets", "seed": seed}} | measure_pair(
+    return {"unit": {"attack": "badnets", "seed": seed, "imported": False}} | measure_pair(
         before, after, IMAGES, others, Setting(seed=0))
 
 

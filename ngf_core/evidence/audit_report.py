@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ngf_core.audit.verdict import READINGS, estimates, judge, unit
 from ngf_core.curvature.sharpness import SHARPNESS
+from ngf_core.evidence.audit_verdict import READINGS, estimates, judge, unit_name
 from ngf_core.evidence.rank import Estimate
 from ngf_core.text_table import aligned
 
@@ -99,9 +99,8 @@ def sentences(pairs: Sequence[Pair]) -> list[str]:
 
 def name(pair: Pair) -> str:
     """"badnets, seed 0: before -> ngf"."""
-    attack, seed = unit(pair)
     models = pair["models"]
-    return f"{attack}, seed {seed}: {models['before']['model']} -> {models['after']['model']}"
+    return f"{unit_name(pair)}: {models['before']['model']} -> {models['after']['model']}"
 
 
 def _title(measure: str) -> str:

@@ -45,9 +45,18 @@ class Verdict:
     because: tuple[str, ...] = ()
 
 
-def unit(findings: Mapping[str, Any]) -> tuple[str, int]:
-    """(attack, training seed) of a pair."""
-    return findings["unit"]["attack"], findings["unit"]["seed"]
+def unit(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """(attack, which model of it) of a pair: "seed 0", or where the models were trained elsewhere
+    and nobody knows a seed "model 3fa2c1", the first one's weights."""
+    of = findings["unit"]
+    if of["imported"]:
+        return of["attack"], f"model {findings['models']['before']['weights'][:6]}"
+    return of["attack"], f"seed {of['seed']}"
+
+
+def unit_name(findings: Mapping[str, Any]) -> str:
+    """"badnets, seed 0"."""
+    return ", ".join(unit(findings))
 
 
 def estimates(pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Estimate]]:
@@ -58,7 +67,7 @@ def estimates(pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Estimat
     units = [unit(pair) for pair in pairs]
     for one in units:
         if units.count(one) > 1:
-            raise ConfigError("runs", f"two of them start from one model ({one[0]}, seed {one[1]})",
+            raise ConfigError("runs", f"two of them start from one model ({', '.join(one)})",
                               "Name one of them: only other models repeat a claim.")
     index = pd.MultiIndex.from_tuples(units, names=["attack", "seed"])
     names = list(pairs[0]["measures"])
@@ -118,7 +127,7 @@ def _refusals(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{len(seeds)} training seed{'s' * (len(seeds) > 1)}: other models of the same kind "
             f"may do otherwise. A verdict needs at least {FEWEST_SEEDS}.")
     for pair in pairs:
-        name = f"{unit(pair)[0]}, seed {unit(pair)[1]}"
+        name = unit_name(pair)
         if same_function(pair):
             because.append(
                 f"{name}: both models give the same answers up to the scale of their logits (they "

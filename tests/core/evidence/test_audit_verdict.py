@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from ngf_core.audit.verdict import FEWEST_SEEDS, MATCHED, estimates, judge
 from ngf_core.errors import ConfigError
-from tests.core.audit.fabricated_pair import pair
+from ngf_core.evidence.audit_verdict import FEWEST_SEEDS, MATCHED, estimates, judge
+from tests.support.audited_pair import audited_pair as pair
 
 
 def judged(**changes):

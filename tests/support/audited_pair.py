@@ -4,16 +4,16 @@ import math
 from typing import Any
 
 from ngf_core.audit.measure import FACTOR, FEW
-from ngf_core.audit.verdict import AS_THEY_ARE, INVARIANT, MATCHED, MOVED_BY_RESCALING
 from ngf_core.curvature.sharpness import SHARPNESS
+from ngf_core.evidence.audit_verdict import AS_THEY_ARE, INVARIANT, MATCHED, MOVED_BY_RESCALING
 
 MEASURES = (*MOVED_BY_RESCALING, *INVARIANT)
 
 
-def pair(seed: int = 0, attack: str = "badnets", *, plain: float = 1.0, invariant: float = 1.0,
-         matched_plain: float | None = None, matched_invariant: float | None = None,
-         difference: float = 0.5, residual: float = 1e-6, off_by: float | None = 1e-5
-         ) -> dict[str, Any]:
+def audited_pair(seed: int = 0, attack: str = "badnets", *, plain: float = 1.0,
+                 invariant: float = 1.0, matched_plain: float | None = None,
+                 matched_invariant: float | None = None, difference: float = 0.5,
+                 residual: float = 1e-6, off_by: float | None = 1e-5) -> dict[str, Any]:
     """plain, invariant: after / before of the measures that rescaling moves, and of the others; at
     matched logits the same where nothing else is given. Each seed is 5 % off in its own way."""
     off = 1 + 0.05 * (seed - 1)

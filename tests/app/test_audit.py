@@ -1,0 +1,55 @@
+"""Audit: the verdict and what refused it, seeds judged together, the form for two models."""
+
+import json
+
+from tests.support.fabricated_runs import make_run
+from tests.support.pages import text_of
+
+
+def audits(runs, seeds: int) -> list:
+    return [make_run(runs, "audit", source=make_run(
+        runs, "purify", source=make_run(runs, "train", seed=seed).id).id) for seed in range(seeds)]
+
+
+def test_no_model_yet(open_page, started) -> None:
+    app = open_page("audit")
+    assert not app.exception and "There is no model here yet" in text_of(app)
+
+
+def test_one_seed_has_no_verdict(open_page, started, runs) -> None:
+    run = audits(runs, 1)[0]
+    app = open_page("audit", run=run.id)
+    assert not app.exception and not app.error and not app.warning
+    assert "No verdict." in app.info[0].value and "1 training seed" in app.info[0].value
+    assert "95 % interval over the images of this one pair" in text_of(app)
+    assert f"python -m ngf_core audit {run.config.source}" in app.code[0].value
+
+
+def test_three_seeds_are_judged_together(open_page, started, runs) -> None:
+    run = audits(runs, 3)[-1]
+    app = open_page("audit", run=run.id)
+    assert not app.exception
+    assert app.error[0].value.startswith("**Sharper: ")
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert [trace["name"] for trace in figure["data"]] == ["as they are", "at matched logits"]
+    assert app.code[0].value.count("purify") >= 3
+
+
+def test_the_address_says_with_whom(open_page, started, runs) -> None:
+    run = audits(runs, 3)[-1]
+    app = open_page("audit", run=run.id, **{"with": "badnets-seed0"})
+    assert "2 training seeds" in app.info[0].value
+
+
+def test_a_purification_offers_its_methods(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("audit", run=race.id)
+    assert not app.exception
+    assert "has not been computed yet" in text_of(app)
+    assert [option for box in app.get("button_group") for option in box.options
+            if option in ("NGF", "SGD")] == ["NGF", "SGD"]
+
+
+def test_a_lone_model_is_told_what_is_missing(open_page, started, runs) -> None:
+    app = open_page("audit", run=make_run(runs, "train").id)
+    assert not app.exception and "An audit needs two models" in text_of(app)
