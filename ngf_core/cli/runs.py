@@ -10,8 +10,8 @@ from ngf_core.runs import Run, default_store, jobs
 
 
 def add_arguments(commands: Any) -> None:
-    parser = commands.add_parser("runs", help="List runs, show, cancel, resume, restart or delete one.",
-                                 description="List runs (the default), or act on one.")
+    parser = commands.add_parser("runs", help="List runs, show, cancel, resume, restart or delete "
+                                 "one.", description="List runs (the default), or act on one.")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(command=_list)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
