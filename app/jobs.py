@@ -17,6 +17,11 @@ def restart(run: Run, browser: str) -> Run:
     return jobs.restart(run, default_store(), browser)
 
 
+def go_on(run: Run, browser: str) -> Run:
+    """Let a run that stopped short go on, under the same id. Raises what `jobs.resume` raises."""
+    return jobs.resume(run, default_store(), browser)
+
+
 def live(store: RunStore) -> list[Run]:
     """The runs of a store that wait or compute, in the order of their creation.
 

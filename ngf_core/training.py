@@ -7,8 +7,9 @@ triggers off some poisoned images and not others.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class Epoch:
 
     `poisoned` are the sorted indices that carried the trigger in it (empty for benign training),
     `cover` those that were changed without it; `attack` is the attack with what it has learned.
+    `state()` is all that the following epochs depend on (weights, optimiser, schedule, generator,
+    what the attack controls), as dicts, lists, numbers and tensors; it shares the tensors that
+    training goes on to change, so keep a copy.
     """
 
     epoch: int
@@ -33,6 +37,7 @@ class Epoch:
     poisoned: Tensor
     cover: Tensor
     attack: Attack | None
+    state: Callable[[], dict[str, Any]] = dict
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -46,11 +51,12 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def train(model: nn.Module, images: Images, attack: Attack | None, config: TrainConfig,
-          device: torch.device) -> Iterator[Epoch]:
+          device: torch.device, earlier: Mapping[str, Any] | None = None) -> Iterator[Epoch]:
     """Train `model` in place, one epoch per iteration.
 
     The attack, fitted before, acts through its `Control`. After the last epoch the model is in eval
-    mode.
+    mode. `earlier` is the `state` of an epoch of the same training, which then goes on after it,
+    bit by bit as if it had not stopped, on the same machine and number of threads.
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"
@@ -64,8 +70,21 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
                                                    total_steps=max(5, config.epochs * batches))
     control = (Control(None, images, generator) if attack is None
                else attack.control(images, generator, config.epochs, device))
-    seconds = 0.0
-    for epoch in range(config.epochs):
+    seconds, first = 0.0, 0
+    if earlier is not None:
+        seconds, first = earlier["seconds"], earlier["epoch"]
+        model.load_state_dict(earlier["model"])
+        optimiser.load_state_dict(earlier["optimiser"])
+        schedule.load_state_dict(earlier["schedule"])
+        control.restore(earlier["control"])
+        generator.set_state(earlier["generator"])
+
+    def state() -> dict[str, Any]:
+        return {"epoch": epoch + 1, "seconds": seconds, "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                "control": control.state(), "generator": generator.get_state()}
+
+    for epoch in range(first, config.epochs):
         started = time.perf_counter()
         drawn = control.epoch(epoch, model)
         model.train()
@@ -86,4 +105,4 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
         seconds += time.perf_counter() - started
         model.eval()
         yield Epoch(epoch + 1, total / len(images), seconds, drawn.indices, drawn.cover,
-                    control.attack)
+                    control.attack, state)

@@ -6,8 +6,9 @@ poisons the data uses `Control` as it is; one that controls training overrides w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -38,18 +39,41 @@ class Control:
     """Poisons once, or every epoch where the attack is `redrawn_each_epoch`; plain cross-entropy.
 
     `attack` is the attack with what it has learned so far (None in benign training); a subclass
-    that trains a generator updates it.
+    that trains a generator updates it, and adds the generator and its optimiser to `state`.
     """
 
     def __init__(self, attack: Attack | None, images: Images, generator: torch.Generator) -> None:
         self.attack, self.images, self.generator = attack, images, generator
         self._poisoned = Poisoned(images, NONE)
+        self._before_draw = generator.get_state()
+
+    def state(self) -> dict[str, Any]:
+        """What later epochs depend on besides the attack's settings, as plain values and tensors.
+        """
+        return {"learned": {} if self.attack is None else dict(self.attack.learned),
+                "before_draw": self._before_draw}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on after the epoch of that `state`; the set poisoned then is drawn again."""
+        if self.attack is None:
+            return
+        self.attack = self.attack.with_learned(state["learned"])
+        if not self.attack.redrawn_each_epoch:
+            self._before_draw = state["before_draw"]
+            drawing = torch.Generator()
+            drawing.set_state(self._before_draw)
+            self._poisoned = self.attack.poison(self.images, drawing)
 
     def epoch(self, number: int, model: nn.Module) -> Poisoned:
         """The training set of epoch `number`, from 0, given the model after the epoch before."""
         if self.attack is not None and (number == 0 or self.attack.redrawn_each_epoch):
-            self._poisoned = self.attack.poison(self.images, self.generator)
+            self._poisoned = self._drawn()
         return self._poisoned
+
+    def _drawn(self) -> Poisoned:
+        assert self.attack is not None
+        self._before_draw = self.generator.get_state()
+        return self.attack.poison(self.images, self.generator)
 
     def loss(self, model: nn.Module, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """The loss of one batch: images x (uint8, on the device) at `rows` of the epoch's set.

@@ -1,9 +1,10 @@
 """Dyn-one and Dyn-all (Nguyen & Tran 2020, arXiv 2010.08138): every image has its own trigger."""
 
 from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -177,6 +178,16 @@ class DynControl(Control):
     @attack.setter
     def attack(self, attack: Dyn) -> None:
         self._received = attack
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"optimiser": self.optimiser.state_dict(),
+                                  "schedule": self.schedule.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        restore(self.pattern, "pattern", state["learned"]).requires_grad_(True)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
 
     def epoch(self, number: int, model: nn.Module) -> Poisoned:
         drawn = super().epoch(number, model)

@@ -1,8 +1,9 @@
 """LIRA (Doan et al. 2021, ICCV): a learned, barely visible noise for every image."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -96,11 +97,20 @@ class LIRAControl(Control):
         self.copy.requires_grad_(True)
         self.optimiser = torch.optim.Adam(self.copy.parameters(), attack.parameters["lr"])
 
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"copy": self.copy.state_dict(),
+                                  "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self.copy.load_state_dict(state["copy"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
     def epoch(self, number: int, model: nn.Module) -> Poisoned:
         self.learning = number < self.stage1
         if number <= self.stage1:
             self.attack = self.attack.with_learned(learned(noise=self.copy))
-            self._poisoned = self.attack.poison(self.images, self.generator)
+            self._poisoned = self._drawn()
         return self._poisoned
 
     def loss(self, model: nn.Module, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:

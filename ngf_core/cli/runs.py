@@ -1,4 +1,4 @@
-"""`runs`: list runs, show, cancel, restart or delete one."""
+"""`runs`: list runs, show, cancel, resume, restart or delete one."""
 
 import argparse
 from typing import Any
@@ -10,8 +10,8 @@ from ngf_core.runs import Run, default_store, jobs
 
 
 def add_arguments(commands: Any) -> None:
-    parser = commands.add_parser("runs", help="List runs, show, cancel, restart or delete one.",
-                                 description="List runs (the default), or act on one.")
+    parser = commands.add_parser("runs", help="List runs, show, cancel, resume, restart or delete "
+                                 "one.", description="List runs (the default), or act on one.")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(command=_list)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
@@ -19,6 +19,7 @@ def add_arguments(commands: Any) -> None:
             ("list", _list, "all runs, newest first"),
             ("show", _show, "settings, state and results of one run"),
             ("cancel", _cancel, "stop a run and keep its curves"),
+            ("resume", _resume, "let a run go on that was lost, or lacked disk or memory"),
             ("restart", _restart, "start a new run with the settings of an old one"),
             ("delete", _delete, "delete a run that is not running")):
         action = actions.add_parser(name, help=help_text, description=help_text)
@@ -26,7 +27,7 @@ def add_arguments(commands: Any) -> None:
                             help="print as JSON")
         if command is not _list:
             action.add_argument("id", metavar="ID", help="the run's id")
-        if command is _restart:
+        if command in (_resume, _restart):
             action.add_argument("--detach", action="store_true",
                                 help="print the run's id and do not wait")
         action.set_defaults(command=command)
@@ -60,6 +61,11 @@ def _cancel(options: argparse.Namespace) -> int:
     run = default_store().get(options.id)
     jobs.cancel(run).join()
     return _say(run, options, run.message or "Cancelled.")
+
+
+def _resume(options: argparse.Namespace) -> int:
+    store = default_store()
+    return watch(jobs.resume(store.get(options.id), store), store, options)
 
 
 def _restart(options: argparse.Namespace) -> int:

@@ -23,9 +23,9 @@ class Canvas:
     part of `parts` (clean, triggered); key.<part>.computed (bool) marks what was computed, which
     is not all of a preview; key.<part>.held_out is a preview's [median, largest error, bound].
 
-    Rows, rounds and curves left by an unfinished run of the same config and versions are reused and
-    not computed again. `resumed` counts their points, `points` all points. `memory` holds
-    `config.memory` GB in bytes.
+    Rows, rounds and curves left by an unfinished run of the same config and versions, or by this
+    one before it stopped, are reused and not computed again. `resumed` counts their points,
+    `points` all points. `memory` holds `config.memory` GB in bytes.
     """
 
     def __init__(self, config: LandscapeConfig, store: RunStore, writer: RunWriter,
@@ -158,10 +158,13 @@ class _Lazy:
 
 def _left_behind(config: LandscapeConfig, store: RunStore, writer: RunWriter
                  ) -> dict[str, np.ndarray]:
-    """The arrays of the newest unfinished run of this config by the same versions; else none."""
+    """The arrays that this run has left itself, where it goes on; else those of the newest
+    unfinished run of this config by the same versions; else none."""
     versions = writer.run.manifest["versions"]
-    for run in store.list(config.kind):
-        same = run.id != writer.run.id and run.state in UNFINISHED and run.config == config
+    own = [writer.run] if writer.run.has("landscape.npz") else []
+    for run in own + store.list(config.kind):
+        same = run in own or (run.id != writer.run.id and run.state in UNFINISHED
+                              and run.config == config)
         if same and run.manifest["versions"] == versions and run.has("landscape.npz"):
             try:
                 return run.arrays("landscape")

@@ -61,7 +61,8 @@ def estimate(config: Config, store: RunStore | None = None) -> Cost:
     model = _model(config, store)
     work, size = _work(config, model), _megabytes(config, model)
     for run in store.list(config.kind):
-        if run.state != "done" or run.shipped:
+        # One that went on has in its manifest only when its last part began.
+        if run.state != "done" or run.shipped or run.manifest["resumed"]:
             continue
         like = _model(run.config, store)
         if _alike(like, model, config.kind):

@@ -50,7 +50,8 @@ def execute(config: LandscapeConfig, store: RunStore, writer: RunWriter) -> dict
     All models are measured along the same directions: the random ones are drawn and
     filter-normalised on the received model, the eigenvectors are those of its Hessian. The planes
     of the paths and through three models need a race; where one cannot be computed the results
-    state why. A cancelled or killed run of the same config is resumed, see `Canvas`.
+    state why. A cancelled or killed run of the same config is taken up, see `Canvas`; so is this
+    run itself where it goes on.
     """
     source = load_trained(config.source, store)
     before = source.models["before"].requires_grad_(True)

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
@@ -32,7 +33,8 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     A point of a curve is a layer: step is its number from the input, from 1. A fifth of the clean
     set is held out, for the rules to judge by. These use clean images alone; the oracle uses the
     triggered test set, which is what makes it one. The rules use the map's own tunings, except the
-    one behind "auto", which `choose_layer` applies at its own small budget.
+    one behind "auto", which `choose_layer` applies at its own small budget. Each finished layer is
+    kept as the part "layer_<name>", so that a run that stopped computes only the others.
     """
     source = load_trained(config.source, store)
     model = source.models["before"]
@@ -44,14 +46,28 @@ def execute(config: LayersConfig, store: RunStore, writer: RunWriter) -> dict[st
     total = len(config.methods) * len(tunable_layers(model))
     entries: list[dict[str, Any]] = []
     measured: list[LayerStatistics] = []
-    wall, cpu = time.perf_counter(), time.process_time()
+    kept = {layer: part for layer in tunable_layers(model)
+            if (part := writer.part(f"layer_{layer}")) is not None}
+    for part in kept.values():
+        entries += part["entries"]
+        measured.append(LayerStatistics.of(part["statistics"]))
+    wall, cpu = (clock() - max((part[name] for part in kept.values()), default=0.0)
+                 for name, clock in (("seconds", time.perf_counter),
+                                     ("cpu_seconds", time.process_time)))
     for one in sweep(copy.deepcopy(model), clean, config.budget, config.methods,
-                        _images(test), writer.checkpoint):
+                     _images(test), writer.checkpoint, without=kept):
+        layer = one.statistics.layer
         measured.append(one.statistics)
         for tuned in one.tuned:
             entries.append(_entry(tuned, test))
             _point(writer, entries[-1])
-        writer.progress(len(entries), total, f"layer {one.statistics.layer}")
+        writer.keep_part(f"layer_{layer}", {
+            "statistics": asdict(one.statistics),
+            "entries": [entry for entry in entries if entry["layer"] == layer],
+            "seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu})
+        writer.progress(len(entries), total, f"layer {layer}")
+    entries.sort(key=lambda entry: entry["index"])
+    measured.sort(key=lambda layer: layer.index)
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     began = time.process_time()
     choice = choose_layer(model, clean, config.budget, ngf_of(config.methods))

@@ -1,7 +1,7 @@
 """Sharpness along a race, within a budget of seconds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -63,6 +63,14 @@ class LiveSharpness:
             self._cost = seconds if step else LATER * seconds
         self._last[method], self._at[method] = found, step
         return found.metrics()
+
+    def measured(self, method: str, step: int, metrics: Mapping[str, float | None]) -> None:
+        """Take over a point of before the run stopped: whether the step was measured, not the
+        eigenvector, so that the method's next point starts from a random one."""
+        wanted = any(name in metrics for name in METRICS)
+        self._wanted.setdefault(step, wanted)
+        if wanted:
+            self._at[method] = step
 
     def _due(self, method: str, step: int) -> bool:
         forecast = self._race() * self._steps / step

@@ -3,7 +3,7 @@ copy."""
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ngf_core.config import PurifyConfig, to_json
 from ngf_core.config.methods import ngf_of
 from ngf_core.data.dataset import Images
-from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.rates import RATES, Evaluation, Rate
 from ngf_core.evaluate.test_set import evaluate
 from ngf_core.execute.live_sharpness import LiveSharpness
 from ngf_core.models.build import last_layer, tuned_layers
@@ -45,6 +45,7 @@ class Racer:
     stopped: str | None = None
     path: dict[int, Tensor] = field(default_factory=dict)
     recorded: int = 0
+    seconds: float = 0.0  # as last recorded
     found: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
     cpu_seconds: float = 0.0
@@ -85,12 +86,16 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
     the clean set alone. Tuning seconds leave out evaluations, sharpness measurements, pauses and
     that choice. A method that diverges keeps its curve and its model as of then, and its results
     hold the error message.
+
+    A method's state cannot be kept. A run that stopped takes the same steps again, on the same
+    batches, but evaluates none of the models whose points it has; their loss and KL have to come
+    out as before, else RunError.
     """
     source = load_trained(config.source, store)
     received = source.models["before"]
     check_finite(received)
     clean = source.dataset.clean(config.clean_fraction, config.clean_balance)
-    config, choice = _with_layers(config, received, clean)
+    config, choice = _with_layers(config, received, clean, writer)
     for layer in config.layers.values():
         tuned_layers(received, layer)
     where = next(received.parameters()).device
@@ -114,14 +119,21 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         if config.sharpness == "on" else None
 
     def record(racer: Racer) -> None:
-        if racer.last.step:
+        step = racer.recorded = racer.last.step
+        known = writer.known(racer.name, step)
+        if known is not None:
+            racer.seconds = writer.again(racer.name, step, racer.last.seconds, _losses(racer))
+            racer.evaluation = _evaluation(known)
+            if sharpness is not None:
+                sharpness.measured(racer.name, step, known["metrics"])
+            return
+        if step:
             racer.evaluation = evaluate(racer.model, test)
         metrics, n, answers = _evaluated(racer, shown)
         if sharpness is not None:
-            sharp = sharpness.measure(racer.name, racer.model, racer.last.step)
+            sharp = sharpness.measure(racer.name, racer.model, step)
             metrics, n = {**metrics, **sharp}, n | sharpness.counts(sharp)
-        writer.point(racer.name, racer.last.step, racer.last.seconds, metrics, n, answers)
-        racer.recorded = racer.last.step
+        racer.seconds = writer.point(racer.name, step, racer.last.seconds, metrics, n, answers)
 
     for racer in racers:
         record(racer)
@@ -150,7 +162,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
         if racer.layer:
             _write_path(racer, writer)
         results[racer.name] = racer.evaluation.to_json() | {
-            "steps": racer.last.step, "seconds": round(racer.last.seconds, 3),
+            "steps": racer.last.step, "seconds": round(racer.seconds, 3),
             "cpu_seconds": round(racer.cpu_seconds, 3), "stopped": racer.stopped,
             "found": racer.found, "changed": _changed(received, racer.model)}
         if racer.layer:
@@ -166,7 +178,7 @@ def execute(config: PurifyConfig, store: RunStore, writer: RunWriter) -> dict[st
                       "class_names": list(source.dataset.class_names)}
 
 
-def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
+def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images, writer: RunWriter
                  ) -> tuple[PurifyConfig, dict[str, Any]]:
     """The config with each "last" replaced by that layer's name and each "auto" by the chosen
     layer, and {"choice": how, at what cost}.
@@ -176,15 +188,18 @@ def _with_layers(config: PurifyConfig, received: nn.Module, clean: Images
     config = _named(config, LAST, last_layer(received))
     if AUTO not in config.layers.values():
         return config, {}
-    from ngf_core.layers import choose_layer
+    choice = writer.part("choice")
+    if choice is None:
+        from ngf_core.layers import choose_layer
 
-    began, cpu = time.perf_counter(), time.process_time()
-    chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
-    return _named(config, AUTO, chosen.layer), {"choice": {
-        "layer": chosen.layer, "rule": chosen.rule, "scores": chosen.scores,
-        "passes": chosen.passes,
-        "seconds": round(time.perf_counter() - began, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3)}}
+        began, cpu = time.perf_counter(), time.process_time()
+        chosen = choose_layer(copy.deepcopy(received), clean, config.budget, ngf_of(config.methods))
+        choice = {"layer": chosen.layer, "rule": chosen.rule, "scores": dict(chosen.scores),
+                  "passes": chosen.passes,
+                  "seconds": round(time.perf_counter() - began, 3),
+                  "cpu_seconds": round(time.process_time() - cpu, 3)}
+        writer.keep_part("choice", choice)
+    return _named(config, AUTO, choice["layer"]), {"choice": choice}
 
 
 def _named(config: PurifyConfig, text: str, layer: str) -> PurifyConfig:
@@ -195,11 +210,21 @@ def _named(config: PurifyConfig, text: str, layer: str) -> PurifyConfig:
 
 def _evaluated(racer: Racer, shown: dict[str, np.ndarray]
                ) -> tuple[dict[str, float | None], dict[str, int], dict[str, Any]]:
-    """The racer's rates and loss, the images behind the rates, and its answers to the samples."""
+    """The racer's rates and losses, the images behind the rates, and its answers to the samples."""
     rates = racer.evaluation.rates()
-    metrics = {name: rate.value for name, rate in rates.items()}
-    return (metrics | {"loss": racer.last.loss, "kl": racer.last.kl},
+    return ({name: rate.value for name, rate in rates.items()} | _losses(racer),
             {name: rate.n for name, rate in rates.items()}, says(racer.model, shown))
+
+
+def _losses(racer: Racer) -> dict[str, float | None]:
+    return {"loss": racer.last.loss, "kl": racer.last.kl}
+
+
+def _evaluation(point: Mapping[str, Any]) -> Evaluation:
+    """The evaluation whose rates stand in a point event."""
+    rates = {name: Rate(round(n * (point["metrics"][name] or 0.0)), n)
+             for name in RATES if (n := point["n"].get(name)) is not None}
+    return Evaluation(rates["acc"], rates.get("asr"), rates.get("ra"))
 
 
 def _changed(received: nn.Module, model: nn.Module) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ngf_core.config import SpectrumConfig
@@ -24,7 +25,8 @@ FISHER_SAMPLES = 1000
 
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Measure and write spectrum.npz, rewritten after each model so that none is lost."""
+    """Measure and write spectrum.npz. Each finished model is kept as the part "model_<name>", so
+    that a run that stopped measures only the others."""
     source = load_trained(config.source, store)
     where = next(source.models["before"].parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
@@ -36,6 +38,14 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
                                "dtype": str(x.dtype).removeprefix("torch.")}
     readings: dict[str, dict[str, Reading]] = {}
     for i, (name, model) in enumerate(source.models.items()):
+        part = writer.part(f"model_{name}")
+        if part is not None:
+            results[name] = part["results"]
+            arrays |= {key: np.asarray(value) for key, value in part["arrays"].items()}
+            readings |= {name: {measure: Reading.of(kept)
+                                for measure, kept in part["readings"].items()}}
+            continue
+
         def progress(done: int, total: int, name: str = name, i: int = i) -> None:
             writer.checkpoint()
             writer.progress(int(1000 * (i + done / total)), 1000 * len(source.models),
@@ -72,9 +82,17 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             layer.requires_grad_(True)
         fisher = layer_fisher_spectrum(model, list(layers.values()), x[:FISHER_SAMPLES],
                                        y[:FISHER_SAMPLES], seed=config.seed)
-        arrays |= _arrays(name, spectrum, fisher)
+        own = _arrays(name, spectrum, fisher)
+        arrays |= own
         arrays["models"] = np.array(list(source.models)[: i + 1])
         writer.arrays("spectrum", arrays)
+        writer.keep_part(f"model_{name}", {
+            "results": results[name],
+            "arrays": {key: torch.from_numpy(value) for key, value in own.items()},
+            "readings": {measure: dataclasses.asdict(reading)
+                         for measure, reading in readings.get(name, {}).items()}})
+    arrays["models"] = np.array(list(source.models))
+    writer.arrays("spectrum", arrays)
     return results
 
 

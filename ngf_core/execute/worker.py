@@ -66,7 +66,7 @@ def work(run: Run, store: RunStore) -> int:
     except Exception as error:
         if not isinstance(error, NGFError):
             _log(writer, error)
-        writer.fail(explain(error, run))
+        writer.fail(explain(error, run), lacked(error))
     return 1
 
 
@@ -93,17 +93,25 @@ def _memory_limit() -> float:
         return 0.0
 
 
+def lacked(error: Exception) -> str | None:
+    """"disk" or "memory" where there was too little of it, else None."""
+    if isinstance(error, DiskFull) or (
+            isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return "disk"
+    return "memory" if isinstance(error, MemoryError) or _is_torch_out_of_memory(error) else None
+
+
 def explain(error: Exception, run: Run) -> str:
     """What went wrong, for the user: no stack trace, but what to do."""
     if isinstance(error, NGFError):
         return str(error)
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+    if lacked(error) == "memory":
         limit = _memory_limit()
         return (f"Out of memory {run.reached()}. Use a smaller batch or fewer samples, or "
                 + (f"raise the limit of {limit:g} GB per job (NGF_JOB_MEMORY_GB)" if limit
-                   else "close other programs") + ", and start again.")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return str(DiskFull(f"The disk is full {run.reached()}. Free some space and start again."))
+                   else "close other programs") + ", and start again or go on.")
+    if lacked(error) == "disk":
+        return f"The disk is full {run.reached()}. Free some space and start again or go on."
     return (f"Something unexpected happened ({type(error).__name__}). "
             f"The details are in log.txt of run {run.id}.")
 

@@ -4,7 +4,7 @@ Four fifths of the clean images tune; the last fifth judges the effect, unchange
 ways that need no knowledge of the attack. Neither a trigger nor a test image is needed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -34,15 +34,15 @@ class SweptLayer:
 
 def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[LayerSettings],
           images: Mapping[str, Tensor] | None = None,
-          between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN
-          ) -> Iterator[SweptLayer]:
+          between: Callable[[], object] = lambda: None, sees: frozenset[str] = SEEN,
+          without: Collection[str] = ()) -> Iterator[SweptLayer]:
     """Every layer from input to output; the first method's effect is in its statistics. A layer
     that cannot be tuned (the model's answers do not depend on it) is skipped.
 
     model: is left with BatchNorm as `budget` sets it, and otherwise as received. images: further
     sets whose logits `Tuned` is to hold. between: called after every update. sees: which statistics
-    are measured. Raises ConfigError for fewer than five clean images, NGFError for a model whose
-    answers to them are not finite.
+    are measured. without: layers that are passed over. Raises ConfigError for fewer than five clean
+    images, NGFError for a model whose answers to them are not finite.
     """
     budget = settled(budget, clean)
     tuning, judging = split(clean)
@@ -51,6 +51,8 @@ def sweep(model: nn.Module, clean: CleanSet, budget: Budget, methods: Sequence[L
     received: dict[str, Tensor] = {}
     for station in stations_of(model, tuning, budget, own | dict(images or {})):
         received = received or {name: _answers(station, name) for name in own}
+        if station.name in without:
+            continue
         try:
             seen = layer_statistics(station, budget.seed, "augmented", labels, sees)
             results = [tune(station, method, budget, between, "fisher" in sees)

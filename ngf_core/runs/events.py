@@ -2,10 +2,15 @@
 
 A reader keeps the byte offset it has reached and reads on from there. An unfinished line is left
 for the next read; a finished line that is not an event is skipped.
+
+Lines are not synced one by one, which would cost milliseconds each. They are on the disk before a
+manifest or a part is that was written after them (`sync_events`); what a power cut takes beyond
+that is computed again when the run goes on.
 """
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +41,24 @@ def append_event(folder: Path, kind: str, **entries: Any) -> None:
             raise
 
 
+def sync_events(folder: Path) -> None:
+    """Wait until all events so far are on the disk. Raises DiskFull."""
+    path = folder / NAME
+    if path.exists():
+        with telling_full(path), open(path, "ab") as file:
+            os.fsync(file.fileno())
+
+
+def mend_events(folder: Path) -> None:
+    """Cut off the unfinished line that a killed worker left, which would spoil the next one."""
+    path = folder / NAME
+    if path.exists():
+        with open(path, "r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
 def finite(value: Any) -> Any:
-    """The value with null for numbers that are not finite, which JSON cannot represent."""
+    """The value with null in place of numbers that are not finite, in dicts and lists too."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

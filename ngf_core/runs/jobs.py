@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +35,7 @@ from ngf_core.runs.queue import (
     seconds_until,
     usual_seconds,
 )
+from ngf_core.runs.resuming import requeue
 from ngf_core.runs.server_settings import GIGABYTE, refuse_readonly, server_settings
 
 WORKER = (sys.executable, "-m", "ngf_core.execute.worker")
@@ -81,6 +83,37 @@ def _join(run: Run, asker: str) -> None:
         change_manifest(run.path, askers=[*joined, asker])
 
 
+def resume(run: Run, store: RunStore, asker: str | None = None) -> Run:
+    """Let a run that is lost, or failed for want of disk or memory, go on where it stopped.
+
+    It keeps its id and its folder, and waits for its turn like any other. Raises RunError where it
+    cannot go on (see `resuming`) or its source is gone, and for a browser `asker` also where it may
+    not change the run, where its request would be refused as in `start`, and where another run
+    already computes the same.
+    """
+    refuse_readonly()
+    store.prepare()
+    with _asking(store.root):
+        run = run.now()
+        if asker is not None:
+            check_access(run, asker)
+            twin = next((other for other in live(store) if _is_twin(other, run.config)), None)
+            if twin is not None:
+                raise RunError(f"Run {twin.id} already computes the same. Follow that one.")
+            _check_room(store, asker)
+        store.check_source(run.config)
+        before = run.manifest
+        requeue(run)
+        try:
+            if asker is not None:
+                _join(run.now(), asker)
+            launch(run.now())
+        except BaseException:
+            change_manifest(run.path, **before)
+            raise
+    return run.now()
+
+
 def _check_room(store: RunStore, asker: str) -> None:
     settings = server_settings()
     waiting = sum(run.state == "queued" and asker in askers(run.manifest) for run in live(store))
@@ -105,12 +138,19 @@ def launch(run: Run) -> None:
         raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "
                        "Start a new run with the same settings instead.")
     with telling_full(run.path / "log.txt"), open(run.path / "log.txt", "ab") as log:
-        worker = subprocess.Popen((*WORKER, str(run.path.absolute())), env=environment(),
+        worker = subprocess.Popen((*WORKER, str(run.path.absolute())),
+                                  env=environment() | _same_threads(manifest),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   start_new_session=True)
     change_manifest(run.path, pid=worker.pid, pid_started=start_time(worker.pid))
     # Reaps the worker when it ends, so that a long-lived server collects no zombies.
     threading.Thread(target=worker.wait, daemon=True).start()
+
+
+def _same_threads(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """A run that goes on does so on as many threads as before: on others sums round otherwise."""
+    threads = manifest["threads"] if manifest["resumed"] else None
+    return {"OMP_NUM_THREADS": str(threads)} if threads else {}
 
 
 def environment() -> dict[str, str]:

@@ -50,7 +50,8 @@ def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dic
         "askers": list(askers), "state": "queued", "message": "", "created": utc_now(),
         "started": None, "finished": None, "pid": None, "pid_started": None, "engine": ENGINE,
         "versions": versions(), "git": None, "device": None, "instructions": None,
-        "threads": None, "data_sha": None, "results": {}, "files": {},
+        "threads": None, "data_sha": None, "resumed": [], "lacked": None, "results": {},
+        "files": {},
     }
 
 
@@ -71,6 +72,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RunError(f"{NAME} of run {folder.name} has schema {schema}, written by a newer NGF "
+                       f"Lab; this version reads 1 and {SCHEMA}. Update NGF Lab to read it.")
     if schema not in (1, SCHEMA):
         raise _broken(folder, f"has schema {schema!r}, this version reads 1 and {SCHEMA}")
     for key, kind in _REQUIRED.items():
@@ -95,7 +99,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             manifest |= {"config": to_json(config), "config_sha": config_sha(config)}
     except (ConfigError, TypeError) as error:
         raise _broken(folder, f"holds a config this version cannot use ({error})") from None
-    return {"engine": 0} | manifest
+    return {"engine": 0, "resumed": [], "lacked": None} | manifest
 
 
 def _check_rates(value: Any) -> None:

@@ -57,10 +57,14 @@ def in_order(waiting: Sequence[Waiting], last: Mapping[str, str]) -> list[Waitin
 
 
 def usual_seconds(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Median seconds that the finished runs of each kind took, from start to end."""
+    """Median seconds that the finished runs of each kind took, from start to end.
+
+    Those that went on after a stop are left out: their manifests hold only the last start.
+    """
     took: dict[str, list[float]] = {}
     for manifest in manifests:
-        if manifest["state"] == "done" and manifest["started"] and manifest["finished"]:
+        if (manifest["state"] == "done" and manifest["started"] and manifest["finished"]
+                and not manifest.get("resumed")):
             took.setdefault(manifest["kind"], []).append(
                 _seconds(manifest["started"], manifest["finished"]))
     return {kind: median(seconds) for kind, seconds in took.items()}

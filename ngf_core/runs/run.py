@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
-from ngf_core.runs.disk import file_sha, folder_size
+from ngf_core.runs.disk import draft_of, file_sha, folder_size
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
@@ -117,7 +117,7 @@ class Run:
             return "cancelled", f"Cancelled {self.reached()}."
         if state == "queued" and pid is None:
             return state, message
-        return "lost", f"The worker died {self.reached()}. Start it again."
+        return "lost", f"The worker died {self.reached()}. Let it go on, or start it again."
 
     def reached(self) -> str:
         """How far it got, as the end of a sentence: at step 40 of 100; the curves until ..."""
@@ -278,7 +278,7 @@ class Run:
         if state in LIVE:
             raise RunError(f"Run {self.id} is {state}. Cancel it before you delete it.")
         # A hidden name first, so that no listing shows a half-deleted run.
-        hidden = self.path.with_name(f".deleted-{self.id}")
+        hidden = draft_of(self.path)
         self.path.rename(hidden)
         shutil.rmtree(hidden)
 

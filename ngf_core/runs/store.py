@@ -13,7 +13,7 @@ from ngf_core import paths
 from ngf_core.config import Config, ModelConfig, validate
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.options import either
-from ngf_core.runs.disk import telling_full
+from ngf_core.runs.disk import draft_of, sweep, sync_folder, telling_full
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.manifest import CORRUPT, new_manifest, write_manifest
 from ngf_core.runs.run import Run
@@ -48,15 +48,17 @@ class RunStore:
         """
         refuse_readonly()
         validate(config)
-        self._check_source(config)
+        self.check_source(config)
         run_id = run_id or _new_id(config)
-        draft = self.root / f".new-{run_id}"
+        draft = draft_of(self.root / run_id)
         self.prepare()
+        sweep(self.root)
         with telling_full(draft):
             try:
                 draft.mkdir()
                 write_manifest(draft, new_manifest(run_id, config, askers))
                 draft.rename(self.root / run_id)
+                sync_folder(self.root)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
@@ -118,7 +120,9 @@ class RunStore:
         places = [(self.root / run_id, False), (self.root / BENCHMARK / run_id, False)]
         return places if self.shipped is None else [*places, (self.shipped / run_id, True)]
 
-    def _check_source(self, config: Config) -> None:
+    def check_source(self, config: Config) -> None:
+        """Raise RunError where the run that `config` starts from is missing or corrupt, ConfigError
+        where it does not fit or is not done."""
         if isinstance(config, ModelConfig):
             return
         source, fitting = self.get(config.source), SOURCES[config.kind]

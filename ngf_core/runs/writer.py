@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ngf_core.runs.disk import file_sha, replace_file, telling_full
-from ngf_core.runs.events import append_event, curves
+from ngf_core.errors import RunError
+from ngf_core.runs.disk import file_sha, replace_file, sweep, telling_full
+from ngf_core.runs.events import append_event, curves, finite, mend_events, sync_events
 from ngf_core.runs.manifest import change_manifest, git_state, utc_now
+from ngf_core.runs.parts import drop_parts, find_part, keep_part
 from ngf_core.runs.process import start_time
 from ngf_core.runs.run import NO_RESULT, Run
 from ngf_core.runs.tensors import encode
@@ -34,6 +36,9 @@ class RunWriter:
         self.run, self.path = run, run.path
         self._clock: tuple[int, int, float] | None = None
         self._done = 0
+        # The points of an earlier worker, and by how many seconds it was behind this one.
+        self._points: dict[tuple[str, int], dict[str, Any]] = {}
+        self._behind: dict[str, float] = {}
 
     # ---- states
 
@@ -42,7 +47,11 @@ class RunWriter:
         self._state("queued", message, **_this_process())
 
     def begin(self, threads: int | None = None) -> None:
-        """The worker starts to compute."""
+        """The worker starts to compute, or goes on where an earlier one stopped."""
+        sweep(self.path)
+        mend_events(self.path)
+        self._points = {(event["method"], event["step"]): event
+                        for event in self.run.events()[0] if event["type"] == "point"}
         replace_file(self._reserve, b"\0" * _RESERVE)
         self._state("running", "", started=utc_now(), git=git_state(), threads=threads,
                     **_this_process())
@@ -62,25 +71,33 @@ class RunWriter:
             curves(events).to_parquet(table, index=False)
             replace_file(self.path / "curves.parquet", table.getvalue())
         append_event(self.path, "state", state="done", message="")
+        sync_events(self.path)
         files = {p.name: file_sha(p) for p in sorted(self.path.iterdir())
                  if p.is_file() and p.name not in NO_RESULT and not p.name.startswith(".")}
         change_manifest(self.path, state="done", message="", finished=utc_now(),
                         results=dict(results), files=files)
         self._reserve.unlink(missing_ok=True)
+        drop_parts(self.path)
 
-    def fail(self, sentence: str) -> None:
-        """The run failed; `sentence` states why and what to do."""
-        self._end("failed", sentence)
+    def fail(self, sentence: str, lacked: str | None = None) -> None:
+        """The run failed; `sentence` states why and what to do.
+
+        `lacked` is "disk" or "memory" where it failed for want of it: it can then go on.
+        """
+        self._end("failed", sentence, lacked=lacked)
 
     def cancel(self, sentence: str) -> None:
         """The run stopped on request."""
         self._end("cancelled", sentence)
 
-    def _end(self, state: str, sentence: str) -> None:
+    def _end(self, state: str, sentence: str, lacked: str | None = None) -> None:
         self._reserve.unlink(missing_ok=True)
-        self._state(state, sentence, finished=utc_now())
+        self._state(state, sentence, finished=utc_now(), lacked=lacked)
+        if lacked is None:
+            drop_parts(self.path)
 
     def _state(self, state: str, message: str, **entries: Any) -> None:
+        sync_events(self.path)
         change_manifest(self.path, state=state, message=message, **entries)
         append_event(self.path, "state", state=state, message=message)
 
@@ -101,18 +118,61 @@ class RunWriter:
         self._done = done
         append_event(self.path, "progress", done=done, total=total, eta=eta, text=text)
 
+    def known(self, method: str, step: int) -> Mapping[str, Any] | None:
+        """The point event that an earlier worker wrote for `method` at `step`; None where it wrote
+        none."""
+        return self._points.get((method, step))
+
+    def again(self, method: str, step: int, seconds: float,
+              metrics: Mapping[str, float | None]) -> float:
+        """A point that an earlier worker wrote was computed once more: later `seconds` go on from
+        those written then, which are returned.
+
+        Raises RunError where one of `metrics` is another number than then. Not on a GPU, where the
+        same steps round differently each time.
+        """
+        then = self._points[method, step]
+        self._behind[method] = then["seconds"] - seconds
+        if self.run.manifest["device"] != "cpu":
+            metrics = {}
+        for name, value in finite(dict(metrics)).items():
+            if value != then["metrics"].get(name):
+                raise RunError(
+                    f"The run cannot go on: {method} at step {step} gave {name} = {value}, and "
+                    f"{then['metrics'].get(name)} before the run stopped. Processor, threads or "
+                    "libraries differ from then. Start the run again.")
+        return float(then["seconds"])
+
     def point(self, method: str, step: int, seconds: float, metrics: Mapping[str, float | None],
-              n: Mapping[str, int], predictions: Mapping[str, Any] | None = None) -> None:
+              n: Mapping[str, int], predictions: Mapping[str, Any] | None = None) -> float:
         """One point of every curve of `method` after `step` updates and `seconds` of tuning.
 
         metrics are fractions or losses, n the images behind each rate; predictions are
-        {"clean": [[label, confidence], ...], "triggered": [...]} for the sample images.
+        {"clean": [[label, confidence], ...], "triggered": [...]} for the sample images. A point
+        that an earlier worker wrote is not written twice, see `again`. Returns the seconds as
+        written.
         """
+        if self.known(method, step) is not None:
+            return self.again(method, step, seconds, metrics)
+        seconds += self._behind.get(method, 0.0)
         entries = {"method": method, "step": step, "seconds": seconds, "metrics": dict(metrics),
                    "n": dict(n)}
         if predictions is not None:
             entries["predictions"] = dict(predictions)
         append_event(self.path, "point", **entries)
+        return seconds
+
+    def keep_part(self, name: str, value: Any) -> None:
+        """Keep a finished part (see `parts`), from which the run goes on if this worker dies.
+
+        What it rests on, the events so far, is on the disk before it.
+        """
+        sync_events(self.path)
+        keep_part(self.path, name, value)
+
+    def part(self, name: str) -> Any:
+        """The part of that name that an earlier worker kept; None where there is none."""
+        return find_part(self.path, name)
 
     def tensors(self, name: str, tensors: "Mapping[str, torch.Tensor | np.ndarray]") -> None:
         """Write `name`.safetensors."""

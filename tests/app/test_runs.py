@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets.runs.run_table import COLUMNS, matching, results_table, run_frame
 from ngf_core.errors import RunError
+from ngf_core.runs.manifest import change_manifest
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import text_of
 
@@ -147,3 +148,37 @@ def test_an_unknown_run_is_a_card_above_the_table(open_page, started, runs) -> N
     make_run(runs, "train")
     app = open_page("runs", run="../../etc")
     assert "There is no run" in app.info[0].value and table_of(app)
+
+
+# ---- going on
+
+
+def test_a_lost_run_goes_on_under_its_own_name(runs, open_page, started) -> None:
+    run = make_run(runs, "train", state="lost")
+    app = open_page("runs", run=run.id)
+    app.button(f"go_on_{run.id}").click().run()
+    assert not app.exception and started == [run.config]
+    assert (run.state, runs.list()) == ("queued", [run]) and app.query_params["run"] == [run.id]
+    assert "went on after a stop at 20" in " ".join(caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("kind", ["train", "purify", "spectrum", "landscape", "layers"])
+def test_every_kind_says_what_going_on_means(runs, open_page, started, kind) -> None:
+    run = make_run(runs, kind, state="failed")
+    change_manifest(run.path, lacked="disk")
+    button = open_page("runs", run=run.id).button(f"go_on_{run.id}")
+    assert not button.disabled and button.help.startswith("This run, under its own name.")
+
+
+def test_a_run_that_cannot_go_on_says_why(runs, open_page, started) -> None:
+    run = make_run(runs, "train", state="lost")
+    change_manifest(run.path, engine=0)
+    button = open_page("runs", run=run.id).button(f"go_on_{run.id}")
+    assert button.disabled and "It was computed by engine 0" in button.help
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_one_with_a_fault_of_its_own_is_only_started_again(runs, open_page, started, state) -> None:
+    run = make_run(runs, "train", state=state)
+    keys = {button.key for button in open_page("runs", run=run.id).button}
+    assert f"again_{run.id}" in keys and f"go_on_{run.id}" not in keys

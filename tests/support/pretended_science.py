@@ -11,6 +11,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.execute import cost
 from ngf_core.execute.cost import Cost
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.resuming import requeue
 from ngf_core.trained import poison_preview as preview
 from tests.support.faked import faked
 
@@ -44,6 +45,11 @@ def pretend(patch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
     def restart(run: Run, browser: str) -> Run:
         return start(run.config, browser)
 
+    def go_on(run: Run, browser: str) -> Run:
+        started.append(run.config)
+        requeue(run)
+        return run
+
     def cancel(run: Run, browser: str) -> bool:
         # The worker of a fabricated running run is this process: it must not get a signal.
         run.cancel()
@@ -51,6 +57,6 @@ def pretend(patch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
 
     faked(patch, cost, "estimate", estimate)
     faked(patch, preview, "poison_preview", poison_preview)
-    for fake in (start, restart, cancel):
+    for fake in (start, restart, go_on, cancel):
         faked(patch, jobs, fake.__name__, fake)
     return started

@@ -11,9 +11,15 @@ from app.widgets.controls.notice import guarded
 from app.widgets.controls.start_button import start_button
 from ngf_core.runs import Run
 from ngf_core.runs.access import askers, why_no_pause, why_not
+from ngf_core.runs.resuming import stopped_short, why_no_resume
 
 LOOK_EVERY = 1.0
 AGAIN = "Start it again"
+KEPT = "This run, under its own name. What it has finished is not computed again."
+GO_ON = dict.fromkeys(("train", "spectrum", "landscape", "layers"), KEPT) | {
+    "purify": "This run, under its own name. The same steps are taken again, but no model is "
+              "measured twice.",
+    "import": "This run, under its own name. It begins again, which takes seconds."}
 ENDED = {"failed": (st.error, "failed"), "cancelled": (st.info, "was cancelled"),
          "lost": (st.warning, "was lost"), "corrupt": (st.error, "cannot be read")}
 
@@ -48,16 +54,30 @@ def _live(run: Run, draw: Callable[[Run], None] | None) -> None:
 def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
     """Why a run failed, was cancelled or lost, and a button that starts it again.
 
-    The button, labelled `again`, points the address parameter `address` at the new run.
+    The button, labelled `again`, points the address parameter `address` at the new run. One that
+    stopped short has a button to go on, too, which is off with the reason where it cannot.
     """
     show, how = ENDED[run.state]
     kind = "race" if run.kind == "purify" else f"{run.kind} run"
     show(run.message or "The run recorded no reason; its folder has the log.",
          title=f"This {kind} {how}")
-    if start_button(again, f"again_{run.id}", icon=":material/replay:",
-                    help="A new run with the same settings; this one is kept."):
-        state.open_run(jobs.restart(run, state.browser()), address)
+    browser = state.browser()
+    with st.container(horizontal=True):
+        going_on = stopped_short(run) and _go_on_button(run, browser)
+        starting = start_button(again, f"again_{run.id}", icon=":material/replay:",
+                                help="A new run with the same settings; this one is kept.")
+    if going_on:
+        jobs.go_on(run, browser)
         st.rerun()
+    if starting:
+        state.open_run(jobs.restart(run, browser), address)
+        st.rerun()
+
+
+def _go_on_button(run: Run, browser: str) -> bool:
+    reason = why_not(run, browser) or why_no_resume(run)
+    return start_button("Go on", f"go_on_{run.id}", icon=":material/resume:", type="primary",
+                        disabled=bool(reason), help=reason or GO_ON[run.config.kind])
 
 
 def live_controls(run: Run) -> None:

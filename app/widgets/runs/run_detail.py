@@ -81,6 +81,9 @@ def _summary(manifest: dict) -> str:
     parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
              f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
              f"settings {manifest['config_sha'][:8]}"]
+    if manifest["resumed"]:
+        times = [entry["at"][:16].replace("T", " ") for entry in manifest["resumed"]]
+        parts.append(f"went on after a stop at {', '.join(times)} UTC")
     return " · ".join(parts)
 
 

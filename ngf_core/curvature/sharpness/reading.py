@@ -11,7 +11,7 @@ paired.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor
 
@@ -39,6 +39,12 @@ class Reading:
     draws: Tensor | None = None
     parts: Mapping[str, "Reading"] = field(default_factory=dict)
     cost: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """The reading that `dataclasses.asdict` made plain."""
+        return cls(**{**plain, "parts": {name: cls.of(part)
+                                         for name, part in plain["parts"].items()}})
 
     @property
     def sampling_error(self) -> float:

@@ -66,7 +66,8 @@ def test_an_empty_zoo_lacks_every_run(tmp_path, capsys):
 @pytest.mark.parametrize(("state", "message", "says"), [
     ("failed", "Out of memory.", "unfinished failed. Out of memory."),
     ("cancelled", "Cancelled at step 3.", "unfinished cancelled. Cancelled at step 3."),
-    ("running", "", "unfinished lost. The worker died before its first step. Start it again.")])
+    ("running", "", "unfinished lost. The worker died before its first step. Let it go on, "
+                    "or start it again.")])
 def test_an_unfinished_run_with_its_message(whole, capsys, state, message, says):
     run = whole.get("signs-blend-s0-layers")
     change_manifest(run.path, state=state, message=message, pid=None)

@@ -195,7 +195,7 @@ def test_another_version_is_not_taken_over(runs, backdoored, monkeypatch):
 
 def test_eigen_axes_that_came_out_otherwise_are_computed_anew():
     class Silent:
-        run = type("R", (), {"id": "x", "manifest": {"versions": {}}})
+        run = type("R", (), {"id": "x", "manifest": {"versions": {}}, "has": lambda _: False})
 
     store = type("S", (), {"list": lambda *_: []})()
     sheet = canvas.Canvas(LandscapeConfig(source="a"), store, Silent(), ("clean",), 1)

@@ -100,3 +100,13 @@ def test_a_model_that_has_fallen_over_is_left_out(monkeypatch):
     model[1].weight.data.fill_(math.nan)
     clock.now = 100.0
     assert live.measure("a", model, 1) == {}
+
+
+def test_points_of_before_a_stop_decide_for_the_methods_that_have_none_yet():
+    model, *_ = case("linear")
+    live = LiveSharpness(images(), 0, 40, 2)
+    taken = {"acc": 0.5, "lambda_max": 2.0}
+    live.measured("a", 4, taken)
+    live.measured("a", 8, {"acc": 0.5})
+    assert live.measure("b", model, 4) and live.measure("b", model, 8) == {}
+    assert live.report()["steps"] == [4] and live.report()["skipped"] == 1

@@ -74,7 +74,7 @@ def test_a_job_that_wants_more_than_its_memory_names_the_limit(store, monkeypatc
     assert run.state == "failed"
     assert run.message == ("Out of memory before its first step. Use a smaller batch or fewer "
                            "samples, or raise the limit of 1.5 GB per job (NGF_JOB_MEMORY_GB), "
-                           "and start again.")
+                           "and start again or go on.")
 
 
 @pytest.mark.parametrize(("error", "says"), [
@@ -168,7 +168,8 @@ def test_a_killed_worker_is_lost_and_can_be_started_again(store):
     until(lambda: not run.live)
     assert run.state == "lost"
     assert run.message.startswith("The worker died at step ")
-    assert run.message.endswith(" of 400; the curves until then are kept. Start it again.")
+    assert run.message.endswith(" of 400; the curves until then are kept. Let it go on, or "
+                                "start it again.")
     assert len(run.points()) > 0
     again = jobs.restart(run, store)
     assert again.config == run.config and again.id != run.id
@@ -256,7 +257,7 @@ def test_a_worker_that_dies_at_once_is_lost(store, monkeypatch):
     monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-c", "raise SystemExit('no torch')"))
     run = ended(start(store, pretended_work.QUICK))
     assert (run.state, run.message) == ("lost", "The worker died before its first step. "
-                                                "Start it again.")
+                                                "Let it go on, or start it again.")
     assert "no torch" in log(run)
 
 

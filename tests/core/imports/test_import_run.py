@@ -12,11 +12,15 @@ from ngf_core.config import ImportConfig, SpectrumConfig, from_json, to_json
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
+from ngf_core.execute import worker
 from ngf_core.imports.export import export
 from ngf_core.imports.labels import order_of
 from ngf_core.imports.model import as_came, as_received
 from ngf_core.imports.take_in import described
+from ngf_core.runs import RunWriter
 from ngf_core.runs.lineage import training_of
+from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs.resuming import requeue
 from ngf_core.trained.load import load_trained
 from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
 from tests.support.tiny_runs import made, purify_config
@@ -64,6 +68,17 @@ def test_it_answers_as_in_its_own_code(runs, taken, state):
     rates = Evaluation.from_json(taken.results["import"])
     assert rates.acc.hits == int(right) and rates.asr is not None
     assert source.layer == "network.linear"
+
+
+def test_one_that_was_lost_begins_again(runs, taken):
+    run = runs.create(taken.config)
+    RunWriter(run).begin()
+    change_manifest(run.path, pid=2**22 + 1, pid_started=1.0)
+    requeue(run)
+    worker.work(run, runs)
+    assert (run.state, run.results) == ("done", taken.results)
+    mine, theirs = run.tensors("model"), taken.tensors("model")
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
 def test_its_origin_is_known_to_what_follows(runs, taken, purified):

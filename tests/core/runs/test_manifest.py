@@ -42,7 +42,7 @@ def test_no_path_and_no_machine_in_a_manifest(store):
     ("", r"is not JSON \(line 1\)"),
     ('{"schema": 1,\n "id"', r"is not JSON \(line 2\)"),
     ("[1, 2]", "has schema None, this version reads 1 and 2"),
-    ('{"schema": 3}', "has schema 3, this version reads 1 and 2"),
+    ('{"schema": 0}', "has schema 0, this version reads 1 and 2"),
     ('{"schema": 1}', "has no usable entry 'id'"),
 ])
 def test_an_unreadable_manifest(store, content, says):

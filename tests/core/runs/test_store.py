@@ -138,7 +138,7 @@ def test_lost_is_a_matter_of_pid_and_start_time(store):
     change_manifest(run.path, pid_started=started - 60)
     assert run.state == "lost" and not run.live
     assert run.message == (f"The worker died at step 8 of {run.config.epochs}; the curves until "
-                           "then are kept. Start it again.")
+                           "then are kept. Let it go on, or start it again.")
     (run.path / "cancel").touch()
     assert run.state == "cancelled"
 

@@ -182,8 +182,8 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(writer, monkeyp
 
     monkeypatch.setattr(disk_module.os, "fsync", refuse)
     with pytest.raises(DiskFull, match="The disk is full: samples.npz could not be written. Free "
-                                       "some space and start again; everything computed so "
-                                       "far is kept.") as full:
+                                       "some space and start again or go on; everything computed "
+                                       "so far is kept.") as full:
         writer.arrays("samples", {"x": np.arange(999)})
     assert (writer.path / "samples.npz").read_bytes() == kept
     assert not list(writer.path.glob(".samples*"))
