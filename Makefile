@@ -4,11 +4,15 @@
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
+# make evidence  compute again, or go on computing, everything that documents and pages claim: zoo,
+#             presets, benchmark, sizes, fresh seeds. Some thirty hours of two cores, estimated from
+#             the seconds that finished runs record; it may be stopped at any time, and what is
+#             finished is kept
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs bench clean
+.PHONY: run serve test types format docs bench evidence clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -35,6 +39,21 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.page_reads
+
+SIZES := signs-mini_preact_resnet signs-preact_resnet18_w32 signs-preact_resnet18 \
+         fashion_mnist-mini_preact_resnet fashion_mnist-preact_resnet18_w16 \
+         fashion_mnist-preact_resnet18_w32 fashion_mnist-preact_resnet18
+
+evidence: .venv/installed-dev
+	$(BIN)/python -m benchmarks.attack_strengths
+	$(BIN)/python -m benchmarks.choose_preset
+	$(BIN)/python -m ngf_core zoo build
+	$(BIN)/python -m ngf_core benchmark
+	set -e; for size in $(SIZES); do $(BIN)/python -m ngf_core benchmark --dataset $${size%%-*} --arch $${size#*-} \
+	  --attacks badnets blend wanet --methods ngf sgd finetune --limit 500 \
+	  --tables assets/benchmark/sizes/$$size; done
+	$(BIN)/python -m benchmarks.purification_seeds
+	$(BIN)/python -m ngf_core benchmark --seeds 3 4 --tables assets/benchmark/fresh
 
 .venv/created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"
