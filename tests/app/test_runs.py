@@ -158,7 +158,7 @@ def test_a_lost_run_goes_on_under_its_own_name(runs, open_page, started) -> None
     app = open_page("runs", run=run.id)
     app.button(f"go_on_{run.id}").click().run()
     assert not app.exception and started == [run.config]
-    assert (run.state, runs.list()) == ("queued", [run]) and app.query_params["run"] == [run.id]
+    assert (run.state, runs.list()) == ("queued", [run]) and app.query_params["run"] == run.id
     assert "went on after a stop at 20" in " ".join(caption.value for caption in app.caption)
 
 

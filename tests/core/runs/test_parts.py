@@ -14,7 +14,8 @@ def test_a_part_comes_back_bit_by_bit(tmp_path):
     striped = plain.contiguous(memory_format=torch.channels_last)
     tensors = {"plain": plain, "striped": striped, "view": plain[0, :, ::2],
                "double": plain.double(), "bytes": torch.Generator().get_state(),
-               "scalar": torch.tensor(math.nan), "empty": torch.empty(0, dtype=torch.int64), "grad": plain.clone().requires_grad_()}
+               "scalar": torch.tensor(math.nan), "empty": torch.empty(0, dtype=torch.int64),
+               "grad": plain.clone().requires_grad_()}
     value = {"state": {0: tensors, 1: {"betas": (0.5, 0.9)}}, "lr": 0.1 + 0.2, "none": None,
              "words": ["é", True, -math.inf], "deep": [[plain, {"x": plain}]]}
     keep_part(tmp_path, "epoch", value)

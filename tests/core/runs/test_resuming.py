@@ -1,8 +1,6 @@
 """Runs that go on: which may, what they keep, and what their manifest says."""
 
 import json
-import os
-import signal
 import sys
 
 import pytest
@@ -20,13 +18,16 @@ from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
 
 
-def test_a_killed_worker_goes_on(store, fake_worker, monkeypatch):
+def test_a_lost_run_goes_on_from_the_command_line(store, fake_worker, monkeypatch):
     monkeypatch.setenv("NGF_RUNS", str(store.root))
-    run = jobs.start(TrainConfig(seed=pretended_work.SLOW, epochs=8), store)
-    until(lambda: run.progress() is not None)
+    run = store.create(TrainConfig(seed=pretended_work.QUICK, epochs=8))
+    writer = RunWriter(run)
+    writer.begin()
+    for step in (1, 2, 3):
+        writer.point("train", step, 100.0 * step, {"acc": step / 8}, {"acc": 100})
     (run.path / "pause").touch()
-    os.kill(run.manifest["pid"], signal.SIGKILL)
-    until(lambda: run.state == "lost")
+    change_manifest(run.path, pid=2**22 + 1, pid_started=1.0)
+    assert run.state == "lost"
     before, created = run.points(), run.manifest["created"]
     assert main(["runs", "resume", run.id]) == 0
     manifest = run.manifest
