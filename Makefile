@@ -4,11 +4,13 @@
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
+# make faults set up what is missing and make faults for real: kill workers and servers, fill a disk,
+#             damage files (half an hour; root, else no disk is filled): make faults OPTIONS="--kills 20"
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs bench clean
+.PHONY: run serve test types format docs bench faults clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -35,6 +37,9 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.page_reads
+
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
 
 .venv/created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
 from ngf_core.runs.disk import file_sha, folder_size
+from ngf_core.runs.events import NAME as EVENTS
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
@@ -129,7 +130,12 @@ class Run:
     # ---- what it wrote
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The events from byte `offset` on, and the offset for the next call."""
+        """The events from byte `offset` on, and the offset for the next call.
+
+        Raises RunError where the run is done and its events differ from what it wrote.
+        """
+        if EVENTS in self.manifest["files"]:
+            self._checked(EVENTS)
         return read_events(self.path, offset)
 
     def progress(self) -> dict[str, Any] | None:
@@ -210,11 +216,14 @@ class Run:
             raise self._damaged(name) from error
 
     def _read(self, name: str) -> bytes:
+        return self._checked(name).read_bytes()
+
+    def _checked(self, name: str) -> Path:
         path = self._existing(name)
         expected = self.manifest["files"].get(name)
         if expected is not None and file_sha(path) != expected:
             raise self._damaged(name)
-        return path.read_bytes()
+        return path
 
     def _existing(self, name: str) -> Path:
         path = self.path / name

@@ -64,9 +64,10 @@ class RunWriter:
         append_event(self.path, "state", state="done", message="")
         files = {p.name: file_sha(p) for p in sorted(self.path.iterdir())
                  if p.is_file() and p.name not in NO_RESULT and not p.name.startswith(".")}
+        # Before the manifest: a run that is done may be deleted at once, by anybody.
+        self._reserve.unlink(missing_ok=True)
         change_manifest(self.path, state="done", message="", finished=utc_now(),
                         results=dict(results), files=files)
-        self._reserve.unlink(missing_ok=True)
 
     def fail(self, sentence: str) -> None:
         """The run failed; `sentence` states why and what to do."""
