@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ def write(part: Counts, seconds: float, seed: int, command: str, folder: Path = 
     path = folder / "faults.json"
     told = json.loads(path.read_text()) if path.exists() else {"parts": {}}
     told["environment"] = environment()
-    told["parts"][part.title] = asdict(part) | {"seconds": round(seconds), "seed": seed,
-                                                "command": command}
+    told["parts"][part.title] = {
+        "done": dict(part.done), "faults": dict(part.faults), "findings": part.findings,
+        "not_run": part.not_run, "seconds": round(seconds), "seed": seed, "command": command}
     path.write_text(json.dumps(told, indent=1) + "\n")
     (folder / "faults.md").write_text(page(told))
 

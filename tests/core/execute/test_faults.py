@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from unittest.mock import patch
 
 import psutil
 import pytest
 import torch
+from torch import nn
 
 from app.widgets.runs.run_table import run_frame
 from ngf_core.execute import train as training
@@ -40,12 +42,12 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 HOUR = 3600
 
 
-def broken_in_epoch(epoch: int, arch: str, shape: tuple, classes: int, seed: int) -> torch.nn.Module:
-    """The network, one weight of which becomes infinite when it has trained `epoch` - 1 epochs."""
+def broken_in_epoch(epoch: int, arch: str, shape: tuple, classes: int, seed: int) -> nn.Module:
+    """The network, one weight of which becomes infinite after `epoch` - 1 epochs of training."""
     model = build_model(arch, shape, classes, seed)
     modes: list[bool] = []
 
-    def spoil(module: torch.nn.Module, _inputs: tuple) -> None:
+    def spoil(module: nn.Module, _inputs: tuple) -> None:
         if module.training and (not modes or not modes[-1]):
             modes.append(True)
             if modes.count(True) == epoch:
@@ -121,7 +123,7 @@ def test_a_worker_is_alive_after_the_clock_was_set(tmp_path, monkeypatch):
     proc.mkdir()
     (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
     stat = [f"btime {int(line.split()[1]) + HOUR}" if line.startswith("btime") else line
-            for line in open("/proc/stat").read().splitlines()]
+            for line in Path("/proc/stat").read_text().splitlines()]
     (proc / "stat").write_text("\n".join(stat) + "\n")
     before = psutil.Process().create_time()
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(proc))
