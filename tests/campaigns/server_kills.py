@@ -15,7 +15,7 @@ from ngf_core.runs import Run, RunStore, jobs
 from ngf_core.runs.manifest import change_manifest
 from tests.browser.server import Server, started
 from tests.campaigns.counts import Counts
-from tests.campaigns.session import Drawn, Session
+from tests.campaigns.session import Drawn, session
 from tests.campaigns.watched import Seen, lost_events, orphans
 from tests.support.waiting import until
 
@@ -76,7 +76,7 @@ def _pressed(server: Server, forgotten: Run, counts: Counts) -> Run:
     """The run that the server started when a browser pressed the button."""
     known = set(server.store.list())
     query = {"run": forgotten.id}
-    with Session(server.url) as tab:
+    with session(server.url) as tab:
         page = tab.open("runs", query)
         _look(page, counts)
         _look(tab.open("runs", query, press=page.button(AGAIN)), counts)
@@ -116,7 +116,7 @@ def _judge(run: Run, seen: Seen, server: Server, with_worker: bool, counts: Coun
     counts.done[f"read as {state} by the next server"] += 1
     counts.found("runs unreadable without explanation", int(state not in allowed),
                  f"{run.id} is {state} ({message})")
-    with Session(server.url) as tab:
+    with session(server.url) as tab:
         page = tab.open("runs", {"run": run.id})
         _look(page, counts)
         _look(tab.open("", {}), counts)

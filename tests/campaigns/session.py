@@ -4,15 +4,15 @@ It speaks Streamlit's own protocol over its web socket, so the server does all t
 browser, without one being started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 PATIENCE = 60.0  # seconds for one drawing of a page
 
@@ -44,19 +44,19 @@ class Drawn:
         return found[0]
 
 
+@contextmanager
+def session(url: str) -> Iterator["Session"]:
+    """An open tab of the dashboard at `url` (http://...)."""
+    with connect(f"ws{url.removeprefix('http')}/_stcore/stream", max_size=None,
+                 subprotocols=["streamlit"], open_timeout=PATIENCE) as socket:
+        yield Session(socket)
+
+
 class Session:
-    """One open tab of the dashboard at `url` (http://...)."""
+    """A conversation with the server over its web socket."""
 
-    def __init__(self, url: str) -> None:
-        self._socket = connect(f"ws{url.removeprefix('http')}/_stcore/stream", max_size=None,
-                               subprotocols=["streamlit"], open_timeout=PATIENCE)
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self._socket.close()
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
 
     def open(self, page: str, query: Mapping[str, str] | None = None,
              press: str | None = None) -> Drawn:

@@ -13,7 +13,7 @@ from ngf_core.runs import Run
 from ngf_core.runs.run import LIVE
 
 LOOK = 0.005
-ENDING = 5.0  # seconds for what a dead worker started to end
+ENDING = 30.0  # seconds for what a dead worker started to end
 
 
 @dataclass

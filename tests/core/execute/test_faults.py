@@ -51,7 +51,7 @@ def broken_in_epoch(epoch: int, arch: str, shape: tuple, classes: int, seed: int
         if module.training and (not modes or not modes[-1]):
             modes.append(True)
             if modes.count(True) == epoch:
-                next(module.parameters()).data.view(-1)[0] = torch.inf
+                next(module.parameters()).data.fill_(torch.inf)
         elif not module.training:
             modes.append(False)
 
@@ -72,13 +72,13 @@ def test_a_training_whose_loss_becomes_nan_ends_with_a_sentence_and_its_curves(r
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is set on Linux only")
 def test_a_real_job_that_runs_out_of_memory_names_the_limit(store, monkeypatch):
-    monkeypatch.setenv("NGF_JOB_MEMORY_GB", "0.4")
-    run = store.create(train_config(epochs=1))
+    monkeypatch.setenv("NGF_JOB_MEMORY_GB", "0.6")
+    run = store.create(train_config(epochs=1, arch="preact_resnet18", batch_size=512))
     by_command(run)
     until(lambda: not run.live, seconds=120)
     assert run.state == "failed", run.message
-    assert run.message.startswith("Out of memory before its first step.")
-    assert "raise the limit of 0.4 GB per job (NGF_JOB_MEMORY_GB)" in run.message
+    assert run.message.startswith("Out of memory at step 0 of 1; the curves until then are kept.")
+    assert "raise the limit of 0.6 GB per job (NGF_JOB_MEMORY_GB)" in run.message
 
 
 @pytest.fixture(scope="session")
