@@ -8,11 +8,13 @@
 #             presets, benchmark, sizes, fresh seeds. Some thirty hours of two cores, estimated from
 #             the seconds that finished runs record; it may be stopped at any time, and what is
 #             finished is kept
+# make faults set up what is missing and make faults for real: kill workers and servers, fill a disk,
+#             damage files (half an hour; root, else no disk is filled): make faults OPTIONS="--kills 20"
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs bench evidence clean
+.PHONY: run serve test types format docs bench evidence faults clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -54,6 +56,9 @@ evidence: .venv/installed-dev
 	  --tables assets/benchmark/sizes/$$size; done
 	$(BIN)/python -m benchmarks.purification_seeds
 	$(BIN)/python -m ngf_core benchmark --seeds 3 4 --tables assets/benchmark/fresh
+
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
 
 .venv/created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'NGF Lab needs Python 3.11 or newer; this is ' + sys.version.split()[0] + '. Try: make run PYTHON=python3.12')"

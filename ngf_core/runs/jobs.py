@@ -8,6 +8,7 @@ nothing has to be cleaned up after a crash.
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,15 @@ from filelock import FileLock, Timeout
 import ngf_core
 from ngf_core.config import Config, config_sha
 from ngf_core.errors import RunError
-from ngf_core.runs import Cancelled, ManifestReadings, Run, RunStore, RunWriter, StoreSnapshot
+from ngf_core.runs import (
+    Cancelled,
+    DiskFull,
+    ManifestReadings,
+    Run,
+    RunStore,
+    RunWriter,
+    StoreSnapshot,
+)
 from ngf_core.runs.access import askers, check_access
 from ngf_core.runs.disk import folder_size, telling_full
 from ngf_core.runs.manifest import CORRUPT, change_manifest
@@ -50,9 +59,7 @@ def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
     a RunError where it has NGF_MAX_WAITING runs waiting or the store is larger than NGF_STORE_GB.
     """
     if asker is None:
-        run = store.create(config)
-        launch(run)
-        return run
+        return _launched(store.create(config))
     refuse_readonly()
     store.prepare()
     with _asking(store.root):
@@ -61,9 +68,17 @@ def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
             _join(twin, asker)
             return twin
         _check_room(store, asker)
-        run = store.create(config, askers=(asker,))
+        return _launched(store.create(config, askers=(asker,)))
+
+
+def _launched(run: Run) -> Run:
+    """The new run with its worker; where there is no room to note it, neither is left."""
+    try:
         launch(run)
-        return run
+    except DiskFull:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return run
 
 
 def _asking(root: Path) -> FileLock:
@@ -130,7 +145,8 @@ def _check_room(store: RunStore, asker: str) -> None:
 def launch(run: Run) -> None:
     """Start the worker of a queued run and return at once. Its output goes to log.txt.
 
-    Raises RunError where the run is not waiting to be started, and on a server that only shows.
+    Raises RunError where the run is not waiting to be started, and on a server that only shows;
+    DiskFull, and then no worker is left.
     """
     refuse_readonly()
     manifest = run.manifest
@@ -142,7 +158,12 @@ def launch(run: Run) -> None:
                                   env=environment() | _same_threads(manifest),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   start_new_session=True)
-    change_manifest(run.path, pid=worker.pid, pid_started=start_time(worker.pid))
+    try:
+        change_manifest(run.path, pid=worker.pid, pid_started=start_time(worker.pid))
+    except DiskFull:
+        worker.kill()  # else it would compute, and nobody could stop it
+        worker.wait()
+        raise
     # Reaps the worker when it ends, so that a long-lived server collects no zombies.
     threading.Thread(target=worker.wait, daemon=True).start()
 

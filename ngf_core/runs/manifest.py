@@ -4,6 +4,7 @@ Read from disk each time. Written through a temporary file under a lock, since t
 process that started it may both change it. It holds no path and no machine name.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -32,6 +33,9 @@ STATES = ("queued", "running", "done", "failed", "cancelled")
 # The state of a run whose manifest cannot be used; no manifest names it.
 CORRUPT = "corrupt"
 NAME = "manifest.json"
+# In the file alone: the checksum of all other entries. Without it (before there was one, and where
+# somebody edited the file and took it out) the entries count as they are.
+SHA = "manifest_sha"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
              "created": str, "results": dict, "files": dict}
 _OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str}
@@ -58,8 +62,8 @@ def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dic
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest in `folder`, converted to schema 2 where the file has schema 1.
 
-    Raises RunError, naming the file and what to do, where it is missing, is not JSON, has another
-    schema, lacks an entry, or holds an impossible rate or config.
+    Raises RunError, naming the file and what to do, where it is missing, is not JSON, differs from
+    its checksum, has another schema, lacks an entry, or holds an impossible rate or config.
     """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -71,6 +75,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
+    if isinstance(manifest, dict) and manifest.pop(SHA, None) not in (None, _sha(manifest)):
+        raise _broken(folder, "does not match its own checksum: it is damaged, or was edited (then "
+                      f"take its entry {SHA} out)")
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise RunError(f"{NAME} of run {folder.name} has schema {schema}, written by a newer NGF "
@@ -116,8 +123,15 @@ def _broken(folder: Path, what: str) -> RunError:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the whole manifest. Raises DiskFull."""
-    replace_file(folder / NAME, json.dumps(manifest, indent=1, allow_nan=False).encode() + b"\n")
+    """Write the whole manifest, with its checksum. Raises DiskFull."""
+    signed = manifest | {SHA: _sha(manifest)}
+    replace_file(folder / NAME, json.dumps(signed, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _sha(manifest: dict[str, Any]) -> str:
+    # Of what the JSON says, so that other spacing is no damage.
+    said = json.dumps({k: v for k, v in manifest.items() if k != SHA}, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:

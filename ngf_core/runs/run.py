@@ -1,14 +1,16 @@
 """One run: a directory that a worker writes and all other code only reads."""
 
+import contextlib
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ngf_core.config import Config, from_json
 from ngf_core.errors import RunError
-from ngf_core.runs.disk import draft_of, file_sha, folder_size
+from ngf_core.runs.disk import draft_of, file_sha, folder_size, telling_full
+from ngf_core.runs.events import NAME as EVENTS
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
@@ -129,7 +131,12 @@ class Run:
     # ---- what it wrote
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The events from byte `offset` on, and the offset for the next call."""
+        """The events from byte `offset` on, and the offset for the next call.
+
+        Raises RunError where the run is done and its events differ from what it wrote.
+        """
+        if EVENTS in self.manifest["files"]:
+            self._checked(EVENTS)
         return read_events(self.path, offset)
 
     def progress(self) -> dict[str, Any] | None:
@@ -210,11 +217,14 @@ class Run:
             raise self._damaged(name) from error
 
     def _read(self, name: str) -> bytes:
+        return self._checked(name).read_bytes()
+
+    def _checked(self, name: str) -> Path:
         path = self._existing(name)
         expected = self.manifest["files"].get(name)
         if expected is not None and file_sha(path) != expected:
             raise self._damaged(name)
-        return path.read_bytes()
+        return path
 
     def _existing(self, name: str) -> Path:
         path = self.path / name
@@ -232,18 +242,21 @@ class Run:
     def cancel(self) -> None:
         """Ask the worker to stop. Raises RunError where nothing runs."""
         self._must_live("cancelled")
-        (self.path / "cancel").touch()
+        with self._writing("cancelled"):
+            (self.path / "cancel").touch()
 
     def pause(self) -> None:
         """Ask the worker to wait before its next step. Raises RunError where nothing runs."""
         self._must_live("paused")
-        (self.path / "pause").touch()
+        with self._writing("paused"):
+            (self.path / "pause").touch()
 
     def resume(self) -> None:
         """Let a paused worker continue. Raises RunError for a shipped run."""
         self._must_be_ours("resumed")
         self._must_live("resumed")
-        (self.path / "pause").unlink(missing_ok=True)
+        with self._writing("resumed"):
+            (self.path / "pause").unlink(missing_ok=True)
 
     @property
     def paused(self) -> bool:
@@ -262,12 +275,14 @@ class Run:
     def keep(self) -> None:
         """Refuse to delete it from now on. Raises RunError for a shipped run."""
         self._must_be_ours("changed")
-        (self.path / "keep").touch()
+        with self._writing("changed"):
+            (self.path / "keep").touch()
 
     def let_go(self) -> None:
         """Let it be deleted again. Raises RunError for a shipped run."""
         self._must_be_ours("changed")
-        (self.path / "keep").unlink(missing_ok=True)
+        with self._writing("changed"):
+            (self.path / "keep").unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Delete the directory. Raises RunError for a shipped run, a live one and a kept one."""
@@ -279,14 +294,25 @@ class Run:
             raise RunError(f"Run {self.id} is {state}. Cancel it before you delete it.")
         # A hidden name first, so that no listing shows a half-deleted run.
         hidden = draft_of(self.path)
-        self.path.rename(hidden)
-        shutil.rmtree(hidden)
+        with self._writing("deleted"):
+            self.path.rename(hidden)
+            shutil.rmtree(hidden)
 
     def _must_live(self, verb: str) -> None:
         self._must_be_ours(verb)
         state = self.now().state
         if state not in LIVE:
             raise RunError(f"Run {self.id} cannot be {verb}: it is already {state}.")
+
+    @contextlib.contextmanager
+    def _writing(self, verb: str) -> Iterator[None]:
+        """Turn what a read-only or full disk answers into a sentence."""
+        try:
+            with telling_full(self.path):
+                yield
+        except OSError as error:
+            raise RunError(f"Run {self.id} cannot be {verb}: its folder cannot be written "
+                           f"({error.strerror}). Make it writable, or use a copy.") from error
 
     def _must_be_ours(self, verb: str) -> None:
         refuse_readonly()

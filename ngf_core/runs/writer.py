@@ -74,9 +74,10 @@ class RunWriter:
         sync_events(self.path)
         files = {p.name: file_sha(p) for p in sorted(self.path.iterdir())
                  if p.is_file() and p.name not in NO_RESULT and not p.name.startswith(".")}
+        # Before the manifest: a run that is done may be deleted at once, by anybody.
+        self._reserve.unlink(missing_ok=True)
         change_manifest(self.path, state="done", message="", finished=utc_now(),
                         results=dict(results), files=files)
-        self._reserve.unlink(missing_ok=True)
         drop_parts(self.path)
 
     def fail(self, sentence: str, lacked: str | None = None) -> None:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
+from ngf_core.runs.manifest import write_manifest
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
 
@@ -182,11 +183,11 @@ def test_a_run_of_an_earlier_version_is_still_drawn(open_page, started, runs) ->
     new = ("chord", "along", "path_length", "path_plane", "curvature", "path_steps")
     old = {key: a for key, a in run.arrays("landscape").items()
            if not any(word in key for word in new)}
-    manifest = json.loads((run.path / "manifest.json").read_text())
+    manifest = run.manifest
     manifest["config"] = {key: manifest["config"][key]
                           for key in ("kind", "source", "samples", "grid", "span", "seed")}
     manifest["files"] = {}
-    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(run.path, manifest)
     RunWriter(run).arrays("landscape", old)
     for plane in ("line", "random", "models"):
         app = open_page("landscape", plane=plane)

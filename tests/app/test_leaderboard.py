@@ -1,5 +1,7 @@
 """The leaderboard: aims, ranks, filters, one cell and the way to its run."""
 
+import json
+
 import pytest
 
 from app.widgets.benchmark.benchmark_cell import rate_text, seeds_frame
@@ -19,6 +21,7 @@ from ngf_core.evidence.measures import MEASURES, wide
 from ngf_core.evidence.rank import ranking
 from ngf_core.purify import ANP
 from ngf_core.runs import RunStore
+from ngf_core.runs.manifest import write_manifest
 from tests.support.fabricated_benchmark import cells
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
@@ -218,8 +221,7 @@ def test_a_cell_that_is_missing_says_so(tables, open_page):
 def named(store, run_id, kind, **fields):
     """A fabricated finished run under an id of the benchmark's."""
     run = make_run(store, kind, **fields)
-    manifest = (run.path / "manifest.json").read_text().replace(run.id, run_id)
-    (run.path / "manifest.json").write_text(manifest)
+    write_manifest(run.path, json.loads(json.dumps(run.manifest).replace(run.id, run_id)))
     run.path.rename(store.root / run_id)
     return store.get(run_id)
 

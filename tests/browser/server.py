@@ -32,10 +32,12 @@ class Server:
         return "" if start < 0 else printed[max(0, start - 200):start + 4000]
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve the dashboard over `folder`/runs; at the end its jobs and then the server stop."""
-    port, log = _free_port(), folder / "log"
+def started(folder: Path, log: Path) -> tuple[Server, subprocess.Popen]:
+    """The dashboard over `folder`/runs once it answers, and its process; `log` gets what it prints.
+
+    Raises AssertionError where it ends instead.
+    """
+    port = _free_port()
     store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
                "--server.headless", "true", "--server.port", str(port)]
@@ -45,11 +47,22 @@ def serving(folder: Path) -> Iterator[Server]:
     server = Server(f"http://127.0.0.1:{port}", store, log)
     try:
         until(lambda: _healthy(server.url, process), seconds=60)
+    except BaseException:
+        _stop(process)
+        raise
+    return server, process
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Serve the dashboard over `folder`/runs; at the end its jobs and then the server stop."""
+    server, process = started(folder, folder / "log")
+    try:
         yield server
     finally:
         _stop(process)
         # A zoo that is being built is live too; it is not this test's to stop.
-        own = [run for run in jobs.live(store) if not run.shipped]
+        own = [run for run in jobs.live(server.store) if not run.shipped]
         for stopping in [jobs.cancel(run) for run in own]:
             stopping.join()
 

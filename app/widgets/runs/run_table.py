@@ -151,4 +151,5 @@ def _seconds(manifest: Mapping[str, Any]) -> float | None:
     if not manifest["started"] or not manifest["finished"]:
         return None
     started, finished = (datetime.fromisoformat(manifest[k]) for k in ("started", "finished"))
-    return (finished - started).total_seconds()
+    seconds = (finished - started).total_seconds()
+    return seconds if seconds >= 0 else None  # a clock that was set back between them

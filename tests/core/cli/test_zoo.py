@@ -12,7 +12,7 @@ from ngf_core.cli.main import main
 from ngf_core.config import TrainConfig
 from ngf_core.execute import zoo
 from ngf_core.runs import Run, RunStore, RunWriter, default_store
-from ngf_core.runs.manifest import ENGINE, change_manifest
+from ngf_core.runs.manifest import ENGINE, change_manifest, write_manifest
 from ngf_core.runs.names import ZOO_ARCH
 
 TRAIN = TrainConfig(attack="blend", arch=ZOO_ARCH)
@@ -105,10 +105,10 @@ def test_another_engine_makes_a_run_stale(whole, capsys, engine):
 
 
 def test_a_manifest_without_an_engine_is_of_engine_0(whole, capsys):
-    path = whole.root / "signs-blend-s0-race" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    run = whole.get("signs-blend-s0-race")
+    manifest = run.manifest
     assert manifest.pop("engine") == ENGINE
-    path.write_text(json.dumps(manifest))
+    write_manifest(run.path, manifest)
     assert whole.get("signs-blend-s0-race").manifest["engine"] == 0
     assert checked(whole, capsys)[1]["race"].endswith(f"engine 0; today's is {ENGINE}")
 

@@ -1,6 +1,5 @@
 """What stands behind a run: every run of the zoo, deleted sources, results that cannot be."""
 
-import json
 import re
 from dataclasses import asdict
 
@@ -24,6 +23,7 @@ from ngf_core.runs.lineage import (
     training_of,
     weights_sha,
 )
+from ngf_core.runs.manifest import write_manifest
 
 ZOO = default_store().shipped
 TRAINED = TrainConfig(attack="blend", seed=7)
@@ -53,10 +53,9 @@ def chain(store) -> dict[str, Run]:
 
 def rewritten(run: Run, **results: object) -> None:
     """The run's manifest with other results, as a hand or another program may leave it."""
-    path = run.path / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = run.manifest
     manifest["results"] |= results
-    path.write_text(json.dumps(manifest))
+    write_manifest(run.path, manifest)
 
 
 @pytest.mark.parametrize("folder", sorted(ZOO.glob("*-s0-*")), ids=lambda folder: folder.name)
@@ -162,10 +161,9 @@ def test_a_corrupt_manifest_is_told_as_such(chain, store):
 
 
 def test_a_run_that_is_its_own_source_ends_in_a_sentence(chain, store):
-    path = chain["spectrum"].path / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = chain["spectrum"].manifest
     manifest["config"]["source"] = manifest["source"] = chain["spectrum"].id
-    path.write_text(json.dumps(manifest))
+    write_manifest(chain["spectrum"].path, manifest)
     for ask in (training_of, holder_of):
         with pytest.raises(RunError, match="which is a spectrum run; a spectrum run needs a train, "
                                            "import or purify run. Delete it and start it again."):

@@ -11,13 +11,12 @@ from ngf_core.config import PurifyConfig, TrainConfig, config_sha, to_json
 from ngf_core.errors import RunError
 from ngf_core.purify import ANP, NGF
 from ngf_core.runs import Run
-from ngf_core.runs.manifest import change_manifest, read_manifest
+from ngf_core.runs.manifest import SHA, change_manifest, read_manifest, write_manifest
 from tests.support.fabricated_runs import make_run
 
 
 def rewrite(run: Run, **entries: object) -> None:
-    path = run.path / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    write_manifest(run.path, json.loads((run.path / "manifest.json").read_text()) | entries)
 
 
 def test_a_new_manifest_holds_what_was_asked(store):
@@ -68,7 +67,8 @@ def test_a_manifest_of_schema_1_is_read_as_one_of_today_and_written_so(store):
     assert run.manifest == today and today["schema"] == 2
     assert (run.path / "manifest.json").read_bytes() == before
     change_manifest(run.path, message="hello")
-    assert json.loads((run.path / "manifest.json").read_text()) == today | {"message": "hello"}
+    written = json.loads((run.path / "manifest.json").read_text())
+    assert written.pop(SHA) and written == today | {"message": "hello"}
 
 
 def test_schema_2_does_not_read_what_only_schema_1_had(store):
@@ -106,6 +106,34 @@ def test_binary_rubbish_is_a_corrupt_manifest(store):
     run = store.create(TrainConfig())
     (run.path / "manifest.json").write_bytes(b"\xff\xfe\x00")
     assert run.state == "corrupt"
+
+
+def test_a_flipped_bit_is_found(store):
+    """In every seventh byte, in turn: the entries are right, or the file is named."""
+    run = make_run(store, "train")
+    path, right = run.path / "manifest.json", run.manifest
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        changed = bytes([content[place] ^ 1 << place % 8])
+        path.write_bytes(content[:place] + changed + content[place + 1:])
+        found = run.manifest
+        if found["state"] == "corrupt":
+            assert found["message"].startswith(f"manifest.json of run {run.id} ")
+        else:
+            assert {name: found[name] for name in right} == right, place
+
+
+def test_one_that_was_edited_is_told_how_it_may_stay(store):
+    run = make_run(store, "train")
+    path = run.path / "manifest.json"
+    edited = json.loads(path.read_text()) | {"message": "mine"}
+    path.write_text(json.dumps(edited))
+    with pytest.raises(RunError, match="does not match its own checksum: it is damaged, or was "
+                                       "edited .then take its entry manifest_sha out"):
+        store.get(run.id)
+    del edited[SHA]
+    path.write_text(json.dumps(edited))
+    assert store.get(run.id).message == "mine"
 
 
 def test_a_change_keeps_the_other_entries(store):
