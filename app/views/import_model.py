@@ -91,12 +91,11 @@ def _ask(form: ConfigForm) -> None:
             form.give("root", str(place))
             form.ask("size", "Side of the images", default=32)
         else:
-            # On a server for others the folders of its disk are not theirs to name.
-            if not server_settings().shared:
+            if not server_settings().for_many:
                 form.ask("root", "Folder of images by class")
             form.ask("size", "Side of the images", default=32)
     elif not DATASETS[dataset].embedded:
-        if not server_settings().shared:
+        if not server_settings().for_many:
             form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
