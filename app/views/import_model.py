@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import jobs, state
 from app.text import sections
+from app.text.outside import plain
 from app.widgets.controls.address import choose
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.notice import guarded, show_error
@@ -64,7 +65,7 @@ def _form() -> None:
             return
         found, name = brought
         for sentence in found.sentences():
-            st.markdown(f"- {_plain(sentence)}")
+            st.markdown(f"- {plain(sentence)}")
     with right:
         _ask(form)
     form.give("file", name)
@@ -75,12 +76,6 @@ def _form() -> None:
     if start_button("Take it in", "import", type="primary", icon=":material/login:",
                     disabled=not ready):
         _start(config)
-
-
-def _plain(text: str) -> str:
-    """Text of a file, without what Markdown would make of it."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+-!|$:~" else letter
-                   for letter in text)
 
 
 def _ask(form: ConfigForm) -> None:

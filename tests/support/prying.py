@@ -23,7 +23,7 @@ def pry(file: Path, folder: Path, secret: str, port: str) -> dict[str, str]:
         "write beside": lambda: Path(secret).with_name("planted").write_text("x"),
         "change the file": lambda: file.write_text("x"),
         "link out": lambda: os.symlink(secret, folder / "link"),
-        "read the server's memory": lambda: open(f"/proc/{os.getppid()}/environ").read(),
+        "read the server's memory": Path(f"/proc/{os.getppid()}/environ").read_bytes,
         "start a program": lambda: subprocess.run(["/bin/true"], check=True),
         "connect": lambda: socket.create_connection(("127.0.0.1", int(port)), 5).close(),
         "signal the server": lambda: os.kill(os.getppid(), signal.SIGCONT),

@@ -29,7 +29,8 @@ def test_it_reads_and_writes_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_TOKEN", "sesame")
     (tmp_path / "secret").write_text("sesame")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        found = opened(tmp_path, "prying:pry", str(tmp_path / "secret"), str(server.getsockname()[1]))
+        port = str(server.getsockname()[1])
+        found = opened(tmp_path, "prying:pry", str(tmp_path / "secret"), port)
     assert found.pop("read the file") == "done"
     assert found.pop("write into the folder") == "done"
     assert found.pop("see the token") == "KeyError"
