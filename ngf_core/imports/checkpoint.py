@@ -1,6 +1,6 @@
 """The state dict inside what a file holds: bare, in a checkpoint, in BackdoorBench's dictionary."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,8 +43,9 @@ def checkpoint(loaded: Any, inside: str = "") -> Checkpoint:
     inside: the key to take them from; "" takes the file's own, else the first of PLACES. Raises
     ConfigError where there is no state dict, or none under that key.
     """
-    if not isinstance(loaded, Mapping) or isinstance(loaded, Unknown):
+    if not isinstance(loaded, dict) or isinstance(loaded, Unknown):
         raise ConfigError("file", f"holds {_kind(loaded)} and not a table of tensors", KEPT)
+    loaded = _table(loaded)
     found = {place: loaded[place] for place in PLACES if _is_state_dict(loaded.get(place))}
     found |= {key: value for key, value in loaded.items()
               if key not in found and _is_key(key) and _is_state_dict(value)}
@@ -58,7 +59,7 @@ def checkpoint(loaded: Any, inside: str = "") -> Checkpoint:
     elif found:
         place = next(iter(found))
     else:
-        keys = ", ".join(f"{shown(key, 40)} ({_kind(value)})" for key, value in
+        keys = ", ".join(f"{_word(key)} ({_kind(value)})" for key, value in
                          list(loaded.items())[:8])
         raise ConfigError("file", f"holds no state dict: {keys or 'nothing'}", KEPT)
     said = {name: loaded[name] for name in SAID if _is_plain(loaded.get(name))}
@@ -80,16 +81,22 @@ def _is_plain(value: Any) -> bool:
 
 def _is_state_dict(value: Any) -> bool:
     """Whether it maps texts to tensors, several of them; counters such as steps may be among."""
-    if not isinstance(value, Mapping) or isinstance(value, Unknown):
+    if not isinstance(value, dict) or isinstance(value, Unknown):
         return False
-    tensors = [key for key, entry in value.items() if isinstance(entry, Tensor)]
+    entries = _table(value)
+    tensors = [key for key, entry in entries.items() if isinstance(entry, Tensor)]
     return len(tensors) > 1 and all(isinstance(key, str) for key in tensors) and not any(
-        isinstance(entry, Mapping) for entry in value.values())
+        isinstance(entry, dict) and not isinstance(entry, Unknown) for entry in entries.values())
 
 
-def _stripped(place: str, state: Mapping[str, Any], others: tuple[str, ...], said: dict[str, Any]
+def _table(value: dict[Any, Any]) -> dict[Any, Any]:
+    """The entries alone: a pickle may have given the table attributes called `items` or `get`."""
+    return dict(dict.items(value))
+
+
+def _stripped(place: str, state: dict[str, Any], others: tuple[str, ...], said: dict[str, Any]
               ) -> Checkpoint:
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in _table(state).items() if isinstance(value, Tensor)}
     prefix = ""
     while shared := _shared(prefix, tensors):
         prefix += shared
@@ -104,7 +111,14 @@ def _shared(prefix: str, names: Collection[str]) -> str:
                  if all(name.startswith(prefix + more) for name in names)), "")
 
 
+def _word(key: Any) -> str:
+    # A key of another kind may be nested, and take forever to write out.
+    return shown(key, 40) if isinstance(key, str) else _kind(key)
+
+
 def _kind(value: Any) -> str:
+    if isinstance(value, type) and issubclass(value, Unknown):
+        return f"the class {shown(value.named, 80)}, whose code is not run"
     if isinstance(value, Unknown):
         return f"an object of the class {shown(value.named, 80)}, whose code is not run"
     return f"a {type(value).__name__}"

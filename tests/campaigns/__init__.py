@@ -1,0 +1,1 @@
+"""Campaigns: many bad things given to the program, each with what has to come of it."""
