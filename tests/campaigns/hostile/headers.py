@@ -45,7 +45,7 @@ def _lies() -> Iterator[tuple[str, Write, str]]:
             "offsets that overlap": {"data_offsets": [8, 16]},
             "an entry more": {"code": "import os"}}.items():
         yield name, file(entry(**other)), f"{DAMAGED}|{TAKEN}" if name == "an entry more" else (
-            DAMAGED)
+            f"{DAMAGED}|could not be read within")
     yield "a hole between tensors", file({"a": GOOD, "b": OTHER | {"data_offsets": [12, 20]}},
                                          bytes(20)), DAMAGED
     yield "data after the last tensor", file({"a": GOOD, "b": OTHER}, bytes(100)), DAMAGED
@@ -101,4 +101,4 @@ def headers() -> list[Case]:
     """Every header."""
     return cases("safetensors", {name: (write, says) for part in (_lies, _names)
                                  for name, write, says in part()},
-                 ("a gigabyte that is not there",))
+                 ("a gigabyte that is not there", "a shape of a million axes"))
