@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app.text.outside import unlinked
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.runs import ManifestReadings, Run, StoreSnapshot, default_store
@@ -121,7 +122,7 @@ def warn_unknown(name: str, allowed: Sequence[str]) -> None:
     drops such a value from a bound widget silently."""
     for value in st.query_params.get_all(name):
         if value not in allowed and first_time(f"{name}={value}"):
-            st.toast(f"The link has {name}={value[:60]}, which is not one of "
+            st.toast(f"The link has {name}={unlinked(value[:60])}, which is not one of "
                      f"{', '.join(allowed)}. The default is shown.", icon=":material/link_off:")
 
 

@@ -18,3 +18,8 @@ class ConfigError(NGFError):
 
 class RunError(NGFError):
     """A run directory that is missing, broken, or not in the state the request needs."""
+
+
+def shown(text: object, most: int = 120) -> str:
+    """Text from outside as a message may hold it: in one line, printable, at most so long."""
+    return "".join(c if c.isprintable() else " " for c in str(text)[:most])

@@ -22,6 +22,7 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import Run
+from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("configure")
 EPOCHS = {"quick": 12, "full": TrainConfig.epochs}
@@ -72,7 +73,8 @@ def _form(shown: Run | None) -> None:
 def _fields(form: ConfigForm) -> None:
     dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
     if not DATASETS[dataset].embedded:
-        form.ask("root", "Folder of your data sets")
+        if not server_settings().for_many:
+            form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
     attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(ATTACKS))
@@ -98,7 +100,8 @@ def _fields(form: ConfigForm) -> None:
         form.ask("lr", "Peak learning rate", step=0.01)
         form.ask("weight_decay", "Weight decay")
         form.ask("precision", "Precision")
-        form.ask("weights", "Start from weights")
+        if not server_settings().for_many:
+            form.ask("weights", "Start from weights")
         if attack != "none":
             form.ask("parameters", "Changed parameters of the attack")
 

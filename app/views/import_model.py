@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import jobs, state
 from app.text import sections
+from app.text.outside import plain
 from app.widgets.controls.address import choose
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.notice import guarded, show_error
@@ -64,7 +65,7 @@ def _form() -> None:
             return
         found, name = brought
         for sentence in found.sentences():
-            st.markdown(f"- {_plain(sentence)}")
+            st.markdown(f"- {plain(sentence)}")
     with right:
         _ask(form)
     form.give("file", name)
@@ -77,12 +78,6 @@ def _form() -> None:
         _start(config)
 
 
-def _plain(text: str) -> str:
-    """Text of a file, without what Markdown would make of it."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+-!|$:~" else letter
-                   for letter in text)
-
-
 def _ask(form: ConfigForm) -> None:
     dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
     if dataset == "folder":
@@ -91,12 +86,11 @@ def _ask(form: ConfigForm) -> None:
             form.give("root", str(place))
             form.ask("size", "Side of the images", default=32)
         else:
-            # On a server for others the folders of its disk are not theirs to name.
-            if not server_settings().shared:
+            if not server_settings().for_many:
                 form.ask("root", "Folder of images by class")
             form.ask("size", "Side of the images", default=32)
     elif not DATASETS[dataset].embedded:
-        if not server_settings().shared:
+        if not server_settings().for_many:
             form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")

@@ -24,9 +24,7 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     channels, height, width = shape
     try:
         file = Image.open(io.BytesIO(content), formats=FORMATS)
-        if file.width * file.height > MOST_PIXELS:
-            raise NGFError(f"The picture has {file.width:,} x {file.height:,} pixels, more "
-                           f"than {MOST_PIXELS // 10**6} million. Make it smaller first.")
+        refuse_huge(file)
         # JPEG files can be decoded at a fraction of their size, which saves time and memory.
         file.draft("RGB", (2 * width, 2 * height))
         picture = eight_bit(ImageOps.exif_transpose(file)).convert("RGBA")
@@ -39,6 +37,13 @@ def fitted(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     picture = Image.alpha_composite(paper, picture).convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return _pixels(picture, shape)
+
+
+def refuse_huge(picture: Image.Image) -> None:
+    """Raise NGFError for more than MOST_PIXELS, which are not decoded yet."""
+    if picture.width * picture.height > MOST_PIXELS:
+        raise NGFError(f"The picture has {picture.width:,} x {picture.height:,} pixels, more "
+                       f"than {MOST_PIXELS // 10**6} million. Make it smaller first.")
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:

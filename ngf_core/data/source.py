@@ -10,9 +10,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ngf_core.data import DATASETS
-from ngf_core.data.picture import eight_bit
+from ngf_core.data.picture import FORMATS, eight_bit, refuse_huge
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.paths import checkout
+
+# What data sets come in besides.
+OLDER = ("PPM", "TIFF")
 
 
 def cropped(image: Image.Image, size: int) -> Image.Image:
@@ -70,11 +73,15 @@ def file_part(samples: list[tuple[str, int]]) -> Part:
 def decoded(path: str | Path) -> Image.Image:
     """The picture in a file, in colour; NGFError where it cannot be read."""
     try:
-        with Image.open(path) as image:
+        # By content, whatever the name says: Pillow would hand an EPS file to another program.
+        with Image.open(path, formats=(*FORMATS, *OLDER)) as image:
+            refuse_huge(image)
             return eight_bit(image).convert("RGB")
     except FileNotFoundError:
         raise NGFError(f"The image {path} does not exist, but the data set lists it. "
                        "Get the set again.") from None
+    except NGFError as error:
+        raise NGFError(f"The image {path} cannot be taken. {error}") from None
     except Exception as error:  # what decoders raise on damaged files is not documented
         raise NGFError(f"The image {path} cannot be read ({error}). Delete it, or replace it by "
                        "an intact one.") from error

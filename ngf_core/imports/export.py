@@ -71,6 +71,9 @@ def card(run: Run, store: RunStore, model: str) -> str:
               if isinstance(made, ImportConfig) else "Trained by NGF Lab")
     lines += [f"- Network: {made.arch}", f"- Data set: {made.dataset}", f"- Origin: {origin}",
               f"- Attack: {made.attack}"]
+    if isinstance(made, ImportConfig) and "float64" in run.results["came_as"]["tensors"].values():
+        lines.append("- Precision: the file's float64 tensors were computed with as float32; they "
+                     "are float64 again, with no more digits than that")
     if isinstance(run.config, PurifyConfig) and model != RECEIVED:
         own = {name.partition(".")[2]: value for name, value in flat(run.config).items()
                if name.startswith(f"{model}.")}

@@ -1,5 +1,7 @@
 """Which network a table of tensors belongs to, from names and shapes alone."""
 
+from collections.abc import Callable
+
 import torch
 
 from ngf_core.errors import ConfigError
@@ -7,6 +9,7 @@ from ngf_core.imports.networks import NETWORKS
 from ngf_core.imports.networks.network import Hints, Network, Shapes
 from ngf_core.imports.received import settled
 
+Family = Callable[[Shapes, Hints], Network | None]
 LISTED = 6
 OWN = "Load it through the library instead (`ngf_core.library`), or with `ngf import --builder "
 OTHERWISE = f"{OWN}module:function`, which names your own code."
@@ -18,46 +21,49 @@ def recognise(shapes: Shapes, hints: Hints | None = None) -> Network:
     Raises ConfigError where no family has these names, and, tensor by tensor, where one has them
     but not these shapes.
     """
-    with torch.device("meta"):
-        return _recognised(shapes, hints or Hints())
+    found, _ = _recognised(shapes, hints or Hints())
+    return found
 
 
 def build(shapes: Shapes, hints: Hints | None = None) -> Network:
     """The network of `recognise` on the CPU, without what would make it random. Raises as it."""
-    recognise(shapes, hints)
+    hints = hints or Hints()
+    _, family = _recognised(shapes, hints)
     with torch.random.fork_rng(devices=[]):
-        found = _first(shapes, hints or Hints())
+        found = family(shapes, hints)
     assert found is not None  # it was recognised
     settled(found.module)
     return found
 
 
-def _first(shapes: Shapes, hints: Hints) -> Network | None:
-    for entry in NETWORKS.values():
-        try:
-            found: Network | None = entry.load()(shapes, hints)
-        except ConfigError:
-            raise
-        except Exception:  # names of this family with shapes that none of its networks has
-            continue
-        if found is not None:
-            return found
-    return None
+def _recognised(shapes: Shapes, hints: Hints) -> tuple[Network, Family]:
+    with torch.device("meta"):
+        for entry in NETWORKS.values():
+            family: Family = entry.load()
+            try:
+                found = family(shapes, hints)
+            except ConfigError:
+                raise
+            except Exception:  # names of this family with shapes that none of its networks has
+                continue
+            if found is not None:
+                _check(shapes, found)
+                return found, family
+    names = ", ".join(list(shapes)[:LISTED])
+    raise ConfigError("file", f"{len(shapes)} tensors ({names}, ...) are those of no network "
+                      "that is known here", OTHERWISE)
 
 
-def _recognised(shapes: Shapes, hints: Hints) -> Network:
-    found = _first(shapes, hints)
-    if found is None:
-        names = ", ".join(list(shapes)[:LISTED])
-        raise ConfigError("file", f"{len(shapes)} tensors ({names}, ...) are those of no network "
-                          "that is known here", OTHERWISE)
+def _check(shapes: Shapes, found: Network) -> None:
+    if not found.classes:
+        raise ConfigError("file", f"has the names of {found.name}, but answers with no class",
+                          OTHERWISE)
     own = {name: tuple(value.shape) for name, value in found.module.state_dict().items()}
     wrong = differences(shapes, own)
     if wrong:
         more = f" and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
         raise ConfigError("file", f"has the names of {found.name}, but {'; '.join(wrong[:LISTED])}"
                           f"{more}", OTHERWISE)
-    return found
 
 
 def differences(shapes: Shapes, own: Shapes) -> list[str]:

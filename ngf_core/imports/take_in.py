@@ -25,10 +25,13 @@ class Look:
 
     def sentences(self) -> list[str]:
         """What was found, for people."""
-        dtypes = ", ".join(f"{count} {kind}" for kind, count in self.read.dtypes.items())
+        dtypes = ", ".join(f"{count} {kind}" for kind, count in self.read.counts().items())
         place = f" under {self.read.place!r}" if self.read.place else ""
         prefix = f", each name begun with {self.read.prefix!r}" if self.read.prefix else ""
-        lines = [f"{len(self.read.names)} tensors{place}{prefix} ({dtypes})."]
+        lines = [f"{len(self.read.types)} tensors{place}{prefix} ({dtypes})."]
+        if "float64" in self.read.types.values():
+            lines.append("Tensors in float64 are taken in, and given back, with the precision of "
+                         "float32.")
         if self.read.others:
             lines.append(f"The file holds other state dicts too: {', '.join(self.read.others)}.")
         network = self.network

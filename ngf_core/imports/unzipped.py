@@ -1,19 +1,25 @@
 """A zip of images by class, unpacked so that nothing in it can name a place of its own choosing."""
 
+import lzma
 import re
-import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from ngf_core.data.torchvision_guard import torchvision
-from ngf_core.errors import ConfigError, NGFError
+from ngf_core.errors import ConfigError, NGFError, shown
+from ngf_core.imports.aside import Lost, aside, turn
 from ngf_core.runs.disk import file_sha
 
 MOST_FILES, MOST_BYTES, MOST_BYTES_EACH = 200_000, 4_000_000_000, 50_000_000
+# Those of torchvision's ImageFolder, which this does not import: it is read in another process.
+ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 DEPTH = 3  # part, class, image
+# Memory for the directory of an archive, which may list millions of files.
+MEMORY_GB, SECONDS = 1.0, 120.0
+IMAGES = "images"
 PLAIN = re.compile(r"[^\w .-]")
 
 
@@ -27,34 +33,44 @@ def unzipped(archive: Path, into: Path) -> Path:
     """
     into.mkdir(parents=True, exist_ok=True)
     folder = into / file_sha(archive)
-    if folder.is_dir():
-        return folder
-    draft = Path(tempfile.mkdtemp(dir=into))
+    with turn(into):
+        if folder.is_dir():
+            return folder
+        with tempfile.TemporaryDirectory(dir=into) as draft:
+            try:
+                aside("ngf_core.imports.unzipped:unzip_here", archive, Path(draft),
+                      memory_gb=MEMORY_GB, seconds=SECONDS)
+            except Lost:
+                raise NGFError(f"The zip could not be unpacked within {MEMORY_GB:g} GB of memory "
+                               f"and {SECONDS:g} seconds. Pack fewer images.") from None
+            (Path(draft) / IMAGES).rename(folder)
+    return folder
+
+
+def unzip_here(archive: Path, folder: Path) -> dict[str, int]:
+    """Unpack the archive into `folder`/IMAGES; how many images there are. Raises as `unzipped`."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            _unpack(opened, _wanted(opened), draft)
-        if not folder.is_dir():  # another browser may have sent the same zip meanwhile
-            draft.rename(folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise ConfigError("zip", f"cannot be unpacked ({str(error)[:100]})",
+            wanted = _wanted(opened)
+            _unpack(opened, wanted, folder / IMAGES)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError,
+            zlib.error, lzma.LZMAError, struct.error) as error:
+        raise ConfigError("zip", f"cannot be unpacked ({shown(error)})",
                           "Give an intact, unencrypted zip of images.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return folder
+    return {"images": len(wanted)}
 
 
 def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
     """The images with the folders that they are in, as the archive's directory has them."""
-    endings = torchvision.datasets.folder.IMG_EXTENSIONS
     found, size = [], 0
     for info in opened.infolist():
         path = PurePosixPath(info.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in info.filename:
-            raise ConfigError("zip", f"{info.filename[:80]!r} leads out of the archive",
+            raise ConfigError("zip", f"{_name(info)} leads out of the archive",
                               "Pack the folder with the images itself.")
         if stat.S_ISLNK(info.external_attr >> 16):
-            raise ConfigError("zip", f"{info.filename[:80]!r} is a link", "Pack the images.")
-        if info.is_dir() or path.name.startswith(".") or not path.name.lower().endswith(endings) \
+            raise ConfigError("zip", f"{_name(info)} is a link", "Pack the images.")
+        if info.is_dir() or path.name.startswith(".") or not path.name.lower().endswith(ENDINGS) \
                 or "__MACOSX" in path.parts:
             continue
         size += info.file_size
@@ -64,7 +80,7 @@ def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, .
                               f"images, {MOST_BYTES / 1e9:g} GB together and "
                               f"{MOST_BYTES_EACH / 1e6:g} MB each.")
     if not found:
-        raise ConfigError("zip", f"holds no image ({', '.join(endings)})",
+        raise ConfigError("zip", f"holds no image ({', '.join(ENDINGS)})",
                           "Pack folders of images, one per class.")
     while len({folders[:1] for _, folders in found}) == 1 and found[0][1]:
         if len({folders for _, folders in found}) == 1:
@@ -72,7 +88,7 @@ def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, .
         found = [(info, folders[1:]) for info, folders in found]
     deep = next((info for info, folders in found if len(folders) >= DEPTH), None)
     if deep is not None:
-        raise ConfigError("zip", f"{deep.filename[:80]!r} lies too deep",
+        raise ConfigError("zip", f"{_name(deep)} lies too deep",
                           "Pack folders of images by class, or train and test with such folders.")
     return found
 
@@ -88,10 +104,14 @@ def _unpack(opened: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, tuple[s
             content = source.read(MOST_BYTES_EACH + 1)
         left -= len(content)
         if len(content) > MOST_BYTES_EACH or left < 0:
-            raise NGFError("The zip unpacks to more than it says. Pack the images again.")
+            raise ConfigError("zip", "unpacks to more than it says", "Pack the images again.")
         ending = PurePosixPath(info.filename).suffix.lower()
         (place / f"{number:06}{ending}").write_bytes(content)
 
 
 def _plain(name: str) -> str:
     return PLAIN.sub("_", name)[:80].strip(" .") or "_"
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    return ascii(info.filename[:80])

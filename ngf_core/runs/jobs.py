@@ -33,7 +33,7 @@ from ngf_core.runs import (
     StoreSnapshot,
 )
 from ngf_core.runs.access import askers, check_access
-from ngf_core.runs.disk import folder_size, telling_full
+from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import CORRUPT, change_manifest
 from ngf_core.runs.process import is_alive, start_time
 from ngf_core.runs.queue import (
@@ -45,7 +45,8 @@ from ngf_core.runs.queue import (
     usual_seconds,
 )
 from ngf_core.runs.resuming import requeue
-from ngf_core.runs.server_settings import GIGABYTE, refuse_readonly, server_settings
+from ngf_core.runs.room import refuse_full
+from ngf_core.runs.server_settings import refuse_readonly, server_settings
 
 WORKER = (sys.executable, "-m", "ngf_core.execute.worker")
 _LOOK = 0.5
@@ -67,7 +68,8 @@ def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
         if twin is not None:
             _join(twin, asker)
             return twin
-        _check_room(store, asker)
+        _check_waiting(store, asker)
+        refuse_full(store.root)
         return _launched(store.create(config, askers=(asker,)))
 
 
@@ -115,7 +117,8 @@ def resume(run: Run, store: RunStore, asker: str | None = None) -> Run:
             twin = next((other for other in live(store) if _is_twin(other, run.config)), None)
             if twin is not None:
                 raise RunError(f"Run {twin.id} already computes the same. Follow that one.")
-            _check_room(store, asker)
+            _check_waiting(store, asker)
+            refuse_full(store.root)
         store.check_source(run.config)
         before = run.manifest
         requeue(run)
@@ -129,17 +132,12 @@ def resume(run: Run, store: RunStore, asker: str | None = None) -> Run:
     return run.now()
 
 
-def _check_room(store: RunStore, asker: str) -> None:
-    settings = server_settings()
+def _check_waiting(store: RunStore, asker: str) -> None:
+    most = server_settings().max_waiting
     waiting = sum(run.state == "queued" and asker in askers(run.manifest) for run in live(store))
-    if waiting >= settings.max_waiting:
+    if waiting >= most:
         raise RunError(f"You have {waiting} job{'s' * (waiting > 1)} waiting, as many as this "
                        "server allows (NGF_MAX_WAITING). Wait until one starts, or cancel one.")
-    used = folder_size(store.root) / GIGABYTE if settings.store_gb else 0.0
-    if settings.store_gb and used >= settings.store_gb:
-        raise RunError(f"The runs here take {used:.3g} GB, and new jobs are refused from "
-                       f"{settings.store_gb:g} GB on (NGF_STORE_GB). Delete some runs on the Runs "
-                       "page, and start again.")
 
 
 def launch(run: Run) -> None:

@@ -32,6 +32,11 @@ class ServerSettings:
     readonly: bool = option(False, "no jobs, no uploads, no changes to runs")
     token: str = option("", "a word that each browser has to enter first; empty: none")
 
+    @property
+    def for_many(self) -> bool:
+        """Whether others than the owner of the machine use it: its folders are not theirs."""
+        return self.shared or self.readonly or bool(self.token)
+
 
 def variable(field: str) -> str:
     """The environment variable of a field: NGF_MAX_JOBS for max_jobs."""

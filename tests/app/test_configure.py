@@ -177,6 +177,15 @@ def test_a_set_that_is_not_here_is_named_and_offered(open_page, started, monkeyp
     assert "Download CIFAR-10" in labels(app) and "Train this model" not in labels(app)
 
 
+def test_a_server_for_many_reads_no_path_from_an_address(open_page, started, monkeypatch,
+                                                         tmp_path):
+    monkeypatch.setenv("NGF_SHARED", "1")
+    app = open_page("configure", dataset="cifar10", root=str(tmp_path), weights=str(tmp_path))
+    assert not {"root", "weights"} & {item.key for item in app.text_input}
+    app.button(key="train").click().run()
+    assert (started[0].dataset, started[0].root, started[0].weights) == ("cifar10", "", "")
+
+
 def test_fetching_shows_its_end(open_page, started, monkeypatch, tmp_path):
     def not_here(config: TrainConfig, count: int) -> dict:
         raise ConfigError("root", "it is not here", "Put its files there.")

@@ -1,6 +1,7 @@
 """Your model: a file goes up, is told about, and becomes the settings of an import."""
 
 import io
+import os
 import zipfile
 
 import pytest
@@ -66,6 +67,39 @@ def test_text_of_a_file_is_no_markdown(open_page, started, foreign):
     app = uploaded(open_page("import_model"), "model_file", loud)
     (line,) = [item.value for item in app.markdown if "bold" in item.value]
     assert "**bold**" not in line and "[link](" not in line and "<b>" not in line
+
+
+def test_a_full_server_takes_no_upload(open_page, started, runs, foreign, monkeypatch):
+    (runs.root / FOLDER).mkdir(parents=True)
+    (runs.root / FOLDER / "upload").write_bytes(bytes(2000))
+    monkeypatch.setenv("NGF_STORE_GB", "1e-6")
+    app = uploaded(open_page("import_model"), "model_file", foreign)
+    assert app.error, "a store of 1 kB has no room"
+    assert "new jobs and uploads are refused" in app.error[0].value
+    assert not list((runs.root / FOLDER).glob("*.safetensors"))
+
+
+def test_an_upload_tidies_up(open_page, started, runs, foreign):
+    (runs.root / FOLDER).mkdir(parents=True)
+    old = runs.root / FOLDER / f"{'0' * 64}.json"
+    old.write_text("{}")
+    os.utime(old, (0, 0))
+    uploaded(open_page("import_model"), "model_file", foreign)
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("variable", ["NGF_SHARED", "NGF_TOKEN"])
+def test_a_server_for_many_reads_no_folder_from_an_address(open_page, started, runs, foreign,
+                                                           tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, "1")
+    app = open_page("import_model", dataset="cifar10", root=str(tmp_path))
+    if variable == "NGF_TOKEN":
+        app.text_input(key="given_token").set_value("1")
+        app.button(key="enter").click().run()
+    app = uploaded(app, "model_file", foreign)
+    assert "root" not in [item.key for item in app.text_input]
+    app.button(key="import").click().run()
+    assert started[0].dataset == "cifar10" and started[0].root == ""
 
 
 def test_triggered_images_are_a_zip(open_page, started, runs, foreign):

@@ -1,1 +1,1 @@
-"""Campaigns: faults made for real and in numbers, by a command of their own, with a report."""
+"""Campaigns: bad things done to the program in numbers, by commands of their own, with reports."""

@@ -6,6 +6,7 @@ import time
 import streamlit as st
 
 from app.text import sections
+from app.text.outside import plain, unlinked
 from app.widgets.controls.start_button import start_button
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
@@ -50,7 +51,7 @@ def missing_data(config: TrainConfig) -> None:
     except NGFError:
         pass  # missing: offered below
     st.markdown(TEXT["download"].format(title=entry.title, megabytes=entry.download_bytes / 1e6,
-                                        folder=f"`{data_folder(config.root)}`"))
+                                        folder=plain(str(data_folder(config.root)))))
     if not start_button(f"Download {entry.title}", "download", icon=":material/download:"):
         return
     fetching = Fetching(config.dataset, config.root)
@@ -63,4 +64,4 @@ def missing_data(config: TrainConfig) -> None:
     if fetching.error is None:
         st.rerun()
     bar.empty()
-    st.error(str(fetching.error), icon=":material/error:")
+    st.error(unlinked(str(fetching.error)), icon=":material/error:")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.text import define
+from app.text.outside import unlinked
 from app.widgets.controls.address import slider
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
@@ -18,7 +19,8 @@ def poison_rate(config: TrainConfig) -> float:
         poisoned, images = _count(config.dataset, config.attack, config.target, config.limit,
                                   config.root, config.size, rate)
     except ConfigError as error:
-        st.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}", icon=":material/error:")
+        st.error(unlinked(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}"),
+                 icon=":material/error:")
     else:
         st.markdown(poisoned_text(poisoned, images))
     return rate

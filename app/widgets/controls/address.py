@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app import state
+from app.text.outside import unlinked
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
@@ -115,7 +116,7 @@ def run_in_address() -> Run | None:
     try:
         return state.store().find(linked)
     except NGFError as error:
-        st.info(str(error), icon=":material/search_off:")
+        st.info(unlinked(str(error)), icon=":material/search_off:")
         return None
 
 
@@ -126,5 +127,5 @@ def same(options: Sequence[str]) -> dict[str, str]:
 
 def _toast(name: str, value: str, expected: str) -> None:
     if state.first_time(f"{name}={value}"):
-        st.toast(f"The link has {name}={value[:60]}, which is not {expected}. "
+        st.toast(f"The link has {name}={unlinked(value[:60])}, which is not {expected}. "
                  "The default is shown.", icon=":material/link_off:")

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.text.outside import unlinked
 from app.widgets.controls.address import choose, choose_some, number, same, text
 from ngf_core.config import Config, validate
 from ngf_core.errors import ConfigError
@@ -79,7 +80,7 @@ class ConfigForm:
     def blame(self, error: ConfigError) -> None:
         """Show an error at its field, or here where the form has no control for that field."""
         place = self._notes.get(error.field.rpartition(".")[2], st)
-        place.error(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}",
+        place.error(unlinked(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}"),
                     icon=":material/error:")
 
 

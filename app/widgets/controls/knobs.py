@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import state
 from app.text import sections
+from app.text.outside import unlinked
 from ngf_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _fitting(attack: "type[Attack]", linked: str) -> dict[str, float]:
 
 def _toast(linked: str, why: str) -> None:
     if state.first_time(f"{NAME}={linked}"):
-        st.toast(f"The link has {NAME}={linked[:60]}. {why} The usual value is shown.",
+        st.toast(unlinked(f"The link has {NAME}={linked[:60]}. {why} The usual value is shown."),
                  icon=":material/link_off:")
 
 

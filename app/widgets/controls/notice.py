@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.text.outside import unlinked
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
 
@@ -26,7 +27,7 @@ def model_notice(run: Run) -> None:
 def show_error(error: NGFError) -> None:
     """A short card with the error's message."""
     title = f"Check the setting {error.field}" if isinstance(error, ConfigError) else None
-    st.error(str(error), title=title, icon=":material/error:")
+    st.error(unlinked(str(error)), title=title, icon=":material/error:")
 
 
 def guarded(draw: Callable[..., None]) -> Callable[..., None]:
@@ -42,7 +43,7 @@ def guarded(draw: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             log.exception("%s could not be drawn", draw.__code__.co_filename)
             run_id = st.query_params.get("run")
-            about = f" Run: {run_id}." if run_id else ""
+            about = f" Run: {unlinked(run_id[:120])}." if run_id else ""
             st.error(f"This part could not be drawn ({type(error).__name__}).{about} "
                      "The details are in the server log; the other pages still work.",
                      icon=":material/error:")

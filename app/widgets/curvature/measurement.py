@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app import jobs, state
+from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.cost_line import cost_line
@@ -101,7 +102,7 @@ def _drop_stale(kind: str, made: Mapping[str, Run], noun: str) -> None:
     try:
         state.store().find(linked)
     except NGFError as error:
-        st.toast(f"{error} The newest {noun} is shown.", icon=":material/link_off:")
+        st.toast(f"{unlinked(str(error))} The newest {noun} is shown.", icon=":material/link_off:")
 
 
 def settings(run: Run) -> str:

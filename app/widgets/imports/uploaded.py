@@ -8,8 +8,10 @@ import streamlit as st
 
 from app import state
 from ngf_core.imports.take_in import FOLDER, Look, look, plain_name
+from ngf_core.imports.tidy import tidy
 from ngf_core.imports.unzipped import unzipped
 from ngf_core.runs import default_store
+from ngf_core.runs.room import refuse_full
 from ngf_core.runs.server_settings import refuse_readonly, server_settings
 
 MEGABYTES = 256
@@ -20,7 +22,7 @@ def uploaded_model(key: str, help: str, inside: str, heads: int) -> tuple[Look, 
 
     inside, heads: which of its state dicts is meant, and a transformer's attention heads.
 
-    Raises ConfigError, NGFError for a file that cannot be used.
+    Raises ConfigError, NGFError for a file that cannot be used, RunError on a full server.
     """
     readonly = server_settings().readonly
     file = st.file_uploader("Model file", key=key, max_upload_size=MEGABYTES, help=help,
@@ -35,7 +37,7 @@ def uploaded_model(key: str, help: str, inside: str, heads: int) -> tuple[Look, 
 def uploaded_images(label: str, key: str, help: str) -> Path | None:
     """The uploader for a zip of images; the folder with them, or None while there is none.
 
-    Raises ConfigError for a zip that cannot be used.
+    Raises ConfigError for a zip that cannot be used, RunError on a full server.
     """
     readonly = server_settings().readonly
     file = st.file_uploader(label, ["zip"], key=key, max_upload_size=MEGABYTES, help=help,
@@ -56,6 +58,8 @@ def _kept(key: str, file: Any, take: Callable[[Path], Any], how: str = "") -> An
     store.prepare()
     folder = store.root / FOLDER
     folder.mkdir(exist_ok=True)
+    tidy(store)
+    refuse_full(store.root)
     # A name of our own: that of the upload comes from outside.
     draft = folder / f"upload-{file.file_id}"
     try:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import jobs, state
 from app.text import sections
+from app.text.outside import unlinked
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
@@ -27,7 +28,7 @@ def confirm_delete(runs: Sequence[Run]) -> None:
             for run in runs:
                 jobs.delete(run, state.browser())
         except NGFError as error:
-            st.error(str(error))
+            st.error(unlinked(str(error)))
             return
         if st.query_params.get("run") in ids:
             state.write_url("run", None)

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import jobs, state
+from app.text.outside import unlinked
 from app.widgets.controls.cost_line import duration
 from app.widgets.controls.notice import guarded
 from app.widgets.controls.start_button import start_button
@@ -59,7 +60,7 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
     """
     show, how = ENDED[run.state]
     kind = "race" if run.kind == "purify" else f"{run.kind} run"
-    show(run.message or "The run recorded no reason; its folder has the log.",
+    show(unlinked(run.message) or "The run recorded no reason; its folder has the log.",
          title=f"This {kind} {how}")
     browser = state.browser()
     with st.container(horizontal=True):
@@ -84,7 +85,7 @@ def live_controls(run: Run) -> None:
     """A live run's progress, with pause, resume and cancel, and any request that is pending."""
     stopping, progress = (run.path / "cancel").exists(), run.progress()
     if run.state == "queued":
-        st.info(run.message or "Waiting for the worker to start.", title="Queued",
+        st.info(unlinked(run.message) or "Waiting for the worker to start.", title="Queued",
                 icon=":material/hourglass_top:")
     elif progress:
         st.progress(share(progress), text=_text(progress, stopping, run.paused))

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import jobs, state
+from app.text.outside import unlinked
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.follow import share
 from ngf_core.runs import Run
@@ -38,7 +39,7 @@ def _banner(runs: list[Run]) -> None:
         kind = run.config.kind.capitalize()
         with st.container(horizontal=True, vertical_alignment="center", key=f"job_{run.id}"):
             if run.state == "queued" or not progress:
-                st.caption(f":material/hourglass_top: {kind} {run.state}. {run.message or ''}",
+                st.caption(f":material/hourglass_top: {kind} {run.state}. {unlinked(run.message)}",
                            width="content")
             else:
                 st.caption(f":material/autorenew: {kind} {run.state}, {share(progress):.0%}",

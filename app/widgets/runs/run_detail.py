@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
+from app.text.outside import unlinked
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -41,7 +42,8 @@ PAGES = {"train": MODEL_PAGES, "import": MODEL_PAGES,
 def run_detail(run: Run) -> None:
     """Draw everything known about a run."""
     if run.state == "corrupt":
-        st.error(run.message, title="This run cannot be read", icon=":material/broken_image:")
+        st.error(unlinked(run.message), title="This run cannot be read",
+                 icon=":material/broken_image:")
         _delete_button(run)
         return
     manifest, config = run.manifest, run.config

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import state
+from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.runs.run_name import run_name
 from ngf_core.errors import NGFError
@@ -58,5 +59,5 @@ def _unknown_run(run_id: str, kinds: tuple[str, ...]) -> None:
                f"{' and '.join(kinds)} runs.")
     except NGFError as error:
         why = str(error)
-    st.info(why, icon=":material/search_off:")
+    st.info(unlinked(why), icon=":material/search_off:")
     st.page_link("app/views/runs.py", label="See all runs")

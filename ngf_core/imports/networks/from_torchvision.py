@@ -6,6 +6,8 @@ RegNet, which cannot be built without values, are left out.
 """
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,25 +24,44 @@ ANY = 7  # classes of a network that is only built for its names
 
 def network(shapes: Shapes, hints: Hints) -> Network | None:
     """The network whose tensors have these names; the widths tell those of one family apart."""
-    candidates = [name for name, keys in _names().items()
-                  if {key for key in keys if not key.endswith(_COUNTS)}
-                  == {key for key in shapes if not key.endswith(_COUNTS)}]
-    fitting = [name for name in candidates if _misfits(name, shapes) <= _FREE]
-    best = min(fitting or candidates, key=lambda name: _misfits(name, shapes), default=None)
-    return None if best is None else _made(best, shapes, hints)
+    names = _counted_out(shapes)
+    misfits = {name: sum(shapes[key] != shape for key, shape in outline.shapes.items()
+                         if key in shapes)
+               for name, outline in _outlines().items() if _counted_out(outline.shapes) == names}
+    fitting = [name for name, wrong in misfits.items() if wrong <= _FREE]
+    best = min(fitting or misfits, key=misfits.__getitem__, default=None)
+    return None if best is None else _made(best, shapes)
 
 
-_COUNTS = "num_batches_tracked"
 _FREE = 4  # tensors of stem, head (weight and bias) and positions, which may have other shapes
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A network's tensors with ANY classes, and its last layer by the module: a file need not hold
+    its tensors in the layers' order."""
+
+    shapes: Shapes
+    last: str
+
+
 @lru_cache
-def _names() -> dict[str, frozenset[str]]:
-    """The names of the tensors of every network; takes some seconds the first time."""
+def _outlines() -> dict[str, Outline]:
+    """Every network of torchvision in outline; takes some seconds the first time."""
     with torch.device("meta"):
-        return {name: frozenset(_build(name, ANY).state_dict())
+        return {name: _outline(_build(name, ANY))
                 for name in torchvision.models.list_models(module=torchvision.models)
                 if not name.startswith(LEFT_OUT)}
+
+
+def _outline(module: nn.Module) -> Outline:
+    return Outline({key: tuple(value.shape) for key, value in module.state_dict().items()},
+                   last_layer(module))
+
+
+def _counted_out(names: Iterable[str]) -> set[str]:
+    """The names without BatchNorm's counts, which a file may lack."""
+    return {name for name in names if not name.endswith("num_batches_tracked")}
 
 
 def _build(name: str, classes: int, **options: Any) -> nn.Module:
@@ -49,17 +70,8 @@ def _build(name: str, classes: int, **options: Any) -> nn.Module:
     return made
 
 
-def _misfits(name: str, shapes: Shapes) -> int:
-    with torch.device("meta"):
-        own = _build(name, ANY).state_dict()
-    return sum(key in shapes and tuple(value.shape) != shapes[key] for key, value in own.items())
-
-
-def _made(name: str, shapes: Shapes, hints: Hints) -> Network:
-    with torch.device("meta"):
-        # By the module, since a file need not hold its tensors in the layers' order.
-        last = last_layer(_build(name, ANY))
-    classes = shapes[f"{last}.weight"][0]
+def _made(name: str, shapes: Shapes) -> Network:
+    classes = shapes[f"{_outlines()[name].last}.weight"][0]
     side, options, assumed = 0, {}, []
     if name.startswith("vit_"):
         patch = shapes["conv_proj.weight"][-1]

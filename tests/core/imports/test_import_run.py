@@ -264,6 +264,23 @@ def test_labels_of_safetensors_permute_the_head_and_come_back(runs, tmp_path):
     assert all(torch.equal(back[name], value) for name, value in model.state_dict().items())
 
 
+def test_float64_comes_back_as_float64_and_the_card_says_its_precision(runs, tmp_path):
+    wide = {name: value.double() if value.is_floating_point() else value
+            for name, value in preact_resnet18(width=4).items()}
+    torch.save(wide, tmp_path / "wide.pt")
+    config, found = described(ImportConfig(anyway=True), tmp_path / "wide.pt", runs)
+    assert any("precision of float32" in sentence for sentence in found.sentences())
+    run = made(config, runs)
+    assert run.state == "done", run.message
+    weights, card = export(run, runs, "before").values()
+    back = load_safetensors(weights)
+    assert {name: value.dtype for name, value in back.items()} == {
+        name: value.dtype for name, value in wide.items()}
+    assert all(torch.equal(back[name], value.float().to(value.dtype))
+               for name, value in wide.items())
+    assert "the file's float64 tensors were computed with as float32" in card.decode()
+
+
 def test_a_file_that_was_never_read_here(runs, taken):
     lost = made(replace(taken.config, file_sha="0" * 64), runs)
     assert lost.state == "failed" and "Import the file again" in lost.message

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.imports.reading import _bare, came_as, load, read_before, read_here, read_model
+from ngf_core.imports.aside import _bare
+from ngf_core.imports.reader import read_here
+from ngf_core.imports.reading import came_as, load, read_before, read_model
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
 STATE = preact_resnet18(width=4)
@@ -58,7 +60,7 @@ def test_types_are_kept_and_counted(tmp_path):
     torch.save(mixed, tmp_path / "model.pt")
     read = read_model(tmp_path / "model.pt", tmp_path / "kept")
     assert equal(load(read), mixed)
-    assert read.dtypes == {"bfloat16": 1, "float16": 1, "int64": 1}
+    assert read.counts() == {"bfloat16": 1, "float16": 1, "int64": 1}
 
 
 def test_safetensors(tmp_path):
@@ -87,7 +89,7 @@ def test_no_code_of_the_file_is_run(tmp_path):
 def test_a_file_that_was_read_is_not_read_again(tmp_path, monkeypatch):
     torch.save(STATE, tmp_path / "model.pt")
     first = read_model(tmp_path / "model.pt", tmp_path / "kept")
-    monkeypatch.setattr("ngf_core.imports.reading._in_another_process", None)
+    monkeypatch.setattr("ngf_core.imports.reading.aside", None)
     assert read_model(tmp_path / "model.pt", tmp_path / "kept") == first
     assert read_before(tmp_path / "kept", first.sha) == first
     assert read_before(tmp_path / "kept", "0" * 64) is None
@@ -141,7 +143,7 @@ def write_bomb(path):
 def test_what_is_wrong_with_a_file_is_said(tmp_path, write, message):
     write(tmp_path / "model.pt")
     with pytest.raises(ConfigError, match=message):
-        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+        read_here(tmp_path / "model.pt", tmp_path, "")
     assert not (tmp_path / "tensors").exists()
 
 
@@ -196,11 +198,11 @@ def test_a_script_that_only_torch_finds_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hidden_script(tmp_path / "model.pt")
     with pytest.raises(ConfigError, match="cannot be read as a zip"):
-        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+        read_here(tmp_path / "model.pt", tmp_path, "")
     # And were it missed there, torch would not get to run it.
-    monkeypatch.setattr("ngf_core.imports.reading._refuse_script", lambda path: None)
+    monkeypatch.setattr("ngf_core.imports.reader._refuse_script", lambda path: None)
     with pytest.raises(ConfigError, match="TorchScript archive, which holds code"):
-        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+        read_here(tmp_path / "model.pt", tmp_path, "")
     assert not (tmp_path / "PLACE").exists()
 
 
@@ -222,7 +224,7 @@ def test_a_pickle_cannot_change_what_it_may_call(tmp_path):
     pickle.dump([], file, protocol=2)
     (tmp_path / "model.pt").write_bytes(file.getvalue())
     with pytest.raises(ConfigError, match="changes what it may only call"):
-        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+        read_here(tmp_path / "model.pt", tmp_path, "")
     assert not (tmp_path / "written.patch").exists()
     assert torch._utils._rebuild_tensor_v2.__name__ == "_rebuild_tensor_v2"
 
@@ -237,7 +239,7 @@ def test_a_tar_is_refused(tmp_path):
     with tarfile.open(tmp_path / "model.pt", "w") as archive:
         archive.add(tmp_path / "\x80a", "\x80a")
     with pytest.raises(ConfigError, match="is a tar archive|neither safetensors"):
-        read_here(tmp_path / "model.pt", tmp_path / "tensors", "")
+        read_here(tmp_path / "model.pt", tmp_path, "")
 
 
 def test_the_reader_does_not_see_the_servers_secrets(monkeypatch):

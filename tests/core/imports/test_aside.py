@@ -1,0 +1,84 @@
+"""The process in which files from outside are opened: what it may do, and what becomes of it."""
+
+import ctypes
+import os
+import socket
+import sys
+import threading
+import time
+
+import pytest
+
+from ngf_core.errors import NGFError
+from ngf_core.imports import confined
+from ngf_core.imports.aside import Lost, aside, turn
+
+WITHOUT = sys.platform != "linux" or ctypes.CDLL(None).syscall(
+    confined.CREATE_RULESET, None, 0, confined.VERSION) < 6
+
+
+def opened(tmp_path, task, *words, **limits):
+    (tmp_path / "file").write_text("sent")
+    (tmp_path / "folder").mkdir()
+    return aside(f"tests.support.{task}", tmp_path / "file", tmp_path / "folder", *words,
+                 **{"memory_gb": 1.0, "seconds": 60.0} | limits)
+
+
+@pytest.mark.skipif(WITHOUT, reason="this kernel has no Landlock of version 6")
+def test_it_reads_and_writes_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_TOKEN", "sesame")
+    (tmp_path / "secret").write_text("sesame")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        found = opened(tmp_path, "prying:pry", str(tmp_path / "secret"), port)
+    assert found.pop("read the file") == "done"
+    assert found.pop("write into the folder") == "done"
+    assert found.pop("see the token") == "KeyError"
+    assert found.pop("threads") == "1", "a thread that ran before would not be confined"
+    assert set(found.values()) == {"PermissionError"}, found
+    assert len(found) == 9
+    assert (tmp_path / "file").read_text() == "sent" and not (tmp_path / "planted").exists()
+
+
+def test_without_landlock_nothing_is_given_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not confined.confine((tmp_path,), tmp_path)
+    (tmp_path / "made").write_text("x")
+
+
+def test_one_that_does_not_end_is_lost(tmp_path):
+    with pytest.raises(Lost):
+        opened(tmp_path, "unruly:loop", seconds=2.0)
+
+
+def test_one_that_fills_the_disk_is_lost(tmp_path):
+    with pytest.raises(Lost):
+        opened(tmp_path, "unruly:fill", memory_gb=0.01)
+    assert (tmp_path / "folder" / "made").stat().st_size < 10**8
+
+
+def test_a_report_of_another_form_counts_as_none(tmp_path):
+    with pytest.raises(Lost):
+        opened(tmp_path, "unruly:babble")
+
+
+def test_files_are_opened_one_after_the_other(tmp_path):
+    order, inside = [], threading.Event()
+
+    def first():
+        with turn(tmp_path / "kept"):
+            inside.set()
+            time.sleep(0.3)
+            order.append("first")
+
+    other = threading.Thread(target=first)
+    other.start()
+    inside.wait(10)
+    with pytest.raises(NGFError, match="one after the other, and this one's turn has not come"), \
+            turn(tmp_path / "kept", patience=0.0):
+        order.append("between")
+    with turn(tmp_path / "kept", patience=60.0):
+        order.append("second")
+    other.join()
+    assert order == ["first", "second"]
+    assert os.listdir(tmp_path) == ["kept.lock"]
