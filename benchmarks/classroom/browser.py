@@ -41,6 +41,7 @@ class Browser:
     """
 
     socket: ClientConnection
+    listening: asyncio.Task[None] = field(init=False)
     hears: Callable[[bytes], object]
     page: str = ""
     query: str = ""
@@ -52,7 +53,7 @@ class Browser:
     _values: dict[str, WidgetState] = field(default_factory=dict)
     _cached: dict[str, ForwardMsg] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _run: tuple[str, ...] = ()
+    _run: tuple[str, ...] | None = None  # the fragments being run; empty: the whole page
     _awaited: tuple[str, asyncio.Future[None]] | None = None
     _polled: dict[str, float] = field(default_factory=dict)
 
@@ -97,7 +98,10 @@ class Browser:
         self._awaited = fragment, done
         began = time.perf_counter()
         await self._send(fragment, changed)
-        await done
+        await asyncio.wait({done, self.listening}, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            self.listening.result()  # raises what ended it
+            raise ConnectionError(f"The server closed the connection of page {self.page!r}.")
         return time.perf_counter() - began
 
     async def _send(self, fragment: str, changed: WidgetState | None, timer: bool = False) -> None:
@@ -136,6 +140,9 @@ class Browser:
             self._cached[message.hash] = message
         match kind:
             case "new_session":
+                if self._run is not None:
+                    # The server drops the last word of a run where a poll comes at its end.
+                    self._ended(self._run)
                 self._run = tuple(message.metadata.run.fragment_ids)
                 if not self._run:
                     self._stop_timers()
@@ -173,16 +180,19 @@ class Browser:
             self._drawn.pop(path, None)
 
     def _finished(self, status: int) -> None:
-        early = status == ForwardMsg.FINISHED_EARLY_FOR_RERUN
-        for fragment in self._run:
-            if not early and fragment in self._polled:
+        run, self._run = self._run, None
+        if run is not None and status != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+            self._ended(run)
+
+    def _ended(self, run: tuple[str, ...]) -> None:
+        for fragment in run:
+            if fragment in self._polled:
                 self.polls.append(time.perf_counter() - self._polled.pop(fragment))
-        if early or self._awaited is None:
-            return
-        fragment, done = self._awaited
-        if not self._run or fragment in self._run:
+        if self._awaited is not None and (not run or self._awaited[0] in run):
+            _, done = self._awaited
             self._awaited = None
-            done.set_result(None)
+            if not done.done():
+                done.set_result(None)
 
     def _time(self, fragment: str, seconds: float) -> None:
         self._stop_timers(fragment)
@@ -213,14 +223,14 @@ async def browsing(url: str, hears: Callable[[bytes], object] = len) -> AsyncIte
     async with connect(stream, origin=url, subprotocols=["streamlit", cookie], max_size=None,
                        additional_headers={"Cookie": f"{XSRF}={cookie}"}) as socket:
         browser = Browser(socket, hears)
-        listening = asyncio.create_task(browser.listen())
+        browser.listening = asyncio.create_task(browser.listen())
         try:
             yield browser
         finally:
             browser._stop_timers()
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            browser.listening.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await browser.listening
 
 
 def _cookie(url: str) -> str:

@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address, the store it reads, and what it printed."""
+    """A running server: its address, the store it reads, what it printed, its process."""
 
     url: str
     store: RunStore
     log: Path
+    pid: int
 
     def traces(self) -> str:
         """The first stack trace that the server printed; nothing where there is none."""
@@ -33,16 +34,18 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve the dashboard over `folder`/runs; at the end its jobs and then the server stop."""
+def serving(folder: Path, path: str = "", **settings: str) -> Iterator[Server]:
+    """Serve the dashboard over `folder`/runs, below `path` ("/ngf"); at the end its jobs and then
+    the server stop. `settings` are variables of the environment: NGF_TOKEN="sesame"."""
     port, log = _free_port(), folder / "log"
     store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
-               "--server.headless", "true", "--server.port", str(port)]
+               "--server.headless", "true", "--server.port", str(port),
+               "--server.baseUrlPath", path.strip("/")]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
-                                   env=os.environ | {"NGF_RUNS": str(folder / "runs")})
-    server = Server(f"http://127.0.0.1:{port}", store, log)
+                                   env=os.environ | {"NGF_RUNS": str(folder / "runs")} | settings)
+    server = Server(f"http://127.0.0.1:{port}{path}", store, log, process.pid)
     try:
         until(lambda: _healthy(server.url, process), seconds=60)
         yield server
