@@ -2,6 +2,8 @@
 # make serve  the same for many people (docs/serve.md): make serve NGF_TOKEN=... OPTIONS="..."
 # make test   set up what is missing and run all tests
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
+# make lock   pin all packages of requirements.txt, with hashes, in requirements.lock
+# make audit  look up known vulnerabilities of the locked packages (needs the network)
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
 # make evidence  compute again, or go on computing, everything that documents and pages claim: zoo,
@@ -14,7 +16,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs bench evidence faults clean
+.PHONY: run serve test types format docs lock audit bench evidence faults clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -36,6 +38,22 @@ format: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict
+
+# Python and system of the Containerfile. The wheels of torch without CUDA lie outside the index.
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip compile requirements.txt --output-file requirements.lock --generate-hashes \
+	  --no-emit-package ngf-lab --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --find-links "$${PIP_FIND_LINKS:-https://download.pytorch.org/whl/cpu/torch/}" \
+	  --custom-compile-command "make lock" --quiet
+
+# Strict: a package that could not be looked up is a failure, not a pass. The build without CUDA has
+# the advisories of its release.
+audit: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	mkdir -p .cache
+	sed 's/+cpu//' requirements.lock > .cache/audit.txt
+	$(BIN)/pip-audit --strict --requirement .cache/audit.txt --no-deps --disable-pip
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side

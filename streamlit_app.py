@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from app import state
+from app import state, warm
 from app.widgets.controls.entrance import admitted
 from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
-ICON = str(shipped("assets", "icon.png"))
-st.set_page_config(page_title="NGF Lab", page_icon=ICON, layout="wide")
+st.set_page_config("NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
 
 page = st.navigation(
     {
@@ -35,6 +34,7 @@ page = st.navigation(
     position="top",
 )
 if admitted():
+    warm.warm_up()
     state.take_snapshot()
     job_banner()
     page.run()

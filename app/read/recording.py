@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,19 +37,19 @@ class Recording:
     predictions: Mapping[str, list[tuple[int, dict[str, Any]]]]
     samples: Mapping[str, np.ndarray]
 
-    @property
+    @cached_property
     def steps(self) -> list[int]:
         """Every step at which some method was evaluated."""
         rated = self.points[self.points["metric"] == "acc"]
         return sorted(int(step) for step in rated["step"].unique())
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         """Which of the rates were measured: a benign model has no ASR and no RA."""
         measured = set(self.points.dropna(subset="value")["metric"])
         return [name for name in ("asr", "acc", "ra") if name in measured]
 
-    @property
+    @cached_property
     def has_sharpness(self) -> bool:
         """Whether the run measured λ_max and Tr(F) along the race."""
         return bool((self.points["metric"] == "lambda_max").any())

@@ -67,28 +67,22 @@ def answers_of(show: Show, gallery: "Gallery") -> "dict[str, dict[str, Answers]]
     Empty where there is no model. Raises RunError where one cannot be read.
     """
     versions = {"clean": gallery.clean, "triggered": gallery.triggered}
-    root = os.environ.get("NGF_RUNS")
-    return {version: {name: _answers(run.id, root, hashlib.sha256(images.tobytes()).hexdigest(),
-                                     images) for name, run in show.runs.items()}
+    return {version: ask_models(show, images)
             for version, images in versions.items() if show.runs and images is not None}
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _answers(run_id: str, root: str | None, digest: str, _images: np.ndarray) -> "Answers":
     # Keyed by the digest of the images: the clean ones stay the same while a slider moves.
-    return _ask(run_id, root, _images)
+    from ngf_core.trained.gallery import ask
+
+    return ask(_source(run_id, root).models["before"], _images)
 
 
 def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
-    """The answers to any images, by model; not cached."""
-    root = os.environ.get("NGF_RUNS")
-    return {name: _ask(run.id, root, images) for name, run in show.runs.items()}
-
-
-def _ask(run_id: str, root: str | None, images: np.ndarray) -> "Answers":
-    from ngf_core.trained.gallery import ask
-
-    return ask(_source(run_id, root).models["before"], images)
+    """The answers to any images, by model."""
+    root, digest = os.environ.get("NGF_RUNS"), hashlib.sha256(images.tobytes()).hexdigest()
+    return {name: _answers(run.id, root, digest, images) for name, run in show.runs.items()}
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading a model")

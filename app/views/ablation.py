@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.figures import ablation as figures
+from app.read.once import once
 from app.text import define, sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.controls.address import choose
@@ -33,13 +34,13 @@ def page() -> None:
                      help="\n\n".join(f"**{word}**: {define(word)}" for word in
                                       ("ASR", "RA", "DER")))
     title = SHOWN[measure]
-    found = effects(cells, measure)
+    found = once(effects, cells, measure)
     st.markdown("\n".join(f"- {sentence}" for sentence in carried(found, title)))
     st.caption(TEXT["not alone"])
-    dark, known = is_dark(), values(cells, measure)
+    dark, known = is_dark(), once(values, cells, measure)
     attacks = {name: entry.title for name, entry in ATTACKS.items()}
-    figure_card(figures.effect_dots(found, title, dark=dark,
-                                    higher_is_better=MEASURES[measure].higher_is_better),
+    figure_card(once(figures.effect_dots, found, title, dark=dark,
+                     higher_is_better=MEASURES[measure].higher_is_better),
                 key="ablation_effects", caption=TEXT["effects"],
                 table=figures.effect_table(found), filename=f"ablation-{measure}",
                 alt=f"Difference in {title} of each variant to full NGF: " + "; ".join(
@@ -48,7 +49,8 @@ def page() -> None:
     st.subheader("Attack by attack", anchor=False)
     there = known.dropna(how="all").index.unique("attack")
     gone = [attacks[name] for name in known.index.unique("attack") if name not in there]
-    figure_card(figures.attack_panels(known, title, attacks, dark=dark), key="ablation_attacks",
+    figure_card(once(figures.attack_panels, known, title, attacks, dark=dark),
+                key="ablation_attacks",
                 caption=TEXT["panels"] + f" Not computed yet: {', '.join(gone)}." * bool(gone),
                 table=figures.panel_table(known, attacks),
                 filename=f"ablation-attacks-{measure}",

@@ -5,6 +5,7 @@ import streamlit as st
 
 from app.figures import claim as figures
 from app.read.claim_findings import findings
+from app.read.once import once
 from app.text import sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.claim_sizes import claim_sizes
@@ -36,7 +37,7 @@ def page() -> None:
     claim = benchmark_table("claim")
     if claim is None:
         return
-    table, dark = verdicts(claim), is_dark()
+    table, dark = once(verdicts, claim), is_dark()
     found = findings(table)
     for finding in found:
         st.subheader(finding.sentence, anchor=False)
@@ -45,18 +46,18 @@ def page() -> None:
     st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
                  width="stretch", height="content")
     st.caption(TEXT["rule"])
-    figure_card(figures.ratio_panels(table, dark=dark), key="claim_ratios",
+    figure_card(once(figures.ratio_panels, table, dark=dark), key="claim_ratios",
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(finding.sentence for finding in found))
-    # Fragments: a choice in one of them does not redraw the verdicts, which take a while.
+    # Fragments: a choice in one of them redraws that one alone.
     st.fragment(guarded(claim_sizes))(dark)
     st.fragment(guarded(_reading))(claim, dark)
     st.subheader("Sharpness against ASR", anchor=False)
     st.markdown("**Along the tuning path**")
     st.fragment(guarded(_path))(dark)
     st.markdown("**Over models**")
-    st.dataframe(figures.correlation_table(model_correlations(claim)), key="claim_models",
+    st.dataframe(figures.correlation_table(once(model_correlations, claim)), key="claim_models",
                  hide_index=True, width="stretch", height="content")
     st.caption(TEXT["models"])
     st.subheader("What was measured, and how", anchor=False)
@@ -72,17 +73,17 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
     if here.empty:
         st.info(TEXT["no reading"], icon=":material/hourglass_empty:")
         return
-    found = levels(here)
+    found = once(levels, here)
     where = f"{figures.IMAGE_TITLES[images]}, {figures.PARAMETER_TITLES[parameters]}"
-    figure_card(figures.level_panels(found, here, dark=dark), key="claim_levels",
+    figure_card(once(figures.level_panels, found, here, dark=dark), key="claim_levels",
                 caption=TEXT["levels"], table=found, filename=f"sharpness-{images}-{parameters}",
                 alt=f"Sharpness on {where}: " + "; ".join(
                     f"{NAMES[row['measure']]} {figures.MODEL_TITLES[row['model']]} "
                     f"{figures.level_text(row)}" for _, row in found.iterrows()) + ".")
     st.subheader("Attack by attack", anchor=False)
     measure = choose("measure", "Measure", {name: NAMES[name] for name in MEASURES}, "lambda_max")
-    ratios = log_ratios(here[here["measure"] == measure])
-    figure_card(figures.attack_panels(ratios, TITLES, dark=dark), key="claim_attacks",
+    ratios = once(log_ratios, here[here["measure"] == measure])
+    figure_card(once(figures.attack_panels, ratios, TITLES, dark=dark), key="claim_attacks",
                 caption=TEXT["attacks"].format(where=where), table=ratios,
                 filename=f"sharpness-attacks-{measure}",
                 alt=f"Ratios of {NAMES[measure]} on {where}, one panel per pair of models, attack "
@@ -98,8 +99,8 @@ def _path(dark: bool) -> None:
         return
     measure = choose("path", "Measure along the path", {name: NAMES[name]
                                                         for name in PATH_MEASURES}, "lambda_max")
-    found = figures.correlation_table(path_correlations(path))
-    figure_card(figures.path_panels(path, measure, TITLES, dark=dark), key="claim_path",
+    found = figures.correlation_table(once(path_correlations, path))
+    figure_card(once(figures.path_panels, path, measure, TITLES, dark=dark), key="claim_path",
                 caption=TEXT["path"], table=path.dropna(subset=measure),
                 filename=f"sharpness-path-{measure}",
                 alt=f"{NAMES[measure]} against ASR along the tuning, one panel per attack. Rank "

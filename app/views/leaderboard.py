@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from app.read.once import once
 from app.text import sections
 from app.theme import style
 from app.widgets.benchmark.benchmark_cell import benchmark_cell
@@ -40,7 +41,7 @@ def page() -> None:
         return
     of = _cells_in_all(table)
     so_far = " so far" if len(defenses_only(table)) < of else ""
-    for aim in aims(table):
+    for aim in once(aims, table):
         st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
     _progress(table, of)
     benchmark_protocol(table)
@@ -109,10 +110,10 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
             "all", help=TEXT["shared"]) == "shared":
         values = values.loc[shared]
         cells = cells[pd.MultiIndex.from_frame(cells[CELL]).isin(shared)]
-    ranks = ranking(values, higher_is_better=MEASURES[by].higher_is_better,
+    ranks = once(ranking, values, higher_is_better=MEASURES[by].higher_is_better,
                     limits=MEASURES[by].limits)
     ranks = ranks[ranks.index.isin(defenses)]
-    leaderboard_table(board_frame(cells, ranks, by, list(cells["attack"].unique())), by)
+    leaderboard_table(once(board_frame, cells, ranks, by, list(cells["attack"].unique())), by)
     uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
     st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
     st.subheader("Attack by attack", anchor=False)

@@ -1,6 +1,7 @@
 """The frame: navigation, the job banner, and pages that never show a stack trace."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ def run_python(code):
 
 def test_the_door_is_short():
     assert len((ROOT / "streamlit_app.py").read_text().splitlines()) <= 40
+
+
+def test_threads_that_wait_sleep_unless_the_environment_says_otherwise():
+    show = "import os, app; print(os.environ['OMP_WAIT_POLICY'])"
+    bare = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        told = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=bare | given, check=True,
+                              capture_output=True, text=True)
+        assert told.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("view", sorted((ROOT / "app" / "views").glob("[a-z]*.py")),

@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address, the store it reads, and what it printed."""
+    """A running server: its address, the store it reads, what it printed, its process."""
 
     url: str
     store: RunStore
     log: Path
+    pid: int
 
     def traces(self) -> str:
         """The first stack trace that the server printed; nothing where there is none."""
@@ -32,19 +33,22 @@ class Server:
         return "" if start < 0 else printed[max(0, start - 200):start + 4000]
 
 
-def started(folder: Path, log: Path) -> tuple[Server, subprocess.Popen]:
-    """The dashboard over `folder`/runs once it answers, and its process; `log` gets what it prints.
+def started(folder: Path, log: Path, path: str = "", **settings: str
+            ) -> tuple[Server, subprocess.Popen]:
+    """The dashboard over `folder`/runs, below `path` ("/ngf"), once it answers, and its process;
+    `log` gets what it prints. `settings` are variables of the environment: NGF_TOKEN="sesame".
 
     Raises AssertionError where it ends instead.
     """
     port = _free_port()
     store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
-               "--server.headless", "true", "--server.port", str(port)]
+               "--server.headless", "true", "--server.port", str(port),
+               "--server.baseUrlPath", path.strip("/")]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
-                                   env=os.environ | {"NGF_RUNS": str(folder / "runs")})
-    server = Server(f"http://127.0.0.1:{port}", store, log)
+                                   env=os.environ | {"NGF_RUNS": str(folder / "runs")} | settings)
+    server = Server(f"http://127.0.0.1:{port}{path}", store, log, process.pid)
     try:
         until(lambda: _healthy(server.url, process), seconds=60)
     except BaseException:
@@ -54,9 +58,9 @@ def started(folder: Path, log: Path) -> tuple[Server, subprocess.Popen]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve the dashboard over `folder`/runs; at the end its jobs and then the server stop."""
-    server, process = started(folder, folder / "log")
+def serving(folder: Path, path: str = "", **settings: str) -> Iterator[Server]:
+    """The server of `started`; at the end its jobs and then it itself stop."""
+    server, process = started(folder, folder / "log", path, **settings)
     try:
         yield server
     finally:

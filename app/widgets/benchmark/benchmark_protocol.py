@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from app.read.once import once
 from app.text import sections
 from app.theme import style
 from app.widgets.runs.run_name import attack_name, dataset_name
@@ -25,13 +26,13 @@ def benchmark_protocol(cells: pd.DataFrame) -> None:
         st.markdown(TEXT["protocol"])
         left, right = st.columns(2, gap="large")
         with left:
-            st.dataframe(conditions(cells), key="protocol_conditions", hide_index=True,
+            st.dataframe(once(conditions, cells), key="protocol_conditions", hide_index=True,
                          height="content")
         with right:
-            st.dataframe(received(cells), key="protocol_models", hide_index=True,
+            st.dataframe(once(received, cells), key="protocol_models", hide_index=True,
                          height="content", placeholder="–")
-        st.dataframe(own_settings(cells), key="protocol_own", hide_index=True, height="content",
-                     placeholder="–")
+        st.dataframe(once(own_settings, cells), key="protocol_own", hide_index=True,
+                     height="content", placeholder="–")
         st.markdown("**To compute it all again**")
         st.code(COMMAND, language="bash")
         st.markdown("**About the published figures**")

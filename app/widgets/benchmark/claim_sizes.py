@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.figures import sizes as figures
+from app.read.once import once
 from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.figure_card import figure_card
@@ -26,7 +27,7 @@ def claim_sizes(dark: bool) -> None:
     """The claim at all sizes whose tables exist; for the others, the commands that compute them."""
     st.subheader(TEXT["sizes title"], anchor=False)
     found = sizes()
-    table = means(found)
+    table = once(means, found)
     measure = choose("size", "Measure of sharpness",
                      {name: measure_title(name) for name in MEASURES}, "lambda_max")
     for part in PARTS:
@@ -36,7 +37,7 @@ def claim_sizes(dark: bool) -> None:
     if table.empty:
         st.info(TEXT["sizes none"], icon=":material/hourglass_empty:")
     else:
-        figure_card(figures.size_panels(models(found), table, measure, dark=dark),
+        figure_card(once(figures.size_panels, once(models, found), table, measure, dark=dark),
                     key="claim_sizes", caption=TEXT["sizes"], table=figures.size_table(table),
                     filename=f"claim-sizes-{measure}", alt=figures.size_alt(table, measure),
                     columns=len(PARTS))

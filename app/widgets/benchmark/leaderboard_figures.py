@@ -7,6 +7,7 @@ import pandas as pd
 
 from app import state
 from app.figures import leaderboard as figures
+from app.read.once import once
 from app.text import sections
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
@@ -25,7 +26,8 @@ def heat_card(values: pd.DataFrame, ranks: pd.DataFrame, by: str) -> None:
     means = means[[name for name in ATTACKS if name in means]]
     titles = {name: attack_name(name) for name in means}
     unit = f", {measure.unit}" if measure.unit else ""
-    figure_card(figures.heat(means, measure, attacks=titles, dark=is_dark()), key="board_heat",
+    figure_card(once(figures.heat, means, measure, attacks=titles, dark=is_dark()),
+                key="board_heat",
                 caption=f"{measure.title}{unit}. {TEXT['heat']}", filename=f"heat-{by}",
                 alt=f"Heat map of {measure.title}, {len(means)} defenses by {len(titles)} attacks; "
                     f"the best on average is {_best(ranks)}.",
@@ -34,7 +36,7 @@ def heat_card(values: pd.DataFrame, ranks: pd.DataFrame, by: str) -> None:
 
 def dots_card(ranks: pd.DataFrame, by: str) -> None:
     """Mean and interval of each defense."""
-    figure_card(figures.dots(ranks, MEASURES[by], dark=is_dark()), key="board_dots",
+    figure_card(once(figures.dots, ranks, MEASURES[by], dark=is_dark()), key="board_dots",
                 caption=TEXT["dots"], filename=f"means-{by}",
                 table=ranks.reset_index(names="defense"),
                 alt=f"Mean {MEASURES[by].title} of each defense with its 95 % interval; "
@@ -44,7 +46,8 @@ def dots_card(ranks: pd.DataFrame, by: str) -> None:
 def trade_off_card(means: pd.DataFrame) -> None:
     """Mean ASR against mean ACC drop; the Pareto front is named in words too."""
     front = ", ".join(style(name).label for name in figures.pareto(means))
-    figure_card(figures.trade_off(means, dark=is_dark()), key="board_trade", filename="trade-off",
+    figure_card(once(figures.trade_off, means, dark=is_dark()), key="board_trade",
+                filename="trade-off",
                 caption=f"{TEXT['trade off']} Here: {front}.",
                 table=(100 * means).reset_index(names="defense"),
                 alt=f"Scatter of mean ASR over mean ACC drop; on the Pareto front: {front}.")

@@ -1,12 +1,15 @@
 """The figures of one landscape run, each with its caption, its table and any interpolation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.figures import landscape as figures
+from app.read.once import once
 from app.text import sections
 from app.theme import style
 from app.widgets.controls.address import choose
@@ -18,6 +21,9 @@ TEXT = sections("landscape")
 IMAGES = {"clean": "Clean images", "triggered": "Triggered images"}
 CAMERAS = {"iso": "Iso", "top": "Top", "side": "Side"}
 PATHS = {"length": "Distance travelled", "steps": "Steps"}
+ROWS: dict[str, Callable[..., go.Figure]] = {
+    "contours": figures.contour_row, "difference": figures.difference_row,
+    "surfaces": figures.surface_row}
 Arrays = dict[str, np.ndarray]
 
 
@@ -137,27 +143,31 @@ def around_models(view: View) -> None:
              for m in losses}
     axes, dark, images, name = _directions(view), is_dark(), view.images, view.run.id
     table = figures.plane_table(xs, ys, losses)
-    row = figures.contour_row(xs, ys, losses, log=view.log, dark=dark, computed=computed,
-                              notes=notes if any(notes.values()) else None, axes=axes)
-    figure_card(figures.panels(row), key="landscape_contours", table=table,
+    panels = once(_panels, "contours", xs, ys, losses, log=view.log, dark=dark, computed=computed,
+                  notes=notes if any(notes.values()) else None, axes=axes)
+    figure_card(panels, key="landscape_contours", table=table,
                 caption=TEXT["contours" if view.plane == "random" else "eigen"]
                 + _interpolated(view, [key[m] for m in losses]),
                 filename=f"contours-{view.plane}-{images}-{name}",
                 alt=f"Contours of the loss on {images} images around {_listed(losses)}.")
     if len(losses) > 1 and "before" in losses:
-        row = figures.difference_row(xs, ys, losses, dark=dark, axes=axes)
-        figure_card(figures.panels(row), key="landscape_difference",
+        panels = once(_panels, "difference", xs, ys, losses, dark=dark, axes=axes)
+        figure_card(panels, key="landscape_difference",
                     caption=TEXT["difference"], filename=f"difference-{view.plane}-{images}-{name}",
                     alt="Map of the change of loss by purification, zero in the middle of the "
                         "colour scale.", table=figures.plane_table(
                             xs, ys, {f"{m} minus before": loss - losses["before"]
                                      for m, loss in losses.items() if m != "before"}))
     camera = choose("camera", "Camera", CAMERAS, "iso")
-    row = figures.surface_row(xs, ys, losses, log=view.log, dark=dark, camera=camera,
-                              computed=computed)
-    figure_card(figures.panels(row), key="landscape_surfaces", caption=TEXT["surfaces"],
+    panels = once(_panels, "surfaces", xs, ys, losses, log=view.log, dark=dark, camera=camera,
+                  computed=computed)
+    figure_card(panels, key="landscape_surfaces", caption=TEXT["surfaces"],
                 table=table, filename=f"surfaces-{view.plane}-{images}-{name}",
                 alt=f"Loss surfaces around {_listed(losses)}, the same numbers as the contours.")
+
+
+def _panels(row: str, *args: Any, **named: Any) -> list[go.Figure]:
+    return figures.panels(ROWS[row](*args, **named))
 
 
 def through_models(view: View) -> None:
@@ -194,8 +204,8 @@ def _plane(view: View, key: str, points: Arrays, paths: Arrays, caption: str,
     loss = view.arrays[key]
     xs, ys = _axes(view.arrays, key)
     _count_blanks([loss])
-    figure = figures.model_plane(xs, ys, loss, points, paths, log=view.log, dark=is_dark(),
-                                 computed=view.computed(key), axes=axes)
+    figure = once(figures.model_plane, xs, ys, loss, points, paths, log=view.log,
+                  dark=is_dark(), computed=view.computed(key), axes=axes)
     figure_card(figure, key=f"landscape_{view.plane}", caption=caption + _interpolated(view, [key]),
                 filename=f"{view.plane}-{view.images}-{view.run.id}",
                 table=figures.plane_table(xs, ys, {"loss": loss}),

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.figures import layers as figures
+from app.read.once import once
 from app.text import define_all, sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.cost_line import duration
@@ -30,7 +31,7 @@ def layer_map_cards(run: Run) -> None:
     benign = results["before"]["asr"] is None
     st.markdown(map_outcome(results, best_layer(results), rule_title(results["rule"])),
                 help=define_all("Oracle", "Rule", "Interval"))
-    figure_card(figures.layer_map(rows, results["before"], picks, dark=is_dark()),
+    figure_card(once(figures.layer_map, rows, results["before"], picks, dark=is_dark()),
                 key="layers_map", caption=TEXT["map benign" if benign else "map"],
                 table=figures.map_table(rows), filename=f"layers-{run.id}",
                 alt=figures.map_alt(rows))

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures import regret as figures
+from app.read.once import once
 from app.text import define, sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -22,18 +23,15 @@ def layer_regret() -> None:
         st.caption(TEXT["no table"])
         return
     try:
-        rows, before = load("layers"), received(load("cells"))
+        table = once(_regrets, load("layers"), load("cells"))
     except NGFError as error:
         st.caption(f"{TEXT['not measured']} {error}")
         return
-    table = figures.regrets(rows, before, _oracle)
     if table.empty:
         st.caption(TEXT["not measured"])
         return
-    table["rule"] = [rule_title(rule) for rule in table["rule"]]
-    table["attack"] = [attack_name(attack) for attack in table["attack"]]
     models = table[["attack", "seed"]].drop_duplicates()
-    figure_card(figures.regret_figure(table, dark=is_dark()), key="layers_regret",
+    figure_card(once(figures.regret_figure, table, dark=is_dark()), key="layers_regret",
                 caption=TEXT["across text"].format(models=len(models),
                                                    attacks=models["attack"].nunique()),
                 table=table, filename="layer-rules", alt=figures.regret_alt(table))
@@ -52,6 +50,11 @@ def received(cells: pd.DataFrame) -> dict[tuple[str, int], dict]:
     """The counts of each model as received, by attack and seed."""
     rows = cells[cells["entrant"] == "before"]
     return {(row["attack"], int(row["seed"])): figures.counts(row) for _, row in rows.iterrows()}
+
+
+def _regrets(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    table = figures.regrets(rows, received(cells), _oracle)
+    return table.assign(rule=table["rule"].map(rule_title), attack=table["attack"].map(attack_name))
 
 
 def _oracle(entries: list[dict], before: dict) -> dict | None:

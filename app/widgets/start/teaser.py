@@ -1,9 +1,12 @@
 """A preview of landscape and spectrum, from the finished runs that measured a race's models."""
 
+import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
 from app.figures import landscape, spectrum
+from app.read.once import once
 from app.text import define
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -23,14 +26,19 @@ def landscape_teaser(race: Run, prose: str) -> None:
     if not losses:
         st.caption("The random plane of this race was not measured.")
         return
-    figure = landscape.contour_row(arrays["xs"], arrays["ys"], losses, log=True, dark=is_dark())
-    figure.update_layout(height=360)
+    figure = once(_contours, arrays["xs"], arrays["ys"], losses, is_dark())
     models = "before and after NGF" if "ngf" in losses else "before any defense"
     figure_card(figure, key="teaser_contours", caption=prose, filename=f"landscape-{run.id}",
                 alt=f"Contours of the clean loss around the model {models}.",
                 table=landscape.plane_table(arrays["xs"], arrays["ys"], losses))
     st.page_link("app/views/landscape.py", label="Explore this landscape",
                  icon=":material/terrain:", query_params={"run": run.id})
+
+
+def _contours(xs: np.ndarray, ys: np.ndarray, losses: dict[str, np.ndarray], dark: bool
+              ) -> go.Figure:
+    row = landscape.contour_row(xs, ys, losses, log=True, dark=dark)
+    return row.update_layout(height=360)
 
 
 def spectrum_teaser(race: Run, prose: str) -> None:

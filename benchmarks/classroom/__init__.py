@@ -1,0 +1,1 @@
+"""A class of students at one server."""
