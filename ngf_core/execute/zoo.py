@@ -31,7 +31,7 @@ BATCH, EVALUATIONS = 128, 10
 # A landscape's planes, and its points along a side, interpolated within the bound it states.
 PLANES, GRID = ("random", "path", "models"), 31
 # Files that only concern the machine that built a run, or can be rebuilt from the others.
-NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*")
+NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*", ".part-*")
 
 
 def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> bool:

@@ -187,12 +187,14 @@ def test_a_manifest_of_a_newer_schema_is_refused(store):
 
 @pytest.fixture
 def second(store) -> RunWriter:
-    """The second writer of a run whose first one left two points."""
+    """The second writer of a run whose first one left two points and half a line."""
     run = store.create(TrainConfig())
     first = RunWriter(run)
     first.begin()
     for step in (1, 2):
         first.point("train", step, 10.0 * step, {"acc": step / 4, "loss": float("nan")}, {"acc": 4})
+    with open(run.path / "events.jsonl", "ab") as file:
+        file.write(b'{"t": 1, "type": "poi')
     again = RunWriter(run)
     again.begin()
     again.note(device="cpu")
@@ -205,6 +207,8 @@ def test_no_point_is_written_twice_and_seconds_go_on(second):
     points = second.run.points()
     assert points[points["metric"] == "acc"]["seconds"].tolist() == [10.0, 20.0, 23.0]
     assert points[points["metric"] == "acc"]["value"].tolist() == [0.25, 0.5, 0.75]
+    told = [event["state"] for event in second.run.events()[0] if event["type"] == "state"]
+    assert told == ["running", "running"], "half a line spoils the next one"
     assert second.known("train", 2)["metrics"]["acc"] == 0.5 and not second.known("sgd", 2)
 
 
