@@ -23,9 +23,10 @@ def far() -> float:
 
 def test_killed_workers(tmp_path):
     counts = worker_kills.kill_workers(tmp_path, 3, Random(0), far(), ("spectrum",),
-                                       by_command_every=0, pages=False)
+                                       by_command_every=0)
     assert counts.findings == [] and counts.done["kills of spectrum runs"] == 3
     assert counts.done["read as lost"] == counts.done["started again and done"] + 2 == 3
+    assert counts.done["pages opened"] == 2
 
 
 def test_killed_servers(tmp_path):
@@ -90,7 +91,11 @@ def test_the_report_keeps_the_other_parts(tmp_path):
         write(part, 4.2, 7, "make faults", tmp_path)
     page = (tmp_path / "faults.md").read_text()
     assert "| orphan processes | not run | 2 |" in page and "| kills | 3 |" in page
-    assert "- orphan processes: 1, 2" in page and "`make faults`, seed 7, 4 s" in page
+    assert "- orphan processes: 1, 2" in page and "(seed 7; 4 s)\n\n    make faults" in page
+    write(second, 4.2, 8, "make faults again", tmp_path, add=True)
+    page = (tmp_path / "faults.md").read_text()
+    assert "| orphan processes | not run | 4 |" in page and "| kills | 6 |" in page
+    assert "(seed 7, 8; 8 s)\n\n    make faults\n    make faults again" in page
     with pytest.raises(ValueError, match="'bad luck' is not counted. Choose from: acknowledged"):
         second.found("bad luck", 1, "")
 

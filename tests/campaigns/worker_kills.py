@@ -25,8 +25,8 @@ def kill_workers(folder: Path, kills: int, random: Random, deadline: float,
     """Kill `kills` workers of runs of all `kinds` in turn and look at what is left.
 
     Of each kind every `by_command_every`th worker is started by command (none if 0), the others
-    are forked. The first killed run of each kind is opened on its `pages` and started again. Ends
-    early at `deadline` (time.monotonic).
+    are forked. With `pages` the first killed run of each kind is opened there and started again.
+    Ends early at `deadline` (time.monotonic).
     """
     counts = Counts("Workers killed")
     store = RunStore(folder / "runs", folder / "shipped")
@@ -49,8 +49,9 @@ def kill_workers(folder: Path, kills: int, random: Random, deadline: float,
                 counts.done[f"kills of {kind} runs"] += 1
                 judge(run, seen, counts)
                 if first:
-                    if pages:
-                        open_pages(run, counts)
+                    if not pages:
+                        continue
+                    open_pages(run, counts)
                     _start_again(config, runs[kind], fork, store, counts)
     return counts
 
