@@ -16,7 +16,7 @@ ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "fault |
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
-def tests_in(file: str) -> set[str]:
+def defined_in(file: str) -> set[str]:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
@@ -25,7 +25,7 @@ def tests_in(file: str) -> set[str]:
 def test_a_promise_names_tests_that_exist(row):
     fault, promised, read, tests = (cell.strip() for cell in row.strip("|").split("|"))
     assert fault and promised and read and NAMED.findall(tests)
-    assert not [(file, name) for file, name in NAMED.findall(tests) if name not in tests_in(file)]
+    assert not [(file, name) for file, name in NAMED.findall(tests) if name not in defined_in(file)]
 
 
 def test_there_is_a_promise_for_each_fault():
