@@ -26,7 +26,7 @@ PARTS: dict[str, Part] = {
     "damage": lambda folder, asked, end: damage_files(folder, Random(asked.seed)),
     "disk": lambda folder, asked, end: fill_disks(folder),
     "workers": lambda folder, asked, end: kill_workers(folder, asked.kills, Random(asked.seed),
-                                                       end),
+                                                       end, pages=not asked.add),
     "servers": lambda folder, asked, end: kill_servers(folder, asked.server_kills,
                                                        Random(asked.seed), end),
 }
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             counts = PARTS[name](Path(folder), asked, end)
         seconds = time.monotonic() - began
-        write(counts, seconds, asked.seed, command, asked.out)
+        write(counts, seconds, asked.seed, command, asked.out, asked.add)
         faults += counts.faults.total()
         print(f"{counts.title}: {counts.not_run or dict(counts.done)} in {seconds:.0f} s; faults: "
               f"{dict(counts.faults) or 'none'}", flush=True)
@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of all random moments and places")
     parser.add_argument("--minutes", type=float, default=60.0,
                         help="after which no further kill begins")
+    parser.add_argument("--add", action="store_true", help="add to the counts of the last report; "
+                        "killed workers' pages are not opened again")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the report")
     return parser
 

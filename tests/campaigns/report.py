@@ -1,9 +1,12 @@
 """The report of a fault campaign: JSON that later parts complete, and a page made from it."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from benchmarks.environment import environment
 from tests.campaigns.counts import MUST_BE_ZERO, Counts
@@ -11,18 +14,29 @@ from tests.campaigns.counts import MUST_BE_ZERO, Counts
 RESULTS = Path(__file__).parent / "results"
 
 
-def write(part: Counts, seconds: float, seed: int, command: str, folder: Path = RESULTS) -> None:
+def write(part: Counts, seconds: float, seed: int, command: str, folder: Path = RESULTS,
+          add: bool = False) -> None:
     """Put one part into faults.json, in place of an earlier one of its title, and draw faults.md.
+
+    With `add` its counts are added to the earlier ones: the same with another seed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "faults.json"
-    told = json.loads(path.read_text()) if path.exists() else {"parts": {}}
-    told["environment"] = environment()
-    told["parts"][part.title] = {
-        "done": dict(part.done), "faults": dict(part.faults), "findings": part.findings,
-        "not_run": part.not_run, "seconds": round(seconds), "seed": seed, "command": command}
-    path.write_text(json.dumps(told, indent=1) + "\n")
-    (folder / "faults.md").write_text(page(told))
+    new = {"done": dict(part.done), "faults": dict(part.faults), "findings": part.findings,
+           "not_run": part.not_run, "seconds": round(seconds), "seeds": [seed],
+           "commands": [command]}
+    with FileLock(folder / ".lock"):  # several commands may add at a time
+        told = json.loads(path.read_text()) if path.exists() else {"parts": {}}
+        earlier = told["parts"].get(part.title) if add else None
+        told["parts"][part.title] = new if earlier is None else _sum(earlier, new)
+        told["environment"] = environment()
+        path.write_text(json.dumps(told, indent=1) + "\n")
+        (folder / "faults.md").write_text(page(told))
+
+
+def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dict(Counter(one[name]) + Counter(other[name]))
+            if isinstance(one[name], dict) else one[name] + other[name] for name in one}
 
 
 def page(told: Mapping[str, Any]) -> str:
@@ -32,8 +46,9 @@ def page(told: Mapping[str, Any]) -> str:
     lines += [f"| {name} | " + " | ".join(_cell(part, name) for part in parts.values()) + " |"
               for name in MUST_BE_ZERO]
     for title, part in parts.items():
-        lines += ["", f"**{title}** (`{part['command']}`, seed {part['seed']}, "
-                  f"{part['seconds']} s)", ""]
+        lines += ["", f"**{title}** (seed {', '.join(map(str, part['seeds']))}; "
+                  f"{part['seconds']} s)", "",
+                  *(f"    {command}" for command in part["commands"]), ""]
         if part["not_run"]:
             lines += [part["not_run"]]
             continue

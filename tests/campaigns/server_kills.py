@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 # A real training of a few seconds, most of which its worker spends on importing torch.
 SHORT = TrainConfig(dataset="digits", attack="none", limit=20, epochs=12)
-LIFE = 8.0  # seconds after its start within which the server dies
+LIFE = 4.0  # seconds after its start, or its first step, within which the server dies
 AGAIN = "Start it again"
 
 
@@ -43,6 +43,8 @@ def kill_servers(folder: Path, kills: int, random: Random, deadline: float) -> C
             if time.monotonic() > deadline:
                 break
             run = _pressed(up.server, forgotten, counts)
+            if number % 4 >= 2:  # in half of the cases there are steps to lose
+                until(lambda run=run: run.progress() is not None or not run.live, seconds=120)
             seen = _watched(run, random.uniform(0, LIFE))
             with_worker = number % 2 == 1
             _kill(up.process)

@@ -20,9 +20,14 @@ COMMAND, FORK = "started as the dashboard does", "forked with torch imported"
 
 
 def kill_workers(folder: Path, kills: int, random: Random, deadline: float,
-                 kinds: tuple[str, ...] = KINDS) -> Counts:
-    """Kill `kills` workers of runs of all `kinds` in turn, every fourth one started by command,
-    the others forked, and look at what is left; ends early at `deadline` (time.monotonic)."""
+                 kinds: tuple[str, ...] = KINDS, by_command_every: int = 4, pages: bool = True
+                 ) -> Counts:
+    """Kill `kills` workers of runs of all `kinds` in turn and look at what is left.
+
+    Of each kind every `by_command_every`th worker is started by command (none if 0), the others
+    are forked. With `pages` the first killed run of each kind is opened there and started again.
+    Ends early at `deadline` (time.monotonic).
+    """
     counts = Counts("Workers killed")
     store = RunStore(folder / "runs", folder / "shipped")
     with forking() as fork:
@@ -31,7 +36,8 @@ def kill_workers(folder: Path, kills: int, random: Random, deadline: float,
         number = 0
         while number < kills and time.monotonic() < deadline:
             kind = kinds[number % len(kinds)]
-            how = COMMAND if (number // len(kinds)) % 4 == 0 else FORK
+            turn = number // len(kinds)
+            how = COMMAND if by_command_every and turn % by_command_every == 0 else FORK
             config = runs[kind].config
             with lives.killed(config, how, random) as (run, seen):
                 if seen is None:
@@ -43,6 +49,8 @@ def kill_workers(folder: Path, kills: int, random: Random, deadline: float,
                 counts.done[f"kills of {kind} runs"] += 1
                 judge(run, seen, counts)
                 if first:
+                    if not pages:
+                        continue
                     open_pages(run, counts)
                     _start_again(config, runs[kind], fork, store, counts)
     return counts
@@ -63,7 +71,7 @@ def judge(run: Run, seen: Seen, counts: Counts) -> None:
     counts.done["readings"] += len(answers)
     bare = [f"{way}: {answer.said}" for way, answer in answers.items()
             if answer.kind not in (DATA, SENTENCE)]
-    explained = state == "done" or (state == "lost" and message.endswith("Start it again."))
+    explained = state == "done" or (state == "lost" and message.startswith("The worker died "))
     counts.found("runs unreadable without explanation", int(bool(bare) or not explained),
                  f"{run.id} is {state} ({message}) {bare}")
     left = orphans(run.manifest["pid"] or -1)

@@ -143,3 +143,18 @@ def test_a_damaged_or_large_krylov_file_is_passed_over(runs, backdoored, monkeyp
     again = made(spectrum_of(backdoored, seed=31), runs)
     assert again.results["before"]["earlier"] is None
     assert not (again.path / ".krylov-before.safetensors").exists()
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_damaged_state_is_not_used(runs, backdoored, place):
+    """One bit in the tensors, which no format notices and every later number would carry on."""
+    config = spectrum_of(backdoored, seed=32)
+    first = made(config, runs)
+    path = first.path / ".krylov-before.safetensors"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    whole = krylov_files.find(config, runs, "before", torch.device("cpu"))
+    path.write_bytes(content)
+    found, where = krylov_files.find(config, runs, "before", torch.device("cpu"))
+    assert whole[0].products > 0 == found.products and (whole[1], where) == (first.id, None)
+    first.delete()
