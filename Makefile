@@ -4,11 +4,12 @@
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
+# make hostile  give hundreds of hostile inputs and write tests/campaigns/results/hostile.md
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs bench clean
+.PHONY: run serve test types format docs bench hostile clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -30,6 +31,9 @@ format: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/mkdocs build --strict
+
+hostile: .venv/installed-dev
+	$(BIN)/python -m tests.campaigns.hostile
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
