@@ -82,10 +82,10 @@ def report(told: dict) -> str:
              "(a file, a variable, an attribute of torch) or an event that Python reports "
              "(PEP 578), which the campaign looks for. A case is wrong where something is "
              "executed, the process ends, or what is said does not name the fault. An input drawn "
-             "by Hypothesis counts as an input, the whole series as a case. The second door is the "
+             "by Hypothesis counts as an input, the whole series as a case. The second door is "
              "the server's own way: the confined process that opens uploads.", "",
-             f"Command: `{told['command']}`, {told['seconds']} seconds. Environment: "
-             + ", ".join(f"{name} {value}" for name, value in told["environment"].items()) + ".", "",
+             f"Command: `{told['command']}`, {told['seconds']} seconds. Environment: " + ", ".join(
+                 f"{name} {value}" for name, value in told["environment"].items()) + ".", "",
              "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads),
              *("| " + " | ".join(row) + " |" for row in rows), ""]
     lines += [f"- {name}: {wrong}" for name, wrong in told["wrong"].items()]
