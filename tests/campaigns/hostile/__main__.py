@@ -24,11 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of what Hypothesis draws")
     parser.add_argument("--examples", type=int, default=50, help="drawn for each such case")
     parser.add_argument("--subjects", nargs="+", default=None, help="only these")
+    parser.add_argument("--every", type=int, default=1, help="only every so many of the cases")
     parser.add_argument("--quick", action="store_true", help="each through its first door alone")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the report")
     options = parser.parse_args(arguments)
     given = [case for case in all_cases(options.examples, options.seed)
-             if options.subjects is None or case.subject in options.subjects]
+             if options.subjects is None or case.subject in options.subjects][::options.every]
     began, verdicts = time.monotonic(), []
     for number, case in enumerate(given, 1):
         verdicts.append(judge(case, not options.quick))
@@ -58,8 +59,9 @@ def summary(verdicts: Sequence[Verdict], options: argparse.Namespace, seconds: f
                             for o in verdict.outcomes) for verdict in of),
             "wrong": sum(bool(verdict.wrong) for verdict in of)}
     words = [COMMAND, f"--seed {options.seed}", f"--examples {options.examples}",
+             *([f"--every {options.every}"] if options.every > 1 else []),
              *(["--quick"] if options.quick else []),
-             *(["--subjects", *options.subjects] if options.subjects else [])]
+             *(["--subjects", *map(repr, options.subjects)] if options.subjects else [])]
     return {"command": " ".join(words), "seed": options.seed, "seconds": round(seconds),
             "environment": {"python": platform.python_version(), "system": platform.system(),
                             "release": platform.release().split("-")[0],

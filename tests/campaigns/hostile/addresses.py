@@ -40,7 +40,7 @@ def addresses(examples: int, number: int) -> list[Case]:
                   TAKEN, quick=page == "runs" and value == TEXTS[12])
              for page in PAGES for value in ("../../etc/passwd", LINK, "a\0b", "x" * 5000)]
     drawn = [Case("addresses", f"{page}, drawn", _drawn(page, examples, number), TAKEN,
-                  examples=examples, quick=page in ("configure", "runs")) for page in PAGES]
+                  examples=examples, quick=page == "runs") for page in PAGES]
     forms = [Case("forms", f"{page}: {field} is {ascii(value[:30])}", _filled(page, field, value),
                   TAKEN, quick=False) for page, fields in FIELDS.items() for field in fields
              for value in TEXTS[:24:2]]
