@@ -12,11 +12,12 @@
 #             finished is kept
 # make faults set up what is missing and make faults for real: kill workers and servers, fill a disk,
 #             damage files (half an hour; root, else no disk is filled): make faults OPTIONS="--kills 20"
+# make hostile  give hundreds of hostile inputs and write tests/campaigns/results/hostile.md
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs lock audit bench evidence faults clean
+.PHONY: run serve test types format docs lock audit bench evidence faults hostile clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -54,6 +55,9 @@ audit: .venv/installed
 	mkdir -p .cache
 	sed 's/+cpu//' requirements.lock > .cache/audit.txt
 	$(BIN)/pip-audit --strict --requirement .cache/audit.txt --no-deps --disable-pip
+
+hostile: .venv/installed-dev
+	$(BIN)/python -m tests.campaigns.hostile
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side

@@ -76,9 +76,12 @@ def from_json(values: dict[str, Any]) -> Config:
 
     Raises ConfigError for an unknown kind, an unknown field or a bad value.
     """
+    if not isinstance(values, dict):
+        raise ConfigError("config", f"is a {type(values).__name__} and not a table of settings",
+                          'Write it as {"kind": "train", "dataset": "signs"}.')
     values = dict(values)
     kind = values.pop("kind", None)
-    if kind not in CONFIGS:
+    if not isinstance(kind, str) or kind not in CONFIGS:
         raise ConfigError("kind", f"{kind!r} is unknown",
                           f"Choose one of {listed(tuple(CONFIGS))}.")
     cls = CONFIGS[kind]

@@ -20,7 +20,7 @@ from filelock import FileLock
 import ngf_core
 from ngf_core.config import Config, config_sha, from_json, to_json
 from ngf_core.config.schema1 import migrated
-from ngf_core.errors import ConfigError, RunError
+from ngf_core.errors import ConfigError, RunError, shown
 from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs.disk import replace_file, telling_full
 
@@ -38,7 +38,10 @@ NAME = "manifest.json"
 SHA = "manifest_sha"
 _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str, "message": str,
              "created": str, "results": dict, "files": dict}
-_OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str}
+_OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str, "source": str,
+            "config_sha": str, "askers": list, "versions": dict, "git": dict, "device": str,
+            "instructions": str, "threads": int, "data_sha": str, "resumed": list, "lacked": str}
+_TIMES = ("created", "started", "finished")
 
 
 def utc_now() -> str:
@@ -75,6 +78,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, endless nesting
+        raise _broken(folder, "is not JSON of a run") from None
     if isinstance(manifest, dict) and manifest.pop(SHA, None) not in (None, _sha(manifest)):
         raise _broken(folder, "does not match its own checksum: it is damaged, or was edited (then "
                       f"take its entry {SHA} out)")
@@ -90,6 +95,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kinds in _OR_NONE.items():
         if not isinstance(manifest.get(key), kinds | None):
             raise _broken(folder, f"has no usable entry '{key}'")
+    _check_entries(folder, manifest)
     try:
         _check_rates(manifest["results"])
     except RunError:
@@ -105,8 +111,37 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if schema == 1:
             manifest |= {"config": to_json(config), "config_sha": config_sha(config)}
     except (ConfigError, TypeError) as error:
-        raise _broken(folder, f"holds a config this version cannot use ({error})") from None
-    return {"engine": 0, "resumed": [], "lacked": None} | manifest
+        raise _broken(folder, f"holds a config this version cannot use ({shown(error, 400)})"
+                      ) from None
+    if manifest["kind"] != config.kind:
+        raise _broken(folder, f"is of a {config.kind} run and says another kind")
+    return dict.fromkeys(_OR_NONE) | {"engine": 0, "resumed": []} | manifest
+
+
+def _check_entries(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raise RunError for a time that is none, a process that cannot be, and names that are not
+    text."""
+    for key in _TIMES:
+        if manifest.get(key) is not None and not _is_time(manifest[key]):
+            raise _broken(folder, f"has no usable entry '{key}'")
+    pid, began = manifest.get("pid"), manifest.get("pid_started")
+    if pid is not None and not 0 < pid < 2**31:
+        raise _broken(folder, "has no usable entry 'pid'")
+    if began is not None and not 0 <= began < 1e12:
+        raise _broken(folder, "has no usable entry 'pid_started'")
+    for key in ("askers", "files"):
+        entries = manifest.get(key) or {}
+        values = entries.values() if isinstance(entries, dict) else entries
+        if not all(isinstance(value, str) for value in values):
+            raise _broken(folder, f"has no usable entry '{key}'")
+
+
+def _is_time(text: str) -> bool:
+    """ISO 8601 with its time zone."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _check_rates(value: Any) -> None:

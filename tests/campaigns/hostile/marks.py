@@ -34,8 +34,6 @@ def watched(allowed: tuple[str, ...] = ()) -> Iterator[None]:
 
 def effects(folder: Path) -> list[str]:
     """Which marks a payload has left in this process, and in the folder that it was given in."""
-    import torch
-
     left = [path.name for path in folder.rglob(f"*{FILE}*")]
     return [*left, *([VARIABLE] if VARIABLE in os.environ else []),
-            *([ATTRIBUTE] if hasattr(torch, ATTRIBUTE) else [])]
+            *([ATTRIBUTE] if hasattr(sys.modules.get("torch"), ATTRIBUTE) else [])]

@@ -233,8 +233,8 @@ def _shapes() -> Iterator[tuple[str, Write, str]]:
     laughs = b"]q\0" + b"".join(b"](" + b"h" + bytes([i]) * 1 + b"h" + bytes([i])
                                 + b"eq" + bytes([i + 1]) for i in range(60))
     yield "a billion laughs", _zip(protocol(2, laughs)), "a list and not a table"
-    pairs = b")q\0" + b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86q" + bytes([i + 1])
-                               for i in range(60))
+    pairs = b")q\x000" + b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86q" + bytes([i + 1])
+                                  + b"0" for i in range(60)) + b"h\x3c"
     yield "a key that takes forever to hash", _zip(protocol(2, EMPTY + pairs + ONE + b"s")), (
         "could not be read within")
     yield "a table that holds itself", _zip(protocol(2, b"}q\0" + text("a") + b"h\0s")), (

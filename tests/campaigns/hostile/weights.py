@@ -1,5 +1,6 @@
 """Files that are what they say, with tensors that are no weights of a model."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -136,6 +137,8 @@ def _refusal(act: object) -> Give:
 
 def weights() -> list[Case]:
     """Every file of tensors, and every network."""
-    files = {name: (write, says) for name, write, says in _numbers()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of kinds of tensors that it gives up
+        files = {name: (write, says) for name, write, says in _numbers()}
     return [*cases("tensors", files, ("shown ten gigabytes wide", "shown 10**18 wide")),
             *_networks()]
