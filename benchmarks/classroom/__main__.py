@@ -132,6 +132,7 @@ def report(lesson: Lesson, register: Register, meter: Meter, runs: Sequence[Run]
                  "twins": len(shas) - len(set(shas)),
                  "askers": sum(len(run.manifest.get("askers") or ()) for run in runs),
                  "done": sum(run.state == "done" for run in runs)},
+        "cut_short": register.cut,
         "own_words_seen": len(register.words_seen),
         "strange": register.strange, "errors": register.errors,
     }
@@ -151,6 +152,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("state of another in a session's messages", "never",
          f"{len(result['strange'])} times in {result['received_mb']:,} MB; "
          f"{result['own_words_seen']} students were told their own word"),
+        ("clicks whose drawing a poll cut short", "none", str(result["cut_short"])),
         ("errors", "none", str(len(result["errors"])))]
     load = result.get("load", ["?", "?"])
     lines = [f"{lesson['students']} students, {lesson['seconds']:g} s, one interaction each "

@@ -37,7 +37,8 @@ class Browser:
     """A session. `page` and `query` are its address; `received` counts the bytes of its messages.
 
     `hears` is called with each message as it came; `polls` holds the seconds of each answer to a
-    fragment that drew itself again.
+    fragment that drew itself again. `cut` counts the interactions with a fragment that the server
+    stopped for the poll of another and did not take up again.
     """
 
     socket: ClientConnection
@@ -46,6 +47,7 @@ class Browser:
     page: str = ""
     query: str = ""
     received: int = 0
+    cut: int = 0
     polls: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _pages: dict[str, str] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Browser:
     _cached: dict[str, ForwardMsg] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _run: tuple[str, ...] | None = None  # the fragments being run; empty: the whole page
+    _stopped: tuple[str, ...] = ()  # the fragments whose run was stopped early
     _awaited: tuple[str, asyncio.Future[None]] | None = None
     _polled: dict[str, float] = field(default_factory=dict)
 
@@ -140,10 +143,14 @@ class Browser:
             self._cached[message.hash] = message
         match kind:
             case "new_session":
+                run = tuple(message.metadata.run.fragment_ids)
                 if self._run is not None:
                     # The server drops the last word of a run where a poll comes at its end.
                     self._ended(self._run)
-                self._run = tuple(message.metadata.run.fragment_ids)
+                elif self._stopped and run and self._awaited and self._awaited[0] not in run:
+                    self.cut += 1
+                    self._ended(self._stopped)
+                self._run, self._stopped = run, ()
                 if not self._run:
                     self._stop_timers()
                     self._drawn.clear()
@@ -183,6 +190,8 @@ class Browser:
         run, self._run = self._run, None
         if run is not None and status != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             self._ended(run)
+        elif run:
+            self._stopped = run
 
     def _ended(self, run: tuple[str, ...]) -> None:
         for fragment in run:

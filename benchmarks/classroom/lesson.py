@@ -52,6 +52,7 @@ class Register:
     interactions: list[Interaction] = field(default_factory=list)
     polls: list[float] = field(default_factory=list)
     received: int = 0
+    cut: int = 0
     words_seen: set[int] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -83,6 +84,7 @@ class _Student:
                 await self.all_of_it(browser)
                 self.register.polls += browser.polls
                 self.register.received += browser.received
+                self.register.cut += browser.cut
                 self.register.errors += browser.errors
         except Exception as error:  # one student's trouble must not end the lesson of the others
             self.register.errors.append(f"student {self.number}: {type(error).__name__} {error}")
