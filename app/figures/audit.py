@@ -57,7 +57,7 @@ def ratios(found: Mapping[str, Mapping[str, Estimate]], model: str, *, dark: boo
                                                                              strict=True)],
             hovertemplate="%{text}<extra></extra>")
     figure.add_vline(x=1, line={"color": ink(dark).muted, "width": 1})
-    figure.update_xaxes(type="log", title="after / before (left of 1: flatter)")
+    figure.update_xaxes(type="log", title="after / before")
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(names))),
                         ticktext=[TITLES[name] for name in names], showgrid=False,
                         range=[len(names) - 0.5, -0.5])

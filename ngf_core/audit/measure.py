@@ -78,7 +78,8 @@ def measure_pair(before: nn.Module, after: nn.Module, images: Images, others: Se
         "same_function": {"scale": like.scale, "difference": like.difference},
         "other_images": [_ratios(before, after, drawn, setting, number)
                          for number, drawn in enumerate(others, 1)],
-        "rescaled": _rescaled(after, images, now, setting),
+        "rescaled": {"before": _rescaled(before, images, was, setting),
+                     "after": _rescaled(after, images, now, setting)},
         "evidence": {"before": _evidence(before, images, first, was, setting),
                      "after": _evidence(after, images, second, now, setting)},
     }
@@ -128,7 +129,7 @@ def _rescaled(model: nn.Module, images: Images, known: Mapping[str, Reading], se
         difference = likeness(given, logits(changed, x)).difference
         if difference > SAME:
             continue  # the layer's output is used elsewhere too
-        setting.on_stage(f"{layer} rescaled")
+        setting.on_stage(f"a model with {layer} rescaled")
         moved = measure_sharpness(setting.subject(changed, images), FEW)
         return {"layer": layer, "factor": FACTOR, "difference": difference,
                 "ratios": {name: moved[name].value / known[name].value for name in FEW}}

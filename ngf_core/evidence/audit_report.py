@@ -23,13 +23,13 @@ def text(pairs: Sequence[Pair]) -> str:
 
 
 def factor(found: Estimate) -> str:
-    """A mean log ratio as a factor with its 95 % interval: "x 1.95 [1.2, 3.1]"."""
+    """A mean log ratio as a factor with its 95 % interval: "×1.95 [1.2, 3.1]"."""
     if math.isnan(found.mean):
         return "not defined"
     mean, low, high = (math.exp(value) if not math.isnan(value) else math.nan
                        for value in (found.mean, found.low, found.high))
     interval = "" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]"
-    return f"x {mean:.3g}{interval}"
+    return f"×{mean:.3g}{interval}"
 
 
 def summary(pairs: Sequence[Pair]) -> list[list[str]]:
@@ -53,20 +53,21 @@ def measures(pair: Pair) -> list[list[str]]:
 
 def controls(pair: Pair) -> list[str]:
     """What was done to the pair without changing an answer, and what that moved."""
-    logits, turned = pair["logits"], pair["rescaled"]
-    said = [f"Logits: mean norm {logits['before']:.3g} before, {logits['after']:.3g} after; "
+    logits = pair["logits"]
+    said = [f"logits: mean norm {logits['before']:.3g} before, {logits['after']:.3g} after; "
             f"matched by a factor of {_number(logits['scale'])}."]
-    if "reason" in turned:
-        said.append(turned["reason"])
-    else:
-        moved = ", ".join(f"{_title(name)} x {_number(ratio)}"
+    for role, turned in pair["rescaled"].items():
+        if "reason" in turned:
+            said.append(f"{role}: {turned['reason']}")
+            continue
+        moved = ", ".join(f"{_title(name)} ×{_number(ratio)}"
                           for name, ratio in turned["ratios"].items())
-        said.append(f"Layer {turned['layer']} times {turned['factor']:g}, undone by the BatchNorm "
-                    f"behind it (logits differ by {turned['difference']:.0e}): {moved}.")
+        said.append(f"{role}: layer {turned['layer']} times {turned['factor']:g}, undone by the "
+                    f"BatchNorm behind it (logits differ by {turned['difference']:.0e}): {moved}.")
     for number, ratios in enumerate(pair["other_images"], 1):
-        told = ", ".join(f"{_title(name)} x {_number(None if value is None else math.exp(value))}"
+        told = ", ".join(f"{_title(name)} ×{_number(None if value is None else math.exp(value))}"
                          for name, value in ratios.items())
-        said.append(f"Other images, set {number}: {told}.")
+        said.append(f"other images, set {number}, after / before: {told}.")
     return said
 
 
@@ -109,7 +110,7 @@ def _title(measure: str) -> str:
 
 def _plus_minus(told: Mapping[str, Any]) -> str:
     error = told["sampling_error"]
-    return _number(told["value"]) + ("" if error is None else f" ± {error:.2g}")
+    return _number(told["value"]) + ("" if error is None else f" ± {float(f'{error:.2g}'):g}")
 
 
 def _single(ratio: Mapping[str, float | None]) -> str:
@@ -117,10 +118,11 @@ def _single(ratio: Mapping[str, float | None]) -> str:
     if value is None:
         return "not defined"
     if error is None:
-        return f"x {math.exp(value):.3g}"
+        return f"×{math.exp(value):.3g}"
     low, high = (math.exp(value + sign * 1.96 * error) for sign in (-1, 1))
-    return f"x {math.exp(value):.3g} [{low:.3g}, {high:.3g}]"
+    return f"×{math.exp(value):.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3g}"
+    """Three digits, without an exponent where people would write none."""
+    return "not defined" if value is None else f"{float(f'{value:.3g}'):g}"

@@ -18,7 +18,7 @@ from ngf_core.runs.lineage import weights_sha
 from ngf_core.trained.load import TrainedModels, load_trained
 from ngf_core.trained.samples import held_out_sets
 
-STAGES = 8
+STAGES = 9
 
 
 def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str
         name for of in tuned_layers(before, layer) for name in layer_parameters(before, of)]
     images, *others = [(as_floats(x.to(where)), y.to(where)) for x, y in held_out_sets(
         source.dataset, config.samples, 1 + config.further, config.seed)]
-    stages = _Stages(writer, STAGES + 2 * len(others))
+    stages = _Stages(writer, STAGES + len(others))
     found = measure_pair(before, after, images, others, Setting(
         names, config.seed, config.memory * GIGABYTE, writer.checkpoint, stages))
     train, runs = source.train, {"before": config.source, "after": config.against or config.source}

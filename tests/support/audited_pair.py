@@ -44,8 +44,9 @@ def audited_pair(seed: int = 0, attack: str = "badnets", *, plain: float = 1.0,
         "same_function": {"scale": 1.0, "difference": difference},
         "measures": rows,
         "other_images": [dict.fromkeys(FEW, math.log(plain))] * 2,
-        "rescaled": {"layer": "conv1", "factor": FACTOR, "difference": 1e-7,
-                     "ratios": {"lambda_max": 20.0, "trace": 12.0, "adaptive_lambda_max": 1.0}},
+        "rescaled": dict.fromkeys(("before", "after"), {
+            "layer": "conv1", "factor": FACTOR, "difference": 1e-7,
+            "ratios": {"lambda_max": 20.0, "trace": 12.0, "adaptive_lambda_max": 1.0}}),
         "evidence": {"before": found, "after": found}}
 
 

@@ -10,9 +10,11 @@ import streamlit as st
 from app import state
 from app.figures import audit as figures
 from app.text import sections
+from app.theme import style
 from app.widgets.controls.address import choose_some
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
+from app.widgets.runs.run_name import attack_name
 from ngf_core.evidence import audit_report as report
 from ngf_core.evidence.audit_verdict import estimates, judge, unit, unit_name
 from ngf_core.runs import Run
@@ -73,7 +75,9 @@ def ratio_card(pairs: Sequence[dict[str, Any]]) -> None:
 
 def pair_table(pair: dict[str, Any]) -> None:
     """Every measure of one pair with its errors."""
-    st.subheader(report.name(pair), anchor=False)
+    attack, model = unit(pair)
+    ends = " → ".join(style(pair["models"][role]["model"]).label for role in ("before", "after"))
+    st.subheader(f"{attack_name(attack)}, {model}: {ends}", anchor=False)
     _table(report.measures(pair), "audit_measures")
     st.caption(f"{report.conditions(pair)} ± is the standard error over images; the ratios' "
                "intervals are paired, image by image.")
