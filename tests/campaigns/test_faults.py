@@ -44,7 +44,7 @@ def test_full_disks(tmp_path):
     assert counts.done["refused at once, with a sentence"] == counts.done["read as failed"] == 1
 
 
-@pytest.mark.parametrize("kind", ["train", "purify", "spectrum", "landscape", "layers", "import"])
+@pytest.mark.parametrize("kind", ["train", "landscape", "layers", "import"])
 def test_damaged_files(store, kind):
     run = make_run(store, kind)
     done, read, findings = searched(run, Random(0), flips=1)
