@@ -18,13 +18,12 @@ _NAMED = ("source", "against")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=(
-        "runs with a pair of models each, the received and the purified one; other training seeds "
-        "repeat a claim, other purifications of one model do not; `latest` is the newest "
-        "purification"))
+    helps = {field.name: field.metadata["help"] for field in dataclasses.fields(AuditConfig)}
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=(
+        f"{helps['source']}; several are several pairs: other training seeds repeat a claim, other "
+        "purifications of one model do not; `latest` is the newest purification"))
     add_list(parser, "against", default=[], metavar="RUN", help=(
-        "runs with the models after, one per RUN and in their order, where those are in other "
-        "runs: two of your own models, for instance"))
+        f"{helps['against']}; one per SOURCE and in their order"))
     for field in dataclasses.fields(AuditConfig):
         if field.name not in _NAMED:
             add_option(parser, field)
@@ -54,11 +53,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _configs(options: argparse.Namespace, store: RunStore) -> list[AuditConfig]:
     """One config per pair, all checked before the first is started."""
-    against = options.against or [""] * len(options.runs)
-    if len(against) != len(options.runs):
-        raise ConfigError("against", f"it names {len(against)} runs, and {len(options.runs)} are "
-                          "to be compared", "Name one per RUN, in their order.")
-    sources = [store.latest("purify").id if name == "latest" else name for name in options.runs]
+    against = options.against or [""] * len(options.sources)
+    if len(against) != len(options.sources):
+        raise ConfigError("against", f"it names {len(against)} runs, and {len(options.sources)} "
+                          "are to be compared", "Name one per SOURCE, in their order.")
+    sources = [store.latest("purify").id if name == "latest" else name
+               for name in options.sources]
     values = {field.name: getattr(options, field.name)
               for field in dataclasses.fields(AuditConfig) if field.name not in _NAMED}
     configs = [AuditConfig(source=source, against=other, **values)

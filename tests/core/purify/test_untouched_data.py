@@ -118,7 +118,7 @@ def racing(world: SimpleNamespace, name: str, **changes: object) -> None:
         patch.setattr(TrainedModels, "test", None)
         patch.setattr(race, "evaluate", lambda *_: evaluation)
         results = race.execute(replace(world.config, methods=(own(name, **changes),)),
-                               MagicMock(), MagicMock())
+                               MagicMock(), MagicMock(part=lambda name: None))
     assert results[name]["steps"] >= 1 and results["clean_images"] == len(CLEAN)
 
 
