@@ -77,6 +77,7 @@ def test_in_raced_measured_and_back(server, page, tmp_path, foreign):
     assert race.results["ngf"]["asr"]["n"] == 883
 
     page.goto(f"{server.url}/runs?run={race.id}")
+    at_rest(page)  # else what is still to be drawn pushes the opened box off the screen
     page.get_by_role("button", name="Take a model away").click()
     at_rest(page)
     with page.expect_download() as download:
