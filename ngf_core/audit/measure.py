@@ -21,6 +21,7 @@ from ngf_core.curvature.pyhessian_check import POWER_STEPS, ROUNDOFF, leading
 from ngf_core.curvature.sharpness import SHARPNESS, Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness
 from ngf_core.curvature.sharpness.reading import standard_error
+from ngf_core.errors import NGFError
 
 # Read again on other images and on the rescaled model.
 FEW = ("lambda_max", "trace", "adaptive_lambda_max")
@@ -58,11 +59,15 @@ def measure_pair(before: nn.Module, after: nn.Module, images: Images, others: Se
     """Measures, controls and evidence of convergence of a pair.
 
     images: x (n, C, H, W) float in [0, 1], and labels (n,). others: further sets of images.
-    Raises NGFError for a model whose second forward derivative does not exist.
+    Raises NGFError for a model whose second forward derivative does not exist, and for one that
+    gives all classes the same logit.
     """
     x, _ = images
     one, other = logits(before, x), logits(after, x)
-    scale = size(one) / size(other) if size(other) else math.nan
+    if not size(one) or not size(other):
+        raise NGFError("One of the two models gives all classes the same logit for every image, so "
+                       "it has no scale to match. Name a model that tells classes apart.")
+    scale = size(one) / size(other)
     like = likeness(one, other)
     setting.on_stage("before")
     first = setting.subject(before, images)

@@ -78,7 +78,7 @@ def evidence(pair: Pair) -> list[list[str]]:
     for model, found in pair["evidence"].items():
         theirs = found["pyhessian"]
         rows.append([model, f"{found['lambda_max']:.4g}", f"{found['residual']:.1e}",
-                     str(found["products"]), f"{found['slopes']:.4g}",
+                     str(found["products"]), _number(found["slopes"]),
                      f"{theirs['value']:.4g} ± {theirs['residual']:.1e}",
                      "yes" if theirs["agrees"] else "no"])
     return rows

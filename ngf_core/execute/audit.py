@@ -11,6 +11,7 @@ from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
 from ngf_core.execute.spectrum import GIGABYTE
 from ngf_core.models.build import tuned_layers
+from ngf_core.purify.precision import check_finite
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.events import finite
 from ngf_core.runs.files import RECEIVED, model_entry
@@ -25,12 +26,14 @@ def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str
     """Measure the pair; what it was measured on is among the results, so that they stand alone.
 
     Raises ConfigError where the second run has no such model, or the two are of different data or
-    networks.
+    networks; NGFError for weights that are not finite.
     """
     source = load_trained(config.source, store)
     against = load_trained(config.against, store) if config.against else source
     before, after = source.models[RECEIVED], _model(against, config)
     _check_alike(source, against, before, after)
+    for model in (before, after):
+        check_finite(model)
     where = next(before.parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     layer = against.layer

@@ -9,6 +9,7 @@ import torch
 from ngf_core.audit.measure import Setting, log_ratio, measure_pair
 from ngf_core.audit.rescaled_layer import rescaled
 from ngf_core.curvature.sharpness import Reading
+from ngf_core.errors import NGFError
 from ngf_core.evidence.audit_verdict import AS_THEY_ARE, MATCHED, judge
 from tests.support.dense_hessian import dense_hessian
 from tests.support.seeded import seeded
@@ -116,3 +117,11 @@ def test_the_error_of_a_log_ratio_is_paired():
     flat = Reading(2.0, torch.full((3,), 2.0, dtype=torch.float64))
     assert log_ratio(flat, one)["error"] == pytest.approx(0.5 / math.sqrt(3))
     assert math.isnan(log_ratio(Reading(-1.0, shares), one)["value"])
+
+
+def test_a_model_without_a_scale_is_refused():
+    mute = trained(0)
+    for parameter in mute.linear.parameters():
+        parameter.data.zero_()
+    with pytest.raises(NGFError, match="the same logit for every image"):
+        found(trained(0), mute)
