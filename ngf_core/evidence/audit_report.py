@@ -79,7 +79,7 @@ def evidence(pair: Pair) -> list[list[str]]:
         theirs = found["pyhessian"]
         rows.append([model, f"{found['lambda_max']:.4g}", f"{found['residual']:.1e}",
                      str(found["products"]), _number(found["slopes"]),
-                     f"{theirs['value']:.4g} ± {theirs['residual']:.1e}",
+                     f"{_number(theirs['value'])} ± {_number(theirs['residual'])}",
                      "yes" if theirs["agrees"] else "no"])
     return rows
 

@@ -7,7 +7,7 @@ zero. Then, in this order:
 
 - No verdict with fewer than `FEWEST_SEEDS` units, or where a value has not converged.
 - Flatter (sharper): every measure that rescaling a layer does not move fell (rose) at matched
-  logits, and so did λ_max and the trace.
+  logits, and so did λ_max and the trace; and as the models are no measure went the other way.
 - Where only measures fell that rescaling moves, or only until the logits were matched, the change
   is one that no answer of the model shows, and is called that.
 - Anything else is mixed, or not resolved.
@@ -85,21 +85,22 @@ def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
     words = {reading: {name: word(one) for name, one in of.items()}
              for reading, of in found.items()}
     for direction, name in ((FELL, "flatter"), (ROSE, "sharper")):
-        plain = _all(words[AS_THEY_ARE], MOVED_BY_RESCALING, direction)
-        invariant = _all(words[AS_THEY_ARE], INVARIANT, direction)
-        matched = _all(words[MATCHED], INVARIANT, direction)
-        if matched and _all(words[MATCHED], ("lambda_max", "trace"), direction):
+        against = {FELL: ROSE, ROSE: FELL}[direction]
+        if _all(words[MATCHED], (*INVARIANT, "lambda_max", "trace"), direction) \
+                and against not in words[AS_THEY_ARE].values():
             return Verdict(name, f"{name.capitalize()}: λ_max, the trace and every measure that "
                            f"rescaling a layer cannot move {direction}, with the logits at one "
                            f"scale, over {len(pairs)} models.")
-        if invariant and not matched:
+    for direction in (FELL, ROSE):
+        as_is, matched = words[AS_THEY_ARE], words[MATCHED]
+        if _all(as_is, ("lambda_max", *INVARIANT), direction) and _all(matched, INVARIANT, OPEN):
             return Verdict("logits", f"λ_max {direction}, and so did the measures that rescaling "
                            "cannot move, but not once the logits have one scale. A change of the "
-                           "logits' scale does this, and changes no answer.")
-        if plain and _all(words[AS_THEY_ARE], INVARIANT, OPEN):
-            return Verdict("rescaled", f"λ_max, the trace and SAM {direction}; no measure that "
-                           "rescaling a layer cannot move moved. Rescaling a layer does this, "
-                           "and changes no answer.")
+                           "logits' scale can do this, and changes no answer.")
+        if _all(as_is, MOVED_BY_RESCALING, direction) and _all(as_is, INVARIANT, OPEN):
+            return Verdict("rescaled", f"λ_max, the trace and SAM {direction}; of no measure that "
+                           "rescaling a layer cannot move a change is resolved. Rescaling a layer "
+                           "can do this, and changes no answer.")
     resolved = [name for name, said in words[MATCHED].items() if said != OPEN]
     if not resolved:
         return Verdict("not resolved", f"Not resolved: over {len(pairs)} models the interval of "
@@ -133,9 +134,22 @@ def _refusals(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{name}: both models give the same answers up to the scale of their logits (they "
                 f"differ by {pair['same_function']['difference']:.1e}), so any change of a "
                 "sharpness measure here is one of how the weights are written.")
+        because += [f"{name}: {sentence}" for sentence in _open_values(pair)]
         for model, found in pair["evidence"].items():
             because += [f"{name}, {model}: {sentence}" for sentence in _unconverged(found)]
     return because
+
+
+def _open_values(pair: Mapping[str, Any]) -> list[str]:
+    """Eigenvalues other than λ_max as it is whose own error is too large."""
+    said = []
+    for measure in ("lambda_max", "adaptive_lambda_max"):
+        for model in ("before", "after", "matched"):
+            of = pair["measures"][measure][model]
+            if of["error"] is not None and not of["error"] <= MOST_RESIDUAL * abs(of["value"]):
+                said.append(f"{pair['measures'][measure]['title']} ({model}) has not converged "
+                            f"(residual {of['error']:.2g}).")
+    return said
 
 
 def _unconverged(found: Mapping[str, Any]) -> list[str]:
@@ -144,8 +158,10 @@ def _unconverged(found: Mapping[str, Any]) -> list[str]:
         said.append(f"λ_max {found['lambda_max']:.3g} has not converged (residual "
                     f"{found['residual']:.2g}).")
     if not _number(found["slopes_off_by"]) <= MOST_OFF:
-        said.append(f"λ_max {found['lambda_max']:.3g} differs from finite differences in float64 "
-                    f"({found['slopes']:.3g}).")
+        said.append(f"λ_max {found['lambda_max']:.3g} differs from finite differences in float64.")
+    if _number(found["pyhessian"]["value"]) > (1 + MOST_OFF) * value:
+        said.append(f"PyHessian found a larger eigenvalue, {found['pyhessian']['value']:.3g}, than "
+                    f"λ_max {found['lambda_max']:.3g}.")
     return said
 
 

@@ -53,3 +53,10 @@ def test_a_purification_offers_its_methods(open_page, started, runs) -> None:
 def test_a_lone_model_is_told_what_is_missing(open_page, started, runs) -> None:
     app = open_page("audit", run=make_run(runs, "train").id)
     assert not app.exception and "An audit needs two models" in text_of(app)
+
+
+def test_a_lost_audit_can_go_on(open_page, started, runs) -> None:
+    run = make_run(runs, "audit", state="lost")
+    app = open_page("audit", run=run.id)
+    assert not app.exception and not app.error
+    assert "Go on" in [button.label for button in app.button]

@@ -20,7 +20,8 @@ KEPT = "This run, under its own name. What it has finished is not computed again
 GO_ON = dict.fromkeys(("train", "spectrum", "landscape", "layers"), KEPT) | {
     "purify": "This run, under its own name. The same steps are taken again, but no model is "
               "measured twice.",
-    "import": "This run, under its own name. It begins again, which takes seconds."}
+    "import": "This run, under its own name. It begins again, which takes seconds.",
+    "audit": "This run, under its own name. It begins again."}
 ENDED = {"failed": (st.error, "failed"), "cancelled": (st.info, "was cancelled"),
          "lost": (st.warning, "was lost"), "corrupt": (st.error, "cannot be read")}
 

@@ -28,7 +28,7 @@ def test_all_measures_up_is_sharper():
 def test_a_rescaled_layer_is_not_a_flat_minimum():
     verdict = judged(plain=0.05, invariant=1.0)
     assert verdict.word == "rescaled"
-    assert "Rescaling a layer does this, and changes no answer" in verdict.sentence
+    assert "Rescaling a layer can do this, and changes no answer" in verdict.sentence
 
 
 def test_smaller_logits_are_not_a_flat_minimum():
@@ -39,6 +39,27 @@ def test_smaller_logits_are_not_a_flat_minimum():
 
 def test_what_shows_only_at_matched_logits_counts():
     assert judged(matched_plain=0.3, matched_invariant=0.4).word == "flatter"
+
+
+@pytest.mark.parametrize(("as_is", "matched"), [(0.3, 3.0), (3.0, 0.3)])
+def test_what_turns_round_with_the_logits_is_mixed(as_is, matched):
+    """Neither the one nor the other, whichever the rules look for first."""
+    assert judged(plain=as_is, invariant=as_is, matched_plain=matched,
+                  matched_invariant=matched).word == "mixed"
+
+
+def test_a_larger_eigenvalue_by_pyhessian_refuses():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(3)]
+    pairs[1]["evidence"] = {role: found | {"pyhessian": {"value": 20.0, "residual": 0.1,
+                                                         "agrees": False}}
+                            for role, found in pairs[1]["evidence"].items()}
+    assert "PyHessian found a larger eigenvalue" in judge(pairs).because[0]
+
+
+def test_an_adaptive_eigenvalue_that_did_not_converge_refuses():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(3)]
+    pairs[2]["measures"]["adaptive_lambda_max"]["matched"]["error"] = 5.0
+    assert "(matched) has not converged (residual 5)" in judge(pairs).because[0]
 
 
 def test_opposite_stories_are_called_mixed():
