@@ -60,3 +60,12 @@ def test_a_lost_audit_can_go_on(open_page, started, runs) -> None:
     app = open_page("audit", run=run.id)
     assert not app.exception and not app.error
     assert "Go on" in [button.label for button in app.button]
+
+
+def test_another_audit_in_the_same_session(open_page, started, runs) -> None:
+    first, *_, last = audits(runs, 3)
+    app = open_page("audit", run=last.id)
+    app.query_params["run"] = first.id
+    app.run()
+    assert not app.exception and "could not be drawn" not in text_of(app)
+    assert "2 training seeds" in text_of(app) or app.error[0].value.startswith("**Sharper")

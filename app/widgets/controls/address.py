@@ -62,6 +62,9 @@ def choose_some(name: str, label: str, options: Mapping[str, str],
     key, seen = f"{name}_choice", f"{name}_in_url"
     if state.remembered(key) is None or linked != state.remembered(seen):
         state.remember(key, [word for word in wanted if word in options])
+    elif not set(held := state.remembered(key)) <= set(options):
+        # Another run was opened on this page, and it offers other words.
+        state.remember(key, [word for word in held if word in options])
     picked = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True, help=help,
                       default=state.remembered(key), format_func=lambda word: options[word])
     chosen = [word for word in options if word in picked]
