@@ -1,10 +1,9 @@
-"""The entry point of NGF Lab: page config, navigation, the banner of the running job."""
+"""The entry point of NGF Lab: page config, navigation, the page in its frame."""
 
 import streamlit as st
 
-from app import state, warm
+from app.frame import framed
 from app.widgets.controls.entrance import admitted
-from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
 st.set_page_config("NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
@@ -34,7 +33,4 @@ page = st.navigation(
     position="top",
 )
 if admitted():
-    warm.warm_up()
-    state.take_snapshot()
-    job_banner()
-    page.run()
+    framed(page)

@@ -110,11 +110,13 @@ def test_a_number_out_of_range_gives_the_default_and_a_toast(runs, open_page, st
     assert started == [LayersConfig(source=source.id)]
 
 
-def test_a_race_is_no_model_for_a_map(runs, open_page, started) -> None:
+def test_a_race_leads_to_the_map_of_its_model(runs, open_page, started) -> None:
     race = make_run(runs, "purify")
+    layers = make_run(runs, "layers", source=race.config.source)
+    make_run(runs, "layers")
     app = open_page("layers", run=race.id)
-    assert not app.exception
-    assert "is a purify run; this page shows train and import runs" in text_of(app)
+    assert not app.exception and not app.info
+    assert address(app, "run") == layers.config.source
 
 
 def test_a_map_may_be_named_itself(runs, open_page, started) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -37,15 +38,17 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
 
 
 def select(label: str, options: Mapping[str, str], widget: str, *, help: str | None = None,
-           on_change: Callable[[], None] | None = None) -> str:
+           on_change: Callable[[], None] | None = None, **look: Any) -> str:
     """A select box over `options` whose session state `choice_from_url` has seeded; never None.
 
-    The seed is given as the default too, since a slow browser may miss it.
+    The seed is given as the default too, since a slow browser may miss it. `look` goes to
+    st.selectbox.
     """
     words = list(options)
     seeded = state.remembered(widget)
     return st.selectbox(label, words, index=words.index(seeded), key=widget, help=help,
-                        format_func=lambda word: options[word], on_change=on_change) or seeded
+                        format_func=lambda word: options[word], on_change=on_change,
+                        **look) or seeded
 
 
 def choose_some(name: str, label: str, options: Mapping[str, str],

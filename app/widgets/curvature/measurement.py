@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app import jobs, state
+from app.read.model_in_hand import of_model_in_hand
 from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.controls.config_form import ConfigForm
@@ -39,7 +40,7 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
     """
     kind = config.kind
     noun = noun or kind
-    _seed_address(kind)
+    _seed_address(kind, source_kinds)
     source = pick_run(source_kinds, label="Models of", keep=lambda run: run.state == "done")
     if source is None:
         st.info(empty, icon=":material/hourglass_empty:")
@@ -64,12 +65,15 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
     return run if done or run.has(kind) and not run.live else None
 
 
-def _seed_address(kind: str) -> None:
-    """Let ?run= name a measurement; without it, show the newest finished one."""
+def _seed_address(kind: str, source_kinds: Sequence[str]) -> None:
+    """Let ?run= name a measurement, or any run of a model whose measurements are shown here;
+    without it, show the newest finished one of the model in hand."""
     store, linked = state.store(), st.query_params.get("run")
     try:
         run = store.get(linked) if linked else next(
-            (r for r in store.list(kind) if r.state == "done"), None)
+            (r for r in store.list(kind) if r.state == "done" and of_model_in_hand(r)), None)
+        if run is not None and run.kind == "purify" and "purify" not in source_kinds:
+            state.open_run(store.get(run.manifest["source"]))
         if run is None or run.kind != kind:
             return
         source = store.get(run.manifest["source"])

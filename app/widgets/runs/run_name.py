@@ -10,6 +10,7 @@ from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
 from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
+from ngf_core.models import ARCHITECTURES
 from ngf_core.registry import Entry
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.lineage import training_of
@@ -62,6 +63,21 @@ def run_name(run: Run, store: RunStore) -> str:
         about += f" on {' and '.join(map(layer_title, tuned))}" if tuned else ""
     which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
     return f"{about} ({which})"
+
+
+def model_name(run: Run, store: RunStore) -> str:
+    """One line that distinguishes the model that a run holds from the others, e.g. "Signs,
+    BadNets, PreAct-ResNet-18 (width 16), seed 0 (shipped)". It never changes, like `run_name`.
+    """
+    model = trained_as(run, store)
+    if model is None:
+        return run_name(run, store)
+    about = [dataset_name(model.dataset), attack_name(model.attack)]
+    if isinstance(model, TrainConfig):
+        about += [titles(ARCHITECTURES).get(model.arch, model.arch), f"seed {model.seed}"]
+    elif isinstance(model, ImportConfig):
+        about.append(f"imported {model.file}")
+    return f"{', '.join(about)} ({'shipped' if run.shipped else f'{_when(run)}, {run.id[-4:]}'})"
 
 
 def _when(run: Run) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app import state
+from app.read.model_in_hand import of_model_in_hand
 from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.runs.run_name import run_name
@@ -16,14 +17,16 @@ def pick_run(kinds: str | Sequence[str], key: str = "run", label: str = "Run",
              keep: Callable[[Run], bool] = lambda run: True) -> Run | None:
     """The run chosen in a select box bound to `?<key>=<id>`; None if there is none of `kinds`.
 
-    The newest comes first and is the default, corrupt runs are not offered, and `keep` narrows
-    the list further. A run of the benchmark is offered where the address names it. Any other id in
-    the address that is not offered gives a card with the reason, and the default is used.
+    Runs of the model in hand are offered, the newest first as the default, corrupt ones not, and
+    `keep` narrows the list further. A run of the benchmark is offered where the address names it.
+    Any other id in the address that is not offered gives a card with the reason, and the default
+    is used.
     """
     store = state.store()
     wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     runs = {run.id: run for run in store.list()
-            if run.state != "corrupt" and run.config.kind in wanted and keep(run)}
+            if run.state != "corrupt" and run.config.kind in wanted and of_model_in_hand(run)
+            and keep(run)}
     linked = st.query_params.get(key)
     unlisted = _fitting(linked, wanted, keep) if linked and linked not in runs else None
     if unlisted is not None:
@@ -49,7 +52,8 @@ def _fitting(run_id: str, kinds: tuple[str, ...], keep: Callable[[Run], bool]) -
         run = state.store().get(run_id)
     except NGFError:
         return None
-    return run if run.config.kind in kinds and keep(run) else None
+    fits = run.config.kind in kinds and of_model_in_hand(run) and keep(run)
+    return run if fits else None
 
 
 def _unknown_run(run_id: str, kinds: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
-"""A benchmark of two attacks on the tiny signs, made once for all tests of a file."""
+"""A benchmark of two attacks on the tiny signs, made once for all tests."""
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,9 +28,14 @@ def patched(tiny_data: None, tmp_path_factory: pytest.TempPathFactory
         yield patch
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all files: what the first of them computes, the others find finished."""
+    return tmp_path_factory.mktemp("benchmark")
+
+
 @pytest.fixture(scope="module")
-def arguments(tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
-    folder = tmp_path_factory.mktemp("benchmark")
+def arguments(folder: Path) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     return parser.parse_args([

@@ -1,0 +1,17 @@
+"""What stands around every page: this moment's runs, the banner of the running jobs, the model."""
+
+from streamlit.navigation.page import StreamlitPage
+
+from app import state, warm
+from app.widgets.controls.notice import guarded
+from app.widgets.model.model_bar import model_bar
+from app.widgets.runs.job_banner import job_banner
+
+
+def framed(page: StreamlitPage) -> None:
+    """Draw a page in its frame."""
+    warm.warm_up()
+    state.take_snapshot()
+    job_banner()
+    guarded(model_bar)()
+    page.run()
