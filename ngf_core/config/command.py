@@ -17,6 +17,11 @@ def command_line(config: Config) -> str:
 
     The tuned layer of a purification is always named, since its default depends on the network.
     """
+    return shlex.join(command_words(config))
+
+
+def command_words(config: Config) -> list[str]:
+    """The words of `command_line`."""
     words = ["python", "-m", "ngf_core", config.kind]
     words += [getattr(config, name) for name in POSITIONAL if hasattr(config, name)]
     words += _method_words(config) if isinstance(config, PurifyConfig | LayersConfig) else []
@@ -28,7 +33,7 @@ def command_line(config: Config) -> str:
             words.append(flag(field.name))
         else:
             words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)
+    return words
 
 
 def on_threads(command: str, threads: int | None) -> str:

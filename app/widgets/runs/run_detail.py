@@ -1,9 +1,7 @@
 """One run in detail: summary, results, curves, files and actions."""
 
 import functools
-import io
 import json
-import zipfile
 
 import pandas as pd
 import streamlit as st
@@ -25,6 +23,7 @@ from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
 from ngf_core.runs import Run
 from ngf_core.runs.access import why_not
+from ngf_core.runs.archive import packed
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
 from ngf_core.runs.lineage import model_files
 
@@ -158,11 +157,7 @@ def _take_away(run: Run) -> None:
 def _zipped(run: Run, model: str, form: str) -> bytes:
     from ngf_core.imports.export import export
 
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in export(run, state.store(), model, form).items():
-            archive.writestr(name, file)
-    return content.getvalue()
+    return packed(export(run, state.store(), model, form))
 
 
 def _delete_button(run: Run) -> None:
