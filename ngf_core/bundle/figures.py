@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ngf_core.evaluate.rates import RATES, Rate
+from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run
 
 # Okabe-Ito hues. Methods differ in dash and mark too, so that no figure needs colour vision.
@@ -18,6 +19,7 @@ _HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777
 _DASHES = ("solid", "dash", "dashdot", "longdash", "dot", "longdashdot")
 _MARKS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
 _KNOWN = {"before": 6, "train": 0, "import": 0}
+_LABELS = {"before": "as received", "train": "as trained", "import": "as imported"}
 _CURVES = {"asr": "ASR: triggered images answered as the attacker wants",
            "acc": "ACC: clean test images answered rightly",
            "ra": "RA: triggered images answered rightly"}
@@ -34,6 +36,11 @@ class Figure:
     traces: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
     table: pd.DataFrame
+
+
+def label(name: str) -> str:
+    """A model or method as people call it."""
+    return _LABELS.get(name) or (PURIFIERS[name].title if name in PURIFIERS else name)
 
 
 def figures_of(run: Run) -> list[Figure]:
@@ -91,13 +98,13 @@ def _spectrum(run: Run) -> Iterator[Figure]:
         if f"{model}.density" in arrays:
             grid = arrays[f"{model}.density_grid"]
             density = np.atleast_2d(arrays[f"{model}.density"]).mean(0)
-            traces.append(_line(model, grid, np.maximum(density, 1e-12), models,
+            traces.append(_line(model, grid, np.maximum(density, 1e-8), models,
                                 "%{y:.3g} at %{x:.4g}", marks=False))
             heights += [(model, *row) for row in zip(_plain(grid), _plain(density))]
     if traces:
         yield Figure("density", "Spectral density", "Density of all eigenvalues, the mean over the "
                      "probes of Lanczos quadrature, on a logarithmic axis.", traces,
-                     _axes("Eigenvalue", "Density", log=True, yrange=[-8, None]),
+                     _axes("Eigenvalue", "Density", log=True),
                      pd.DataFrame(heights, columns=["model", "eigenvalue", "density"]))
 
 
@@ -141,7 +148,7 @@ def _surfaces(arrays: Mapping[str, np.ndarray], models: Sequence[str]
               ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Name, both axes and the loss of each surface."""
     axes = {"random": "", "eigen": "eigen_", "plane": "plane_", "path": "path_"}
-    keys = [(f"{model}, {plane} plane", f"{model}.{plane}", axes[plane])
+    keys = [(f"{label(model)}, {plane} plane", f"{model}.{plane}", axes[plane])
             for plane in ("random", "eigen") for model in models]
     keys += [("plane through the models", "plane", "plane_"),
              ("plane of the paths", "path", "path_")]
@@ -173,7 +180,7 @@ def _line(name: str, x: Any, y: Any, names: Sequence[str], hover: str, marks: bo
     methods = [one for one in names if one not in _KNOWN]
     place = _KNOWN[name] if name in _KNOWN else methods.index(name)
     hue = _HUES[place % len(_HUES)]
-    return {"type": "scatter", "name": name, "x": _plain(x), "y": _plain(y),
+    return {"type": "scatter", "name": label(name), "x": _plain(x), "y": _plain(y),
             "mode": "lines+markers" if marks else "lines",
             "line": {"color": hue, "dash": _DASHES[place % len(_DASHES)], "width": 2},
             "marker": {"color": hue, "symbol": _MARKS[place % len(_MARKS)], "size": 6},

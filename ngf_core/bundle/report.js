@@ -17,9 +17,9 @@
     const base = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "Source Sans 3, Source Sans Pro, Helvetica, Arial, sans-serif", size: 13, color: ink("--text") },
-      margin: { l: 8, r: 8, t: 28, b: 8 }, hovermode: "closest",
+      margin: { l: 8, r: 8, t: 56, b: 16 }, hovermode: "closest",
       showlegend: traces.length > 1 && traces[0].type === "scatter",
-      legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top" }, xaxis: axis, yaxis: axis,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, xaxis: axis, yaxis: axis,
       hoverlabel: { bgcolor: ink("--panel"), bordercolor: ink("--line"), font: { color: ink("--text") } },
     };
     const full = merged({}, base, own);

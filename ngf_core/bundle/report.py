@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ngf_core.bundle.figures import Figure
+from ngf_core.bundle.figures import Figure, label
 from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
 from ngf_core.errors import NGFError
@@ -114,34 +114,35 @@ def _section(run: Run, asked: bool) -> str:
 
 def _rates(results: Mapping[str, Any]) -> str:
     """The rates and sharpness of each model, in one table."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    images = results.get("samples")
     for name, entry in results.items():
         if not isinstance(entry, Mapping):
             continue
         for key, value in entry.items():
-            if is_rate(value):
-                rate = Rate.from_json(value)
-                if rate is not None and rate.n:
-                    low, high = (100 * end for end in rate.interval)
-                    rows.append((name, key.upper(), rate.percent(), f"{low:.1f} to {high:.1f} %",
-                                 f"{rate.n:,}"))
+            rate = Rate.from_json(value) if is_rate(value) else None
+            if rate is not None and rate.n:
+                low, high = (100 * end for end in rate.interval)
+                rows.append((label(name), key.upper(), rate.percent(), f"{rate.n:,}",
+                             f"{low:.1f} to {high:.1f} %"))
         for key, error, title in (("lambda_max", "residual", "λ_max"),
                                   ("trace", "trace_error", "trace")):
             if isinstance(entry.get(key), int | float):
-                rows.append((name, title, _number(entry[key]), _error(entry, key, error), ""))
+                rows.append((label(name), title, f"{entry[key]:,.4g}",
+                             _said(images) if images else "", _error(entry, key, error)))
     if not rows:
         return ""
-    return "<h3>Results</h3>" + _table(("model", "measure", "value", "interval or error", "n"),
-                                       rows)
+    heads = ("model", "measure", "value", "n", "interval or error")
+    return f'<h3>Results</h3><div class="rates">{_table(heads, rows)}</div>'
 
 
 def _error(entry: Mapping[str, Any], key: str, error: str) -> str:
     measured = (entry.get("sharpness") or {}).get(key) or {}
     if isinstance(measured.get("sampling_error"), int | float):
-        return f"± {_number(measured['sampling_error'])} by the draw of images"
+        return f"± {measured['sampling_error']:.2g} by the draw of images"
     of = "Ritz residual" if error == "residual" else "of the probes"
     known = isinstance(entry.get(error), int | float)
-    return f"± {_number(entry[error])} ({of})" if known else ""
+    return f"± {entry[error]:.2g} ({of})" if known else ""
 
 
 def _audit(run: Run) -> str:

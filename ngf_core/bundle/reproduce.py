@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
-from ngf_core.config import Config, ImportConfig, ModelConfig
+from ngf_core.config import ImportConfig, ModelConfig
 from ngf_core.config.command import command_words
 from ngf_core.runs import Run
 
@@ -34,16 +34,18 @@ def _step(run: Run, variables: Mapping[str, str], place: int, many: int) -> str:
     if commit.get("dirty") or _commit(commit) == "HEAD":
         lines.append("say 'Its code was not that of a commit, so the numbers may differ.'")
     lines += [f"on_commit {_commit(commit)}", f"on_threads {int(threads or 0)}",
-              f"{variables[run.id]}=$(compute {' '.join(_words(run.config, variables))})"]
+              f"{variables[run.id]}=$(compute {' '.join(_words(run, variables))})"]
     return "\n".join(lines) + "\n"
 
 
-def _words(config: Config, variables: Mapping[str, str]) -> list[str]:
+def _words(run: Run, variables: Mapping[str, str]) -> list[str]:
     """The command's words behind `python -m ngf_core`, quoted for a shell; sources are the
     variables with their new ids. Folders of the machine it ran on are left out."""
+    config = run.config
     if isinstance(config, ModelConfig):
         config = dataclasses.replace(config, root="")
-    words = command_words(config)[3:]
+    # The commit's defaults may be others than those of today.
+    words = command_words(config, run.manifest["config"])[3:]
     quoted = [f'"${variables[word]}"' if word in variables else shlex.quote(word)
               for word in words]
     if isinstance(config, ImportConfig):
