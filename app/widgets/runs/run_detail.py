@@ -13,6 +13,7 @@ from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import model_notice
+from app.widgets.runs.bundle_button import bundle_button
 from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.follow import follow
 from app.widgets.runs.live_map import live_map
@@ -82,6 +83,8 @@ def _summary(manifest: dict) -> str:
     parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
              f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
              f"settings {manifest['config_sha'][:8]}"]
+    if manifest["foreign"]:
+        parts.append("came in a bundle and was not computed here")
     if manifest["resumed"]:
         times = [entry["at"][:16].replace("T", " ") for entry in manifest["resumed"]]
         parts.append(f"went on after a stop at {', '.join(times)} UTC")
@@ -135,6 +138,7 @@ def _files(run: Run, manifest: dict) -> None:
             st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
                                f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")
         _take_away(run)
+        bundle_button(run)
         _delete_button(run)
 
 
