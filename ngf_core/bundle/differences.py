@@ -66,7 +66,8 @@ def compare(bundled: Sequence[Run], store: RunStore) -> Comparison:
         again[run.id] = other
         exact = same_place(run.manifest, other.manifest)
         (equal if exact else within).append(run.id)
-        for what, here, there, allowed in _numbers(run, other, exact):
+        names = {old: new.id for old, new in again.items()}
+        for what, here, there, allowed in _numbers(run, other, names, exact):
             compared += 1
             if not _holds(here, there, allowed):
                 differences.append(Difference(run.id, what, _shown(here), _shown(there),
@@ -113,8 +114,12 @@ def _settings(config: Config, names: Mapping[str, str]) -> Config:
     return dataclasses.replace(config, **changed)
 
 
-def _numbers(run: Run, other: Run, exact: bool) -> Iterator[tuple[str, Any, Any, Any]]:
-    """What is compared: its name, both values, and what is allowed: None, or (kind, amount)."""
+def _numbers(run: Run, other: Run, names: Mapping[str, str], exact: bool
+             ) -> Iterator[tuple[str, Any, Any, tuple[str, float] | None]]:
+    """What is compared: its name, both values, and what is allowed: None, or (kind, amount).
+
+    names: the new ids of runs that results may name.
+    """
     if not exact:
         there = dict(_leaves(other.results))
         for name, value in _leaves(run.results):
@@ -132,7 +137,9 @@ def _numbers(run: Run, other: Run, exact: bool) -> Iterator[tuple[str, Any, Any,
         for name in sorted(here.keys() | there.keys()):
             timed = name.rpartition(" ")[2] in _TIMED_METRICS
             if not (timed and part and (name not in here or name not in there)):
-                yield part + name, here.get(name), there.get(name), None
+                value = here.get(name)
+                named = names.get(value, value) if isinstance(value, str) else value
+                yield part + name, named, there.get(name), None
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

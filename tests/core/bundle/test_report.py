@@ -13,6 +13,7 @@ from ngf_core.bundle.contents import contents
 from ngf_core.errors import NGFError
 from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import change_manifest
+from tests.core.bundle.conftest import PLOTLY
 from tests.support.fabricated_runs import make_run
 
 HOSTILE = "\"></td></script><script>alert(1)</script><img src=x onerror=alert(2)>@BODY@"
@@ -116,7 +117,9 @@ def test_numbers_as_people_write_them(value, text):
     assert module._number(value) == text
 
 
-def test_without_plotly_it_says_what_to_install(store, monkeypatch):
+def test_plotly_is_embedded_or_it_says_what_to_install(monkeypatch):
+    text = PLOTLY()
+    assert len(text) > 3e6 and "Plotly" in text and "</script" not in text.lower()
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(NGFError, match=r"pip install 'ngf-lab\[app\]'"):
-        contents([make_run(store, "train")], store)
+        PLOTLY()

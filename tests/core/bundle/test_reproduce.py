@@ -59,7 +59,8 @@ def test_commands_run_in_order_and_the_comparison_decides(tmp_path, store, code)
     assert kinds == ["train", "purify", "audit", "bundle"]
     assert asked[1].startswith("threads=3 -m ngf_core purify new-train --methods ngf sgd")
     assert asked[2].startswith("threads=2 -m ngf_core audit new-purify --against")
-    assert asked[3].endswith(f"bundle check {tmp_path}/bundle --against {tmp_path}/bundle/work/runs")
+    here = f"{tmp_path}/bundle"
+    assert asked[3].endswith(f"bundle check {here} --against {here}/work/runs")
 
 
 def test_a_run_that_fails_ends_it(tmp_path, store):
@@ -88,7 +89,7 @@ def test_a_changed_file_is_found_before_anything_runs(tmp_path, store):
 
 
 @pytest.mark.parametrize(("kind", "fields"), [
-    ("train", {"attack": "blend", "parameters": "alpha=0.5", "lr": 0.03}),
+    ("train", {"attack": "blend", "strength": "published", "lr": 0.03}),
     ("purify", {"methods": ("finetune", "ngf"), "own": {"ngf": {"kl_bound": 0.3}}, "steps": 7}),
     ("spectrum", {"k": 7}), ("landscape", {"planes": ("random", "path")}), ("layers", {})])
 def test_the_command_makes_the_same_settings(store, kind, fields):
