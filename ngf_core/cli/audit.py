@@ -71,8 +71,9 @@ def _configs(options: argparse.Namespace, store: RunStore) -> list[AuditConfig]:
 
 
 def _made(config: AuditConfig, store: RunStore) -> Run | None:
-    """A finished run of these very settings."""
+    """A finished run of these very settings, computed here."""
     return next((run for run in store.list("audit") if run.state == "done"
+                 and run.manifest["foreign"] is None
                  and run.manifest["config_sha"] == config_sha(config)), None)
 
 

@@ -34,6 +34,7 @@ _MORE = {
     "attacks": ("ngf_core.cli.attacks", "Check every attack, or write a poisoned set."),
     "audit": ("ngf_core.cli.audit", "Ask whether one model is flatter than another."),
     "export": ("ngf_core.cli.export", "Write a model of a run as a file, with a model card."),
+    "bundle": ("ngf_core.cli.bundle", "Runs as one zip with a report and what repeats them."),
     "benchmark": ("ngf_core.cli.benchmark", "Compare all defenses on all attacks."),
 }
 

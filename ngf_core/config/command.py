@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ngf_core.config.kinds import Config
@@ -17,18 +18,27 @@ def command_line(config: Config) -> str:
 
     The tuned layer of a purification is always named, since its default depends on the network.
     """
+    return shlex.join(command_words(config))
+
+
+def command_words(config: Config, stated: Mapping[str, Any] | None = None) -> list[str]:
+    """The words of `command_line`; those settings that `stated` holds (a config as JSON) are named
+    at their default too, for code in which defaults may be others."""
+    stated = stated or {}
     words = ["python", "-m", "ngf_core", config.kind]
     words += [getattr(config, name) for name in POSITIONAL if hasattr(config, name)]
-    words += _method_words(config) if isinstance(config, PurifyConfig | LayersConfig) else []
+    if isinstance(config, PurifyConfig | LayersConfig):
+        words += _method_words(config, stated.get("methods", {}))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in (*POSITIONAL, "methods") or value == field.default:
+        if field.name in (*POSITIONAL, "methods") or value == () or (
+                value == field.default and field.name not in stated):
             continue
         if isinstance(value, bool):
-            words.append(flag(field.name))
+            words.append(flag(field.name) if value else f"--no-{flag(field.name)[2:]}")
         else:
             words += [flag(field.name), *map(str, value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)
+    return words
 
 
 def on_threads(command: str, threads: int | None) -> str:
@@ -45,8 +55,10 @@ def flag(name: str, method: str = "") -> str:
     return f"--{method}{'.' * bool(method)}{name.replace('_', '-')}"
 
 
-def _method_words(config: PurifyConfig | LayersConfig) -> list[str]:
-    words = [] if config.names == names_of(type(config).methods) else ["--methods", *config.names]
+def _method_words(config: PurifyConfig | LayersConfig, stated: Mapping[str, Any]
+                  ) -> list[str]:
+    usual = config.names == names_of(type(config).methods) and not stated
+    words = [] if usual else ["--methods", *config.names]
     layers = layers_of(config.methods) if isinstance(config, PurifyConfig) else {}
     shared = len(set(layers.values())) == 1
     words += ["--layer", next(iter(layers.values()))] if shared else []
@@ -54,7 +66,8 @@ def _method_words(config: PurifyConfig | LayersConfig) -> list[str]:
         for field in dataclasses.fields(own):
             value: Any = getattr(own, field.name)
             named = own.method in layers and field.name == "layer"
-            if named and shared or not named and value == field.default:
+            if named and shared or not named and value == field.default and (
+                    field.name == "layer" or field.name not in stated.get(own.method, {})):
                 continue
             if isinstance(value, bool):
                 words.append(flag(field.name, own.method) if value else

@@ -5,7 +5,7 @@ was trained, so that its source may be deleted; a layer map holds only the latte
 kinds the source is read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ngf_core.config import Config, ModelConfig, from_json
@@ -62,6 +62,25 @@ def holder_of(run: Run, store: RunStore) -> Run:
         return run
     _source(manifest, lambda source: store.find(source).manifest)
     return holder_of(store.get(manifest["config"]["source"]), store)
+
+
+def with_sources(runs: Iterable[Run], store: RunStore) -> list[Run]:
+    """The runs and all that they stand on, each once and after its sources.
+
+    Raises RunError where one of them is missing or corrupt.
+    """
+    found: dict[str, Run] = {}
+
+    def add(run: Run) -> None:
+        config = store.get(run.id).config
+        for name in (getattr(config, "source", ""), getattr(config, "against", "")):
+            if name and name not in found:
+                add(store.get(name))
+        found.setdefault(run.id, run)
+
+    for run in runs:
+        add(run)
+    return list(found.values())
 
 
 def received_rates(run: Run, store: RunStore) -> Evaluation | None:

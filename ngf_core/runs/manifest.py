@@ -40,7 +40,8 @@ _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str
              "created": str, "results": dict, "files": dict}
 _OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str, "source": str,
             "config_sha": str, "askers": list, "versions": dict, "git": dict, "device": str,
-            "instructions": str, "threads": int, "data_sha": str, "resumed": list, "lacked": str}
+            "instructions": str, "threads": int, "data_sha": str, "resumed": list, "lacked": str,
+            "foreign": dict}
 _TIMES = ("created", "started", "finished")
 
 
@@ -57,7 +58,8 @@ def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dic
         "askers": list(askers), "state": "queued", "message": "", "created": utc_now(),
         "started": None, "finished": None, "pid": None, "pid_started": None, "engine": ENGINE,
         "versions": versions(), "git": None, "device": None, "instructions": None,
-        "threads": None, "data_sha": None, "resumed": [], "lacked": None, "results": {},
+        "threads": None, "data_sha": None, "resumed": [], "lacked": None,
+        "foreign": None, "results": {},
         "files": {},
     }
 
@@ -159,8 +161,13 @@ def _broken(folder: Path, what: str) -> RunError:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the whole manifest, with its checksum. Raises DiskFull."""
+    replace_file(folder / NAME, encoded(manifest))
+
+
+def encoded(manifest: dict[str, Any]) -> bytes:
+    """The content of manifest.json, with its checksum."""
     signed = manifest | {SHA: _sha(manifest)}
-    replace_file(folder / NAME, json.dumps(signed, indent=1, allow_nan=False).encode() + b"\n")
+    return json.dumps(signed, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def _sha(manifest: dict[str, Any]) -> str:

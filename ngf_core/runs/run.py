@@ -204,6 +204,11 @@ class Run:
                            f"there. Restore run {base.run} beside it, or make it again.")
         return run
 
+    def content(self, name: str) -> bytes:
+        """The bytes of a file, as the run wrote it. Raises RunError where it is missing or
+        damaged."""
+        return self._read(name)
+
     def arrays(self, name: str) -> "dict[str, np.ndarray]":
         """The arrays of `name`.npz. Raises RunError where it is missing or damaged."""
         return self._decode(name, ".npz", _load_npz)

@@ -86,6 +86,31 @@ def test_an_opened_run_shows_everything(open_page, started, runs) -> None:
     assert {"run_manifest", "run_csv"} <= {b.key for b in app.get("download_button")}
 
 
+def test_a_finished_run_has_a_bundle(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    app = open_page("runs", run=race.id)
+    assert {"bundle_plain", "bundle_weights"} <= {b.key for b in app.get("download_button")}
+    assert "all that it stands on (runs: 2)" in text_of(app)
+    unfinished = make_run(runs, "train", state="failed", seed=4)
+    app = open_page("runs", run=unfinished.id)
+    assert "bundle_plain" not in {b.key for b in app.get("download_button")}
+
+
+def test_a_run_that_lost_its_source_has_no_bundle_and_says_why(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    runs.get(race.config.source).delete()
+    app = open_page("runs", run=race.id)
+    assert not app.exception
+    assert "bundle_plain" not in {b.key for b in app.get("download_button")}
+    assert any(race.config.source in warning.value for warning in app.warning)
+
+
+def test_a_foreign_run_says_so(open_page, started, runs) -> None:
+    run = make_run(runs, "train")
+    change_manifest(run.path, foreign={"bundle": "0" * 64, "opened": "2026-01-01T00:00:00Z"})
+    assert "came in a bundle and was not computed here" in text_of(open_page("runs", run=run.id))
+
+
 def test_results_carry_wilson_intervals() -> None:
     table = results_table({"before": {"acc": {"hits": 9, "n": 10}, "asr": None,
                                       "ra": {"hits": 0, "n": 0}}, "layer": "conv1"})

@@ -1,9 +1,7 @@
 """One run in detail: summary, results, curves, files and actions."""
 
 import functools
-import io
 import json
-import zipfile
 
 import pandas as pd
 import streamlit as st
@@ -15,6 +13,7 @@ from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import model_notice
+from app.widgets.runs.bundle_button import bundle_button
 from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.follow import follow
 from app.widgets.runs.live_map import live_map
@@ -25,6 +24,7 @@ from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
 from ngf_core.runs import Run
 from ngf_core.runs.access import why_not
+from ngf_core.runs.archive import packed
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
 from ngf_core.runs.lineage import model_files
 
@@ -83,6 +83,8 @@ def _summary(manifest: dict) -> str:
     parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
              f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
              f"settings {manifest['config_sha'][:8]}"]
+    if manifest["foreign"]:
+        parts.append("came in a bundle and was not computed here")
     if manifest["resumed"]:
         times = [entry["at"][:16].replace("T", " ") for entry in manifest["resumed"]]
         parts.append(f"went on after a stop at {', '.join(times)} UTC")
@@ -128,14 +130,17 @@ def _curves(run: Run) -> None:
 
 
 def _files(run: Run, manifest: dict) -> None:
+    # Who asked for it is a browser's key, and nobody else's business.
+    told = {name: value for name, value in manifest.items() if name != "askers"}
     with st.container(horizontal=True, key="run_actions"):
-        st.download_button("Manifest (JSON)", lambda: json.dumps(run.manifest, indent=1).encode(),
+        st.download_button("Manifest (JSON)", lambda: json.dumps(told, indent=1).encode(),
                            f"{run.id}.json", "application/json", key="run_manifest",
                            on_click="ignore")
         if len(run.points()):
             st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
                                f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")
         _take_away(run)
+        bundle_button(run)
         _delete_button(run)
 
 
@@ -158,11 +163,7 @@ def _take_away(run: Run) -> None:
 def _zipped(run: Run, model: str, form: str) -> bytes:
     from ngf_core.imports.export import export
 
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in export(run, state.store(), model, form).items():
-            archive.writestr(name, file)
-    return content.getvalue()
+    return packed(export(run, state.store(), model, form))
 
 
 def _delete_button(run: Run) -> None:
