@@ -8,7 +8,6 @@ from app.widgets.runs.job_banner import job_banner
 from ngf_core.paths import shipped
 
 st.set_page_config("NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
-
 page = st.navigation(
     {
         "Learn": [
@@ -31,9 +30,9 @@ page = st.navigation(
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },
-    position="top",
+    position="top" if (inside := admitted()) else "hidden",
 )
-if admitted():
+if inside:
     warm.warm_up()
     state.take_snapshot()
     job_banner()
