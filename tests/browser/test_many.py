@@ -59,19 +59,21 @@ def test_going_on_waiting_stopping_and_cleaning_up(new_page, tmp_path: Path):
         page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.get_by_text("This train run was cancelled")).to_be_visible()
         page.get_by_text("Clean up", exact=True).click()
+        delete = page.locator(".st-key-delete_chosen").get_by_test_id("stBaseButton-secondary")
         page.get_by_role("combobox", name="Runs").click()
         page.get_by_role("option").nth(1).click()
+        page.keyboard.press("Escape")
         page.get_by_role("button", name="Keep").click()
         expect(page.get_by_role("button", name="Let go")).to_be_enabled()
         (kept,) = [run for run in (first, second) if run.kept]
-        expect(page.locator(".st-key-delete_chosen button")).to_be_disabled()
+        expect(delete).to_be_disabled()
         page.get_by_role("button", name="Make a zip").click()
         with page.expect_download() as download:
             page.get_by_role("button", name="Download the zip").click()
         with zipfile.ZipFile(download.value.path()) as archive:
             assert f"{kept.id}/manifest.json" in archive.namelist()
         page.get_by_role("button", name="Let go").click()
-        page.locator(".st-key-delete_chosen button").click()
+        delete.click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert not kept.path.exists() and len(server.store.list("train")) >= 1
