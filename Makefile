@@ -3,7 +3,7 @@
 # make test   set up what is missing and run all tests
 # make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
 # make lock   pin all packages of requirements.txt, with hashes, in requirements.lock
-# make audit  look up known vulnerabilities of the locked packages (needs the network)
+# make vulnerabilities  look up known ones of the locked packages (needs the network)
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
 # make evidence  compute again, or go on computing, everything that documents and pages claim: zoo,
@@ -17,7 +17,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test types format docs lock audit bench evidence faults hostile clean
+.PHONY: run serve test types format docs lock vulnerabilities bench evidence faults hostile clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -50,11 +50,11 @@ lock: .venv/installed
 
 # Strict: a package that could not be looked up is a failure, not a pass. The build without CUDA has
 # the advisories of its release.
-audit: .venv/installed
+vulnerabilities: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	mkdir -p .cache
-	sed 's/+cpu//' requirements.lock > .cache/audit.txt
-	$(BIN)/pip-audit --strict --requirement .cache/audit.txt --no-deps --disable-pip
+	sed 's/+cpu//' requirements.lock > .cache/locked.txt
+	$(BIN)/pip-audit --strict --requirement .cache/locked.txt --no-deps --disable-pip
 
 hostile: .venv/installed-dev
 	$(BIN)/python -m tests.campaigns.hostile

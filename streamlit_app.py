@@ -7,7 +7,6 @@ from app.widgets.controls.entrance import admitted
 from ngf_core.paths import shipped
 
 st.set_page_config("NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
-
 page = st.navigation(
     {
         "Learn": [
@@ -30,7 +29,7 @@ page = st.navigation(
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },
-    position="top",
+    position="top" if (inside := admitted()) else "hidden",
 )
-if admitted():
+if inside:
     framed(page)

@@ -34,6 +34,14 @@ def test_a_pinned_package_is_locked_at_its_version(name, version):
     assert Version(locked).public == version, "`make lock` writes requirements.lock anew."
 
 
+def test_the_scan_for_vulnerabilities_shares_no_word_with_the_audit_of_sharpness():
+    make = (ROOT / "Makefile").read_text()
+    assert "\nvulnerabilities: " in make and "\naudit:" not in make
+    assert "make vulnerabilities" in (ROOT / "docs/serve.md").read_text()
+    assert not [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+                if "make audit " in path.read_text().replace("`make audit` is", "")]
+
+
 def test_torch_is_the_wheel_without_cuda_and_brings_none():
     locked = pins("requirements.lock")
     assert locked["torch"].endswith("+cpu")

@@ -7,7 +7,7 @@ from app.figures.curves import METRICS
 from app.read.recording import Recording, recording_of
 from app.text import define_all, sections
 from app.widgets.controls.address import choose
-from app.widgets.controls.notice import guarded, model_notice
+from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
 from app.widgets.race.race_card import loss_card, race_card, sharpness_curves
 from app.widgets.race.race_form import asks_for_form, open_form, race_form
@@ -44,6 +44,7 @@ def page() -> None:
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     state.warn_unknown("show", list(SHOWN))
     model_notice(run)
+    versions_notice(run)
     tick = _tick(run)
     st.fragment(guarded(_race), run_every=tick)(run, tick)
 

@@ -6,7 +6,7 @@ from app import state
 from app.read.recording import recording_of
 from app.text import define_all, sections
 from app.theme import style
-from app.widgets.controls.notice import guarded, model_notice
+from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
 from app.widgets.race.prediction_strip import prediction_strip
 from app.widgets.race.race_card import race_card
@@ -36,6 +36,7 @@ def page() -> None:
     sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
     st.markdown(TEXT["reading"])
     model_notice(chosen.run)
+    versions_notice(chosen.run)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _replay(chosen.run)

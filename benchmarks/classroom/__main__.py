@@ -152,7 +152,8 @@ def markdown(result: dict[str, Any]) -> str:
         ("state of another in a session's messages", "never",
          f"{len(result['strange'])} times in {result['received_mb']:,} MB; "
          f"{result['own_words_seen']} students were told their own word"),
-        ("clicks whose drawing a poll cut short", "none", str(result["cut_short"])),
+        ("clicks that a poll made end as stopped early, though drawn", "any",
+         str(result["cut_short"])),
         ("errors", "none", str(len(result["errors"])))]
     load = result.get("load", ["?", "?"])
     lines = [f"{lesson['students']} students, {lesson['seconds']:g} s, one interaction each "

@@ -37,8 +37,9 @@ class Browser:
     """A session. `page` and `query` are its address; `received` counts the bytes of its messages.
 
     `hears` is called with each message as it came; `polls` holds the seconds of each answer to a
-    fragment that drew itself again. `cut` counts the interactions with a fragment that the server
-    stopped for the poll of another and did not take up again.
+    fragment that drew itself again. `cut` counts the interactions with a fragment whose end
+    the server told as stopped early, when the poll of another began before it was sent. What they
+    drew is sent all the same.
     """
 
     socket: ClientConnection

@@ -9,7 +9,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +101,26 @@ def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMO
 
 
 def read_before(into: Path, sha: str, inside: str = "") -> Read | None:
-    """What `read_model` read from the file of that SHA-256 into the folder; None where nothing."""
+    """What `read_model` read from the file of that SHA-256 into the folder; None where nothing
+    usable."""
     target, report = _places(into, sha, inside)
     if not (target.is_file() and report.is_file()):
         return None
-    return _read_as(sha, target, json.loads(report.read_text(encoding="utf-8")))
+    try:
+        said = json.loads(report.read_text(encoding="utf-8"))
+        if "types" not in said:
+            said["types"] = _types(target, said["names"])
+        return _read_as(sha, target, said)
+    except (ValueError, KeyError, TypeError):  # damaged, or of a form that is not known here
+        return None
+
+
+def _types(tensors: Path, names: Sequence[str]) -> dict[str, str]:
+    """What a report says today, where an earlier one only has the names in the file's order."""
+    from safetensors.torch import load_file
+
+    found = load_file(tensors)
+    return {name: str(found[name].dtype).removeprefix("torch.") for name in names}
 
 
 def _read_as(sha: str, target: Path, said: Mapping[str, Any]) -> Read:

@@ -26,10 +26,9 @@ def why_no_resume(run: Run) -> str | None:
         return ("Only a run that is lost, or failed for want of disk or memory, can go on; this "
                 f"one {'ships with NGF Lab' if run.shipped else f'is {run.state}'}.")
     manifest = run.manifest
-    then, now = _computed_by(manifest), _computed_by({"engine": ENGINE, "versions": versions()})
-    if then != now:
-        return (f"It was computed by {then}, and here is {now}: the two halves would not be of one "
-                "run. Start it again.")
+    others = other_versions(manifest)
+    if others:
+        return f"{others}: the two halves would not be of one run. Start it again."
     if isinstance(run.config, PurifyConfig):
         # Methods are iterators whose state cannot be kept: their steps are taken again.
         if run.config.seconds:
@@ -39,6 +38,13 @@ def why_no_resume(run: Run) -> str | None:
             return ("On a GPU the same steps round differently each time, so that those it took "
                     "cannot be taken again. Start it again.")
     return None
+
+
+def other_versions(manifest: Mapping[str, Any]) -> str | None:
+    """That what computed a run is not what is installed, as a sentence without its full stop; None
+    where it is. Engine and torch count: what decides over the numbers."""
+    then, now = _computed_by(manifest), _computed_by({"engine": ENGINE, "versions": versions()})
+    return None if then == now else f"It was computed by {then}, and here is {now}"
 
 
 def _computed_by(manifest: Mapping[str, Any]) -> str:

@@ -3,16 +3,20 @@
 import os
 
 import pytest
+import streamlit as st
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 
 from app import jobs, state
 from app.widgets.controls import entrance
 from ngf_core.errors import RunError
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs.process import start_time
 from ngf_core.runs.server_settings import READONLY
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
 from tests.support.pages import text_of
+
+navigation = st.navigation
 
 
 @pytest.fixture
@@ -56,6 +60,34 @@ def test_the_token_is_asked_for_first(open_page, started, runs, monkeypatch):
     app.button("enter").click().run()
     assert not app.error and app.dataframe and "enter" not in {b.key for b in app.button}
     assert app.run().dataframe, "once for a session"
+
+
+def test_no_menu_before_the_token(open_page, started, monkeypatch):
+    positions = []
+
+    def seen(pages, *, position, expanded):
+        positions.append(position)
+        return navigation(pages, position=position, expanded=expanded)
+
+    faked(monkeypatch, st, "navigation",
+          lambda pages, position, expanded: seen(pages, position=position, expanded=expanded))
+    monkeypatch.setenv("NGF_TOKEN", "sesame")
+    app = open_page("start")
+    assert positions == ["hidden"]
+    app.text_input("given_token").set_value("sesame")
+    app.button("enter").click().run()
+    assert positions[-1] == "top"
+
+
+@pytest.mark.parametrize("page", ["configure", "race", "runs"])
+def test_a_queued_run_says_its_place_and_why_and_draws_nothing(open_page, started, runs, page):
+    run = make_run(runs, "purify" if page == "race" else "train", state="queued")
+    change_manifest(run.path, message="Place 2 of 3, about 4 min.", pid=os.getpid(),
+                    pid_started=start_time(os.getpid()))
+    app = open_page(page, run=run.id)
+    (told,) = [info.value for info in app.info if "Place 2 of 3, about 4 min." in info.value]
+    assert not app.exception and "because the limit here is 1 at a time" in told
+    assert not app.get("echarts_chart") and not app.get("plotly_chart"), "no empty figure"
 
 
 @pytest.mark.parametrize("given", ["", "sesam", "sesamee", "SESAME", "sésame"])

@@ -187,19 +187,28 @@ def test_a_lost_run_goes_on_under_its_own_name(runs, open_page, started) -> None
     assert "went on after a stop at 20" in " ".join(caption.value for caption in app.caption)
 
 
-@pytest.mark.parametrize("kind", ["train", "purify", "spectrum", "landscape", "layers"])
-def test_every_kind_says_what_going_on_means(runs, open_page, started, kind) -> None:
+@pytest.mark.parametrize(("kind", "means"), [
+    ("train", "not computed again"), ("purify", "steps are taken again"),
+    ("spectrum", "not computed again"), ("landscape", "not computed again"),
+    ("layers", "not computed again"), ("import", "begins again"),
+    ("audit", "begins again with its first measurement")])
+def test_every_kind_says_what_going_on_means(runs, open_page, started, kind, means) -> None:
+    """Beside the button, since a finger cannot hover."""
     run = make_run(runs, kind, state="failed")
     change_manifest(run.path, lacked="disk")
-    button = open_page("runs", run=run.id).button(f"go_on_{run.id}")
-    assert not button.disabled and button.help.startswith("This run, under its own name.")
+    app = open_page("runs", run=run.id)
+    told = [caption.value for caption in app.caption if caption.value.startswith("Go on ")]
+    assert not app.button(f"go_on_{run.id}").disabled
+    assert len(told) == 1 and means in told[0]
 
 
 def test_a_run_that_cannot_go_on_says_why(runs, open_page, started) -> None:
     run = make_run(runs, "train", state="lost")
     change_manifest(run.path, engine=0)
-    button = open_page("runs", run=run.id).button(f"go_on_{run.id}")
+    app = open_page("runs", run=run.id)
+    button = app.button(f"go_on_{run.id}")
     assert button.disabled and "It was computed by engine 0" in button.help
+    assert "Go on takes up" not in text_of(app)
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
@@ -207,3 +216,28 @@ def test_one_with_a_fault_of_its_own_is_only_started_again(runs, open_page, star
     run = make_run(runs, "train", state=state)
     keys = {button.key for button in open_page("runs", run=run.id).button}
     assert f"again_{run.id}" in keys and f"go_on_{run.id}" not in keys
+
+
+# ---- other versions
+
+
+@pytest.mark.parametrize(("kind", "page"), [
+    ("train", "runs"), ("train", "configure"), ("import", "import_model"), ("purify", "race"),
+    ("purify", "start"), ("spectrum", "spectrum"), ("landscape", "landscape"),
+    ("layers", "layers"), ("audit", "audit"), ("audit", "runs")])
+def test_other_versions_are_told_in_a_sentence_and_the_numbers_stay(runs, open_page, started, kind,
+                                                                    page) -> None:
+    run = make_run(runs, kind)
+    query = {} if page == "start" else {"run": run.id}
+    drawn = [metric.value for metric in open_page(page, **query).metric]
+    change_manifest(run.path, versions=run.manifest["versions"] | {"torch": "1.4.0"})
+    app = open_page(page, **query)
+    told = [caption.value for caption in app.caption if "computed by engine" in caption.value]
+    assert not app.exception and len(told) == 1
+    assert "torch 1.4.0, and here is engine" in told[0]
+    assert [metric.value for metric in app.metric] == drawn
+
+
+def test_the_same_versions_are_not_worth_a_sentence(runs, open_page, started) -> None:
+    run = make_run(runs, "train")
+    assert "computed by engine" not in text_of(open_page("runs", run=run.id))

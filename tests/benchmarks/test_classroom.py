@@ -5,6 +5,9 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 
 from benchmarks.classroom import lesson as lessons
 from benchmarks.classroom.__main__ import FIRST, Meter, markdown, measure, report, summary
@@ -95,3 +98,31 @@ def test_the_first_opening_is_apart_and_jobs_are_beside_what_overlaps():
     assert ("| state of another in a session's messages | never | 0 times in 2.0 MB; 0 students "
             "were told their own word |") in text
     assert "| errors | none | 1 |" in text
+
+
+@pytest.mark.parametrize(("end", "told"), [
+    (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_SUCCESSFULLY),
+    (ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY, ForwardMsg.FINISHED_EARLY_FOR_RERUN)])
+def test_a_poll_leaves_what_was_drawn_before_it_whole(end, told):
+    """A page, or a click's fragment "clicked", is drawn and not sent yet when a poll begins."""
+    queue = ForwardMsgQueue()
+    for at, fragment in enumerate(("", "clicked", "polled")):
+        drawn = ForwardMsg()
+        drawn.delta.fragment_id, drawn.metadata.delta_path[:] = fragment, [0, at]
+        drawn.delta.new_element.markdown.body = fragment
+        queue.enqueue(drawn)
+    queue.enqueue(ForwardMsg(script_finished=end))
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["polled"])
+    *kept, last = queue.flush()
+    assert [message.delta.fragment_id for message in kept] == ["", "clicked"]
+    assert last.script_finished == told
+
+
+def test_a_poll_waits_for_a_page_that_is_being_drawn():
+    requests = ScriptRequests()
+    assert requests.request_rerun(RerunData(fragment_id="polled", is_auto_rerun=True))
+    assert requests.on_scriptrunner_yield() is None
+    assert requests.on_scriptrunner_ready().rerun_data.fragment_id_queue == ["polled"]
+    assert requests.request_rerun(RerunData(fragment_id="polled", is_auto_rerun=True))
+    assert requests.request_rerun(RerunData())
+    assert not requests.on_scriptrunner_yield().rerun_data.fragment_id_queue, "the page goes first"

@@ -1,13 +1,19 @@
-"""What a stranger and a visitor of a public show see in Chromium."""
+"""A stranger, a visitor of a public show and a shared queue in Chromium."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from ngf_core.runs import Run, RunStore
+from ngf_core.runs.jobs import resume
+from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.server_settings import READONLY
 from tests.browser.server import serving
 from tests.browser.watch import at_rest
+from tests.support.fabricated_runs import make_run
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +27,7 @@ def test_a_show_behind_a_token(new_page, tmp_path: Path):
         page.get_by_role("button", name="Enter").click()
         expect(page.get_by_text("That is not the word")).to_be_visible()
         expect(page.get_by_role("heading", name="Race", exact=True)).to_have_count(0)
+        expect(page.get_by_test_id("stExpandSidebarButton")).to_have_count(0)
         word.fill("sesame")
         page.get_by_role("button", name="Enter").click()
         expect(page.get_by_role("heading", name="Race", exact=True)).to_be_visible()
@@ -30,3 +37,53 @@ def test_a_show_behind_a_token(new_page, tmp_path: Path):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.close()  # before its server: a page complains of one that is gone
         assert not server.traces()
+
+
+def test_going_on_waiting_stopping_and_cleaning_up(new_page, tmp_path: Path):
+    with serving(tmp_path) as server:
+        first, second = (lost(server.store, seed) for seed in (1, 2))
+        page = new_page(width=390, scheme="dark")
+        # The second is lost on this page while the first computes, so that it has to wait.
+        page.goto(f"{server.url}/configure?run={second.id}")
+        going_on = page.get_by_role("button", name="Go on")
+        expect(going_on).to_be_enabled()
+        resume(first, server.store)
+        until(lambda: first.state == "running", seconds=60)
+        going_on.click()
+        expect(page.get_by_text("It waits because the limit here is 1")).to_be_visible()
+        expect(page.get_by_test_id("stEChartsChart")).to_have_count(0)
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(page.get_by_text("This train run was cancelled")).to_be_visible()
+        assert (first.state, second.state) == ("running", "cancelled")
+        page.goto(f"{server.url}/runs?run={first.id}")
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(page.get_by_text("This train run was cancelled")).to_be_visible()
+        page.get_by_text("Clean up", exact=True).click()
+        delete = page.locator(".st-key-delete_chosen").get_by_test_id("stBaseButton-secondary")
+        page.get_by_role("combobox", name="Runs").click()
+        page.get_by_role("option").nth(1).click()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Keep").click()
+        expect(page.get_by_role("button", name="Let go")).to_be_enabled()
+        (kept,) = [run for run in (first, second) if run.kept]
+        expect(delete).to_be_disabled()
+        page.get_by_role("button", name="Make a zip").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download the zip").click()
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert f"{kept.id}/manifest.json" in archive.namelist()
+        page.get_by_role("button", name="Let go").click()
+        delete.click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert not kept.path.exists() and len(server.store.list("train")) >= 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.close()
+        assert not server.traces()
+
+
+def lost(store: RunStore, seed: int) -> Run:
+    """A long training whose worker died before its first epoch."""
+    run = make_run(store, "train", state="queued", seed=seed, epochs=200)
+    change_manifest(run.path, state="running", pid=2**22 + 1, pid_started=1.0)
+    return run

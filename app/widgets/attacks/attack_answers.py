@@ -13,7 +13,7 @@ from app import state
 from app.read.showcase import NAMES, Show
 from app.text import sections
 from app.widgets.attacks.answer_cards import Card, answer_cards
-from app.widgets.controls.notice import model_notice
+from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.run_name import attack_name, dataset_name, run_name
 from ngf_core.config import TrainConfig
 from ngf_core.evaluate.rates import Rate
@@ -45,6 +45,7 @@ def attack_answers(show: Show, gallery: "Gallery", replies: "Replies") -> None:
     st.caption("  \n".join(_who(name, run) for name, run in show.runs.items()))
     if show.backdoored:
         model_notice(show.backdoored)
+        versions_notice(show.backdoored)
 
 
 def _who(name: str, run: Run) -> str:

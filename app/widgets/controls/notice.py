@@ -11,6 +11,7 @@ from app import state
 from app.text.outside import unlinked
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.runs import Run
+from ngf_core.runs.resuming import other_versions
 
 log = logging.getLogger("ngf_lab")
 
@@ -22,6 +23,14 @@ def model_notice(run: Run) -> None:
     sentence = verdict(run, state.store())
     if sentence:
         st.warning(sentence, title="This attack did not take", icon=":material/warning:")
+
+
+def versions_notice(run: Run) -> None:
+    """Say where other versions computed a run than those installed. Its numbers stay as they are.
+    """
+    others = other_versions(run.manifest)
+    if others:
+        st.caption(f":material/history: {others}; computed again, its numbers may differ.")
 
 
 def show_error(error: NGFError) -> None:

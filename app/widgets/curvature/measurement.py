@@ -11,7 +11,7 @@ from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.controls.cost_line import cost_line
-from app.widgets.controls.notice import model_notice
+from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.controls.start_button import start_button
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
@@ -60,6 +60,7 @@ def measurement(config: Measured, labels: Mapping[str, str], empty: str, *,
                 icon=":material/search_off:")
         return None
     run = made[_pick(kind, made, noun)]
+    versions_notice(run)
     done = follow(run, address=kind, draw=draw if run.live or not run.has(kind) else None,
                   again=again if run.has(kind) else AGAIN)
     return run if done or run.has(kind) and not run.live else None

@@ -5,7 +5,7 @@ import streamlit as st
 from app import state
 from app.text import sections
 from app.widgets.controls.address import run_in_address
-from app.widgets.controls.notice import model_notice
+from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.follow import follow
 from app.widgets.runs.result_tiles import result_tiles
 from app.widgets.runs.run_name import run_name
@@ -27,6 +27,7 @@ def followed_import() -> Run | None:
         st.markdown(f"**{run_name(run, state.store())}**")
         if follow(run):
             model_notice(run)
+            versions_notice(run)
             for doubt in run.results["doubts"]:
                 st.warning(doubt, title="Its answers on clean images look wrong",
                            icon=":material/warning:")

@@ -43,12 +43,16 @@ def _choose(own: dict[str, Run], browser: str) -> None:
                                "kept": [run.kept for run in own.values()], "id": list(own)}),
                  hide_index=True, key="own_runs", height="auto", column_config={
                      "MB": st.column_config.NumberColumn(format="%.1f", width="small")})
+    # Above the choice: it is lower without the focus, and what moves under a pointer that is
+    # pressed gets no click.
+    actions = st.container(horizontal=True, key="clean_up_actions")
     ids = st.multiselect("Runs", list(own), key="chosen_runs",
                          format_func=lambda run_id: f"{names[run_id]}, "
-                                                    f"{megabytes(sizes.get(run_id, 0))}")
+                                                    f"{megabytes(sizes.get(run_id, 0))}"
+                                                    f"{', kept' * own[run_id].kept}")
     chosen = [own[run_id] for run_id in ids if run_id in own]
     live, kept = [r for r in chosen if r.live], [r for r in chosen if r.kept]
-    with st.container(horizontal=True, key="clean_up_actions"):
+    with actions:
         if st.button("Delete", key="delete_chosen", icon=":material/delete:",
                      disabled=not chosen or bool(live or kept),
                      help="Cancel what runs and let go what is kept first." if live or kept

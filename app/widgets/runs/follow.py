@@ -13,15 +13,15 @@ from app.widgets.controls.start_button import start_button
 from ngf_core.runs import Run
 from ngf_core.runs.access import askers, why_no_pause, why_not
 from ngf_core.runs.resuming import stopped_short, why_no_resume
+from ngf_core.runs.server_settings import server_settings
 
 LOOK_EVERY = 1.0
 AGAIN = "Start it again"
-KEPT = "This run, under its own name. What it has finished is not computed again."
+KEPT = "What it has finished is not computed again."
 GO_ON = dict.fromkeys(("train", "spectrum", "landscape", "layers"), KEPT) | {
-    "purify": "This run, under its own name. The same steps are taken again, but no model is "
-              "measured twice.",
-    "import": "This run, under its own name. It begins again, which takes seconds.",
-    "audit": "This run, under its own name. It begins again."}
+    "purify": "The same steps are taken again, but no model is measured twice.",
+    "import": "An import begins again, which takes seconds.",
+    "audit": "An audit begins again with its first measurement."}
 ENDED = {"failed": (st.error, "failed"), "cancelled": (st.info, "was cancelled"),
          "lost": (st.warning, "was lost"), "corrupt": (st.error, "cannot be read")}
 
@@ -68,6 +68,8 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
         going_on = stopped_short(run) and _go_on_button(run, browser)
         starting = start_button(again, f"again_{run.id}", icon=":material/replay:",
                                 help="A new run with the same settings; this one is kept.")
+    if stopped_short(run) and not why_no_resume(run):
+        st.caption(f"Go on takes up this run under its own name. {GO_ON[run.config.kind]}")
     if going_on:
         jobs.go_on(run, browser)
         st.rerun()
@@ -79,15 +81,14 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
 def _go_on_button(run: Run, browser: str) -> bool:
     reason = why_not(run, browser) or why_no_resume(run)
     return start_button("Go on", f"go_on_{run.id}", icon=":material/resume:", type="primary",
-                        disabled=bool(reason), help=reason or GO_ON[run.config.kind])
+                        disabled=bool(reason), help=reason)
 
 
 def live_controls(run: Run) -> None:
     """A live run's progress, with pause, resume and cancel, and any request that is pending."""
     stopping, progress = (run.path / "cancel").exists(), run.progress()
     if run.state == "queued":
-        st.info(unlinked(run.message) or "Waiting for the worker to start.", title="Queued",
-                icon=":material/hourglass_top:")
+        st.info(unlinked(_waits(run)), title="Queued", icon=":material/hourglass_top:")
     elif progress:
         st.progress(share(progress), text=_text(progress, stopping, run.paused))
     browser = state.browser()
@@ -108,6 +109,15 @@ def live_controls(run: Run) -> None:
     if len(asked) > 1:
         st.caption(f":material/group: {len(asked)} browsers asked for this run. It stops when the "
                    "last of them cancels.")
+
+
+def _waits(run: Run) -> str:
+    """A queued run's place, which its worker tells, and why it waits."""
+    if not run.message:
+        return "Waiting for the worker to start."
+    most = server_settings().max_jobs
+    return (f"{run.message} It waits because the limit here is {most} at a time; turns go round "
+            "between browsers.")
 
 
 def _cancel(run: Run, browser: str) -> None:

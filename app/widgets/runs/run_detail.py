@@ -12,7 +12,7 @@ from app.text.outside import unlinked
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from app.widgets.controls.notice import model_notice
+from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.bundle_button import bundle_button
 from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.follow import follow
@@ -51,6 +51,7 @@ def run_detail(run: Run) -> None:
     st.caption(_summary(manifest))
     if config.kind in (*MODEL_KINDS, "purify"):
         model_notice(run)
+    versions_notice(run)
     follow(run)
     with st.container(horizontal=True, key="run_links"):
         for label, page, parameter in PAGES[config.kind] if run.state == "done" else ():

@@ -8,7 +8,7 @@ from app.text import sections
 from app.widgets.controls.address import run_in_address
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from app.widgets.controls.notice import model_notice
+from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.follow import follow
 from app.widgets.runs.result_tiles import result_tiles
 from app.widgets.runs.run_name import run_name
@@ -33,6 +33,7 @@ def followed_training() -> Run | None:
         st.markdown(f"**{run_name(run, state.store())}**")
         if follow(run, draw=training_curve):
             model_notice(run)
+            versions_notice(run)
             result_tiles(run.results["train"], key="trained")
             training_curve(run)
             if st.button("Race NGF against SGD on this model", key="race", type="primary",
@@ -49,8 +50,11 @@ def another_model() -> None:
 
 
 def training_curve(run: Run) -> None:
-    """ACC and, for a backdoored model, ASR of a training run after each epoch so far."""
+    """ACC and, for a backdoored model, ASR of a training run after each epoch so far;
+    nothing before the first."""
     points, config = run.points(), run.config_as(TrainConfig)
+    if points.empty:
+        return
     benign = config.attack == "none"
     metrics = ["acc"] if benign else ["asr", "acc"]
     caption = sections("configure")["benign curve" if benign else "curve"]

@@ -54,6 +54,31 @@ def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix):
     assert came_as(read)["prefix"] == prefix
 
 
+def test_what_an_earlier_version_read_is_read_as_it_came(tmp_path):
+    """It reported the names in the file's order and only counted the types."""
+    mixed = {"b.weight": torch.ones(3, dtype=torch.float16),
+             "a.weight": torch.ones(2, 2, dtype=torch.bfloat16), "n": torch.tensor(4)}
+    torch.save(mixed, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    (report,) = (tmp_path / "kept").glob("*.json")
+    said = json.loads(report.read_text())
+    del said["types"]
+    report.write_text(json.dumps(said | {"names": list(mixed),
+                                         "dtypes": {"float16": 1, "bfloat16": 1, "int64": 1}}))
+    again = read_before(tmp_path / "kept", read.sha)
+    assert again == read and list(again.types) == list(mixed) and equal(load(again), mixed)
+
+
+@pytest.mark.parametrize("report", ["{}", '{"types": {"a": "float3', '[1]', '{"names": ["a.b"]}'])
+def test_a_report_that_says_nothing_usable_is_read_again(tmp_path, report):
+    torch.save(STATE, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    (kept,) = (tmp_path / "kept").glob("*.json")
+    kept.write_text(report)
+    assert read_before(tmp_path / "kept", read.sha) is None
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept") == read
+
+
 def test_types_are_kept_and_counted(tmp_path):
     mixed = {"a.weight": torch.ones(2, 2, dtype=torch.bfloat16),
              "b.weight": torch.ones(3, dtype=torch.float16), "n": torch.tensor(4)}
