@@ -59,7 +59,7 @@ def test_going_on_waiting_stopping_and_cleaning_up(new_page, tmp_path: Path):
         page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.get_by_text("This train run was cancelled")).to_be_visible()
         page.get_by_text("Clean up", exact=True).click()
-        delete = page.locator(".st-key-delete_chosen").get_by_test_id("stBaseButton-secondary")
+        delete = page.locator(".st-key-delete_chosen").get_by_test_id("stBaseButton-secondary").last
         page.get_by_role("combobox", name="Runs").click()
         page.get_by_role("option").nth(1).click()
         page.keyboard.press("Escape")
