@@ -63,6 +63,14 @@ def test_a_run_that_found_the_disk_full_goes_on(store):
     assert manifest["lacked"] is manifest["pid"] is manifest["finished"] is None
 
 
+def test_each_time_that_it_goes_on_is_noted_with_what_computed_until_then(store):
+    run = lost(store, changes={"instructions": "avx2"})
+    requeue(run)
+    change_manifest(run.path, state="failed", lacked="memory", instructions="avx512")
+    requeue(run)
+    assert [entry["instructions"] for entry in run.manifest["resumed"]] == ["avx2", "avx512"]
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "done", "failed", "cancelled"])
 def test_other_runs_do_not_go_on(store, state):
     run = make_run(store, "train", state=state)
@@ -131,6 +139,9 @@ def test_it_goes_on_on_as_many_threads(store, monkeypatch):
     jobs.resume(run, store)
     until(lambda: (run.path / "log.txt").read_text() != "")
     assert (run.path / "log.txt").read_text() == "3\n"
+    anew = jobs.restart(run, store)
+    until(lambda: (anew.path / "log.txt").read_text() != "")
+    assert (anew.path / "log.txt").read_text() == "1\n", "a run that starts is not bound to them"
 
 
 def test_what_a_browser_may_let_go_on(store, monkeypatch):
@@ -152,6 +163,10 @@ def test_what_a_browser_may_let_go_on(store, monkeypatch):
     with pytest.raises(RunError, match=f"Run {twin.id} already computes the same"):
         jobs.resume(run, store, "a")
     change_manifest(twin.path, pid=None, state="cancelled")
+    monkeypatch.setenv("NGF_STORE_GB", "1e-9")
+    with pytest.raises(RunError, match="NGF_STORE_GB"):
+        jobs.resume(run, store, "a")
+    monkeypatch.delenv("NGF_STORE_GB")
     monkeypatch.delenv("NGF_SHARED")
     assert run.manifest["resumed"] == []
     jobs.resume(run, store, "b")
