@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of what Hypothesis draws")
     parser.add_argument("--examples", type=int, default=50, help="drawn for each such case")
-    parser.add_argument("--subjects", nargs="+", default=None, help="only these")
+    parser.add_argument("--subjects", nargs="*", default=None, help="only these, or none")
     parser.add_argument("--every", type=int, default=1, help="only every so many of the cases")
     parser.add_argument("--quick", action="store_true", help="each through its first door alone")
     parser.add_argument("--fresh", action="store_true", help="second doors in a new interpreter, "
@@ -72,8 +72,8 @@ def summary(verdicts: Sequence[Verdict], options: argparse.Namespace, seconds: f
     words = [COMMAND, f"--seed {options.seed}", f"--examples {options.examples}",
              *([f"--every {options.every}"] if options.every > 1 else []),
              *(["--quick"] if options.quick else []), *(["--fresh"] if options.fresh else [])]
-    return {"command": " ".join(words), "goes": 1, "fresh": options.fresh, "seed": options.seed,
-            "seconds": round(seconds),
+    return {"command": " ".join(words), "goes": int(bool(verdicts)), "fresh": options.fresh,
+            "seed": options.seed, "seconds": round(seconds),
             "environment": {"python": platform.python_version(), "system": platform.system(),
                             "release": platform.release().split("-")[0],
                             **{name: version(name) for name in (

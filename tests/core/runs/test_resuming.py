@@ -9,7 +9,7 @@ from ngf_core.cli.main import main
 from ngf_core.config import TrainConfig
 from ngf_core.errors import RunError
 from ngf_core.execute import worker
-from ngf_core.runs import Run, RunWriter, jobs
+from ngf_core.runs import ManifestReadings, Run, RunWriter, StoreSnapshot, jobs
 from ngf_core.runs.manifest import ENGINE, change_manifest
 from ngf_core.runs.queue import usual_seconds
 from ngf_core.runs.resuming import requeue, stopped_short, why_no_resume
@@ -139,9 +139,6 @@ def test_it_goes_on_on_as_many_threads(store, monkeypatch):
     jobs.resume(run, store)
     until(lambda: (run.path / "log.txt").read_text() != "")
     assert (run.path / "log.txt").read_text() == "3\n"
-    anew = jobs.restart(run, store)
-    until(lambda: (anew.path / "log.txt").read_text() != "")
-    assert (anew.path / "log.txt").read_text() == "1\n", "a run that starts is not bound to them"
 
 
 def test_what_a_browser_may_let_go_on(store, monkeypatch):
@@ -171,6 +168,16 @@ def test_what_a_browser_may_let_go_on(store, monkeypatch):
     assert run.manifest["resumed"] == []
     jobs.resume(run, store, "b")
     assert (run.state, run.manifest["askers"]) == ("queued", ["a", "b"])
+
+
+def test_a_page_that_still_shows_it_as_lost_does_not_start_it_twice(store, monkeypatch):
+    monkeypatch.setattr(jobs, "launch", lambda run: None)
+    run = lost(store)
+    seen = StoreSnapshot(store, ManifestReadings()).get(run.id)
+    jobs.resume(run, store)
+    with pytest.raises(RunError, match="this one is queued"):
+        jobs.resume(seen, store)
+    assert seen.state == "lost" and len(run.manifest["resumed"]) == 1
 
 
 def test_how_long_a_resumed_run_took_is_not_known(store):
