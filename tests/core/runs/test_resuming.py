@@ -204,6 +204,15 @@ def test_a_manifest_of_a_newer_schema_is_refused(store):
         store.get(run.id)
 
 
+def test_a_schema_that_no_version_has_is_damage_and_not_shown_at_length(store):
+    run = make_run(store, "train")
+    damaged = json.loads((run.path / "manifest.json").read_text()) | {"schema": 10**400}
+    del damaged["manifest_sha"]
+    (run.path / "manifest.json").write_text(json.dumps(damaged))
+    with pytest.raises(RunError, match=r"has schema 10{39}, this version reads 1 and 2\. Delete"):
+        store.get(run.id)
+
+
 # ---- points that are computed again
 
 
