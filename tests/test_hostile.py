@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from ngf_core.cli.main import _MORE
+from ngf_core.config import CONFIGS
+from ngf_core.imports.aside import Lost, aside
+from tests.campaigns.hostile.__main__ import added
 from tests.campaigns.hostile.all_cases import all_cases
 from tests.campaigns.hostile.case import TAKEN, Case
+from tests.campaigns.hostile.commands import COMMANDS
+from tests.campaigns.hostile.forked import forked
 from tests.campaigns.hostile.judge import judge
+from tests.core.imports.test_aside import WITHOUT
 
 RESULTS = Path(__file__).parent / "campaigns/results/hostile.json"
 CASES = all_cases(examples=5, seed=0)
@@ -30,10 +37,49 @@ def test_cases_have_names_of_their_own_and_there_are_enough():
     assert len(names) == len(set(names)) >= 300
 
 
+def test_every_command_has_hostile_lines():
+    assert {name.split()[0] for name in COMMANDS if name} == {*CONFIGS, *_MORE, "runs"}
+
+
 def test_the_last_campaign_found_nothing():
     told = json.loads(RESULTS.read_text())
     assert told["total"]["cases"] >= 300 and told["wrong"] == {}
     assert told["total"].get("executed", 0) == told["total"].get("died", 0) == 0
+
+
+def go(command="c", seconds=1, **wrong):
+    counts = {"cases": 2, "wrong": len(wrong)}
+    return {"command": command, "environment": {}, "goes": 1, "fresh": False, "seconds": seconds,
+            "subjects": {name: counts for name in (wrong or {"zips": ""})}, "total": counts,
+            "wrong": {f"{name}: x": why for name, why in wrong.items()}}
+
+
+def test_goes_become_one_report():
+    earlier = added(go(), go(seconds=5, forms="old", images="bad"))
+    told = added(go(seconds=2, forms="new"), earlier)
+    assert told["wrong"] == {"images: x": "bad", "forms: x": "new"}
+    assert list(told["subjects"]) == ["forms", "images", "zips"]
+    assert (told["total"], told["goes"], told["seconds"]) == ({"cases": 6, "wrong": 3}, 3, 8)
+    with pytest.raises(ValueError, match="command is c, and in the earlier report d"):
+        added(go(), go(command="d"))
+
+
+def test_the_forked_door_gives_up_and_bounds_what_a_new_process_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_TOKEN", "sesame")
+    (tmp_path / "secret").write_text("sesame")
+    (tmp_path / "file").write_text("sent")
+    for name in ("folder", "other"):
+        (tmp_path / name).mkdir()
+    with forked():
+        found = aside("tests.support.prying:pry", tmp_path / "file", tmp_path / "folder",
+                      str(tmp_path / "secret"), "9", memory_gb=1.0, seconds=60.0)
+        with pytest.raises(Lost):
+            aside("tests.support.unruly:fill", tmp_path / "file", tmp_path / "other",
+                  memory_gb=0.01, seconds=60.0)
+    assert found["see the token"] == "KeyError" and os.environ["NGF_TOKEN"] == "sesame"
+    assert found["write into the folder"] == "done"
+    if not WITHOUT:
+        assert found["read a secret"] == found["start a program"] == "PermissionError"
 
 
 def said(sentence):

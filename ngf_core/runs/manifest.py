@@ -83,14 +83,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):  # numbers of thousands of digits, endless nesting
         raise _broken(folder, "is not JSON of a run") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
+    # Schemas are counted one by one: a number beyond 999 is damage.
+    if isinstance(schema, int) and SCHEMA < schema < 1000:
         raise RunError(f"{NAME} of run {folder.name} has schema {schema}, written by a newer NGF "
                        f"Lab; this version reads 1 and {SCHEMA}. Update NGF Lab to read it.")
     if isinstance(manifest, dict) and manifest.pop(SHA, None) not in (None, _sha(manifest)):
         raise _broken(folder, "does not match its own checksum: it is damaged, or was edited (then "
                       f"take its entry {SHA} out)")
     if schema not in (1, SCHEMA):
-        raise _broken(folder, f"has schema {schema!r}, this version reads 1 and {SCHEMA}")
+        raise _broken(folder, f"has schema {schema!r:.40}, this version reads 1 and {SCHEMA}")
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")

@@ -3,16 +3,19 @@
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 from tests.campaigns.hostile.all_cases import all_cases
 from tests.campaigns.hostile.case import TAKEN, Verdict
-from tests.campaigns.hostile.judge import judge
+from tests.campaigns.hostile.forked import forked
+from tests.campaigns.hostile.judge import LIMIT, judge
 
 RESULTS = Path(__file__).parents[1] / "results"
 COMMAND = "python -m tests.campaigns.hostile"
@@ -23,22 +26,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of what Hypothesis draws")
     parser.add_argument("--examples", type=int, default=50, help="drawn for each such case")
-    parser.add_argument("--subjects", nargs="+", default=None, help="only these")
+    parser.add_argument("--subjects", nargs="*", default=None, help="only these, or none")
     parser.add_argument("--every", type=int, default=1, help="only every so many of the cases")
     parser.add_argument("--quick", action="store_true", help="each through its first door alone")
+    parser.add_argument("--fresh", action="store_true", help="second doors in a new interpreter, "
+                        "as the server has them, and not in a fork; some seconds each")
+    parser.add_argument("--add", type=Path, nargs="+", default=(), metavar="FOLDER",
+                        help="take the subjects that are not given now from the reports there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the report")
     options = parser.parse_args(arguments)
     given = [case for case in all_cases(options.examples, options.seed)
              if options.subjects is None or case.subject in options.subjects][::options.every]
     began, verdicts = time.monotonic(), []
     for number, case in enumerate(given, 1):
-        verdicts.append(judge(case, not options.quick))
+        with nullcontext() if options.fresh else forked():
+            verdicts.append(judge(case, not options.quick))
         if verdicts[-1].wrong:
             print(f"{case.subject}: {case.name}: {verdicts[-1].wrong}", flush=True)
         elif not number % 50:
             print(f"{number} of {len(given)}", file=sys.stderr, flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
     told = summary(verdicts, options, time.monotonic() - began)
+    for folder in options.add:
+        told = added(told, json.loads((folder / "hostile.json").read_text()))
+    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "hostile.json").write_text(json.dumps(told, indent=1) + "\n")
     (options.out / "hostile.md").write_text(report(told))
     return bool(told["wrong"])
@@ -54,15 +64,16 @@ def summary(verdicts: Sequence[Verdict], options: argparse.Namespace, seconds: f
             "cases": len(of), "inputs": sum(verdict.case.examples for verdict in of),
             "refused": len(of) - len(taken), "taken": len(taken),
             "second_door": sum(len(verdict.outcomes) > 1 for verdict in of),
+            "at_limits": sum(bool(re.search(LIMIT, verdict.outcomes[-1].said)) for verdict in of),
             "executed": sum(any(o.executed for o in verdict.outcomes) for verdict in of),
             "died": sum(any(o.broke.startswith(("the process ended", "no answer"))
                             for o in verdict.outcomes) for verdict in of),
             "wrong": sum(bool(verdict.wrong) for verdict in of)}
     words = [COMMAND, f"--seed {options.seed}", f"--examples {options.examples}",
              *([f"--every {options.every}"] if options.every > 1 else []),
-             *(["--quick"] if options.quick else []),
-             *(["--subjects", *map(repr, options.subjects)] if options.subjects else [])]
-    return {"command": " ".join(words), "seed": options.seed, "seconds": round(seconds),
+             *(["--quick"] if options.quick else []), *(["--fresh"] if options.fresh else [])]
+    return {"command": " ".join(words), "goes": int(bool(verdicts)), "fresh": options.fresh,
+            "seed": options.seed, "seconds": round(seconds),
             "environment": {"python": platform.python_version(), "system": platform.system(),
                             "release": platform.release().split("-")[0],
                             **{name: version(name) for name in (
@@ -71,11 +82,29 @@ def summary(verdicts: Sequence[Verdict], options: argparse.Namespace, seconds: f
             "wrong": {f"{v.case.subject}: {v.case.name}": v.wrong for v in verdicts if v.wrong}}
 
 
+def added(told: dict, earlier: dict) -> dict:
+    """A report with the subjects that an earlier one has besides.
+
+    Raises ValueError where the earlier one was made by other options or in another environment.
+    """
+    for name in ("command", "environment"):
+        if told[name] != earlier[name]:
+            raise ValueError(f"{name} is {told[name]}, and in the earlier report {earlier[name]}")
+    of = {**earlier["subjects"], **told["subjects"]}
+    kept = {name: wrong for name, wrong in earlier["wrong"].items()
+            if name.partition(": ")[0] not in told["subjects"]}
+    return told | {"subjects": of, "total": dict(sum(map(Counter, of.values()), Counter())),
+                   "wrong": kept | told["wrong"], "goes": told["goes"] + earlier["goes"],
+                   "seconds": told["seconds"] + earlier["seconds"]}
+
+
 def report(told: dict) -> str:
     """The summary as Markdown."""
-    columns = ("cases", "inputs", "refused", "taken", "second_door", "executed", "died", "wrong")
+    columns = ("cases", "inputs", "refused", "taken", "second_door", "at_limits", "executed",
+               "died", "wrong")
     heads = ("subject", "cases", "inputs", "refused with a sentence", "taken in, harmless",
-             "through a second door too", "code executed", "processes ended", "wrong")
+             "through a second door too", "stopped by a limit", "code executed",
+             "processes ended", "wrong")
     rows = [(subject, *(str(counts[name]) for name in columns))
             for subject, counts in told["subjects"].items()]
     rows.append(("**all**", *(str(told["total"].get(name, 0)) for name in columns)))
@@ -85,8 +114,11 @@ def report(told: dict) -> str:
              "(PEP 578), which the campaign looks for. A case is wrong where something is "
              "executed, the process ends, or what is said does not name the fault. An input drawn "
              "by Hypothesis counts as an input, the whole series as a case. The second door is "
-             "the server's own way: the confined process that opens uploads.", "",
-             f"Command: `{told['command']}`, {told['seconds']} seconds. Environment: " + ", ".join(
+             "the server's own way: the confined process that opens uploads, here "
+             + ("started anew" if told["fresh"] else "forked") + ".", "",
+             f"Command: `{told['command']}`, {told['seconds']} seconds"
+             + (f" in {told['goes']} goes (`--subjects`, `--add`)" if told["goes"] > 1 else "")
+             + ". Environment: " + ", ".join(
                  f"{name} {value}" for name, value in told["environment"].items()) + ".", "",
              "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads),
              *("| " + " | ".join(row) + " |" for row in rows), ""]

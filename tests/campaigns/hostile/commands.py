@@ -5,21 +5,30 @@ import io
 from pathlib import Path
 from unittest.mock import patch
 
+from click import ClickException
+from click.exceptions import Exit
 from hypothesis import strategies as st
+from streamlit.web.cli import main_run
 
+from ngf_core.cli import app, attacks, benchmark, zoo
 from ngf_core.cli import main as command
 from ngf_core.errors import RunError
-from ngf_core.runs import jobs
+from ngf_core.execute import zoo as shipped
+from ngf_core.runs import RunStore, jobs
 from tests.campaigns.hostile.case import TAKEN, Case, Give
 from tests.campaigns.hostile.values import TEXTS, holding
 
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
-            "export", "")
+            "export", "audit", "zoo build", "zoo check", "attacks check", "attacks rebuild",
+            "benchmark", "app", "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
            "--root", "--weights", "--parameters", "--json", "--detach", "--seed", "--labels",
            "--normalisation", "--builder", "--inside", "--model", "--format", "--out", "--limit",
            "--size", "--target", "--poison-rate", "--arch", "--layer", "--planes", "show", "cancel",
-           "delete", "restart", "list", "--no-such-option", "signs", "latest", "folder")
+           "delete", "restart", "list", "--no-such-option", "signs", "latest", "folder",
+           "--against", "--seeds", "--kinds", "--stages", "--tables", "--workers", "--save",
+           "--epoch", "--server.port", "--server.headless", "badnets", "train", "cells", "tables")
+NOT_HERE = "Nothing is computed here."
 ODD: dict[str, tuple[str, ...]] = {
     "an unknown command": ("evil",), "an unknown option": ("train", "--evil", "1"),
     "a number that is none": ("train", "--epochs", "nan"),
@@ -44,6 +53,26 @@ ODD: dict[str, tuple[str, ...]] = {
     "a folder that cannot be": ("export", "x", "--out", "/proc/x"),
     "a set that there is not": ("data", "download", "../../x"),
     "an action that there is not": ("runs", "evil"),
+    "a comparison with more runs than it has": ("audit", "x", "--against", "y", "z"),
+    "a comparison of paths": ("audit", "../../etc", "--against", "/etc"),
+    "a zoo without an action": ("zoo",),
+    "a zoo of a data set that is a path": ("zoo", "build", "--datasets", "../x"),
+    "a zoo of attacks that are code": ("zoo", "check", "--attacks", "__import__('os')"),
+    "a zoo in a folder that cannot be": ("zoo", "build", "--out", "/proc/x"),
+    "a zoo of -1 images": ("zoo", "build", "--limit", "-1"),
+    "a zoo of -1 epochs": ("zoo", "build", "--epochs", "-1"),
+    "a check of an attack that is none": ("attacks", "check", "--attacks", "__class__"),
+    "a check of seed -1": ("attacks", "check", "--seeds", "-1"),
+    "a check in a folder that is a file": ("attacks", "check", "--out", "/etc/passwd"),
+    "a poisoned set of a run that is a path": ("attacks", "rebuild", "../../etc"),
+    "a benchmark by no process": ("benchmark", "--workers", "0"),
+    "a benchmark of seed -1": ("benchmark", "--seeds", "-1"),
+    "a benchmark of -1 images": ("benchmark", "--limit", "-1"),
+    "a benchmark whose tables are a file": ("benchmark", "--tables", "/etc/passwd"),
+    "a benchmark in a folder that cannot be": ("benchmark", "--out", "/proc/x"),
+    "a stage that there is not": ("benchmark", "--stages", "evil"),
+    "a dashboard's option that there is not": ("app", "--evil", "1"),
+    "a dashboard at a port that is none": ("app", "--server.port", "x"),
 }
 
 
@@ -53,7 +82,7 @@ def commands(examples: int, number: int) -> list[Case]:
     words = st.lists(st.sampled_from(OPTIONS) | st.sampled_from(TEXTS) | st.text(max_size=12),
                      max_size=6)
     return [*fixed, *(Case("command line", f"{name or 'no command'}, drawn", _drawn(
-        st.tuples(st.just(name), words).map(lambda line: [*filter(None, line[:1]), *line[1]])
+        st.tuples(st.just(name), words).map(lambda line: [*line[0].split(), *line[1]])
         if name else words, examples, number), TAKEN, examples=examples) for name in COMMANDS)]
 
 
@@ -62,6 +91,7 @@ def _given(words: tuple[str, ...]) -> Give:
         with _alone(folder):
             code, said = _called(list(words))
         assert code == 2, f"it ended with {code}: {said[:200]}"
+        assert NOT_HERE not in said, "it would have been computed"
         return f"{code}: {said}"
     return give
 
@@ -81,14 +111,38 @@ def _drawn(lines: st.SearchStrategy, examples: int, number: int) -> Give:
 
 @contextlib.contextmanager
 def _alone(folder: Path):
-    """A store of its own; no worker is started and nothing is downloaded."""
+    """Stores of its own; nothing is computed, served or downloaded."""
     def refuse(*_: object, **__: object) -> None:
-        raise RunError("No worker is started here.")
+        raise RunError(NOT_HERE)
 
-    with patch.dict("os.environ", {"NGF_RUNS": str(folder / "runs"), "NGF_DATA": str(folder)}), \
-            patch.object(jobs, "launch", refuse), \
-            patch("ngf_core.data.download.download", refuse):
+    def alone() -> RunStore:
+        return RunStore(folder / "runs", folder / "shipped")
+
+    with contextlib.ExitStack() as changed:
+        changed.enter_context(patch.dict("os.environ", {"NGF_RUNS": str(folder / "runs"),
+                                                        "NGF_DATA": str(folder)}))
+        for holder, name, instead in (
+                (jobs, "launch", refuse), (shipped, "work", refuse),
+                (benchmark, "_compute", refuse), (benchmark, "write_tables", refuse),
+                (app.subprocess, "call", _parsed),
+                (benchmark, "tables_folder", lambda: folder / "tables"),
+                *((module, "default_store", alone) for module in (zoo, attacks, benchmark))):
+            changed.enter_context(patch.object(holder, name, instead))
+        changed.enter_context(patch("ngf_core.data.download._watched", refuse))
         yield
+
+
+def _parsed(words: list[str]) -> int:
+    """What `streamlit run` makes of its options, without serving: 0, or 2 and a sentence."""
+    assert words[1:4] == ["-m", "streamlit", "run"]
+    try:
+        main_run.make_context("streamlit run", words[4:])
+    except Exit as ended:
+        return ended.exit_code
+    except ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
 
 
 def _called(words: list[str]) -> tuple[int, str]:

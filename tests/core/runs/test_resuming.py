@@ -9,7 +9,7 @@ from ngf_core.cli.main import main
 from ngf_core.config import TrainConfig
 from ngf_core.errors import RunError
 from ngf_core.execute import worker
-from ngf_core.runs import Run, RunWriter, jobs
+from ngf_core.runs import ManifestReadings, Run, RunWriter, StoreSnapshot, jobs
 from ngf_core.runs.manifest import ENGINE, change_manifest
 from ngf_core.runs.queue import usual_seconds
 from ngf_core.runs.resuming import requeue, stopped_short, why_no_resume
@@ -61,6 +61,14 @@ def test_a_run_that_found_the_disk_full_goes_on(store):
     manifest = run.manifest
     assert manifest["state"] == "queued" and manifest["message"] == ""
     assert manifest["lacked"] is manifest["pid"] is manifest["finished"] is None
+
+
+def test_each_time_that_it_goes_on_is_noted_with_what_computed_until_then(store):
+    run = lost(store, changes={"instructions": "avx2"})
+    requeue(run)
+    change_manifest(run.path, state="failed", lacked="memory", instructions="avx512")
+    requeue(run)
+    assert [entry["instructions"] for entry in run.manifest["resumed"]] == ["avx2", "avx512"]
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "done", "failed", "cancelled"])
@@ -152,10 +160,24 @@ def test_what_a_browser_may_let_go_on(store, monkeypatch):
     with pytest.raises(RunError, match=f"Run {twin.id} already computes the same"):
         jobs.resume(run, store, "a")
     change_manifest(twin.path, pid=None, state="cancelled")
+    monkeypatch.setenv("NGF_STORE_GB", "1e-9")
+    with pytest.raises(RunError, match="NGF_STORE_GB"):
+        jobs.resume(run, store, "a")
+    monkeypatch.delenv("NGF_STORE_GB")
     monkeypatch.delenv("NGF_SHARED")
     assert run.manifest["resumed"] == []
     jobs.resume(run, store, "b")
     assert (run.state, run.manifest["askers"]) == ("queued", ["a", "b"])
+
+
+def test_a_page_that_still_shows_it_as_lost_does_not_start_it_twice(store, monkeypatch):
+    monkeypatch.setattr(jobs, "launch", lambda run: None)
+    run = lost(store)
+    seen = StoreSnapshot(store, ManifestReadings()).get(run.id)
+    jobs.resume(run, store)
+    with pytest.raises(RunError, match="this one is queued"):
+        jobs.resume(seen, store)
+    assert seen.state == "lost" and len(run.manifest["resumed"]) == 1
 
 
 def test_how_long_a_resumed_run_took_is_not_known(store):
@@ -179,6 +201,15 @@ def test_a_manifest_of_a_newer_schema_is_refused(store):
     (run.path / "manifest.json").write_text(json.dumps(newer))
     with pytest.raises(RunError, match="has schema 3, written by a newer NGF Lab; this version "
                                        "reads 1 and 2. Update NGF Lab to read it."):
+        store.get(run.id)
+
+
+def test_a_schema_that_no_version_has_is_damage_and_not_shown_at_length(store):
+    run = make_run(store, "train")
+    damaged = json.loads((run.path / "manifest.json").read_text()) | {"schema": 10**400}
+    del damaged["manifest_sha"]
+    (run.path / "manifest.json").write_text(json.dumps(damaged))
+    with pytest.raises(RunError, match=r"has schema 10{39}, this version reads 1 and 2\. Delete"):
         store.get(run.id)
 
 
