@@ -11,6 +11,7 @@ from ngf_core.audit.rescaled_layer import rescaled
 from ngf_core.curvature.sharpness import Reading
 from ngf_core.errors import NGFError
 from ngf_core.evidence.audit_verdict import AS_THEY_ARE, MATCHED, judge
+from tests.support.audited_pair import audited_pair
 from tests.support.dense_hessian import dense_hessian
 from tests.support.seeded import seeded
 from tests.support.tiny_models import tiny
@@ -47,8 +48,7 @@ def cooled(model: torch.nn.Module, scale: float) -> torch.nn.Module:
 
 
 def found(before, after, seed=0, others=()):
-    return {"unit": {"attack": "badnets", "seed": seed, "imported": False}} | measure_pair(
-        before, after, IMAGES, others, Setting(seed=0))
+    return audited_pair(seed) | measure_pair(before, after, IMAGES, others, Setting(seed=0))
 
 
 def test_the_pair_is_measured_as_the_dense_hessian_says():
@@ -128,7 +128,7 @@ def test_a_model_without_a_scale_is_refused():
 
 
 def test_a_rescaled_layer_that_changes_the_function_is_told_apart(monkeypatch):
-    """As on a device that rounds coarsely: there is a BatchNorm, yet the logits are not the same."""
+    """As on a device that rounds coarsely: there is a BatchNorm, yet the logits differ."""
     monkeypatch.setattr("ngf_core.audit.measure.SAME", -1.0)
     reason = found(trained(0), trained(1))["rescaled"]["after"]["reason"]
     assert "changed the logits by" in reason and "has a BatchNorm behind it" not in reason
