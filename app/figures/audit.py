@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from app.theme import ink, plotly_template, style
 from ngf_core.curvature.sharpness import SHARPNESS
+from ngf_core.evidence.audit_report import exp
 from ngf_core.evidence.audit_verdict import MATCHED, READINGS
 from ngf_core.evidence.rank import Estimate
 
@@ -30,7 +31,7 @@ def single(pair: Mapping) -> dict[str, dict[str, Estimate]]:
 def ratio_table(found: Mapping[str, Mapping[str, Estimate]]) -> pd.DataFrame:
     """One row per measure and reading: ratio, low, high, n."""
     return pd.DataFrame(
-        [[TITLES[name], reading, *(math.exp(value) for value in (one.mean, one.low, one.high)),
+        [[TITLES[name], reading, *(exp(value) for value in (one.mean, one.low, one.high)),
           one.n] for reading, of in found.items() for name, one in of.items()],
         columns=["measure", "logits", "after / before", "low", "high", "n"])
 
@@ -43,13 +44,13 @@ def ratios(found: Mapping[str, Mapping[str, Estimate]], model: str, *, dark: boo
     for turn, (reading, of) in enumerate(found.items()):
         shown = [name for name in names if math.isfinite(of[name].mean)]
         ends = [of[name] for name in shown]
-        middle = [math.exp(one.mean) for one in ends]
+        middle = [exp(one.mean) for one in ends]
         figure.add_scatter(
             x=middle, y=[names.index(name) + 0.24 * (turn - 0.5) for name in shown],
             mode="markers", name=reading,
             error_x={"type": "data", "thickness": 2, "width": 4, "color": drawn.color,
-                     "array": _lengths([(math.exp(one.mean), math.exp(one.high)) for one in ends]),
-                     "arrayminus": _lengths([(math.exp(one.low), math.exp(one.mean))
+                     "array": _lengths([(exp(one.mean), exp(one.high)) for one in ends]),
+                     "arrayminus": _lengths([(exp(one.low), exp(one.mean))
                                              for one in ends])},
             marker={"color": drawn.color, "size": 11, "line": {"color": drawn.color, "width": 2},
                     "symbol": "circle-open" if reading == MATCHED else "circle"},

@@ -7,7 +7,7 @@ that makes its mean norm that of the first.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,7 +25,8 @@ from ngf_core.errors import NGFError
 
 # Read again on other images and on the rescaled model.
 FEW = ("lambda_max", "trace", "adaptive_lambda_max")
-FACTOR = 0.1
+# A power of two, so that the rescaled weights and statistics are exact in any arithmetic.
+FACTOR = 0.125
 # A rescaled model whose logits differ by more has another function: rounding does far less.
 SAME = 1e-4
 
@@ -116,10 +117,14 @@ def log_ratio(now: Reading, was: Reading) -> dict[str, float]:
 
 def _ratios(before: nn.Module, after: nn.Module, images: Images, setting: Setting, number: int
             ) -> dict[str, float]:
-    """log(after / before) of a few measures on one further set of images."""
+    """log(after / before) of a few measures at matched logits, on one further set of images and
+    with other probes."""
     setting.on_stage(f"other images, set {number}")
-    was, now = (measure_sharpness(setting.subject(model, images), FEW)
-                for model in (before, after))
+    drawn = replace(setting, seed=setting.seed + number)
+    one, other = (size(logits(model, images[0])) for model in (before, after))
+    scale = one / other if other else math.nan
+    was = measure_sharpness(drawn.subject(before, images), FEW)
+    now = measure_sharpness(drawn.subject(after, images, scale), FEW)
     return {name: log_ratio(now[name], was[name])["value"] for name in FEW}
 
 
@@ -129,17 +134,29 @@ def _rescaled(model: nn.Module, images: Images, known: Mapping[str, Reading], se
     the BatchNorm behind it undoes that; or why that cannot be shown of this model."""
     x, _ = images
     given = logits(model, x)
+    differences = []
     for layer, norm in before_batch_norm(model, x[:4]):
         changed = rescaled(model, layer, norm, FACTOR)
         difference = likeness(given, logits(changed, x)).difference
-        if difference > SAME:
-            continue  # the layer's output is used elsewhere too
+        if not difference <= SAME:
+            differences.append(difference)  # used elsewhere too, or rounded coarsely
+            continue
         setting.on_stage(f"a model with {layer} rescaled")
         moved = measure_sharpness(setting.subject(changed, images), FEW)
         return {"layer": layer, "factor": FACTOR, "difference": difference,
-                "ratios": {name: moved[name].value / known[name].value for name in FEW}}
+                "ratios": {name: _quotient(moved[name].value, known[name].value) for name in FEW}}
+    if differences:
+        return {"reason": "Rescaling a layer changed the logits by "
+                          f"{min(differences):.1e} of their size or more, above the {SAME:g} that "
+                          "is allowed for rounding: the layer is used elsewhere too, or this "
+                          "device computes too coarsely."}
     return {"reason": "No layer of this network has a BatchNorm behind it that could undo a change "
                       "of its scale."}
+
+
+def _quotient(value: float, by: float) -> float:
+    """value / by; not a number where that is not defined."""
+    return value / by if by else math.nan
 
 
 def _evidence(model: nn.Module, images: Images, subject: Subject, readings: Mapping[str, Reading],

@@ -9,10 +9,12 @@ from ngf_core.cli.job import add_option
 from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import print_json
 from ngf_core.cli.watch import to_the_end
-from ngf_core.config import AuditConfig, config_sha, validate
+from ngf_core.config import AuditConfig, ImportConfig, config_sha, validate
+from ngf_core.config.audit import FORMAT
 from ngf_core.errors import ConfigError
 from ngf_core.evidence import audit_report as report
 from ngf_core.runs import Run, RunStore, default_store, jobs
+from ngf_core.runs.lineage import training_of
 
 _NAMED = ("source", "against")
 
@@ -67,13 +69,29 @@ def _configs(options: argparse.Namespace, store: RunStore) -> list[AuditConfig]:
         validate(config)
         for name in filter(None, (config.source, config.against)):
             store.get(name)
+    _check_distinct(configs, store)
     return configs
 
 
+def _check_distinct(configs: list[AuditConfig], store: RunStore) -> None:
+    """Refuse, before anything is computed, two pairs that start from one model."""
+    seen: dict[tuple[str, ...], str] = {}
+    for config in configs:
+        train = training_of(store.get(config.source), store)
+        own = ((config.source,) if isinstance(train, ImportConfig)
+               else (train.arch, str(train.seed)))
+        one = (train.dataset, train.attack, *own)
+        if one in seen:
+            raise ConfigError("runs", f"two of them start from one model ({seen[one]} and "
+                              f"{config.source})",
+                              "Name one of them: only other models repeat a claim.")
+        seen[one] = config.source
+
+
 def _made(config: AuditConfig, store: RunStore) -> Run | None:
-    """A finished run of these very settings, computed here."""
+    """A finished run of these very settings, computed here, with the results recorded today."""
     return next((run for run in store.list("audit") if run.state == "done"
-                 and run.manifest["foreign"] is None
+                 and run.manifest["foreign"] is None and run.results.get("format") == FORMAT
                  and run.manifest["config_sha"] == config_sha(config)), None)
 
 

@@ -5,6 +5,9 @@ from typing import ClassVar
 
 from ngf_core.options import option
 
+# Of an audit's results; a higher one holds more, or other, measurements.
+FORMAT = 2
+
 
 @dataclass(frozen=True)
 class AuditConfig:

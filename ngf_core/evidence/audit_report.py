@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ngf_core.curvature.sharpness import SHARPNESS
-from ngf_core.evidence.audit_verdict import READINGS, estimates, judge, unit_name
+from ngf_core.evidence.audit_verdict import MOST_RESIDUAL, READINGS, estimates, judge, unit_name
 from ngf_core.evidence.rank import Estimate
 from ngf_core.text_table import aligned
 
@@ -26,10 +26,17 @@ def factor(found: Estimate) -> str:
     """A mean log ratio as a factor with its 95 % interval: "×1.95 [1.2, 3.1]"."""
     if math.isnan(found.mean):
         return "not defined"
-    mean, low, high = (math.exp(value) if not math.isnan(value) else math.nan
-                       for value in (found.mean, found.low, found.high))
+    mean, low, high = map(exp, (found.mean, found.low, found.high))
     interval = "" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]"
     return f"×{mean:.3g}{interval}"
+
+
+def exp(value: float) -> float:
+    """e^value, infinite beyond what a float holds; a ratio to a tiny value may be that large."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def summary(pairs: Sequence[Pair]) -> list[list[str]]:
@@ -65,9 +72,9 @@ def controls(pair: Pair) -> list[str]:
         said.append(f"{role}: layer {turned['layer']} times {turned['factor']:g}, undone by the "
                     f"BatchNorm behind it (logits differ by {turned['difference']:.0e}): {moved}.")
     for number, ratios in enumerate(pair["other_images"], 1):
-        told = ", ".join(f"{_title(name)} ×{_number(None if value is None else math.exp(value))}"
+        told = ", ".join(f"{_title(name)} ×{_number(None if value is None else exp(value))}"
                          for name, value in ratios.items())
-        said.append(f"other images, set {number}, after / before: {told}.")
+        said.append(f"other images, set {number}, after / before at matched logits: {told}.")
     return said
 
 
@@ -80,8 +87,16 @@ def evidence(pair: Pair) -> list[list[str]]:
         rows.append([model, f"{found['lambda_max']:.4g}", f"{found['residual']:.1e}",
                      str(found["products"]), _number(found["slopes"]),
                      f"{_number(theirs['value'])} ± {_number(theirs['residual'])}",
-                     "yes" if theirs["agrees"] else "no"])
+                     _agrees(theirs)])
     return rows
+
+
+def _agrees(theirs: Mapping[str, Any]) -> str:
+    """Within a residual of its own size any value would agree, so then nothing is said of it."""
+    value, residual = theirs["value"], theirs["residual"]
+    if value is None or residual is None or not residual <= MOST_RESIDUAL * abs(value):
+        return "not converged"
+    return "yes" if theirs["agrees"] else "no"
 
 
 def conditions(pair: Pair) -> str:
@@ -118,9 +133,9 @@ def _single(ratio: Mapping[str, float | None]) -> str:
     if value is None:
         return "not defined"
     if error is None:
-        return f"×{math.exp(value):.3g}"
-    low, high = (math.exp(value + sign * 1.96 * error) for sign in (-1, 1))
-    return f"×{math.exp(value):.3g} [{low:.3g}, {high:.3g}]"
+        return f"×{exp(value):.3g}"
+    low, high = (exp(value + sign * 1.96 * error) for sign in (-1, 1))
+    return f"×{exp(value):.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _number(value: float | None) -> str:

@@ -3,11 +3,13 @@
 A unit is one attack and training seed: two purifications of one model do not repeat the claim. Each
 measure's log ratio after / before is averaged over the units, with the interval of
 `ngf_core.evidence.rank.estimate`; it fell or rose where the whole interval lies on one side of
-zero. Then, in this order:
+zero, and where every unit has a value. Pairs measured under other conditions are not pooled. Then,
+in this order:
 
 - No verdict with fewer than `FEWEST_SEEDS` units, or where a value has not converged.
 - Flatter (sharper): every measure that rescaling a layer does not move fell (rose) at matched
-  logits, and so did λ_max and the trace; and as the models are no measure went the other way.
+  logits, and so did λ_max and the trace; as the models are no measure went the other way; and on
+  every further draw of images and probes the measures taken there fell (rose) too.
 - Where only measures fell that rescaling moves, or only until the logits were matched, the change
   is one that no answer of the model shows, and is called that.
 - Anything else is mixed, or not resolved.
@@ -20,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from ngf_core.config.audit import FORMAT
 from ngf_core.errors import ConfigError
 from ngf_core.evidence.rank import Estimate, estimate
 
@@ -62,18 +65,61 @@ def unit_name(findings: Mapping[str, Any]) -> str:
 def estimates(pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Estimate]]:
     """The mean log ratio of each measure over the pairs, by reading and measure.
 
-    Raises ConfigError where two pairs are of the same unit.
+    Raises ConfigError where two pairs start from one model, by name or by their weights, and where
+    they were measured under different conditions.
     """
+    check_distinct(pairs)
+    check_alike(pairs)
+    return {reading: {name: _mean(pairs, [pair["measures"][name][reading]["value"]
+                                          for pair in pairs])
+                      for name in pairs[0]["measures"]} for reading in READINGS}
+
+
+def further(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Estimate]]:
+    """The same at matched logits on every further draw of images that all pairs have."""
+    count = min(len(pair["other_images"]) for pair in pairs)
+    return [{name: _mean(pairs, [pair["other_images"][number][name] for pair in pairs])
+             for name in pairs[0]["other_images"][number]} for number in range(count)]
+
+
+def _mean(pairs: Sequence[Mapping[str, Any]], ratios: Sequence[float | None]) -> Estimate:
+    index = pd.MultiIndex.from_tuples([unit(pair) for pair in pairs], names=["attack", "seed"])
+    return estimate(pd.Series([_number(ratio) for ratio in ratios], index))
+
+
+def check_distinct(pairs: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ConfigError where two pairs start from one model."""
     units = [unit(pair) for pair in pairs]
-    for one in units:
+    weights = [pair["models"]["before"]["weights"] for pair in pairs]
+    for one, held in zip(units, weights, strict=True):
         if units.count(one) > 1:
             raise ConfigError("runs", f"two of them start from one model ({', '.join(one)})",
                               "Name one of them: only other models repeat a claim.")
-    index = pd.MultiIndex.from_tuples(units, names=["attack", "seed"])
-    names = list(pairs[0]["measures"])
-    return {reading: {name: estimate(pd.Series(
-        [_number(pair["measures"][name][reading]["value"]) for pair in pairs], index))
-        for name in names} for reading in READINGS}
+        if weights.count(held) > 1:
+            raise ConfigError("runs", f"two of them start from one model ({', '.join(one)}): its "
+                              "weights are the same",
+                              "Name one of them: only other models repeat a claim.")
+
+
+def conditions_of(pair: Mapping[str, Any]) -> dict[str, Any]:
+    """By name, what must be equal in audits that are judged together."""
+    of = pair["conditions"]
+    return {"data set": pair["unit"]["dataset"], "network": of.get("network"),
+            "number of parameters": of["count"],
+            "parameters": of["parameters"], "tuned layer": of["layer"],
+            "number of images": of["samples"], "seed of the images": of.get("seed"),
+            "kind of images": of["images"], "matrix": of["matrix"]}
+
+
+def check_alike(pairs: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ConfigError where the pairs are of other data or networks, or measured otherwise."""
+    told = [conditions_of(pair) for pair in pairs]
+    for name in told[0]:
+        values = list(dict.fromkeys(str(one[name]) for one in told))
+        if len(values) > 1:
+            raise ConfigError("runs", f"the pairs differ in the {name} ({', '.join(values)}), so "
+                              "their ratios have no common mean",
+                              "Audit them apart, or measure all under the same conditions.")
 
 
 def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
@@ -82,12 +128,16 @@ def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
     because = _refusals(pairs)
     if because:
         return Verdict("none", "No verdict.", tuple(because))
-    words = {reading: {name: word(one) for name, one in of.items()}
+    words = {reading: {name: word(one, len(pairs)) for name, one in of.items()}
              for reading, of in found.items()}
     for direction, name in ((FELL, "flatter"), (ROSE, "sharper")):
         against = {FELL: ROSE, ROSE: FELL}[direction]
         if _all(words[MATCHED], (*INVARIANT, "lambda_max", "trace"), direction) \
                 and against not in words[AS_THEY_ARE].values():
+            doubts = _unrepeated(pairs, direction)
+            if doubts:
+                return Verdict("not resolved", "Open: on the first images the measures "
+                               f"{direction}, and other images do not confirm it.", tuple(doubts))
             return Verdict(name, f"{name.capitalize()}: λ_max, the trace and every measure that "
                            f"rescaling a layer cannot move {direction}, with the logits at one "
                            f"scale, over {len(pairs)} models.")
@@ -110,9 +160,25 @@ def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
                    "others are not resolved.")
 
 
-def word(found: Estimate) -> str:
-    """`FELL`, `ROSE` or `OPEN`."""
-    return {-1: FELL, 0: OPEN, 1: ROSE}[found.sign]
+def word(found: Estimate, pairs: int) -> str:
+    """`FELL`, `ROSE` or `OPEN`, which it also is where not all of the `pairs` have a ratio."""
+    return {-1: FELL, 0: OPEN, 1: ROSE}[found.sign] if found.n == pairs else OPEN
+
+
+def _unrepeated(pairs: Sequence[Mapping[str, Any]], direction: str) -> list[str]:
+    """On which further draws of images which measures did not go the same way."""
+    draws = further(pairs)
+    if not draws:
+        return ["No further images were measured on all pairs, so the choice of images is in no "
+                "interval. Measure at least one further set."]
+    said = []
+    for number, found in enumerate(draws, 1):
+        missing = [_title(pairs, name) for name, one in found.items()
+                   if word(one, len(pairs)) != direction]
+        if missing:
+            said.append(f"Other images, set {number}: {', '.join(missing)} not resolved as "
+                        f"{direction}.")
+    return said
 
 
 def same_function(findings: Mapping[str, Any]) -> bool:
@@ -121,7 +187,9 @@ def same_function(findings: Mapping[str, Any]) -> bool:
 
 
 def _refusals(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
-    because = []
+    because = [f"{unit_name(pair)}: measured by an older version, whose further images had other "
+               "settings. Compute the audit again." for pair in pairs
+               if pair.get("format") != FORMAT]
     seeds = {unit(pair)[1] for pair in pairs}
     if len(seeds) < FEWEST_SEEDS:
         because.append(

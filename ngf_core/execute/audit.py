@@ -6,6 +6,7 @@ from torch import nn
 
 from ngf_core.audit.measure import FACTOR, Setting, measure_pair
 from ngf_core.config import AuditConfig, ImportConfig
+from ngf_core.config.audit import FORMAT
 from ngf_core.curvature.operators.parameters import layer_parameters
 from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
@@ -47,6 +48,7 @@ def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str
     train, runs = source.train, {"before": config.source, "after": config.against or config.source}
     models = {"before": RECEIVED, "after": config.model}
     return finite(found) | {
+        "format": FORMAT,
         "unit": {"dataset": train.dataset, "attack": train.attack, "seed": train.seed,
                  "imported": isinstance(train, ImportConfig)},
         "models": {role: {"run": run, "model": models[role],
@@ -56,7 +58,8 @@ def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str
         "conditions": {
             "samples": len(images[1]), "sets": 1 + len(others), "images": "held-out clean",
             "loss": "mean cross-entropy", "matrix": "Hessian", "parameters": config.parameters,
-            "layer": layer, "count": sum(p.numel() for n, p in before.named_parameters()
+            "layer": layer, "network": train.arch, "seed": config.seed,
+            "count": sum(p.numel() for n, p in before.named_parameters()
                                          if names is None or n in names),
             "batch_norm": "fixed (evaluation)", "dtype": "float32", "factor": FACTOR}}
 

@@ -69,3 +69,9 @@ def test_another_audit_in_the_same_session(open_page, started, runs) -> None:
     app.run()
     assert not app.exception and "could not be drawn" not in text_of(app)
     assert "2 training seeds" in text_of(app) or app.error[0].value.startswith("**Sharper")
+
+
+def test_judged_with_none_stays_so(open_page, started, runs) -> None:
+    run = audits(runs, 3)[-1]
+    app = open_page("audit", run=run.id, **{"with": "none"})
+    assert not app.exception and "1 training seed" in app.info[0].value

@@ -1,9 +1,11 @@
 """An audit's results with made-up numbers: every measure moves by a given factor."""
 
 import math
+from hashlib import sha256
 from typing import Any
 
 from ngf_core.audit.measure import FACTOR, FEW
+from ngf_core.config.audit import FORMAT
 from ngf_core.curvature.sharpness import SHARPNESS
 from ngf_core.evidence.audit_verdict import AS_THEY_ARE, INVARIANT, MATCHED, MOVED_BY_RESCALING
 
@@ -33,17 +35,21 @@ def audited_pair(seed: int = 0, attack: str = "badnets", *, plain: float = 1.0,
              "slopes_off_by": off_by,
              "pyhessian": {"value": 10.0, "residual": 0.1, "agrees": True}}
     return {
+        "format": FORMAT,
         "unit": {"dataset": "signs", "attack": attack, "seed": seed, "imported": False},
-        "models": {role: {"run": f"run-{seed}", "model": model, "weights": "0" * 64, "rates": {}}
+        "models": {role: {"run": f"run-{seed}", "model": model, "rates": {},
+                          "weights": sha256(f"{attack} {seed}".encode()).hexdigest()}
                    for role, model in (("before", "before"), ("after", "ngf"))},
         "conditions": {"samples": 100, "sets": 3, "images": "held-out clean",
                        "loss": "mean cross-entropy", "matrix": "Hessian", "parameters": "all",
-                       "layer": "linear", "count": 1234, "batch_norm": "fixed (evaluation)",
+                       "layer": "linear", "network": "cnn", "seed": 0, "count": 1234,
+                       "batch_norm": "fixed (evaluation)",
                        "dtype": "float32", "factor": FACTOR},
         "logits": {"before": 11.0, "after": 10.0, "scale": 1.1},
         "same_function": {"scale": 1.0, "difference": difference},
         "measures": rows,
-        "other_images": [dict.fromkeys(FEW, math.log(plain))] * 2,
+        "other_images": [{name: math.log(off * (matched_plain if name in MOVED_BY_RESCALING
+                                             else matched_invariant)) for name in FEW}] * 2,
         "rescaled": dict.fromkeys(("before", "after"), {
             "layer": "conv1", "factor": FACTOR, "difference": 1e-7,
             "ratios": {"lambda_max": 20.0, "trace": 12.0, "adaptive_lambda_max": 1.0}}),

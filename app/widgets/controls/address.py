@@ -12,6 +12,8 @@ from ngf_core.errors import NGFError
 from ngf_core.runs import Run
 
 FEW = 5
+# In the address where none is chosen and the default is some.
+NONE = "none"
 
 
 def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
@@ -55,10 +57,14 @@ def choose_some(name: str, label: str, options: Mapping[str, str],
                 default: Sequence[str] = (), *, help: str | None = None) -> list[str]:
     """Any of `options` as pills, in their order, bound to ?name=word,word.
 
-    The default is left out of the address; where it is empty, none chosen means all.
+    The default is left out of the address; where it is empty, none chosen means all;
+    elsewhere none chosen is ?name=none.
     """
     linked = st.query_params.get(name)
+    empty = NONE if default else None
     wanted = linked.split(",") if linked else list(default)
+    if empty and linked == empty:
+        wanted = []
     for word in wanted:
         if word not in options:
             _toast(name, word, f"one of {', '.join(options)}")
@@ -71,7 +77,7 @@ def choose_some(name: str, label: str, options: Mapping[str, str],
     picked = st.pills(label, list(options), selection_mode="multi", key=key, wrap=True, help=help,
                       default=state.remembered(key), format_func=lambda word: options[word])
     chosen = [word for word in options if word in picked]
-    state.write_url(name, None if chosen == list(default) else ",".join(chosen) or None)
+    state.write_url(name, None if chosen == list(default) else ",".join(chosen) or empty)
     return chosen
 
 

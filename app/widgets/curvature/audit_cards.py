@@ -16,7 +16,13 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.runs.run_name import attack_name
 from ngf_core.evidence import audit_report as report
-from ngf_core.evidence.audit_verdict import estimates, judge, unit, unit_name
+from ngf_core.evidence.audit_verdict import (
+    conditions_of,
+    estimates,
+    judge,
+    unit,
+    unit_name,
+)
 from ngf_core.runs import Run
 
 TEXT = sections("audit")
@@ -42,10 +48,10 @@ def together(run: Run) -> list[dict[str, Any]]:
 
 
 def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    settings = ("parameters", "samples", "images", "matrix")
-    return (one["models"]["after"]["model"] == other["models"]["after"]["model"]
-            and one["unit"]["dataset"] == other["unit"]["dataset"]
-            and all(one["conditions"][name] == other["conditions"][name] for name in settings))
+    return (one.get("format") == other.get("format")
+            and one["models"]["after"]["model"] == other["models"]["after"]["model"]
+            and conditions_of(one) == conditions_of(other)
+            and one["models"]["before"]["weights"] != other["models"]["before"]["weights"])
 
 
 def _word(one: tuple[str, str]) -> str:

@@ -8,11 +8,22 @@ from app.theme import style
 from app.widgets.controls.config_form import ConfigForm
 from app.widgets.runs.run_name import run_name
 from ngf_core.config import PurifyConfig
-from ngf_core.runs import Run
+from ngf_core.errors import RunError
+from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import MODEL_KINDS, RECEIVED
-from ngf_core.runs.lineage import model_files
+from ngf_core.runs.lineage import model_files, training_of
 
 SAME_RUN = "same"
+
+
+def _pairable(run: Run, source: Run, store: RunStore) -> bool:
+    """Whether the two are of one data set and, where both name it, one network."""
+    try:
+        one, other = (training_of(each, store) for each in (run, source))
+    except RunError:
+        return False
+    return one.dataset == other.dataset and (
+        one.arch == other.arch or not (one.arch and other.arch))
 
 
 def ask_pair(form: ConfigForm, source: Run) -> bool:
@@ -20,7 +31,7 @@ def ask_pair(form: ConfigForm, source: Run) -> bool:
     store = state.store()
     others = {run.id: run_name(run, store) for run in store.list()
               if run.state == "done" and run.kind in (*MODEL_KINDS, "purify")
-              and run.id != source.id and not run.shipped}
+              and run.id != source.id and not run.shipped and _pairable(run, source, store)}
     purified = isinstance(source.config, PurifyConfig)
     offered = ({"": "The same run"} if purified else {}) | others
     if not offered:

@@ -63,10 +63,9 @@ def _choose(own: dict[str, Run], browser: str) -> None:
                   help="A kept run cannot be deleted.")
         st.button("Let go", key="let_go_chosen", icon=":material/lock_open:",
                   on_click=guarded(_keep), args=(chosen, browser, False), disabled=not kept)
-        if st.button("Make a zip", key="zip_chosen", icon=":material/folder_zip:",
-                     disabled=not chosen or bool(live)):
-            st.download_button("Download the zip", zipped(chosen), "runs.zip", "application/zip",
-                               key="download_zip", icon=":material/download:", on_click="ignore")
+        st.download_button("Take along as a zip", lambda: zipped(chosen), "runs.zip",
+                           "application/zip", key="download_zip", icon=":material/folder_zip:",
+                           disabled=not chosen or bool(live), on_click="ignore")
 
 
 def _keep(runs: Sequence[Run], browser: str, kept: bool) -> None:

@@ -12,7 +12,8 @@ def read(subject: Subject) -> Reading:
     value = top / fifth if fifth else float("nan")
     one, other = subject.pair_shares(0), subject.pair_shares(last)
     shares = value + (one - one.mean() - value * (other - other.mean())) / fifth
-    error = (float(pairs.residuals[0]) + abs(value) * float(pairs.residuals[last])) / abs(fifth)
+    error = (float(pairs.residuals[0]) + abs(value) * float(pairs.residuals[last])) / abs(fifth) \
+        if fifth else float("nan")
     return Reading(value, shares, error, "Ritz residuals of both")
 
 

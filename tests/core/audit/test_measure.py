@@ -11,6 +11,7 @@ from ngf_core.audit.rescaled_layer import rescaled
 from ngf_core.curvature.sharpness import Reading
 from ngf_core.errors import NGFError
 from ngf_core.evidence.audit_verdict import AS_THEY_ARE, MATCHED, judge
+from tests.support.audited_pair import audited_pair
 from tests.support.dense_hessian import dense_hessian
 from tests.support.seeded import seeded
 from tests.support.tiny_models import tiny
@@ -47,8 +48,7 @@ def cooled(model: torch.nn.Module, scale: float) -> torch.nn.Module:
 
 
 def found(before, after, seed=0, others=()):
-    return {"unit": {"attack": "badnets", "seed": seed, "imported": False}} | measure_pair(
-        before, after, IMAGES, others, Setting(seed=0))
+    return audited_pair(seed) | measure_pair(before, after, IMAGES, others, Setting(seed=0))
 
 
 def test_the_pair_is_measured_as_the_dense_hessian_says():
@@ -68,7 +68,7 @@ def test_the_pair_is_measured_as_the_dense_hessian_says():
         math.log(values["after"]["value"] / values["before"]["value"]))
     # The further set is the same images here, so that its ratios are those of the table.
     assert pair["other_images"][0]["lambda_max"] == pytest.approx(
-        pair["measures"]["lambda_max"][AS_THEY_ARE]["value"], abs=1e-6)
+        pair["measures"]["lambda_max"][MATCHED]["value"], abs=1e-3)
     for turned in pair["rescaled"].values():
         assert turned["layer"] == "conv1" and turned["difference"] < 1e-4
         assert turned["ratios"]["adaptive_lambda_max"] == pytest.approx(1.0, abs=0.01)
@@ -125,3 +125,10 @@ def test_a_model_without_a_scale_is_refused():
         parameter.data.zero_()
     with pytest.raises(NGFError, match="the same logit for every image"):
         found(trained(0), mute)
+
+
+def test_a_rescaled_layer_that_changes_the_function_is_told_apart(monkeypatch):
+    """As on a device that rounds coarsely: there is a BatchNorm, yet the logits differ."""
+    monkeypatch.setattr("ngf_core.audit.measure.SAME", -1.0)
+    reason = found(trained(0), trained(1))["rescaled"]["after"]["reason"]
+    assert "changed the logits by" in reason and "has a BatchNorm behind it" not in reason

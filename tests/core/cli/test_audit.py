@@ -71,3 +71,26 @@ def test_other_settings_are_another_measurement(audited, monkeypatch, capsys):
     monkeypatch.setattr("ngf_core.runs.jobs.start", start)
     assert main(["audit", audited[0], "--seed", "5"]) == 130
     assert asked == [AuditConfig(source=audited[0], seed=5)]
+
+
+def test_one_model_twice_is_refused_before_anything_is_computed(audited, monkeypatch, capsys):
+    from ngf_core.runs import default_store
+
+    store = default_store()
+    again = make_run(store, "purify", source=store.get(audited[0]).manifest["source"]).id
+    monkeypatch.setattr("ngf_core.runs.jobs.start", lambda *_: pytest.fail("computed"))
+    assert main(["audit", audited[0], again, "--seed", "5"]) == 2
+    assert "two of them start from one model" in capsys.readouterr().err
+
+
+def test_an_audit_of_an_older_format_is_measured_again(audited, monkeypatch):
+    monkeypatch.setattr("ngf_core.cli.audit.FORMAT", 99)
+    asked = []
+
+    def start(config, store):
+        asked.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ngf_core.runs.jobs.start", start)
+    assert main(["audit", audited[0]]) == 130
+    assert asked == [AuditConfig(source=audited[0])]

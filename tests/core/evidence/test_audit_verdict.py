@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ngf_core.errors import ConfigError
+from ngf_core.evidence.audit_report import evidence, text
 from ngf_core.evidence.audit_verdict import FEWEST_SEEDS, MATCHED, estimates, judge
 from tests.support.audited_pair import audited_pair as pair
 
@@ -118,3 +119,67 @@ def test_what_is_not_positive_has_no_ratio_and_is_left_out():
     pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(4)]
     pairs[3]["measures"]["trace"][MATCHED]["value"] = None
     assert estimates(pairs)[MATCHED]["trace"].n == 3
+
+
+def test_a_missing_ratio_leaves_the_measure_open():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(4)]
+    assert judge(pairs).word == "flatter"
+    pairs[3]["measures"]["trace"][MATCHED]["value"] = None
+    assert judge(pairs).word == "mixed"
+
+
+def test_other_images_must_agree():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(3)]
+    for one, value in zip(pairs, (-1.0, 0.5, 0.1), strict=True):
+        one["other_images"][1] = one["other_images"][1] | {"trace": value}
+    verdict = judge(pairs)
+    assert verdict.word == "not resolved" and verdict.sentence.startswith("Open: ")
+    assert verdict.because == ("Other images, set 2: trace not resolved as fell.",)
+
+
+def test_without_other_images_it_stays_open():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(3)]
+    pairs[0]["other_images"] = []
+    assert "No further images" in judge(pairs).because[0]
+
+
+def test_two_copies_of_the_same_weights_are_one_model():
+    pairs = [pair(seed) for seed in range(3)]
+    pairs[2]["models"]["before"]["weights"] = pairs[0]["models"]["before"]["weights"]
+    with pytest.raises(ConfigError, match="its weights are the same"):
+        judge(pairs)
+
+
+@pytest.mark.parametrize(("part", "name", "value", "words"), [
+    ("unit", "dataset", "digits", "data set (signs, digits)"),
+    ("conditions", "network", "vgg", "network (cnn, vgg)"),
+    ("conditions", "seed", 7, "seed of the images (0, 7)"),
+    ("conditions", "layer", "conv1", "tuned layer (linear, conv1)"),
+])
+def test_pairs_of_other_conditions_are_not_pooled(part, name, value, words):
+    pairs = [pair(seed) for seed in range(3)]
+    pairs[1][part][name] = value
+    with pytest.raises(ConfigError) as caught:
+        judge(sorted(pairs, key=lambda one: one[part][name] == value))
+    assert words in str(caught.value)
+
+
+def test_an_older_audit_has_no_verdict():
+    pairs = [pair(seed, plain=0.3, invariant=0.4) for seed in range(3)]
+    del pairs[1]["format"]
+    assert "older version" in judge(pairs).because[0]
+
+
+def test_a_ratio_beyond_floats_is_told():
+    found = pair(0)
+    found["measures"]["trace"][MATCHED] = {"value": 800.0, "error": 0.1}
+    found["other_images"][0]["trace"] = 800.0
+    assert "×inf" in text([found])
+
+
+def test_pyhessian_that_did_not_converge_is_said():
+    found = pair(0)
+    assert evidence(found)[1][-1] == "yes"
+    found["evidence"]["before"] = found["evidence"]["before"] | {
+        "pyhessian": {"value": 5.0, "residual": 6.0, "agrees": True}}
+    assert evidence(found)[1][-1] == "not converged"
