@@ -152,7 +152,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("state of another in a session's messages", "never",
          f"{len(result['strange'])} times in {result['received_mb']:,} MB; "
          f"{result['own_words_seen']} students were told their own word"),
-        ("clicks that a poll made end as stopped early, though drawn", "any",
+        ("clicks whose end a poll made one stopped early", "none",
          str(result["cut_short"])),
         ("errors", "none", str(len(result["errors"])))]
     load = result.get("load", ["?", "?"])
