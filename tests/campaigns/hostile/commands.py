@@ -10,7 +10,7 @@ from click.exceptions import Exit
 from hypothesis import strategies as st
 from streamlit.web.cli import main_run
 
-from ngf_core.cli import app, attacks, benchmark, zoo
+from ngf_core.cli import app, attacks, benchmark, bundle, zoo
 from ngf_core.cli import main as command
 from ngf_core.errors import RunError
 from ngf_core.execute import zoo as shipped
@@ -20,7 +20,7 @@ from tests.campaigns.hostile.values import TEXTS, holding
 
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
             "export", "audit", "zoo build", "zoo check", "attacks check", "attacks rebuild",
-            "benchmark", "app", "")
+            "benchmark", "app", "bundle", "bundle open", "bundle check", "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
            "--root", "--weights", "--parameters", "--json", "--detach", "--seed", "--labels",
            "--normalisation", "--builder", "--inside", "--model", "--format", "--out", "--limit",
@@ -71,6 +71,13 @@ ODD: dict[str, tuple[str, ...]] = {
     "a benchmark whose tables are a file": ("benchmark", "--tables", "/etc/passwd"),
     "a benchmark in a folder that cannot be": ("benchmark", "--out", "/proc/x"),
     "a stage that there is not": ("benchmark", "--stages", "evil"),
+    "a bundle of a run that is a path": ("bundle", "../../etc"),
+    "a bundle of nothing": ("bundle",),
+    "a bundle that is a folder": ("bundle", "open", "/etc"),
+    "a bundle that is a device": ("bundle", "open", "/dev/null"),
+    "a bundle with a NUL": ("bundle", "open", "a\0b"),
+    "a bundle checked that there is not": ("bundle", "check", "none.zip"),
+    "a bundle against what is no store": ("bundle", "check", "/etc/passwd", "--against", "/x"),
     "a dashboard's option that there is not": ("app", "--evil", "1"),
     "a dashboard at a port that is none": ("app", "--server.port", "x"),
 }
@@ -126,7 +133,8 @@ def _alone(folder: Path):
                 (benchmark, "_compute", refuse), (benchmark, "write_tables", refuse),
                 (app.subprocess, "call", _parsed),
                 (benchmark, "tables_folder", lambda: folder / "tables"),
-                *((module, "default_store", alone) for module in (zoo, attacks, benchmark))):
+                *((module, "default_store", alone)
+                  for module in (zoo, attacks, benchmark, bundle))):
             changed.enter_context(patch.object(holder, name, instead))
         changed.enter_context(patch("ngf_core.data.download._watched", refuse))
         yield
