@@ -77,8 +77,8 @@ def _linked(store: RunStore) -> str | None:
                 return model_of(store.find(run_id), store)
         except NGFError:
             continue
-    word = st.query_params.get("scenario")
-    race = scenarios(store).get(word) if word else None
+    scenario = st.query_params.get("scenario")
+    race = scenarios(store).get(scenario) if scenario else None
     return None if race is None else model_of(race.run, store)
 
 
