@@ -21,6 +21,18 @@ def test_which_numbers_of_an_address_fit(text: str, whole: bool, fitting: bool) 
     assert fits(text, 1, 10, whole) is fitting
 
 
+@pytest.mark.parametrize("seed", ["9" * 30, "9" * 400, "1e400", "-1", "nan"])
+def test_a_number_that_does_not_fit_gives_a_toast_and_the_default(open_page, seed: str) -> None:
+    app = open_page("configure", seed=seed)
+    assert [toast.value.partition(", ")[2] for toast in app.toast] == [
+        "which is not a whole number from 0 to 2,147,483,647. The default is shown."]
+    for _ in range(2):
+        assert not app.exception and not app.error
+        assert app.number_input(key="seed").value == 0
+        app.run()
+    assert app.number_input(key="seed").set_value(7).run().number_input(key="seed").value == 7
+
+
 def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
 

@@ -1,8 +1,7 @@
 """Controls whose value is the page's address: ?name=value, the same word in both."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -85,17 +84,15 @@ def number(name: str, label: str, default: float, low: float, high: float, *, st
            help: str | None = None) -> float:
     """A number bound to ?name=value; one that does not fit gives a toast and the default."""
     whole = isinstance(default, int)
-    _warn_unfit(name, low, high, whole)
     return st.number_input(label, low, high, default, step=step, key=name, help=help,
-                           format="%d" if whole else "%g", bind="query-params")
+                           format="%d" if whole else "%g", bind=_bound(name, low, high, whole))
 
 
 def slider(name: str, label: str, default: float, low: float, high: float, *, step: float,
            format: str | None = None, help: str | None = None) -> float:
     """A number on a slider, bound to ?name=value like `number`."""
-    _warn_unfit(name, low, high, isinstance(default, int))
     return st.slider(label, low, high, default, step, format=format, key=name, help=help,
-                     bind="query-params")
+                     bind=_bound(name, low, high, isinstance(default, int)))
 
 
 def text(name: str, label: str, default: str = "", *, help: str | None = None,
@@ -105,10 +102,16 @@ def text(name: str, label: str, default: str = "", *, help: str | None = None,
                          bind="query-params")
 
 
-def _warn_unfit(name: str, low: float, high: float, whole: bool) -> None:
+def _bound(name: str, low: float, high: float, whole: bool) -> Literal["query-params"] | None:
+    """What binds a widget to its parameter: nothing while that does not fit, for Streamlit, which
+    reads it before it looks at the bounds, fails on a whole number of 400 digits."""
     linked = st.query_params.get(name)
-    if linked is not None and not fits(linked, low, high, whole):
-        _toast(name, linked, f"a {'whole ' if whole else ''}number from {low:g} to {high:g}")
+    if linked is None or fits(linked, low, high, whole):
+        return "query-params"
+    _toast(name, linked, f"a whole number from {low:,} to {high:,}" if whole
+           else f"a number from {low:g} to {high:g}")
+    st.query_params.pop(name)
+    return None
 
 
 def fits(text: str, low: float, high: float, whole: bool) -> bool:
@@ -117,7 +120,7 @@ def fits(text: str, low: float, high: float, whole: bool) -> bool:
         value = int(text) if whole else float(text)
     except ValueError:
         return False
-    return math.isfinite(value) and low <= value <= high
+    return low <= value <= high
 
 
 def run_in_address() -> Run | None:
