@@ -1,28 +1,31 @@
-"""Start: a shipped race replays automatically, and the pictures show what the trigger does."""
+"""Start: put the trigger on, watch two ways to take the backdoor out, and read how it ended."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import streamlit as st
 
 from app import state
+from app.read.measurement import measurement_of
 from app.read.recording import recording_of
 from app.text import define_all, sections
-from app.theme import style
+from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
-from app.widgets.race.prediction_strip import prediction_strip
-from app.widgets.race.race_card import race_card
-from app.widgets.race.rate_tiles import rate_tiles
-from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.start.first_touch import first_touch
 from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
-from app.widgets.start.teaser import landscape_teaser, spectrum_teaser
+from app.widgets.start.touch_record import touch_record
+from app.widgets.start.verdict import verdict
 from ngf_core.config import PurifyConfig
-from ngf_core.runs import Run
 
 TEXT = sections("start")
+NEXT = (("spectrum", "Did it get flatter?", "bar_chart"),
+        ("landscape", "Walk its landscape", "terrain"))
 WAYS = {1: "one way", 2: "two ways", 3: "three ways"}
 
 
 def page() -> None:
-    """The first sixty seconds: a race, four pictures, the landscape, a model of your own."""
+    """The first sixty seconds: a trigger to put on, a purification to move through, a verdict."""
     races = scenarios(state.store())
     st.title(TEXT["title"], anchor=False)
     if not races:
@@ -34,62 +37,54 @@ def page() -> None:
     chosen = scenario_picker(races)
     ways = WAYS[len(chosen.run.config_as(PurifyConfig).methods)]
     sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
-    st.markdown(TEXT["reading"])
     model_notice(chosen.run)
     versions_notice(chosen.run)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        _replay(chosen.run)
-    with right:
-        st.fragment(guarded(_pictures))(chosen)
+    st.fragment(guarded(_touch))(chosen)
+    _ending(chosen)
+    st.divider()
+    guarded(verdict)([race.run for race in races.values() if race.dataset == chosen.dataset])
+    st.divider()
+    _your_turn(chosen)
+
+
+def _touch(chosen: Scenario) -> None:
+    recording = recording_of(chosen.run)
+    if "clean" not in recording.samples:
+        st.caption("This run recorded no sample images.")
+        return
+    record = touch_record(recording, state.class_names(chosen.dataset, chosen.run),
+                          _landscape(chosen), dark=is_dark())
+    first_touch(record, chosen.run.id, key="first_touch")
+
+
+def _landscape(chosen: Scenario) -> Mapping[str, np.ndarray] | None:
+    run = measurement_of(chosen.run, "landscape")
+    return None if run is None else state.arrays(run, "landscape")
+
+
+def _ending(chosen: Scenario) -> None:
     results, config = chosen.run.results, chosen.run.config_as(PurifyConfig)
     st.markdown(outcome(results, config.names))
     st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
-    _your_turn(chosen)
-
-
-def _replay(run: Run) -> None:
-    key = f"start_{run.id}"
-    replay = replay_of(key, len(recording_of(run).steps), autoplay=True)
-    tick = replay_tick(replay)
-    st.fragment(guarded(_race), run_every=tick)(run, key, tick)
-
-
-def _race(run: Run, key: str, tick: float | None) -> None:
-    recording = recording_of(run)
-    replay = replay_of(key, len(recording.steps), autoplay=True)
-    if replay_tick(replay) != tick:
-        st.rerun()
-    step = replay_controls(key, replay, recording.steps)
-    race_card(recording, ("asr", "acc"), key="start_race", filename=f"race-{run.id}", step=step,
-              x_max=float(recording.steps[-1]), height=360)
-    rate_tiles(recording, recording.methods, step=step, key="start_tiles")
-
-
-def _pictures(chosen: Scenario) -> None:
-    recording = recording_of(chosen.run)
-    st.markdown(TEXT["images"])
-    triggered = st.toggle("Trigger", key="trigger")
-    best = "ngf" if "ngf" in recording.methods else recording.methods[0]
-    prediction_strip(recording, state.class_names(chosen.dataset, chosen.run), methods=(best,),
-                     triggered=triggered, key="start_pictures", columns=2)
-    st.caption(f"The first samples that the received model gets right without the trigger; "
-               f"after {style(best).label} is after its last step.")
+    with st.container(horizontal=True):
+        st.page_link("app/views/race.py", label="Open this race", icon=":material/flag:",
+                     query_params={"run": chosen.run.id})
+        for kind, label, icon in NEXT:
+            if (run := measurement_of(chosen.run, kind)) is not None:
+                st.page_link(f"app/views/{kind}.py", label=label, icon=f":material/{icon}:",
+                             query_params={"run": run.id})
 
 
 def _your_turn(chosen: Scenario) -> None:
-    st.divider()
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        landscape_teaser(chosen.run, TEXT["landscape"])
-    with right:
-        spectrum_teaser(chosen.run, TEXT["spectrum"])
-        st.subheader("Your turn", anchor=False)
+    st.subheader("Your turn", anchor=False)
+    with st.container(horizontal=True):
         if st.button("Train it for real", type="primary", icon=":material/play_arrow:",
                      key="train_it"):
             st.switch_page("app/views/configure.py", query_params={
                 "dataset": chosen.dataset, "attack": chosen.attack})
+        st.page_link("app/views/attacks.py", label="Paint your own trigger",
+                     icon=":material/brush:", query_params={"attack": chosen.attack})
 
 
 guarded(page)()

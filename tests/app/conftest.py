@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import streamlit as st
+from streamlit.components.v2.bidi_component.state import ComponentResult
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from app.widgets.start import first_touch
 from ngf_core.config import Config
 from ngf_core.runs import RunStore
 from tests.support.faked import faked
@@ -48,3 +52,20 @@ def open_page(runs: RunStore) -> Callable[..., AppTest]:
         return app.run()
 
     return open_it
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What Start gave the browser to play, newest last; `played.answer` is what it sends back."""
+    class Played(list):
+        answer = None
+
+    given = Played()
+
+    def touch(*, key, data, default, on_chosen_change):
+        given.append(data)
+        return ComponentResult({"chosen": given.answer})
+
+    monkeypatch.setattr(first_touch, "_touch",
+                        create_autospec(first_touch._touch, side_effect=touch))
+    return given

@@ -47,7 +47,7 @@ def test_importing_the_face_does_not_import_torch():
     code = ("import sys, app.state, app.widgets.runs.job_banner; "
             "from app.widgets.layers import layer_map; "
             "from app.widgets.race import race_card, race_form; "
-            "from app.widgets.start import scenario, teaser; "
+            "from app.widgets.start import first_touch, scenario, touch_record, verdict; "
             "assert 'torch' not in sys.modules")
     done = run_python(code)
     assert done.returncode == 0, done.stderr[-500:]
@@ -102,4 +102,4 @@ def test_a_live_card_refuses_plotly():
 def test_the_glossary_defines_what_tiles_ask_for():
     for word in ("ACC", "ASR", "RA", "Interval"):
         assert len(define(word)) > 40
-    assert set(sections("start")) >= {"title", "promise", "images", "landscape", "spectrum"}
+    assert set(sections("start")) >= {"title", "promise", "conditions", "verdict"}

@@ -19,12 +19,13 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
     side by side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
     data change while the figure is shown; only ECharts keeps its place on the page then, so a
     Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own.
-    `on_select` is called when a mark of a single Plotly figure is clicked; the selection is then in
-    the session under `key`.
+    `on_select` is called when a mark of a single figure is clicked; the selection is then in the
+    session under `key`.
     """
     if isinstance(figure, Mapping):
         options = {**figure, "toolbox": save_toolbox(filename)}
-        st.echarts_chart(options, key=key, theme=None, alt=alt, height=height)
+        st.echarts_chart(options, key=key, theme=None, alt=alt, height=height,
+                         on_select=on_select or "ignore")
     elif live:
         raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
     elif isinstance(figure, go.Figure):

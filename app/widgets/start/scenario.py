@@ -71,8 +71,10 @@ def scenario_picker(races: Mapping[str, Scenario]) -> Scenario:
     if here is None and held is not None:
         _not_raced(held)
     state.remember(WIDGET, here)
+    alike = len({race.dataset for race in offered.values()}) == 1
     chosen = st.pills("Scenario", list(offered), default=here, key=WIDGET, required=True,
-                      format_func=lambda name: offered[name].label, on_change=_take,
+                      format_func=lambda name: attack_name(offered[name].attack) if alike
+                      else offered[name].label, on_change=_take,
                       args=(offered,), label_visibility="collapsed") or here or next(iter(offered))
     state.write_url("scenario", chosen if here and chosen != OWN else None)
     state.write_url("run", offered[OWN].run.id if chosen == OWN else None)
