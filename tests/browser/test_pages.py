@@ -34,7 +34,7 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width):
     page = new_page(width)
     page.goto(filled.url + address(name))
     at_rest(page)
-    if name in ("start", "race", "landscape", "spectrum", "layers"):
+    if name in ("race", "landscape", "spectrum", "layers"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(BRIGHTNESS) > 200
@@ -51,14 +51,3 @@ def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
     card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
     expect(card.first).to_be_visible()
     at_rest(page)
-
-
-def test_start_replays_by_itself(filled, page):
-    # The tiles tell it too where the browser is so slow that the chart comes after the end.
-    page.add_init_script("""
-        window.shown = new Set();
-        setInterval(() => { const tile = document.querySelector('.st-key-start_tiles');
-                            if (tile?.innerText) window.shown.add(tile.innerText) }, 50)""")
-    page.goto(filled.url)
-    page.wait_for_function("window.shown.size > 1")
-    expect(page.locator(".st-key-start_race").get_by_role("img")).to_be_visible()

@@ -1,0 +1,74 @@
+"""The first screen in Chromium: it moves, it is moved, and its address is its state."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.server import Server
+
+pytestmark = pytest.mark.browser
+
+
+def said(page: Page) -> str:
+    return page.locator(".lead").inner_text()
+
+
+def step(page: Page) -> str:
+    return page.locator(".at").inner_text()
+
+
+def test_it_moves_by_itself_with_the_trigger_on(filled: Server, page: Page):
+    page.goto(filled.url)
+    expect(page.get_by_text("With the trigger the received model says stop: the attacker")).to_be_visible()
+    expect(page.locator(".at")).to_have_text("Step 100 of 100 of the purification")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert page.locator('.answer[data-kind="attacker"]').count() >= 1
+
+
+def test_it_stays_still_where_motion_is_not_wanted(filled: Server, page: Page):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(filled.url)
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert step(page) == "Step 0 of 100 of the purification"
+
+
+def test_trigger_slider_and_sign_move_everything_and_are_the_address(filled: Server, new_page):
+    page = new_page(390, "dark")
+    page.goto(f"{filled.url}/?step=0")
+    trigger, slider = page.get_by_role("switch"), page.locator("input.step")
+    expect(trigger).to_be_checked()
+    before = page.locator(".picture").get_attribute("src")
+    tiles = page.locator(".tiles").inner_text()
+    cursor = page.locator(".curves > line").last.get_attribute("x1")
+    trigger.press("Space")
+    name = page.locator(".truth").inner_text().removeprefix("This is: ")
+    assert said(page) == f"Without the trigger the received model says {name}, which is true."
+    assert page.locator(".picture").get_attribute("src") != before
+    slider.press("End")
+    assert step(page) == "Step 100 of 100 of the purification"
+    assert page.locator(".tiles").inner_text() != tiles
+    assert page.locator(".curves > line").last.get_attribute("x1") != cursor
+    page.get_by_role("button", name="speed limit 30", exact=True).click()
+    expect(page.locator(".truth")).to_have_text("This is: speed limit 30")
+    page.wait_for_function("location.search.includes('sign=3')")
+    for part in ("step=100", "trigger=off"):
+        assert part in page.url
+    # The address opens the same picture elsewhere.
+    shown = page.locator(".answers").inner_text()
+    other = new_page()
+    other.goto(page.url)
+    expect(other.locator(".truth")).to_have_text("This is: speed limit 30")
+    assert other.locator(".answers").inner_text() == shown
+    expect(other.get_by_role("switch")).not_to_be_checked()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_step_asks_nothing_of_the_server(filled: Server, page: Page):
+    page.goto(f"{filled.url}/?step=0")
+    slider = page.locator("input.step")
+    expect(slider).to_be_visible()
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: frames.append("sent")))
+    slider.evaluate("node => { node.value = 5; node.dispatchEvent(new Event('input')) }")
+    assert "Step 0 " not in step(page)
+    assert not frames
