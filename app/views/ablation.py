@@ -46,7 +46,7 @@ def page() -> None:
                 alt=f"Difference in {title} of each variant to full NGF: " + "; ".join(
                     f"{VARIANTS[e.variant].title} {figures.difference_text(e)}"
                     for e in found[1:]) + ".")
-    st.subheader("Attack by attack", anchor=False)
+    st.header("Attack by attack", anchor=False)
     there = known.dropna(how="all").index.unique("attack")
     gone = [attacks[name] for name in known.index.unique("attack") if name not in there]
     figure_card(once(figures.attack_panels, known, title, attacks, dark=dark),
@@ -55,7 +55,7 @@ def page() -> None:
                 table=figures.panel_table(known, attacks),
                 filename=f"ablation-attacks-{measure}",
                 alt=figures.panels_alt(known, title, attacks))
-    st.subheader("What is removed", anchor=False)
+    st.header("What is removed", anchor=False)
     st.markdown(TEXT["what"])
     models, there = len(known), int(known.notna().any(axis=1).sum())
     st.caption(f"{known.index.get_level_values('attack').nunique()} attacks, seeds "

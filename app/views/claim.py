@@ -40,7 +40,7 @@ def page() -> None:
     table, dark = once(verdicts, claim), is_dark()
     found = findings(table)
     for finding in found:
-        st.subheader(finding.sentence, anchor=False)
+        st.header(finding.sentence, anchor=False)
         st.caption(finding.evidence)
     st.markdown(TEXT["intro"])
     st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
@@ -53,19 +53,19 @@ def page() -> None:
     # Fragments: a choice in one of them redraws that one alone.
     st.fragment(guarded(claim_sizes))(dark)
     st.fragment(guarded(_reading))(claim, dark)
-    st.subheader("Sharpness against ASR", anchor=False)
+    st.header("Sharpness against ASR", anchor=False)
     st.markdown("**Along the tuning path**")
     st.fragment(guarded(_path))(dark)
     st.markdown("**Over models**")
     st.dataframe(figures.correlation_table(once(model_correlations, claim)), key="claim_models",
                  hide_index=True, width="stretch", height="content")
     st.caption(TEXT["models"])
-    st.subheader("What was measured, and how", anchor=False)
+    st.header("What was measured, and how", anchor=False)
     _how(claim)
 
 
 def _reading(claim: pd.DataFrame, dark: bool) -> None:
-    st.subheader("The values", anchor=False)
+    st.header("The values", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="claim_reading"):
         images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
         parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")
@@ -80,7 +80,7 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
                 alt=f"Sharpness on {where}: " + "; ".join(
                     f"{NAMES[row['measure']]} {figures.MODEL_TITLES[row['model']]} "
                     f"{figures.level_text(row)}" for _, row in found.iterrows()) + ".")
-    st.subheader("Attack by attack", anchor=False)
+    st.header("Attack by attack", anchor=False)
     measure = choose("measure", "Measure", {name: NAMES[name] for name in MEASURES}, "lambda_max")
     ratios = once(log_ratios, here[here["measure"] == measure])
     figure_card(once(figures.attack_panels, ratios, TITLES, dark=dark), key="claim_attacks",

@@ -45,7 +45,7 @@ def page() -> None:
         st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
     _progress(table, of)
     benchmark_protocol(table)
-    st.subheader("All defenses", anchor=False)
+    st.header("All defenses", anchor=False)
     by, cells, shown = _filters(table)
     if defenses_only(cells).empty:
         st.info("No cell fits these filters.", icon=":material/filter_alt_off:")
@@ -116,10 +116,10 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     leaderboard_table(once(board_frame, cells, ranks, by, list(cells["attack"].unique())), by)
     uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
     st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
-    st.subheader("Attack by attack", anchor=False)
+    st.header("Attack by attack", anchor=False)
     heat_card(values, ranks, by)
     _cell(table)
-    st.subheader("On average", anchor=False)
+    st.header("On average", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         dots_card(ranks, by)

@@ -50,7 +50,7 @@ def page() -> None:
 
 
 def _new_race() -> None:
-    st.subheader("Start a new race", anchor=False)
+    st.header("Start a new race", anchor=False)
     st.markdown(TEXT["intro"])
     guarded(race_form)()
 

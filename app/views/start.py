@@ -9,7 +9,6 @@ from app import state
 from app.read.measurement import measurement_of
 from app.read.recording import recording_of
 from app.text import define_all, sections
-from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
 from app.widgets.start.first_touch import first_touch
@@ -36,7 +35,7 @@ def page() -> None:
     sentence = st.empty()
     chosen = scenario_picker(races)
     ways = WAYS[len(chosen.run.config_as(PurifyConfig).methods)]
-    sentence.subheader(TEXT["promise"].format(ways=ways), anchor=False)
+    sentence.header(TEXT["promise"].format(ways=ways), anchor=False)
     model_notice(chosen.run)
     versions_notice(chosen.run)
     st.fragment(guarded(_touch))(chosen)
@@ -53,7 +52,7 @@ def _touch(chosen: Scenario) -> None:
         st.caption("This run recorded no sample images.")
         return
     record = touch_record(recording, state.class_names(chosen.dataset, chosen.run),
-                          _landscape(chosen), dark=is_dark())
+                          _landscape(chosen))
     first_touch(record, chosen.run.id, key="first_touch")
 
 
@@ -77,7 +76,7 @@ def _ending(chosen: Scenario) -> None:
 
 
 def _your_turn(chosen: Scenario) -> None:
-    st.subheader("Your turn", anchor=False)
+    st.header("Your turn", anchor=False)
     with st.container(horizontal=True):
         if st.button("Train it for real", type="primary", icon=":material/play_arrow:",
                      key="train_it"):

@@ -69,7 +69,7 @@ def test_every_attack_has_its_page(runs, open_page, name):
     app = open_page("attacks", attack=name, **DIGITS)
     kind = attack_class(name)
     assert not app.exception and not app.error and not app.toast
-    assert app.subheader[0].value == kind.title
+    assert app.header[0].value == kind.title
     drawn = [line.value.strip("$\n ") for line in app.latex]
     assert "".join(drawn) == re.sub(r"[,;] \\; ?", "", kind.formula)
     told = {slider.label.strip("*").partition("*")[0] for slider in app.slider}
@@ -178,7 +178,7 @@ def test_words_of_the_address_that_do_not_fit_give_the_default(runs, open_page):
     app = open_page("attacks", attack="zzz", strength="weak", poison_rate="7", **DIGITS)
     toasts = " ".join(toast.value for toast in app.toast)
     assert "attack=zzz" in toasts and "strength=weak" in toasts and "poison_rate=7" in toasts
-    assert app.subheader[0].value == "BadNets"
+    assert app.header[0].value == "BadNets"
 
 
 def test_another_attack_leaves_the_changes_of_the_last_behind(runs, open_page):

@@ -22,8 +22,8 @@ def tables(tmp_path, monkeypatch):
 def test_the_verdicts_come_first(open_page, tables) -> None:
     app = open_page("claim")
     assert not app.exception and not app.error
-    assert app.subheader[0].value == "Backdoored models are sharper than benign ones."
-    assert "Full fine-tuning leaves the model sharper, not flatter." in app.subheader[2].value
+    assert app.header[0].value == "Backdoored models are sharper than benign ones."
+    assert "Full fine-tuning leaves the model sharper, not flatter." in app.header[2].value
     assert "sharper in 8 of 8 readings" in app.caption[0].value
     assert len(app.dataframe[0].value) == 16
 

@@ -29,7 +29,7 @@ def sizes_table(app):
 def test_without_sizes_it_says_so_and_how_to_measure_them(open_page, tables):
     app = open_page("claim")
     assert not app.exception and not app.error
-    assert TITLE in [one.value for one in app.subheader]
+    assert TITLE in [one.value for one in app.header]
     assert text_of(app).count("has not been measured at any size.") == 6
     assert any(info.value == "No size has been measured yet." for info in app.info)
     assert sizes_table(app) is None
@@ -61,4 +61,4 @@ def test_a_damaged_size_leaves_the_rest_of_the_page(open_page, tables):
     (write(tables / "sizes" / "one", MINI) / "cells.parquet").write_bytes(b"nonsense")
     app = open_page("claim")
     assert not app.exception and "cells.parquet is damaged" in app.error[0].value
-    assert "The values" in [one.value for one in app.subheader]
+    assert "The values" in [one.value for one in app.header]

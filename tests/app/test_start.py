@@ -27,7 +27,7 @@ def test_an_empty_house_says_what_to_do(open_page):
 def test_it_promises_and_plays_the_race(race, open_page, played):
     app = open_page("start")
     assert not app.exception and not app.error
-    assert app.subheader[0].value == ("This model has a hidden backdoor. "
+    assert app.header[0].value == ("This model has a hidden backdoor. "
                                       "Watch two ways to remove it.")
     record = played[-1]
     assert [model["label"] for model in record["models"]] == ["As received", "NGF", "SGD"]

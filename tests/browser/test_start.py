@@ -18,7 +18,7 @@ def step(page: Page) -> str:
 
 def test_it_moves_by_itself_with_the_trigger_on(filled: Server, page: Page):
     page.goto(filled.url)
-    expect(page.get_by_text("With the trigger the received model says stop: the attacker")).to_be_visible()
+    expect(page.get_by_text("the received model says stop: the attacker's")).to_be_visible()
     expect(page.locator(".at")).to_have_text("Step 100 of 100 of the purification")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     assert page.locator('.answer[data-kind="attacker"]').count() >= 1

@@ -16,6 +16,7 @@ from app.figures.curves import (
     sharpness_options,
 )
 from app.theme import COLORWAY, METHODS, label_color, plotly_template, style
+from ngf_core.purify.registry import PURIFIERS
 
 
 def frame(*rows):
@@ -147,10 +148,10 @@ def test_palette_is_ten_colours_and_methods_are_told_apart():
 @pytest.mark.parametrize("dark", [False, True])
 def test_label_colours_can_be_read(dark):
     back = luminance(plotly_template(dark).layout.paper_bgcolor)
-    for name in ("ngf", "sgd", "finetune", "before"):
-        ink = luminance(label_color(METHODS[name].color, dark))
+    for name in {*METHODS, *PURIFIERS}:
+        ink = luminance(label_color(style(name).color, dark))
         contrast = (max(ink, back) + 0.05) / (min(ink, back) + 0.05)
-        assert contrast > 3.0, (name, contrast)
+        assert contrast >= 4.5, (name, contrast)
 
 
 def luminance(color):

@@ -11,6 +11,6 @@ def address(app: AppTest, name: str) -> str | None:
 
 def text_of(app: AppTest) -> str:
     """All the prose of a page: titles, paragraphs, captions and cards."""
-    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.success,
+    parts = [*app.title, *app.header, *app.markdown, *app.caption, *app.info, *app.success,
              *app.warning, *app.error]
     return " ".join(str(part.value) for part in parts)

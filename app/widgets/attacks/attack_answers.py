@@ -29,7 +29,7 @@ TEXT = sections("attacks")
 
 def attack_answers(show: Show, gallery: "Gallery", replies: "Replies") -> None:
     """Cards of the images shown with every model's answers, and the table of them."""
-    st.subheader(TEXT["sees"], anchor=False)
+    st.header(TEXT["sees"], anchor=False)
     missing_models(show)
     if "triggered" not in replies:
         return

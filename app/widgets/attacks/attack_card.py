@@ -21,7 +21,7 @@ def attack_card(attack: "type[Attack]", config: TrainConfig, names: Sequence[str
     """Describe an attack by the docstrings of its module and class."""
     words, formula = st.columns([5, 4], gap="large", vertical_alignment="center")
     with words:
-        st.subheader(attack.title, anchor=False)
+        st.header(attack.title, anchor=False)
         st.markdown(idea(attack))
         st.markdown(label_rule(attack.label_mode, config.target, names))
         if attack.learns:
@@ -29,7 +29,7 @@ def attack_card(attack: "type[Attack]", config: TrainConfig, names: Sequence[str
     with formula:
         for line in lines(attack.formula):
             st.latex(line)
-        st.caption(reference(attack.reference), text_alignment="center")
+        st.markdown(f":small[{reference(attack.reference)}]", text_alignment="center")
 
 
 def idea(attack: "type[Attack]") -> str:

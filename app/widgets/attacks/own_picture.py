@@ -21,7 +21,7 @@ MEGABYTES = 20
 
 def own_picture(show: Show, gallery: "Gallery") -> None:
     """Two ways to make a picture, side by side; each redraws alone, not the rest of the page."""
-    st.subheader(TEXT["own"], anchor=False)
+    st.header(TEXT["own"], anchor=False)
     st.markdown(TEXT["own text"].format(classes=len(gallery.class_names)))
     left, right = st.columns([1, 2], gap="large")
     with left:

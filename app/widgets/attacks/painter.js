@@ -43,7 +43,10 @@ class Painter {
 
   take(choice) {
     this.colour = choice.dataset.colour ?? choice.value
-    for (const other of this.colours) other.setAttribute("aria-pressed", other === choice)
+    for (const other of this.colours) {
+      if (other.dataset.colour) other.setAttribute("aria-pressed", other === choice)
+      other.classList.toggle("taken", other === choice)
+    }
   }
 
   listen() {

@@ -25,7 +25,7 @@ TEXT = sections("claim")
 
 def claim_sizes(dark: bool) -> None:
     """The claim at all sizes whose tables exist; for the others, the commands that compute them."""
-    st.subheader(TEXT["sizes title"], anchor=False)
+    st.header(TEXT["sizes title"], anchor=False)
     found = sizes()
     table = once(means, found)
     measure = choose("size", "Measure of sharpness",

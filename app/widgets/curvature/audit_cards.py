@@ -83,7 +83,7 @@ def pair_table(pair: dict[str, Any]) -> None:
     """Every measure of one pair with its errors."""
     attack, model = unit(pair)
     ends = " → ".join(style(pair["models"][role]["model"]).label for role in ("before", "after"))
-    st.subheader(f"{attack_name(attack)}, {model}: {ends}", anchor=False)
+    st.header(f"{attack_name(attack)}, {model}: {ends}", anchor=False)
     _table(report.measures(pair), "audit_measures")
     st.caption(f"{report.conditions(pair)} ± is the standard error over images; the ratios' "
                "intervals are paired, image by image.")
@@ -92,7 +92,7 @@ def pair_table(pair: dict[str, Any]) -> None:
 
 def control_card(pair: dict[str, Any]) -> None:
     """What moves without a change of any answer."""
-    st.subheader(TEXT["controls"], anchor=False)
+    st.header(TEXT["controls"], anchor=False)
     st.markdown(TEXT["controls text"])
     for sentence in report.controls(pair):
         st.markdown(f"- {sentence}")
@@ -100,7 +100,7 @@ def control_card(pair: dict[str, Any]) -> None:
 
 def evidence_card(pair: dict[str, Any]) -> None:
     """Whether λ_max is the largest eigenvalue, by three independent ways."""
-    st.subheader(TEXT["evidence"], anchor=False)
+    st.header(TEXT["evidence"], anchor=False)
     _table(report.evidence(pair), "audit_evidence")
     st.caption(TEXT["evidence text"])
 

@@ -12,7 +12,7 @@ from ngf_core.runs import Run
 def sharpness_card(run: Run, names: list[str]) -> None:
     """The measures of the models called `names`; a sentence where none was measured."""
     text = sections("spectrum")
-    st.subheader("Sharpness measures", anchor=False)
+    st.header("Sharpness measures", anchor=False)
     models: dict[str, Measures] = {
         name: measures for name in names
         if (measures := run.results.get(name, {}).get("sharpness"))}

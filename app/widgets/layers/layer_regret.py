@@ -18,7 +18,7 @@ TEXT = sections("layers")
 
 def layer_regret() -> None:
     """The rules compared over every model of the benchmark; a note where its table is missing."""
-    st.subheader(TEXT["across"], anchor=False, help=define("Regret"))
+    st.header(TEXT["across"], anchor=False, help=define("Regret"))
     if not (tables_folder() / "layers.parquet").is_file():
         st.caption(TEXT["no table"])
         return

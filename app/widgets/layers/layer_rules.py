@@ -19,7 +19,7 @@ ORACLE = "Oracle (knows the attack)"
 def layer_rules(run: Run) -> None:
     """The table of each rule's pick on one model, and what each rule measures."""
     results = run.results
-    st.subheader("Which layer would a defender pick?", anchor=False)
+    st.header("Which layer would a defender pick?", anchor=False)
     st.dataframe(rules_table(results), key="layers_rules", hide_index=True, width="stretch",
                  height="content", alt="What each rule picks and NGF's result there.")
     st.caption(TEXT["rules"], help=define("Oracle"))

@@ -16,7 +16,7 @@ def race_pictures(run: Run, step: int | None) -> None:
         st.caption("The training run behind this race is missing, so its sample images "
                    "cannot be named.")
         return
-    st.subheader("What the model sees", anchor=False)
+    st.header("What the model sees", anchor=False)
     backdoored = "triggered" in recording.samples
     triggered = backdoored and st.toggle("Trigger", value=True, key="race_trigger")
     prediction_strip(recording, state.class_names(model.dataset, run),

@@ -47,7 +47,7 @@ def run_detail(run: Run) -> None:
         _delete_button(run)
         return
     manifest, config = run.manifest, run.config
-    st.subheader(run_name(run, state.store()), anchor=False)
+    st.header(run_name(run, state.store()), anchor=False)
     st.caption(_summary(manifest))
     if config.kind in (*MODEL_KINDS, "purify"):
         model_notice(run)

@@ -37,6 +37,7 @@ class FirstTouch {
     this.stop()
     this.data = data
     const {start, signs, steps} = data
+    for (const [name, ink] of Object.entries(data.inks)) this.root.style.setProperty(`--${name}`, ink)
     this.sign = start.sign
     this.trigger.checked = start.trigger
     this.step.max = steps.length - 1
@@ -49,15 +50,6 @@ class FirstTouch {
     this.drawGround()
     this.draw()
     if (start.play && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.run(false)
-  }
-
-  // The same record under other colours, when the page's mode has changed.
-  paint({inks, models}) {
-    this.data.models = models
-    for (const [name, ink] of Object.entries(inks)) this.root.style.setProperty(`--${name}`, ink)
-    this.drawCurves()
-    this.drawGround()
-    this.draw()
   }
 
   run(again) {
@@ -165,7 +157,7 @@ class FirstTouch {
         if (!points.length) continue
         nodes.push(svg("polyline", {points: points.join(" "), fill: "none", stroke: model.color,
                                     "stroke-width": width, "stroke-dasharray": model.dashes}))
-        ends.push({y: points.at(-1)[1], text: `${model.short} ${name.toUpperCase()}`, ink: model.ink})
+        ends.push({y: points.at(-1)[1], text: `${model.label} ${name.toUpperCase()}`, ink: model.ink})
       }
     }
     // Labels at the ends of the lines, moved apart where they would lie on each other.
@@ -205,8 +197,8 @@ class FirstTouch {
                  svg("polyline", {...way, stroke: model.color, "stroke-width": 2.5, "stroke-dasharray": model.dashes}))
       const point = svg("circle", {r: 8, fill: model.color, stroke: "#fff", "stroke-width": 3})
       const label = svg("text", {"font-weight": 600, stroke: "#fff", "stroke-width": 3,
-                                 "paint-order": "stroke"}, model.short)
-      label.style.fill = "#1a1c24"
+                                 "paint-order": "stroke"}, model.label)
+      label.style.fill = "#12141a"
       nodes.push(point, label)
       this.points.push({point, label, places})
     }
@@ -237,10 +229,5 @@ export default function ({data, parentElement, setStateValue}) {
   const first = root.touch === undefined
   root.touch ??= new FirstTouch(root)
   root.touch.send = chosen => setStateValue("chosen", chosen)
-  for (const [name, ink] of Object.entries(data.inks)) root.style.setProperty(`--${name}`, ink)
   if (first || root.touch.data.id !== data.id) root.touch.load(data)
-  else if (root.touch.data.inks.muted !== data.inks.muted) {
-    root.touch.data.inks = data.inks
-    root.touch.paint(data)
-  }
 }

@@ -9,7 +9,7 @@ import numpy as np
 from app.figures.landscape.picture import picture
 from app.figures.samples import png
 from app.read.recording import Recording
-from app.theme import ink, label_color, style
+from app.theme import DARK, LIGHT, label_color, style
 from app.widgets.race.rate_tiles import interval_text
 
 # The attacker's label in reddish purple, apart from every method's hue; a mistake is hatched grey.
@@ -21,7 +21,7 @@ NOTE = ("The models' ways through weight space. The ground is the loss on trigge
 
 
 def touch_record(recording: Recording, names: Sequence[str],
-                 landscape: Mapping[str, np.ndarray] | None, *, dark: bool) -> dict[str, Any]:
+                 landscape: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
     """The images, and each model's answers, rates and place in the landscape at each step.
 
     `names` are those of the classes; `landscape` holds the arrays of the race's landscape run, if
@@ -34,30 +34,34 @@ def touch_record(recording: Recording, names: Sequence[str],
     count = len(samples["labels"])
     if max(samples["clean"].shape[-2:]) > LARGE:
         count = min(count, 4)
-    models = [_model("before", recording, names, [0], count, dark)]
-    models += [_model(method, recording, names, steps, count, dark)
-               for method in recording.methods]
-    tone = ink(dark)
+    models = [_model("before", recording, names, [0], count)]
+    models += [_model(method, recording, names, steps, count) for method in recording.methods]
     return {"models": models, "steps": steps,
             "signs": [_sign(samples, index, names) for index in range(count)],
             "clearest": int(np.argmax(samples["clean"][:count].std(axis=(1, 2, 3)))),
             "ground": _ground(recording, landscape, steps),
-            "inks": {"attacker": ATTACKER, "true": TRUE, "mistake": MISTAKE, "muted": tone.muted}}
+            "inks": {"attacker": ATTACKER, "true": TRUE, "mistake": MISTAKE,
+                     "muted": _both(LIGHT.muted, DARK.muted)}}
 
 
-def _model(name: str, recording: Recording, names: Sequence[str], steps: Sequence[int], count: int,
-           dark: bool) -> dict[str, Any]:
+def _model(name: str, recording: Recording, names: Sequence[str], steps: Sequence[int], count: int
+           ) -> dict[str, Any]:
     look = style(name)
-    label = "As received" if name == "before" else look.label
     stroke = (1, 0) if look.stroke == "solid" else look.stroke
     answers = {images: [_answers(recording, name, images, step, names, count) for step in steps]
                for images in ("clean", "triggered")}
     rates = None if name == "before" else [
         {metric: _rate(recording, name, metric, step) for metric in ("asr", "acc")}
         for step in steps]
-    return {"name": name, "label": label, "short": label, "color": look.color,
-            "ink": label_color(look.color, dark), "dashes": " ".join(map(str, stroke)),
+    light, dark = (label_color(look.color, mode) for mode in (False, True))
+    return {"name": name, "label": "As received" if name == "before" else look.label,
+            "color": look.color, "ink": _both(light, dark), "dashes": " ".join(map(str, stroke)),
             "answers": answers, "rates": rates}
+
+
+def _both(light: str, dark: str) -> str:
+    """A colour for either mode, as CSS: the browser changes it with the page."""
+    return f"light-dark({light}, {dark})"
 
 
 def _answers(recording: Recording, name: str, images: str, step: int, names: Sequence[str],
