@@ -12,10 +12,10 @@ from tests.support.import_graph import Graph, circle, import_graph
 
 ROOT = Path(__file__).parents[1]
 # Each room may import those below it, and none of those above.
-SCIENCE = ("__main__", "cli", "bundle", "evidence", "execute", "library", "audit", "layers",
-           "trained", "training", "imports", "runs", "config", "purify", "landscape", "evaluate",
-           "attacks", "fisher", "curvature", "models", "data", "options", "text_table", "registry",
-           "paths", "device", "errors", "")
+SCIENCE = ("__main__", "cli", "bundle", "compare", "evidence", "execute", "library", "audit",
+           "layers", "trained", "training", "imports", "runs", "config", "purify", "landscape",
+           "evaluate", "attacks", "fisher", "curvature", "models", "data", "options", "text_table",
+           "registry", "paths", "device", "errors", "")
 FACE = ("frame", "views", "widgets.model", "widgets.start", "widgets.benchmark", "widgets.layers",
         "widgets.curvature", "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs",
         "widgets.controls", "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets",
