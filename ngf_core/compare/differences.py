@@ -157,7 +157,7 @@ class _Desk:
     notes: list[str]
 
     def read(self, runs: Sequence[Run]) -> None:
-        alone = only_methods(list(runs))
+        alone = only_methods(runs)
         for run in runs:
             spectrum = measured_by(run, "spectrum", self.store)
             self.readings[run.id] = readings(run, spectrum, self.store, alone.get(run.id, ""))

@@ -6,7 +6,7 @@ that its sharpness measures hold.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,17 @@ def measured_by(run: Run, kind: str, store: RunStore) -> Run | None:
                  if other.state == "done" and other.manifest["source"] == run.id), None)
 
 
-def only_methods(runs: list[Run]) -> dict[str, str]:
+def models_of(runs: Sequence[Run]) -> list[str]:
+    """The models that the runs have or will have, RECEIVED first."""
+    alone = only_methods(runs)
+    methods = [PURIFIED] if alone else [
+        name for run in runs if run.kind == "purify" for name in run.manifest["config"]["methods"]]
+    named = [name for run in runs if run.state == "done" and run.kind in ("spectrum", "layers")
+             for name, _ in (_measured(run) if run.kind == "spectrum" else _entries(run))]
+    return list(dict.fromkeys([RECEIVED, *methods, *named]))
+
+
+def only_methods(runs: Sequence[Run]) -> dict[str, str]:
     """The one method of each run by its id, where all are races of one method and these differ;
     else nothing."""
     methods = {run.id: [name for name in run.manifest["config"].get("methods", ())]

@@ -44,10 +44,10 @@ def settings_rows(found: Comparison) -> list[list[str]]:
 
 def difference_rows(found: Comparison, rows: Sequence[Row]) -> list[list[str]]:
     """The rows in words, a head first."""
-    return [["model", "measure", "runs", "baseline", "value", "change", "interval over", "n"],
-            *([model_title(row.model), row.title, letters(found, row.runs),
+    return [["model", "measure", "runs", "change", "baseline", "value", "interval over", "n"],
+            *([model_title(row.model), row.title, letters(found, row.runs), change(row),
                _with(letters(found, row.base_runs), level(row, row.base)), level(row, row.value),
-               change(row), over(row), f"{row.n:,}"] for row in rows)]
+               over(row), f"{row.n:,}"] for row in rows)]
 
 
 def letters(found: Comparison, ids: Sequence[str]) -> str:
@@ -65,17 +65,25 @@ def level(row: Row, value: float) -> str:
 def change(row: Row) -> str:
     """The change with its 95 % interval: "−7.0 [−8.1, −6.2] points", "×0.55 [0.30, 1.0]"; of
     repeats alone the interval of the value."""
-    of_value = math.isnan(row.change)
+    alone = math.isnan(row.change)
     if row.unit == POINTS:
-        form, ends = ("{:.1f}" if of_value else "{:+.1f}"), [100 * row.low, 100 * row.high]
-        said = "" if of_value else form.format(100 * row.change) + " "
-        unit = " %" if of_value else " points"
+        form, unit = _percent if alone else _signed, " %" if alone else " points"
+        middle, *ends = (form(100 * end) for end in (row.change, row.low, row.high))
     else:
-        form, ends, unit = "{:.3g}", [row.low, row.high], ""
-        said = "" if of_value else f"×{row.change:.3g} "
-    if any(map(math.isnan, ends)):
-        return (said + "no interval" if of_value else said.strip() + unit).replace("-", "−")
-    return f"{said}[{', '.join(map(form.format, ends))}]{unit}".replace("-", "−")
+        unit = ""
+        middle, *ends = (f"{end:.3g}" for end in (row.change, row.low, row.high))
+        middle = f"×{middle}"
+    interval = "no interval" if math.isnan(row.low) else f"[{', '.join(ends)}]"
+    return (interval if alone else f"{middle} {interval}") + unit
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _signed(value: float) -> str:
+    """With a sign, except for what rounds to zero."""
+    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")
 
 
 def over(row: Row) -> str:
