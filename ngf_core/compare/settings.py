@@ -18,8 +18,8 @@ MACHINE = "computed with"
 NONE = "–"
 # They name runs and places; what they stand for is compared itself.
 _PLACES = ("source", "against", "root", "memory")
-_WORDS = {"lr": "learning rate", "kl": "KL", "sgd": "SGD", "ngf": "NGF", "k": "largest eigenvalues",
-          "bottom": "smallest eigenvalues"}
+_WORDS = {"arch": "network", "lr": "learning rate", "kl": "KL", "sgd": "SGD", "ngf": "NGF",
+          "k": "largest eigenvalues", "bottom": "smallest eigenvalues"}
 
 
 @dataclass(frozen=True)

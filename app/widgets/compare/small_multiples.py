@@ -23,6 +23,7 @@ from ngf_core.compare.conditions import (
 from ngf_core.compare.readings import PURIFIED, measured_by, model_title
 from ngf_core.config import PurifyConfig, SpectrumConfig
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.store import SOURCES
 
 TEXT = sections("compare")
 MATRICES = {"hessian": "Hessian", "ggn": "Gauss-Newton matrix", "fisher": "Fisher matrix",
@@ -103,6 +104,7 @@ def _beside(runs: Mapping[str, Run], baseline: str, kind: str, conditions: Condi
     lacking = [letter for letter in runs if letter not in shown]
     if lacking:
         st.caption(f"Without a finished {kind}: {', '.join(lacking)}.")
+        _offer(kind, {letter: runs[letter] for letter in lacking})
     for letter in list(shown):
         run = runs[letter]
         failed = run_conditions(run, base, store) + conditions(run, base, store)
@@ -112,6 +114,15 @@ def _beside(runs: Mapping[str, Run], baseline: str, kind: str, conditions: Condi
         if failed:
             del shown[letter]
     return shown
+
+
+def _offer(kind: str, runs: Mapping[str, Run]) -> None:
+    """Links to the page that measures the models of finished runs."""
+    with st.container(horizontal=True, key=f"compare_measure_{kind}"):
+        for letter, run in runs.items():
+            if run.kind in SOURCES[kind] and run.state == "done":
+                st.page_link(f"app/views/{kind}.py", label=f"Measure the {kind} of {letter}",
+                             query_params={"run": run.id}, width="content")
 
 
 def _pairs(arrays: Mapping[str, np.ndarray], values: str, errors: str
