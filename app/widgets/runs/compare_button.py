@@ -16,10 +16,11 @@ def compare_button(ticked: Sequence[Run]) -> None:
     count = len(ticked)
     few, many = count < 2, count > MOST
     with st.container(horizontal=True, vertical_alignment="center", key="compare_ticked"):
-        if st.button("Compare" if few else f"Compare {count} runs", key="compare",
-                     icon=":material/compare_arrows:", disabled=few or many):
-            st.switch_page("app/views/compare.py",
-                           query_params={"runs": ",".join(run.id for run in ticked)})
+        # A link and no button: with st.switch_page the browser's Back would need two presses.
+        st.page_link("app/views/compare.py", disabled=few or many,
+                     label="**Compare**" if few else f"**Compare {count} runs**",
+                     icon=":material/compare_arrows:", width="content",
+                     query_params={"runs": ",".join(run.id for run in ticked)})
         if few or many:
             st.caption(TEXT["compare too many" if many else "compare too few"].format(
                 count=count, most=MOST), width="content")
