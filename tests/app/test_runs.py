@@ -254,6 +254,7 @@ def test_the_same_versions_are_not_worth_a_sentence(runs, open_page, started) ->
 def test_ticked_rows_open_one_run_or_are_compared(monkeypatch) -> None:
     told: dict[str, str | None] = {}
     monkeypatch.setattr("app.state.write_url", told.__setitem__)
+    monkeypatch.setattr("app.state.remember", lambda key, value: None)
     ids = ["a", "b", "c"]
     select({"selection": {"rows": [1]}}, ids)
     assert told == {"run": "b", "runs": None}
