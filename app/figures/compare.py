@@ -13,7 +13,8 @@ from app.figures.curves import METRICS, decimate
 from app.figures.landscape import contour_row, panels
 from app.figures.landscape.scale import extent, height
 from app.theme import COLORWAY, ink, plotly_template
-from ngf_core.compare.differences import POINTS, Row
+from ngf_core.compare.differences import Row
+from ngf_core.compare.intervals import POINTS
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _MARKS = ("circle", "square", "diamond", "cross", "triangle-up", "star")

@@ -1,23 +1,12 @@
-"""The differences of runs from a baseline, each with its interval and what that is over.
+"""The differences of runs from a baseline, and what of them is refused.
 
-Rates are subtracted, in percentage points. Sharpness is compared by its ratio, since its logarithm
-is what has a symmetric error; several ratios are averaged as logarithms. A group of runs that
-differ from the baseline's group in more than seeds is compared with it seed by seed:
-
-- over two or more training seeds: the repeats of each seed are averaged, then the interval is that
-  of `ngf_core.evidence.rank.estimate` over seeds (a t interval of paired differences);
-- over repeats of one training seed: the same over repeats, which says nothing about other models;
-- of one pair of runs: over the images alone. For rates that of Newcombe; for a ratio r it is
-  r exp(-+ 1.96 s) with s^2 = (e1 / v1)^2 + (e2 / v2)^2, e the standard errors over images and of
-  the computation. Runs keep no answers image by image, so both treat the two models as measured on
-  different images: on the same ones they are wider than they need to be.
+A group of runs that repeat one another is compared with the baseline's group, pair by pair; the
+intervals are those of `ngf_core.compare.intervals`, the conditions those of `conditions`.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
 
 from ngf_core.compare.conditions import (
     ASR,
@@ -28,11 +17,11 @@ from ngf_core.compare.conditions import (
     run_conditions,
     spectrum_conditions,
 )
-from ngf_core.compare.pairs import Pair, by_training, groups, paired
+from ngf_core.compare.intervals import POINTS, RATIO, change, level, mean
+from ngf_core.compare.pairs import Pair, groups, paired
 from ngf_core.compare.readings import (
     DESTROYED,
     Models,
-    Reading,
     at_chance,
     measured_by,
     model_title,
@@ -41,14 +30,10 @@ from ngf_core.compare.readings import (
 )
 from ngf_core.compare.settings import Setting, differing, seeds
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evaluate.rates import RATES, newcombe
-from ngf_core.evidence.rank import Estimate, estimate
+from ngf_core.evaluate.rates import RATES
 from ngf_core.runs import Run, RunStore
 
 MOST = 6
-_Z = 1.959964
-POINTS, RATIO = "points", "ratio"
-IMAGES, REPEATS, SEEDS = "images", "repeats", "seeds"
 EVERYTHING, SHARPNESS = "all numbers", "sharpness"
 
 
@@ -58,10 +43,9 @@ class Row:
 
     runs, base_runs: the ids behind it, pair by pair. value, base: their means, of rates as
     fractions, of sharpness geometric. change: value - base (unit POINTS, as a fraction) or
-    value / base (RATIO), with its 95 % interval low to high, NaN where there is none; over: IMAGES,
-    REPEATS or SEEDS; count: how many of these, n: images behind each number. In a comparison of
-    repeats alone there is no baseline: base and change are NaN, low to high is the interval of
-    value.
+    value / base (RATIO), with its 95 % interval low to high, NaN where there is none; over, count:
+    as in `Interval`; n: images behind each number. In a comparison of repeats alone there is no
+    baseline: base and change are NaN, low to high is the interval of value.
     """
 
     model: str
@@ -231,16 +215,10 @@ class _Desk:
         values, bases = ([self.readings[run.id][model][measure] for run in runs] for runs in (
             [pair.run for pair in kept], [pair.base for pair in kept]))
         unit = POINTS if measure in RATES else RATIO
-        changes = [_change(unit, one, base) for one, base in zip(values, bases, strict=True)]
-        found, over = _over(changes, kept, (-1, 1) if unit == POINTS else (-math.inf, math.inf))
-        if over == IMAGES:
-            low, high = _of_images(unit, values[0], bases[0])
-            found = Estimate(changes[0], low, high, math.nan, 1)
-        ends = [found.mean, found.low, found.high]
-        change, low, high = ends if unit == POINTS else map(_exp, ends)
+        found = change(unit, kept, values, bases)
         return Row(model, measure, values[0].title, unit, tuple(pair.run.id for pair in kept),
-                   tuple(pair.base.id for pair in kept), _mean(unit, values), _mean(unit, bases),
-                   change, low, high, over, found.n, values[0].n)
+                   tuple(pair.base.id for pair in kept), mean(unit, values), mean(unit, bases),
+                   found.middle, found.low, found.high, found.over, found.count, values[0].n)
 
     def _comparable(self, model: str, measure: str, pair: Pair) -> bool:
         """Whether one measure of a pair may be subtracted; else says why not."""
@@ -311,58 +289,11 @@ class _Desk:
     def _mean_row(self, model: str, measure: str, pairs: Sequence[Pair]) -> Row:
         values = [self.readings[pair.run.id][model][measure] for pair in pairs]
         unit = POINTS if measure in RATES else RATIO
-        levels = [one.value if unit == POINTS else math.log(one.value) for one in values]
-        found, over = _over(levels, pairs, (0, 1) if unit == POINTS else (-math.inf, math.inf))
-        ends = [found.mean, found.low, found.high]
-        mean, low, high = ends if unit == POINTS else map(_exp, ends)
+        found = level(unit, pairs, values)
         return Row(model, measure, values[0].title, unit, tuple(pair.run.id for pair in pairs), (),
-                   mean, math.nan, math.nan, low, high, over, found.n, values[0].n)
+                   found.middle, math.nan, math.nan, found.low, found.high, found.over,
+                   found.count, values[0].n)
 
 
 def _title(known: Iterable[Models], model: str, measure: str) -> str:
     return next(of[model][measure].title for of in known if measure in of.get(model, {}))
-
-
-def _change(unit: str, one: Reading, base: Reading) -> float:
-    """one - base, or log(one / base)."""
-    return one.value - base.value if unit == POINTS else math.log(one.value / base.value)
-
-
-def _over(changes: Sequence[float], pairs: Sequence[Pair], limits: tuple[float, float]
-          ) -> tuple[Estimate, str]:
-    """The mean change with its interval over training seeds, else over repeats, else none."""
-    by_seed = by_training(pairs)
-    told = {pair.run.id: change for pair, change in zip(pairs, changes, strict=True)}
-    if len(by_seed) > 1:
-        means = {seed: sum(told[pair.run.id] for pair in of) / len(of)
-                 for seed, of in by_seed.items()}
-        return _estimate(means, limits), SEEDS
-    return _estimate(told, limits), REPEATS if len(told) > 1 else IMAGES
-
-
-def _estimate(values: Mapping[str, float], limits: tuple[float, float]) -> Estimate:
-    index = pd.MultiIndex.from_tuples([("", name) for name in values], names=["attack", "seed"])
-    return estimate(pd.Series(list(values.values()), index, dtype=float), limits)
-
-
-def _of_images(unit: str, one: Reading, base: Reading) -> tuple[float, float]:
-    """The interval of one pair over images: of a difference of rates, or of a log ratio."""
-    if one.rate and base.rate:
-        return newcombe(one.rate, base.rate)
-    half = _Z * math.hypot(one.error / one.value, base.error / base.value)
-    change = _change(unit, one, base)
-    return change - half, change + half
-
-
-def _mean(unit: str, values: Sequence[Reading]) -> float:
-    if unit == POINTS:
-        return sum(one.value for one in values) / len(values)
-    return _exp(sum(math.log(one.value) for one in values) / len(values))
-
-
-def _exp(value: float) -> float:
-    """e^value, infinite beyond what a float holds."""
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf

@@ -5,13 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ngf_core.compare.differences import (
-    IMAGES,
-    POINTS,
-    REPEATS,
-    Comparison,
-    Row,
-)
+from ngf_core.compare.differences import Comparison, Row
+from ngf_core.compare.intervals import IMAGES, POINTS, REPEATS
 from ngf_core.compare.readings import model_title
 from ngf_core.text_table import aligned
 

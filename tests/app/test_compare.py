@@ -227,3 +227,12 @@ def test_another_choice_of_runs_changes_the_address(open_page, started, runs) ->
     assert not app.exception and address(app, "runs") == joined(made[1:])
     assert tables(app, "what it sets")[0]["A"].tolist() == ["0.2"]
     assert {"compare_csv"} <= {button.key for button in app.get("download_button")}
+
+
+def test_a_run_that_is_deleted_meanwhile_is_no_longer_chosen(open_page, started, runs) -> None:
+    made = races(runs, bounds=(0.1, 0.2, 0.3))
+    app = open_page("compare", runs=joined(made))
+    made[1].delete()
+    app.run()
+    assert not app.exception and not app.error
+    assert app.multiselect(WIDGET).value == [made[0].id, made[2].id]

@@ -61,6 +61,19 @@ def test_a_run_to_compare_that_is_not_here_gets_a_card(filled, page):
     at_rest(page)
 
 
+def test_ticked_runs_are_compared_and_back_leads_to_them(filled, page):
+    made = "signs-badnets-s0-race,signs-blend-s0-race"
+    page.goto(f"{filled.url}/runs?runs={made}")
+    at_rest(page)
+    page.get_by_role("link", name="Compare 2 runs").click()
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    expect(page.locator(".st-key-compare_curves [data-testid=stPlotlyChart]").first).to_be_visible()
+    at_rest(page)
+    page.go_back()
+    expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()
+    at_rest(page)
+
+
 def test_start_replays_by_itself(filled, page):
     # The tiles tell it too where the browser is so slow that the chart comes after the end.
     page.add_init_script("""

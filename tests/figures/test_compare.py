@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from app.figures import compare as figures
-from ngf_core.compare.differences import IMAGES, POINTS, RATIO, Row
+from ngf_core.compare.differences import Row
+from ngf_core.compare.intervals import IMAGES, POINTS, RATIO
 
 
 def row(measure="asr", unit=POINTS, runs=("b",), change=-0.2, low=-0.3, high=-0.1):

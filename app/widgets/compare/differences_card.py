@@ -12,7 +12,8 @@ from app.text import define_all, sections
 from app.text.outside import unlinked
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from ngf_core.compare.differences import POINTS, RATIO, Comparison, Row
+from ngf_core.compare.differences import Comparison, Row
+from ngf_core.compare.intervals import POINTS, RATIO
 from ngf_core.compare.report import change, difference_rows, letters, limits, table
 
 TEXT = sections("compare")

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from ngf_core.compare.differences import IMAGES, POINTS, RATIO, REPEATS, SEEDS, compare
+from ngf_core.compare.differences import compare
+from ngf_core.compare.intervals import IMAGES, POINTS, RATIO, REPEATS, SEEDS
 from ngf_core.errors import ConfigError
 from ngf_core.runs.manifest import change_manifest
 from tests.core.compare.conftest import told
