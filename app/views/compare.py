@@ -28,7 +28,7 @@ def page() -> None:
         st.page_link("app/views/runs.py", label="See all runs", icon=":material/list:")
         return
     letters = dict(zip((run.id for run in runs), "ABCDEF", strict=False))
-    models = models_of(runs)
+    models = models_of(runs, state.store())
     titles = {name: model_title(name) for name in models} | {RECEIVED: "As received"}
     left, right = st.columns([2, 3])
     with left:

@@ -17,7 +17,7 @@ from ngf_core.runs import default_store
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=(
-        f"ids of two to {MOST} runs; `latest` is the newest finished one"))
+        f"ids of 2 to {MOST} runs; `latest` is the newest finished one"))
     parser.add_argument("--baseline", default="", metavar="RUN",
                         help="the run that is subtracted (default: the first)")
     parser.add_argument("--model", default="", metavar="NAME",

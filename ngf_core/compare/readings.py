@@ -58,14 +58,25 @@ def measured_by(run: Run, kind: str, store: RunStore) -> Run | None:
                  if other.state == "done" and other.manifest["source"] == run.id), None)
 
 
-def models_of(runs: Sequence[Run]) -> list[str]:
-    """The models that the runs have or will have, RECEIVED first."""
-    alone = only_methods(runs)
-    methods = [PURIFIED] if alone else [
-        name for run in runs if run.kind == "purify" for name in run.manifest["config"]["methods"]]
-    named = [name for run in runs if run.state == "done" and run.kind in ("spectrum", "layers")
-             for name, _ in (_measured(run) if run.kind == "spectrum" else _entries(run))]
-    return list(dict.fromkeys([RECEIVED, *methods, *named]))
+def models_of(runs: Sequence[Run], store: RunStore) -> list[str]:
+    """The models that the runs hold or measure, or will, RECEIVED first."""
+    if only_methods(runs):
+        return [RECEIVED, PURIFIED]
+    races = [race.manifest["config"]["methods"] for run in runs if (race := _race(run, store))]
+    mapped = [name for run in runs if run.state == "done" and run.kind == "layers"
+              for name, _ in _entries(run)]
+    return list(dict.fromkeys([RECEIVED, *(name for methods in races for name in methods),
+                               *mapped]))
+
+
+def _race(run: Run, store: RunStore) -> Run | None:
+    """The purification that a run is or measures; None where there is none, or no longer."""
+    if run.kind in ("spectrum", "landscape"):
+        try:
+            run = store.get(run.manifest["source"])
+        except NGFError:
+            return None
+    return run if run.kind == "purify" else None
 
 
 def only_methods(runs: Sequence[Run]) -> dict[str, str]:

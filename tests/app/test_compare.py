@@ -236,3 +236,21 @@ def test_a_run_that_is_deleted_meanwhile_is_no_longer_chosen(open_page, started,
     app.run()
     assert not app.exception and not app.error
     assert app.multiselect(WIDGET).value == [made[0].id, made[2].id]
+
+
+def test_landscapes_are_shown_of_every_model_that_they_measured(open_page, started, runs) -> None:
+    made = [make_run(runs, "landscape", source=race.id) for race in races(runs)]
+    app = open_page("compare", runs=joined(made), compared="sgd")
+    assert not app.exception and not app.error and not app.toast
+    assert len([panel for panel in figures(app) if panel["layout"].get("coloraxis")]) == 2
+    assert "Loss of SGD on clean images over the random plane" in text_of(app)
+
+
+def test_landscapes_without_their_races_still_show_the_received_model(open_page, started, runs
+                                                                      ) -> None:
+    sources = races(runs)
+    made = [make_run(runs, "landscape", source=race.id) for race in sources]
+    for race in sources:
+        race.delete()
+    app = open_page("compare", runs=joined(made))
+    assert not app.exception and "There is no run" in text_of(app)

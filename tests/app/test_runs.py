@@ -267,7 +267,7 @@ def test_ticked_rows_open_one_run_or_are_compared(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("count", "disabled", "says"), [
-    (1, True, "Tick two to 6 rows"), (2, False, ""), (6, False, ""),
+    (1, True, "Tick 2 to 6 rows"), (2, False, ""), (6, False, ""),
     (7, True, "7 rows are ticked, and at most 6 runs fit one comparison.")])
 def test_two_to_six_ticked_runs_can_be_compared(open_page, started, runs, count, disabled, says
                                                 ) -> None:

@@ -67,7 +67,7 @@ def test_ticked_runs_are_compared_and_back_leads_to_them(filled, page):
     at_rest(page)
     page.get_by_role("link", name="Compare 2 runs").click()
     expect(page.get_by_role("heading", name="What differs")).to_be_visible()
-    expect(page.locator(".st-key-compare_curves [data-testid=stPlotlyChart]").first).to_be_visible()
+    expect(page.get_by_role("figure", name="Line charts").first).to_be_visible()
     at_rest(page)
     page.go_back()
     expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()
