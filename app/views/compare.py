@@ -12,7 +12,7 @@ from app.widgets.compare.small_multiples import landscapes_card, spectra_card
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded
 from ngf_core.compare.differences import compare
-from ngf_core.compare.readings import model_title, models_of
+from ngf_core.compare.readings import PURIFIED, model_title, models_of
 from ngf_core.runs.files import RECEIVED
 
 TEXT = sections("compare")
@@ -29,7 +29,8 @@ def page() -> None:
         return
     letters = dict(zip((run.id for run in runs), "ABCDEF", strict=False))
     models = models_of(runs, state.store())
-    titles = {name: model_title(name) for name in models} | {RECEIVED: "As received"}
+    titles = {name: model_title(name) for name in models} | {
+        RECEIVED: "As received", PURIFIED: "Purified"}
     left, right = st.columns([2, 3])
     with left:
         baseline = choose("baseline", "Baseline", letters, runs[0].id, help=TEXT["baseline"])

@@ -6,7 +6,7 @@ that its sharpness measures hold.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,19 +43,31 @@ Models = Mapping[str, Mapping[str, Reading]]
 
 
 def model_title(model: str) -> str:
-    """A model's name for people: "NGF", "as received", "NGF on conv1"."""
+    """A model's name for people: "NGF", "the received model", "NGF on conv1"."""
     method, on, layer = model.partition(" on ")
-    known = {RECEIVED: "as received", PURIFIED: "purified"} | {
+    known = {RECEIVED: "the received model", PURIFIED: "the purified model"} | {
         name: entry.title for name, entry in PURIFIERS.items()}
     return known.get(method, method) + on + layer
 
 
 def measured_by(run: Run, kind: str, store: RunStore) -> Run | None:
-    """The run itself where it is of `kind`, else the newest finished one of it; None without."""
+    """The run itself where it is of `kind`, else the newest finished one of it; None without.
+
+    A trained model is also measured by what measures a race of it, as the model that it received.
+    """
     if run.kind == kind:
         return run
-    return next((other for other in store.list(kind)
-                 if other.state == "done" and other.manifest["source"] == run.id), None)
+    done = [other for other in store.list(kind) if other.state == "done"]
+    own = [other for other in done if other.manifest["source"] == run.id]
+    if not own and run.kind in MODEL_KINDS:
+        races = {race.id for race in store.list("purify") if race.manifest["source"] == run.id}
+        own = [other for other in done if other.manifest["source"] in races]
+    return own[0] if own else None
+
+
+def own_models(run: Run, measured: Iterable[str]) -> list[str]:
+    """Those of the measured models that are the run's own: a training has but the one."""
+    return [name for name in measured if name == RECEIVED or run.kind not in MODEL_KINDS]
 
 
 def models_of(runs: Sequence[Run], store: RunStore) -> list[str]:
@@ -103,8 +115,10 @@ def readings(run: Run, spectrum: Run | None, store: RunStore, method: str = "") 
                                       why_not="" if rate.n else "no image was counted")
                         for name, rate in rates.items() if rate is not None}
     destroyed = {model for model, of in found.items() if at_chance(of.get("acc"), run, store)}
-    for model, entry in _measured(spectrum):
-        found.setdefault(model, {}).update(_sharpness(entry, spectrum, model in destroyed))
+    measured = dict(_measured(spectrum))
+    for model in own_models(run, measured):
+        sharp = _sharpness(measured[model], spectrum, model in destroyed)
+        found.setdefault(model, {}).update(sharp)
     return {PURIFIED if model == method else model: of for model, of in found.items()}
 
 

@@ -20,7 +20,12 @@ from ngf_core.compare.conditions import (
     run_conditions,
     spectrum_conditions,
 )
-from ngf_core.compare.readings import PURIFIED, measured_by, model_title
+from ngf_core.compare.readings import (
+    PURIFIED,
+    measured_by,
+    model_title,
+    own_models,
+)
 from ngf_core.config import PurifyConfig, SpectrumConfig
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.store import SOURCES
@@ -40,7 +45,8 @@ def spectra_card(runs: Mapping[str, Run], baseline: str) -> None:
     if not shown:
         st.caption(TEXT["no spectra"])
         return
-    arrays = {letter: state.arrays(run, "spectrum") for letter, run in shown.items()}
+    arrays = {letter: _of_own(runs[letter], state.arrays(run, "spectrum"))
+              for letter, run in shown.items()}
     ids = {letter: run.id for letter, run in shown.items()}
     matrix = MATRICES[next(iter(shown.values())).config_as(SpectrumConfig).operator]
     top = {letter: _pairs(of, "eigenvalues", "residuals") for letter, of in arrays.items()}
@@ -123,6 +129,11 @@ def _offer(kind: str, runs: Mapping[str, Run]) -> None:
             if run.kind in SOURCES[kind] and run.state == "done":
                 st.page_link(f"app/views/{kind}.py", label=f"Measure the {kind} of {letter}",
                              query_params={"run": run.id}, width="content")
+
+
+def _of_own(run: Run, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays with only the run's own models named in them."""
+    return {**arrays, "models": np.array(own_models(run, map(str, arrays["models"])))}
 
 
 def _pairs(arrays: Mapping[str, np.ndarray], values: str, errors: str

@@ -31,7 +31,8 @@ def spectrum_of(store, run, lambda_max, error, residual=0.0, trace=200.0, **fiel
 
 def test_one_pair_has_the_interval_of_images(store, trained):
     found = compare([trained(acc=(48, 80)), trained(acc=(56, 70), epochs=3)], store)
-    assert "ACC of as received: the number of images is 70 in B and 80 in A." in found.refused[0]
+    assert found.refused[0] == (
+        "B − A, ACC of the received model: the number of images is 70 in B and 80 in A.")
     found = compare([trained(acc=(3, 10)), trained(acc=(9, 10), epochs=3)], store)
     row = only(found, "acc")
     assert (row.unit, row.over, row.count, row.n) == (POINTS, IMAGES, 1, 10)
@@ -206,7 +207,7 @@ def test_a_value_that_is_none_is_not_divided(store, trained, value, residual, sa
     spectrum_of(store, one, 100.0, 1.0)
     spectrum_of(store, other, value, 1.0, residual=residual)
     found = compare([one, other], store)
-    assert f"B − A, λ_max of as received: {says}." in found.refused
+    assert f"B − A, λ_max of the received model: {says}." in found.refused
     assert not [row for row in found.rows if row.measure == "lambda_max"]
     assert [row for row in found.rows if row.measure == "trace"]
 
@@ -216,6 +217,18 @@ def test_a_missing_spectrum_is_said_once(store, trained):
     spectrum_of(store, one, 100.0, 1.0)
     found = compare([one, other], store)
     assert found.refused == ("B − A, sharpness: there is no finished spectrum in B.",)
+
+
+def test_a_training_is_measured_by_the_spectrum_of_its_race(store, trained):
+    runs = [trained(), trained(epochs=3)]
+    for run, value in zip(runs, (100.0, 50.0), strict=True):
+        race = make_run(store, "purify", source=run.id)
+        told(make_run(store, "spectrum", source=race.id), {"before.lambda_max": value})
+    found = compare(runs, store)
+    assert only(found, "lambda_max").change == pytest.approx(0.5)
+    assert {row.model for row in found.rows} == {"before"} and not found.refused
+    spectrum_of(store, runs[1], 25.0, 1.0)  # its own comes first
+    assert only(compare(runs, store), "lambda_max").change == pytest.approx(0.25)
 
 
 def test_an_error_that_was_not_recorded_gives_no_interval(store, trained):
@@ -233,10 +246,10 @@ def test_a_destroyed_model_is_named_and_its_sharpness_left_out(store, trained):
     found = compare([one, other], store)
     assert {row.measure for row in found.rows} == {"acc", "asr", "ra"}
     assert found.refused == (
-        "B − A, sharpness of as received: in B the model's ACC is at chance: it is destroyed, and "
-        "its sharpness says nothing.",)
-    assert found.notes == ("B, as received: ACC 10.4 % is at chance. The model is destroyed, so "
-                           "that its ASR is no success.",)
+        "B − A, sharpness of the received model: in B the model's ACC is at chance: it is "
+        "destroyed, and its sharpness says nothing.",)
+    assert found.notes == ("B, the received model: ACC 10.4 % is at chance. The model is "
+                           "destroyed, so that its ASR is no success.",)
 
 
 def test_a_benign_model_has_no_asr_to_subtract(store, trained):
@@ -247,7 +260,7 @@ def test_a_benign_model_has_no_asr_to_subtract(store, trained):
 
 def test_a_rate_of_no_images_is_not_subtracted(store, trained):
     found = compare([trained(), trained(epochs=3, asr=(0, 0))], store)
-    assert "B − A, ASR of as received: in B no image was counted." in found.refused
+    assert "B − A, ASR of the received model: in B no image was counted." in found.refused
 
 
 def test_runs_without_final_numbers_say_their_state(store, trained):
