@@ -25,6 +25,7 @@ page = st.navigation(
             st.Page("app/views/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
             st.Page("app/views/ablation.py", title="Ablation", icon=":material/science:"),
             st.Page("app/views/claim.py", title="Sharpness claim", icon=":material/gavel:"),
+            st.Page("app/views/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("app/views/audit.py", title="Audit", icon=":material/policy:"),
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],

@@ -4,9 +4,10 @@ import streamlit as st
 
 from app import state
 from app.text import sections
-from app.widgets.controls.address import choose_some, run_in_address, same
+from app.widgets.controls.address import choose_some, run_in_address, runs_in_address, same
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.clean_up import clean_up
+from app.widgets.runs.compare_button import compare_button
 from app.widgets.runs.run_detail import run_detail
 from app.widgets.runs.run_table import matching, run_frame, run_table
 
@@ -25,7 +26,7 @@ def page() -> None:
         st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
         return
     st.markdown(TEXT["intro"])
-    chosen = run_in_address()
+    chosen, ticked = run_in_address(), runs_in_address()
     frame = run_frame(runs)
     search = st.text_input("Search", key="search", type="search", bind="query-params",
                            placeholder="badnets, signs, failed, part of an id")
@@ -38,11 +39,12 @@ def page() -> None:
     if len(shown):
         # Another list of rows is another table: a selection by row number must not persist.
         key = f"runs_{hash(tuple(shown['id'])) & 0xFFFFFFFF:08x}"
-        run_table(shown, key=key, chosen=chosen.id if chosen else None)
+        run_table(shown, key=key, chosen=[run.id for run in (*ticked, chosen) if run])
+        compare_button(ticked)
     else:
         st.info(TEXT["no_match"], icon=":material/filter_alt_off:")
     clean_up(runs)
-    if chosen:
+    if chosen and not ticked:
         st.divider()
         run_detail(chosen)
 

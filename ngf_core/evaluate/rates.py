@@ -67,6 +67,23 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def newcombe(one: Rate, other: Rate) -> tuple[float, float]:
+    """The 95 % interval of p1 - p2, p = hits / n, from the Wilson intervals (l, u) of both:
+
+        d - sqrt((p1 - l1)^2 + (u2 - p2)^2)  to  d + sqrt((u1 - p1)^2 + (p2 - l2)^2),  d = p1 - p2
+
+    (Newcombe 1998, Statistics in Medicine 17:873-890, method 10). It takes the two as independent:
+    on the same images, where right answers tend to coincide, it is too wide and never claims more
+    than they show. (NaN, NaN) where a rate is undefined.
+    """
+    if not one.n or not other.n:
+        return math.nan, math.nan
+    (low1, high1), (low2, high2) = one.interval, other.interval
+    change = one.value - other.value
+    return (change - math.hypot(one.value - low1, high2 - other.value),
+            change + math.hypot(high1 - one.value, other.value - low2))
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How one model performs: clean accuracy, and for a backdoored one the triggered images' fate.

@@ -1,9 +1,17 @@
 """Runs: the table, search and filters, one run opened, deleting it."""
 
+from urllib.parse import parse_qs
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets.runs.run_table import COLUMNS, matching, results_table, run_frame
+from app.widgets.runs.run_table import (
+    COLUMNS,
+    matching,
+    results_table,
+    run_frame,
+    select,
+)
 from ngf_core.errors import RunError
 from ngf_core.runs.manifest import change_manifest
 from tests.support.fabricated_runs import make_run
@@ -241,3 +249,33 @@ def test_other_versions_are_told_in_a_sentence_and_the_numbers_stay(runs, open_p
 def test_the_same_versions_are_not_worth_a_sentence(runs, open_page, started) -> None:
     run = make_run(runs, "train")
     assert "computed by engine" not in text_of(open_page("runs", run=run.id))
+
+
+def test_ticked_rows_open_one_run_or_are_compared(monkeypatch) -> None:
+    told: dict[str, str | None] = {}
+    monkeypatch.setattr("app.state.write_url", told.__setitem__)
+    monkeypatch.setattr("app.state.remember", lambda key, value: None)
+    ids = ["a", "b", "c"]
+    select({"selection": {"rows": [1]}}, ids)
+    assert told == {"run": "b", "runs": None}
+    select({"selection": {"rows": [0, 2]}}, ids)
+    assert told == {"run": None, "runs": "a,c"}
+    select({"selection": {"rows": []}}, ids)
+    assert told == {"run": None, "runs": None}
+    select({"selection": {"rows": [9]}}, ids)
+    assert told == {"run": None, "runs": None}
+
+
+@pytest.mark.parametrize(("count", "disabled", "says"), [
+    (1, True, "Tick 2 to 6 rows"), (2, False, ""), (6, False, ""),
+    (7, True, "7 rows are ticked, and at most 6 runs fit one comparison.")])
+def test_two_to_six_ticked_runs_can_be_compared(open_page, started, runs, count, disabled, says
+                                                ) -> None:
+    made = [make_run(runs, "train", seed=seed).id for seed in range(count)]
+    app = open_page("runs", runs=",".join(made))
+    assert not app.exception and says in text_of(app)
+    (link,) = [link.proto for link in app.get("page_link") if "Compare" in link.proto.label]
+    assert link.disabled == disabled
+    if not disabled:
+        assert link.label == f"**Compare {count} runs**"
+        assert parse_qs(link.query_string) == {"runs": [",".join(made)]}

@@ -10,8 +10,9 @@ from tests.browser.watch import at_rest, shot
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 PAGES = sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py"))
-# These ask for no run: Attacks makes its pictures itself, the others read the benchmark's tables.
-WITHOUT_RUN = ("attacks", "leaderboard", "ablation", "claim")
+# These ask for no one run: Attacks makes its pictures itself, Compare takes several (?runs=), the
+# others read the benchmark's tables.
+WITHOUT_RUN = ("attacks", "leaderboard", "ablation", "claim", "compare")
 CHARTS = "[data-testid=stPlotlyChart], [data-testid=stEChartsChart]"
 BRIGHTNESS = """() => {
   const app = document.querySelector('[data-testid=stApp]');
@@ -63,4 +64,24 @@ def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
     page.goto(f"{filled.url}/{name}?run=20200101-000000-nowhere")
     card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
     expect(card.first).to_be_visible()
+    at_rest(page)
+
+
+def test_a_run_to_compare_that_is_not_here_gets_a_card(filled, page):
+    page.goto(f"{filled.url}/compare?runs=20200101-000000-nowhere")
+    card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
+    expect(card.first).to_be_visible()
+    at_rest(page)
+
+
+def test_ticked_runs_are_compared_and_back_leads_to_them(filled, page):
+    made = "signs-badnets-s0-race,signs-blend-s0-race"
+    page.goto(f"{filled.url}/runs?runs={made}")
+    at_rest(page)
+    page.get_by_role("link", name="Compare 2 runs").click()
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    expect(page.get_by_role("figure", name="Line charts").first).to_be_visible()
+    at_rest(page)
+    page.go_back()
+    expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()
     at_rest(page)

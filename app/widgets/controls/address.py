@@ -135,6 +135,18 @@ def run_in_address() -> Run | None:
         return None
 
 
+def runs_in_address() -> list[Run]:
+    """The runs in ?runs=id,id that can be read, each once, in their order; those that are missing
+    or corrupt give a card with the reason."""
+    found = []
+    for linked in dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))):
+        try:
+            found.append(state.store().get(linked))
+        except NGFError as error:
+            st.info(unlinked(str(error)), icon=":material/search_off:")
+    return found
+
+
 def same(options: Sequence[str]) -> dict[str, str]:
     """Options that are their own labels."""
     return {word: word for word in options}

@@ -18,6 +18,8 @@ from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.lineage import training_in
 
 ROWS = 15
+# What the table last put into the address, and how often the address changed without it.
+TICKED, TURN = "runs_ticked", "runs_turn"
 COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
            "seconds", "id")
 
@@ -67,15 +69,16 @@ def results_table(results: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "rate", "percent", "low", "high", "hits", "n"])
 
 
-def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
-    """Draw the table; selecting a row puts its id into ?run=."""
+def run_table(frame: pd.DataFrame, *, key: str, chosen: Sequence[str]) -> None:
+    """Draw the table; a ticked row puts its id into ?run=, several put theirs into ?runs=."""
     ids = frame["id"].tolist()
-    rows = [ids.index(chosen)] if chosen in ids else []
+    key = f"{key}_{_turn(chosen)}"
+    rows = [ids.index(run_id) for run_id in chosen if run_id in ids]
     percent = st.column_config.NumberColumn(format="%.1f %%", width="small")
     shown = frame.assign(**{name: 100 * frame[name] for name in ("ACC", "ASR", "RA")})
     st.dataframe(
         shown, key=key, height=min(len(shown) + 1, ROWS) * 35 + 2, hide_index=True,
-        selection_mode="single-row",
+        selection_mode="multi-row",
         on_select=lambda: select(state.remembered(key), ids),
         selection_default={"selection": {"rows": rows, "columns": []}}, placeholder="–",
         alt=f"Table of {len(frame)} runs.", column_config={
@@ -86,9 +89,23 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
 
 
 def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
-    """Put the selected row's run into the address, or remove it."""
+    """Put the ticked row's run into the address, or all runs where several are ticked."""
     rows = (event or {}).get("selection", {}).get("rows", [])
-    state.write_url("run", ids[rows[0]] if rows and rows[0] < len(ids) else None)
+    ticked = [ids[row] for row in rows if row < len(ids)]
+    state.remember(TICKED, ticked)
+    state.write_url("run", ticked[0] if len(ticked) == 1 else None)
+    state.write_url("runs", ",".join(ticked) if len(ticked) > 1 else None)
+
+
+def _turn(chosen: Sequence[str]) -> int:
+    """Counts up whenever the address changed by itself (a link, the browser's Back): a table of
+    the same key would keep its old ticks."""
+    turn = state.remembered(TURN, 0)
+    if list(chosen) != state.remembered(TICKED, []):
+        turn += 1
+        state.remember(TURN, turn)
+        state.remember(TICKED, list(chosen))
+    return turn
 
 
 def _sharpness(manifests: Mapping[str, dict]) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("start", "configure", "import_model", "race", "landscape", "spectrum", "layers",
-         "leaderboard", "ablation", "claim", "runs")
+         "leaderboard", "ablation", "claim", "compare", "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
 LINK, EVIL = "[x](http://evil.example)", "evil.example"
@@ -39,6 +39,9 @@ def addresses(examples: int, number: int) -> list[Case]:
     fixed = [Case("addresses", f"{page}?run={ascii(value[:30])}", _opened(page, {"run": value}),
                   TAKEN, quick=page == "runs" and value == TEXTS[12])
              for page in PAGES for value in ("../../etc/passwd", LINK, "a\0b", "x" * 5000)]
+    fixed += [Case("addresses", f"{page}?runs={ascii(value[:30])}", _opened(page, {"runs": value}),
+                   TAKEN, quick=page == "compare") for page in ("compare", "runs")
+              for value in ("../../etc/passwd,../x", f"{LINK},{LINK}", "a\0b", "," * 5000)]
     drawn = [Case("addresses", f"{page}, drawn", _drawn(page, examples, number), TAKEN,
                   examples=examples, quick=page == "runs") for page in PAGES]
     forms = [Case("forms", f"{page}: {field} is {ascii(value[:30])}", _filled(page, field, value),

@@ -10,7 +10,7 @@ from click.exceptions import Exit
 from hypothesis import strategies as st
 from streamlit.web.cli import main_run
 
-from ngf_core.cli import app, attacks, benchmark, bundle, zoo
+from ngf_core.cli import app, attacks, benchmark, bundle, compare, zoo
 from ngf_core.cli import main as command
 from ngf_core.errors import RunError
 from ngf_core.execute import zoo as shipped
@@ -20,14 +20,16 @@ from tests.campaigns.hostile.values import TEXTS, holding
 
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
             "export", "audit", "zoo build", "zoo check", "attacks check", "attacks rebuild",
-            "benchmark", "app", "bundle", "bundle open", "bundle check", "")
+            "benchmark", "app", "bundle", "bundle open", "bundle check", "compare",
+            "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
            "--root", "--weights", "--parameters", "--json", "--detach", "--seed", "--labels",
            "--normalisation", "--builder", "--inside", "--model", "--format", "--out", "--limit",
            "--size", "--target", "--poison-rate", "--arch", "--layer", "--planes", "show", "cancel",
            "delete", "restart", "list", "--no-such-option", "signs", "latest", "folder",
            "--against", "--seeds", "--kinds", "--stages", "--tables", "--workers", "--save",
-           "--epoch", "--server.port", "--server.headless", "badnets", "train", "cells", "tables")
+           "--epoch", "--baseline", "--server.port", "--server.headless", "badnets", "train",
+           "cells", "tables")
 NOT_HERE = "Nothing is computed here."
 ODD: dict[str, tuple[str, ...]] = {
     "an unknown command": ("evil",), "an unknown option": ("train", "--evil", "1"),
@@ -55,6 +57,9 @@ ODD: dict[str, tuple[str, ...]] = {
     "an action that there is not": ("runs", "evil"),
     "a comparison with more runs than it has": ("audit", "x", "--against", "y", "z"),
     "a comparison of paths": ("audit", "../../etc", "--against", "/etc"),
+    "runs beside one another that are paths": ("compare", "../../etc", "/etc/passwd"),
+    "a run beside nothing": ("compare", ""), "a baseline with a NUL": (
+        "compare", "x", "y", "--baseline", "a\0b"),
     "a zoo without an action": ("zoo",),
     "a zoo of a data set that is a path": ("zoo", "build", "--datasets", "../x"),
     "a zoo of attacks that are code": ("zoo", "check", "--attacks", "__import__('os')"),
@@ -134,7 +139,7 @@ def _alone(folder: Path):
                 (app.subprocess, "call", _parsed),
                 (benchmark, "tables_folder", lambda: folder / "tables"),
                 *((module, "default_store", alone)
-                  for module in (zoo, attacks, benchmark, bundle))):
+                  for module in (zoo, attacks, benchmark, bundle, compare))):
             changed.enter_context(patch.object(holder, name, instead))
         changed.enter_context(patch("ngf_core.data.download._watched", refuse))
         yield

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from ngf_core.errors import ConfigError, RunError
-from ngf_core.evaluate.rates import Evaluation, Rate, der, wilson
+from ngf_core.evaluate.rates import Evaluation, Rate, der, newcombe, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 20), (20, 20), (3, 10), (950, 1000),
@@ -96,3 +96,17 @@ def test_an_evaluation_travels_with_what_else_the_entry_holds(asr):
 def test_an_entry_without_acc_is_told():
     with pytest.raises(RunError, match="The entry with asr, seconds holds no ACC, so it is not"):
         Evaluation.from_json({"asr": {"hits": 1, "n": 2}, "seconds": 3.0})
+
+
+@pytest.mark.parametrize(("one", "other", "low", "high"), [
+    ((56, 70), (48, 80), 0.0524, 0.3339), ((9, 10), (3, 10), 0.1705, 0.8090),
+    ((6, 7), (2, 7), 0.0582, 0.8062), ((5, 56), (0, 29), -0.0381, 0.1926),
+    ((0, 10), (0, 20), -0.1611, 0.2775), ((0, 10), (0, 10), -0.2775, 0.2775),
+    ((10, 10), (0, 20), 0.6791, 1.0), ((10, 10), (0, 10), 0.6075, 1.0)])
+def test_newcombe_gives_the_published_intervals(one, other, low, high):
+    # Newcombe 1998, Table II, method 10.
+    assert newcombe(Rate(*one), Rate(*other)) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_a_difference_from_nothing_has_no_interval():
+    assert all(math.isnan(end) for end in newcombe(Rate(3, 4), Rate(0, 0)))

@@ -1,0 +1,50 @@
+"""Compare: up to six runs beside one another, and what may be subtracted."""
+
+import streamlit as st
+
+from app import state
+from app.text import sections
+from app.widgets.compare.chosen_runs import chosen_runs
+from app.widgets.compare.curves_card import curves_card
+from app.widgets.compare.differences_card import differences_card
+from app.widgets.compare.settings_card import letters_card, settings_card
+from app.widgets.compare.small_multiples import landscapes_card, spectra_card
+from app.widgets.controls.address import choose
+from app.widgets.controls.notice import guarded
+from ngf_core.compare.differences import compare
+from ngf_core.compare.readings import PURIFIED, model_title, models_of
+from ngf_core.runs.files import RECEIVED
+
+TEXT = sections("compare")
+
+
+def page() -> None:
+    """The runs in ?runs=, against ?baseline=."""
+    st.title(TEXT["title"], anchor=False)
+    st.markdown(TEXT["intro"])
+    runs = chosen_runs()
+    if len(runs) < 2:
+        st.info(TEXT["one" if runs else "none"], icon=":material/compare_arrows:")
+        st.page_link("app/views/runs.py", label="See all runs", icon=":material/list:")
+        return
+    letters = dict(zip((run.id for run in runs), "ABCDEF", strict=False))
+    models = models_of(runs, state.store())
+    titles = {name: model_title(name) for name in models} | {
+        RECEIVED: "As received", PURIFIED: "Purified"}
+    left, right = st.columns([2, 3])
+    with left:
+        baseline = choose("baseline", "Baseline", letters, runs[0].id, help=TEXT["baseline"])
+    with right:
+        model = choose("compared", "Model", titles, next(
+            (name for name in models if name != RECEIVED), RECEIVED), help=TEXT["model"])
+    found = compare(runs, state.store(), baseline)
+    by_letter = {letters[run.id]: run for run in runs}
+    letters_card(found, runs)
+    settings_card(found)
+    guarded(differences_card)(found, model)
+    guarded(curves_card)(by_letter, model)
+    guarded(spectra_card)(by_letter, letters[baseline])
+    guarded(landscapes_card)(by_letter, letters[baseline], model)
+
+
+guarded(page)()
