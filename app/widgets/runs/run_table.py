@@ -85,6 +85,11 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: str | None) -> None:
             "seconds": st.column_config.NumberColumn(format="%.0f", width="small")})
 
 
+def table_key(name: str, ids: Sequence[str]) -> str:
+    """A key of its own for each list of rows: a selection by row number must not outlive it."""
+    return f"{name}_{hash(tuple(ids)) & 0xFFFFFFFF:08x}"
+
+
 def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
     """Put the selected row's run into the address, or remove it."""
     rows = (event or {}).get("selection", {}).get("rows", [])
