@@ -7,6 +7,7 @@ process that started it may both change it. It holds no path and no machine name
 import hashlib
 import importlib.metadata
 import json
+import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -77,10 +78,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError):
         raise _broken(folder, "cannot be read") from None
     try:
-        manifest: dict[str, Any] = json.loads(text)
+        manifest: dict[str, Any] = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
-    except (ValueError, RecursionError):  # numbers of thousands of digits, endless nesting
+    except (ValueError, RecursionError):  # NaN, 1e999, thousands of digits, endless nesting
         raise _broken(folder, "is not JSON of a run") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     # Schemas are counted one by one: a number beyond 999 is damage.
@@ -95,6 +96,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")
+    if type(manifest.get("engine", 0)) is not int:
+        raise _broken(folder, "has no usable entry 'engine'")
     for key, kinds in _OR_NONE.items():
         if not isinstance(manifest.get(key), kinds | None):
             raise _broken(folder, f"has no usable entry '{key}'")
@@ -119,6 +122,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest["kind"] != config.kind:
         raise _broken(folder, f"is of a {config.kind} run and says another kind")
     return dict.fromkeys(_OR_NONE) | {"engine": 0, "resumed": []} | manifest
+
+
+def _finite(text: str) -> float:
+    """A number as `encoded` writes it: it could not write infinity back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _check_entries(folder: Path, manifest: dict[str, Any]) -> None:

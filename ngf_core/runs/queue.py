@@ -35,10 +35,12 @@ def _askers(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def last_turns(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """When the last turn of each asker began (ISO 8601, UTC), by the runs that have started."""
+    """When the last turn of each asker began (ISO 8601, UTC), by the runs that started here."""
     last: dict[str, str] = {}
     for manifest in manifests:
-        for asker in _askers(manifest) if manifest["started"] else ():
+        # A run of a bundle had no turn here, and its times are what somebody wrote.
+        began_here = manifest["started"] and not manifest["foreign"]
+        for asker in _askers(manifest) if began_here else ():
             last[asker] = max(last.get(asker, ""), manifest["started"])
     return last
 
@@ -57,14 +59,14 @@ def in_order(waiting: Sequence[Waiting], last: Mapping[str, str]) -> list[Waitin
 
 
 def usual_seconds(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Median seconds that the finished runs of each kind took, from start to end.
+    """Median seconds that the finished runs of each kind took here, from start to end.
 
     Those that went on after a stop are left out: their manifests hold only the last start.
     """
     took: dict[str, list[float]] = {}
     for manifest in manifests:
         if (manifest["state"] == "done" and manifest["started"] and manifest["finished"]
-                and not manifest.get("resumed")):
+                and not manifest.get("resumed") and not manifest["foreign"]):
             took.setdefault(manifest["kind"], []).append(
                 _seconds(manifest["started"], manifest["finished"]))
     return {kind: median(seconds) for kind, seconds in took.items()}

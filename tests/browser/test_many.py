@@ -70,7 +70,8 @@ def lost(store: RunStore, seed: int) -> Run:
     return run
 
 
-@pytest.mark.parametrize(("width", "scheme", "touch"), [(390, "dark", True), (1440, "light", False)])
+@pytest.mark.parametrize(("width", "scheme", "touch"),
+                         [(390, "dark", True), (1440, "light", False)])
 def test_cleaning_up(new_page, tmp_path: Path, width: int, scheme: str, touch: bool):
     with serving(tmp_path) as server:
         runs = [make_run(server.store, "train", seed=seed) for seed in (1, 2, 3)]

@@ -45,7 +45,7 @@ def _choose(own: dict[str, Run], browser: str) -> None:
         hide_index=True, key=table_key("own", list(own)), on_select="rerun",
         selection_mode="multi-row", alt=f"Table of {len(own)} runs to choose from.", column_config={
             "run": st.column_config.TextColumn(width=190),
-            "MB": st.column_config.NumberColumn(format="%.1f", width=60),
+            "MB": st.column_config.NumberColumn(format="%.2f", width=60),
             "kept": st.column_config.CheckboxColumn(width=50)})
     chosen = [run for row, run in enumerate(own.values()) if row in event["selection"]["rows"]]
     live, kept = [r for r in chosen if r.live], [r for r in chosen if r.kept]
