@@ -10,7 +10,7 @@ import json
 import math
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -194,6 +194,16 @@ def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
         manifest = read_manifest(folder) | entries
         write_manifest(folder, manifest)
     return manifest
+
+
+def took(manifest: Mapping[str, Any]) -> float | None:
+    """Seconds from a run's last start to its end; None where one of them is missing, and where
+    they contradict each other because the clock was set back between them."""
+    if not manifest["started"] or not manifest["finished"]:
+        return None
+    began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
+    seconds = (ended - began).total_seconds()
+    return seconds if seconds >= 0 else None
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from ngf_core.runs.access import askers
+from ngf_core.runs.manifest import took
 
 COMMAND_LINE = ""  # the asker of all runs that no browser asked for
 
@@ -63,13 +64,13 @@ def usual_seconds(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
     Those that went on after a stop are left out: their manifests hold only the last start.
     """
-    took: dict[str, list[float]] = {}
+    known: dict[str, list[float]] = {}
     for manifest in manifests:
-        if (manifest["state"] == "done" and manifest["started"] and manifest["finished"]
-                and not manifest.get("resumed") and not manifest["foreign"]):
-            took.setdefault(manifest["kind"], []).append(
-                _seconds(manifest["started"], manifest["finished"]))
-    return {kind: median(seconds) for kind, seconds in took.items()}
+        seconds = took(manifest)
+        if (manifest["state"] == "done" and seconds is not None and not manifest.get("resumed")
+                and not manifest["foreign"]):
+            known.setdefault(manifest["kind"], []).append(seconds)
+    return {kind: median(seconds) for kind, seconds in known.items()}
 
 
 def seconds_until(running: Sequence[Mapping[str, Any]], ahead: Sequence[Mapping[str, Any]],

@@ -1,7 +1,6 @@
 """All runs as one table: their kind, their state, their results."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from ngf_core.evaluate.rates import RATES, Rate
 from ngf_core.runs import Run
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.lineage import training_in
+from ngf_core.runs.manifest import took
 
 ROWS = 15
 COLUMNS = ("kind", "dataset", "attack", "state", "model", "ACC", "ASR", "RA", "λ_max", "created",
@@ -121,7 +121,7 @@ def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict])
     return (kind, dataset_name(trained.dataset if trained else "unknown"),
             attack_name(trained.attack if trained else "unknown"), run.state,
             _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
-            curvature.get("lambda_max"), manifest["created"], _seconds(manifest), run.id)
+            curvature.get("lambda_max"), manifest["created"], took(manifest), run.id)
 
 
 def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -150,11 +150,3 @@ def _model_name(model: str) -> str:
 def _value(rate: Mapping[str, int] | None) -> float | None:
     known = Rate.from_json(rate)
     return known.value if known and known.n else None
-
-
-def _seconds(manifest: Mapping[str, Any]) -> float | None:
-    if not manifest["started"] or not manifest["finished"]:
-        return None
-    started, finished = (datetime.fromisoformat(manifest[k]) for k in ("started", "finished"))
-    seconds = (finished - started).total_seconds()
-    return seconds if seconds >= 0 else None  # a clock that was set back between them

@@ -94,7 +94,8 @@ def test_what_is_usual_is_the_median_of_the_finished():
                       state="failed")
     elsewhere = manifest(started="2026-11-29T09:00:00Z", finished="2026-11-30T09:00:00Z",
                          foreign={"bundle": "0" * 64})
-    assert usual_seconds([*took, failed, elsewhere, elsewhere]) == {"train": 120.0}
+    set_back = manifest(started="2026-11-29T09:00:00Z", finished="2026-11-29T07:00:00Z")
+    assert usual_seconds([*took, failed, *[elsewhere, set_back] * 2]) == {"train": 120.0}
 
 
 def test_the_time_until_a_turn():
