@@ -50,6 +50,8 @@ def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear
     layers, keeps its weights. Raises ConfigError for a text that names none.
     """
     layers = tunable_layers(model)
+    if not layers:
+        raise no_layers()
     return {name: layers[name] for name in named_layers(tuple(layers), text)}
 
 
@@ -64,8 +66,20 @@ def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) ->
 
 
 def last_layer(model: nn.Module) -> str:
-    """The name of the layer that returns the logits, which is tuned unless another is named."""
-    return list(tunable_layers(model))[-1]
+    """The name of the layer that returns the logits, which is tuned unless another is named.
+
+    Raises ConfigError where the network has no layer that can be tuned.
+    """
+    layers = list(tunable_layers(model))
+    if not layers:
+        raise no_layers()
+    return layers[-1]
+
+
+def no_layers() -> ConfigError:
+    """What a network without a convolution and a linear layer is answered where one is tuned."""
+    return ConfigError("layer", "this network has no convolution and no linear layer, and only "
+                       "these are tuned", "Its spectrum and its landscape can be computed.")
 
 
 def multiply_adds_of(model: nn.Module, x: torch.Tensor) -> float:
