@@ -7,7 +7,7 @@ from torch import nn
 
 from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
-from ngf_core.models.layer_names import named_layers
+from ngf_core.models.layer_names import LAST, named_layers
 
 
 def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int = 0) -> nn.Module:
@@ -50,8 +50,6 @@ def tuned_layers(model: nn.Module, text: str) -> dict[str, nn.Conv2d | nn.Linear
     layers, keeps its weights. Raises ConfigError for a text that names none.
     """
     layers = tunable_layers(model)
-    if not layers:
-        raise no_layers()
     return {name: layers[name] for name in named_layers(tuple(layers), text)}
 
 
@@ -70,16 +68,7 @@ def last_layer(model: nn.Module) -> str:
 
     Raises ConfigError where the network has no layer that can be tuned.
     """
-    layers = list(tunable_layers(model))
-    if not layers:
-        raise no_layers()
-    return layers[-1]
-
-
-def no_layers() -> ConfigError:
-    """What a network without a convolution and a linear layer is answered where one is tuned."""
-    return ConfigError("layer", "this network has no convolution and no linear layer, and only "
-                       "these are tuned", "Its spectrum and its landscape can be computed.")
+    return named_layers(tuple(tunable_layers(model)), LAST)[0]
 
 
 def multiply_adds_of(model: nn.Module, x: torch.Tensor) -> float:
