@@ -60,7 +60,7 @@ def test_a_run_that_found_the_disk_full_goes_on(store):
     requeue(run)
     manifest = run.manifest
     assert manifest["state"] == "queued" and manifest["message"] == ""
-    assert manifest["lacked"] is manifest["pid"] is manifest["finished"] is None
+    assert all(manifest[key] is None for key in ("lacked", "pid", "pid_started", "finished"))
 
 
 def test_each_time_that_it_goes_on_is_noted_with_what_computed_until_then(store):
