@@ -9,7 +9,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.runs.clean_up import clean_up
 from app.widgets.runs.compare_button import compare_button
 from app.widgets.runs.run_detail import run_detail
-from app.widgets.runs.run_table import matching, run_frame, run_table
+from app.widgets.runs.run_table import matching, run_frame, run_table, table_key
 
 TEXT = sections("runs")
 KINDS = ("train", "import", "purify", "landscape", "spectrum", "layers", "audit",
@@ -37,9 +37,8 @@ def page() -> None:
     shown = matching(frame, search or "", kinds, states)
     st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a column heading to sort.")
     if len(shown):
-        # Another list of rows is another table: a selection by row number must not persist.
-        key = f"runs_{hash(tuple(shown['id'])) & 0xFFFFFFFF:08x}"
-        run_table(shown, key=key, chosen=[run.id for run in (*ticked, chosen) if run])
+        run_table(shown, key=table_key("runs", list(shown["id"])),
+                  chosen=[run.id for run in (*ticked, chosen) if run])
         compare_button(ticked)
     else:
         st.info(TEXT["no_match"], icon=":material/filter_alt_off:")

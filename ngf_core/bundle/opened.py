@@ -1,21 +1,26 @@
 """Bundles taken into a store, and read for a comparison."""
 
 import contextlib
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ngf_core.bundle.contents import SUMS
-from ngf_core.errors import ConfigError, NGFError, RunError
+from ngf_core.errors import ConfigError, NGFError, RunError, shown
 from ngf_core.imports.aside import Lost, aside, turn
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.archive import packed
 from ngf_core.runs.disk import draft_of, file_sha, sync_folder, telling_full
-from ngf_core.runs.manifest import read_manifest, utc_now, write_manifest
+from ngf_core.runs.lineage import sources_of
+from ngf_core.runs.manifest import CORRUPT, read_manifest, utc_now, write_manifest
 from ngf_core.runs.server_settings import refuse_readonly
+
+_AGAIN = "Ask for the bundle again; `ngf bundle RUN` makes one."
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def _packed_again(folder: Path) -> bytes:
         names = [SUMS, *(line[66:] for line in lines)]
         inside = folder.resolve()
         for name in names:
-            if inside not in (folder / name).resolve().parents:
+            path = (folder / name).resolve()
+            if inside not in path.parents or not path.is_file():
                 raise ValueError(name)
         return packed({name: (folder / name).read_bytes() for name in names})
     except (OSError, ValueError):
@@ -82,7 +88,7 @@ def _packed_again(folder: Path) -> bytes:
 
 
 def _unpacked(archive: Path, folder: Path) -> list[Run]:
-    from ngf_core.bundle.unpack import MEMORY_GB, SECONDS
+    from ngf_core.bundle.unpack import ID, MEMORY_GB, SECONDS
 
     if not archive.is_file():
         raise ConfigError("bundle", f"there is no file {archive}", "Name a zip of `ngf bundle`.")
@@ -92,33 +98,52 @@ def _unpacked(archive: Path, folder: Path) -> list[Run]:
     except Lost:
         raise NGFError(f"The bundle could not be read within {MEMORY_GB:g} GB of memory and "
                        f"{SECONDS:g} seconds. Bundle fewer runs.") from None
+    # What that process was made to leave is no more trusted than the file that it read.
+    if any(path.is_symlink() for path in folder.rglob("*")) or not all(
+            isinstance(name, str) and re.fullmatch(ID, name) for name in about["runs"]):
+        raise ConfigError("bundle", "it holds what no bundle holds", _AGAIN)
     runs = [Run(folder / "runs" / name) for name in about["runs"]]
-    for run in runs:
-        _check(run)
+    for number, run in enumerate(runs):
+        _check(run, RunStore(run.path.parent), runs[:number])
     return runs
 
 
-def _check(run: Run) -> None:
-    """Raise ConfigError where the manifest is not of a finished run with these files."""
+def _check(run: Run, bundled: RunStore, before: Sequence[Run]) -> None:
+    """Raise ConfigError where the manifest is not of a finished run with these files, or names
+    sources that are not among those `before` it."""
     try:
         manifest = read_manifest(run.path)
     except RunError as error:
-        raise ConfigError("bundle", str(error).rstrip("."), "Ask for it again.") from None
+        raise ConfigError("bundle", str(error).rstrip("."), _AGAIN) from None
     if manifest["state"] != "done":
         raise ConfigError("bundle", f"run {run.id} is {manifest['state']}",
                           "A bundle holds finished runs.")
+    missing = set(sources_of(run.config)) - {other.id for other in before}
+    if missing:
+        raise ConfigError("bundle", f"run {run.id} stands on {shown(min(missing))}, which does not "
+                          "come before it", _AGAIN)
+    try:
+        bundled.check_source(run.config)
+    except ConfigError as error:
+        raise ConfigError("bundle", f"run {run.id} cannot stand on that: {error.why}",
+                          _AGAIN) from None
     for path in run.path.iterdir():
         if path.name != "manifest.json" and manifest["files"].get(path.name) != file_sha(path):
             raise ConfigError("bundle", f"{path.name} of run {run.id} is not what its manifest "
-                              "names", "Ask for the bundle again.")
+                              "names", _AGAIN)
 
 
 def _is_there(run: Run, store: RunStore) -> bool:
     try:
         there = store.find(run.id)
     except RunError:
+        if os.path.lexists(store.root / run.id):
+            raise RunError(f"{run.id} in {store.root} is no run. Move it away, and open the "
+                           "bundle again.") from None
         return False
     told, has = run.manifest, there.manifest
+    if has["state"] == CORRUPT:
+        raise RunError(f"Run {run.id} is here already, and damaged. {has['message']}")
     if any(told[key] != has[key] for key in ("config", "results", "created")):
         raise RunError(f"There is another run {run.id} here, with other settings or results. Open "
                        "the bundle in another folder: set NGF_RUNS to it.")

@@ -21,10 +21,15 @@ import pandas as pd
 import pyarrow.parquet  # noqa: F401  (pandas reads with it, and behind the limits it cannot load)
 
 from ngf_core.bundle.contents import ABOUT, FORMAT, SUMS
+from ngf_core.bundle.figures import figures_of
 from ngf_core.errors import ConfigError, shown
+from ngf_core.runs import Run
+from ngf_core.runs.events import curves, read_events
+from ngf_core.runs.manifest import read_manifest
 from ngf_core.runs.tensors import shapes
 
 MOST_FILES, MOST_BYTES, MOST_BYTES_EACH = 2_000, 1_000_000_000, 300_000_000
+MOST_BYTES_JSON = 20_000_000  # read again by the process that asked
 MEMORY_GB, SECONDS = 2.0, 120.0
 ID = r"[a-z0-9_-]{1,120}"
 # Folders of a store that are no runs.
@@ -41,8 +46,8 @@ def unpack_here(archive: Path, folder: Path) -> dict[str, Any]:
     """Write the bundle's files into `folder` and return what bundle.json says.
 
     Raises ConfigError for anything but a bundle whose files are those of SHA256SUMS: links, other
-    names, names given twice, more than MOST_FILES, MOST_BYTES or MOST_BYTES_EACH, and arrays or
-    tables that cannot be read.
+    names, names given twice, more than MOST_FILES, MOST_BYTES or MOST_BYTES_EACH, arrays or tables
+    that cannot be read, and runs that cannot be drawn.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -57,6 +62,8 @@ def unpack_here(archive: Path, folder: Path) -> dict[str, Any]:
         path.write_bytes(content)
     for name in files:
         _check_readable(folder / name, name)
+    for name in about["runs"]:
+        _check_drawn(Run(folder / "runs" / name))
     return about
 
 
@@ -77,9 +84,10 @@ def _read(opened: zipfile.ZipFile) -> dict[str, bytes]:
             raise _refused(f"{name} is in it twice")
         with opened.open(info) as source:
             # The directory's sizes may lie, so what really comes is bounded too.
-            files[name] = source.read(min(MOST_BYTES_EACH, left) + 1)
+            most = min(MOST_BYTES_JSON if name.endswith(".json") else MOST_BYTES_EACH, left)
+            files[name] = source.read(most + 1)
         left -= len(files[name])
-        if len(files[name]) > MOST_BYTES_EACH or left < 0:
+        if len(files[name]) > most:
             raise _refused(f"{name} unpacks to more than may be taken")
     return files
 
@@ -138,6 +146,17 @@ def _check_readable(path: Path, name: str) -> None:
             shapes(path)
     except Exception as error:
         raise _refused(f"{name} cannot be read ({shown(error)})") from None
+
+
+def _check_drawn(run: Run) -> None:
+    """Read and draw the run as pages do: numbers of other types or shapes are found here."""
+    try:
+        if read_manifest(run.path)["state"] == "done":  # else the caller says what it is
+            run.points()
+            curves(read_events(run.path)[0])
+            figures_of(run)
+    except Exception as error:
+        raise _refused(f"run {run.id} cannot be read ({shown(error)})") from None
 
 
 def _refused(why: str) -> ConfigError:

@@ -59,7 +59,8 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
                           f"({dataset.classes} classes, {dataset.shape[0]} channels): "
                           f"{'; '.join(wrong[:LISTED])}", "Choose the data set that the model was "
                           "trained on, or the builder of its network.")
-    head = last_layer(model).removeprefix(NETWORK)
+    layers = list(tunable_layers(model))
+    head = last_layer(model).removeprefix(NETWORK) if layers or config.labels else ""
     tensors = as_received(load(read), config.labels, head)
     counts = {name: value for name, value in model.state_dict().items()
               if name.endswith("num_batches_tracked")}
@@ -89,7 +90,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
         "came_as": came_as(read) | {
-            "head": head, "layers": list(tunable_layers(model)),
+            "head": head, "layers": layers,
             "parameters": sum(p.numel() for p in model.parameters()),
             "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,

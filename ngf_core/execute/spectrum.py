@@ -51,7 +51,9 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             writer.progress(int(1000 * (i + done / total)), 1000 * len(source.models),
                             f"{name}: {config.operator} product {done} of about {total}")
 
-        layers = tuned_layers(model, source.layer)
+        # A network of other layers than are tuned has no Fisher matrix of a layer.
+        tuned = source.layer or config.parameters == "layer"
+        layers = tuned_layers(model, source.layer) if tuned else {}
         names = None if config.parameters == "all" else [
             name for layer in layers for name in layer_parameters(model, layer)]
         state, earlier = krylov_files.find(config, store, name, where)
@@ -81,7 +83,7 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
         for layer in layers.values():
             layer.requires_grad_(True)
         fisher = layer_fisher_spectrum(model, list(layers.values()), x[:FISHER_SAMPLES],
-                                       y[:FISHER_SAMPLES], seed=config.seed)
+                                       y[:FISHER_SAMPLES], seed=config.seed) if layers else None
         own = _arrays(name, spectrum, fisher)
         arrays |= own
         arrays["models"] = np.array(list(source.models)[: i + 1])
@@ -104,7 +106,7 @@ def _results(spectrum: Spectrum) -> dict[str, Any]:
             "products": spectrum.products, "unreached": list(spectrum.unreached)}
 
 
-def _arrays(name: str, spectrum: Spectrum, fisher: Tensor) -> dict[str, np.ndarray]:
+def _arrays(name: str, spectrum: Spectrum, fisher: Tensor | None) -> dict[str, np.ndarray]:
     trace, density = spectrum.trace, spectrum.density
     return {
         f"{name}.eigenvalues": spectrum.eigenvalues.cpu().numpy(),
@@ -114,9 +116,8 @@ def _arrays(name: str, spectrum: Spectrum, fisher: Tensor) -> dict[str, np.ndarr
         f"{name}.trace": np.array([trace.value, trace.standard_error, trace.probes]),
         f"{name}.density_grid": density.grid.cpu().numpy(),
         f"{name}.density": density.values.cpu().numpy(),
-        f"{name}.fisher": fisher.cpu().numpy(),
         f"{name}.products": np.array(spectrum.products),
-    }
+    } | ({} if fisher is None else {f"{name}.fisher": fisher.cpu().numpy()})
 
 
 def _second_opinion(spectrum: Spectrum, model: nn.Module, x: Tensor, y: Tensor,

@@ -9,6 +9,7 @@ from ngf_core.data.augment import are_images
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
 from ngf_core.layers.sweep import sweep
+from ngf_core.models.build import last_layer
 from ngf_core.purify.batches import CleanSet
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.settings import NGF
@@ -47,6 +48,7 @@ def choose_layer(model: nn.Module, clean: CleanSet, budget: Budget, ngf: NGF | N
     if "changes" in RULES[rule].sees and not images:
         raise ConfigError("rule", f"{rule!r} changes images, which these inputs are not",
                           f"Use {RULE_WITHOUT_IMAGES!r}.")
+    last_layer(model)  # refuses a network that has none
     short = replace(budget, steps=STEPS, seconds=0.0, batch_size=BATCH_SIZE, pool=POOL)
     sees = RULES[rule].sees
     methods = (ngf or NGF(),) if "tuning" in sees else ()

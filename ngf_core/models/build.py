@@ -7,7 +7,7 @@ from torch import nn
 
 from ngf_core.errors import ConfigError
 from ngf_core.models import ARCHITECTURES
-from ngf_core.models.layer_names import named_layers
+from ngf_core.models.layer_names import LAST, named_layers
 
 
 def build_model(arch: str, shape: tuple[int, int, int], classes: int, seed: int = 0) -> nn.Module:
@@ -64,8 +64,11 @@ def tunable_layer_names(arch: str, shape: tuple[int, int, int] = (3, 32, 32)) ->
 
 
 def last_layer(model: nn.Module) -> str:
-    """The name of the layer that returns the logits, which is tuned unless another is named."""
-    return list(tunable_layers(model))[-1]
+    """The name of the layer that returns the logits, which is tuned unless another is named.
+
+    Raises ConfigError where the network has no layer that can be tuned.
+    """
+    return named_layers(tuple(tunable_layers(model)), LAST)[0]
 
 
 def multiply_adds_of(model: nn.Module, x: torch.Tensor) -> float:

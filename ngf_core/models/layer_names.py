@@ -12,8 +12,12 @@ def named_layers(names: Sequence[str], text: str) -> list[str]:
 
     text: a layer ("blocks.2.conv1"), a block for all its layers ("blocks.2"), "last", "all", or
     several of these separated by commas. Raises ConfigError, listing the choices, for a part that
-    names no layer, and for "auto", which stands for a layer that is yet to be chosen.
+    names no layer, for "auto", which stands for a layer that is yet to be chosen, and for a network
+    that has none.
     """
+    if not names:
+        raise ConfigError("layer", "this network has no convolution and no linear layer, and only "
+                          "these are tuned", "Its spectrum and its landscape can be computed.")
     chosen: set[str] = set()
     for part in text.replace(" ", "").split(","):
         inside = [name for name in names if part in (ALL, name) or name.startswith(f"{part}.")]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "events.jsonl"
+# What those that are read by their type have to hold.
+_ENTRIES = {"progress": {"done", "total", "text"},
+            "point": {"method", "step", "seconds", "metrics", "n"}}
 
 
 def append_event(folder: Path, kind: str, **entries: Any) -> None:
@@ -83,9 +86,10 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], in
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and "type" in event else None
+    kind = event.get("type") if isinstance(event, dict) else None
+    return event if isinstance(kind, str) and event.keys() >= _ENTRIES.get(kind, set()) else None
 
 
 def curves(events: list[dict[str, Any]]) -> "pd.DataFrame":

@@ -67,20 +67,27 @@ def holder_of(run: Run, store: RunStore) -> Run:
 def with_sources(runs: Iterable[Run], store: RunStore) -> list[Run]:
     """The runs and all that they stand on, each once and after its sources.
 
-    Raises RunError where one of them is missing or corrupt.
+    Raises RunError where one of them is missing or corrupt, or stands on itself.
     """
     found: dict[str, Run] = {}
 
-    def add(run: Run) -> None:
-        config = store.get(run.id).config
-        for name in (getattr(config, "source", ""), getattr(config, "against", "")):
-            if name and name not in found:
-                add(store.get(name))
+    def add(run: Run, above: tuple[str, ...] = ()) -> None:
+        if run.id in above:
+            raise RunError(f"Run {run.id} stands on itself, which no run made here does. Delete "
+                           "it.")
+        for name in sources_of(store.get(run.id).config):
+            if name not in found:
+                add(store.get(name), (*above, run.id))
         found.setdefault(run.id, run)
 
     for run in runs:
         add(run)
     return list(found.values())
+
+
+def sources_of(config: Config) -> tuple[str, ...]:
+    """The ids of the runs that a run of these settings stands on: none, one, or an audit's two."""
+    return tuple(filter(None, (getattr(config, "source", ""), getattr(config, "against", ""))))
 
 
 def received_rates(run: Run, store: RunStore) -> Evaluation | None:

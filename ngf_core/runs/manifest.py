@@ -7,9 +7,10 @@ process that started it may both change it. It holds no path and no machine name
 import hashlib
 import importlib.metadata
 import json
+import math
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -77,10 +78,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError):
         raise _broken(folder, "cannot be read") from None
     try:
-        manifest: dict[str, Any] = json.loads(text)
+        manifest: dict[str, Any] = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _broken(folder, f"is not JSON (line {error.lineno})") from None
-    except (ValueError, RecursionError):  # numbers of thousands of digits, endless nesting
+    except (ValueError, RecursionError):  # NaN, 1e999, thousands of digits, endless nesting
         raise _broken(folder, "is not JSON of a run") from None
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     # Schemas are counted one by one: a number beyond 999 is damage.
@@ -95,6 +96,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
             raise _broken(folder, f"has no usable entry '{key}'")
+    if type(manifest.get("engine", 0)) is not int:
+        raise _broken(folder, "has no usable entry 'engine'")
     for key, kinds in _OR_NONE.items():
         if not isinstance(manifest.get(key), kinds | None):
             raise _broken(folder, f"has no usable entry '{key}'")
@@ -119,6 +122,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest["kind"] != config.kind:
         raise _broken(folder, f"is of a {config.kind} run and says another kind")
     return dict.fromkeys(_OR_NONE) | {"engine": 0, "resumed": []} | manifest
+
+
+def _finite(text: str) -> float:
+    """A number as `encoded` writes it: it could not write infinity back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _check_entries(folder: Path, manifest: dict[str, Any]) -> None:
@@ -183,6 +194,16 @@ def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
         manifest = read_manifest(folder) | entries
         write_manifest(folder, manifest)
     return manifest
+
+
+def took(manifest: Mapping[str, Any]) -> float | None:
+    """Seconds from a run's last start to its end; None where one of them is missing, and where
+    they contradict each other because the clock was set back between them."""
+    if not manifest["started"] or not manifest["finished"]:
+        return None
+    began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
+    seconds = (ended - began).total_seconds()
+    return seconds if seconds >= 0 else None
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from ngf_core.runs.access import askers
+from ngf_core.runs.manifest import took
 
 COMMAND_LINE = ""  # the asker of all runs that no browser asked for
 
@@ -35,10 +36,12 @@ def _askers(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def last_turns(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """When the last turn of each asker began (ISO 8601, UTC), by the runs that have started."""
+    """When the last turn of each asker began (ISO 8601, UTC), by the runs that started here."""
     last: dict[str, str] = {}
     for manifest in manifests:
-        for asker in _askers(manifest) if manifest["started"] else ():
+        # A run of a bundle had no turn here, and its times are what somebody wrote.
+        began_here = manifest["started"] and not manifest["foreign"]
+        for asker in _askers(manifest) if began_here else ():
             last[asker] = max(last.get(asker, ""), manifest["started"])
     return last
 
@@ -57,17 +60,17 @@ def in_order(waiting: Sequence[Waiting], last: Mapping[str, str]) -> list[Waitin
 
 
 def usual_seconds(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Median seconds that the finished runs of each kind took, from start to end.
+    """Median seconds that the finished runs of each kind took here, from start to end.
 
     Those that went on after a stop are left out: their manifests hold only the last start.
     """
-    took: dict[str, list[float]] = {}
+    known: dict[str, list[float]] = {}
     for manifest in manifests:
-        if (manifest["state"] == "done" and manifest["started"] and manifest["finished"]
-                and not manifest.get("resumed")):
-            took.setdefault(manifest["kind"], []).append(
-                _seconds(manifest["started"], manifest["finished"]))
-    return {kind: median(seconds) for kind, seconds in took.items()}
+        seconds = took(manifest)
+        if (manifest["state"] == "done" and seconds is not None and not manifest.get("resumed")
+                and not manifest["foreign"]):
+            known.setdefault(manifest["kind"], []).append(seconds)
+    return {kind: median(seconds) for kind, seconds in known.items()}
 
 
 def seconds_until(running: Sequence[Mapping[str, Any]], ahead: Sequence[Mapping[str, Any]],

@@ -18,7 +18,7 @@ from ngf_core.device import device
 from ngf_core.errors import RunError
 from ngf_core.evaluate.test_set import TestSet, Triggered, build_test_set
 from ngf_core.imports.model import received
-from ngf_core.models.build import build_model, last_layer
+from ngf_core.models.build import build_model, tunable_layers
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import ATTACK, POISON, TRIGGERED
 from ngf_core.runs.lineage import model_files, training_of
@@ -28,7 +28,8 @@ from ngf_core.runs.lineage import model_files, training_of
 class TrainedModels:
     """`models` by name: "before", then one per method where the run is a purification.
 
-    `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune.
+    `layer`: the layers it tuned, as `tuned_layers` reads them, or those a preset would tune; "" for
+    a network that has none.
     `given`: triggered images that came with an imported model, whose attack is then None.
     `came_as`: names, types and prefix of the tensors in the file of an imported model, and its
     layers.
@@ -140,7 +141,7 @@ def load_trained(run_id: str, store: RunStore) -> TrainedModels:
     files, train, config = model_files(run), training_of(run, store), run.config
     dataset = dataset_behind(run, train)
     models = {name: _load_model(run, file, train, dataset) for name, file in files.items()}
-    layer = last_layer(next(iter(models.values())))
+    layer = next(reversed(tunable_layers(next(iter(models.values())))), "")
     if isinstance(config, PurifyConfig):
         layer = run.results.get("layer") or next(iter(config.layers.values()), layer)
     attack = attack_in(run, train, dataset)

@@ -4,11 +4,14 @@ import os
 
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Dataframe
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 
 from app import jobs, state
 from app.widgets.controls import entrance
 from ngf_core.errors import RunError
+from ngf_core.runs import Run
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.process import start_time
 from ngf_core.runs.server_settings import READONLY
@@ -169,33 +172,59 @@ def cleaning(open_page, started, runs, me, monkeypatch):
 def test_own_runs_are_listed_with_their_sizes(cleaning):
     app, mine, source, _ = cleaning
     assert not app.exception
-    (table,) = [frame.value for frame in app.dataframe if "kept" in frame.value]
+    table = own_table(app).value
     assert set(table["id"]) == {mine.id, source.id}
     sizes = dict(zip(table["id"], table["MB"], strict=True))
     assert sizes[mine.id] == pytest.approx(
         sum(path.stat().st_size for path in mine.path.iterdir()) / 1e6)
 
 
+def own_table(app: AppTest) -> Dataframe:
+    (table,) = [frame for frame in app.dataframe if "kept" in frame.value]
+    return table
+
+
+def tick(app: AppTest, *runs: Run) -> AppTest:
+    """Choose these runs in the table of one's own."""
+    table = own_table(app)
+    rows = [list(table.value["id"]).index(run.id) for run in runs]
+    app.session_state[table.key] = {"selection": {"rows": rows, "columns": []}}
+    return app.run()
+
+
 def test_what_is_chosen_is_kept_let_go_and_deleted(cleaning, runs):
     app, mine, source, race = cleaning
-    app.multiselect("chosen_runs").set_value([mine.id]).run()
+    tick(app, mine)
     app.button("keep_chosen").click().run()
     assert mine.kept and app.button("delete_chosen").disabled
+    assert "let go what is kept" in text_of(app)
     app.button("let_go_chosen").click().run()
     assert not mine.kept and not app.button("delete_chosen").disabled
-    app.multiselect("chosen_runs").set_value([mine.id, source.id]).run()
+    assert "let go what is kept" not in text_of(app)
+    tick(app, mine, source)
     app.button("delete_chosen").click().run()
     assert "1 other run made from" in app.warning[0].value
     assert race.id in [code.value for code in app.code], "it is named before"
     assert mine in runs.list() and source in runs.list(), "asked first"
 
 
+def test_what_was_chosen_is_not_another_run_after_one_is_gone(cleaning, runs):
+    app, _, _, _ = cleaning
+    first = runs.get(own_table(app).value["id"][0])
+    tick(app, first)
+    assert not app.button("delete_chosen").disabled
+    first.delete()
+    app.run()
+    assert len(own_table(app).value) == 1 and "0 chosen" in text_of(app)
+    assert app.button("delete_chosen").disabled
+
+
 def test_what_is_chosen_can_be_taken_along(cleaning):
     app, mine, _, _ = cleaning
     take = next(button for button in app.get("download_button") if button.key == "download_zip")
     assert take.disabled
-    app.multiselect("chosen_runs").set_value([mine.id]).run()
-    assert not app.exception and not app.error
+    tick(app, mine)
+    assert not app.exception and not app.error and "1 chosen" in text_of(app)
     take = next(button for button in app.get("download_button") if button.key == "download_zip")
     assert not take.disabled
 

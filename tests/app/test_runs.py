@@ -246,6 +246,15 @@ def test_other_versions_are_told_in_a_sentence_and_the_numbers_stay(runs, open_p
     assert [metric.value for metric in app.metric] == drawn
 
 
+def test_a_clock_that_was_set_back_is_told_and_no_duration_shown(runs, open_page, started) -> None:
+    run = make_run(runs, "train")
+    assert "the clock was set" not in text_of(open_page("runs", run=run.id))
+    change_manifest(run.path, started="2026-11-29T09:00:00Z", finished="2026-11-29T07:00:00Z")
+    app = open_page("runs", run=run.id)
+    assert not app.exception and app.dataframe[0].value["seconds"].isna().all()
+    assert "its end lies before its start: the clock was set between them" in text_of(app)
+
+
 def test_the_same_versions_are_not_worth_a_sentence(runs, open_page, started) -> None:
     run = make_run(runs, "train")
     assert "computed by engine" not in text_of(open_page("runs", run=run.id))

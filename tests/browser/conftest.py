@@ -44,13 +44,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens empty pages: new_page(width=390, scheme="dark"). At the end of the test none of them
-    may have asked anything of another machine, logged an error or shown a stack trace."""
+    """Opens empty pages: new_page(width=390, scheme="dark"), `touch` for a finger in place of the
+    mouse. At the end of the test none of them may have asked anything of another machine, logged an
+    error or shown a stack trace."""
     contexts, complaints = [], []
 
-    def make(width: int = 1440, scheme: str = "light") -> Page:
+    def make(width: int = 1440, scheme: str = "light", touch: bool = False) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900},
-                                      color_scheme=scheme)
+                                      color_scheme=scheme, has_touch=touch, is_mobile=touch)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return watched(context, complaints)

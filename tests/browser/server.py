@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,11 @@ class Server:
         return "" if start < 0 else printed[max(0, start - 200):start + 4000]
 
 
-def started(folder: Path, log: Path, path: str = "", **settings: str
+def started(folder: Path, log: Path, path: str = "", options: Sequence[str] = (), **settings: str
             ) -> tuple[Server, subprocess.Popen]:
     """The dashboard over `folder`/runs, below `path` ("/ngf"), once it answers, and its process;
-    `log` gets what it prints. `settings` are variables of the environment: NGF_TOKEN="sesame".
+    `log` gets what it prints. `options` are Streamlit's, `settings` variables of the environment:
+    NGF_TOKEN="sesame".
 
     Raises AssertionError where it ends instead.
     """
@@ -44,7 +45,7 @@ def started(folder: Path, log: Path, path: str = "", **settings: str
     store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
                "--server.headless", "true", "--server.port", str(port),
-               "--server.baseUrlPath", path.strip("/")]
+               "--server.baseUrlPath", path.strip("/"), *options]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
                                    env=os.environ | {"NGF_RUNS": str(folder / "runs")} | settings)
@@ -58,9 +59,10 @@ def started(folder: Path, log: Path, path: str = "", **settings: str
 
 
 @contextmanager
-def serving(folder: Path, path: str = "", **settings: str) -> Iterator[Server]:
+def serving(folder: Path, path: str = "", options: Sequence[str] = (), **settings: str
+            ) -> Iterator[Server]:
     """The server of `started`; at the end its jobs and then it itself stop."""
-    server, process = started(folder, folder / "log", path, **settings)
+    server, process = started(folder, folder / "log", path, options, **settings)
     try:
         yield server
     finally:

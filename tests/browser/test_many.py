@@ -1,16 +1,18 @@
-"""A stranger, a visitor of a public show and a shared queue in Chromium."""
+"""A stranger, a visitor of a public show, a shared queue and cleaning up in Chromium."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.jobs import resume
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.server_settings import READONLY
 from tests.browser.server import serving
-from tests.browser.watch import at_rest
+from tests.browser.watch import at_rest, shot
 from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
 
@@ -66,3 +68,73 @@ def lost(store: RunStore, seed: int) -> Run:
     run = make_run(store, "train", state="queued", seed=seed, epochs=200)
     change_manifest(run.path, state="running", pid=2**22 + 1, pid_started=1.0)
     return run
+
+
+@pytest.mark.parametrize(("width", "scheme", "touch"),
+                         [(390, "dark", True), (1440, "light", False)])
+def test_cleaning_up(new_page, tmp_path: Path, width: int, scheme: str, touch: bool):
+    with serving(tmp_path) as server:
+        runs = [make_run(server.store, "train", seed=seed) for seed in (1, 2, 3)]
+        page = new_page(width=width, scheme=scheme, touch=touch)
+        page.goto(f"{server.url}/runs")
+        at_rest(page)
+        press(page.get_by_text("Clean up", exact=True), touch)
+        own = page.locator("[class*=st-key-own_]")
+        expect(own).to_be_visible()
+        at_rest(page)
+        tick(own, 1, touch)
+        expect(page.get_by_text("1 chosen")).to_be_visible()
+        press(button(page, "Keep"), touch)
+        expect(button(page, "Let go")).to_be_enabled()
+        (kept,) = [run for run in runs if run.kept]
+        expect(button(page, "Delete")).to_be_disabled()
+        tick(own, 2, touch)
+        expect(page.get_by_text("2 chosen")).to_be_visible()
+        at_rest(page)
+        shot(page, f"clean-up-{width}-{scheme}")
+        with page.expect_download() as download:
+            press(button(page, "Take along as a zip"), touch)
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert archive.testzip() is None
+            taken = {name.split("/")[0] for name in archive.namelist()}
+            assert kept.id in taken and len(taken) == 2
+            for run_id in taken:
+                run = server.store.get(run_id)
+                told = json.loads(archive.read(f"{run_id}/manifest.json"))
+                assert told["config"] == run.manifest["config"]
+                for name in told["files"]:
+                    assert archive.read(f"{run_id}/{name}") == (run.path / name).read_bytes()
+        press(button(page, "Let go"), touch)
+        expect(button(page, "Delete")).to_be_enabled()
+        assert not kept.kept
+        press(button(page, "Delete"), touch)
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text(kept.id)).to_be_visible()
+        at_rest(page)
+        shot(page, f"clean-up-delete-{width}-{scheme}")
+        press(dialog.get_by_role("button", name="Delete"), touch)
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_text("0 chosen")).to_be_visible()
+        (left,) = [run for run in runs if run.path.exists()]
+        assert left.id not in taken
+        expect(button(page, "Delete")).to_be_disabled()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.close()
+        assert not server.traces()
+
+
+def button(page: Page, name: str) -> Locator:
+    """The visible button of that name on the page itself."""
+    return page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
+
+
+def press(what: Locator, touch: bool) -> None:
+    """Press with a finger or with the mouse."""
+    what.tap() if touch else what.click()
+
+
+def tick(table: Locator, row: int, touch: bool) -> None:
+    """Press the box before a row, which is drawn and no element: rows are 35 pixels high."""
+    grid = table.locator(".dvn-scroller")
+    at = {"x": 17, "y": 35 * row + 17}
+    grid.tap(position=at) if touch else grid.click(position=at)

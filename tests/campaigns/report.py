@@ -24,7 +24,7 @@ def write(part: Counts, seconds: float, seed: int, command: str, folder: Path = 
     path = folder / "faults.json"
     new = {"done": dict(part.done), "faults": dict(part.faults), "findings": part.findings,
            "not_run": part.not_run, "seconds": round(seconds), "seeds": [seed],
-           "commands": [command]}
+           "commands": [command], "commits": [_commit()]}
     with FileLock(folder / ".lock"):  # several commands may add at a time
         told = json.loads(path.read_text()) if path.exists() else {"parts": {}}
         earlier = told["parts"].get(part.title) if add else None
@@ -32,6 +32,11 @@ def write(part: Counts, seconds: float, seed: int, command: str, folder: Path = 
         told["environment"] = environment()
         path.write_text(json.dumps(told, indent=1) + "\n")
         (folder / "faults.md").write_text(page(told))
+
+
+def _commit() -> str:
+    git = environment()["git"] or {"sha": "unknown", "dirty": False}
+    return git["sha"][:8] + "+" * git["dirty"]
 
 
 def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,8 +51,8 @@ def page(told: Mapping[str, Any]) -> str:
     lines += [f"| {name} | " + " | ".join(_cell(part, name) for part in parts.values()) + " |"
               for name in MUST_BE_ZERO]
     for title, part in parts.items():
-        lines += ["", f"**{title}** (seed {', '.join(map(str, part['seeds']))}; "
-                  f"{part['seconds']} s)", "",
+        lines += ["", f"**{title}** (seed {', '.join(map(str, part['seeds']))}; commit "
+                  f"{', '.join(dict.fromkeys(part['commits']))}; {part['seconds']} s)", "",
                   *(f"    {command}" for command in part["commands"]), ""]
         if part["not_run"]:
             lines += [part["not_run"]]
@@ -57,8 +62,7 @@ def page(told: Mapping[str, Any]) -> str:
         lines += [line for finding in part["findings"] for line in ("", f"- {finding}")]
     kind = told["environment"]
     lines += ["", f"Python {kind['python']}, torch {kind['torch']}, {kind['system']}, "
-              f"{kind['processor']}, {kind['threads']} thread of {kind['cores']} cores, commit "
-              f"{(kind['git'] or {}).get('sha', 'unknown')[:8]}."]
+              f"{kind['processor']}, threads: {kind['threads']}, cores: {kind['cores']}."]
     return "\n".join(lines) + "\n"
 
 

@@ -91,11 +91,12 @@ def test_the_report_keeps_the_other_parts(tmp_path):
         write(part, 4.2, 7, "make faults", tmp_path)
     page = (tmp_path / "faults.md").read_text()
     assert "| orphan processes | not run | 2 |" in page and "| kills | 3 |" in page
-    assert "- orphan processes: 1, 2" in page and "(seed 7; 4 s)\n\n    make faults" in page
+    assert "- orphan processes: 1, 2" in page and "; 4 s)\n\n    make faults" in page
     write(second, 4.2, 8, "make faults again", tmp_path, add=True)
     page = (tmp_path / "faults.md").read_text()
     assert "| orphan processes | not run | 4 |" in page and "| kills | 6 |" in page
-    assert "(seed 7, 8; 8 s)\n\n    make faults\n    make faults again" in page
+    assert "(seed 7, 8; commit " in page
+    assert "; 8 s)\n\n    make faults\n    make faults again" in page
     with pytest.raises(ValueError, match="'bad luck' is not counted. Choose from: acknowledged"):
         second.found("bad luck", 1, "")
 

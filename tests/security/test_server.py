@@ -1,11 +1,12 @@
 """A running server, asked plainly over HTTP: hosts, forged requests, what it sends."""
 
 import http.client
+import re
 import urllib.parse
 
 import pytest
 
-from tests.browser.server import Server, serving
+from tests.browser.server import ROOT, Server, serving
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -29,7 +30,8 @@ def asked(server: Server, path: str, method: str = "GET", **headers: str) -> int
 
 def connected(server: Server, host: str, origin: str) -> int:
     """The status of opening the socket that a page talks over: 101 where it is let in."""
-    return asked(server, "/_stcore/stream", Host=host, Origin=origin, Connection="Upgrade",
+    path = urllib.parse.urlsplit(server.url).path
+    return asked(server, f"{path}/_stcore/stream", Host=host, Origin=origin, Connection="Upgrade",
                  Upgrade="websocket", Sec_WebSocket_Version="13", Sec_WebSocket_Key=KEY)
 
 
@@ -50,6 +52,20 @@ def test_a_foreign_page_is_refused(server):
 
 def test_an_upload_without_the_token_is_refused(server):
     assert asked(server, "/_stcore/upload_file/a/b", "PUT", Content_Length="0") in (400, 403)
+
+
+def test_behind_a_proxy_its_public_name_is_let_in_and_no_other(tmp_path):
+    """With the command of docs/serve.md, asked as its nginx asks: Host passed on, path kept."""
+    (line,) = re.findall(r'make serve OPTIONS="(--server.baseUrlPath .*)"',
+                         (ROOT / "docs/serve.md").read_text())
+    _, path, *options = line.split()
+    with serving(tmp_path, f"/{path}", options, NGF_SHARED="1") as proxied:
+        assert connected(proxied, "lab.example.org", "https://lab.example.org") == 101
+        assert asked(proxied, f"/{path}/", Host="lab.example.org") == 200
+        assert connected(proxied, "lab.example.org", "https://evil.example") in (400, 403)
+        assert connected(proxied, "evil.example", "https://evil.example") in (400, 403)
+        assert asked(proxied, "/_stcore/health", Host="lab.example.org") == 404
+        assert not proxied.traces()
 
 
 @pytest.mark.parametrize("path", [

@@ -11,6 +11,7 @@ from app.widgets.controls.cost_line import megabytes
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.delete_runs import confirm_delete
 from app.widgets.runs.run_name import run_name
+from app.widgets.runs.run_table import table_key
 from ngf_core.runs import Run
 from ngf_core.runs.access import why_not
 from ngf_core.runs.archive import zipped
@@ -38,25 +39,19 @@ def _choose(own: dict[str, Run], browser: str) -> None:
     sizes = {run_id: run.size() / 1e6 for run_id, run in own.items()}
     st.markdown(sections("runs")["clean up"].format(
         count=f"{len(own):,}", size=megabytes(sum(sizes.values()))))
-    names = {run_id: _name(run) for run_id, run in own.items()}
-    st.dataframe(pd.DataFrame({"run": list(names.values()), "MB": list(sizes.values()),
-                               "kept": [run.kept for run in own.values()], "id": list(own)}),
-                 hide_index=True, key="own_runs", height="auto", column_config={
-                     "MB": st.column_config.NumberColumn(format="%.1f", width="small")})
-    # Above the choice: it is lower without the focus, and what moves under a pointer that is
-    # pressed gets no click.
-    actions = st.container(horizontal=True, key="clean_up_actions")
-    ids = st.multiselect("Runs", list(own), key="chosen_runs",
-                         format_func=lambda run_id: f"{names[run_id]}, "
-                                                    f"{megabytes(sizes.get(run_id, 0))}"
-                                                    f"{', kept' * own[run_id].kept}")
-    chosen = [own[run_id] for run_id in ids if run_id in own]
+    event = st.dataframe(
+        pd.DataFrame({"run": [_name(run) for run in own.values()], "MB": list(sizes.values()),
+                      "kept": [run.kept for run in own.values()], "id": list(own)}),
+        hide_index=True, key=table_key("own", list(own)), on_select="rerun",
+        selection_mode="multi-row", alt=f"Table of {len(own)} runs to choose from.", column_config={
+            "run": st.column_config.TextColumn(width=190),
+            "MB": st.column_config.NumberColumn(format="%.2f", width=60),
+            "kept": st.column_config.CheckboxColumn(width=50)})
+    chosen = [run for row, run in enumerate(own.values()) if row in event["selection"]["rows"]]
     live, kept = [r for r in chosen if r.live], [r for r in chosen if r.kept]
-    with actions:
+    with st.container(horizontal=True, key="clean_up_actions"):
         if st.button("Delete", key="delete_chosen", icon=":material/delete:",
-                     disabled=not chosen or bool(live or kept),
-                     help="Cancel what runs and let go what is kept first." if live or kept
-                     else None):
+                     disabled=not chosen or bool(live or kept)):
             confirm_delete(chosen)
         st.button("Keep", key="keep_chosen", icon=":material/lock:", on_click=guarded(_keep),
                   args=(chosen, browser, True), disabled=len(kept) == len(chosen),
@@ -66,6 +61,10 @@ def _choose(own: dict[str, Run], browser: str) -> None:
         st.download_button("Take along as a zip", lambda: zipped(chosen), "runs.zip",
                            "application/zip", key="download_zip", icon=":material/folder_zip:",
                            disabled=not chosen or bool(live), on_click="ignore")
+    # Below the buttons, which would otherwise move; and for all to read, not in a tooltip, which
+    # a phone does not show.
+    told = f"{len(chosen):,} chosen, {megabytes(sum(sizes[run.id] for run in chosen))}."
+    st.caption(f"{told} {sections('runs')['before deleting'] if live or kept else ''}")
 
 
 def _keep(runs: Sequence[Run], browser: str, kept: bool) -> None:

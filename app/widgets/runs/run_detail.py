@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
+from app.text import sections
 from app.text.outside import unlinked
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
@@ -27,6 +28,7 @@ from ngf_core.runs.access import why_not
 from ngf_core.runs.archive import packed
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
 from ngf_core.runs.lineage import model_files
+from ngf_core.runs.manifest import took
 
 MODEL_PAGES = (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
                ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run"))
@@ -84,6 +86,8 @@ def _summary(manifest: dict) -> str:
     parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
              f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
              f"settings {manifest['config_sha'][:8]}"]
+    if manifest["started"] and manifest["finished"] and took(manifest) is None:
+        parts.append(sections("runs")["clock"])
     if manifest["foreign"]:
         parts.append("came in a bundle and was not computed here")
     if manifest["resumed"]:

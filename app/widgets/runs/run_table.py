@@ -1,7 +1,6 @@
 """All runs as one table: their kind, their state, their results."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from ngf_core.evaluate.rates import RATES, Rate
 from ngf_core.runs import Run
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.lineage import training_in
+from ngf_core.runs.manifest import took
 
 ROWS = 15
 # What the table last put into the address, and how often the address changed without it.
@@ -88,6 +88,11 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: Sequence[str]) -> None:
             "seconds": st.column_config.NumberColumn(format="%.0f", width="small")})
 
 
+def table_key(name: str, ids: Sequence[str]) -> str:
+    """A key of its own for each list of rows: a selection by row number must not outlive it."""
+    return f"{name}_{hash(tuple(ids)) & 0xFFFFFFFF:08x}"
+
+
 def select(event: Mapping[str, Any] | None, ids: Sequence[str]) -> None:
     """Put the ticked row's run into the address, or all runs where several are ticked."""
     rows = (event or {}).get("selection", {}).get("rows", [])
@@ -133,7 +138,7 @@ def _row(run: Run, manifests: Mapping[str, dict], sharpness: Mapping[str, dict])
     return (kind, dataset_name(trained.dataset if trained else "unknown"),
             attack_name(trained.attack if trained else "unknown"), run.state,
             _model_name(model) if model else "", *(_value(entry.get(rate)) for rate in RATES),
-            curvature.get("lambda_max"), manifest["created"], _seconds(manifest), run.id)
+            curvature.get("lambda_max"), manifest["created"], took(manifest), run.id)
 
 
 def _shown_model(kind: str, manifest: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -162,11 +167,3 @@ def _model_name(model: str) -> str:
 def _value(rate: Mapping[str, int] | None) -> float | None:
     known = Rate.from_json(rate)
     return known.value if known and known.n else None
-
-
-def _seconds(manifest: Mapping[str, Any]) -> float | None:
-    if not manifest["started"] or not manifest["finished"]:
-        return None
-    started, finished = (datetime.fromisoformat(manifest[k]) for k in ("started", "finished"))
-    seconds = (finished - started).total_seconds()
-    return seconds if seconds >= 0 else None  # a clock that was set back between them

@@ -11,6 +11,7 @@ import ngf_core.cli.data
 import ngf_core.cli.export  # noqa: F401
 import ngf_core.imports.take_in  # noqa: F401
 from tests.campaigns.hostile.addresses import addresses
+from tests.campaigns.hostile.bundles import bundles
 from tests.campaigns.hostile.case import Case
 from tests.campaigns.hostile.commands import commands
 from tests.campaigns.hostile.configs import configs
@@ -24,5 +25,6 @@ from tests.campaigns.hostile.zips import zips
 
 def all_cases(examples: int, seed: int) -> list[Case]:
     """All of them; Hypothesis draws `examples` for each of its own."""
-    return [*pickles(), *zips(), *headers(), *weights(), *images(), *configs(examples, seed),
-            *manifests(examples, seed), *commands(examples, seed), *addresses(examples, seed)]
+    return [*pickles(), *zips(), *headers(), *weights(), *images(), *bundles(),
+            *configs(examples, seed), *manifests(examples, seed), *commands(examples, seed),
+            *addresses(examples, seed)]

@@ -138,6 +138,10 @@ def renamed(files, name):
         old.encode(), name.encode())})
 
 
+POINT = (b'{"type": "point", "method": [], "step": "x", "seconds": 0, "metrics": {"acc": 1}, '
+         b'"n": {}}\n')
+
+
 def bomb():
     content = io.BytesIO()
     np.savez_compressed(content, zeros=np.zeros(4_000_000, np.uint8))
@@ -167,6 +171,7 @@ def pickled():
     (lambda f: resummed(f | {run_file(f, "samples.npz"): bomb()}), "unpacks to more than may"),
     (lambda f: resummed(f | {run_file(f, "samples.npz"): pickled()}), "cannot be read"),
     (lambda f: resummed(f | {run_file(f, "curves.parquet"): b"PAR1"}), "cannot be read"),
+    (lambda f: resummed(f | {run_file(f, "events.jsonl"): POINT}), "run .* cannot be read"),
 ])
 def test_what_is_no_bundle_is_refused(files, tmp_path, monkeypatch, change, says):
     monkeypatch.setattr(unpack, "MOST_BYTES_EACH", 3_900_000)
@@ -211,6 +216,61 @@ def test_manifests_that_are_not_of_finished_runs(here, made, files, tmp_path, en
     with pytest.raises(ConfigError, match=says):
         take_in(put(tmp_path, packed(mine)), RunStore(tmp_path / "other"))
     assert not RunStore(tmp_path / "other").list()
+
+
+def test_a_run_does_not_come_before_what_it_stands_on(here, made, tmp_path):
+    store, race = made
+    files = contents([race], store)
+    about = json.loads(files["bundle.json"])
+    turned = files | {"bundle.json": json.dumps(about | {"runs": about["runs"][::-1]}).encode()}
+    other = RunStore(tmp_path / "other")
+    with pytest.raises(ConfigError, match="which does not come before it"):
+        take_in(put(tmp_path, packed(resummed(turned))), other)
+    manifest = race.manifest
+    name = run_file(files, f"{race.id}/manifest.json")
+    for entries, says in (({"source": race.id}, "does not come before it"),
+                          ({"kind": "spectrum"}, None)):
+        config = manifest["config"] | entries
+        mine = encoded(manifest | {"config": config, "kind": config["kind"]})
+        with pytest.raises(ConfigError, match=says):
+            take_in(put(tmp_path, packed(resummed(files | {name: mine}))), other)
+    assert not other.list()
+
+
+@pytest.mark.parametrize(("make", "says"), [
+    (lambda path: path.write_text("mine"), "is no run. Move it away"),
+    (lambda path: path.symlink_to("nowhere"), "is no run. Move it away"),
+    (lambda path: path.mkdir(), "is here already, and damaged.* is missing")])
+def test_what_is_in_the_way_is_named_and_stays(here, made, files, tmp_path, make, says):
+    store, race = made
+    other = RunStore(tmp_path / "other")
+    other.root.mkdir()
+    place = other.root / race.config.source
+    make(place)
+    with pytest.raises(RunError, match=says):
+        take_in(put(tmp_path, packed(files)), other)
+    assert [path for path in other.root.iterdir() if not path.name.endswith(".lock")] == [place]
+
+
+@pytest.mark.parametrize("left", ["a link", "a path"])
+def test_what_the_reading_process_leaves_is_not_trusted(made, files, tmp_path, monkeypatch, left):
+    def left_by(task, file, folder, **limits):
+        about = unpack_here(file, folder)
+        (folder / "runs" / about["runs"][0] / "more").symlink_to("/etc/passwd")
+        return about
+
+    monkeypatch.setattr(opened, "aside", left_by if left == "a link" else
+                        lambda task, file, folder, **limits: {"runs": ["../.."]})
+    other = RunStore(tmp_path / "other")
+    with pytest.raises(ConfigError, match="holds what no bundle holds"):
+        take_in(put(tmp_path, packed(files)), other)
+    assert not other.list()
+
+
+def test_a_manifest_is_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "MOST_BYTES_JSON", 1_000)
+    with pytest.raises(ConfigError, match="bundle.json unpacks to more than may be taken"):
+        unpack_here(put(tmp_path, packed({"bundle.json": bytes(1_001)})), tmp_path / "out")
 
 
 def test_no_file_is_said(tmp_path):

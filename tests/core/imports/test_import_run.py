@@ -8,7 +8,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_safetensors
 
-from ngf_core.config import ImportConfig, SpectrumConfig, from_json, to_json
+from ngf_core.config import (
+    ImportConfig,
+    LandscapeConfig,
+    LayersConfig,
+    SpectrumConfig,
+    from_json,
+    to_json,
+)
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
@@ -232,6 +239,45 @@ def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
                              ("nowhere", "cannot be called")):
         failed = made(replace(config, builder=builder), runs)
         assert failed.state == "failed" and message in failed.message
+
+
+def test_a_network_without_convolution_and_linear_layer(runs, tmp_path, monkeypatch):
+    (tmp_path / "plain.py").write_text(
+        "import torch\n"
+        "class Own(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.weight = torch.nn.Parameter(torch.randn(768, 10) / 100)\n"
+        "        self.bias = torch.nn.Parameter(torch.zeros(10))\n"
+        "    def forward(self, x):\n"
+        "        return x.flatten(1) @ self.weight + self.bias\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import plain
+
+    torch.save(plain.Own().state_dict(), tmp_path / "own.pt")
+    config, _ = described(ImportConfig(builder="plain:Own", attack="badnets", anyway=True),
+                          tmp_path / "own.pt", runs)
+    own = made(config, runs)
+    assert own.state == "done", own.message
+    assert own.results["came_as"]["layers"] == [] and own.results["came_as"]["head"] == ""
+    spectrum = SpectrumConfig(source=own.id, samples=10, k=1, bottom=0, probes=3, steps=5,
+                              trace_probes=5, check="none", sharpness="none")
+    measured = made(spectrum, runs)
+    assert measured.state == "done", measured.message
+    assert "before.eigenvalues" in measured.arrays("spectrum")
+    assert "before.fisher" not in measured.arrays("spectrum")
+    landscape = made(LandscapeConfig(source=own.id, planes=("random",), grid=3, samples=10), runs)
+    assert landscape.state == "done", landscape.message
+    # What tunes a layer, or looks at one, says that there is none.
+    for refused in (purify_config(own, layer="last", steps=1),
+                    purify_config(own, "ngf", layer="auto", steps=1),
+                    purify_config(own, "ngf", layer="all", steps=1),
+                    replace(spectrum, parameters="layer"),
+                    LayersConfig(source=own.id, steps=1),
+                    replace(config, labels="1,0,2,3,4,5,6,7,8,9")):
+        failed = made(refused, runs)
+        assert failed.state == "failed"
+        assert "has no convolution and no linear layer" in failed.message, (refused, failed.message)
 
 
 def test_a_label_that_there_is_not(runs, taken, folder):

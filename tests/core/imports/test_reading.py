@@ -45,7 +45,8 @@ def equal(found, wanted):
     (lambda s: {"net": {f"module.{k}": v for k, v in s.items()}}, "net", "module."),
     (lambda s: {f"_orig_mod.module.{k}": v for k, v in s.items()}, "", "_orig_mod.module."),
     (lambda s: {"ema": dict(s), "model": s}, "model", ""),
-], ids=["bare", "checkpoint", "data parallel", "compiled", "with ema"])
+    (lambda s: {"ema": {f"module.{k}": v for k, v in s.items()}, "step": 5}, "ema", "module."),
+], ids=["bare", "checkpoint", "data parallel", "compiled", "with ema", "ema alone"])
 def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix):
     torch.save(wrapped(STATE), tmp_path / "model.pt")
     read = read_model(tmp_path / "model.pt", tmp_path / "kept")

@@ -102,9 +102,9 @@ def test_runs_and_their_folder_are_swept_by_the_way(store):
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path):
-    append_event(tmp_path, "progress", done=1)
+    append_event(tmp_path, "note", done=1)
     with open(tmp_path / "events.jsonl", "ab") as file:
         file.write(b'{"t": 1, "type": "poi')
     mend_events(tmp_path)
-    append_event(tmp_path, "progress", done=2)
+    append_event(tmp_path, "note", done=2)
     assert [event["done"] for event in read_events(tmp_path)[0]] == [1, 2]

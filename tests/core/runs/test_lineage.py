@@ -22,8 +22,10 @@ from ngf_core.runs.lineage import (
     training_behind,
     training_of,
     weights_sha,
+    with_sources,
 )
 from ngf_core.runs.manifest import write_manifest
+from tests.support.fabricated_runs import make_run
 
 ZOO = default_store().shipped
 TRAINED = TrainConfig(attack="blend", seed=7)
@@ -168,3 +170,14 @@ def test_a_run_that_is_its_own_source_ends_in_a_sentence(chain, store):
         with pytest.raises(RunError, match="which is a spectrum run; a spectrum run needs a train, "
                                            "import or purify run. Delete it and start it again."):
             ask(chain["spectrum"], store)
+
+
+@pytest.mark.parametrize("longer", [False, True])
+def test_runs_that_stand_on_themselves_are_refused_in_a_sentence(store, longer):
+    spectrum = make_run(store, "spectrum")
+    other = make_run(store, "spectrum", source=spectrum.config.source) if longer else spectrum
+    for run, source in ((spectrum, other.id), (other, spectrum.id)):
+        manifest = run.manifest
+        write_manifest(run.path, manifest | {"config": manifest["config"] | {"source": source}})
+    with pytest.raises(RunError, match=f"Run {spectrum.id} stands on itself.* Delete it"):
+        with_sources([spectrum], store)

@@ -43,6 +43,9 @@ def test_no_path_and_no_machine_in_a_manifest(store):
     ("[1, 2]", "has schema None, this version reads 1 and 2"),
     ('{"schema": 0}', "has schema 0, this version reads 1 and 2"),
     ('{"schema": 1}', "has no usable entry 'id'"),
+    ('{"schema": NaN}', "is not JSON of a run"),
+    ('{"schema": 2, "results": {"x": 1e999}}', "is not JSON of a run"),
+    ('{"schema": 2, "x": -Infinity}', "is not JSON of a run"),
 ])
 def test_an_unreadable_manifest(store, content, says):
     run = store.create(TrainConfig())
@@ -90,6 +93,7 @@ def test_schema_2_does_not_read_what_only_schema_1_had(store):
     ({"results": {"train": {"acc": {"hits": 4, "n": 3}}}}, "a rate that is not hits of n images"),
     ({"state": "asleep"}, "unknown state 'asleep'"),
     ({"results": None}, "no usable entry 'results'"),
+    ({"engine": 1.5}, "no usable entry 'engine'"), ({"engine": True}, "no usable entry 'engine'"),
     ({"id": "another"}, "belongs to another run"),
 ])
 def test_a_manifest_with_a_bad_entry(store, entries, says):

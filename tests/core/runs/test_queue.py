@@ -72,9 +72,9 @@ def test_while_somebody_waits_nobody_else_gets_two_turns(seed):
             joined[who] = clock
 
 
-def manifest(kind="train", askers=(), started=None, finished=None, state="done"):
+def manifest(kind="train", askers=(), started=None, finished=None, state="done", foreign=None):
     return {"kind": kind, "askers": list(askers), "started": started, "finished": finished,
-            "state": state}
+            "state": state, "foreign": foreign}
 
 
 def test_last_turns_are_those_that_began():
@@ -83,6 +83,7 @@ def test_last_turns_are_those_that_began():
         manifest(askers="a", started="2026-11-29T08:00:00Z"),
         manifest(started="2026-11-29T07:00:00Z"),
         manifest(askers="c", state="queued"),
+        manifest(started="9999-01-01T00:00:00Z", foreign={"bundle": "0" * 64}),
     ]) == {"a": "2026-11-29T09:00:00Z", "b": "2026-11-29T09:00:00Z", "": "2026-11-29T07:00:00Z"}
 
 
@@ -91,7 +92,10 @@ def test_what_is_usual_is_the_median_of_the_finished():
             for minutes in (1, 2, 9)]
     failed = manifest(started="2026-11-29T09:00:00Z", finished="2026-11-29T09:00:01Z",
                       state="failed")
-    assert usual_seconds([*took, failed]) == {"train": 120.0}
+    elsewhere = manifest(started="2026-11-29T09:00:00Z", finished="2026-11-30T09:00:00Z",
+                         foreign={"bundle": "0" * 64})
+    set_back = manifest(started="2026-11-29T09:00:00Z", finished="2026-11-29T07:00:00Z")
+    assert usual_seconds([*took, failed, *[elsewhere, set_back] * 2]) == {"train": 120.0}
 
 
 def test_the_time_until_a_turn():

@@ -60,7 +60,7 @@ def test_a_run_that_found_the_disk_full_goes_on(store):
     requeue(run)
     manifest = run.manifest
     assert manifest["state"] == "queued" and manifest["message"] == ""
-    assert manifest["lacked"] is manifest["pid"] is manifest["finished"] is None
+    assert all(manifest[key] is None for key in ("lacked", "pid", "pid_started", "finished"))
 
 
 def test_each_time_that_it_goes_on_is_noted_with_what_computed_until_then(store):
@@ -78,6 +78,13 @@ def test_other_runs_do_not_go_on(store, state):
                                        f"failed for want .* can go on; this one is {state}"):
         jobs.resume(run, store)
     assert run.state == state
+
+
+@pytest.mark.parametrize("state", ["done", "cancelled"])
+def test_what_ended_after_it_had_lacked_something_does_not_go_on(store, state):
+    run = make_run(store, "train", state=state)
+    change_manifest(run.path, lacked="memory")
+    assert not stopped_short(run) and f"this one is {state}" in why_no_resume(run)
 
 
 def test_a_shipped_run_does_not_go_on(store):
@@ -108,6 +115,8 @@ def test_halves_of_two_versions_are_refused(store):
 
 def test_a_race_by_the_clock_or_on_a_gpu_is_refused(store):
     assert why_no_resume(lost(store, "purify")) is None
+    # It died before it noted where it computes.
+    assert why_no_resume(lost(store, "purify", {"device": None})) is None
     assert "Its methods stop by the clock" in why_no_resume(lost(store, "purify", seconds=5.0))
     changes = {"device": "cuda"}
     assert "On a GPU the same steps round" in why_no_resume(lost(store, "purify", changes))
