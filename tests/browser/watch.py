@@ -96,11 +96,16 @@ def updates(page: Page) -> list[str]:
 
 def shot(page: Page, name: str) -> None:
     """Keep a picture of the whole page in the folder that NGF_SCREENSHOTS names, if it does."""
-    folder, size = os.environ.get("NGF_SCREENSHOTS"), page.viewport_size
-    if not folder:
-        return
+    if folder := os.environ.get("NGF_SCREENSHOTS"):
+        whole(page, Path(folder) / f"{name}.png")
+
+
+def whole(page: Page, path: Path, most: int = 20_000) -> None:
+    """A picture of a page in its full height, or of its first `most` pixels."""
+    size = page.viewport_size
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"],
+                                                                  min(height, most))})
     page.wait_for_timeout(1500)
-    page.screenshot(path=Path(folder) / f"{name}.png")
+    page.screenshot(path=path)
     page.set_viewport_size(size)
