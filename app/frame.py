@@ -1,4 +1,4 @@
-"""What stands around every page: this moment's runs, the banner of the running jobs, the model."""
+"""What stands around every page: this moment's runs, running jobs, the model, the next question."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from app import state, warm
 from app.widgets.controls.notice import guarded
 from app.widgets.model.model_bar import model_bar
+from app.widgets.model.next_question import next_question
 from app.widgets.runs.job_banner import job_banner
 
 STYLE = Path(__file__).with_name("theme.css")
@@ -21,3 +22,4 @@ def framed(page: StreamlitPage) -> None:
     job_banner()
     guarded(model_bar)()
     page.run()
+    next_question(page.url_path)
