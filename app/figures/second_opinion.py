@@ -6,7 +6,9 @@ from typing import Any
 
 from app.theme import style
 
-AGREES, DISAGREES, UNKNOWN = "agrees", "disagrees", "not checked"
+AGREES, APART, DISAGREES, UNKNOWN = "agrees", "apart", "disagrees", "not checked"
+# Standard errors from which two estimates of one trace are not called agreeing.
+FAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,9 @@ class Opinion:
 
 def second_opinion(checks: Mapping[str, Mapping[str, Any] | None]) -> Opinion:
     """Whether PyHessian's leading eigenvalue and trace agree with the spectrum's, within errors.
+
+    Traces more than `FAR` standard errors of their difference apart, if no more than the run's own
+    limit, are neither agreement nor disagreement.
 
     checks: model -> the `pyhessian` entry of a spectrum run's results, None where there is none.
     """
@@ -35,6 +40,10 @@ def second_opinion(checks: Mapping[str, Mapping[str, Any] | None]) -> Opinion:
                        detail)
     far = max(_relative(check) for check in known.values())
     z = max(abs(check["z"]) for check in known.values())
+    if z > FAR:
+        return Opinion(APART, f"PyHessian's λ_max agrees within {max(far, 0.001):.2g} %; of its "
+                              f"traces one lies {z:.1f} standard errors from ours, which chance "
+                              "alone seldom does.", detail)
     return Opinion(AGREES, f"Checked against PyHessian: λ_max agrees within "
                            f"{max(far, 0.001):.2g} %, the trace within {z:.1f} standard errors of "
                            "the difference.", detail)

@@ -24,14 +24,14 @@ RECEIVED = "before"
 
 
 def table(models: Mapping[str, Measures]) -> pd.DataFrame:
-    """Measures by models: value ± standard error over images, and the paired change of each."""
+    """Measures by models: value ± standard error, and the paired change of each."""
     rows = []
     for name, title in titles(models).items():
         row = {"measure": title}
         for model, measures in models.items():
             label, entry = style(model).label, measures.get(name)
             row[label] = "not measured" if entry is None else with_error(
-                _number(entry["value"]), _number(entry["sampling_error"]))
+                number(entry["value"]), whole_error(entry))
             if model != RECEIVED:
                 row[f"{label} − {style(RECEIVED).label}"] = verdict(entry)
         rows.append(row)
@@ -43,7 +43,7 @@ def verdict(entry: Mapping[str, Any] | None) -> str:
     minus = (entry or {}).get("minus_before")
     if not minus:
         return "not measured"
-    value, error = _number(minus["value"]), _whole_error(minus)
+    value, error = number(minus["value"]), whole_error(minus)
     if not math.isfinite(value) or not math.isfinite(error):
         return "not finite"
     word = "not resolved" if abs(value) <= WIDE * error else "sharper" if value > 0 else "flatter"
@@ -124,18 +124,18 @@ def _relative(entry: Mapping[str, Any] | None, base: Mapping[str, Any] | None
     minus = (entry or {}).get("minus_before")
     if not minus or base is None:
         return None
-    value, error, scale = _number(minus["value"]), _whole_error(minus), _number(base["value"])
+    value, error, scale = number(minus["value"]), whole_error(minus), number(base["value"])
     if not math.isfinite(value) or not math.isfinite(error) or not math.isfinite(scale) \
             or scale == 0:
         return None
     return 100 * value / abs(scale), 100 * WIDE * error / abs(scale)
 
 
-def _whole_error(minus: Mapping[str, Any]) -> float:
-    """The error over the images and of the computation together."""
-    return math.hypot(_number(minus["sampling_error"]), _number(minus["error"] or 0.0))
+def whole_error(entry: Mapping[str, Any]) -> float:
+    """The error over the images and of the computation together, of a value or a change."""
+    return math.hypot(number(entry["sampling_error"]), number(entry["error"] or 0.0))
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
     """A value that was not finite is null in a run's files."""
     return math.nan if value is None else float(value)

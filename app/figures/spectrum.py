@@ -1,7 +1,6 @@
 """Curvature figures: leading eigenvalues with residuals, spectral density, Fisher spectrum."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,47 +14,11 @@ TOLERANCE = 0.01
 DECADES = 6
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One number of one model: `text` is the value with its error, `note` what the error is."""
-
-    model: str
-    measure: str
-    value: float
-    error: float
-    text: str
-    note: str
-    flagged: bool = False
-
-
 def unconverged(eigenvalues: ArrayLike, residuals: ArrayLike) -> np.ndarray:
     """True where the Ritz residual exceeds 1 % of the eigenvalue, or either is not finite."""
     values, residuals = np.asarray(eigenvalues, float), np.asarray(residuals, float)
     good = np.isfinite(values) & np.isfinite(residuals)
     return ~(good & (residuals <= TOLERANCE * np.abs(values)))
-
-
-def tiles(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Tile]:
-    """λ_max ± Ritz residual and trace ± standard error of each model.
-
-    A model's mapping has `eigenvalues` (k,), `residuals` (k,) and `trace` (value, standard error,
-    probes).
-    """
-    made = []
-    for name, data in models.items():
-        label = method_style(name).label
-        values = np.asarray(data["eigenvalues"], float)
-        residuals = np.asarray(data["residuals"], float)
-        top = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
-        value = float(values[top]) if len(values) else float("nan")
-        error = float(residuals[top]) if len(residuals) else float("nan")
-        flagged = bool(unconverged([value], [error])[0])
-        note = "Ritz residual" + (f" above {TOLERANCE:.0%} of λ: not converged" if flagged else "")
-        made.append(Tile(label, "λ_max", value, error, with_error(value, error), note, flagged))
-        value, error, probes = (float(v) for v in data["trace"])
-        made.append(Tile(label, "trace", value, error, with_error(value, error),
-                         f"standard error over {probes:.0f} probes"))
-    return made
 
 
 def with_error(value: float, error: float) -> str:
@@ -214,12 +177,6 @@ def fisher_table(models: Mapping[str, np.ndarray]) -> pd.DataFrame:
     frames = [pd.DataFrame({"model": name, "rank": np.arange(1, len(descending(values)) + 1),
                             "eigenvalue": descending(values)}) for name, values in models.items()]
     return _stacked(frames, ["model", "rank", "eigenvalue"])
-
-
-def tiles_table(made: list[Tile]) -> pd.DataFrame:
-    """The tiles as a table: model, measure, value, error and what the error is."""
-    rows = [(t.model, t.measure, t.value, t.error, t.note) for t in made]
-    return pd.DataFrame(rows, columns=["model", "measure", "value", "error", "error is"])
 
 
 def _stacked(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

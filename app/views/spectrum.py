@@ -4,7 +4,9 @@ import streamlit as st
 
 from app import state
 from app.figures import spectrum as figures
-from app.text import sections
+from app.figures.curvature_tiles import Tile
+from app.figures.curvature_tiles import tiles as curvature_tiles
+from app.text import define, sections
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -40,7 +42,10 @@ def page() -> None:
     models = {name: data for name, data in models.items() if "eigenvalues" in data}
     matrix = MATRICES.get(run.results.get("operator", "hessian"), "Hessian")
     where = _where(run, matrix)
-    _tiles(models, where)
+    measured = {name: found for name in models
+                if (found := run.results.get(name, {}).get("sharpness"))}
+    tiles = curvature_tiles(models, measured)
+    _tiles(tiles, len(models), where)
     for name in models:
         for sentence in run.results.get(name, {}).get("unreached", ()):
             st.warning(f"{style(name).label}: {sentence}", icon=":material/warning:")
@@ -52,7 +57,7 @@ def page() -> None:
     figure_card(figures.stems(stems, lowest=lowest, matrix=matrix, dark=dark),
                 key="spectrum_stems", caption=_stems_caption(run, matrix, lowest),
                 table=figures.stems_table(stems, lowest), filename=f"eigenvalues-{name}",
-                alt=_alt(models, matrix))
+                alt=_alt(tiles, matrix))
     sharpness_card(run, list(models))
     density = {m: (d["density_grid"], d["density"]) for m, d in models.items() if "density" in d}
     if density:
@@ -89,13 +94,12 @@ def _stems_caption(run: Run, matrix: str, lowest: dict) -> str:
     return f"{caption} {TEXT['lowest']}" if lowest else caption
 
 
-def _tiles(models: dict[str, dict], where: str) -> None:
+def _tiles(made: list[Tile], models: int, where: str) -> None:
     """One row of tiles per measure, one tile per model; unconverged values are marked."""
-    made = figures.tiles(models)
-    with st.grid(columns=max(len(models), 1), min_column_width=230, key="spectrum_tiles"):
+    with st.grid(columns=max(models, 1), min_column_width=230, key="spectrum_tiles"):
         for tile in sorted(made, key=lambda tile: tile.measure != "λ_max"):
             st.metric(f"{tile.measure}, {tile.model}", tile.text, border=True,
-                      help=f"{tile.measure} with its {tile.note}. {where}.",
+                      help=f"{define('Sharpness error')} {where}.",
                       delta=tile.note, delta_color="off", delta_arrow="off",
                       icon=":material/warning:" if tile.flagged else None)
     if any(tile.flagged for tile in made):
@@ -103,9 +107,8 @@ def _tiles(models: dict[str, dict], where: str) -> None:
                    "spectrum again with more Lanczos steps.", icon=":material/warning:")
 
 
-def _alt(models: dict[str, dict], matrix: str) -> str:
-    tops = [f"{tile.model} {tile.text}" for tile in figures.tiles(models)
-            if tile.measure == "λ_max"]
+def _alt(tiles: list[Tile], matrix: str) -> str:
+    tops = [f"{tile.model} {tile.text}" for tile in tiles if tile.measure == "λ_max"]
     return f"Stems of the leading {matrix} eigenvalues; the largest: {', '.join(tops)}."
 
 

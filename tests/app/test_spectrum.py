@@ -20,8 +20,10 @@ def test_tiles_carry_error_and_sample(open_page, started, runs) -> None:
     app = open_page("spectrum")
     assert not app.exception and not app.error and not app.warning
     tiles = {tile.label: tile for tile in app.metric}
-    assert tiles["λ_max, No defense"].value == "130.0 ± 0.1"
+    assert tiles["λ_max, No defense"].value == "130 ± 13"
+    assert tiles["λ_max, NGF"].delta == "−12.0 ± 4.0, flatter"
     assert tiles["trace, NGF"].value == "330 ± 24"
+    assert tiles["trace, NGF"].delta == "standard error over 15 probes; over images: not measured"
     assert "n = 150 held-out clean images, seed 0" in tiles["trace, NGF"].help
     assert list(tiles)[:3] == ["λ_max, No defense", "λ_max, NGF", "λ_max, SGD"]
 

@@ -1,6 +1,6 @@
 """PyHessian's opinion in words: agreement with its size, disagreement with its names."""
 
-from app.figures.second_opinion import AGREES, DISAGREES, UNKNOWN, second_opinion
+from app.figures.second_opinion import AGREES, APART, DISAGREES, UNKNOWN, second_opinion
 
 CHECK = {"eigenvalue": 100.1, "residual": 0.5, "ours": 100.0, "our_residual": 0.1, "trace": 310.0,
          "trace_error": 20.0, "probes": 15, "our_trace": 300.0, "our_trace_error": 5.0, "z": 0.49,
@@ -21,6 +21,13 @@ def test_disagreement_names_what_and_whose():
                            "ngf": CHECK | {"trace_agrees": False}, "sgd": None})
     assert said.state == DISAGREES
     assert said.sentence.endswith("it disagrees on λ_max of No defense and trace of NGF.")
+
+
+def test_two_and_a_half_standard_errors_are_no_agreement():
+    assert second_opinion({"before": CHECK | {"z": 2.0}}).state == AGREES
+    said = second_opinion({"before": CHECK, "ngf": CHECK | {"z": -2.5}})
+    assert said.state == APART
+    assert "of its traces one lies 2.5 standard errors from ours" in said.sentence
 
 
 def test_nobody_asked():

@@ -63,24 +63,6 @@ def test_fisher_is_sorted_on_a_log_axis_without_what_is_not_positive() -> None:
     assert figure.layout.yaxis.type == "log"
 
 
-def test_tiles_carry_errors_and_flags() -> None:
-    models = {"before": {"eigenvalues": np.array([130.0, 90.0]), "residuals": np.array([2.0, 0.1]),
-                         "trace": np.array([360.0, 31.0, 20.0])}}
-    top, trace = spectrum.tiles(models)
-    assert (top.model, top.text, top.flagged) == ("No defense", "130.0 ± 2.0", True)
-    assert "not converged" in top.note
-    assert (trace.text, trace.flagged) == ("360 ± 31", False)
-    assert "20 probes" in trace.note
-    assert spectrum.tiles_table([top, trace])["value"].tolist() == [130.0, 360.0]
-
-
-def test_lambda_max_is_the_greatest_eigenvalue_in_any_order() -> None:
-    data = {"eigenvalues": np.array([3.0, 7.0]), "residuals": np.array([0.1, 0.01]),
-            "trace": np.array([1.0, 0.1, 5.0])}
-    tile = spectrum.tiles({"ngf": data})[0]
-    assert (tile.value, tile.error) == (7.0, 0.01)
-
-
 @pytest.mark.parametrize(("value", "error", "text"), [
     (130.0, 0.1, "130.0 ± 0.1"), (360.2, 31.4, "360 ± 31"), (1234.5, 100.0, "1,234 ± 100"),
     (0.01234, 0.0021, "0.0123 ± 0.0021"), (5.0, 0.0, "5 ± 0"), (float("nan"), 1.0, "not finite"),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.figures.second_opinion import AGREES, second_opinion
+from app.figures.second_opinion import AGREES, APART, second_opinion
 from ngf_core.runs import Run
 
 
@@ -12,6 +12,8 @@ def second_opinion_line(run: Run, names: list[str]) -> None:
     opinion = second_opinion(checks)
     if opinion.state == AGREES:
         st.caption(f":material/verified: {opinion.sentence}", help=opinion.detail)
+    elif opinion.state == APART:
+        st.caption(f":material/rule: {opinion.sentence}", help=opinion.detail)
     elif checks and any(checks.values()):
         st.warning(f"{opinion.sentence} {opinion.detail}", icon=":material/rule:")
     else:
