@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ngf_core.runs.lineage import sources_of
 from ngf_core.runs.manifest import CORRUPT, read_manifest, utc_now, write_manifest
 from ngf_core.runs.server_settings import refuse_readonly
 
+# What a page could draw as a link or a picture. No run that was computed here writes such words.
+_LINK = re.compile(r"\]\(|!\[|//|www\.|<[A-Za-z/!]", re.IGNORECASE)
 _AGAIN = "Ask for the bundle again; `ngf bundle RUN` makes one."
 
 
@@ -118,6 +120,13 @@ def _check(run: Run, bundled: RunStore, before: Sequence[Run]) -> None:
     if manifest["state"] != "done":
         raise ConfigError("bundle", f"run {run.id} is {manifest['state']}",
                           "A bundle holds finished runs.")
+    if any(of.get("builder") for of in (manifest["config"],
+                                        manifest["results"].get("train_config") or {})):
+        raise ConfigError("bundle", f"run {run.id} has a network that code of its own builds",
+                          "Such code would run here. Ask for the model's file, and import it.")
+    if any(_LINK.search(word) for word in _words(manifest)):
+        raise ConfigError("bundle", f"the manifest of run {run.id} holds a link or a picture",
+                          _AGAIN)
     missing = set(sources_of(run.config)) - {other.id for other in before}
     if missing:
         raise ConfigError("bundle", f"run {run.id} stands on {shown(min(missing))}, which does not "
@@ -131,6 +140,18 @@ def _check(run: Run, bundled: RunStore, before: Sequence[Run]) -> None:
         if path.name != "manifest.json" and manifest["files"].get(path.name) != file_sha(path):
             raise ConfigError("bundle", f"{path.name} of run {run.id} is not what its manifest "
                               "names", _AGAIN)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """All text in a manifest, names of entries included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from (name, *_words(entry))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _words(entry)
 
 
 def _is_there(run: Run, store: RunStore) -> bool:

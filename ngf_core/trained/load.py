@@ -151,6 +151,9 @@ def load_trained(run_id: str, store: RunStore) -> TrainedModels:
 
 def _load_model(run: Run, file: str, train: ModelConfig, dataset: Dataset) -> nn.Module:
     if isinstance(train, ImportConfig):
+        if train.builder and run.manifest["foreign"]:
+            raise RunError(f"Run {run.id} came in a bundle, and code of its own builds its "
+                           "network: such code is not run here.")
         model: nn.Module = received(train, run.shapes(file), dataset.shape, dataset.classes)
     else:
         model = build_model(train.arch, dataset.shape, dataset.classes)

@@ -12,6 +12,7 @@ import streamlit as st
 from app import state
 from app.read.showcase import NAMES, Show
 from app.text import sections
+from app.text.outside import plain
 from app.widgets.attacks.answer_cards import Card, answer_cards
 from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.run_name import attack_name, dataset_name, run_name
@@ -52,7 +53,8 @@ def _who(name: str, run: Run) -> str:
     rates = {name: Rate.from_json(run.results["train"].get(name)) for name in ("acc", "asr")}
     measured = ", ".join(f"{name.upper()} {rate.percent()} (n = {rate.n:,})"
                          for name, rate in rates.items() if rate is not None)
-    return f"{NAMES[name]}: {run_name(run, state.store())}; on the whole test set {measured}."
+    return (f"{NAMES[name]}: {plain(run_name(run, state.store()))}; on the whole test set "
+            f"{measured}.")
 
 
 def missing_models(show: Show) -> None:

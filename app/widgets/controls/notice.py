@@ -30,7 +30,8 @@ def versions_notice(run: Run) -> None:
     """
     others = other_versions(run.manifest)
     if others:
-        st.caption(f":material/history: {others}; computed again, its numbers may differ.")
+        st.caption(f":material/history: {unlinked(others)}; computed again, its numbers may "
+                   "differ.")
 
 
 def show_error(error: NGFError) -> None:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import state
 from app.text import sections
+from app.text.outside import plain, unlinked
 from app.widgets.controls.address import run_in_address
 from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.follow import follow
@@ -24,12 +25,12 @@ def followed_import() -> Run | None:
     if run is None or run.kind != "import":
         return None
     with st.container(border=True, key="imported"):
-        st.markdown(f"**{run_name(run, state.store())}**")
+        st.markdown(f"**{plain(run_name(run, state.store()))}**")
         if follow(run):
             model_notice(run)
             versions_notice(run)
             for doubt in run.results["doubts"]:
-                st.warning(doubt, title="Its answers on clean images look wrong",
+                st.warning(unlinked(doubt), title="Its answers on clean images look wrong",
                            icon=":material/warning:")
             result_tiles(run.results[model_entry(run.kind, RECEIVED)], key="imported_rates")
             if run.results[model_entry(run.kind, RECEIVED)]["asr"] is None:

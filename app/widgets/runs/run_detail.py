@@ -9,7 +9,7 @@ import streamlit as st
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
-from app.text.outside import unlinked
+from app.text.outside import plain, unlinked
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -49,8 +49,8 @@ def run_detail(run: Run) -> None:
         _delete_button(run)
         return
     manifest, config = run.manifest, run.config
-    st.header(run_name(run, state.store()), anchor=False)
-    st.caption(_summary(manifest))
+    st.header(plain(run_name(run, state.store())), anchor=False)
+    st.caption(plain(_summary(manifest)))
     if config.kind in (*MODEL_KINDS, "purify"):
         model_notice(run)
     versions_notice(run)

@@ -5,6 +5,7 @@ import streamlit as st
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
 from app.text import sections
+from app.text.outside import plain
 from app.widgets.controls.address import run_in_address
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -30,7 +31,7 @@ def followed_training() -> Run | None:
         st.page_link("app/views/runs.py", label="Open it", query_params={"run": run.id})
         return None
     with st.container(border=True, key="started"):
-        st.markdown(f"**{run_name(run, state.store())}**")
+        st.markdown(f"**{plain(run_name(run, state.store()))}**")
         if follow(run, draw=training_curve):
             model_notice(run)
             versions_notice(run)

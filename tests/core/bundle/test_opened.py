@@ -16,7 +16,8 @@ from ngf_core.bundle.unpack import unpack_here
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.runs import RunStore
 from ngf_core.runs.archive import packed
-from ngf_core.runs.manifest import encoded
+from ngf_core.runs.manifest import change_manifest, encoded
+from ngf_core.trained.load import load_trained
 from tests.support.fabricated_runs import make_run
 
 
@@ -276,3 +277,56 @@ def test_a_manifest_is_small(tmp_path, monkeypatch):
 def test_no_file_is_said(tmp_path):
     with pytest.raises(ConfigError, match="there is no file"):
         take_in(tmp_path / "none.zip", RunStore(tmp_path / "other"))
+
+
+def altered(files, change):
+    """The bundle with each of its manifests changed, and every sum right again."""
+    def manifest(content: bytes) -> bytes:
+        found = json.loads(content)
+        del found["manifest_sha"]
+        change(found)
+        return encoded(found)
+
+    made = {name: manifest(content) if name.endswith("manifest.json") else content
+            for name, content in files.items() if name != "SHA256SUMS"}
+    return packed(made | {"SHA256SUMS": sums(made)})
+
+
+@pytest.mark.parametrize("change", [
+    lambda found: found["results"].update(doubts=["![x](http://127.0.0.1:1/p.png)"]),
+    lambda found: found.update(device="see www.example.org"),
+    lambda found: found["versions"].update({"<img src=x>": "1"}),
+    lambda found: found.update(message="[here](/runs)")])
+def test_a_manifest_with_a_link_or_a_picture_is_refused(files, tmp_path, here, change):
+    with pytest.raises(ConfigError, match="holds a link or a picture"):
+        take_in(put(tmp_path, altered(files, change)), RunStore(tmp_path / "other"))
+
+
+def test_a_network_that_code_of_its_own_builds_is_refused(tmp_path, here):
+    store = RunStore(tmp_path / "made")
+    run = make_run(store, "import", builder="http.server:test", file="theirs.pt")
+    content = bundle([run], store, weights=True)
+    with pytest.raises(ConfigError, match="network that code of its own builds"):
+        take_in(put(tmp_path, content), RunStore(tmp_path / "other"))
+
+
+def test_what_such_a_run_left_is_not_hidden_in_a_races_results(files, made, tmp_path, here):
+    store, race = made
+    content = contents([race], store)
+
+    def built(found):
+        if found["kind"] == "purify":
+            found["results"]["train_config"]["builder"] = "http.server:test"
+    with pytest.raises(ConfigError, match="network that code of its own builds"):
+        take_in(put(tmp_path, altered(content, built)), RunStore(tmp_path / "other"))
+
+
+def test_nor_is_its_code_run_where_it_came_in_before(tmp_path, monkeypatch):
+    store = RunStore(tmp_path / "runs")
+    run = make_run(store, "import", builder="somewhere:network", file="theirs.pt")
+    change_manifest(run.path, foreign={"bundle": "0", "opened": "now"})
+    asked = []
+    monkeypatch.setattr("importlib.import_module", asked.append)
+    with pytest.raises(RunError, match="such code is not run here"):
+        load_trained(run.id, store)
+    assert not asked
