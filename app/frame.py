@@ -11,6 +11,8 @@ from app.widgets.model.model_bar import model_bar
 from app.widgets.model.next_question import next_question
 from app.widgets.runs.job_banner import job_banner
 
+# Pages about models of their own choice.
+OF_SEVERAL = ("compare",)
 STYLE = Path(__file__).with_name("theme.css")
 
 
@@ -20,6 +22,7 @@ def framed(page: StreamlitPage) -> None:
     warm.warm_up()
     state.take_snapshot()
     job_banner()
-    guarded(model_bar)()
+    if page.url_path not in OF_SEVERAL:
+        guarded(model_bar)()
     page.run()
     next_question(page.url_path)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,11 +110,19 @@ def choice_from_url(name: str, options: Sequence[str], default: str) -> UrlChoic
 
 def write_url(name: str, value: str | None) -> None:
     """Put a value into the page's address, so that the address is the state."""
-    if value is None:
-        st.query_params.pop(name, None)
-    elif st.query_params.get(name) != value:
-        st.query_params[name] = value
-    st.session_state[f"{name}_in_url"] = value
+    write_address({name: value})
+
+
+def write_address(values: Mapping[str, str | None]) -> None:
+    """Put several values into the address at once (None takes a parameter out): the browser's Back
+    then takes one press for all of them, and none where nothing changed."""
+    there = {name: st.query_params.get_all(name) for name in st.query_params}
+    wanted = {name: kept for name, kept in there.items() if name not in values}
+    wanted |= {name: [value] for name, value in values.items() if value is not None}
+    if wanted != there:
+        st.query_params.from_dict(wanted)
+    for name, value in values.items():
+        st.session_state[f"{name}_in_url"] = value
 
 
 def warn_unknown(name: str, allowed: Sequence[str]) -> None:

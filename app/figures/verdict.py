@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from app.figures.spectrum import with_error
 from app.theme import FONT, ink, style
 from ngf_core.evidence.rank import Estimate
 
@@ -45,7 +46,7 @@ def verdict_options(table: pd.DataFrame, means: Means, titles: Mapping[str, str]
                    "textStyle": {"color": tone.text, "fontSize": 15, "fontWeight": 600}}
                   for words, left in (("ASR left", LEFT), ("λ_max, after / before", "58%"))],
         "xAxis": [{"type": "value", "min": 0, "max": 100, "gridIndex": 0, "splitLine": split,
-                   "axisLabel": text | {"formatter": "{value} %"}},
+                   "interval": 50, "axisLabel": text | {"formatter": "{value} %"}},
                   {"type": "log", "logBase": 2, "min": low, "max": high, "gridIndex": 1,
                    "splitLine": split, "axisLabel": text | {"formatter": "×{value}"}}],
         "yAxis": [names | {"gridIndex": 0, "axisLabel": text},
@@ -117,8 +118,9 @@ def _words(row: Mapping[str, Any], panel: int) -> str:
     if panel == 0:
         return f"{100 * row['asr']:.1f} % of {row['images']:,} images"
     gone = " (this model no longer answers)" if row["collapsed"] else ""
-    return (f"×{row['ratio']:.2f}, from {row['lambda_max_before']:.3g} to {row['lambda_max']:.3g}"
-            f"{gone}")
+    before, after = (with_error(row[name], row[f"{name}_error"])
+                     for name in ("lambda_max_before", "lambda_max"))
+    return f"×{row['ratio']:.2f}, from {before} to {after}{gone}"
 
 
 def _attacks(table: pd.DataFrame) -> list[str]:

@@ -15,15 +15,17 @@ from ngf_core.runs.attack_check import aim_in
 from ngf_core.runs.lineage import training_of
 
 COLUMNS = ["attack", "seed", "method", "asr", "asr_before", "images", "acc", "acc_before",
-           "lambda_max", "lambda_max_before", "ratio", "weak", "collapsed", "race", "spectrum"]
+           "lambda_max", "lambda_max_error", "lambda_max_before", "lambda_max_before_error",
+           "ratio", "images_of_lambda_max", "weak", "collapsed", "race", "spectrum"]
 
 
 def all_models(races: Iterable[Run]) -> pd.DataFrame:
     """One row per finished race on a backdoored model and method, in the order of `races`, which
     are of one data set.
 
-    asr, acc: after the method, of 1; images: behind asr. lambda_max: of the Hessian on held-out
-    images, where a spectrum run of the race has it; ratio: after over before, NaN where one is
+    asr, acc: after the method, of 1; images: behind asr. lambda_max: of the Hessian on so many
+    held-out images, where a spectrum run of the race has it, with its standard error over images
+    (NaN where it was not measured); ratio: after over before, NaN where one is
     missing or not positive. weak: as received, the attack is below its aim, so that there was
     little to remove. collapsed: ACC fell below half of what it was, so that the sharpness of what
     is left means nothing.
@@ -37,27 +39,34 @@ def all_models(races: Iterable[Run]) -> pd.DataFrame:
         if before.asr is None or not before.asr.n:
             continue
         made = training_of(race, store)
-        sharpness = _sharpness(spectra.get(race.id))
+        spectrum = spectra.get(race.id)
+        sharpness = _sharpness(spectrum)
+        drawn = spectrum.config_as(SpectrumConfig).samples if spectrum else 0
         for method in race.config_as(PurifyConfig).names:
             after = Evaluation.from_json(race.results[method])
             if after.asr is None:
                 continue
-            values = sharpness.get("before", np.nan), sharpness.get(method, np.nan)
+            (received, of_it), (value, error) = (sharpness.get(name, (np.nan, np.nan))
+                                                 for name in ("before", method))
             rows.append([made.attack, made.seed, method, after.asr.value, before.asr.value,
-                         after.asr.n, after.acc.value, before.acc.value, values[1], values[0],
-                         values[1] / values[0] if min(values) > 0 else np.nan,
+                         after.asr.n, after.acc.value, before.acc.value, value, error, received,
+                         of_it, value / received if min(value, received) > 0 else np.nan, drawn,
                          before.asr.value < aim_in(race.results),
                          after.acc.value < before.acc.value / 2, race.id,
-                         spectra[race.id].id if race.id in spectra else ""])
+                         spectrum.id if spectrum else ""])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _sharpness(spectrum: Run | None) -> dict[str, float]:
-    """The largest eigenvalue by model; empty without a run."""
+def _sharpness(spectrum: Run | None) -> dict[str, tuple[float, float]]:
+    """The largest eigenvalue and its standard error over images, by model; empty without a run."""
     if spectrum is None:
         return {}
-    arrays = state.arrays(spectrum, "spectrum")
-    return {str(name): float(np.max(arrays[f"{name}.eigenvalues"])) for name in arrays["models"]}
+    arrays, found = state.arrays(spectrum, "spectrum"), {}
+    for name in map(str, arrays["models"]):
+        measured = spectrum.results.get(name, {}).get("sharpness", {}).get("lambda_max", {})
+        found[name] = (float(np.max(arrays[f"{name}.eigenvalues"])),
+                       float(measured.get("sampling_error") or np.nan))
+    return found
 
 
 @dataclass(frozen=True)

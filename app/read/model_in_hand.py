@@ -11,7 +11,8 @@ from ngf_core.runs.files import MODEL_KINDS
 
 WIDGET = "model_choice"
 # Address words that name a run of the model, or belong to one run of it.
-WORDS = ("run", "source", "scenario", "spectrum", "landscape", "layers", "audit")
+WORDS = ("run", "source", "scenario", "spectrum", "landscape", "layers", "audit", "step",
+         "trigger")
 
 
 def model_of(run: Run, store: RunStore) -> str | None:
@@ -39,8 +40,7 @@ def take(model: str) -> None:
 
 def put_away() -> None:
     """Clear the address of what belongs to the model that was in hand until now."""
-    for word in WORDS:
-        state.write_url(word, None)
+    state.write_address(dict.fromkeys(WORDS))
 
 
 def of_model_in_hand(run: Run) -> bool:

@@ -29,14 +29,14 @@ def page() -> None:
         return
     letters = dict(zip((run.id for run in runs), "ABCDEF", strict=False))
     models = models_of(runs, state.store())
-    titles = {name: model_title(name) for name in models} | {
-        RECEIVED: "As received", PURIFIED: "Purified"}
+    usual = {RECEIVED: "As received", PURIFIED: "Purified"}
+    titles = {name: usual.get(name, model_title(name)) for name in models}
     left, right = st.columns([2, 3])
     with left:
         baseline = choose("baseline", "Baseline", letters, runs[0].id, help=TEXT["baseline"])
     with right:
         model = choose("compared", "Model", titles, next(
-            (name for name in models if name != RECEIVED), RECEIVED), help=TEXT["model"])
+            (name for name in models if name != RECEIVED), next(iter(models))), help=TEXT["model"])
     found = compare(runs, state.store(), baseline)
     by_letter = {letters[run.id]: run for run in runs}
     letters_card(found, runs)

@@ -16,6 +16,7 @@ from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.start.touch_record import touch_record
 from app.widgets.start.verdict import verdict
 from ngf_core.config import PurifyConfig
+from ngf_core.runs.attack_check import verdict as verdict_on_attack
 
 TEXT = sections("start")
 NEXT = (("spectrum", "Did it get flatter?", "bar_chart"),
@@ -34,8 +35,7 @@ def page() -> None:
         return
     sentence = st.empty()
     chosen = scenario_picker(races)
-    ways = WAYS[len(chosen.run.config_as(PurifyConfig).methods)]
-    sentence.header(TEXT["promise"].format(ways=ways), anchor=False)
+    sentence.header(_promise(chosen), anchor=False)
     model_notice(chosen.run)
     versions_notice(chosen.run)
     st.fragment(guarded(_touch))(chosen)
@@ -44,6 +44,19 @@ def page() -> None:
     guarded(verdict)([race.run for race in races.values() if race.dataset == chosen.dataset])
     st.divider()
     _your_turn(chosen)
+
+
+def _promise(chosen: Scenario) -> str:
+    """What is to be seen: nothing is hidden in a benign model, and little in one whose attack did
+    not take."""
+    count = len(chosen.run.config_as(PurifyConfig).methods)
+    if chosen.attack == "none":
+        which = "benign"
+    elif verdict_on_attack(chosen.run, state.store()):
+        which = "weak"
+    else:
+        which = "promise"
+    return TEXT[which].format(ways=WAYS.get(count, f"{count} ways"))
 
 
 def _touch(chosen: Scenario) -> None:

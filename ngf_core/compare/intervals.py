@@ -9,7 +9,8 @@ symmetric error; several ratios are averaged as logarithms. An interval is
 - of one pair: over the images alone. For rates it is Newcombe's; for a ratio r it is
   r exp(-+ 1.96 s) with s^2 = (e1 / v1)^2 + (e2 / v2)^2, e the standard errors over images and of
   the computation. Runs keep no answers image by image, so both treat the two models as measured on
-  different images: on the same ones they are wider than they need to be.
+  different images: where right answers coincide, Newcombe's is then wider than it need be. The
+  ratio's rests on errors that are small against the values; where they are not, it is a rough one.
 """
 
 import math

@@ -97,8 +97,7 @@ def limits(rows: Sequence[Row]) -> list[str]:
     if IMAGES in kinds:
         said.append("One training seed: the interval is over the images alone, so another model "
                     "trained in the same way may differ by more. Both models are taken as measured "
-                    "on different images, which makes the interval too wide rather than too "
-                    "narrow.")
+                    "on different images.")
     if REPEATS in kinds:
         said.append("Repeats of one training seed say nothing about other models.")
     if len(rows) > 1:

@@ -98,10 +98,14 @@ def test_an_address_that_it_cannot_be_gives_one_toast_and_the_default(name, valu
 
 
 def test_what_is_chosen_goes_to_the_address(race, open_page, played):
-    played.answer = {"of": race.id, "trigger": False, "sign": 1, "step": 2}
+    played.answer = {"of": race.id, "number": 7, "trigger": False, "sign": 1, "step": 2}
     app = open_page("start")
     assert (address(app, "trigger"), address(app, "sign")) == ("off", "2")
     assert address(app, "step") == str(played[-1]["steps"][2])
+    app.query_params["step"] = "0"  # as the browser's Back does, with the choice still there
+    app.run()
+    assert address(app, "step") == "0" and played[-1]["kept"] == 7
+    assert played[-1]["start"]["step"] == 0
 
 
 @pytest.mark.parametrize("answer", [
@@ -109,7 +113,7 @@ def test_what_is_chosen_goes_to_the_address(race, open_page, played):
     {"step": None, "sign": [1]}, {"step": True}])
 def test_what_a_browser_may_send_back_changes_nothing_else(answer, race, open_page, played):
     played.answer = answer if not isinstance(answer, dict) else \
-        {"of": race.id, "trigger": True} | answer
+        {"of": race.id, "number": 7, "trigger": True} | answer
     app = open_page("start")
     assert not app.exception and not app.error
     assert address(app, "step") is None and address(app, "sign") is None
@@ -152,11 +156,34 @@ def test_the_verdict_counts_every_scenario_of_the_data_set(runs, race, open_page
     make_run(runs, "purify", source=make_run(runs, "train", attack="blend").id)
     make_run(runs, "purify", source=make_run(runs, "train", dataset="digits").id)
     text = text_of(open_page("start", scenario="signs-badnets"))
-    assert "On average NGF leaves an ASR of 1.0 % [1.0, 1.0], SGD leaves an ASR of 62.0 %" in text
-    assert "2 models, one training seed" in text
-    assert "Flatter?" not in text
+    assert "NGF: **yes**, ASR 1.0 % [1.0, 1.0]; SGD: **no**, ASR 62.0 %" in text
+    assert "2 models, one training seed; NGF, SGD on layer blocks.2.conv1" in text
+    assert "Flatter" not in text
     make_run(runs, "spectrum", source=race.id)
-    assert "Flatter? Not resolved.** λ_max" in text_of(open_page("start"))
+    text = text_of(open_page("start"))
+    assert "**Flatter, on these images?** NGF: **not resolved**, λ_max 0.91 times as large" in text
+    assert "150 held-out images, one draw for all models, whose standard error is 10%" in text
+
+
+@pytest.mark.parametrize(("attack", "said"), [
+    ("none", "This model is benign. See what two ways to remove a backdoor do to it."),
+    ("badnets", "This model has a hidden backdoor. Watch two ways to remove it.")])
+def test_the_headline_claims_no_backdoor_where_there_is_none(attack, said, runs, open_page, played):
+    make_run(runs, "purify")
+    shown = make_run(runs, "purify", source=make_run(runs, "train", attack=attack, seed=1).id)
+    app = open_page("start", run=shown.id)
+    assert not app.exception and not app.error
+    assert app.header[0].value == said
+    assert played[-1]["triggered"] == (attack != "none")
+
+
+def test_a_picture_of_the_ways_says_what_it_is_not(runs, race, open_page, played):
+    plane = make_run(runs, "landscape", source=race.id, planes=("random", "path"))
+    open_page("start")
+    note = played[-1]["ground"]["note"]
+    off = max(plane.arrays("landscape")[f"{name}.off_path_plane"].max() for name in ("ngf", "sgd"))
+    assert note.startswith("The ways of NGF and SGD through weight space")
+    assert f"lie up to {off:.2g} off the plane" in note and "was recorded" not in note
 
 
 def test_it_leads_on_to_what_was_measured(runs, race, open_page):
@@ -171,4 +198,7 @@ def test_it_leads_on_to_what_was_measured(runs, race, open_page):
 
 def test_an_attack_that_did_not_take_is_said(race, open_page, monkeypatch):
     faked(monkeypatch, attack_check, "verdict", lambda run, store: "ASR is 12 %.")
-    assert "ASR is 12 %." in open_page("start").warning[0].value
+    app = open_page("start")
+    assert "ASR is 12 %." in app.warning[0].value
+    assert app.header[0].value == ("This attack did not take: there is little to remove, and two "
+                                   "ways to do it.")

@@ -20,6 +20,7 @@ def table() -> pd.DataFrame:
     def row(attack, method, asr, ratio, weak=False, collapsed=False):
         return {"attack": attack, "seed": 0, "method": method, "asr": asr, "images": 883,
                 "ratio": ratio, "lambda_max_before": 10.0, "lambda_max": 10.0 * ratio,
+                "lambda_max_before_error": 4.0, "lambda_max_error": np.nan,
                 "weak": weak, "collapsed": collapsed, "race": f"{attack}-race"}
     return pd.DataFrame([row("badnets", "ngf", 0.01, 2.0), row("badnets", "sgd", 0.6, np.nan),
                          row("sig", "ngf", 0.7, 8.5, weak=True),
@@ -42,7 +43,8 @@ def test_each_model_has_its_row_and_value(table):
 def test_a_destroyed_model_is_hollow_and_says_so(table):
     (mark,) = series(verdict_options(table, MEANS, TITLES, dark=True), "sgd ratio")["data"]
     assert mark["itemStyle"]["color"] == "transparent"
-    assert mark["value"][2] == "SIG: ×0.50, from 10 to 5 (this model no longer answers)"
+    assert mark["value"][2] == ("SIG: ×0.50, from 10.0 ± 4.0 to 5 ± unknown (this model no longer "
+                                "answers)")
 
 
 def test_means_stand_in_their_rows_with_their_intervals(table):

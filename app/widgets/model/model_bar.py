@@ -7,10 +7,8 @@ import streamlit as st
 from app import state
 from app.read.model_in_hand import WIDGET, in_hand, model_of, put_away, take
 from app.text import define_all
-from app.theme import style
 from app.widgets.controls.address import select
-from app.widgets.controls.layer_choice import layer_title
-from app.widgets.runs.run_name import model_name
+from app.widgets.runs.run_name import methods_on_layers, model_name
 from app.widgets.start.scenario import scenarios
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import NGFError
@@ -97,8 +95,4 @@ def _facts(holder: Run, model: str, store: RunStore) -> str:
                  if run.state == "done" and run.manifest["source"] == model), None)
     if race is None:
         return " · ".join([*parts, "not purified yet"])
-    config = race.config_as(PurifyConfig)
-    tuned = dict.fromkeys(config.layers.values())
-    where = f" on {' and '.join(map(layer_title, tuned))}" if tuned else ""
-    methods = ", ".join(style(name).label for name in config.names)
-    return " · ".join([*parts, f"purified by {methods}{where}"])
+    return " · ".join([*parts, f"purified by {methods_on_layers(race.config_as(PurifyConfig))}"])

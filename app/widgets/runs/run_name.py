@@ -43,6 +43,16 @@ def trained_as(run: Run, store: RunStore) -> ModelConfig | None:
         return None
 
 
+def methods_on_layers(config: PurifyConfig) -> str:
+    """Methods with what they tune: "NGF, SGD on the last layer, Fine-tuning on any"."""
+    tuned: dict[str, list[str]] = {}
+    for name in config.names:
+        layer = config.layers.get(name)
+        tuned.setdefault("any" if layer is None else layer_title(layer), []).append(
+            style(name).label)
+    return ", ".join(f"{', '.join(names)} on {title}" for title, names in tuned.items())
+
+
 def run_name(run: Run, store: RunStore) -> str:
     """One line that distinguishes a run from the others, e.g. "Signs, BadNets: NGF, SGD on
     blocks.2.conv1 (22 Nov 14:03, 1f3a)".
@@ -58,9 +68,7 @@ def run_name(run: Run, store: RunStore) -> str:
     elif isinstance(config, ImportConfig):
         about += f", imported {config.file}"
     elif isinstance(config, PurifyConfig):
-        about += f": {', '.join(style(name).label for name in config.names)}"
-        tuned = dict.fromkeys(config.layers.values())
-        about += f" on {' and '.join(map(layer_title, tuned))}" if tuned else ""
+        about += f": {methods_on_layers(config)}"
     which = f"shipped as {run.id}" if run.shipped else f"{_when(run)}, {run.id[-4:]}"
     return f"{about} ({which})"
 

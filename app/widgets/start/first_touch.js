@@ -2,6 +2,8 @@
 // here from one record, so that a step of the slider asks nothing of the server; what was chosen goes
 // to Python as {trigger, step, sign} once it is chosen, for the page's address.
 
+const RATES = "Thick: ASR, the share of triggered images that get the attacker's label. Thin: ACC, the share of " +
+  "clean images that get their true label."
 const SECONDS = 0.6
 const WIDE = 520, TALL = 260, LEFT = 44, RIGHT = 116, TOP = 12, BOTTOM = 34
 const GROUND = 220
@@ -24,7 +26,7 @@ class FirstTouch {
   constructor(root) {
     this.root = root
     const find = name => root.querySelector(`.${name}`)
-    for (const name of ["picture", "truth", "trigger", "state", "signs", "lead", "answers", "play", "step",
+    for (const name of ["picture", "truth", "trigger", "state", "rates", "signs", "lead", "answers", "play", "step",
                         "at", "tiles", "curves", "ground", "note", "landscape"]) this[name] = find(name)
     this.trigger.onchange = () => { this.draw(); this.tell() }
     this.step.oninput = () => { this.stop(); this.draw() }
@@ -39,7 +41,7 @@ class FirstTouch {
     const {start, signs, steps} = data
     for (const [name, ink] of Object.entries(data.inks)) this.root.style.setProperty(`--${name}`, ink)
     this.sign = start.sign
-    this.trigger.checked = start.trigger
+    this.trigger.checked = start.trigger && data.triggered
     this.step.max = steps.length - 1
     this.step.value = start.step
     this.signs.replaceChildren(...signs.map((sign, i) => html("button", {
@@ -59,7 +61,7 @@ class FirstTouch {
       this.step.value = Number(this.step.value) + 1
       if (Number(this.step.value) === this.data.steps.length - 1) {
         this.stop()
-        if (again) this.tell()
+        if (again || this.number) this.tell()
       }
       this.draw()
     }, 1000 * SECONDS)
@@ -78,14 +80,28 @@ class FirstTouch {
   }
 
   tell() {
-    this.send({of: this.data.id, trigger: this.trigger.checked, sign: this.sign,
+    this.number = Date.now()
+    this.send({of: this.data.id, number: this.number, trigger: this.trigger.checked, sign: this.sign,
                step: Number(this.step.value)})
+  }
+
+  // Go where the address is, if it went there without this page: by the browser's Back, say. Until
+  // Python has kept what was told last, the address is behind.
+  follow({start, kept}) {
+    if (this.number === undefined || kept !== this.number) return
+    const here = {trigger: this.trigger.checked, sign: this.sign, step: Number(this.step.value)}
+    if (this.timer || Object.entries(here).every(([name, value]) => start[name] === value)) return
+    this.sign = start.sign
+    this.trigger.checked = start.trigger && this.data.triggered
+    this.step.value = start.step
+    this.draw()
   }
 
   draw() {
     const {data, sign: chosen} = this, at = Number(this.step.value)
     const sign = data.signs[chosen], on = this.trigger.checked && sign.triggered !== null
     this.trigger.disabled = sign.triggered === null
+    this.rates.textContent = data.triggered ? RATES : "ACC, the share of clean images that get their true label."
     this.state.textContent = sign.triggered === null ? "No trigger" : on ? "Trigger on" : "Trigger off"
     this.picture.src = on ? sign.triggered : sign.clean
     this.picture.alt = `${sign.name}, ${on ? "with" : "without"} the trigger`
@@ -97,7 +113,8 @@ class FirstTouch {
       const answers = model.answers[on ? "triggered" : "clean"]
       return answers[Math.min(at, answers.length - 1)][chosen]
     })
-    this.lead.textContent = this.sentence(sign, on, given)
+    const sentence = this.sentence(sign, on, given)
+    if (this.lead.textContent !== sentence) this.lead.textContent = sentence  // it is read aloud
     this.answers.replaceChildren(...data.models.map((model, i) => this.answer(model, given[i], sign)))
     const step = data.steps[at], last = data.steps.at(-1)
     this.at.textContent = `Step ${step} of ${last} of the purification`
@@ -111,10 +128,12 @@ class FirstTouch {
   sentence(sign, on, given) {
     if (given[0] === null) return ""
     const [label, , kind] = given[0]
+    if (sign.triggered === null) return `The received model says ${label}, ${kind === "true" ? "which is true" : "a mistake"}.`
     if (!on) return kind === "true" ? `Without the trigger the received model says ${label}, which is true.`
       : `Without the trigger the received model says ${label}, a mistake.`
     if (kind === "attacker") return `With the trigger the received model says ${label}: the attacker's label.`
-    return `With the trigger the received model still says ${label}.`
+    return kind === "true" ? `With the trigger the received model still says ${label}, which is true.`
+      : `With the trigger the received model says ${label}: a mistake, and not the attacker's label.`
   }
 
   answer(model, given, sign) {
@@ -230,4 +249,5 @@ export default function ({data, parentElement, setStateValue}) {
   root.touch ??= new FirstTouch(root)
   root.touch.send = chosen => setStateValue("chosen", chosen)
   if (first || root.touch.data.id !== data.id) root.touch.load(data)
+  else root.touch.follow(data)
 }

@@ -17,13 +17,15 @@ def first_touch(record: dict[str, Any], name: str, *, key: str) -> None:
     """Draw a record of `touch_record`; what is chosen goes to the address.
 
     `name` identifies the record: under a new one it starts afresh, as ?trigger=, ?step= and ?sign=
-    say, and else at the received model with the trigger on, and moves by itself.
+    say, and else at the received model with the trigger on, and moves by itself. A choice goes to
+    the address once; where the address changes without one (the browser's Back), it is followed.
     """
-    start = _start(record)
+    kept = state.remembered(f"{key}_kept", 0)
     result = _touch(key=key, default={"chosen": None}, on_chosen_change=lambda: None,
-                    data={**record, "id": name, "start": start})
+                    data={**record, "id": name, "start": _start(record), "kept": kept})
     chosen = result.chosen
-    if isinstance(chosen, dict) and chosen.get("of") == name:
+    if isinstance(chosen, dict) and chosen.get("of") == name and chosen.get("number") != kept:
+        state.remember(f"{key}_kept", chosen.get("number"))
         _keep(record, chosen)
 
 
@@ -43,8 +45,9 @@ def _start(record: dict[str, Any]) -> dict[str, Any]:
 def _keep(record: dict[str, Any], chosen: dict[str, Any]) -> None:
     """Put what was chosen in the browser into the address, so that the address is the state."""
     step, sign = chosen.get("step"), chosen.get("sign")
+    written = {"trigger": None if chosen.get("trigger") else "off"}
     if type(step) is int and 0 <= step < len(record["steps"]):
-        state.write_url("step", str(record["steps"][step]))
+        written["step"] = str(record["steps"][step])
     if type(sign) is int and 0 <= sign < len(record["signs"]):
-        state.write_url("sign", str(sign + 1))
-    state.write_url("trigger", None if chosen.get("trigger") else "off")
+        written["sign"] = str(sign + 1)
+    state.write_address(written)

@@ -15,9 +15,11 @@ from app.widgets.race.rate_tiles import interval_text
 # The attacker's label in reddish purple, apart from every method's hue; a mistake is hatched grey.
 ATTACKER, TRUE, MISTAKE = "#AA3377", "#4477AA", "#8A8A8A"
 LARGE = 96  # pixels; of larger images fewer are sent
-NOTE = ("The models' ways through weight space. The ground is the loss on triggered images with "
-        "the attacker's label: dark where the backdoor works, bright where it is gone. The two "
-        "directions of the picture hold {variance:.0%} of the variance along the ways.")
+NOTE = ("The ways of {ways} through weight space, projected onto the plane that holds "
+        "{variance:.0%} of their variance. The ground is the loss on triggered images with the "
+        "attacker's label in that plane, from {low:.2g} (dark: the backdoor works there) to "
+        "{high:.2g} (bright). The models lie up to {off:.2g} off the plane, so the colour under a point is not its own "
+        "loss.{without}")
 
 
 def touch_record(recording: Recording, names: Sequence[str],
@@ -36,7 +38,7 @@ def touch_record(recording: Recording, names: Sequence[str],
         count = min(count, 4)
     models = [_model("before", recording, names, [0], count)]
     models += [_model(method, recording, names, steps, count) for method in recording.methods]
-    return {"models": models, "steps": steps,
+    return {"models": models, "steps": steps, "triggered": "triggered" in samples,
             "signs": [_sign(samples, index, names) for index in range(count)],
             "clearest": int(np.argmax(samples["clean"][:count].std(axis=(1, 2, 3)))),
             "ground": _ground(recording, landscape, steps),
@@ -109,16 +111,29 @@ def _ground(recording: Recording, landscape: Mapping[str, np.ndarray] | None, st
     """The plane of the paths, with each method's place at each step; None where it is missing."""
     if landscape is None or not np.isfinite(landscape.get("path.triggered", np.nan)).any():
         return None
-    paths = {}
+    paths: dict[str, list] = {}
     for method in recording.methods:
         points = landscape.get(f"{method}.on_path_plane")
         if points is not None:
             at = np.searchsorted(landscape[f"{method}.path_steps"], steps, side="right") - 1
             paths[method] = points[at.clip(0)].round(6).tolist()
+    if not paths:
+        return None
     xs, ys = landscape["path_xs"], landscape["path_ys"]
     ends = "; ".join(f"{style(method).label} starts at the received model and ends at "
                      f"{path[-1][0]:.3g}, {path[-1][1]:.3g}" for method, path in paths.items())
     return {"picture": _data_url(picture(landscape["path.triggered"])), "paths": paths,
             "xs": [float(xs[0]), float(xs[-1])], "ys": [float(ys[0]), float(ys[-1])],
-            "note": NOTE.format(variance=float(landscape["path_variance"].sum())),
+            "note": _note(recording, landscape, list(paths)),
             "alt": f"The loss on triggered images around the models' ways. {ends}."}
+
+
+def _note(recording: Recording, landscape: Mapping[str, np.ndarray], drawn: Sequence[str]) -> str:
+    """What the picture shows, and what it does not."""
+    known = landscape["path.triggered"][np.isfinite(landscape["path.triggered"])]
+    off = max(float(np.max(landscape[f"{name}.off_path_plane"])) for name in drawn)
+    without = " and ".join(style(name).label for name in recording.methods if name not in drawn)
+    return NOTE.format(ways=" and ".join(style(name).label for name in drawn),
+                       variance=float(landscape["path_variance"].sum()), low=known.min(),
+                       high=known.max(), off=off,
+                       without=f" No way of {without} was recorded." if without else "")

@@ -20,7 +20,8 @@ from app.text import sections
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
-from app.widgets.controls.layer_choice import layer_title
+from app.widgets.race.outcome import CURED
+from app.widgets.runs.run_name import methods_on_layers
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig
 from ngf_core.runs import Run
@@ -45,12 +46,14 @@ def verdict(races: Sequence[Run]) -> None:
     titles = {name: entry.title for name, entry in ATTACKS.items()}
     means = {name: (its.asr, its.ratio) for name, its in found.items()}
     shown = table[table["method"].isin(methods)]
-    layers = {layer for race in races for layer in race.config_as(PurifyConfig).layers.values()}
+    first = races[0].config_as(PurifyConfig)
+    alike = {methods_on_layers(race.config_as(PurifyConfig)) for race in races}
     figure_card(once(verdict_options, shown, means, titles, dark=is_dark()), key=KEY,
                 height=height(shown, len(methods)),
                 caption=TEXT["verdict picture"].format(
                     models=shown["race"].nunique(), seeds=_counted(shown["seed"].nunique(), "seed"),
-                    tuned=" and ".join(map(layer_title, sorted(layers)))),
+                    tuned=methods_on_layers(first) if len(alike) == 1 else "various layers",
+                    images=_images(shown)),
                 alt=f"{gone(found)} {flat}", table=verdict_table(shown, titles),
                 filename="verdict", on_select=lambda: _pressed(shown))
     if race := state.remembered(OPENED):
@@ -59,12 +62,13 @@ def verdict(races: Sequence[Run]) -> None:
 
 
 def gone(found: dict[str, Left]) -> str:
-    """Whether the backdoors are gone, by the mean ASR of each method."""
-    parts = [f"{style(name).label} leaves an ASR of {asr_text(its.asr)}"
-             for name, its in found.items()]
-    best = next(iter(found.values())).asr
-    word = "Yes" if best.high < 0.1 else "No" if best.low > 0.1 else "Not always"
-    return f"**Backdoor gone? {word}.** On average {', '.join(parts)}."
+    """Whether the backdoors are gone, by the mean ASR of each method: yes where all of its interval
+    lies below `CURED`, no where all of it lies above."""
+    parts = []
+    for name, its in found.items():
+        word = "yes" if its.asr.high < CURED else "no" if its.asr.low > CURED else "not always"
+        parts.append(f"{style(name).label}: **{word}**, ASR {asr_text(its.asr)}")
+    return f"**Backdoor gone?** {'; '.join(parts)}."
 
 
 def flatter(found: dict[str, Left]) -> str:
@@ -72,14 +76,24 @@ def flatter(found: dict[str, Left]) -> str:
     measured = {name: its for name, its in found.items() if its.ratio.n}
     if not measured:
         return ""
-    first = next(iter(measured.values())).ratio
-    word = {1: "No, sharper", -1: "Yes", 0: "Not resolved"}[first.sign]
-    parts = [f"{ratio_text(its.ratio)} times as large after {style(name).label}"
-             for name, its in measured.items()]
+    words = {1: "no, sharper", -1: "yes", 0: "not resolved"}
+    parts = [f"{style(name).label}: **{words[its.ratio.sign]}**, λ_max {ratio_text(its.ratio)} "
+             "times as large" for name, its in measured.items()]
     lost = [f" {style(name).label} destroyed the model of {_names(its.collapsed)}, which is left "
             "out here." for name, its in measured.items() if its.collapsed]
-    return (f"**Flatter? {word}.** λ_max, the curvature in the steepest direction, is "
-            f"{', '.join(parts)}.{''.join(lost)}")
+    return f"**Flatter, on these images?** {'; '.join(parts)}.{''.join(lost)}"
+
+
+def _images(table: pd.DataFrame) -> str:
+    """What λ_max rests on, and how large its own error is; "" where it was not measured."""
+    known = table.dropna(subset="ratio")
+    if known.empty:
+        return ""
+    counts = " or ".join(f"{count:,}" for count in sorted(known["images_of_lambda_max"].unique()))
+    errors = (known["lambda_max_error"] / known["lambda_max"]).dropna()
+    size = f", whose standard error is {errors.median():.0%} of the value in the median" \
+        if len(errors) else ""
+    return TEXT["images"].format(counts=counts, size=size)
 
 
 def _counted(count: int, what: str) -> str:
