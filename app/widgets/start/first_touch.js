@@ -182,9 +182,11 @@ class FirstTouch {
     // Labels at the ends of the lines, moved apart where they would lie on each other.
     ends.sort((a, b) => a.y - b.y)
     ends.forEach((end, i) => { if (i) end.y = Math.max(end.y, ends[i - 1].y + 14) })
-    const over = ends.length ? Math.max(0, ends.at(-1).y - (TALL - BOTTOM)) : 0
+    ends.reverse().forEach((end, i) => {
+      end.y = Math.min(end.y, i ? ends[i - 1].y - 14 : TALL - BOTTOM)
+    })
     for (const end of ends) {
-      const label = svg("text", {x: WIDE - RIGHT + 6, y: end.y - over + 4}, end.text)
+      const label = svg("text", {x: WIDE - RIGHT + 6, y: end.y + 4}, end.text)
       label.style.fill = end.ink
       nodes.push(label)
     }

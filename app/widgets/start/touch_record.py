@@ -18,8 +18,8 @@ LARGE = 96  # pixels; of larger images fewer are sent
 NOTE = ("The ways of {ways} through weight space, projected onto the plane that holds "
         "{variance:.0%} of their variance. The ground is the loss on triggered images with the "
         "attacker's label in that plane, from {low:.2g} (dark: the backdoor works there) to "
-        "{high:.2g} (bright). The models lie up to {off:.2g} off the plane, so the colour under a point is not its own "
-        "loss.{without}")
+        "{high:.2g} (bright). The models lie up to {off:.2g} off the plane, so the colour under a "
+        "point is not its own loss.{without}")
 
 
 def touch_record(recording: Recording, names: Sequence[str],
