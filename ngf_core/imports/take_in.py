@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ngf_core.config import ImportConfig
+from ngf_core.data.uploads import FOLDER
 from ngf_core.errors import ConfigError
 from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.reading import Read, read_before, read_model
 from ngf_core.imports.recognise import recognise
 from ngf_core.runs import RunStore
 from ngf_core.runs.server_settings import refuse_readonly
-
-# Below the store: the tensors of the files that were read, by their SHA-256.
-FOLDER = ".imported"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ngf_core.imports.take_in import FOLDER
+from ngf_core.data.uploads import FOLDER
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 from tests.support.pages import text_of
 

@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from ngf_core.imports.take_in import FOLDER, Look, look, plain_name
+from ngf_core.data.uploads import FOLDER
+from ngf_core.imports.take_in import Look, look, plain_name
 from ngf_core.imports.tidy import tidy
 from ngf_core.imports.unzipped import unzipped
 from ngf_core.runs import default_store
