@@ -1,6 +1,7 @@
 """From a file to the settings of an import: read it, and say which network it holds."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,11 +44,15 @@ class Look:
         return lines
 
 
-def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "") -> Look:
-    """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError."""
+def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "",
+         waiting: Callable[[], object] = lambda: None) -> Look:
+    """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError.
+
+    `waiting()` is called while other files are read before it.
+    """
     refuse_readonly()
     store.prepare()
-    read = read_model(path, store.root / FOLDER, inside)
+    read = read_model(path, store.root / FOLDER, inside, waiting=waiting)
     if builder:
         return Look(read, None)
     return Look(read, recognise(read.shapes(), Hints(heads)))
