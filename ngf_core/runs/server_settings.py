@@ -31,7 +31,8 @@ class ServerSettings:
     shared: bool = option(False, "browsers may stop and change only the runs that they asked for, "
                           "and none may pause")
     readonly: bool = option(False, "no jobs, no uploads, no changes to runs")
-    token: str = option("", "a word that each browser has to enter first; empty: none")
+    token: str = option("", "a word that each tab asks for first, and again after it is reloaded; "
+                        "empty: none")
 
     @property
     def for_many(self) -> bool:
