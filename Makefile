@@ -24,8 +24,10 @@ run: .venv/installed
 
 # Variables on make's command line reach the recipe's environment, so NGF_... may be given there.
 serve: export NGF_SHARED ?= 1
+serve: export NGF_STORE_GB ?= 20
+serve: export NGF_JOB_MEMORY_GB ?= 4
 serve: .venv/installed
-	$(BIN)/streamlit run streamlit_app.py --server.headless true $(OPTIONS)
+	$(BIN)/python -m ngf_core app --server.headless true $(OPTIONS)
 
 test: types
 	$(BIN)/ruff check .

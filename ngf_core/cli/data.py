@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(root: str) -> str:
     """One line per data set, then where they are looked for and where decoded images are kept."""
-    from ngf_core.data.cache import cache_folder
     from ngf_core.data.source import data_folder
+    from ngf_core.paths import cache_folder
 
     rows: list[tuple[str, ...]] = [
         ("NAME", "DATA SET", "TRAIN", "TEST", "CLASSES", "PIXELS", "DOWNLOAD", "WHERE")]

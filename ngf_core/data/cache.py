@@ -5,27 +5,12 @@ import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ngf_core.paths import checkout
-
-
-def cache_folder() -> Path:
-    """Where caches are kept.
-
-    The folder that NGF_CACHE names, else `.cache` at the top of a checkout; for an installed
-    package `ngf-lab` in the user's cache folder.
-    """
-    if named := os.environ.get("NGF_CACHE"):
-        return Path(named)
-    if here := checkout():
-        return here / ".cache"
-    users = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(users) if users else Path.home() / ".cache") / "ngf-lab"
+from ngf_core.paths import cache_folder
 
 
 def cached(name: str, determined_by: bytes, make: Callable[[], tuple[Tensor, Tensor]]

@@ -19,6 +19,7 @@ from torch import Tensor
 from ngf_core.data import DATASETS, DatasetEntry
 from ngf_core.data.mapped import Kept, Plan, Report, kept, mapped
 from ngf_core.data.source import Content, DataFiles, Part, data_folder, listing
+from ngf_core.data.uploads import UPLOAD, refuse_large, uploaded
 from ngf_core.errors import ConfigError, NGFError
 
 TEST_IMAGES = 1000
@@ -188,8 +189,9 @@ def outline(name: str, root: str = "", limit: int = 0, size: int = 0) -> Outline
         return Outline(dataset.class_names, dataset.shape, dataset.train.y, dataset.test.y,
                        dataset.train.take)
     content = _read(find_source(name, root))
-    train, _, test = _cut(content, limit)
+    train, reserve, test = _cut(content, limit)
     side = size or entry.size
+    refuse_large(data_folder(root), len(train) + len(reserve) + len(test), side)
 
     def decoded(indices: Tensor) -> Images:
         x = [_pixels(content, content.train, i, entry.channels, side)
@@ -262,19 +264,21 @@ def _reserve(count: int) -> int:
 def _keep(name: str, root: str, limit: int, size: int, report: Report | None) -> Kept:
     entry, folder, source = DATASETS[name], data_folder(root), find_source(name, root)
     side = size or entry.size
+    called = UPLOAD if uploaded(folder) else name
     try:
         files = "".join(listing(folder, source.places))
     except OSError as error:
         raise _unreadable(error) from error
     facts = f"{FORMAT} {PIL.__version__} {name} {limit} {side}\n{files}"
-    plan = partial(_plan, source, entry.channels, limit, side)
-    return kept(name, facts.encode(), plan, report)
+    plan = partial(_plan, folder, source, entry.channels, limit, side)
+    return kept(called, facts.encode(), plan, report)
 
 
-def _plan(source: DataFiles, channels: int, limit: int, size: int) -> Plan:
+def _plan(folder: Path, source: DataFiles, channels: int, limit: int, size: int) -> Plan:
     """What is stored: train, then reserve, then test, each in a random order."""
     content = _read(source)
     train, reserve, test = _cut(content, limit)
+    refuse_large(folder, len(train) + len(reserve) + len(test), size)
     places = [(part, i) for part, chosen in ((content.train, train), (content.train, reserve),
                                              (content.test, test)) for i in chosen.tolist()]
     labels = torch.cat((content.train.labels[train], content.train.labels[reserve],

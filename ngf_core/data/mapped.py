@@ -15,7 +15,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -26,8 +26,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from ngf_core.data.cache import cache_folder
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.paths import cache_folder
 
 Report = Callable[[int, int], None]
 CHUNK = 256  # images decoded before they are written
@@ -96,8 +96,10 @@ def mapped(path: Path, first: int, count: int, shape: tuple[int, int, int]) -> T
 
 
 def _finished(path: Path) -> Kept | None:
-    """None where the file is absent, truncated or damaged."""
+    """None where the file is absent, truncated or damaged; else it counts as used now."""
     try:
+        with suppress(PermissionError):  # a cache that others filled, and that is only read here
+            os.utime(path)
         with np.load(path.with_suffix(".npz")) as saved:
             labels, shape = torch.from_numpy(saved["labels"]), tuple(saved["shape"].tolist())
             notes, sha256 = json.loads(str(saved["notes"])), str(saved["sha256"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from ngf_core.config import ImportConfig
 from ngf_core.config.imported import GIVEN
-from ngf_core.data.dataset import prepare_dataset
+from ngf_core.data.dataset import outline, prepare_dataset
 from ngf_core.device import device
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.test_set import build_test_set, evaluate, predict
@@ -36,29 +36,32 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         writer.progress(done, total, "Decoding images")
 
     read = kept(config, store)
-    prepare_dataset(config.dataset, config.root, config.limit, config.size, report)
-    dataset = dataset_of(config)
-    writer.note(device=str(where), data_sha=dataset.sha256)
-    attack = attack_of(config, dataset)
+    writer.progress(0, 3, "Building the network")
+    images = outline(config.dataset, config.root, config.limit, config.size)
+    attack = attack_of(config, images)
     if attack is not None and attack.learns:
         raise ConfigError("attack", f"{attack.title} has to learn its {attack.learns}, so its "
                           "trigger cannot be made for a model from elsewhere",
                           "Give triggered images instead.")
-    if not 0 <= config.target < dataset.classes:
+    if not 0 <= config.target < images.classes:
         raise ConfigError("target", f"there is no label {config.target}",
-                          f"Use a label from 0 to {dataset.classes - 1}.")
-    given = (triggered_folder(Path(config.triggered), dataset, config.target)
-             if config.attack == GIVEN else None)
-    writer.progress(1, 3, "Building the network")
+                          f"Use a label from 0 to {images.classes - 1}.")
+    # Before anything is decoded: that takes minutes and disk, and a network may not fit at all.
     shapes = {NETWORK + name: shape for name, shape in read.shapes().items()}
-    model = received(config, shapes, dataset.shape, dataset.classes)
+    model = received(config, shapes, images.shape, images.classes)
     wrong = differences(shapes, {name: tuple(value.shape)
                                  for name, value in model.state_dict().items()})
     if wrong:
-        raise ConfigError("file", f"holds another network than {config.arch} for {dataset.name} "
-                          f"({dataset.classes} classes, {dataset.shape[0]} channels): "
+        raise ConfigError("file", f"holds another network than {config.arch} for {config.dataset} "
+                          f"({images.classes} classes, {images.shape[0]} channels): "
                           f"{'; '.join(wrong[:LISTED])}", "Choose the data set that the model was "
                           "trained on, or the builder of its network.")
+    prepare_dataset(config.dataset, config.root, config.limit, config.size, report)
+    dataset = dataset_of(config)
+    writer.note(device=str(where), data_sha=dataset.sha256)
+    given = (triggered_folder(Path(config.triggered), dataset, config.target)
+             if config.attack == GIVEN else None)
+    writer.progress(1, 3, "Filling the network")
     layers = list(tunable_layers(model))
     head = last_layer(model).removeprefix(NETWORK) if layers or config.labels else ""
     tensors = as_received(load(read), config.labels, head)

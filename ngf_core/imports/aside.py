@@ -9,7 +9,8 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,9 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.imports.confined import confine
 from ngf_core.runs.jobs import environment
 
-PATIENCE = 300  # seconds that a file waits for those before it
+# Seconds that a file waits for those before it: thirty of a class, each up to a minute.
+PATIENCE = 1800.0
+LOOK = 1.0  # seconds after which one that waits says so again
 REPORT, MOST_REPORT = "report.json", 20_000_000
 # What Python and torch need of the environment.
 NEEDED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT")
@@ -35,21 +38,32 @@ class Lost(Exception):
 
 
 @contextmanager
-def turn(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+def turn(folder: Path, patience: float = PATIENCE, waiting: Callable[[], object] = lambda: None
+         ) -> Iterator[None]:
     """Hold the one place there is for opening files into `folder`.
 
-    Raises NGFError where it is not free within `patience` seconds.
+    `waiting()` is called again and again while others hold it; what it raises ends the wait. Raises
+    NGFError where it is not free within `patience` seconds.
     """
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=patience)
-    except Timeout:
-        raise NGFError("Other files are being opened here, one after the other, and this one's "
-                       "turn has not come. Try again in some minutes.") from None
+    until = time.monotonic() + patience
+    while not _acquired(lock, min(LOOK, max(0.0, until - time.monotonic()))):
+        if time.monotonic() >= until:
+            raise NGFError("Other files are being opened here, one after the other, and this one's "
+                           "turn has not come. Try again in some minutes.")
+        waiting()
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock, seconds: float) -> bool:
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return False
+    return True
 
 
 def aside(task: str, file: Path, folder: Path, *words: str, memory_gb: float, seconds: float

@@ -16,13 +16,11 @@ from safetensors.torch import load_file, save_file
 from ngf_core.errors import ConfigError, shown
 from ngf_core.imports import unpickle
 from ngf_core.imports.checkpoint import Checkpoint, checkpoint
+from ngf_core.imports.first_bytes import FORMATS, PICKLE, ZIP
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-MAGIC_ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 # Names of layers become text on pages and keys of files.
 NAME, MOST_TENSORS = re.compile(r"[\w./:-]{1,300}"), 20_000
 WEIGHTS = "Save only `model.state_dict()`, with torch.save or safetensors, and import that file."
-FORMATS = f"Give one of {', '.join(SUFFIXES)} with a model's weights."
 TENSORS = "tensors"
 
 
@@ -71,18 +69,18 @@ def _loaded(path: Path) -> Any:
     """What the file holds, with unknown classes left inert."""
     with open(path, "rb") as file:
         start = file.read(9)
-    if start[8:9] == b"{" and start[:4] != MAGIC_ZIP:
+    if start[8:9] == b"{" and start[:4] != ZIP:
         try:
             return load_file(path)
         except Exception as error:
             raise ConfigError("file", f"is a damaged safetensors file ({type(error).__name__}: "
                               f"{shown(error)})", "Copy it again.") from None
-    if start[:4] == MAGIC_ZIP:
+    if start[:4] == ZIP:
         _refuse_script(path)
     elif tarfile.is_tarfile(path):
         raise ConfigError("file", "is a tar archive, as torch.save wrote before version 0.2",
                           "Load it with torch and save its state dict again.")
-    if start[:4] != MAGIC_ZIP and start[:1] != PICKLE:
+    if start[:4] != ZIP and start[:1] != PICKLE:
         raise ConfigError("file", "is neither safetensors nor what torch.save writes", FORMATS)
     # What torch.load does besides unpickling: it runs TorchScript that its own zip reader finds,
     # and compares (and writes) the source of modules that a legacy file names. weights_only would

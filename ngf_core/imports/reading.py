@@ -9,13 +9,14 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.imports.aside import REPORT, Lost, aside, turn
+from ngf_core.imports.first_bytes import check_model
 from ngf_core.runs.disk import file_sha
 from ngf_core.runs.tensors import shapes
 
@@ -66,11 +67,12 @@ def came_as(read: Read) -> dict[str, Any]:
 
 
 def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMORY_GB,
-               seconds: float = SECONDS) -> Read:
+               seconds: float = SECONDS, waiting: Callable[[], object] = lambda: None) -> Read:
     """The tensors of a model's file, written into the folder `into` under the file's SHA-256.
 
     Takes safetensors and what torch.save wrote; a file that was read before is not read again.
-    memory_gb bounds the tensors, seconds the whole. Raises ConfigError with what is wrong with the
+    memory_gb bounds the tensors, seconds the whole; `waiting()` is called while other files are
+    read before it. Raises ConfigError with what is wrong with the
     file, NGFError where it takes more than that, and where others are read for too long.
     """
     path = Path(path)
@@ -79,10 +81,14 @@ def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMO
     if path.stat().st_size > memory_gb * 1e9:
         raise ConfigError("file", f"has {path.stat().st_size / 1e9:.1f} GB, and at most "
                           f"{memory_gb:g} GB are read", "Save only the model's weights.")
+    check_model(path)
     into.mkdir(parents=True, exist_ok=True)
     sha = file_sha(path)
     target, report = _places(into, sha, inside)
-    with turn(into):
+    known = read_before(into, sha, inside)
+    if known is not None:  # a class sends one file many times
+        return known
+    with turn(into, waiting=waiting):
         known = read_before(into, sha, inside)
         if known is not None:
             return known

@@ -1,19 +1,18 @@
 """From a file to the settings of an import: read it, and say which network it holds."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ngf_core.config import ImportConfig
+from ngf_core.data.uploads import FOLDER
 from ngf_core.errors import ConfigError
 from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.reading import Read, read_before, read_model
 from ngf_core.imports.recognise import recognise
 from ngf_core.runs import RunStore
 from ngf_core.runs.server_settings import refuse_readonly
-
-# Below the store: the tensors of the files that were read, by their SHA-256.
-FOLDER = ".imported"
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class Look:
         return lines
 
 
-def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "") -> Look:
-    """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError."""
+def look(path: Path, store: RunStore, inside: str = "", heads: int = 0, builder: str = "",
+         waiting: Callable[[], object] = lambda: None) -> Look:
+    """What a file holds; its tensors are kept in the store. Raises ConfigError, NGFError.
+
+    `waiting()` is called while other files are read before it.
+    """
     refuse_readonly()
     store.prepare()
-    read = read_model(path, store.root / FOLDER, inside)
+    read = read_model(path, store.root / FOLDER, inside, waiting=waiting)
     if builder:
         return Look(read, None)
     return Look(read, recognise(read.shapes(), Hints(heads)))

@@ -1,10 +1,11 @@
-"""What was uploaded and is no longer needed goes."""
+"""What was uploaded and is no longer needed goes, decoded images included."""
 
 import shutil
 import time
 from pathlib import Path
 
-from ngf_core.imports.take_in import FOLDER
+from ngf_core.data.stored import forget_unused
+from ngf_core.data.uploads import FOLDER, UPLOAD
 from ngf_core.runs import RunStore
 
 HOURS = 24.0  # that an upload is kept for a form that is being filled in
@@ -13,7 +14,9 @@ SHA = 64      # names begin with the SHA-256 of what was sent
 
 def tidy(store: RunStore) -> None:
     """Delete what the store's FOLDER holds, where it is older than HOURS and no run's settings name
-    it: as its model's file, its data set or its triggered images."""
+    it: as its model's file, its data set or its triggered images. Decoded images of uploads go a
+    day after their last use."""
+    forget_unused(UPLOAD)
     folder = store.root / FOLDER
     old = [path for path in folder.glob("*")
            if path.lstat().st_mtime < time.time() - 3600 * HOURS]

@@ -14,6 +14,7 @@ from torch import Tensor
 from ngf_core.data.dataset import Dataset, Images
 from ngf_core.data.folder import listed_images
 from ngf_core.data.source import decoded
+from ngf_core.data.uploads import refuse_large
 from ngf_core.errors import ConfigError
 from ngf_core.evaluate.test_set import Triggered
 
@@ -27,7 +28,8 @@ def triggered_folder(place: Path, dataset: Dataset, target: int) -> Triggered:
 
     Images of the class `target` itself are left out, as their label would not change. Raises
     ConfigError where the folder holds no image of another class, or a folder of no class of the
-    data set, NGFError where an image cannot be read.
+    data set, and for an upload with too many pixels (`uploads`), NGFError where an image cannot be
+    read.
     """
     if not place.is_dir():
         raise ConfigError("triggered", f"{place} is not a folder", REMEDY)
@@ -40,6 +42,7 @@ def triggered_folder(place: Path, dataset: Dataset, target: int) -> Triggered:
     if not kept:
         raise ConfigError("triggered", f"{place} holds no image" + (
             f" of another class than the target, {target}" if files else ""), REMEDY)
+    refuse_large(place, len(kept), dataset.shape[-1])
     x = torch.stack([_pixels(path, dataset.shape) for path, _ in kept])
     labels = torch.tensor([label for _, label in kept])
     return Triggered(Images(x, labels), torch.full_like(labels, target))

@@ -7,10 +7,13 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
+from math import inf
 from pathlib import Path, PurePosixPath
 
 from ngf_core.errors import ConfigError, NGFError, shown
 from ngf_core.imports.aside import Lost, aside, turn
+from ngf_core.imports.first_bytes import check_zip
 from ngf_core.runs.disk import file_sha
 
 MOST_FILES, MOST_BYTES, MOST_BYTES_EACH = 200_000, 4_000_000_000, 50_000_000
@@ -23,22 +26,27 @@ IMAGES = "images"
 PLAIN = re.compile(r"[^\w .-]")
 
 
-def unzipped(archive: Path, into: Path) -> Path:
+def unzipped(archive: Path, into: Path, room: Callable[[], float] = lambda: inf,
+             waiting: Callable[[], object] = lambda: None) -> Path:
     """The folder with the archive's images, below `into`, named by the archive's SHA-256.
 
     Folders keep their names, as classes do, with odd characters replaced; images are numbered. A
     folder that holds all the others is left out, as is what is no image by its ending. Raises
     ConfigError for anything but a zip with images, for links, for names that lead elsewhere, and
-    for more than MOST_FILES, MOST_BYTES or MOST_BYTES_EACH; nothing is left then.
+    for more than MOST_FILES, MOST_BYTES or MOST_BYTES_EACH; nothing is left then. `room()` are the
+    bytes that may be written, asked when its turn has come; `waiting()` is called until then.
     """
+    check_zip(archive)
     into.mkdir(parents=True, exist_ok=True)
     folder = into / file_sha(archive)
-    with turn(into):
+    if folder.is_dir():  # whole, as it is renamed to this; a class sends one file many times
+        return folder
+    with turn(into, waiting=waiting):
         if folder.is_dir():
             return folder
         with tempfile.TemporaryDirectory(dir=into) as draft:
             try:
-                aside("ngf_core.imports.unzipped:unzip_here", archive, Path(draft),
+                aside("ngf_core.imports.unzipped:unzip_here", archive, Path(draft), str(room()),
                       memory_gb=MEMORY_GB, seconds=SECONDS)
             except Lost:
                 raise NGFError(f"The zip could not be unpacked within {MEMORY_GB:g} GB of memory "
@@ -47,12 +55,16 @@ def unzipped(archive: Path, into: Path) -> Path:
     return folder
 
 
-def unzip_here(archive: Path, folder: Path) -> dict[str, int]:
-    """Unpack the archive into `folder`/IMAGES; how many images there are. Raises as `unzipped`."""
+def unzip_here(archive: Path, folder: Path, room: str = "inf") -> dict[str, int]:
+    """Unpack the archive into `folder`/IMAGES, at most `room` bytes; how many images there are.
+
+    Raises as `unzipped`.
+    """
+    most = min(MOST_BYTES, float(room))
     try:
         with zipfile.ZipFile(archive) as opened:
-            wanted = _wanted(opened)
-            _unpack(opened, wanted, folder / IMAGES)
+            wanted = _wanted(opened, most)
+            _unpack(opened, wanted, folder / IMAGES, most)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError,
             zlib.error, lzma.LZMAError, struct.error) as error:
         raise ConfigError("zip", f"cannot be unpacked ({shown(error)})",
@@ -60,7 +72,8 @@ def unzip_here(archive: Path, folder: Path) -> dict[str, int]:
     return {"images": len(wanted)}
 
 
-def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+def _wanted(opened: zipfile.ZipFile, most: float
+            ) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
     """The images with the folders that they are in, as the archive's directory has them."""
     found, size = [], 0
     for info in opened.infolist():
@@ -79,6 +92,10 @@ def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, .
             raise ConfigError("zip", "is larger than can be taken", f"At most {MOST_FILES:,} "
                               f"images, {MOST_BYTES / 1e9:g} GB together and "
                               f"{MOST_BYTES_EACH / 1e6:g} MB each.")
+    if size > most:
+        raise ConfigError("zip", f"needs {size / 1e9:.3g} GB, and {max(0.0, most) / 1e9:.3g} GB "
+                          "are left here (NGF_STORE_GB)",
+                          "Pack fewer images, or delete some runs on the Runs page.")
     if not found:
         raise ConfigError("zip", f"holds no image ({', '.join(ENDINGS)})",
                           "Pack folders of images, one per class.")
@@ -94,8 +111,8 @@ def _wanted(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, tuple[str, .
 
 
 def _unpack(opened: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, tuple[str, ...]]],
-            draft: Path) -> None:
-    left = MOST_BYTES
+            draft: Path, most: float) -> None:
+    left = most
     for number, (info, folders) in enumerate(wanted):
         place = draft.joinpath(*(_plain(name) for name in folders))
         place.mkdir(parents=True, exist_ok=True)

@@ -25,12 +25,14 @@ class ServerSettings:
     max_waiting: int = option(5, "jobs that one browser may have waiting", 1, 1000)
     job_memory_gb: float = option(0.0, "memory of one job in GB (10⁹ bytes), without what it maps "
                                   "from files; Linux only; 0: no limit", 0, 10_000)
-    store_gb: float = option(0.0, "size of the folder of runs in GB (10⁹ bytes) from which on no "
-                             "browser may start a job; 0: no limit", 0, 1_000_000)
+    store_gb: float = option(0.0, "size of the folder of runs and decoded images together in GB "
+                             "(10⁹ bytes) from which on no browser may start a job; 0: no limit",
+                             0, 1_000_000)
     shared: bool = option(False, "browsers may stop and change only the runs that they asked for, "
                           "and none may pause")
     readonly: bool = option(False, "no jobs, no uploads, no changes to runs")
-    token: str = option("", "a word that each browser has to enter first; empty: none")
+    token: str = option("", "a word that each tab asks for first, and again after it is reloaded; "
+                        "empty: none")
 
     @property
     def for_many(self) -> bool:

@@ -6,10 +6,14 @@ import zipfile
 
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
-from ngf_core.imports.take_in import FOLDER
+from app.widgets.imports import uploaded as uploaded_files
+from ngf_core.data.uploads import FOLDER
+from ngf_core.runs.disk import folder_size
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 from tests.support.pages import text_of
 
@@ -52,7 +56,7 @@ def test_a_file_is_told_about_and_taken_in(open_page, started, runs, foreign):
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"no model", "neither safetensors nor what torch.save writes"),
+    (b"", "is empty"), (b"no model", "neither safetensors nor what torch.save writes"),
     (saved({"a.weight": torch.ones(2, 2), "b": torch.ones(1)}), "no network that is known here"),
     (saved({"epoch": 1}), "holds no state dict")])
 def test_what_is_wrong_with_a_file_is_a_sentence(open_page, started, content, message):
@@ -128,3 +132,38 @@ def test_an_attack_that_learns_is_not_offered(open_page, started, foreign):
     offered = app.selectbox(key="attack_choice").options
     assert any("BadNets" in option for option in offered)
     assert not any("ISSBA" in option for option in offered)
+
+
+def test_one_that_waits_reads_that_others_come_first(open_page, started, runs, foreign,
+                                                     monkeypatch):
+    held, said = FileLock(runs.root / f"{FOLDER}.lock", thread_local=False), []
+    caption = DeltaGenerator.caption
+
+    def seen(self, body, *words, **options):
+        if body == uploaded_files.WAITING:
+            said.append(body)
+            held.release()
+        return caption(self, body, *words, **options)
+
+    (runs.root / FOLDER).mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(DeltaGenerator, "caption", seen)
+    held.acquire()
+    app = uploaded(open_page("import_model"), "model_file", foreign)
+    assert len(said) == 1 and not app.exception and not app.error
+    shown = text_of(app).replace("\\", "")
+    assert "PreAct-ResNet-18" in shown and "one after the other" not in shown
+
+
+def test_a_zip_that_has_no_room_is_refused_while_it_is_unpacked(open_page, started, runs, foreign,
+                                                                tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    app = uploaded(open_page("import_model", dataset="folder"), "model_file", foreign)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("cat", "dog"):
+            archive.writestr(f"{name}/0.png", bytes(3_000_000))
+    used = folder_size(runs.root)
+    monkeypatch.setenv("NGF_STORE_GB", str((used + 4_000_000) / 1e9))
+    app = uploaded(app, "data_zip", content.getvalue(), "set.zip")
+    assert any("are left here (NGF_STORE_GB)" in error.value for error in app.error)
+    assert folder_size(runs.root) < used + 100_000

@@ -1,6 +1,7 @@
 """Many browsers at the pages: the token, a server that only shows, whose run it is, cleaning up."""
 
 import os
+from dataclasses import fields
 
 import pytest
 import streamlit as st
@@ -14,7 +15,7 @@ from ngf_core.errors import RunError
 from ngf_core.runs import Run
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.process import start_time
-from ngf_core.runs.server_settings import READONLY
+from ngf_core.runs.server_settings import READONLY, ServerSettings
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
 from tests.support.pages import text_of
@@ -48,6 +49,18 @@ def test_without_a_cookie_the_id_is_the_session_s(open_page, started, runs):
     app, other = (open_page("runs", run=run.id) for _ in range(2))
     first = app.session_state["browser"]
     assert app.run().session_state["browser"] == first != other.session_state["browser"]
+
+
+def test_the_entrance_says_that_each_tab_asks_for_the_token(open_page, started, monkeypatch):
+    """What a session remembers ends with its tab, and with a reload."""
+    monkeypatch.setenv("NGF_TOKEN", "sesame")
+    first, second = open_page("start"), open_page("start")
+    first.text_input("given_token").set_value("sesame")
+    first.button("enter").click().run()
+    assert "enter" not in {b.key for b in first.button}
+    assert "in each tab and after each reload" in second.run().text_input("given_token").label
+    told = {field.name: field.metadata["help"] for field in fields(ServerSettings)}
+    assert "each tab asks for" in told["token"]
 
 
 def test_the_token_is_asked_for_first(open_page, started, runs, monkeypatch):

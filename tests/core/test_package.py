@@ -78,7 +78,7 @@ print(json.dumps([{run.id: run.state for run in runs if run.shipped}, len(load("
 def test_an_installed_package_writes_only_where_it_is_used(installed, tmp_path):
     places = elsewhere(installed, tmp_path, """
 import json
-from ngf_core.data.cache import cache_folder
+from ngf_core.paths import cache_folder
 from ngf_core.data.source import data_folder
 from ngf_core.paths import checkout
 from ngf_core.runs import default_store

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ngf_core import paths
-from ngf_core.data.cache import cache_folder
 from ngf_core.data.source import data_folder
+from ngf_core.paths import cache_folder
 from ngf_core.runs import manifest
 
 ROOT = Path(__file__).parents[2]

@@ -45,6 +45,19 @@ def test_a_foreign_host_is_refused(server):
     assert connected(server, "evil.example", "http://evil.example") in (400, 403)
 
 
+@pytest.mark.parametrize("path", ["/", "/_stcore/health"])
+def test_the_empty_page_and_the_health_answer_under_any_host(server, path):
+    """As SECURITY.md says: what is worth keeping goes over the socket."""
+    assert asked(server, path, Host="evil.example") == 200
+
+
+def test_a_page_of_another_port_of_this_machine_is_let_in(server):
+    """As SECURITY.md says: Streamlit compares the names of hosts, not their ports."""
+    here = urllib.parse.urlsplit(server.url).netloc
+    assert connected(server, here, "http://127.0.0.1:1") == 101
+    assert connected(server, here, "http://localhost:1") == 101
+
+
 def test_a_foreign_page_is_refused(server):
     here = urllib.parse.urlsplit(server.url).netloc
     assert connected(server, here, "http://evil.example") in (400, 403)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ngf_core.data.dataset import load_dataset
+from ngf_core.data.dataset import load_dataset, outline
 
 
 @pytest.fixture
@@ -14,7 +14,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NGF_DATA", str(tmp_path / "elsewhere"))
     load_dataset.cache_clear()
+    outline.cache_clear()
     folder = tmp_path / "sets"
     folder.mkdir()
     yield folder
     load_dataset.cache_clear()
+    outline.cache_clear()

@@ -18,7 +18,7 @@ from ngf_core.runs.names import ZOO_ARCH
 from tests.support import tiny_signs
 
 # What is remembered of data sets and networks by name.
-REMEMBERED = (dataset.load_dataset, multiply_adds, parameters, tunable_layer_names)
+REMEMBERED = (dataset.load_dataset, dataset.outline, multiply_adds, parameters, tunable_layer_names)
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def _numbers() -> Iterator[tuple[str, Write, str]]:
                           + bytes(18), "an empty zip"), (b"\x93NUMPY\x01\0v\0{", "an array"),
                           (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"ustar" * 200, "nearly a tar")):
         yield f"a file that is {name}", lambda path, content=content: path.write_bytes(content), (
-            "neither safetensors nor|cannot be read|is a tar")
+            "is empty|neither safetensors nor|cannot be read|is a tar")
 
 
 def _networks() -> list[Case]:

@@ -86,10 +86,11 @@ def _kinds() -> Iterator[tuple[str, Write, str]]:
 
 
 def _damage() -> Iterator[tuple[str, Write, str]]:
-    yield "no zip", lambda path: path.write_bytes(b"hello"), DAMAGED
-    yield "an empty file", lambda path: path.write_bytes(b""), DAMAGED
+    yield "no zip", lambda path: path.write_bytes(b"hello"), "zip: is no zip"
+    yield "an empty file", lambda path: path.write_bytes(b""), "zip: is empty"
     yield "its first half", _changed(lambda content: content[:len(content) // 2]), DAMAGED
-    yield "its last half", _changed(lambda content: content[len(content) // 2:]), DAMAGED
+    yield "its last half", _changed(lambda content: content[len(content) // 2:]), (
+        f"{DAMAGED}|zip: is no zip")
     yield "a wrong checksum", _changed(_at(b"PK\1\2", 16, b"\1\2\3\4")), DAMAGED
     yield "encrypted", _changed(_at(b"PK\1\2", 8, b"\1\0")), DAMAGED
     yield "encrypted in its own header", _changed(_at(b"PK\3\4", 6, b"\1\0")), f"{DAMAGED}|{TAKEN}"

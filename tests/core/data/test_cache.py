@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ngf_core.data.cache import cache_folder, cached
+from ngf_core.data.cache import cached
+from ngf_core.paths import cache_folder
 
 
 class Maker:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ngf_core.data import fashion_mnist
-from ngf_core.data.cache import cache_folder
 from ngf_core.data.dataset import find_source, load_dataset
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.paths import cache_folder
 from tests.support import dataset_files
 
 

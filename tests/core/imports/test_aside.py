@@ -8,10 +8,11 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from ngf_core.errors import NGFError
 from ngf_core.imports import confined
-from ngf_core.imports.aside import Lost, aside, turn
+from ngf_core.imports.aside import PATIENCE, Lost, aside, turn
 
 WITHOUT = sys.platform != "linux" or ctypes.CDLL(None).syscall(
     confined.CREATE_RULESET, None, 0, confined.VERSION) < 6
@@ -82,3 +83,34 @@ def test_files_are_opened_one_after_the_other(tmp_path):
     other.join()
     assert order == ["first", "second"]
     assert os.listdir(tmp_path) == ["kept.lock"]
+
+
+def test_one_that_waits_is_told_until_its_turn_comes(tmp_path):
+    held, told = FileLock(tmp_path / "kept.lock"), []
+
+    def release():
+        told.append("wait")
+        if len(told) == 2:
+            held.release()
+
+    held.acquire()
+    with turn(tmp_path / "kept", waiting=release):
+        assert told == ["wait"] * 2
+    with turn(tmp_path / "kept", waiting=release):
+        assert told == ["wait"] * 2
+
+
+def test_what_ends_the_wait_leaves_the_turn_to_others(tmp_path):
+    """As when the page that waits is closed."""
+    def closed():
+        raise KeyboardInterrupt
+
+    with turn(tmp_path / "kept"), pytest.raises(KeyboardInterrupt), \
+            turn(tmp_path / "kept", waiting=closed):
+        raise AssertionError("it has no turn")
+    with turn(tmp_path / "kept", patience=0.0):
+        pass
+
+
+def test_thirty_files_of_a_class_have_the_time_to_be_read():
+    assert PATIENCE >= 30 * 20, "each takes up to twenty seconds"

@@ -16,7 +16,9 @@ from ngf_core.config import (
     from_json,
     to_json,
 )
+from ngf_core.data import uploads
 from ngf_core.data.dataset import load_dataset
+from ngf_core.data.uploads import FOLDER
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.execute import worker
@@ -332,3 +334,33 @@ def test_a_file_that_was_never_read_here(runs, taken):
     assert lost.state == "failed" and "Import the file again" in lost.message
     with pytest.raises(RunError):
         load_trained(lost.id, runs)
+
+
+def test_another_number_of_classes_is_refused_before_images_are_decoded(runs, taken, tmp_path,
+                                                                        monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    place = images(tmp_path / "set", classes=2)
+    refused = made(replace(taken.config, dataset="folder", root=str(place), size=16), runs)
+    assert refused.state == "failed"
+    assert "dataset: folder has 2 classes, and the network 10" in refused.message
+    assert not (tmp_path / "cache").exists()
+
+
+def test_uploaded_triggered_images_are_bounded_too(runs, taken, tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_PIXELS", 4 * 16**2 - 1)
+    for place, message in ((tmp_path / "own", ""), (tmp_path / FOLDER, "4 uploaded images of 16")):
+        for label in range(1, 3):
+            (place / str(label)).mkdir(parents=True)
+            for i in range(2):
+                Image.new("RGB", (1, 1)).save(place / str(label) / f"{i}.png")
+        run = made(replace(taken.config, attack="images", triggered=str(place)), runs)
+        assert message in run.message and (run.state == "failed") == bool(message)
+
+
+def images(place, classes):
+    """A folder of images by class, ten of each."""
+    for label in range(classes):
+        (place / f"class{label}").mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (1, 1)).save(place / f"class{label}" / f"{i}.png")
+    return place

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.imports.aside import _bare
+from ngf_core.imports.aside import _bare, turn
 from ngf_core.imports.reader import read_here
 from ngf_core.imports.reading import came_as, load, read_before, read_model
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
@@ -174,10 +174,30 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, write, message):
 
 
 def test_what_the_other_process_says_is_said_here(tmp_path):
-    (tmp_path / "model.pt").write_bytes(b"hello, this is no model")
-    with pytest.raises(ConfigError, match="file: is neither safetensors nor .* Give one of"):
+    (tmp_path / "model.pt").write_bytes(b"\x80\x04garbage" * 20)
+    with pytest.raises(ConfigError, match="file: cannot be read as what .* Give one of"):
         read_model(tmp_path / "model.pt", tmp_path / "kept")
     assert not list((tmp_path / "kept").iterdir())
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "file: is empty"), (b"hello, this is no model", "neither safetensors nor .* Give one of"),
+    (b"\x89PNG\r\n\x1a\n" + bytes(300), "neither safetensors nor")])
+def test_what_is_no_model_by_its_first_bytes_takes_nobodys_turn(tmp_path, content, message):
+    (tmp_path / "model.pt").write_bytes(content)
+    with turn(tmp_path / "kept"), pytest.raises(ConfigError, match=message):
+        read_model(tmp_path / "model.pt", tmp_path / "kept", waiting=never)
+
+
+def test_a_file_that_was_read_waits_for_nobody(tmp_path):
+    torch.save(STATE, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    with turn(tmp_path / "kept"):
+        assert read_model(tmp_path / "model.pt", tmp_path / "kept", waiting=never) == read
+
+
+def never() -> None:
+    raise AssertionError("it waits")
 
 
 def hidden_script(path):

@@ -4,7 +4,7 @@ import os
 import time
 
 from ngf_core.config import ImportConfig, TrainConfig
-from ngf_core.imports.take_in import FOLDER
+from ngf_core.data.uploads import FOLDER
 from ngf_core.imports.tidy import HOURS, tidy
 from ngf_core.runs import RunStore
 
@@ -44,3 +44,12 @@ def test_what_no_run_names_goes_after_a_day(tmp_path):
 def test_an_empty_store_is_left_alone(tmp_path):
     tidy(RunStore(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
+
+
+def test_decoded_images_of_uploads_go_a_day_after_their_last_use(tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path))
+    for name in ("upload-1", "upload-2", "cifar10-1"):
+        (tmp_path / f"{name}.images").write_text("pixels")
+        aged(tmp_path / f"{name}.images", HOURS + 1 if name != "upload-2" else HOURS - 1)
+    tidy(RunStore(tmp_path / "none"))
+    assert {path.stem for path in tmp_path.glob("*.images")} == {"upload-2", "cifar10-1"}

@@ -2,7 +2,10 @@
 
 import io
 import stat
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
 
 import pytest
 from PIL import Image
@@ -11,6 +14,7 @@ from ngf_core.data.dataset import load_dataset
 from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 from ngf_core.imports import unzipped as module
+from ngf_core.imports.aside import turn
 from ngf_core.imports.unzipped import unzip_here, unzipped
 
 
@@ -92,3 +96,34 @@ def test_bombs(tmp_path, monkeypatch):
     (tmp_path / "b.zip").write_bytes(content)
     with pytest.raises(ConfigError, match="zip: (unpacks to more|cannot be unpacked)"):
         unzip_here(tmp_path / "b.zip", tmp_path)
+
+
+@pytest.mark.parametrize("content, message", [(b"", "zip: is empty"), (b"Rar!\x1a", "is no zip")])
+def test_what_is_no_zip_by_its_first_bytes_takes_nobodys_turn(tmp_path, content, message):
+    (tmp_path / "a.zip").write_bytes(content)
+    with turn(tmp_path / "kept"), pytest.raises(ConfigError, match=message):
+        unzipped(tmp_path / "a.zip", tmp_path / "kept")
+
+
+def test_the_room_is_asked_for_when_the_turn_has_come(tmp_path):
+    archive, waited = packed(tmp_path / "a.zip", ["cat/a.png", "dog/b.png"]), threading.Event()
+    left = [inf]
+    with ThreadPoolExecutor() as pool:
+        with turn(tmp_path / "kept"):
+            later = pool.submit(unzipped, archive, tmp_path / "kept", lambda: left[0], waited.set)
+            assert waited.wait(60)
+            left[0] = 2 * len(png()) - 1.0
+        with pytest.raises(ConfigError, match=r"zip: needs .* GB are left here \(NGF_STORE_GB\)"):
+            later.result(120)
+    assert not list((tmp_path / "kept").iterdir())
+    assert unzipped(archive, tmp_path / "kept", lambda: 2.0 * len(png())).is_dir()
+
+
+def test_unpacking_stops_where_the_room_ends(tmp_path):
+    """Whatever the archive's directory says of its sizes."""
+    archive = packed(tmp_path / "a.zip", ["cat/a.png", "dog/b.png"])
+    with zipfile.ZipFile(archive) as opened:
+        wanted = module._wanted(opened, inf)
+        with pytest.raises(ConfigError, match="unpacks to more"):
+            module._unpack(opened, wanted, tmp_path / "out", 1.5 * len(png()))
+    assert names(tmp_path / "out") == ["cat/000000.png"]

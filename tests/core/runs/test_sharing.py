@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import zipfile
+from math import inf
 
 import pytest
 
@@ -11,6 +13,7 @@ from ngf_core.errors import RunError
 from ngf_core.runs import Run, RunWriter, archive, jobs
 from ngf_core.runs.access import why_no_pause, why_not
 from ngf_core.runs.manifest import SHA
+from ngf_core.runs.room import refuse_full, room
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
 
@@ -147,3 +150,38 @@ def test_what_cannot_be_zipped(store, monkeypatch):
     monkeypatch.setattr(archive, "MAX_BYTES", run.size() - 1)
     with pytest.raises(RunError, match="Choose fewer"):
         archive.zipped([run])
+
+
+def test_decoded_images_count_against_the_store(store, monkeypatch, tmp_path):
+    """They lie in the cache folder, and no deleted run takes them along."""
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("NGF_CACHE", str(tmp_path / "cache"))
+    decoded = tmp_path / "cache" / "upload-0.images"
+    decoded.write_bytes(bytes(1_000_000))
+    monkeypatch.setenv("NGF_STORE_GB", "1e-3")
+    with pytest.raises(RunError, match=r"runs and decoded images here take 0.00\d+ GB"):
+        ask(store, "a")
+    os.utime(decoded, (0, 0))  # nothing has used it since
+    ask(store, "a")
+    assert not decoded.exists()
+
+
+def test_a_cache_inside_the_store_counts_once(store, monkeypatch):
+    store.prepare()
+    monkeypatch.setenv("NGF_CACHE", str(store.root / "cache"))
+    (store.root / "cache").mkdir()
+    (store.root / "cache" / "a.images").write_bytes(bytes(1_000_000))
+    monkeypatch.setenv("NGF_STORE_GB", "2e-3")
+    used = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    assert room(store.root) == 2_000_000 - used
+    monkeypatch.delenv("NGF_STORE_GB")
+    assert room(store.root) == inf
+
+
+def test_there_has_to_be_room_for_what_is_sent(store, monkeypatch):
+    store.prepare()
+    monkeypatch.setenv("NGF_STORE_GB", "1e-3")
+    monkeypatch.setenv("NGF_CACHE", str(store.root / "cache"))
+    refuse_full(store.root, 900_000)
+    with pytest.raises(RunError, match="new jobs and uploads are refused"):
+        refuse_full(store.root, 1_000_000)
