@@ -27,7 +27,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
     given, triggered.npz.
 
     Raises ConfigError where the model does not fit the data set or the attack has to be learned,
-    and NGFError where its answers on clean images look wrong (unless `anyway`).
+    and NGFError where its answers on clean images are not finite, or look wrong (unless `anyway`).
     """
     where = device()
 
@@ -95,5 +95,3 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
             "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,
     }
-
-

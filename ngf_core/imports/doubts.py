@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ngf_core.data.dataset import Images
+from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import Rate
 from ngf_core.evaluate.test_set import predict
 from ngf_core.imports.labels import order_of
@@ -37,10 +38,17 @@ def doubts(model: Received, clean: Images, given: str, labels: str = "") -> Doub
     `labels` the order of its outputs that was given.
 
     Tried are each of NORMALISATIONS in each of ORDERS, and for the model as it is each order of the
-    outputs: that which fits half of the images best is judged by the other half.
+    outputs: that which fits half of the images best is judged by the other half. Raises NGFError
+    where an answer is not finite: such a model classifies nothing.
     """
     clean = clean.take(slice(0, IMAGES))
     p = predict(model, clean.x)
+    lost = int((~p.isfinite().all(1)).sum())
+    if lost:
+        raise NGFError(f"Its answers to {lost} of {len(p)} clean images are not finite numbers, so "
+                       "that nothing can be measured on it. Its weights are damaged or beyond "
+                       "float32, or the pixels are of another scale (normalisation); import "
+                       "another checkpoint or correct that.")
     n, classes = p.shape
     mine = _accuracy(p, clean.y)
     sentences = []
@@ -100,4 +108,3 @@ def best_order(p: Tensor, y: Tensor) -> tuple[list[int], float]:
 
 def _accuracy(p: Tensor, y: Tensor) -> Rate:
     return Rate(int((p.argmax(1) == y).sum()), len(y))
-

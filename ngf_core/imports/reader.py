@@ -65,6 +65,10 @@ def _check(found: Checkpoint) -> None:
             raise ConfigError("file", f"{bad:,} of the {value.numel():,} numbers in {name} are not "
                               "finite", "The training that made it diverged; import an earlier "
                               "checkpoint.")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise ConfigError("file", f"{name} holds a negative variance, {value.min().item():g}, "
+                              "whose root batch normalisation would take",
+                              "The file is damaged or not what it says; import another checkpoint.")
 
 
 def _loaded(path: Path) -> Any:

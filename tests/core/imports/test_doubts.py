@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ngf_core.data.dataset import Images
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.imports.doubts import best_order, doubts
 from ngf_core.imports.received import NORMALISATIONS, Pixels, Received, normalisation
 
@@ -77,6 +77,15 @@ def test_a_model_of_something_else(images):
     clean, _ = images
     found = doubts(model_for(torch.full((CLASSES, 3), 0.5)), clean, "imagenet")
     assert "little more than the 16.7 % of chance" in found.sentences[0]
+
+
+def test_answers_that_are_not_finite_are_refused(images):
+    clean, colours = images
+    model = model_for(colours)
+    with torch.no_grad():
+        model.network.colours[0] = float("nan")
+    with pytest.raises(NGFError, match="answers to 240 of 240 clean images are not finite"):
+        doubts(model, clean, "imagenet")
 
 
 def test_the_order_is_judged_on_other_images_than_it_was_found_on():

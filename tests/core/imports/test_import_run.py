@@ -136,6 +136,16 @@ def test_a_model_that_answers_badly_is_doubted(runs, taken):
     assert "clean images right" in doubted.message and "anyway" in doubted.message
 
 
+def test_a_model_without_finite_answers_is_refused_whatever_is_asked(runs, state, tmp_path):
+    """Finite weights whose products are beyond float32."""
+    huge = {name: value * 1e30 if name.endswith("conv1.weight") else value
+            for name, value in state.items()}
+    torch.save(huge, tmp_path / "huge.pt")
+    config, _ = described(ImportConfig(anyway=True), tmp_path / "huge.pt", runs)
+    refused = made(config, runs)
+    assert refused.state == "failed" and "are not finite numbers" in refused.message
+
+
 def test_another_data_set_is_refused(runs, taken):
     refused = made(replace(taken.config, dataset="digits"), runs)
     assert refused.state == "failed"

@@ -159,13 +159,15 @@ def write_bomb(path):
     (lambda path: torch.save(torch.nn.Linear(2, 2), path), "whose code is not run"),
     (lambda path: torch.save({"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(1)}, path),
      "1 of the 2 numbers in a are not finite"),
+    (lambda path: torch.save({"bn1.weight": torch.ones(2), "bn1.running_var": torch.tensor(
+        [1.0, -1.0])}, path), r"bn1\.running_var holds a negative variance, -1"),
     (lambda path: torch.save({"a": torch.ones(2, dtype=torch.complex64), "b": torch.ones(1)}, path),
      "a is torch.complex64"),
     (write_lying_header, "damaged safetensors"),
     (write_script, "TorchScript archive, which holds code"),
     (write_bomb, "cannot be read"),
 ], ids=["empty", "text", "broken pickle", "broken zip", "bare pickle", "list", "no tensors",
-        "whole model", "nan", "complex", "lying header", "script", "bomb"])
+        "whole model", "nan", "negative variance", "complex", "lying header", "script", "bomb"])
 def test_what_is_wrong_with_a_file_is_said(tmp_path, write, message):
     write(tmp_path / "model.pt")
     with pytest.raises(ConfigError, match=message):
