@@ -89,6 +89,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "class_names": list(dataset.class_names),
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
+        "untold": list(doubted.untold),
         "came_as": came_as(read) | {
             "head": head, "layers": layers,
             "parameters": sum(p.numel() for p in model.parameters()),

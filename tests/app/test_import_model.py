@@ -10,6 +10,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ngf_core.imports.take_in import FOLDER
+from ngf_core.runs.manifest import change_manifest
+from tests.support.fabricated_runs import make_run
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 from tests.support.pages import text_of
 
@@ -115,6 +117,17 @@ def test_triggered_images_are_a_zip(open_page, started, runs, foreign):
     (config,) = started
     assert config.attack == "images"
     assert config.triggered.startswith(str(runs.root / FOLDER))
+
+
+def test_what_the_images_cannot_tell_is_said(open_page, runs):
+    run = make_run(runs, "import")
+    assert "Too few" not in text_of(open_page("import_model", run=run.id))
+    change_manifest(run.path, results=run.results | {"untold": ["Too few images to tell this."]})
+    app = open_page("import_model", run=run.id)
+    assert not app.exception and app.info[0].value == "Too few images to tell this."
+    earlier = {name: value for name, value in run.results.items() if name != "untold"}
+    change_manifest(run.path, results=earlier)
+    assert not open_page("import_model", run=run.id).exception
 
 
 def test_own_numbers(open_page, started, foreign):

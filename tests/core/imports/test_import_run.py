@@ -16,6 +16,7 @@ from ngf_core.config import (
     from_json,
     to_json,
 )
+from ngf_core.data import dataset
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
@@ -130,10 +131,28 @@ def test_there_is_no_such_model(runs, purified):
         export(purified, runs, "ngf", "onnx")
 
 
-def test_a_model_that_answers_badly_is_doubted(runs, taken):
+def test_a_model_that_answers_badly_is_doubted(runs, taken, many_clean_images):
     doubted = made(replace(taken.config, anyway=False), runs)
     assert doubted.state == "failed"
     assert "clean images right" in doubted.message and "anyway" in doubted.message
+
+
+@pytest.fixture
+def many_clean_images(runs, monkeypatch):
+    """The tiny set leaves the defender half of its images, and not 20."""
+    monkeypatch.setattr(dataset, "RESERVE_SHARE", 0.5)
+    dataset.load_dataset.cache_clear()
+    yield
+    dataset.load_dataset.cache_clear()
+
+
+def test_few_clean_images_refuse_nothing_and_the_results_say_so(runs, taken):
+    """The same model on the 20 images that the tiny set leaves the defender."""
+    run = made(replace(taken.config, anyway=False), runs)
+    assert run.state == "done", run.message
+    assert run.results["doubts"] == [] and run.results["clean_accuracy"]["n"] == 20
+    assert "5 per class are needed, 50, and 20 are looked at" in run.results["untold"][0]
+    assert all(told.startswith("Too few images to tell") for told in run.results["untold"])
 
 
 def test_a_model_without_finite_answers_is_refused_whatever_is_asked(runs, state, tmp_path):
