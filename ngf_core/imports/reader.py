@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ngf_core.errors import ConfigError, shown
-from ngf_core.imports import unpickle
 from ngf_core.imports.checkpoint import Checkpoint, checkpoint
+from ngf_core.imports.unpickle import Pickles
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 MAGIC_ZIP, PICKLE = b"PK\x03\x04", b"\x80"
@@ -23,18 +23,20 @@ MAGIC_ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 NAME, MOST_TENSORS = re.compile(r"[\w./:-]{1,300}"), 20_000
 WEIGHTS = "Save only `model.state_dict()`, with torch.save or safetensors, and import that file."
 FORMATS = f"Give one of {', '.join(SUFFIXES)} with a model's weights."
-TENSORS = "tensors"
+TENSORS, MOST_IGNORED = "tensors", 20
 
 
 def read_here(path: Path, folder: Path, inside: str = "") -> dict[str, Any]:
     """Write a file's tensors to `folder`/TENSORS as safetensors, and return what else it told.
 
     types: the tensors' names in the file's order, with their types. place, prefix, others, said:
-    see `Checkpoint`. inside: the key of the state dict that is meant. Raises ConfigError with what
-    is wrong with the file.
+    see `Checkpoint`. ignored: the functions and classes that its pickles name and that were not
+    called, MOST_IGNORED at most; ignored_count: how many. inside: the key of the state dict that is
+    meant. Raises ConfigError with what is wrong with the file.
     """
+    pickles = Pickles()
     try:
-        found = checkpoint(_loaded(path), inside)
+        found = checkpoint(_loaded(path, pickles), inside)
     except RecursionError:
         raise ConfigError("file", "is nested deeper than a model's file is", WEIGHTS) from None
     _check(found)
@@ -43,7 +45,9 @@ def read_here(path: Path, folder: Path, inside: str = "") -> dict[str, Any]:
     return {"types": {name: str(value.dtype).removeprefix("torch.")
                       for name, value in found.tensors.items()},
             "place": found.place, "prefix": found.prefix, "others": found.others,
-            "said": found.said}
+            "said": found.said,
+            "ignored": [shown(name, 80) for name in list(pickles.unknown)[:MOST_IGNORED]],
+            "ignored_count": len(pickles.unknown)}
 
 
 def _check(found: Checkpoint) -> None:
@@ -71,7 +75,7 @@ def _check(found: Checkpoint) -> None:
                               "The file is damaged or not what it says; import another checkpoint.")
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path, pickles: Pickles) -> Any:
     """What the file holds, with unknown classes left inert."""
     with open(path, "rb") as file:
         start = file.read(9)
@@ -95,7 +99,7 @@ def _loaded(path: Path) -> Any:
         torch.serialization, "get_source_lines_and_file", _script))
     try:
         with shut[0], shut[1]:
-            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=unpickle)
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=pickles)
     except (MemoryError, RecursionError, ConfigError):
         raise
     except Exception as error:  # a damaged or hostile file can raise anything

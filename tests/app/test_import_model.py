@@ -71,6 +71,23 @@ def test_text_of_a_file_is_no_markdown(open_page, started, foreign):
     assert "**bold**" not in line and "[link](" not in line and "<b>" not in line
 
 
+class Loud:
+    """Pickled as a call of a function whose name is a link and a picture in Markdown."""
+
+    def __reduce__(self):
+        return exec, ("1",)
+
+
+def test_code_that_a_file_names_is_named_letter_for_letter(open_page, started):
+    content = saved({"model": preact_resnet18(width=4), "x": Loud()})
+    assert content.count(b"__builtin__\nexec\n") == 1
+    content = content.replace(b"__builtin__\nexec\n", b"**b**\n[l](x)<b>_\n")
+    app = uploaded(open_page("import_model"), "model_file", content)
+    (line,) = [item.value for item in app.markdown if "was not run" in item.value]
+    assert "**b**.[l](x)<b>" in line.replace("\\", "")
+    assert "**b**" not in line and "[l](" not in line and "<b>" not in line
+
+
 def test_a_full_server_takes_no_upload(open_page, started, runs, foreign, monkeypatch):
     (runs.root / FOLDER).mkdir(parents=True)
     (runs.root / FOLDER / "upload").write_bytes(bytes(2000))

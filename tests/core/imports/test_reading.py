@@ -18,6 +18,7 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.imports.aside import _bare
 from ngf_core.imports.reader import read_here
 from ngf_core.imports.reading import came_as, load, read_before, read_model
+from ngf_core.imports.take_in import Look
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
 STATE = preact_resnet18(width=4)
@@ -110,6 +111,48 @@ def test_no_code_of_the_file_is_run(tmp_path):
     assert not marker.exists()
     torch.load(tmp_path / "model.pt", weights_only=False)
     assert marker.exists()  # so the file would have
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_that_a_file_names_is_named_and_not_run(tmp_path, zipped):
+    marker = tmp_path / "marker"
+    torch.save({"state_dict": STATE, "x": [Marker(marker), Marker(marker)]},
+               tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    name = f"{os.mkdir.__module__}.mkdir"
+    assert (read.ignored, read.ignored_count) == ((name,), 1) and not marker.exists()
+    assert any(f"was not run, and what it would have made is left out: {name}." in sentence
+               for sentence in Look(read, None).sentences())
+    torch.save(STATE, tmp_path / "model.pt")
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept").ignored_count == 0
+
+
+def test_names_of_code_are_few_short_and_printable(tmp_path):
+    names = [f"b\x1b{i:02}{'c' * 200}" for i in range(30)]
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        torch.save({"a": torch.ones(2), "b": torch.ones(2)}, tmp_path / "plain.pt")
+        with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+            for part in plain.namelist():
+                content = plain.read(part)
+                if part.endswith("data.pkl"):  # PROTO first, then names that are put aside
+                    content = content[:2] + b"".join(
+                        f"ca\n{name}\n0".encode() for name in names) + content[2:]
+                archive.writestr(part, content)
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    assert read.ignored_count == 30 and len(read.ignored) == 20
+    assert all(len(name) <= 80 and name.isprintable() for name in read.ignored)
+    assert any(sentence.endswith(" and 10 more.") for sentence in Look(read, None).sentences())
+
+
+def test_what_was_read_before_names_were_noted_is_read_again(tmp_path):
+    torch.save({"state_dict": STATE, "x": Marker(tmp_path / "marker")}, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    (report,) = (tmp_path / "kept").glob("*.json")
+    said = json.loads(report.read_text())
+    del said["ignored"], said["ignored_count"]
+    report.write_text(json.dumps(said))
+    assert read_before(tmp_path / "kept", read.sha).ignored_count is None  # and can be used
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept") == read
 
 
 def test_a_file_that_was_read_is_not_read_again(tmp_path, monkeypatch):
