@@ -27,7 +27,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
     given, triggered.npz.
 
     Raises ConfigError where the model does not fit the data set or the attack has to be learned,
-    and NGFError where its answers on clean images look wrong (unless `anyway`).
+    and NGFError where its answers on clean images are not finite, or look wrong (unless `anyway`).
     """
     where = device()
 
@@ -92,11 +92,10 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         "class_names": list(dataset.class_names),
         "clean_accuracy": doubted.accuracy.to_json(),
         "doubts": list(doubted.sentences),
+        "untold": list(doubted.untold),
         "came_as": came_as(read) | {
             "head": head, "layers": layers,
             "parameters": sum(p.numel() for p in model.parameters()),
             "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,
     }
-
-

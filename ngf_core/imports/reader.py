@@ -14,25 +14,27 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ngf_core.errors import ConfigError, shown
-from ngf_core.imports import unpickle
 from ngf_core.imports.checkpoint import Checkpoint, checkpoint
 from ngf_core.imports.first_bytes import FORMATS, PICKLE, ZIP
+from ngf_core.imports.unpickle import Pickles
 
 # Names of layers become text on pages and keys of files.
 NAME, MOST_TENSORS = re.compile(r"[\w./:-]{1,300}"), 20_000
 WEIGHTS = "Save only `model.state_dict()`, with torch.save or safetensors, and import that file."
-TENSORS = "tensors"
+TENSORS, MOST_IGNORED = "tensors", 20
 
 
 def read_here(path: Path, folder: Path, inside: str = "") -> dict[str, Any]:
     """Write a file's tensors to `folder`/TENSORS as safetensors, and return what else it told.
 
     types: the tensors' names in the file's order, with their types. place, prefix, others, said:
-    see `Checkpoint`. inside: the key of the state dict that is meant. Raises ConfigError with what
-    is wrong with the file.
+    see `Checkpoint`. ignored: the functions and classes that its pickles name and that were not
+    called, MOST_IGNORED at most; ignored_count: how many. inside: the key of the state dict that is
+    meant. Raises ConfigError with what is wrong with the file.
     """
+    pickles = Pickles()
     try:
-        found = checkpoint(_loaded(path), inside)
+        found = checkpoint(_loaded(path, pickles), inside)
     except RecursionError:
         raise ConfigError("file", "is nested deeper than a model's file is", WEIGHTS) from None
     _check(found)
@@ -41,7 +43,9 @@ def read_here(path: Path, folder: Path, inside: str = "") -> dict[str, Any]:
     return {"types": {name: str(value.dtype).removeprefix("torch.")
                       for name, value in found.tensors.items()},
             "place": found.place, "prefix": found.prefix, "others": found.others,
-            "said": found.said}
+            "said": found.said,
+            "ignored": [shown(name, 80) for name in list(pickles.unknown)[:MOST_IGNORED]],
+            "ignored_count": len(pickles.unknown)}
 
 
 def _check(found: Checkpoint) -> None:
@@ -63,9 +67,13 @@ def _check(found: Checkpoint) -> None:
             raise ConfigError("file", f"{bad:,} of the {value.numel():,} numbers in {name} are not "
                               "finite", "The training that made it diverged; import an earlier "
                               "checkpoint.")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise ConfigError("file", f"{name} holds a negative variance, {value.min().item():g}, "
+                              "whose root batch normalisation would take",
+                              "The file is damaged or not what it says; import another checkpoint.")
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path, pickles: Pickles) -> Any:
     """What the file holds, with unknown classes left inert."""
     with open(path, "rb") as file:
         start = file.read(9)
@@ -89,7 +97,7 @@ def _loaded(path: Path) -> Any:
         torch.serialization, "get_source_lines_and_file", _script))
     try:
         with shut[0], shut[1]:
-            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=unpickle)
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=pickles)
     except (MemoryError, RecursionError, ConfigError):
         raise
     except Exception as error:  # a damaged or hostile file can raise anything

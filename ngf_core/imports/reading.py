@@ -32,7 +32,8 @@ class Read:
     """A file's tensors, now in `tensors` (safetensors), and what the file told about them.
 
     types: of each tensor by name, as "float32", in the file's order. place, prefix, others, said:
-    see `Checkpoint`.
+    see `Checkpoint`. ignored: some of the `ignored_count` functions and classes that the file names
+    and that were not called; the count is None where an earlier version read the file.
     """
 
     sha: str
@@ -42,6 +43,8 @@ class Read:
     prefix: str = ""
     others: tuple[str, ...] = ()
     said: Mapping[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    ignored_count: int | None = 0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes by name, in the file's order."""
@@ -72,8 +75,8 @@ def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMO
 
     Takes safetensors and what torch.save wrote; a file that was read before is not read again.
     memory_gb bounds the tensors, seconds the whole; `waiting()` is called while other files are
-    read before it. Raises ConfigError with what is wrong with the
-    file, NGFError where it takes more than that, and where others are read for too long.
+    read before it. Raises ConfigError with what is wrong with the file, NGFError where it takes
+    more than that, and where others are read for too long.
     """
     path = Path(path)
     if not path.is_file():
@@ -86,11 +89,11 @@ def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMO
     sha = file_sha(path)
     target, report = _places(into, sha, inside)
     known = read_before(into, sha, inside)
-    if known is not None:  # a class sends one file many times
+    if known is not None and known.ignored_count is not None:  # a class sends one file many times
         return known
     with turn(into, waiting=waiting):
         known = read_before(into, sha, inside)
-        if known is not None:
+        if known is not None and known.ignored_count is not None:
             return known
         with tempfile.TemporaryDirectory(dir=into) as folder:
             draft = Path(folder)
@@ -131,7 +134,7 @@ def _types(tensors: Path, names: Sequence[str]) -> dict[str, str]:
 
 def _read_as(sha: str, target: Path, said: Mapping[str, Any]) -> Read:
     return Read(sha, target, said["types"], said["place"], said["prefix"], tuple(said["others"]),
-                said["said"])
+                said["said"], tuple(said.get("ignored", ())), said.get("ignored_count"))
 
 
 def _places(into: Path, sha: str, inside: str) -> tuple[Path, Path]:

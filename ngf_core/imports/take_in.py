@@ -33,6 +33,11 @@ class Look:
                          "float32.")
         if self.read.others:
             lines.append(f"The file holds other state dicts too: {', '.join(self.read.others)}.")
+        if self.read.ignored_count:
+            more = self.read.ignored_count - len(self.read.ignored)
+            lines.append("The file names code besides tensors, which was not run, and what it "
+                         f"would have made is left out: {', '.join(self.read.ignored)}"
+                         f"{f' and {more:,} more' if more else ''}.")
         network = self.network
         if network is not None:
             lines.append(f"{network.name}: {network.classes} classes, {network.channels} channels"

@@ -5,7 +5,7 @@ called; every other one is replaced by `Unknown`, which takes whatever it is giv
 So a checkpoint that holds, beside a model's tensors, objects of classes that are not installed (or
 were put there to run on reading) can be read for its tensors.
 
-`torch.load(..., pickle_module=<this module>)` uses `Unpickler`, `load` and `loads`.
+`torch.load(..., pickle_module=Pickles())` uses its `Unpickler`, `load` and `loads`.
 """
 
 import collections
@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 import torch
 
-# pickle's own names, which torch.load looks up here.
 UnpicklingError = pickle.UnpicklingError
+
 
 class Allowed:
     """A function that a pickle may call, and do nothing else with.
@@ -90,25 +90,46 @@ class Unknown(dict):
 
 
 class Unpickler(pickle.Unpickler):
-    """Builds what ALLOWED names; `unknown` lists the other names that occurred."""
+    """Builds what ALLOWED names; `unknown` lists the other names that occurred, each once."""
 
-    def __init__(self, file: BinaryIO, **options: Any) -> None:
+    def __init__(self, file: BinaryIO, *, unknown: dict[str, None] | None = None,
+                 **options: Any) -> None:
         super().__init__(file, **options)
-        self.unknown: list[str] = []
+        self.unknown: dict[str, None] = {} if unknown is None else unknown
 
     def find_class(self, module: str, name: str) -> Any:
         """What the pickle may call by that name."""
         if (module, name) in ALLOWED:
             return ALLOWED[module, name]
-        self.unknown.append(f"{module}.{name}")
+        self.unknown[f"{module}.{name}"] = None
         return type("Unknown", (Unknown,), {"named": f"{module}.{name}"})
 
 
-def load(file: BinaryIO, **options: Any) -> Any:
-    """The object pickled in `file`."""
-    return Unpickler(file, **options).load()
+class Pickles:
+    """What torch.load takes for the module `pickle`, for one file, which may hold several pickles.
 
+    unknown: the names in them that ALLOWED lacks, in the order in which they occurred.
+    """
 
-def loads(content: bytes, **options: Any) -> Any:
-    """The object pickled in `content`."""
-    return load(io.BytesIO(content), **options)
+    __name__ = "pickle"
+    UnpicklingError = UnpicklingError
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, None] = {}
+        unknown = self.unknown
+
+        class Noted(Unpickler):
+            """Notes in `unknown`; a class, as torch.load derives its own from it."""
+
+            def __init__(self, file: BinaryIO, **options: Any) -> None:
+                super().__init__(file, unknown=unknown, **options)
+
+        self.Unpickler = Noted
+
+    def load(self, file: BinaryIO, **options: Any) -> Any:
+        """The object pickled in `file`."""
+        return self.Unpickler(file, **options).load()
+
+    def loads(self, content: bytes, **options: Any) -> Any:
+        """The object pickled in `content`."""
+        return self.load(io.BytesIO(content), **options)

@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 from app.widgets.imports import uploaded as uploaded_files
 from ngf_core.data.uploads import FOLDER
 from ngf_core.runs.disk import folder_size
+from ngf_core.runs.manifest import change_manifest
+from tests.support.fabricated_runs import make_run
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 from tests.support.pages import text_of
 
@@ -73,6 +75,23 @@ def test_text_of_a_file_is_no_markdown(open_page, started, foreign):
     assert "**bold**" not in line and "[link](" not in line and "<b>" not in line
 
 
+class Loud:
+    """Pickled as a call of a function whose name is a link and a picture in Markdown."""
+
+    def __reduce__(self):
+        return exec, ("1",)
+
+
+def test_code_that_a_file_names_is_named_letter_for_letter(open_page, started):
+    content = saved({"model": preact_resnet18(width=4), "x": Loud()})
+    assert content.count(b"__builtin__\nexec\n") == 1
+    content = content.replace(b"__builtin__\nexec\n", b"**b**\n[l](x)<b>_\n")
+    app = uploaded(open_page("import_model"), "model_file", content)
+    (line,) = [item.value for item in app.markdown if "was not run" in item.value]
+    assert "**b**.[l](x)<b>" in line.replace("\\", "")
+    assert "**b**" not in line and "[l](" not in line and "<b>" not in line
+
+
 def test_a_full_server_takes_no_upload(open_page, started, runs, foreign, monkeypatch):
     (runs.root / FOLDER).mkdir(parents=True)
     (runs.root / FOLDER / "upload").write_bytes(bytes(2000))
@@ -119,6 +138,17 @@ def test_triggered_images_are_a_zip(open_page, started, runs, foreign):
     (config,) = started
     assert config.attack == "images"
     assert config.triggered.startswith(str(runs.root / FOLDER))
+
+
+def test_what_the_images_cannot_tell_is_said(open_page, runs):
+    run = make_run(runs, "import")
+    assert "Too few" not in text_of(open_page("import_model", run=run.id))
+    change_manifest(run.path, results=run.results | {"untold": ["Too few images to tell this."]})
+    app = open_page("import_model", run=run.id)
+    assert not app.exception and app.info[0].value == "Too few images to tell this."
+    earlier = {name: value for name, value in run.results.items() if name != "untold"}
+    change_manifest(run.path, results=earlier)
+    assert not open_page("import_model", run=run.id).exception
 
 
 def test_own_numbers(open_page, started, foreign):

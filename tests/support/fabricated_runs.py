@@ -135,7 +135,7 @@ def _import(writer: RunWriter, config, store: RunStore, rng: Generator) -> Itera
         writer.progress(done, 10, "Looking at its answers on clean images")
         yield {"import": rates}
     writer.tensors("model", _weights(rng))
-    yield {"import": rates, "doubts": [], "came_as": {
+    yield {"import": rates, "doubts": [], "untold": [], "came_as": {
         "prefix": "", "place": "", "tensors": {}, "layers": ["network.linear"],
         "parameters": 10, "multiply_adds": 10.0}}
 

@@ -32,6 +32,8 @@ def followed_import() -> Run | None:
             for doubt in run.results["doubts"]:
                 st.warning(unlinked(doubt), title="Its answers on clean images look wrong",
                            icon=":material/warning:")
+            for untold in run.results.get("untold", ()):  # runs of before have none
+                st.info(untold, icon=":material/help:")
             result_tiles(run.results[model_entry(run.kind, RECEIVED)], key="imported_rates")
             if run.results[model_entry(run.kind, RECEIVED)]["asr"] is None:
                 st.caption(sections("import_model")["unknown"])

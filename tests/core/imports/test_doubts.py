@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from ngf_core.data.dataset import Images
-from ngf_core.errors import ConfigError
-from ngf_core.imports.doubts import best_order, doubts
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.imports.doubts import PIXELS, Way, best_order, doubts
 from ngf_core.imports.received import NORMALISATIONS, Pixels, Received, normalisation
 
 CLASSES = 6
@@ -79,11 +79,85 @@ def test_a_model_of_something_else(images):
     assert "little more than the 16.7 % of chance" in found.sentences[0]
 
 
+def test_answers_that_are_not_finite_are_refused(images):
+    clean, colours = images
+    model = model_for(colours)
+    with torch.no_grad():
+        model.network.colours[0] = float("nan")
+    with pytest.raises(NGFError, match="answers to 240 of 240 clean images are not finite"):
+        doubts(model, clean, "imagenet")
+
+
 def test_the_order_is_judged_on_other_images_than_it_was_found_on():
     draw = torch.Generator().manual_seed(1)
     p, y = torch.rand(200, 10, generator=draw), torch.randint(10, (200,), generator=draw)
-    _, share = best_order(p, y)  # noise, for which the best order of its own images is too good
-    assert share < 0.25
+    order, judging = best_order(p, y)  # noise: the best order of its own images is too good
+    right = (torch.tensor(order)[y] == p.argmax(1)).double()
+    assert len(set(judging.tolist())) == 100
+    assert right[judging].mean() < 0.15 < 2 * right.mean() - right[judging].mean()
+
+
+def few(clean, n):
+    """The first n images; the classes take turns."""
+    return clean.take(slice(0, n))
+
+
+def test_few_images_refuse_no_model_and_say_that_they_are_few(images):
+    """Of 4 images, BGR gets at most 4 more right: 4 heads of 4 tosses."""
+    clean, colours = images
+    found = doubts(model_for(colours, trained_order="bgr"), few(clean, 4), "imagenet")
+    assert found.accuracy.hits < 3 and found.sentences == ()
+    assert "whether its normalisation is right: it gets" in " ".join(found.untold)
+    assert "100.0 % with normalisation imagenet and order bgr, which may be an acc" in " ".join(
+        found.untold)
+    assert "whether the order of its classes is right: 5 per class are needed, 30" in " ".join(
+        found.untold)
+
+
+def test_few_right_answers_are_no_proof(images):
+    """4 of 4 right leave the accuracy anywhere above 51 %; 240 of 240 above 98 %."""
+    clean, colours = images
+    found = doubts(model_for(colours), few(clean, 4), "imagenet")
+    assert found.accuracy.value == 1 and found.sentences == ()
+    assert [about in sentence for about, sentence in zip(
+        ("order of its classes", "normalisation"), found.untold, strict=True)] == [True, True]
+    assert doubts(model_for(colours), clean, "imagenet").untold == ()
+
+
+def test_chance_on_few_images_is_no_doubt(images):
+    clean, _ = images
+    model = model_for(torch.full((CLASSES, 3), 0.5))  # says class 0 always
+    found = doubts(model, few(clean, 4), "imagenet")
+    assert found.sentences == ()
+    assert "better than chance: it gets 25.0 % of 4 right, and chance 16.7 %" in found.untold[-1]
+
+
+def flags(both, mine, other, neither):
+    """Images that both ways get right, only one, and none."""
+    counts = torch.tensor([both, mine, other, neither])
+    return Way(PIXELS, "another", *(torch.tensor(row).repeat_interleave(counts) for row in (
+        [True, True, False, False], [True, False, True, False])))
+
+
+@pytest.mark.parametrize("counts, better", [
+    ((0, 0, 8, 0), False), ((0, 0, 9, 0), True),      # sqrt(9) = 3 errors
+    ((50, 0, 9, 41), False), ((50, 0, 10, 40), True),  # a tenth of the images
+    ((0, 10, 26, 14), False), ((0, 10, 32, 8), True)])  # 16 / sqrt(36) = 2.7, 22 / sqrt(42) = 3.4
+def test_a_way_is_better_by_a_tenth_and_three_errors(counts, better):
+    way = flags(*counts)
+    _, mine, other, _ = counts
+    n = sum(counts)
+    assert way.gain == pytest.approx((other - mine) / n)
+    assert way.error == pytest.approx((other + mine)**0.5 / n)
+    assert way.better == better
+
+
+@pytest.mark.parametrize("counts, told", [
+    ((0, 10, 26, 14), False),  # better by a third, which may be an accident
+    ((12, 0, 0, 8), False), ((12, 0, 0, 9), True),  # 8 wrong answers are no three errors
+    ((60, 0, 0, 0), True), ((492, 0, 0, 8), True)])  # as good as can be
+def test_what_images_tell(counts, told):
+    assert (flags(*counts).untold() is None) == told
 
 
 @pytest.mark.parametrize("text, message", [

@@ -16,7 +16,7 @@ from ngf_core.config import (
     from_json,
     to_json,
 )
-from ngf_core.data import uploads
+from ngf_core.data import dataset, uploads
 from ngf_core.data.dataset import load_dataset
 from ngf_core.data.uploads import FOLDER
 from ngf_core.errors import ConfigError, RunError
@@ -132,10 +132,38 @@ def test_there_is_no_such_model(runs, purified):
         export(purified, runs, "ngf", "onnx")
 
 
-def test_a_model_that_answers_badly_is_doubted(runs, taken):
+def test_a_model_that_answers_badly_is_doubted(runs, taken, many_clean_images):
     doubted = made(replace(taken.config, anyway=False), runs)
     assert doubted.state == "failed"
     assert "clean images right" in doubted.message and "anyway" in doubted.message
+
+
+@pytest.fixture
+def many_clean_images(runs, monkeypatch):
+    """The tiny set leaves the defender half of its images, and not 20."""
+    monkeypatch.setattr(dataset, "RESERVE_SHARE", 0.5)
+    dataset.load_dataset.cache_clear()
+    yield
+    dataset.load_dataset.cache_clear()
+
+
+def test_few_clean_images_refuse_nothing_and_the_results_say_so(runs, taken):
+    """The same model on the 20 images that the tiny set leaves the defender."""
+    run = made(replace(taken.config, anyway=False), runs)
+    assert run.state == "done", run.message
+    assert run.results["doubts"] == [] and run.results["clean_accuracy"]["n"] == 20
+    assert "5 per class are needed, 50, and 20 are looked at" in run.results["untold"][0]
+    assert all(told.startswith("Too few images to tell") for told in run.results["untold"])
+
+
+def test_a_model_without_finite_answers_is_refused_whatever_is_asked(runs, state, tmp_path):
+    """Finite weights whose products are beyond float32."""
+    huge = {name: value * 1e30 if name.endswith("conv1.weight") else value
+            for name, value in state.items()}
+    torch.save(huge, tmp_path / "huge.pt")
+    config, _ = described(ImportConfig(anyway=True), tmp_path / "huge.pt", runs)
+    refused = made(config, runs)
+    assert refused.state == "failed" and "are not finite numbers" in refused.message
 
 
 def test_another_data_set_is_refused(runs, taken):

@@ -18,6 +18,7 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.imports.aside import _bare, turn
 from ngf_core.imports.reader import read_here
 from ngf_core.imports.reading import came_as, load, read_before, read_model
+from ngf_core.imports.take_in import Look
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
 STATE = preact_resnet18(width=4)
@@ -112,6 +113,48 @@ def test_no_code_of_the_file_is_run(tmp_path):
     assert marker.exists()  # so the file would have
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_that_a_file_names_is_named_and_not_run(tmp_path, zipped):
+    marker = tmp_path / "marker"
+    torch.save({"state_dict": STATE, "x": [Marker(marker), Marker(marker)]},
+               tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    name = f"{os.mkdir.__module__}.mkdir"
+    assert (read.ignored, read.ignored_count) == ((name,), 1) and not marker.exists()
+    assert any(f"was not run, and what it would have made is left out: {name}." in sentence
+               for sentence in Look(read, None).sentences())
+    torch.save(STATE, tmp_path / "model.pt")
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept").ignored_count == 0
+
+
+def test_names_of_code_are_few_short_and_printable(tmp_path):
+    names = [f"b\x1b{i:02}{'c' * 200}" for i in range(30)]
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        torch.save({"a": torch.ones(2), "b": torch.ones(2)}, tmp_path / "plain.pt")
+        with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+            for part in plain.namelist():
+                content = plain.read(part)
+                if part.endswith("data.pkl"):  # PROTO first, then names that are put aside
+                    content = content[:2] + b"".join(
+                        f"ca\n{name}\n0".encode() for name in names) + content[2:]
+                archive.writestr(part, content)
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    assert read.ignored_count == 30 and len(read.ignored) == 20
+    assert all(len(name) <= 80 and name.isprintable() for name in read.ignored)
+    assert any(sentence.endswith(" and 10 more.") for sentence in Look(read, None).sentences())
+
+
+def test_what_was_read_before_names_were_noted_is_read_again(tmp_path):
+    torch.save({"state_dict": STATE, "x": Marker(tmp_path / "marker")}, tmp_path / "model.pt")
+    read = read_model(tmp_path / "model.pt", tmp_path / "kept")
+    (report,) = (tmp_path / "kept").glob("*.json")
+    said = json.loads(report.read_text())
+    del said["ignored"], said["ignored_count"]
+    report.write_text(json.dumps(said))
+    assert read_before(tmp_path / "kept", read.sha).ignored_count is None  # and can be used
+    assert read_model(tmp_path / "model.pt", tmp_path / "kept") == read
+
+
 def test_a_file_that_was_read_is_not_read_again(tmp_path, monkeypatch):
     torch.save(STATE, tmp_path / "model.pt")
     first = read_model(tmp_path / "model.pt", tmp_path / "kept")
@@ -159,13 +202,15 @@ def write_bomb(path):
     (lambda path: torch.save(torch.nn.Linear(2, 2), path), "whose code is not run"),
     (lambda path: torch.save({"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(1)}, path),
      "1 of the 2 numbers in a are not finite"),
+    (lambda path: torch.save({"bn1.weight": torch.ones(2), "bn1.running_var": torch.tensor(
+        [1.0, -1.0])}, path), r"bn1\.running_var holds a negative variance, -1"),
     (lambda path: torch.save({"a": torch.ones(2, dtype=torch.complex64), "b": torch.ones(1)}, path),
      "a is torch.complex64"),
     (write_lying_header, "damaged safetensors"),
     (write_script, "TorchScript archive, which holds code"),
     (write_bomb, "cannot be read"),
 ], ids=["empty", "text", "broken pickle", "broken zip", "bare pickle", "list", "no tensors",
-        "whole model", "nan", "complex", "lying header", "script", "bomb"])
+        "whole model", "nan", "negative variance", "complex", "lying header", "script", "bomb"])
 def test_what_is_wrong_with_a_file_is_said(tmp_path, write, message):
     write(tmp_path / "model.pt")
     with pytest.raises(ConfigError, match=message):
