@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ngf_core.config import ImportConfig
 from ngf_core.errors import ConfigError
+from ngf_core.imports.labels import order_of
 from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.reading import Read, read_before, read_model
 from ngf_core.imports.recognise import recognise
@@ -23,6 +24,12 @@ class Look:
     read: Read
     network: Network | None
 
+    def check_labels(self, labels: str) -> None:
+        """Raise ConfigError unless `labels` is empty or names each output of the network once."""
+        if labels:
+            # A network that the user's own code builds has as many outputs as it has labels.
+            order_of(labels, self.network.classes if self.network else labels.count(",") + 1)
+
     def sentences(self) -> list[str]:
         """What was found, for people."""
         dtypes = ", ".join(f"{count} {kind}" for kind, count in self.read.counts().items())
@@ -36,8 +43,8 @@ class Look:
             lines.append(f"The file holds other state dicts too: {', '.join(self.read.others)}.")
         if self.read.ignored_count:
             more = self.read.ignored_count - len(self.read.ignored)
-            lines.append("The file names code besides tensors, which was not run, and what it would "
-                         f"have made is left out: {', '.join(self.read.ignored)}"
+            lines.append("The file names code besides tensors, which was not run, and what it "
+                         f"would have made is left out: {', '.join(self.read.ignored)}"
                          f"{f' and {more:,} more' if more else ''}.")
         network = self.network
         if network is not None:
@@ -66,6 +73,7 @@ def described(config: ImportConfig, path: Path, store: RunStore) -> tuple[Import
     if config.file_sha and config.file_sha != found.read.sha:
         raise ConfigError("file_sha", f"{path} has the SHA-256 {found.read.sha} and not the one "
                           "given", "Name the same file, or leave file_sha out.")
+    found.check_labels(config.labels)
     arch = found.network.name if found.network else config.builder
     return replace(config, file=plain_name(path), file_sha=found.read.sha, arch=arch), found
 
