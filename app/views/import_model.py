@@ -17,6 +17,7 @@ from ngf_core.config import ImportConfig
 from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
+from ngf_core.imports.take_in import Look
 from ngf_core.runs import Run
 from ngf_core.runs.server_settings import server_settings
 
@@ -75,7 +76,7 @@ def _form() -> None:
     ready = config is not None and (config.attack != GIVEN or config.triggered)
     if start_button("Take it in", "import", type="primary", icon=":material/login:",
                     disabled=not ready):
-        _start(config)
+        _start(config, found)
 
 
 def _ask(form: ConfigForm) -> None:
@@ -126,8 +127,9 @@ def _ask_attack(form: ConfigForm) -> None:
         form.ask("target", "Target label")
 
 
-def _start(config: ImportConfig) -> None:
+def _start(config: ImportConfig, found: Look) -> None:
     try:
+        found.check_labels(config.labels)
         run: Run = jobs.start(config, state.browser())
     except NGFError as error:
         show_error(error)

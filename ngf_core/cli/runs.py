@@ -5,8 +5,15 @@ from typing import Any
 
 from ngf_core.cli.tables import described, detailed, print_json, results_of, runs_table
 from ngf_core.cli.watch import warn, watch
+from ngf_core.config import CONFIGS
 from ngf_core.config.command import command_line, on_threads
-from ngf_core.runs import Run, default_store, jobs
+from ngf_core.errors import RunError
+from ngf_core.runs import Run, RunStore, default_store, jobs
+from ngf_core.runs.resuming import stopped_short
+
+# Only where nothing is lost by a mistake about which run is meant.
+LATEST = {"show": "; `latest` is the newest finished one",
+          "resume": "; `latest` is the newest one that stopped so"}
 
 
 def add_arguments(commands: Any) -> None:
@@ -26,7 +33,7 @@ def add_arguments(commands: Any) -> None:
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
                             help="print as JSON")
         if command is not _list:
-            action.add_argument("id", metavar="ID", help="the run's id")
+            action.add_argument("id", metavar="ID", help="the run's id" + LATEST.get(name, ""))
         if command in (_resume, _restart):
             action.add_argument("--detach", action="store_true",
                                 help="print the run's id and do not wait")
@@ -44,7 +51,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     store = default_store()
-    run = store.get(options.id)
+    run = store.latest(*CONFIGS) if options.id == "latest" else store.get(options.id)
     if options.json:
         print_json(detailed(run))
         return 0
@@ -65,7 +72,16 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     store = default_store()
-    return watch(jobs.resume(store.get(options.id), store), store, options)
+    run = _stopped_last(store) if options.id == "latest" else store.get(options.id)
+    return watch(jobs.resume(run, store), store, options)
+
+
+def _stopped_last(store: RunStore) -> Run:
+    for run in store.list():
+        if stopped_short(run):
+            return run
+    raise RunError("There is no run here that was lost, or lacked disk or memory. "
+                   "`python -m ngf_core runs` lists the runs that exist here.")
 
 
 def _restart(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ngf_core.config import ImportConfig
 from ngf_core.data.uploads import FOLDER
 from ngf_core.errors import ConfigError
+from ngf_core.imports.labels import order_of
 from ngf_core.imports.networks.network import Hints, Network
 from ngf_core.imports.reading import Read, read_before, read_model
 from ngf_core.imports.recognise import recognise
@@ -21,6 +22,12 @@ class Look:
 
     read: Read
     network: Network | None
+
+    def check_labels(self, labels: str) -> None:
+        """Raise ConfigError unless `labels` is empty or names each output of the network once."""
+        if labels:
+            # A network that the user's own code builds has as many outputs as it has labels.
+            order_of(labels, self.network.classes if self.network else labels.count(",") + 1)
 
     def sentences(self) -> list[str]:
         """What was found, for people."""
@@ -69,6 +76,7 @@ def described(config: ImportConfig, path: Path, store: RunStore) -> tuple[Import
     if config.file_sha and config.file_sha != found.read.sha:
         raise ConfigError("file_sha", f"{path} has the SHA-256 {found.read.sha} and not the one "
                           "given", "Name the same file, or leave file_sha out.")
+    found.check_labels(config.labels)
     arch = found.network.name if found.network else config.builder
     return replace(config, file=plain_name(path), file_sha=found.read.sha, arch=arch), found
 

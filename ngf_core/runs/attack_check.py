@@ -5,6 +5,7 @@ from typing import Any
 
 from ngf_core.attacks import ATTACKS, AttackEntry
 from ngf_core.config import ModelConfig, TrainConfig
+from ngf_core.config.imported import GIVEN
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.lineage import received_rates, training_of
@@ -31,13 +32,23 @@ def verdict(run: Run, store: RunStore) -> str | None:
     aim = aim_of(train.attack)
     if asr < aim:
         return (f"ASR is {asr:.1%}, below {aim:.0%}: there is little backdoor to remove. "
-                "Train longer, poison more images, or use the default strength.")
+                f"{_remedy(train)}")
     benign = benign_accuracy(train, store)
     if benign is not None and acc < benign - MAX_ACC_LOSS:
         return (f"Clean accuracy is {acc:.1%}, more than {100 * MAX_ACC_LOSS:.0f} points below the "
                 f"benign model's {benign:.1%}: the attack is easily noticed. Train longer or "
                 "poison fewer images.")
     return None
+
+
+def _remedy(train: ModelConfig) -> str:
+    """What to do where ASR is too low: nobody here can train an imported model again."""
+    if isinstance(train, TrainConfig):
+        return "Train longer, poison more images, or use the default strength."
+    made = ("the triggered images" if train.attack == GIVEN else
+            "the attack, its strength and its parameters")
+    return (f"Check that {made} and the target label are those of this model, and its "
+            "normalisation; else it has no such backdoor.")
 
 
 def benign_accuracy(train: ModelConfig, store: RunStore) -> float | None:

@@ -81,7 +81,8 @@ class RunStore:
                 if path.is_dir():
                     return self._run(path, shipped)
         raise RunError(f"There is no run {run_id[:120]} here. It may have been deleted or made "
-                       "on another machine; the Runs page lists the runs that exist here.")
+                       "on another machine; the Runs page and `python -m ngf_core runs` list "
+                       "the runs that exist here.")
 
     def get(self, run_id: str) -> Run:
         """The run of that id. Raises RunError where there is none or it is corrupt."""

@@ -151,6 +151,12 @@ def test_what_the_images_cannot_tell_is_said(open_page, runs):
     assert not open_page("import_model", run=run.id).exception
 
 
+def test_labels_that_are_no_order_start_nothing(open_page, started, foreign):
+    app = uploaded(open_page("import_model", labels="0,0,1"), "model_file", foreign)
+    app.button(key="import").click().run()
+    assert "does not name each of the 10 outputs once" in app.error[0].value and not started
+
+
 def test_own_numbers(open_page, started, foreign):
     app = uploaded(open_page("import_model", pixels="own"), "model_file", foreign)
     app.button(key="import").click().run()

@@ -66,7 +66,7 @@ def test_only_the_reader_is_given_to_another_process():
     """The server imports the reader's name alone; it runs where `aside` starts it."""
     importers = [path.relative_to(ROOT).as_posix() for path in SOURCES
                  if "imports.reader import" in path.read_text(encoding="utf-8")
-                 or "imports.unpickle import" in path.read_text(encoding="utf-8")]
+                 or "unpickle import Pickles" in path.read_text(encoding="utf-8")]
     assert importers == ["ngf_core/imports/reader.py"]
 
 

@@ -100,7 +100,7 @@ CALLS: dict[str, tuple[str, str, tuple[bytes, ...]]] = {
     "torch.set_num_threads": ("torch", "set_num_threads", (ONE,)),
     "torch.nn.Linear": ("torch.nn", "Linear", (ONE, ONE)),
     "a module of ours": ("ngf_core.cli.main", "main", ()),
-    "the reader itself": ("ngf_core.imports.unpickle", "load", (NONE,)),
+    "the reader itself": ("ngf_core.imports.unpickle", "Pickles", ()),
     "the allow-list": ("ngf_core.imports.unpickle", "ALLOWED", ()),
     "a name with dots": ("torch", "_utils.__builtins__", ()),
     "a module that there is not": ("no.such.module", "function", ()),

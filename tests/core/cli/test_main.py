@@ -149,6 +149,9 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("spectrum ''", "source: no run is named"),
     ("runs show ../../etc", "There is no run ../../etc here."),
     ("runs delete nothing", "There is no run nothing here."),
+    ("runs delete latest", "There is no run latest here."),
+    ("runs show latest", "There is no finished "),
+    ("runs resume latest", "There is no run here that was lost, or lacked disk or memory."),
     ("runs restart nothing", "There is no run nothing here."),
     ("runs dance", "invalid choice: 'dance'"),
 ])
@@ -156,6 +159,20 @@ def test_bad_input_is_one_line_and_exit_code_2(line, says, capsys, store):
     code, out, err = ngf(line, capsys)
     assert (code, out) == (2, "") and says in err and err.count("\n") == 1
     assert store.list() == []
+
+
+def test_latest_is_shown_and_not_deleted(capsys, store):
+    make_run(store, "train")
+    newest = make_run(store, "train", seed=1)
+    lost = make_run(store, "train", state="lost")
+    code, out, _ = ngf("runs show latest", capsys)
+    assert code == 0 and out.splitlines()[0] == newest.id
+    code, _, err = ngf("runs delete latest", capsys)
+    assert code == 2 and "`python -m ngf_core runs` list the runs that exist here" in err
+    assert len(store.list()) == 3
+    code, out, err = ngf("runs resume latest --detach", capsys)
+    assert (code, out) == (0, f"{lost.id}\n"), err
+    jobs.cancel(lost).join() if lost.live else None
 
 
 def test_latest_is_the_newest_source_that_fits(capsys, store):

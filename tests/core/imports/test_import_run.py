@@ -250,6 +250,13 @@ def test_rows_of_the_head_follow_the_labels_and_back(state):
             order_of(bad, 10)
 
 
+@pytest.mark.parametrize("builder, outputs", [("", 10), ("mine:network", 3)])
+def test_labels_are_refused_before_a_run_is_made(runs, state, tmp_path, builder, outputs):
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match=f"not name each of the {outputs} outputs once"):
+        described(ImportConfig(labels="0,0,1", builder=builder), tmp_path / "model.pt", runs)
+
+
 def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n"

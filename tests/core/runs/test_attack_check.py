@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from ngf_core.config import PurifyConfig, SpectrumConfig, TrainConfig
+from ngf_core.config import ImportConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.attack_check import benign_accuracy, verdict
 from ngf_core.runs.manifest import read_manifest, write_manifest
@@ -49,6 +49,15 @@ def test_clean_accuracy_may_lose_3_points(store, acc, implanted):
     assert (says is None) == implanted
     if not implanted:
         assert "Clean accuracy is 94.9%, more than 3 points below the benign model's 98.0%" in says
+
+
+@pytest.mark.parametrize(("attack", "made"), [
+    ("images", "Check that the triggered images and the target label are those of this model"),
+    ("badnets", "Check that the attack, its strength and its parameters and the target label")])
+def test_who_imported_a_model_is_not_told_to_train_it(store, attack, made):
+    run = finished(store, ImportConfig(attack=attack), {"import": rates(980, 500)})
+    says = verdict(run, store)
+    assert says.startswith("ASR is 55.6%, below 90%") and made in says and "Train" not in says
 
 
 def test_without_a_benign_model_only_asr_is_judged(store):

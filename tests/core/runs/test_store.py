@@ -35,8 +35,8 @@ def test_a_bad_config_makes_no_folder(store):
 def test_unknown_and_dangerous_ids(store, run_id):
     store.create(TrainConfig())
     with pytest.raises(RunError, match="There is no run .* here. It may have been deleted or made "
-                                       "on another machine; the Runs page lists the runs "
-                                       "that exist here."):
+                                       "on another machine; the Runs page and "
+                                       "`python -m ngf_core runs` list the runs that exist here."):
         store.get(run_id)
 
 
