@@ -114,13 +114,15 @@ def write_url(name: str, value: str | None) -> None:
 
 
 def write_address(values: Mapping[str, str | None]) -> None:
-    """Put several values into the address at once (None takes a parameter out): the browser's Back
-    then takes one press for all of them, and none where nothing changed."""
-    there = {name: st.query_params.get_all(name) for name in st.query_params}
-    wanted = {name: kept for name, kept in there.items() if name not in values}
-    wanted |= {name: [value] for name, value in values.items() if value is not None}
-    if wanted != there:
-        st.query_params.from_dict(wanted)
+    """Put several values into the address (None takes a parameter out): those that are new at once,
+    so that the browser's Back takes one press for them."""
+    changed = {name: value for name, value in values.items()
+               if value is not None and st.query_params.get(name) != value}
+    if changed:
+        st.query_params.update(changed)
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
 
