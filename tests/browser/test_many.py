@@ -71,7 +71,7 @@ def lost(store: RunStore, seed: int) -> Run:
 
 
 @pytest.mark.parametrize(("width", "scheme", "touch"),
-                         [(390, "dark", True), (1440, "light", False)])
+                         [(390, "dark", True)])
 def test_cleaning_up(new_page, tmp_path: Path, width: int, scheme: str, touch: bool):
     with serving(tmp_path) as server:
         runs = [make_run(server.store, "train", seed=seed) for seed in (1, 2, 3)]

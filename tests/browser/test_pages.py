@@ -1,4 +1,4 @@
-"""Every page opens in a real browser: wide and narrow, light and dark, with a wrong link."""
+"""Every page opens in a real browser: wide and light, narrow and dark, with a wrong link."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,9 +10,6 @@ from tests.browser.watch import at_rest, shot
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 PAGES = sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py"))
-# These ask for no one run: Attacks makes its pictures itself, Compare takes several (?runs=), the
-# others read the benchmark's tables.
-WITHOUT_RUN = ("attacks", "leaderboard", "ablation", "claim", "compare")
 CHARTS = "[data-testid=stPlotlyChart], [data-testid=stEChartsChart]"
 BRIGHTNESS = """() => {
   const app = document.querySelector('[data-testid=stApp]');
@@ -37,33 +34,34 @@ def accessible(page: Page) -> None:
 
 def test_the_pages_are_found():
     assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers", "runs",
-            *WITHOUT_RUN} <= set(PAGES)
+            "leaderboard", "ablation", "claim", "compare"} <= set(PAGES)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_opens_light_and_dark(filled, new_page, name, width):
-    page = new_page(width)
+def test_every_page_opens_light_and_dark(filled, new_page, name, width, scheme):
+    page = new_page(width, scheme)
     page.goto(filled.url + address(name))
     at_rest(page)
     if name in ("race", "landscape", "spectrum", "layers"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(BRIGHTNESS) > 200
-    if width == 1440:
-        accessible(page)
-    shot(page, f"{name}-{width}-light")
+    assert (page.evaluate(BRIGHTNESS) > 200) == (scheme == "light")
+    accessible(page)
+    shot(page, f"{name}-{width}-{scheme}")
+
+
+def test_an_open_page_follows_the_mode(filled, page):
+    page.goto(f"{filled.url}/spectrum")
+    at_rest(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"({BRIGHTNESS})() < 60")
     at_rest(page)
-    if width == 390:
-        accessible(page)
-    shot(page, f"{name}-{width}-dark")
+    accessible(page)
 
 
-@pytest.mark.parametrize("name", [n for n in PAGES if n not in ("start", *WITHOUT_RUN)])
-def test_a_run_that_is_not_here_gets_a_card(filled, page, name):
-    page.goto(f"{filled.url}/{name}?run=20200101-000000-nowhere")
+def test_a_run_that_is_not_here_gets_a_card(filled, page):
+    page.goto(f"{filled.url}/spectrum?run=20200101-000000-nowhere")
     card = page.get_by_test_id("stAlert").filter(has_text="20200101-000000-nowhere")
     expect(card.first).to_be_visible()
     at_rest(page)
