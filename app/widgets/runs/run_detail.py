@@ -50,7 +50,7 @@ def run_detail(run: Run) -> None:
         return
     manifest, config = run.manifest, run.config
     st.header(plain(run_name(run, state.store())), anchor=False)
-    st.caption(plain(_summary(manifest)))
+    st.caption(unlinked(_summary(manifest)))
     if config.kind in (*MODEL_KINDS, "purify"):
         model_notice(run)
     versions_notice(run)
