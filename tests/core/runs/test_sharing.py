@@ -102,6 +102,7 @@ def test_a_browser_has_so_many_waiting(store, monkeypatch):
 def test_a_full_store_refuses(store, monkeypatch):
     run = make_run(store, "train")
     used = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    monkeypatch.setenv("NGF_CACHE", str(store.root.parent / "cache"))  # decoded images count too
     monkeypatch.setenv("NGF_STORE_GB", str((used + 100_000) / 1e9))
     ask(store, "a")
     (run.path / "large.npz").write_bytes(b"\0" * 100_000)
