@@ -4,12 +4,11 @@ from ngf_core.config import Config
 from ngf_core.runs import Run, RunStore, access, default_store, jobs
 
 
-def start(config: Config, browser: str) -> Run:
-    """Create a run and start its worker, or share the one that does the same already.
-
-    Raises ConfigError, RunError, DiskFull.
+def start(config: Config, browser: str, again: bool = False) -> Run:
+    """Create a run and start its worker, or share the one that does the same or, unless it is to
+    be computed `again`, did it. Raises ConfigError, RunError, DiskFull.
     """
-    return jobs.start(config, default_store(), browser)
+    return jobs.start(config, default_store(), browser, again)
 
 
 def restart(run: Run, browser: str) -> Run:

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import jobs, state
+from app import state
 from app.text import sections
 from app.widgets.attacks.missing_data import missing_data
 from app.widgets.attacks.poison_rate import poisoned_text
 from app.widgets.attacks.sample_grid import sample_grid
 from app.widgets.controls.address import choose
 from app.widgets.controls.config_form import ConfigForm
-from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import guarded
-from app.widgets.controls.start_button import start_button
+from app.widgets.controls.request import request
 from app.widgets.runs.run_name import titles
 from app.widgets.runs.training import another_model, followed_training
 from ngf_core.attacks import ATTACKS
@@ -63,7 +62,10 @@ def _form(shown: Run | None) -> None:
         with right:
             _images(config, poison)
         with action:
-            _train(config, shown)
+            run = request(config, "Train this model", "Train it again", "train", shown=shown)
+            if run is not None:
+                state.open_run(run)
+                st.rerun()
     except ConfigError as error:
         form.blame(error)
         with right:
@@ -126,23 +128,6 @@ def _images(config: TrainConfig, poison) -> None:
         if samples["learns"]:
             st.info(TEXT["learns"].format(what=samples["learns"]), icon=":material/school:")
     sample_grid(samples, samples["class_names"], key="preview")
-
-
-def _train(config: TrainConfig, above: Run | None) -> None:
-    sha = config_sha(config)
-    twin = next((run for run in state.store().list("train")
-                 if run.manifest["config_sha"] == sha and run.state == "done"), None)
-    if twin and twin != above:
-        st.success(f"The same settings have been trained already: run {twin.id}.",
-                   icon=":material/history:")
-        if st.button("Reuse this run", icon=":material/recycling:", key="reuse"):
-            state.open_run(twin)
-            st.rerun()
-    cost_line(config)
-    if start_button("Train it again" if twin else "Train this model", key="train",
-                    icon=":material/play_arrow:", type="secondary" if twin else "primary"):
-        state.open_run(jobs.start(config, state.browser()))
-        st.rerun()
 
 
 guarded(page)()

@@ -93,6 +93,10 @@ class Browser:
         raise KeyError(f"The page {self.page!r} has no widget {key!r}, but "
                        f"{sorted(e.id.split('-', 2)[-1] for e in self._drawn.values())}.")
 
+    def has(self, key: str) -> bool:
+        """Whether a widget of this key is drawn."""
+        return any(element.id.endswith(f"-{key}") for element in self._drawn.values())
+
     def kinds(self) -> list[str]:
         """The kinds of all widgets that are drawn."""
         return sorted(element.kind for element in self._drawn.values())

@@ -9,7 +9,7 @@ from ngf_core.cli.job import add_option
 from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import print_json
 from ngf_core.cli.watch import to_the_end
-from ngf_core.config import AuditConfig, ImportConfig, config_sha, validate
+from ngf_core.config import AuditConfig, ImportConfig, validate
 from ngf_core.config.audit import FORMAT
 from ngf_core.errors import ConfigError
 from ngf_core.evidence import audit_report as report
@@ -90,9 +90,8 @@ def _check_distinct(configs: list[AuditConfig], store: RunStore) -> None:
 
 def _made(config: AuditConfig, store: RunStore) -> Run | None:
     """A finished run of these very settings, computed here, with the results recorded today."""
-    return next((run for run in store.list("audit") if run.state == "done"
-                 and run.manifest["foreign"] is None and run.results.get("format") == FORMAT
-                 and run.manifest["config_sha"] == config_sha(config)), None)
+    made = store.finished(config)
+    return made if made is not None and made.results.get("format") == FORMAT else None
 
 
 def _print_json(pairs: list[tuple[Run, dict[str, Any]]]) -> None:

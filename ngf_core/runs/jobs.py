@@ -53,11 +53,12 @@ _LOOK = 0.5
 _RARELY = 6  # looks that a run far behind lets pass
 
 
-def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
+def start(config: Config, store: RunStore, asker: str | None = None, again: bool = False) -> Run:
     """Create a run of `config` and start its worker. Raises ConfigError, RunError, DiskFull.
 
-    A browser `asker` that asks for what already waits or computes shares that run instead. It gets
-    a RunError where it has NGF_MAX_WAITING runs waiting or the store is larger than NGF_STORE_GB.
+    A browser `asker` that asks for what already waits or computes shares that run instead, and
+    what is finished too, unless it is to be computed `again`. It gets a RunError where it has
+    NGF_MAX_WAITING runs waiting or the store is larger than NGF_STORE_GB.
     """
     if asker is None:
         return _launched(store.create(config))
@@ -68,6 +69,9 @@ def start(config: Config, store: RunStore, asker: str | None = None) -> Run:
         if twin is not None:
             _join(twin, asker)
             return twin
+        finished = None if again else store.finished(config)
+        if finished is not None:
+            return finished
         _check_waiting(store, asker)
         refuse_full(store.root)
         return _launched(store.create(config, askers=(asker,)))
@@ -190,7 +194,7 @@ def live(store: RunStore) -> list[Run]:
 
 def restart(run: Run, store: RunStore, asker: str | None = None) -> Run:
     """Start a new run of the same config. Raises what `start` raises."""
-    return start(run.config, store, asker)
+    return start(run.config, store, asker, again=True)
 
 
 def withdraw(run: Run, asker: str) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ngf_core import paths
-from ngf_core.config import Config, ModelConfig, validate
+from ngf_core.config import Config, ModelConfig, config_sha, validate
 from ngf_core.errors import ConfigError, RunError
 from ngf_core.options import either
 from ngf_core.runs.disk import draft_of, sweep, sync_folder, telling_full
@@ -112,6 +112,14 @@ class RunStore:
                 return run
         raise RunError(f"There is no finished {either(kinds)} run here yet. "
                        f"Start one with `python -m ngf_core {kinds[0]}`.")
+
+    def finished(self, config: Config) -> Run | None:
+        """The newest finished run of these very settings, shipped or computed here; None where
+        there is none. A run that was brought from elsewhere is not taken for it."""
+        sha = config_sha(config)
+        return next((run for run in self.list(config.kind) if run.state == "done"
+                     and run.manifest["config_sha"] == sha
+                     and run.manifest["foreign"] is None), None)
 
     def _run(self, path: Path, shipped: bool) -> Run:
         return Run(path, shipped)

@@ -122,7 +122,7 @@ def test_an_identical_finished_run_is_offered(open_page, started, runs) -> None:
     run = make_run(runs, "train", epochs=12)
     app = open_page("configure")
     assert run.id in text_of(app) and "Reuse this run" in labels(app)
-    app.button(key="reuse").click().run()
+    app.button(key="train_reuse").click().run()
     assert address(app, "run") == run.id and started == []
 
 
@@ -145,7 +145,7 @@ def test_below_a_finished_run_the_form_is_folded_away(open_page, started, runs) 
     run = make_run(runs, "train", epochs=12)
     app = open_page("configure", run=run.id)
     assert "Train another model" in [box.label for box in app.expander]
-    assert "trained already" not in text_of(app) and "Train it again" not in labels(app)
+    assert "computed already" not in text_of(app) and "Train it again" not in labels(app)
 
 
 def test_the_run_shown_is_not_offered_again(open_page, started, runs, monkeypatch) -> None:
@@ -155,8 +155,8 @@ def test_the_run_shown_is_not_offered_again(open_page, started, runs, monkeypatc
     app.session_state[f"another_{run.id}"] = True
     app.run()
     assert not app.exception and not app.error
-    assert "trained already" not in text_of(app) and "Reuse this run" not in labels(app)
-    app.button(key="train").click().run()
+    assert "computed already" not in text_of(app) and "Reuse this run" not in labels(app)
+    app.button(key="train_again").click().run()
     assert started == [TrainConfig(epochs=12)]
 
 

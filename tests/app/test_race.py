@@ -7,8 +7,10 @@ from app.widgets.race.race_form import open_form_as
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
 from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, FineTuning
+from ngf_core.runs import RunWriter
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
+from tests.support.pages import address, text_of
 
 
 def tile(app, label):
@@ -209,13 +211,36 @@ def test_a_balanced_clean_set_and_chosen_step_sizes(runs, open_page, started):
 
 
 def test_a_refused_config_is_a_sentence(runs, open_page, started, monkeypatch):
-    def refuse(config, browser):
+    def refuse(config, browser, again):
         raise ConfigError("steps", "7 is unlucky", "Use another number.")
 
     faked(monkeypatch, jobs, "start", refuse)
     app = open_page("race", source=make_run(runs, "train").id)
     app.button("start_race").click().run()
     assert "7 is unlucky" in app.error[0].value and not app.exception
+
+
+def test_a_race_that_was_run_already_is_offered(runs, open_page, started):
+    first = open_page("race", source=make_run(runs, "train").id)
+    first.button("start_race").click().run()
+    race = runs.list("purify")[0]
+    RunWriter(race).begin(threads=1)
+    RunWriter(race).finish({})
+    app = open_page("race", source=race.config.source)
+    assert race.id in text_of(app) and "start_race_again" in keys(app)
+    app.button("start_race_reuse").click().run()
+    assert address(app, "run") == race.id and len(started) == 1
+
+
+def test_a_press_from_before_the_same_race_was_finished_starts_nothing(runs, open_page, started):
+    app = open_page("race", source=make_run(runs, "train").id)
+    app.button("start_race").click().run()
+    race = runs.list("purify")[0]
+    late = open_page("race", source=race.config.source)
+    RunWriter(race).begin(threads=1)
+    RunWriter(race).finish({})
+    late.button("start_race").click().run()
+    assert race.id in text_of(late) and len(started) == 1 and not late.exception
 
 
 def test_the_live_sharpness_can_be_switched_off(runs, open_page, started):

@@ -100,6 +100,16 @@ def test_computing_a_spectrum(open_page, started, runs) -> None:
     assert started == [SpectrumConfig(source=race.id, k=3)]
 
 
+def test_the_same_spectrum_is_offered_before_it_is_computed_again(open_page, started, runs) -> None:
+    made = make_run(runs, "spectrum")
+    app = open_page("spectrum", run=made.config.source)
+    app.session_state[f"spectrum_form_{made.config.source}_1"] = True
+    app.run()
+    assert "computed already" in text_of(app)
+    app.button(key="spectrum_start_again").click().run()
+    assert started == [made.config]
+
+
 def test_a_number_out_of_range_gives_the_default_and_a_toast(open_page, started, runs) -> None:
     race = make_run(runs, "purify")
     app = open_page("spectrum", run=race.id, spectrum_k="3000")

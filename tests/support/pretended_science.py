@@ -38,7 +38,7 @@ def pretend(patch: pytest.MonkeyPatch, store: RunStore) -> list[Config]:
     """
     started: list[Config] = []
 
-    def start(config: Config, browser: str) -> Run:
+    def start(config: Config, browser: str, again: bool = False) -> Run:
         started.append(config)
         return store.create(config)
 

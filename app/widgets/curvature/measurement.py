@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from app import jobs, state
+from app import state
 from app.read.model_in_hand import of_model_in_hand
 from app.text.outside import unlinked
 from app.widgets.controls.address import select
 from app.widgets.controls.config_form import ConfigForm
-from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.notice import model_notice, versions_notice
-from app.widgets.controls.start_button import start_button
+from app.widgets.controls.request import request
 from app.widgets.runs.follow import AGAIN, follow
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import AuditConfig, LandscapeConfig, LayersConfig, SpectrumConfig, flat
@@ -139,10 +138,10 @@ def _form(config: Measured, labels: Mapping[str, str], source: Run, noun: str,
     if filled is None:
         return
     try:
-        cost_line(filled)
-        if start_button(f"Compute the {noun}", f"{config.kind}_start", type="primary",
-                        icon=":material/play_arrow:"):
-            state.open_run(jobs.start(filled, state.browser()), config.kind)
+        run = request(filled, f"Compute the {noun}", f"Compute the {noun} again",
+                      f"{config.kind}_start")
+        if run is not None:
+            state.open_run(run, config.kind)
             st.rerun()
     except ConfigError as error:
         form.blame(error)

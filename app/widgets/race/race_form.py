@@ -5,14 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import jobs, state
+from app import state
 from app.text import sections
 from app.theme import style
 from app.widgets.controls.config_form import ConfigForm, help_text
-from app.widgets.controls.cost_line import cost_line
 from app.widgets.controls.layer_choice import check_layer, layer_choice
 from app.widgets.controls.method_parameters import ask_methods, own_address
 from app.widgets.controls.notice import show_error
+from app.widgets.controls.request import request
 from app.widgets.controls.start_button import start_button
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -78,16 +78,14 @@ def race_form() -> None:
         st.page_link("app/views/configure.py", label="Train a model")
         return
     config = _ask(source)
-    if config is not None:
-        cost_line(config)
-    with st.container(horizontal=True):
-        go = start_button("Start race", "start_race", type="primary", icon=":material/flag:",
-                          disabled=config is None)
-        if asks_for_form():
-            st.button("Back to the races", key="leave_form", type="tertiary",
-                      on_click=lambda: state.write_url("source", None))
-    if go and config is not None:
+    if config is None:
+        start_button("Start race", "start_race", type="primary", icon=":material/flag:",
+                     disabled=True)
+    else:
         _start(config)
+    if asks_for_form():
+        st.button("Back to the races", key="leave_form", type="tertiary",
+                  on_click=lambda: state.write_url("source", None))
 
 
 def _ask(source: Run) -> PurifyConfig | None:
@@ -140,13 +138,14 @@ def _ask(source: Run) -> PurifyConfig | None:
 
 def _start(config: PurifyConfig) -> None:
     try:
-        run = jobs.start(config, state.browser())
+        run = request(config, "Start race", "Race again", "start_race", icon=":material/flag:")
     except NGFError as error:
         show_error(error)
         return
-    state.write_url("source", None)
-    state.open_run(run)
-    st.rerun()
+    if run is not None:
+        state.write_url("source", None)
+        state.open_run(run)
+        st.rerun()
 
 
 def _default(name: str) -> Any:

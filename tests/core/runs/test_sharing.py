@@ -12,7 +12,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.errors import RunError
 from ngf_core.runs import Run, RunWriter, archive, jobs
 from ngf_core.runs.access import why_no_pause, why_not
-from ngf_core.runs.manifest import SHA
+from ngf_core.runs.manifest import SHA, change_manifest
 from ngf_core.runs.room import refuse_full, room
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
@@ -35,8 +35,8 @@ def workers(monkeypatch) -> list[Run]:
     return launched
 
 
-def ask(store, browser: str | None, seed: int = 0) -> Run:
-    return jobs.start(TrainConfig(seed=seed), store, browser)
+def ask(store, browser: str | None, seed: int = 0, again: bool = False) -> Run:
+    return jobs.start(TrainConfig(seed=seed), store, browser, again)
 
 
 def test_the_same_request_is_one_run(store, workers):
@@ -53,6 +53,20 @@ def test_what_computes_is_shared_and_what_ended_is_not(store, workers):
     assert ask(store, "b") == first
     RunWriter(first).fail("No.")
     assert ask(store, "b") != first
+
+
+def test_what_is_finished_is_shared_until_it_is_asked_for_again(store, workers):
+    first = make_run(store, "train")
+    assert ask(store, "a") == first and workers == []
+    other = ask(store, "a", again=True)
+    assert other != first and workers == [other]
+    assert ask(store, "b") == other, "what computes comes before what is finished"
+    assert ask(store, None) != first, "the command line may ask twice"
+
+
+def test_a_run_brought_from_elsewhere_is_not_taken_for_ones_own(store, workers):
+    change_manifest(make_run(store, "train").path, foreign={})
+    assert workers == [ask(store, "a")]
 
 
 def test_a_run_that_is_being_cancelled_is_not_shared(store):
