@@ -121,7 +121,8 @@ def report(lesson: Lesson, register: Register, meter: Meter, runs: Sequence[Run]
         "later": summary([one.seconds for one in later]),
         "beside_job": summary([one.seconds for one in later if meter.beside_job(one)]),
         "polls": summary(register.polls),
-        "slowest": [{"what": one.what, "began": round(one.began, 1), "seconds": round(one.seconds, 2)}
+        "slowest": [{"what": one.what, "began": round(one.began, 1),
+                     "seconds": round(one.seconds, 2)}
                     for one in sorted(later, key=lambda one: -one.seconds)[:10]],
         "by_deed": {what: summary([one.seconds for one in register.interactions
                                    if one.what == what]) for what in sorted(deeds)},
