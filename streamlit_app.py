@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from app.frame import framed
+from app.frame import framed, styled
 from app.widgets.controls.entrance import admitted
 from ngf_core.paths import shipped
 
 st.set_page_config("NGF Lab", page_icon=str(shipped("assets", "icon.png")), layout="wide")
+styled()
 page = st.navigation(
     {
         "Learn": [

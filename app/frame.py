@@ -16,9 +16,13 @@ OF_SEVERAL = ("compare",)
 STYLE = Path(__file__).with_name("theme.css")
 
 
+def styled() -> None:
+    """Give what follows the colours and sizes that Streamlit's theme has no setting for."""
+    st.html(STYLE)
+
+
 def framed(page: StreamlitPage) -> None:
     """Draw a page in its frame."""
-    st.html(STYLE)
     warm.warm_up()
     state.take_snapshot()
     job_banner()

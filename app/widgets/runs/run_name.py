@@ -44,13 +44,14 @@ def trained_as(run: Run, store: RunStore) -> ModelConfig | None:
 
 
 def methods_on_layers(config: PurifyConfig) -> str:
-    """Methods with what they tune: "NGF, SGD on the last layer, Fine-tuning on any"."""
+    """Methods with the layer they tune, where they tune one: "NGF, SGD on the last layer;
+    Fine-tuning"."""
     tuned: dict[str, list[str]] = {}
     for name in config.names:
         layer = config.layers.get(name)
-        tuned.setdefault("any" if layer is None else layer_title(layer), []).append(
-            style(name).label)
-    return ", ".join(f"{', '.join(names)} on {title}" for title, names in tuned.items())
+        where = "" if layer is None else f" on {layer_title(layer)}"
+        tuned.setdefault(where, []).append(style(name).label)
+    return "; ".join(", ".join(names) + where for where, names in tuned.items())
 
 
 def run_name(run: Run, store: RunStore) -> str:

@@ -82,7 +82,8 @@ def run_table(frame: pd.DataFrame, *, key: str, chosen: Sequence[str]) -> None:
         on_select=lambda: select(state.remembered(key), ids),
         selection_default={"selection": {"rows": rows, "columns": []}}, placeholder="–",
         alt=f"Table of {len(frame)} runs.", column_config={
-            "dataset": "data set", "ACC": percent, "ASR": percent, "RA": percent,
+            "kind": st.column_config.TextColumn(width=92), "dataset": "data set",
+            "model": "rates of", "ACC": percent, "ASR": percent, "RA": percent,
             "λ_max": st.column_config.NumberColumn(format="%.4g", width="small"),
             "created": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
             "seconds": st.column_config.NumberColumn(format="%.0f", width="small")})
