@@ -43,6 +43,8 @@ class Browser:
     """
 
     socket: ClientConnection
+    url: str
+    cookie: str
     listening: asyncio.Task[None] = field(init=False)
     hears: Callable[[bytes], object]
     page: str = ""
@@ -56,6 +58,8 @@ class Browser:
     _values: dict[str, WidgetState] = field(default_factory=dict)
     _cached: dict[str, ForwardMsg] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _session: str = ""
+    _places: asyncio.Future[Any] | None = None
     _run: tuple[str, ...] | None = None  # the fragments being run; empty: the whole page
     _stopped: tuple[str, ...] = ()  # the fragments whose run was stopped early
     _awaited: tuple[str, asyncio.Future[None]] | None = None
@@ -84,6 +88,34 @@ class Browser:
             else:
                 setattr(state, name, given)
         return await self._asked(element.fragment, state)
+
+    async def upload(self, key: str, name: str, content: bytes) -> float:
+        """Give the uploader `key` a file; the seconds until the page is drawn with it."""
+        element, began = self.find(key), time.perf_counter()
+        message = BackMsg()
+        request = message.file_urls_request
+        request.request_id, request.session_id = name, self._session
+        request.file_names.append(name)
+        self._places = asyncio.get_running_loop().create_future()
+        await self.socket.send(message.SerializeToString())
+        place = await self._places
+        await asyncio.to_thread(self._put, place.upload_url, name, content)
+        state = WidgetState(id=element.id)
+        state.file_uploader_state_value.uploaded_file_info.add(
+            name=name, size=len(content), file_id=place.file_id, file_urls=place)
+        await self._asked(element.fragment, state)
+        return time.perf_counter() - began
+
+    def _put(self, path: str, name: str, content: bytes) -> None:
+        edge = "----edge"
+        head = (f'--{edge}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+                "Content-Type: application/octet-stream\r\n\r\n")
+        request = urllib.request.Request(
+            f"{self.url}{path}", head.encode() + content + f"\r\n--{edge}--\r\n".encode(),
+            {"Content-Type": f"multipart/form-data; boundary={edge}", "X-Xsrftoken": self.cookie,
+             "Cookie": f"{XSRF}={self.cookie}"}, method="PUT")
+        with urllib.request.urlopen(request, timeout=60):
+            pass
 
     def find(self, key: str) -> Element:
         """The drawn widget of this key. Raises KeyError."""
@@ -147,7 +179,11 @@ class Browser:
         elif message.metadata.cacheable and message.hash:
             self._cached[message.hash] = message
         match kind:
+            case "file_urls_response":
+                if self._places is not None:
+                    self._places.set_result(message.file_urls_response.file_urls[0])
             case "new_session":
+                self._session = message.new_session.initialize.session_id
                 run = tuple(message.metadata.run.fragment_ids)
                 if self._run is not None:
                     # The server drops the last word of a run where a poll comes at its end.
@@ -236,7 +272,7 @@ async def browsing(url: str, hears: Callable[[bytes], object] = len) -> AsyncIte
     stream = "ws" + url.removeprefix("http") + "/_stcore/stream"
     async with connect(stream, origin=url, subprotocols=["streamlit", cookie], max_size=None,
                        additional_headers={"Cookie": f"{XSRF}={cookie}"}) as socket:
-        browser = Browser(socket, hears)
+        browser = Browser(socket, url, cookie, hears)
         browser.listening = asyncio.create_task(browser.listen())
         try:
             yield browser

@@ -10,6 +10,7 @@ from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 
 from benchmarks.classroom import lesson as lessons
+from benchmarks.classroom import uploads
 from benchmarks.classroom.__main__ import FIRST, Meter, markdown, measure, report, summary
 from benchmarks.classroom.browser import browsing
 from benchmarks.classroom.lesson import Interaction, Lesson, Register
@@ -54,6 +55,13 @@ def test_a_browser_is_told_its_own_choices_and_no_other_s(tmp_path):
     assert queries == ("run=word-1-00000001", f"run={lessons.RACE}&x=seconds")
     assert lessons.WORD.search(heard["one"]) and not lessons.WORD.search(heard["two"])
     assert b"x=seconds" in heard["two"] and b"x=seconds" not in heard["one"]
+
+
+@pytest.mark.xdist_group("classroom")
+def test_two_students_bring_a_model_each_and_are_told_of_their_own(tmp_path):
+    result = in_a_thread(uploads.measure, 2, tmp_path)
+    assert result["errors"] == [] and result["told_own"] == 2 and result["told_another"] == 0
+    assert "| files read and told of on their own page | 2 of 2 |" in uploads.markdown(result)
 
 
 def test_another_s_word_is_strange_and_one_s_own_is_not():
