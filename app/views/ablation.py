@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.figures import ablation as figures
+from app.figures.origin import of_table
 from app.read.once import once
 from app.text import define, sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
@@ -42,7 +43,8 @@ def page() -> None:
     figure_card(once(figures.effect_dots, found, title, dark=dark,
                      higher_is_better=MEASURES[measure].higher_is_better),
                 key="ablation_effects", caption=TEXT["effects"],
-                table=figures.effect_table(found), filename=f"ablation-{measure}",
+                table=figures.effect_table(found),
+                origin=of_table(cells, COMMAND), filename=f"ablation-{measure}",
                 alt=f"Difference in {title} of each variant to full NGF: " + "; ".join(
                     f"{VARIANTS[e.variant].title} {figures.difference_text(e)}"
                     for e in found[1:]) + ".")
@@ -53,7 +55,7 @@ def page() -> None:
                 key="ablation_attacks",
                 caption=TEXT["panels"] + f" Not computed yet: {', '.join(gone)}." * bool(gone),
                 table=figures.panel_table(known, attacks),
-                filename=f"ablation-attacks-{measure}",
+                origin=of_table(cells, COMMAND), filename=f"ablation-attacks-{measure}",
                 alt=figures.panels_alt(known, title, attacks))
     st.header("What is removed", anchor=False)
     st.markdown(TEXT["what"])

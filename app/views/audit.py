@@ -1,7 +1,10 @@
 """Audit: is one model flatter than another, and would the numbers fool you?"""
 
+from dataclasses import replace
+
 import streamlit as st
 
+from app.figures.origin import of_run
 from app.text import sections
 from app.widgets.controls.notice import guarded
 from app.widgets.curvature.audit_cards import (
@@ -30,14 +33,15 @@ def page() -> None:
         return
     pairs = together(run)
     verdict_card(pairs)
-    ratio_card(pairs)
+    sources = [(pair["models"]["before"]["run"], pair["models"]["after"]["run"]) for pair in pairs]
+    command = _command(run.config_as(AuditConfig), sources)
+    ratio_card(pairs, replace(of_run(run), command=command))
     pair_table(run.results)
     control_card(run.results)
     evidence_card(run.results)
     st.caption(TEXT["rule"])
-    sources = [(pair["models"]["before"]["run"], pair["models"]["after"]["run"]) for pair in pairs]
     st.markdown("**The command that audits these models again**")
-    st.code(_command(run.config_as(AuditConfig), sources), language="bash", wrap_lines=True)
+    st.code(command, language="bash", wrap_lines=True)
 
 
 def _command(config: AuditConfig, sources: list[tuple[str, str]]) -> str:

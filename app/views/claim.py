@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures import claim as figures
+from app.figures.origin import of_table
 from app.read.claim_findings import findings
 from app.read.once import once
 from app.text import sections
@@ -48,7 +49,8 @@ def page() -> None:
     st.caption(TEXT["rule"])
     figure_card(once(figures.ratio_panels, table, dark=dark), key="claim_ratios",
                 caption=TEXT["ratios"], table=figures.long_table(table),
-                filename="sharpness-claim", alt="Ratios of sharpness with 95 % intervals. "
+                origin=of_table(claim, COMMAND), filename="sharpness-claim",
+                alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(finding.sentence for finding in found))
     # Fragments: a choice in one of them redraws that one alone.
     st.fragment(guarded(claim_sizes))(dark)
@@ -76,7 +78,8 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
     found = once(levels, here)
     where = f"{figures.IMAGE_TITLES[images]}, {figures.PARAMETER_TITLES[parameters]}"
     figure_card(once(figures.level_panels, found, here, dark=dark), key="claim_levels",
-                caption=TEXT["levels"], table=found, filename=f"sharpness-{images}-{parameters}",
+                caption=TEXT["levels"], table=found,
+                origin=of_table(here, COMMAND), filename=f"sharpness-{images}-{parameters}",
                 alt=f"Sharpness on {where}: " + "; ".join(
                     f"{NAMES[row['measure']]} {figures.MODEL_TITLES[row['model']]} "
                     f"{figures.level_text(row)}" for _, row in found.iterrows()) + ".")
@@ -85,7 +88,7 @@ def _reading(claim: pd.DataFrame, dark: bool) -> None:
     ratios = once(log_ratios, here[here["measure"] == measure])
     figure_card(once(figures.attack_panels, ratios, TITLES, dark=dark), key="claim_attacks",
                 caption=TEXT["attacks"].format(where=where), table=ratios,
-                filename=f"sharpness-attacks-{measure}",
+                origin=of_table(here, COMMAND), filename=f"sharpness-attacks-{measure}",
                 alt=f"Ratios of {NAMES[measure]} on {where}, one panel per pair of models, attack "
                     "by attack; the numbers are in the table.")
 
@@ -102,7 +105,7 @@ def _path(dark: bool) -> None:
     found = figures.correlation_table(once(path_correlations, path))
     figure_card(once(figures.path_panels, path, measure, TITLES, dark=dark), key="claim_path",
                 caption=TEXT["path"], table=path.dropna(subset=measure),
-                filename=f"sharpness-path-{measure}",
+                origin=of_table(path, COMMAND), filename=f"sharpness-path-{measure}",
                 alt=f"{NAMES[measure]} against ASR along the tuning, one panel per attack. Rank "
                     "correlations: " + "; ".join(
                         f"{row['method']}, {row['measure']}: {row['ρ with ASR']}"

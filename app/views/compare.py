@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.figures.origin import of_runs
 from app.text import sections
 from app.widgets.compare.chosen_runs import chosen_runs
 from app.widgets.compare.curves_card import curves_card
@@ -41,10 +42,11 @@ def page() -> None:
     by_letter = {letters[run.id]: run for run in runs}
     letters_card(found, runs)
     settings_card(found)
-    guarded(differences_card)(found, model)
-    guarded(curves_card)(by_letter, model)
-    guarded(spectra_card)(by_letter, letters[baseline])
-    guarded(landscapes_card)(by_letter, letters[baseline], model)
+    origin = of_runs(runs, f"{found.command} --model {model}")
+    guarded(differences_card)(found, model, origin)
+    guarded(curves_card)(by_letter, model, origin)
+    guarded(spectra_card)(by_letter, letters[baseline], origin)
+    guarded(landscapes_card)(by_letter, letters[baseline], model, origin)
 
 
 guarded(page)()

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from app.figures.origin import of_table
 from app.read.once import once
 from app.text import sections
 from app.theme import style
@@ -117,15 +118,16 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
     st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
     st.header("Attack by attack", anchor=False)
-    heat_card(values, ranks, by)
+    origin = of_table(cells, COMMAND)
+    heat_card(values, ranks, by, origin)
     _cell(table)
     st.header("On average", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
-        dots_card(ranks, by)
+        dots_card(ranks, by, origin)
     with right:
         rates = {name: wide(cells, name).mean() for name in ("asr", "acc_drop")}
-        trade_off_card(pd.DataFrame(rates).reindex(ranks.index))
+        trade_off_card(pd.DataFrame(rates).reindex(ranks.index), origin)
 
 
 def _cell(table: pd.DataFrame) -> None:

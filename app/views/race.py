@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
+from app.figures.origin import of_run
 from app.read.recording import Recording, recording_of
 from app.text import define_all, sections
 from app.widgets.controls.address import choose
@@ -121,20 +122,21 @@ def _view_controls(recording: Recording) -> tuple[str, list[str]]:
 
 
 def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) -> None:
-    recording = recording_of(run)
+    recording, origin = recording_of(run), of_run(run)
     x_max = float(run.config_as(PurifyConfig).steps) if x == "step" else None
     if x == "seconds" and not live:
         x_max = float(recording.points["seconds"].max()) or None
     rates = [name for name in metrics if name in recording.metrics]
     if rates:
         race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
-                  step=step)
+                  step=step, origin=origin)
     if "sharpness" in metrics:
         sharpness_curves(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
-                       x_max=x_max, step=step, images=recording.images_behind("lambda_max"))
+                         x_max=x_max, step=step, images=recording.images_behind("lambda_max"),
+                         origin=origin)
     if "loss" in metrics:
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
-                  step=step)
+                  step=step, origin=origin)
 
 
 guarded(page)()

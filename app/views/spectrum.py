@@ -6,6 +6,7 @@ from app import state
 from app.figures import spectrum as figures
 from app.figures.curvature_tiles import Tile
 from app.figures.curvature_tiles import tiles as curvature_tiles
+from app.figures.origin import of_run
 from app.text import define, sections
 from app.theme import style
 from app.widgets.controls.appearance import is_dark
@@ -56,7 +57,8 @@ def page() -> None:
               if len(data.get("lowest", ()))}
     figure_card(figures.stems(stems, lowest=lowest, matrix=matrix, dark=dark),
                 key="spectrum_stems", caption=_stems_caption(run, matrix, lowest),
-                table=figures.stems_table(stems, lowest), filename=f"eigenvalues-{name}",
+                table=figures.stems_table(stems, lowest),
+                origin=of_run(run), filename=f"eigenvalues-{name}",
                 alt=_alt(tiles, matrix))
     sharpness_card(run, list(models))
     density = {m: (d["density_grid"], d["density"]) for m, d in models.items() if "density" in d}
@@ -64,14 +66,15 @@ def page() -> None:
         figure_card(figures.density(density, dark=dark), key="spectrum_density",
                     caption=TEXT["density"].format(
                         probes=run.config_as(SpectrumConfig).probes, matrix=matrix),
-                    table=figures.density_table(density), filename=f"density-{name}",
+                    table=figures.density_table(density),
+                    origin=of_run(run), filename=f"density-{name}",
                     alt=f"Spectral density of the {matrix} of each model on a log axis, a high "
                         "peak near zero and few large eigenvalues.")
     fisher = {m: d["fisher"] for m, d in models.items() if "fisher" in d}
     if fisher:
         figure_card(figures.fisher(fisher, dark=dark), key="spectrum_fisher",
                     caption=TEXT["fisher"], table=figures.fisher_table(fisher),
-                    filename=f"fisher-{name}",
+                    origin=of_run(run), filename=f"fisher-{name}",
                     alt="Sorted eigenvalues of the tuned layers' Fisher matrix for each model.")
     st.caption(f"Everything on this page: {where}. Settings: {settings(run)}.")
     st.page_link("app/views/landscape.py", label="See the landscape", icon=":material/terrain:",

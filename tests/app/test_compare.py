@@ -59,7 +59,8 @@ def test_two_races_have_settings_differences_and_curves(open_page, started, runs
     assert table["measure"].tolist() == ["ACC", "ASR", "RA"] and set(table["runs"]) == {"B"}
     assert set(table["interval over"]) == {"images, one training seed"}
     assert "One training seed: the interval is over the images alone" in text_of(app)
-    assert app.code[0].value == f"python -m ngf_core compare {made[0].id} {made[1].id}"
+    assert app.code[0].value == (f"python -m ngf_core compare {made[0].id} {made[1].id} "
+                                 "--model ngf")
     names = [[trace["name"] for trace in figure["data"]] for figure in figures(app)]
     assert ["A ASR", "B ASR"] in names and ["A ACC", "B ACC"] in names
     assert "Without a finished spectrum: A, B." in text_of(app)
@@ -111,7 +112,7 @@ def test_the_address_names_baseline_and_model(open_page, started, runs) -> None:
     app = open_page("compare", runs=joined(made), baseline=made[1].id, compared="sgd")
     assert not app.exception
     assert set(differences(app)["runs"]) == {"A"}
-    assert app.code[0].value.endswith(f"--baseline {made[1].id}")
+    assert app.code[0].value.endswith(f"--baseline {made[1].id} --model sgd")
     app = open_page("compare", runs=joined(made), baseline="nowhere")
     assert "baseline=nowhere" in app.toast[0].value
     assert set(differences(app)["runs"]) == {"B"}

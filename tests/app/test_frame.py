@@ -9,6 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
+from app.figures.origin import Origin
 from app.read import recording
 from app.text import define, sections
 from app.widgets.controls.figure_card import figure_card
@@ -96,7 +97,8 @@ def test_a_damaged_file_is_a_sentence(runs, open_page):
 
 def test_a_live_card_refuses_plotly():
     with pytest.raises(TypeError, match="remount"):
-        figure_card(go.Figure(), key="k", caption="c", alt="a", table=None, filename="f", live=True)
+        figure_card(go.Figure(), key="k", caption="c", alt="a", table=None, filename="f", live=True,
+                    origin=Origin({}, "ngf"))
 
 
 def test_the_glossary_defines_what_tiles_ask_for():

@@ -3,10 +3,12 @@
 import streamlit as st
 
 from app.figures import sizes as figures
+from app.figures.origin import of_table
 from app.read.once import once
 from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.figure_card import figure_card
+from ngf_core.evidence import COMMAND
 from ngf_core.evidence.sizes import (
     PARTS,
     WEIGHTS,
@@ -39,7 +41,9 @@ def claim_sizes(dark: bool) -> None:
     else:
         figure_card(once(figures.size_panels, once(models, found), table, measure, dark=dark),
                     key="claim_sizes", caption=TEXT["sizes"], table=figures.size_table(table),
-                    filename=f"claim-sizes-{measure}", alt=figures.size_alt(table, measure),
+                    origin=of_table(once(models, found), COMMAND),
+                    filename=f"claim-sizes-{measure}",
+                    alt=figures.size_alt(table, measure),
                     columns=len(PARTS))
     st.caption(TEXT["sizes rule"])
     there = {(one.dataset, one.arch) for one in found}

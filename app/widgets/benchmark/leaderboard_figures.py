@@ -7,6 +7,7 @@ import pandas as pd
 
 from app import state
 from app.figures import leaderboard as figures
+from app.figures.origin import Origin
 from app.read.once import once
 from app.text import sections
 from app.theme import style
@@ -19,7 +20,7 @@ from ngf_core.evidence.measures import MEASURES
 TEXT = sections("leaderboard")
 
 
-def heat_card(values: pd.DataFrame, ranks: pd.DataFrame, by: str) -> None:
+def heat_card(values: pd.DataFrame, ranks: pd.DataFrame, by: str, origin: Origin) -> None:
     """The measure `by`, defenses in the order of `ranks` by attacks; values: see `wide`."""
     measure = MEASURES[by]
     means = values.groupby(level="attack", sort=False).mean().T.reindex(ranks.index)
@@ -28,26 +29,27 @@ def heat_card(values: pd.DataFrame, ranks: pd.DataFrame, by: str) -> None:
     unit = f", {measure.unit}" if measure.unit else ""
     figure_card(once(figures.heat, means, measure, attacks=titles, dark=is_dark()),
                 key="board_heat",
-                caption=f"{measure.title}{unit}. {TEXT['heat']}", filename=f"heat-{by}",
+                caption=f"{measure.title}{unit}. {TEXT['heat']}",
+                origin=origin, filename=f"heat-{by}",
                 alt=f"Heat map of {measure.title}, {len(means)} defenses by {len(titles)} attacks; "
                     f"the best on average is {_best(ranks)}.",
                 table=figures.heat_table(means, measure, titles), on_select=_clicked)
 
 
-def dots_card(ranks: pd.DataFrame, by: str) -> None:
+def dots_card(ranks: pd.DataFrame, by: str, origin: Origin) -> None:
     """Mean and interval of each defense."""
     figure_card(once(figures.dots, ranks, MEASURES[by], dark=is_dark()), key="board_dots",
-                caption=TEXT["dots"], filename=f"means-{by}",
+                caption=TEXT["dots"], origin=origin, filename=f"means-{by}",
                 table=ranks.reset_index(names="defense"),
                 alt=f"Mean {MEASURES[by].title} of each defense with its 95 % interval; "
                     f"the best is {_best(ranks)}.")
 
 
-def trade_off_card(means: pd.DataFrame) -> None:
+def trade_off_card(means: pd.DataFrame, origin: Origin) -> None:
     """Mean ASR against mean ACC drop; the Pareto front is named in words too."""
     front = ", ".join(style(name).label for name in figures.pareto(means))
     figure_card(once(figures.trade_off, means, dark=is_dark()), key="board_trade",
-                filename="trade-off",
+                origin=origin, filename="trade-off",
                 caption=f"{TEXT['trade off']} Here: {front}.",
                 table=(100 * means).reset_index(names="defense"),
                 alt=f"Scatter of mean ASR over mean ACC drop; on the Pareto front: {front}.")

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.figures import compare as figures
 from app.figures.curves import METRICS
+from app.figures.origin import Origin
 from app.text import sections
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -18,7 +19,7 @@ TEXT = sections("compare")
 RATES = ("asr", "acc")
 
 
-def curves_card(runs: Mapping[str, Run], model: str) -> None:
+def curves_card(runs: Mapping[str, Run], model: str, origin: Origin) -> None:
     """ASR and ACC along each run, by letter; of a training that of its one model."""
     st.header("Curves", anchor=False)
     points = {letter: of for letter, run in runs.items() if len(of := _points(run, model))}
@@ -37,7 +38,7 @@ def curves_card(runs: Mapping[str, Run], model: str) -> None:
                 table=figures.stacked(
                     {letter: of[of["metric"].isin(RATES)] for letter, of in points.items()},
                     {letter: run.id for letter, run in runs.items()}),
-                filename=f"curves-{model}", alt=_alt(lines))
+                origin=origin, filename=f"curves-{model}", alt=_alt(lines))
 
 
 def _points(run: Run, model: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures import compare as figures
+from app.figures.origin import Origin
 from app.text import define_all, sections
 from app.text.outside import unlinked
 from app.widgets.controls.appearance import is_dark
@@ -20,14 +21,14 @@ TEXT = sections("compare")
 UNITS = {POINTS: "rates", RATIO: "sharpness"}
 
 
-def differences_card(found: Comparison, model: str) -> None:
+def differences_card(found: Comparison, model: str, origin: Origin) -> None:
     """Everything that could be subtracted of one model, and everything that could not."""
     st.header("Differences", anchor=False, help=define_all("ACC", "ASR", "RA", "Interval"))
     rows = [row for row in found.rows if row.model == model]
     if len(found.groups) == 1:
         st.markdown(TEXT["repeats"])
     if rows:
-        _figures(found, rows)
+        _figures(found, rows, origin)
     elif len(found.groups) > 1:
         st.info(TEXT["nothing"], icon=":material/block:")
     if found.refused:
@@ -37,10 +38,10 @@ def differences_card(found: Comparison, model: str) -> None:
         _table(found, rows)
     st.caption(unlinked(" ".join((*found.notes, *limits(rows)))))
     st.markdown("**The command behind it**")
-    st.code(found.command, language="bash", wrap_lines=True)
+    st.code(origin.command, language="bash", wrap_lines=True)
 
 
-def _figures(found: Comparison, rows: Sequence[Row]) -> None:
+def _figures(found: Comparison, rows: Sequence[Row], origin: Origin) -> None:
     of_ids = functools.partial(letters, found)
     shown = {unit: [row for row in rows if row.unit == unit and math.isfinite(row.change)]
              for unit in UNITS}
@@ -50,7 +51,8 @@ def _figures(found: Comparison, rows: Sequence[Row]) -> None:
     told = [row for some in shown.values() for row in some]
     figure_card([figures.differences(some, of_ids, dark=is_dark()) for some in shown.values()],
                 key="compare_differences", caption=TEXT["differences"],
-                table=table(found, told), filename=f"differences-{'-'.join(found.letters)}"[:120],
+                table=table(found, told),
+                origin=origin, filename=f"differences-{'-'.join(found.letters)}"[:120],
                 alt="Change from the baseline: " + "; ".join(
                     f"{of_ids(row.runs)} {row.title} {change(row)}" for row in told) + ".")
 

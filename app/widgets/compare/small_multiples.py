@@ -9,6 +9,7 @@ from app import state
 from app.figures import compare as figures
 from app.figures import spectrum as spectra
 from app.figures.landscape import plane_table
+from app.figures.origin import Origin
 from app.text import sections
 from app.text.outside import unlinked
 from app.widgets.controls.address import choose
@@ -38,7 +39,7 @@ IMAGES = {"clean": "Clean images", "triggered": "Triggered images"}
 Conditions = Callable[[Run, Run, RunStore], list[Failed]]
 
 
-def spectra_card(runs: Mapping[str, Run], baseline: str) -> None:
+def spectra_card(runs: Mapping[str, Run], baseline: str, origin: Origin) -> None:
     """Eigenvalues and densities of every run whose spectrum was measured as the baseline's was."""
     st.header("Spectra", anchor=False)
     shown = _beside(runs, baseline, "spectrum", spectrum_conditions)
@@ -56,20 +57,23 @@ def spectra_card(runs: Mapping[str, Run], baseline: str) -> None:
                 key="compare_spectra", caption=TEXT["spectra"].format(matrix=matrix),
                 table=figures.stacked({letter: spectra.stems_table(top[letter], low[letter])
                                        for letter in shown}, ids), columns=_columns(len(shown)),
-                filename="spectra", alt=f"Leading eigenvalues of the {matrix} of runs "
+                origin=origin, filename="spectra",
+                alt=f"Leading eigenvalues of the {matrix} of runs "
                 f"{', '.join(shown)}, a panel each, on one axis.")
     densities = {letter: found for letter, of in arrays.items()
                  if (found := _pairs(of, "density_grid", "density"))}
     if densities:
         figure_card(figures.densities(densities, dark=is_dark()), key="compare_densities",
-                    caption=TEXT["density"].format(matrix=matrix), filename="densities",
+                    caption=TEXT["density"].format(matrix=matrix), origin=origin,
+                    filename="densities",
                     table=figures.stacked({letter: spectra.density_table(of)
                                            for letter, of in densities.items()}, ids),
                     columns=_columns(len(densities)),
                     alt=f"Spectral densities of runs {', '.join(densities)} on the same axes.")
 
 
-def landscapes_card(runs: Mapping[str, Run], baseline: str, model: str) -> None:
+def landscapes_card(runs: Mapping[str, Run], baseline: str, model: str, origin: Origin
+                    ) -> None:
     """One model's loss around it in every run whose landscape was measured as the baseline's."""
     st.header("Landscapes", anchor=False)
     shown = _beside(runs, baseline, "landscape", landscape_conditions)
@@ -92,7 +96,8 @@ def landscapes_card(runs: Mapping[str, Run], baseline: str, model: str) -> None:
         figure_card(figures.planes(drawn, model, log=True, dark=is_dark()),
                     key="compare_landscapes", columns=_columns(len(drawn)),
                     caption=TEXT["landscapes"].format(model=model_title(model), images=images,
-                                                      plane=plane), filename=f"planes-{plane}",
+                                                      plane=plane),
+                                                      origin=origin, filename=f"planes-{plane}",
                     table=figures.stacked({letter: plane_table(of.xs, of.ys, {"loss": of.loss})
                                            for letter, of in drawn.items()},
                                           {letter: shown[letter].id for letter in drawn}),

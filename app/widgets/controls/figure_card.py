@@ -7,56 +7,49 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.figures.origin import Origin
+from app.widgets.controls.save_picture import save_picture
+
+# Plotly's camera would save the picture without what it was drawn from.
+TOOLBAR = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
+
 
 def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, key: str,
-                caption: str, alt: str, table: pd.DataFrame, filename: str, live: bool = False,
-                height: int = 420, on_select: Callable[[], None] | None = None,
+                caption: str, alt: str, table: pd.DataFrame, filename: str, origin: Origin,
+                live: bool = False, height: int = 420, on_select: Callable[[], None] | None = None,
                 columns: int = 0) -> None:
-    """Draw a figure with its one-sentence caption, alt text, table, CSV and image download.
+    """Draw a figure with its one-sentence caption, alt text, table, command and downloads.
 
-    A Plotly figure saves its picture with the camera button of its own toolbar, an ECharts
-    options dict with the toolbox button that `save_toolbox` adds. Several Plotly figures are placed
-    side by side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
+    What it was drawn from, `origin`, is in each file. Several Plotly figures are placed side by
+    side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
     data change while the figure is shown; only ECharts keeps its place on the page then, so a
     Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own.
     `on_select` is called when a mark of a single figure is clicked; the selection is then in the
     session under `key`.
     """
     if isinstance(figure, Mapping):
-        options = {**figure, "toolbox": save_toolbox(filename)}
-        st.echarts_chart(options, key=key, theme=None, alt=alt, height=height,
+        st.echarts_chart(dict(figure), key=key, theme=None, alt=alt, height=height,
                          on_select=on_select or "ignore")
     elif live:
         raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
     elif isinstance(figure, go.Figure):
-        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=plotly_config(filename),
+        st.plotly_chart(figure, key=key, theme=None, alt=alt, config=TOOLBAR,
                         on_select=on_select or "ignore", selection_mode="points")
     else:
-        _side_by_side(figure, key, alt, filename, columns or max(len(figure), 1))
+        _side_by_side(figure, key, alt, columns or max(len(figure), 1))
     st.caption(caption)
-    with st.expander(f"Table ({len(table):,} rows)", key=f"{key}_table_box"):
+    with st.expander(f"Table ({len(table):,} rows), command and files", key=f"{key}_table_box"):
         st.dataframe(table, key=f"{key}_table", hide_index=True)
-        st.download_button("Download CSV", lambda: table.to_csv(index=False).encode(),
-                           file_name=f"{filename}.csv", mime="text/csv", key=f"{key}_csv",
-                           on_click="ignore")
+        st.code(origin.command, language="bash", wrap_lines=True)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.download_button("Download CSV", lambda: origin.csv(table), f"{filename}.csv",
+                               "text/csv", key=f"{key}_csv", on_click="ignore")
+            save_picture(key, origin, filename=filename)
 
 
-def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, filename: str, columns: int
-                  ) -> None:
+def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, columns: int) -> None:
     with st.grid(columns=columns, min_column_width=300, key=f"{key}_panels"):
         for place, panel in enumerate(panels, start=1):
             st.plotly_chart(panel, key=f"{key}_{place}", theme=None,
                             alt=f"{alt} Panel {place} of {len(panels)}.",
-                            config=plotly_config(f"{filename}-{place}"))
-
-
-def plotly_config(filename: str) -> dict[str, Any]:
-    """Plotly's toolbar: its camera saves a PNG at twice the size under the figure's name."""
-    return {"displaylogo": False, "responsive": True,
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": filename}}
-
-
-def save_toolbox(filename: str) -> dict[str, Any]:
-    """The ECharts toolbox with its one button, which saves the picture."""
-    return {"right": 4, "top": 0, "feature": {"saveAsImage": {
-        "name": filename, "title": "Save image", "pixelRatio": 2}}}
+                            config=TOOLBAR)

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.figures import landscape as figures
+from app.figures.origin import of_run
 from app.read.once import once
 from app.text import sections
 from app.theme import style
@@ -65,7 +66,7 @@ class View:
         _, largest, bound = self.arrays[f"{key}.held_out"]
         if np.isnan(largest):
             return "interpolated, error not measured"
-        wanted = f" (requested: {_percent(bound)})" if largest > bound else ""
+        wanted = f"<br>(requested: {_percent(bound)})" if largest > bound else ""
         return f"interpolated, held-out error {_percent(largest)}{wanted}"
 
 
@@ -87,7 +88,8 @@ def live_surface(run: Run) -> None:
     figure = figures.live_plane(xs, ys, loss, log=True, dark=is_dark(), computed=mask)
     # Less wide than the page, so that the plane stays about square.
     with st.columns([3, 2])[0]:
-        figure_card(figure, key="landscape_live", live=True, height=420, filename=f"live-{run.id}",
+        figure_card(figure, key="landscape_live", live=True, height=420,
+        origin=of_run(run), filename=f"live-{run.id}",
                     caption=f"{of}{kind}, {IMAGES[names[-1]].lower()}: {int(mask.sum()):,} of "
                             f"{mask.size:,} points computed so far.",
                     alt="Map of the loss on the plane being computed, filled point by point.",
@@ -103,7 +105,7 @@ def on_lines(view: View) -> None:
         _count_blanks(loss for losses in curves.values() for loss in losses.values())
         figure_card(figures.line(arrays["line_t"], curves, log=view.log, dark=dark),
                     key="landscape_line", caption=TEXT["line"].format(images=on),
-                    filename=f"line-{view.run.id}",
+                    origin=of_run(view.run), filename=f"line-{view.run.id}",
                     table=figures.line_table(arrays["line_t"], curves),
                     alt=f"Loss along one direction from each of {_listed(curves)}, on {on}.")
     curves = view.curves("chord")
@@ -112,7 +114,7 @@ def on_lines(view: View) -> None:
                                  axis="share of the distance from no defense to the method",
                                  marks={0.0: "no defense", 1.0: "purified"}),
                     key="landscape_chord", caption=TEXT["chord"].format(images=on),
-                    filename=f"chord-{view.run.id}",
+                    origin=of_run(view.run), filename=f"chord-{view.run.id}",
                     table=figures.line_table(arrays["chord_t"], curves),
                     alt=f"Loss on the straight line from the received model to {_listed(curves)}, "
                         f"on {on}.")
@@ -124,7 +126,8 @@ def on_lines(view: View) -> None:
         figure_card(figures.line(places, curves, log=view.log, dark=dark, axis=axis, points=True,
                                  marks={}),
                     key="landscape_along", caption=TEXT["along"].format(images=on),
-                    filename=f"along-{view.run.id}", table=figures.line_table(places, curves),
+                    origin=of_run(view.run), filename=f"along-{view.run.id}",
+                    table=figures.line_table(places, curves),
                     alt=f"Loss at the recorded points of the paths of {_listed(curves)}, on {on}.")
 
 
@@ -148,12 +151,13 @@ def around_models(view: View) -> None:
     figure_card(panels, key="landscape_contours", table=table,
                 caption=TEXT["contours" if view.plane == "random" else "eigen"]
                 + _interpolated(view, [key[m] for m in losses]),
-                filename=f"contours-{view.plane}-{images}-{name}",
+                origin=of_run(view.run), filename=f"contours-{view.plane}-{images}-{name}",
                 alt=f"Contours of the loss on {images} images around {_listed(losses)}.")
     if len(losses) > 1 and "before" in losses:
         panels = once(_panels, "difference", xs, ys, losses, dark=dark, axes=axes)
         figure_card(panels, key="landscape_difference",
-                    caption=TEXT["difference"], filename=f"difference-{view.plane}-{images}-{name}",
+                    caption=TEXT["difference"],
+                    origin=of_run(view.run), filename=f"difference-{view.plane}-{images}-{name}",
                     alt="Map of the change of loss by purification, zero in the middle of the "
                         "colour scale.", table=figures.plane_table(
                             xs, ys, {f"{m} minus before": loss - losses["before"]
@@ -162,7 +166,8 @@ def around_models(view: View) -> None:
     panels = once(_panels, "surfaces", xs, ys, losses, log=view.log, dark=dark, camera=camera,
                   computed=computed)
     figure_card(panels, key="landscape_surfaces", caption=TEXT["surfaces"],
-                table=table, filename=f"surfaces-{view.plane}-{images}-{name}",
+                table=table,
+                origin=of_run(view.run), filename=f"surfaces-{view.plane}-{images}-{name}",
                 alt=f"Loss surfaces around {_listed(losses)}, the same numbers as the contours.")
 
 
@@ -207,7 +212,7 @@ def _plane(view: View, key: str, points: Arrays, paths: Arrays, caption: str,
     figure = once(figures.model_plane, xs, ys, loss, points, paths, log=view.log,
                   dark=is_dark(), computed=view.computed(key), axes=axes)
     figure_card(figure, key=f"landscape_{view.plane}", caption=caption + _interpolated(view, [key]),
-                filename=f"{view.plane}-{view.images}-{view.run.id}",
+                origin=of_run(view.run), filename=f"{view.plane}-{view.images}-{view.run.id}",
                 table=figures.plane_table(xs, ys, {"loss": loss}),
                 alt=f"Contours of the loss on {view.images} images {where}, with the path of each "
                     "method.")

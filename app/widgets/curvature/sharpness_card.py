@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.figures.origin import of_run
 from app.figures.sharpness import RECEIVED, Measures, changes, long_table, table, titles
 from app.text import sections
 from app.widgets.controls.appearance import is_dark
@@ -25,7 +26,7 @@ def sharpness_card(run: Run, names: list[str]) -> None:
     if len(models) > 1 and RECEIVED in models:
         figure_card(changes(models, dark=is_dark()), key="sharpness_changes",
                     caption=text["changes"], table=long_table(models),
-                    filename=f"sharpness-{run.id}",
+                    origin=of_run(run), filename=f"sharpness-{run.id}",
                     alt="Change of each sharpness measure against the received model with its 95 % "
                         "interval: " + "; ".join(_changes(models)) + ".")
 

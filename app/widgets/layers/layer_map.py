@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.figures import layers as figures
+from app.figures.origin import of_run
 from app.read.once import once
 from app.text import define_all, sections
 from app.widgets.controls.appearance import is_dark
@@ -33,7 +34,7 @@ def layer_map_cards(run: Run) -> None:
                 help=define_all("Oracle", "Rule", "Interval"))
     figure_card(once(figures.layer_map, rows, results["before"], picks, dark=is_dark()),
                 key="layers_map", caption=TEXT["map benign" if benign else "map"],
-                table=figures.map_table(rows), filename=f"layers-{run.id}",
+                table=figures.map_table(rows), origin=of_run(run), filename=f"layers-{run.id}",
                 alt=figures.map_alt(rows))
     _race(run, figures.layer_names(rows))
     layer_rules(run)

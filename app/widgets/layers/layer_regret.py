@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures import regret as figures
+from app.figures.origin import of_table
 from app.read.once import once
 from app.text import define, sections
 from app.widgets.controls.appearance import is_dark
@@ -11,7 +12,7 @@ from app.widgets.controls.figure_card import figure_card
 from app.widgets.layers.layer_rules import rule_title
 from app.widgets.runs.run_name import attack_name
 from ngf_core.errors import NGFError
-from ngf_core.evidence import load, tables_folder
+from ngf_core.evidence import COMMAND, load, tables_folder
 
 TEXT = sections("layers")
 
@@ -34,7 +35,9 @@ def layer_regret() -> None:
     figure_card(once(figures.regret_figure, table, dark=is_dark()), key="layers_regret",
                 caption=TEXT["across text"].format(models=len(models),
                                                    attacks=models["attack"].nunique()),
-                table=table, filename="layer-rules", alt=figures.regret_alt(table))
+                table=table,
+                origin=of_table(table, COMMAND), filename="layer-rules",
+                alt=figures.regret_alt(table))
     points = st.column_config.NumberColumn(format="%+.1f points")
     st.dataframe(figures.regret_table(table), key="layers_regret_rules", hide_index=True,
                  width="stretch", height="content", column_config={

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
+from app.figures.origin import of_run
 from app.text import sections
 from app.text.outside import plain, unlinked
 from app.theme import style
@@ -130,7 +131,7 @@ def _curves(run: Run) -> None:
         return
     figure_card(race_options(points, methods, shown, dark=is_dark()), key="run_curves", height=320,
                 caption=f"{' (thick) and '.join(map(str.upper, shown))} on test images.",
-                filename=f"curves-{run.id}",
+                origin=of_run(run), filename=f"curves-{run.id}",
                 alt=race_alt(points, methods, shown), table=curve_table(points, shown))
 
 
@@ -142,7 +143,7 @@ def _files(run: Run, manifest: dict) -> None:
                            f"{run.id}.json", "application/json", key="run_manifest",
                            on_click="ignore")
         if len(run.points()):
-            st.download_button("Curves (CSV)", lambda: run.points().to_csv(index=False).encode(),
+            st.download_button("Curves (CSV)", lambda: of_run(run).csv(run.points()),
                                f"{run.id}.csv", "text/csv", key="run_csv", on_click="ignore")
         _take_away(run)
         bundle_button(run)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import state
 from app.figures.curves import curve_table, race_alt, race_options
+from app.figures.origin import of_run
 from app.text import sections
 from app.text.outside import plain
 from app.widgets.controls.address import run_in_address
@@ -64,5 +65,6 @@ def training_curve(run: Run) -> None:
     options["xAxis"]["name"] = "Epoch"
     options["series"] = [line for line in options["series"] if line["id"].startswith("train-")]
     figure_card(options, key="train_curve", caption=caption, live=True, height=300,
-                filename=f"training-{run.id}", alt=race_alt(points, ["train"], metrics),
+                origin=of_run(run), filename=f"training-{run.id}",
+                alt=race_alt(points, ["train"], metrics),
                 table=curve_table(points, metrics))

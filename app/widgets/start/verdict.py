@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.figures.origin import of_runs
 from app.figures.verdict import (
     asr_text,
     height,
@@ -55,7 +56,8 @@ def verdict(races: Sequence[Run]) -> None:
                     tuned=methods_on_layers(first) if len(alike) == 1 else "various layers",
                     images=_images(shown)),
                 alt=f"{gone(found)} {flat}", table=verdict_table(shown, titles),
-                filename="verdict", on_select=lambda: _pressed(shown))
+                origin=of_runs(races, "python -m ngf_core zoo build"), filename="verdict",
+                on_select=lambda: _pressed(shown))
     if race := state.remembered(OPENED):
         state.remember(OPENED, None)
         st.switch_page("app/views/race.py", query_params={"run": race})

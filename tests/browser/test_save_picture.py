@@ -1,0 +1,47 @@
+"""Saved pictures: everything that is drawn, and what it was drawn from, read by other programs."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from app.figures.origin import of_run
+from tests.browser.server import Server
+from tests.browser.watch import at_rest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def saved(page: Page, figure: str, kind: str) -> bytes:
+    box = page.locator(f".st-key-{figure}_table_box")
+    if not box.get_by_role("button", name=f"Save {kind}").is_visible():
+        box.locator("summary").click()
+    with page.expect_download() as download:
+        box.get_by_role("button", name=f"Save {kind}").click()
+    return download.value.path().read_bytes()
+
+
+@pytest.mark.parametrize(("address", "kind", "figure", "charts"), [
+    ("spectrum", "spectrum", "spectrum_stems", 1),
+    ("landscape?plane=random", "landscape", "landscape_contours", 2),  # several panels, one file
+    ("race", "purify", "race_rates", 0)])                              # ECharts: a canvas
+def test_a_picture_carries_what_it_was_drawn_from(filled: Server, page: Page, address, kind, figure,
+                                                  charts):
+    page.goto(f"{filled.url}/{address}")
+    at_rest(page)
+    vector = ElementTree.fromstring(saved(page, figure, "SVG"))
+    lines = vector.find(f"{SVG}metadata").text.splitlines()
+    run = filled.store.get(lines[0].removeprefix("Run: "))
+    assert run.kind == kind and lines == of_run(run).lines()
+    foot = " ".join(line.text for line in vector.findall(f"{SVG}text"))
+    assert foot == " ".join(lines)
+    assert len(vector.findall(f"{SVG}svg")) >= charts
+    image = Image.open(io.BytesIO(saved(page, figure, "PNG")))
+    assert [f"{name}: {text}" for name, text in image.text.items()] == lines
+    assert abs(image.width - 2 * float(vector.get("width"))) <= 1
+    drawn = np.asarray(image.convert("L"))[:-40 * len(lines)]
+    assert np.ptp(drawn) > 100, "the figure itself is in the picture"

@@ -1,0 +1,44 @@
+"""What a figure says of itself: read back from its CSV by pandas, repeated by its command."""
+
+import io
+
+import pandas as pd
+
+from app.figures.origin import Origin, of_run, of_runs, of_table
+from tests.support.fabricated_runs import make_run
+
+
+def test_a_table_is_read_back_below_its_lines():
+    table = pd.DataFrame({"model": ["ngf", "sgd"], "colour, as text": ["blue", "red"]})
+    file = Origin({"Run": "a-run", "Settings": "two\nlines"}, "ngf spectrum a-run").csv(table)
+    assert file.decode().splitlines()[:3] == [
+        "# Run: a-run", "# Settings: two lines", "# Command: ngf spectrum a-run"]
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(file), comment="#"), table)
+
+
+def test_a_run_tells_seed_images_settings_and_threads(store):
+    spectrum = make_run(store, "spectrum", seed=3)
+    origin = of_run(spectrum)
+    assert list(origin.facts) == ["Run", "Seed", "n", "Settings"]
+    assert origin.facts["Run"] == spectrum.id and origin.facts["Seed"] == "3"
+    assert origin.facts["n"] == "150 held-out clean images"
+    assert "operator hessian" in origin.facts["Settings"]
+    assert "source" not in origin.facts["Settings"]
+    assert origin.command.startswith("OMP_NUM_THREADS=2 python -m ngf_core spectrum ")
+    assert origin.command.endswith("--seed 3")
+    race = make_run(store, "purify")
+    assert of_run(race).facts["n"] == "1,000 clean and 900 triggered test images"
+
+
+def test_a_run_that_has_measured_nothing_yet_tells_no_n(store):
+    assert "n" not in of_run(make_run(store, "train", state="running")).facts
+
+
+def test_several_runs_and_tables_count_distinct_models(store):
+    runs = [make_run(store, "train", seed=seed) for seed in (2, 0)]
+    origin = of_runs(runs, "ngf compare")
+    assert origin.facts == {"Runs": f"{runs[0].id}, {runs[1].id}", "Seed": "0, 2"}
+    rows = pd.DataFrame({"attack": ["badnets"] * 3 + ["none"], "seed": [0, 0, 1, 0]})
+    assert of_table(rows, "ngf benchmark").facts == {
+        "Seed": "0, 1", "n": "3 backdoored or benign models"}
+    assert of_table(pd.DataFrame({"x": [1]}), "ngf benchmark").facts == {}
