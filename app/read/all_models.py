@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from app import state
+from ngf_core.compare.readings import classes_of
 from ngf_core.config import PurifyConfig, SpectrumConfig
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.evidence.rank import Estimate, estimate
@@ -27,8 +28,8 @@ def all_models(races: Iterable[Run]) -> pd.DataFrame:
     held-out images, where a spectrum run of the race has it, with its standard error over images
     (NaN where it was not measured); ratio: after over before, NaN where one is
     missing or not positive. weak: as received, the attack is below its aim, so that there was
-    little to remove. collapsed: ACC fell below half of what it was, so that the sharpness of what
-    is left means nothing.
+    little to remove. collapsed: ACC is at chance, so that the sharpness of what is left
+    means nothing.
     """
     store = state.store()
     spectra = {run.manifest["source"]: run for run in store.list("spectrum")
@@ -39,7 +40,7 @@ def all_models(races: Iterable[Run]) -> pd.DataFrame:
         if before.asr is None or not before.asr.n:
             continue
         made = training_of(race, store)
-        spectrum = spectra.get(race.id)
+        spectrum, classes = spectra.get(race.id), classes_of(race, store)
         sharpness = _sharpness(spectrum)
         drawn = spectrum.config_as(SpectrumConfig).samples if spectrum else 0
         for method in race.config_as(PurifyConfig).names:
@@ -52,7 +53,7 @@ def all_models(races: Iterable[Run]) -> pd.DataFrame:
                          after.asr.n, after.acc.value, before.acc.value, value, error, received,
                          of_it, value / received if min(value, received) > 0 else np.nan, drawn,
                          before.asr.value < aim_in(race.results),
-                         after.acc.value < before.acc.value / 2, race.id,
+                         after.acc.at_chance(classes), race.id,
                          spectrum.id if spectrum else ""])
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -61,7 +61,7 @@ def _tick(run: Run) -> float | None:
     if run.live:
         return LOOK
     recording = recording_of(run)
-    return replay_tick(replay_of(_replay_key(run), len(recording.steps), autoplay=False))
+    return replay_tick(replay_of(_replay_key(run), len(recording.steps)))
 
 
 def _replay_key(run: Run) -> str:
@@ -82,7 +82,7 @@ def _race(run: Run, tick: float | None) -> None:
         elif run.state != "done":
             ended_card(run)
         if recording.steps and not live:
-            replay = replay_of(_replay_key(run), len(recording.steps), autoplay=False)
+            replay = replay_of(_replay_key(run), len(recording.steps))
             step = replay_controls(_replay_key(run), replay, recording.steps, slider=True)
     if not recording.steps:
         st.caption("No point has been measured yet.")

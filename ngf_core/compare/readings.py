@@ -125,12 +125,11 @@ def readings(run: Run, spectrum: Run | None, store: RunStore, method: str = "") 
 def at_chance(acc: Reading | None, run: Run, store: RunStore) -> bool:
     """Whether an ACC is not resolved from guessing among the classes: what a defense has destroyed.
     """
-    classes = _classes(run, store)
-    return bool(acc and acc.rate and acc.n and classes > 1
-                and acc.rate.interval[0] <= 1 / classes)
+    return bool(acc and acc.rate and acc.rate.at_chance(classes_of(run, store)))
 
 
-def _classes(run: Run, store: RunStore) -> int:
+def classes_of(run: Run, store: RunStore) -> int:
+    """The number of classes of a run's models; 0 where it is not known any more."""
     named = run.results.get("class_names")
     try:
         return len(named or DATASETS[training_of(run, store).dataset].class_names)

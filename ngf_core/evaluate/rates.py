@@ -28,6 +28,11 @@ class Rate:
         """Wilson's 95 % interval (Wilson 1927); (0, 1) for n = 0."""
         return wilson(self.hits, self.n)
 
+    def at_chance(self, classes: int) -> bool:
+        """Whether an ACC is not resolved from guessing among so many classes: its interval reaches
+        1 / classes. A defense that leaves such a model has destroyed it."""
+        return self.n > 0 and classes > 1 and self.interval[0] <= 1 / classes
+
     def percent(self, digits: int = 1) -> str:
         """The value as "97.3 %", "undefined" for n = 0."""
         return f"{100 * self.value:.{digits}f} %" if self.n else UNDEFINED

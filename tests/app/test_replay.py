@@ -12,12 +12,6 @@ def test_it_takes_eight_seconds_from_end_to_end():
     assert replay.playing(107.9) and not replay.playing(108.0)
 
 
-def test_an_armed_replay_waits_at_the_start_until_played():
-    armed = Replay(21, armed=True)
-    assert armed.playing(0.0) and armed.position(1e9) == 0
-    assert armed.play(50.0).position(54.0) == 10
-
-
 def test_pause_keeps_the_place_and_play_goes_on_from_it():
     paused = Replay(21).play(0.0).pause(4.0)
     assert paused.position(1e9) == 10 and not paused.playing(1e9)

@@ -10,15 +10,13 @@ class Replay:
     """A replay of `total` recorded evaluations that takes 8 / `speed` seconds from end to end.
 
     `base` is the position when the clock was last set and `since` that moment (None while
-    paused), so the position follows from the time and a missed tick loses nothing. `armed`: it
-    waits at `base` until the browser has first drawn it, so that the start is seen.
+    paused), so the position follows from the time and a missed tick loses nothing.
     """
 
     total: int
     base: int = 0
     since: float | None = None
     speed: float = 1.0
-    armed: bool = False
 
     @property
     def last(self) -> int:
@@ -38,21 +36,21 @@ class Replay:
         return min(self.last, self.base + int(passed))
 
     def playing(self, now: float) -> bool:
-        """True while the clock runs, or is about to, and the end is not reached."""
-        return (self.armed or self.since is not None) and self.position(now) < self.last
+        """True while the clock runs and the end is not reached."""
+        return self.since is not None and self.position(now) < self.last
 
     def play(self, now: float) -> "Replay":
         """Continue from here, or from the start if the end is reached."""
         base = 0 if self.position(now) >= self.last else self.position(now)
-        return replace(self, base=base, since=now, armed=False)
+        return replace(self, base=base, since=now)
 
     def pause(self, now: float) -> "Replay":
         """Stop here."""
-        return replace(self, base=self.position(now), since=None, armed=False)
+        return replace(self, base=self.position(now), since=None)
 
     def restart(self, now: float) -> "Replay":
         """Play from the start."""
-        return replace(self, base=0, since=now, armed=False)
+        return replace(self, base=0, since=now)
 
     def step(self, now: float, by: int) -> "Replay":
         """Stop `by` evaluations further, within the recording."""
@@ -60,7 +58,7 @@ class Replay:
 
     def go_to(self, position: int) -> "Replay":
         """Stop at a position, within the recording."""
-        return replace(self, base=min(self.last, max(0, position)), since=None, armed=False)
+        return replace(self, base=min(self.last, max(0, position)), since=None)
 
     def at_speed(self, now: float, speed: float) -> "Replay":
         """Change the speed; position and playing stay."""

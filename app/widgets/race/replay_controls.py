@@ -11,11 +11,11 @@ from app.widgets.race.replay import Replay
 SPEEDS = {"0.5x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 
 
-def replay_of(key: str, total: int, *, autoplay: bool) -> Replay:
-    """The session's replay under `key`. A new one plays from the start or is paused at the end."""
+def replay_of(key: str, total: int) -> Replay:
+    """The session's replay under `key`. A new one is paused at the end."""
     replay = state.remembered(key)
     if replay is None or replay.total != total:
-        replay = Replay(total, armed=True) if autoplay else Replay(total).go_to(total)
+        replay = Replay(total).go_to(total)
         state.remember(key, replay)
     return replay
 
@@ -28,10 +28,6 @@ def replay_tick(replay: Replay) -> float | None:
 def replay_controls(key: str, replay: Replay, steps: list[int], *, slider: bool = False) -> int:
     """Draw the controls; returns the recorded step that is shown now."""
     now = time.time()
-    # The first drawing has not reached the browser yet; the second is the browser's own request.
-    if replay.armed and not state.first_time(f"{key}_drawn"):
-        replay = replay.play(now)
-        state.remember(key, replay)
     position, playing = replay.position(now), replay.playing(now)
 
     def button(name: str, icon: str, help: str, change: Callable[[float], Replay],

@@ -47,7 +47,7 @@ def test_sharpness_comes_from_the_races_spectrum(races):
 
 def test_a_weak_attack_and_a_destroyed_model_are_told(races):
     results = races[1].results
-    rate = {"hits": 100, "n": 1000}
+    rate = {"hits": 100, "n": 1000}  # of ten classes
     change_manifest(races[1].path, results=results | {
         "before": results["before"] | {"asr": {"hits": 500, "n": 883}},
         "ngf": results["ngf"] | {"acc": rate}})

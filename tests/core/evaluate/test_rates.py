@@ -110,3 +110,13 @@ def test_newcombe_gives_the_published_intervals(one, other, low, high):
 
 def test_a_difference_from_nothing_has_no_interval():
     assert all(math.isnan(end) for end in newcombe(Rate(3, 4), Rate(0, 0)))
+
+
+@pytest.mark.parametrize(("rate", "classes", "guessing"), [
+    (Rate(100, 1000), 10, True),
+    (Rate(118, 1000), 10, True),  # Wilson's lower end: 0.0995, and 0.1004 one hit further
+    (Rate(119, 1000), 10, False),
+    (Rate(6, 10), 2, True), (Rate(600, 1000), 2, False),
+    (Rate(0, 0), 10, False), (Rate(1, 10), 0, False)])
+def test_a_rate_whose_interval_reaches_guessing_is_at_chance(rate, classes, guessing):
+    assert rate.at_chance(classes) is guessing
