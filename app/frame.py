@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app import state, warm
+from app.widgets.controls.history import one_page_per_press
 from app.widgets.controls.notice import guarded
 from app.widgets.model.model_bar import model_bar
 from app.widgets.model.next_question import next_question
@@ -30,3 +31,4 @@ def framed(page: StreamlitPage) -> None:
         guarded(model_bar)()
     page.run()
     next_question(page.url_path)
+    one_page_per_press()
