@@ -4,9 +4,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = "11px sans-serif", LINE = 15, MARGIN = 10;
 
+// Called again at each run of the page: the buttons stay, so that a press in between is not lost.
 export default function ({ parentElement, data }) {
-  const buttons = ["PNG", "SVG"].map((kind) => {
-    const button = document.createElement("button");
+  ["PNG", "SVG"].forEach((kind, at) => {
+    const button = parentElement.querySelectorAll("button")[at]
+      ?? parentElement.appendChild(document.createElement("button"));
     button.textContent = `Save ${kind}`;
     button.onclick = async () => {
       const picture = drawn(data.figure, data.lines);
@@ -14,10 +16,7 @@ export default function ({ parentElement, data }) {
         : await png(picture, data.lines);
       give(file, `${data.filename}.${kind.toLowerCase()}`);
     };
-    parentElement.append(button);
-    return button;
   });
-  return () => buttons.forEach((button) => button.remove());
 }
 
 function drawn(figure, lines) {
@@ -127,5 +126,5 @@ function give(file, name) {
   link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a busy machine begins late
 }
