@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ngf_core.runs.jobs import environment
 
 # Seconds that a file waits for those before it: thirty of a class, each up to a minute.
 PATIENCE = 1800.0
-LOOK = 1.0  # seconds after which one that waits says so again
+LOOK, TELL = 0.1, 1.0  # seconds after which one that waits looks, and says so, again
 REPORT, MOST_REPORT = "report.json", 20_000_000
 # What Python and torch need of the environment.
 NEEDED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT")
@@ -40,30 +40,62 @@ class Lost(Exception):
 @contextmanager
 def turn(folder: Path, patience: float = PATIENCE, waiting: Callable[[], object] = lambda: None
          ) -> Iterator[None]:
-    """Hold the one place there is for opening files into `folder`.
+    """Hold the one place there is for opening files into `folder`: first come, first served.
 
-    `waiting()` is called again and again while others hold it; what it raises ends the wait. Raises
-    NGFError where it is not free within `patience` seconds.
+    `waiting()` is called again and again while others are before it; what it raises ends the wait.
+    Raises NGFError where its turn has not come within `patience` seconds.
     """
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    until = time.monotonic() + patience
-    while not _acquired(lock, min(LOOK, max(0.0, until - time.monotonic()))):
-        if time.monotonic() >= until:
-            raise NGFError("Other files are being opened here, one after the other, and this one's "
-                           "turn has not come. Try again in some minutes.")
-        waiting()
+    ticket = _ticket(folder.with_name(f"{folder.name}-queue"))
+    place = Path(ticket.lock_file)
     try:
+        now = time.monotonic()
+        until, tell = now + patience, now + TELL
+        while _others_before(place):
+            now = time.monotonic()
+            if now >= until:
+                raise NGFError("Other files are being opened here, one after the other, and this "
+                               "one's turn has not come. Try again in some minutes.")
+            if now >= tell:
+                waiting()
+                tell = now + TELL
+            time.sleep(min(LOOK, until - now))
         yield
     finally:
-        lock.release()
+        _tear(ticket)
 
 
-def _acquired(lock: FileLock, seconds: float) -> bool:
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        return False
-    return True
+def _ticket(queue: Path) -> FileLock:
+    """The next number of the queue, held until it is torn: the system releases that of a process
+    that ends, however it ends."""
+    queue.mkdir(parents=True, exist_ok=True)
+    with FileLock(queue.with_name(f"{queue.name}.lock")):
+        ticket = FileLock(queue / str(max(_numbers(queue), default=0) + 1), thread_local=False)
+        ticket.acquire()
+    return ticket
+
+
+def _others_before(place: Path) -> bool:
+    """Whether somebody holds a lower number; numbers that nobody holds any more are torn."""
+    for number in sorted(_numbers(place.parent)):
+        if number >= int(place.name):
+            break
+        other = FileLock(place.with_name(str(number)))
+        try:
+            other.acquire(timeout=0)
+        except Timeout:
+            return True
+        _tear(other)
+    return False
+
+
+def _numbers(queue: Path) -> list[int]:
+    return [int(path.name) for path in queue.iterdir() if path.name.isdecimal()]
+
+
+def _tear(ticket: FileLock) -> None:
+    with suppress(OSError):  # Windows removes no file that is open: who comes later does
+        Path(ticket.lock_file).unlink()  # before the release, so that it is no later one's
+    ticket.release()
 
 
 def aside(task: str, file: Path, folder: Path, *words: str, memory_gb: float, seconds: float
