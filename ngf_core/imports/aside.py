@@ -45,12 +45,11 @@ def turn(folder: Path, patience: float = PATIENCE, waiting: Callable[[], object]
     `waiting()` is called again and again while others are before it; what it raises ends the wait.
     Raises NGFError where its turn has not come within `patience` seconds.
     """
-    ticket = _ticket(folder.with_name(f"{folder.name}-queue"))
-    place = Path(ticket.lock_file)
+    ticket = _ticket(folder)
     try:
         now = time.monotonic()
         until, tell = now + patience, now + TELL
-        while _others_before(place):
+        while _others_before(ticket, folder):
             now = time.monotonic()
             if now >= until:
                 raise NGFError("Other files are being opened here, one after the other, and this "
@@ -64,22 +63,23 @@ def turn(folder: Path, patience: float = PATIENCE, waiting: Callable[[], object]
         _tear(ticket)
 
 
-def _ticket(queue: Path) -> FileLock:
-    """The next number of the queue, held until it is torn: the system releases that of a process
-    that ends, however it ends."""
-    queue.mkdir(parents=True, exist_ok=True)
-    with FileLock(queue.with_name(f"{queue.name}.lock")):
-        ticket = FileLock(queue / str(max(_numbers(queue), default=0) + 1), thread_local=False)
+def _ticket(folder: Path) -> FileLock:
+    """The next number beside the folder, held until it is torn: the system releases that of a
+    process that ends, however it ends."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        last = max(_numbers(folder), default=0)
+        ticket = FileLock(_place(folder, last + 1), thread_local=False)
         ticket.acquire()
     return ticket
 
 
-def _others_before(place: Path) -> bool:
+def _others_before(ticket: FileLock, folder: Path) -> bool:
     """Whether somebody holds a lower number; numbers that nobody holds any more are torn."""
-    for number in sorted(_numbers(place.parent)):
-        if number >= int(place.name):
+    for number in sorted(_numbers(folder)):
+        if _place(folder, number) == Path(ticket.lock_file):
             break
-        other = FileLock(place.with_name(str(number)))
+        other = FileLock(_place(folder, number))
         try:
             other.acquire(timeout=0)
         except Timeout:
@@ -88,8 +88,14 @@ def _others_before(place: Path) -> bool:
     return False
 
 
-def _numbers(queue: Path) -> list[int]:
-    return [int(path.name) for path in queue.iterdir() if path.name.isdecimal()]
+def _place(folder: Path, number: int) -> Path:
+    return folder.with_name(f"{folder.name}-{number}.lock")
+
+
+def _numbers(folder: Path) -> list[int]:
+    names = (path.name for path in folder.parent.glob(f"{folder.name}-*.lock"))
+    parts = (name.removeprefix(f"{folder.name}-").removesuffix(".lock") for name in names)
+    return [int(part) for part in parts if part.isdecimal()]
 
 
 def _tear(ticket: FileLock) -> None:

@@ -85,7 +85,7 @@ def test_files_are_opened_one_after_the_other(tmp_path):
         order.append("second")
     other.join()
     assert order == ["first", "second"]
-    assert not os.listdir(tmp_path / "kept-queue"), "no number is left"
+    assert os.listdir(tmp_path) == ["kept.lock"]
 
 
 def test_who_came_first_is_served_first(tmp_path):
@@ -110,8 +110,7 @@ def test_who_came_first_is_served_first(tmp_path):
 
 def test_who_ends_without_a_word_keeps_nobody_waiting(tmp_path):
     """A process that is killed with its turn, and the number of one that was before."""
-    (tmp_path / "kept-queue").mkdir()
-    (tmp_path / "kept-queue" / "3").touch()
+    (tmp_path / "kept-3.lock").touch()
     killed = subprocess.Popen(
         [sys.executable, "-c", "import sys, time; from pathlib import Path; "
          "from ngf_core.imports.aside import turn\n"
@@ -124,7 +123,7 @@ def test_who_ends_without_a_word_keeps_nobody_waiting(tmp_path):
     killed.wait()
     killed.stdout.close()
     with turn(tmp_path / "kept", patience=0.0):
-        assert len(os.listdir(tmp_path / "kept-queue")) == 1
+        assert sorted(os.listdir(tmp_path)) == ["kept-5.lock", "kept.lock"]
 
 
 def test_one_that_waits_is_told_until_its_turn_comes(tmp_path):
