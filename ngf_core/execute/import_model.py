@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ngf_core.config import ImportConfig
 from ngf_core.config.imported import GIVEN
 from ngf_core.data.dataset import outline, prepare_dataset
 from ngf_core.device import device
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evaluate.test_set import build_test_set, evaluate, predict
-from ngf_core.imports.doubts import doubts
+from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.test_set import TestSet, build_test_set, predict, rates_of
+from ngf_core.imports.doubts import check_answers, doubts
 from ngf_core.imports.model import NETWORK, as_received, received
 from ngf_core.imports.reading import came_as, load
 from ngf_core.imports.recognise import LISTED, differences
@@ -27,7 +30,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
     given, triggered.npz.
 
     Raises ConfigError where the model does not fit the data set or the attack has to be learned,
-    and NGFError where its answers on clean images are not finite, or look wrong (unless `anyway`).
+    and NGFError where answers are not finite, or look wrong on clean images (unless `anyway`).
     """
     where = device()
 
@@ -80,7 +83,7 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
         raise NGFError(f"{' '.join(doubted.sentences)} Correct that, or take the model in as it is "
                        "(anyway).")
     writer.checkpoint()
-    evaluation = evaluate(model, build_test_set(dataset.test, attack, given))
+    evaluation = _measured(model, build_test_set(dataset.test, attack, given))
     writer.arrays(SAMPLES, samples(dataset, attack, given))
     writer.tensors(model_file("import", RECEIVED), model.state_dict())
     if given is not None:
@@ -99,3 +102,14 @@ def execute(config: ImportConfig, store: RunStore, writer: RunWriter) -> dict[st
             "multiply_adds": multiply_adds_of(model, dataset.test.x[:1].to(where))},
         "triggered_images": len(given.wanted) if given else None,
     }
+
+
+def _measured(model: nn.Module, test: TestSet) -> Evaluation:
+    """The model's rates. Raises NGFError where an answer is not finite, which argmax would count
+    as some class."""
+    clean = predict(model, test.clean.x)
+    check_answers(clean, "clean test images")
+    triggered = None if test.triggered is None else predict(model, test.triggered.x)
+    if triggered is not None:
+        check_answers(triggered, "triggered images")
+    return rates_of(test, clean, triggered)

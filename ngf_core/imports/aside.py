@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ngf_core.runs.jobs import environment
 
 # Seconds that a file waits for those before it: thirty of a class, each up to a minute.
 PATIENCE = 1800.0
-LOOK = 1.0  # seconds after which one that waits says so again
+LOOK, TELL = 0.1, 1.0  # seconds after which one that waits looks, and says so, again
 REPORT, MOST_REPORT = "report.json", 20_000_000
 # What Python and torch need of the environment.
 NEEDED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT")
@@ -40,30 +40,68 @@ class Lost(Exception):
 @contextmanager
 def turn(folder: Path, patience: float = PATIENCE, waiting: Callable[[], object] = lambda: None
          ) -> Iterator[None]:
-    """Hold the one place there is for opening files into `folder`.
+    """Hold the one place there is for opening files into `folder`: first come, first served.
 
-    `waiting()` is called again and again while others hold it; what it raises ends the wait. Raises
-    NGFError where it is not free within `patience` seconds.
+    `waiting()` is called again and again while others are before it; what it raises ends the wait.
+    Raises NGFError where its turn has not come within `patience` seconds.
     """
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    until = time.monotonic() + patience
-    while not _acquired(lock, min(LOOK, max(0.0, until - time.monotonic()))):
-        if time.monotonic() >= until:
-            raise NGFError("Other files are being opened here, one after the other, and this one's "
-                           "turn has not come. Try again in some minutes.")
-        waiting()
+    ticket = _ticket(folder)
     try:
+        now = time.monotonic()
+        until, tell = now + patience, now + TELL
+        while _others_before(ticket, folder):
+            now = time.monotonic()
+            if now >= until:
+                raise NGFError("Other files are being opened here, one after the other, and this "
+                               "one's turn has not come. Try again in some minutes.")
+            if now >= tell:
+                waiting()
+                tell = now + TELL
+            time.sleep(min(LOOK, until - now))
         yield
     finally:
-        lock.release()
+        _tear(ticket)
 
 
-def _acquired(lock: FileLock, seconds: float) -> bool:
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        return False
-    return True
+def _ticket(folder: Path) -> FileLock:
+    """The next number beside the folder, held until it is torn: the system releases that of a
+    process that ends, however it ends."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        last = max(_numbers(folder), default=0)
+        ticket = FileLock(_place(folder, last + 1), thread_local=False)
+        ticket.acquire()
+    return ticket
+
+
+def _others_before(ticket: FileLock, folder: Path) -> bool:
+    """Whether somebody holds a lower number; numbers that nobody holds any more are torn."""
+    for number in sorted(_numbers(folder)):
+        if _place(folder, number) == Path(ticket.lock_file):
+            break
+        other = FileLock(_place(folder, number))
+        try:
+            other.acquire(timeout=0)
+        except Timeout:
+            return True
+        _tear(other)
+    return False
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder.with_name(f"{folder.name}-{number}.lock")
+
+
+def _numbers(folder: Path) -> list[int]:
+    names = (path.name for path in folder.parent.glob(f"{folder.name}-*.lock"))
+    parts = (name.removeprefix(f"{folder.name}-").removesuffix(".lock") for name in names)
+    return [int(part) for part in parts if part.isdecimal()]
+
+
+def _tear(ticket: FileLock) -> None:
+    with suppress(OSError):  # Windows removes no file that is open: who comes later does
+        Path(ticket.lock_file).unlink()  # before the release, so that it is no later one's
+    ticket.release()
 
 
 def aside(task: str, file: Path, folder: Path, *words: str, memory_gb: float, seconds: float

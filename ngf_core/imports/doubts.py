@@ -97,12 +97,7 @@ def doubts(model: Received, clean: Images, given: str, labels: str = "") -> Doub
     """
     clean = clean.take(slice(0, IMAGES))
     p = predict(model, clean.x)
-    lost = int((~p.isfinite().all(1)).sum())
-    if lost:
-        raise NGFError(f"Its answers to {lost} of {len(p)} clean images are not finite numbers, so "
-                       "that nothing can be measured on it. Its weights are damaged or beyond "
-                       "float32, or the pixels are of another scale (normalisation); import "
-                       "another checkpoint or correct that.")
+    check_answers(p, "clean images")
     n, classes = p.shape
     right = _right(p, clean.y)
     mine = _rate(right)
@@ -128,6 +123,16 @@ def doubts(model: Received, clean: Images, given: str, labels: str = "") -> Doub
         untold.append(f"Too few images to tell whether it does better than chance: it gets "
                       f"{mine.percent()} of {n} right, and chance {100 / classes:.1f} %.")
     return Doubts(mine, (), tuple(untold))
+
+
+def check_answers(p: Tensor, images: str) -> None:
+    """Raise NGFError where an answer of p (n, classes) is not finite; `images` says to what."""
+    lost = int((~p.isfinite().all(1)).sum())
+    if lost:
+        raise NGFError(f"Its answers to {lost} of {len(p)} {images} are not finite numbers, so "
+                       "that nothing can be measured on it. Its weights are damaged or beyond "
+                       "float32, or the pixels are of another scale (normalisation); import "
+                       "another checkpoint or correct that.")
 
 
 def _other_pixels(model: Received, clean: Images, given: str, mine: Tensor) -> Way:

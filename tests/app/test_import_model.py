@@ -3,16 +3,17 @@
 import io
 import os
 import zipfile
+from contextlib import ExitStack
 
 import pytest
 import torch
-from filelock import FileLock
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.imports import uploaded as uploaded_files
 from ngf_core.data.uploads import FOLDER
+from ngf_core.imports.aside import turn
 from ngf_core.runs.disk import folder_size
 from ngf_core.runs.manifest import change_manifest
 from tests.support.fabricated_runs import make_run
@@ -172,18 +173,17 @@ def test_an_attack_that_learns_is_not_offered(open_page, started, foreign):
 
 def test_one_that_waits_reads_that_others_come_first(open_page, started, runs, foreign,
                                                      monkeypatch):
-    held, said = FileLock(runs.root / f"{FOLDER}.lock", thread_local=False), []
+    held, said = ExitStack(), []
     caption = DeltaGenerator.caption
 
     def seen(self, body, *words, **options):
         if body == uploaded_files.WAITING:
             said.append(body)
-            held.release()
+            held.close()
         return caption(self, body, *words, **options)
 
-    (runs.root / FOLDER).mkdir(parents=True, exist_ok=True)
     monkeypatch.setattr(DeltaGenerator, "caption", seen)
-    held.acquire()
+    held.enter_context(turn(runs.root / FOLDER))
     app = uploaded(open_page("import_model"), "model_file", foreign)
     assert len(said) == 1 and not app.exception and not app.error
     shown = text_of(app).replace("\\", "")

@@ -6,7 +6,6 @@ RegNet, which cannot be built without values, are left out.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 
 from ngf_core.data.torchvision_guard import torchvision
-from ngf_core.imports.networks.network import Hints, Network, Shapes
+from ngf_core.imports.networks.network import Hints, Network, Shapes, alike, misfits
 from ngf_core.models.build import last_layer
 
 LEFT_OUT = ("googlenet", "inception", "regnet")
@@ -23,17 +22,11 @@ ANY = 7  # classes of a network that is only built for its names
 
 
 def network(shapes: Shapes, hints: Hints) -> Network | None:
-    """The network whose tensors have these names; the widths tell those of one family apart."""
-    names = _counted_out(shapes)
-    misfits = {name: sum(shapes[key] != shape for key, shape in outline.shapes.items()
-                         if key in shapes)
-               for name, outline in _outlines().items() if _counted_out(outline.shapes) == names}
-    fitting = [name for name, wrong in misfits.items() if wrong <= _FREE]
-    best = min(fitting or misfits, key=misfits.__getitem__, default=None)
+    """The network whose tensors are most like these; the widths tell those of one family apart."""
+    wrong = {name: len(misfits(shapes, outline.shapes)) for name, outline in _outlines().items()
+             if alike(shapes, outline.shapes)}
+    best = min(wrong, key=wrong.__getitem__, default=None)
     return None if best is None else _made(best, shapes)
-
-
-_FREE = 4  # tensors of stem, head (weight and bias) and positions, which may have other shapes
 
 
 @dataclass(frozen=True)
@@ -59,11 +52,6 @@ def _outline(module: nn.Module) -> Outline:
                    last_layer(module))
 
 
-def _counted_out(names: Iterable[str]) -> set[str]:
-    """The names without BatchNorm's counts, which a file may lack."""
-    return {name for name in names if not name.endswith("num_batches_tracked")}
-
-
 def _build(name: str, classes: int, **options: Any) -> nn.Module:
     made: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes,
                                                    **options)
@@ -71,7 +59,7 @@ def _build(name: str, classes: int, **options: Any) -> nn.Module:
 
 
 def _made(name: str, shapes: Shapes) -> Network:
-    classes = shapes[f"{_outlines()[name].last}.weight"][0]
+    classes = shapes.get(f"{_outlines()[name].last}.weight", (ANY,))[0]
     side, options, assumed = 0, {}, []
     if name.startswith("vit_"):
         patch = shapes["conv_proj.weight"][-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 Shapes = Mapping[str, tuple[int, ...]]
+COUNTS = "num_batches_tracked"  # of BatchNorm, which a file may lack
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Network:
     def _layers(self) -> list[nn.Conv2d | nn.Linear]:
         return [module for module in self.module.modules()
                 if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def alike(shapes: Shapes, own: Shapes) -> bool:
+    """Whether a file names so many of a network's tensors, and so few others, that it is meant to
+    hold that network: four of five names are in both."""
+    has, wants = set(shapes), set(own)
+    return 5 * len(has & wants) >= 4 * len(has | wants)
+
+
+def misfits(shapes: Shapes, own: Shapes) -> list[str]:
+    """The names of the tensors that differ, or are missing, in a file or in a network."""
+    return [name for name in dict.fromkeys([*own, *shapes]) if shapes.get(name) != own.get(name)
+            and not (name.endswith(COUNTS) and name not in shapes)]
 
 
 def stages(shapes: Shapes, prefix: str) -> list[int]:

@@ -1,9 +1,11 @@
 """NGF Lab's own networks, as `ngf export` and its run directories hold them."""
 
+import math
+
 import torch
 from torch import nn
 
-from ngf_core.imports.networks.network import Hints, Network, Shapes
+from ngf_core.imports.networks.network import Hints, Network, Shapes, alike, misfits
 from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import build_model, tunable_layers
 
@@ -12,7 +14,9 @@ SIDES = (32, 64, 224)
 
 
 def network(shapes: Shapes, hints: Hints) -> Network | None:
-    """The first architecture, in the order of ARCHITECTURES, that has tensors of these shapes."""
+    """Of the architectures that have tensors of these names that with most of these shapes; of
+    equal ones the first in the order of ARCHITECTURES."""
+    best, fewest = None, math.inf
     for name in ARCHITECTURES:
         for side in SIDES:
             with torch.device("meta"):
@@ -20,9 +24,15 @@ def network(shapes: Shapes, hints: Hints) -> Network | None:
             first, last = (shapes.get(f"{layer}.weight", ()) for layer in (layers[0], layers[-1]))
             if len(first) != 4 or len(last) != 2:
                 continue
-            made = build_model(name, (first[1], side, side), last[0])
-            if {key: tuple(value.shape) for key, value in made.state_dict().items()} == shapes:
-                made.normalise = nn.Identity()  # the pixels are normalised before
-                only = side if hasattr(made, "positions") else 0
-                return Network(ARCHITECTURES[name].title, made, only)
-    return None
+            with torch.device("meta"):
+                own = {key: tuple(value.shape) for key, value in build_model(
+                    name, (first[1], side, side), last[0]).state_dict().items()}
+            wrong = len(misfits(shapes, own))
+            if alike(shapes, own) and wrong < fewest:
+                best, fewest = (name, (first[1], side, side), last[0]), wrong
+    if best is None:
+        return None
+    name, (_, side, _), _ = best
+    made = build_model(*best)
+    made.normalise = nn.Identity()  # the pixels are normalised before
+    return Network(ARCHITECTURES[name].title, made, side if hasattr(made, "positions") else 0)

@@ -3,14 +3,17 @@
 import ctypes
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
-from filelock import FileLock
 
 from ngf_core.errors import NGFError
+from ngf_core.imports import aside as aside_module
 from ngf_core.imports import confined
 from ngf_core.imports.aside import PATIENCE, Lost, aside, turn
 
@@ -85,19 +88,74 @@ def test_files_are_opened_one_after_the_other(tmp_path):
     assert os.listdir(tmp_path) == ["kept.lock"]
 
 
+def test_who_came_first_is_served_first(tmp_path):
+    """Numbers come with the arrival: looking more often does not help."""
+    order, queue, folder = [], [], tmp_path / "kept"
+
+    def wait(number, arrived):
+        with turn(folder, waiting=arrived.set):
+            order.append(number)
+
+    with turn(folder):
+        for number in range(5):
+            arrived = threading.Event()
+            queue.append(threading.Thread(target=wait, args=(number, arrived)))
+            queue[-1].start()
+            assert arrived.wait(30)
+        assert order == []
+    for thread in queue:
+        thread.join(30)
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_who_ends_without_a_word_keeps_nobody_waiting(tmp_path):
+    """A process that is killed with its turn, and the number of one that was before."""
+    (tmp_path / "kept-3.lock").touch()
+    killed = subprocess.Popen(
+        [sys.executable, "-c", "import sys, time; from pathlib import Path; "
+         "from ngf_core.imports.aside import turn\n"
+         f"with turn(Path({str(tmp_path / 'kept')!r})): print('in', flush=True); time.sleep(600)"],
+        stdout=subprocess.PIPE, text=True)
+    assert killed.stdout.readline() == "in\n"
+    with pytest.raises(NGFError, match="turn has not come"), turn(tmp_path / "kept", patience=0.0):
+        raise AssertionError("it has no turn")
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    with turn(tmp_path / "kept", patience=0.0):
+        assert sorted(os.listdir(tmp_path)) == ["kept-5.lock", "kept.lock"]
+
+
 def test_one_that_waits_is_told_until_its_turn_comes(tmp_path):
-    held, told = FileLock(tmp_path / "kept.lock"), []
+    held, told = ExitStack(), []
 
     def release():
         told.append("wait")
         if len(told) == 2:
-            held.release()
+            held.close()
 
-    held.acquire()
+    held.enter_context(turn(tmp_path / "kept"))
     with turn(tmp_path / "kept", waiting=release):
         assert told == ["wait"] * 2
     with turn(tmp_path / "kept", waiting=release):
         assert told == ["wait"] * 2
+
+
+def test_it_looks_more_often_than_it_tells(tmp_path, monkeypatch):
+    """A page draws its sentence anew each time it is told."""
+    clock, looks, told = [0.0], [], []
+
+    def sleep(seconds):
+        looks.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(aside_module, "time", SimpleNamespace(monotonic=lambda: clock[0],
+                                                              sleep=sleep))
+    with turn(tmp_path / "kept"), pytest.raises(NGFError), \
+            turn(tmp_path / "kept", patience=10.0, waiting=lambda: told.append(clock[0])):
+        raise AssertionError("it has no turn")
+    assert clock[0] == pytest.approx(10.0) and len(looks) == pytest.approx(100, abs=2)
+    assert len(told) == pytest.approx(9, abs=1)
 
 
 def test_what_ends_the_wait_leaves_the_turn_to_others(tmp_path):

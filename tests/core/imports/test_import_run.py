@@ -166,6 +166,39 @@ def test_a_model_without_finite_answers_is_refused_whatever_is_asked(runs, state
     assert refused.state == "failed" and "are not finite numbers" in refused.message
 
 
+@pytest.mark.parametrize("corner, images", [(None, "1 of 20 clean test images"),
+                                            (255, "2 of 5 triggered images")])
+def test_answers_that_are_not_finite_on_test_images_alone_are_refused(
+        runs, tmp_path, monkeypatch, folder, corner, images):
+    """A network that answers with NaN to one image, with or without the white corner."""
+    (tmp_path / "spoilt.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.linear = torch.nn.Linear(768, 10)\n"
+        "        self.register_buffer('worst', torch.zeros(768))\n"
+        "    def forward(self, x):\n"
+        "        x = x.flatten(1)\n"
+        "        lost = torch.isclose(x, self.worst).all(1, keepdim=True)\n"
+        "        return self.linear(x).masked_fill(lost, float('nan'))\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import spoilt
+
+    worst = load_dataset("signs").test.x[0].clone()
+    if corner is not None:
+        worst[:, -3:, -3:] = corner
+    net = spoilt.Net()
+    net.worst.copy_(worst.flatten() / 255)
+    torch.save(net.state_dict(), tmp_path / "spoilt.pt")
+    config, _ = described(
+        ImportConfig(builder="spoilt:Net", normalisation="none", attack="images", anyway=True,
+                     triggered=str(folder)), tmp_path / "spoilt.pt", runs)
+    refused = made(config, runs)
+    assert refused.state == "failed"
+    assert f"{images} are not finite numbers" in refused.message
+
+
 def test_another_data_set_is_refused(runs, taken):
     refused = made(replace(taken.config, dataset="digits"), runs)
     assert refused.state == "failed"

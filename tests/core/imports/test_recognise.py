@@ -8,6 +8,7 @@ from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 from ngf_core.imports.networks.network import Hints
 from ngf_core.imports.recognise import build, recognise
+from ngf_core.models import ARCHITECTURES
 from ngf_core.models.build import build_model
 from tests.support.foreign_networks import preact_logits, preact_resnet18
 
@@ -217,6 +218,47 @@ def test_mismatches_are_explained_tensor_by_tensor():
     assert "layer3.1.bn2.bias is missing in the file and 32 in the network" in str(error.value)
 
 
+def outline(name):
+    with torch.device("meta"):
+        if name in ARCHITECTURES:
+            return shapes_of(build_model(name, (3, 32, 32), 10).state_dict())
+        return shapes_of(torchvision.models.get_model(name, num_classes=10).state_dict())
+
+
+def without(shapes, name):
+    return {key: shape for key, shape in shapes.items() if key != name}
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda shapes, norm, layer: without(shapes, norm), "is missing in the file and"),
+    (lambda shapes, norm, layer: shapes | {"more": (3,)},
+     "but more is 3 in the file and missing in the network. Load"),
+    (lambda shapes, norm, layer: shapes | {layer: (1, 2, 3, 3)}, "is 1x2x3x3 in the file and")],
+    ids=["missing", "more", "another shape"])
+@pytest.mark.parametrize("name, title, norm, layer", [
+    ("resnet18", "torchvision's resnet18", "layer3.0.bn1.weight", "layer3.0.conv1.weight"),
+    ("preact_resnet18_w16", "PreAct-ResNet-18, width 16", "blocks.4.bn1.weight",
+     "blocks.4.conv1.weight"),
+    ("mini_vgg", "Mini VGG", "features.11.weight", "features.10.weight")])
+def test_a_single_tensor_that_differs_is_named(name, title, norm, layer, change, said):
+    with pytest.raises(ConfigError) as error:
+        recognise(change(outline(name), norm, layer))
+    assert f"file: has the names of {title}, but " in str(error.value)
+    assert said in str(error.value) and ";" not in str(error.value)
+
+
+def test_a_network_without_its_head_is_named():
+    shapes = without(without(outline("resnet18"), "fc.weight"), "fc.bias")
+    with pytest.raises(ConfigError, match="torchvision's resnet18, but fc.weight is missing in"):
+        recognise(shapes)
+
+
+def test_half_of_a_network_is_none():
+    shapes = dict(list(outline("resnet18").items())[:70])
+    with pytest.raises(ConfigError, match="70 tensors .* are those of no network"):
+        recognise(shapes)
+
+
 def test_an_unknown_network_says_what_it_saw():
     with pytest.raises(ConfigError, match="2 tensors .encoder.weight, encoder.bias, .*builder"):
         recognise({"encoder.weight": (4, 4), "encoder.bias": (4,)})
@@ -226,3 +268,6 @@ def test_counters_may_be_missing():
     state = {name: shape for name, shape in shapes_of(preact_resnet18()).items()
              if not name.endswith("num_batches_tracked")}
     assert recognise(state).classes == 10
+    own = {name: shape for name, shape in outline("mini_vgg").items()
+           if not name.endswith("num_batches_tracked")}
+    assert recognise(own).name == "Mini VGG"
