@@ -1,0 +1,68 @@
+"""Inside the model: features, answers, channels and saliency, before and after purification."""
+
+import streamlit as st
+
+from app.read.inside import inside_of, is_quick, runs_foreign_code
+from app.text import sections
+from app.theme import style
+from app.widgets.controls.address import choose, number
+from app.widgets.controls.notice import guarded, model_notice
+from app.widgets.runs.run_picker import pick_run
+from ngf_core.inside.settings import FEWEST, MOST, Look
+from ngf_core.runs import Run
+from ngf_core.runs.files import MODEL_KINDS, RECEIVED
+from ngf_core.runs.lineage import model_files
+
+TEXT = sections("inside")
+
+
+def page() -> None:
+    """Choose models, show what happens inside them."""
+    st.title(TEXT["title"], anchor=False)
+    st.markdown(TEXT["intro"])
+    run = pick_run(("purify", *MODEL_KINDS), label="Models of",
+                   keep=lambda run: run.state == "done")
+    if run is None:
+        st.info(TEXT["empty"], icon=":material/hourglass_empty:")
+        st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
+        return
+    model_notice(run)
+    after, look = _controls(run)
+    if runs_foreign_code(run):
+        st.info(TEXT["code"], icon=":material/code:")
+    elif is_quick(run) or _asked(run):
+        _look(run, after, look)
+    st.code(look.command(run.id), language="bash", wrap_lines=True)
+
+
+def _controls(run: Run) -> tuple[str | None, Look]:
+    methods = [name for name in model_files(run) if name != RECEIVED]
+    with st.grid(columns=3, min_column_width=170, vertical_alignment="bottom",
+                 key="inside_controls"):
+        after = choose("after", "After", {name: style(name).label for name in methods},
+                       methods[0]) if methods else None
+        images = number("n", "Images", Look.images, FEWEST, MOST, step=20,
+                        help="Clean test images, and as many triggered ones, drawn at random.")
+        seed = number("seed", "Seed", Look.seed, 0, 9999, step=1,
+                      help="Of the draw of images, of the noise of the saliency, and of t-SNE.")
+    if not methods:
+        st.caption(TEXT["not purified"])
+    return after, Look(int(images), int(seed))
+
+
+def _asked(run: Run) -> bool:
+    """Whether the user asked for a look that takes long."""
+    st.info(TEXT["long"], icon=":material/timer:")
+    return st.toggle("Look inside all the same", key=f"inside_long_{run.id}")
+
+
+def _look(run: Run, after: str | None, look: Look) -> None:
+    from app.widgets.inside.projection_card import projection_card
+
+    inside = inside_of(run, look)
+    if not inside.has_trigger:
+        st.info(TEXT["no trigger"], icon=":material/search_off:")
+    guarded(projection_card)(inside, after, look, run.id)
+
+
+guarded(page)()

@@ -1,0 +1,121 @@
+"""Features before and after as points; the images picked out of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.figures import inside as figures
+from app.figures.samples import png, strip
+from app.figures.triggers import enlargement
+from app.read.inside import t_sne_of
+from app.text import sections
+from app.text.outside import unlinked
+from app.widgets.controls.address import choose
+from app.widgets.controls.appearance import is_dark
+from app.widgets.controls.figure_card import figure_card
+from ngf_core.inside.models import Inside
+from ngf_core.inside.settings import Look
+
+TEXT = sections("inside")
+KEY, WORD, MOST = "inside_projection", "picked", 12
+KINDS = {"pca": "PCA", "tsne": "t-SNE"}
+SIDE = 96
+
+
+def projection_card(inside: Inside, after: str | None, look: Look, name: str) -> None:
+    """The points of the received model and of the one `after`; below, the images picked out."""
+    kind = choose("projection", "Projection", KINDS, "pca")
+    models = ["before", *([after] if after else [])]
+    points, axes, caption = _points(inside, models, kind, look)
+    tables = [figures.points_table(inside, model, points[model]) for model in models]
+    picked = _picked(inside)
+    titles = figures.group_titles(inside)
+    whole = pd.concat(tables).assign(group=lambda rows: rows["group"].map(titles))
+    figure_card(figures.projection(tables, titles, axes, picked, shared=kind == "pca",
+                                   dark=is_dark()),
+                key=KEY, caption=f"{caption} {TEXT['brush']}", table=whole,
+                filename=f"features-{kind}-{name}", on_select=_brushed,
+                selection=("points", "box", "lasso"), alt=_alt(inside, models))
+    if after and inside.same_features(after):
+        st.info(TEXT["same features"].format(model=figures.heading(after).removeprefix("After ")),
+                icon=":material/equal:")
+    if picked:
+        _images(inside, models, picked)
+
+
+def _points(inside: Inside, models: list[str], kind: str, look: Look
+            ) -> tuple[dict[str, np.ndarray], tuple[str, str], str]:
+    """Points by model, titles of the axes, caption."""
+    counts = {"clean": f"{len(inside.images['clean']):,}",
+              "triggered": f" and {len(inside.images['triggered']):,} triggered"
+              if inside.has_trigger else ""}
+    if kind == "tsne":
+        return ({model: t_sne_of(inside.features(model), look.seed) for model in models},
+                ("t-SNE 1", "t-SNE 2"), TEXT["tsne"].format(seed=look.seed, **counts))
+    plane = inside.plane()
+    axes = tuple(f"component {i} ({share:.0%})" for i, share in enumerate(plane.explained, 1))
+    explained = f"{sum(plane.explained):.0%} of their variance"
+    holds = "".join(f", which holds {plane.holds(inside.features(model)):.0%} of the variance of "
+                    f"{figures.heading(model).removeprefix('After ')}" for model in models[1:])
+    return ({model: plane.project(inside.features(model)) for model in models},
+            (axes[0], axes[1]), TEXT["pca"].format(explained=explained, holds=holds, **counts))
+
+
+def _alt(inside: Inside, models: list[str]) -> str:
+    if not inside.has_trigger:
+        return "Features of clean images as points."
+    n = len(inside.images["triggered"])
+    told = "; ".join(f"{figures.heading(model)}, {inside.obeying(model)} of {n} triggered images "
+                     "get the attacker's label" for model in models)
+    return f"Features of clean and triggered images as points. {told}."
+
+
+def _picked(inside: Inside) -> list[str]:
+    """The images in ?picked=; a word there that names none gives a toast."""
+    there = set(figures.image_ids(inside))
+    words = list(dict.fromkeys(filter(None, st.query_params.get(WORD, "").split(","))))
+    wrong = [word for word in words if word not in there]
+    if wrong and state.first_time(f"{WORD}={wrong[0]}"):
+        st.toast(f"The link has {WORD}={unlinked(wrong[0][:60])}, which names none of these "
+                 "images. The others are shown.", icon=":material/link_off:")
+    return [word for word in words if word in there][:MOST]
+
+
+def _brushed() -> None:
+    """Put the images of the points just selected into the address."""
+    state.write_url(WORD, ",".join(ids_of(state.remembered(f"{KEY}_1"))[:MOST]) or None)
+
+
+def ids_of(event: Mapping[str, Any] | None) -> list[str]:
+    """The images of the selected points, each once."""
+    points = (event or {}).get("selection", {}).get("points", [])
+    return list(dict.fromkeys(str(point["customdata"][0]) for point in points
+                              if point.get("customdata")))
+
+
+def _images(inside: Inside, models: list[str], picked: list[str]) -> None:
+    st.caption(TEXT["picked"])
+    parts = {letter: part for part, letter in figures.LETTERS.items()}
+    with st.grid(columns=6, min_column_width=130, key="inside_picked"):
+        for word in picked:
+            part, index = parts[word[0]], int(word[1:])
+            with st.container(gap="xsmall"):
+                _image(inside, models, part, index, word)
+
+
+def _image(inside: Inside, models: list[str], part: str, index: int, word: str) -> None:
+    picture, truth = inside.images[part][index], inside.truth[part][index]
+    true = figures.name_of(inside, truth)
+    st.image(png(strip(picture[None], enlargement(picture.shape[-1], SIDE))), width=SIDE,
+             alt=f"{true}, {part}")
+    st.markdown(f"**{word}** {true}" + (", triggered" if part == "triggered" else ""))
+    lines = []
+    for model in models:
+        answer = inside.seen[model][part].answers[index]
+        mark = ":material/check:" if answer == truth else ":material/close:"
+        lines.append(f"{figures.heading(model)}: {mark} {figures.name_of(inside, answer)}")
+    st.caption("  \n".join(lines))
