@@ -57,12 +57,19 @@ def _asked(run: Run) -> bool:
 
 
 def _look(run: Run, after: str | None, look: Look) -> None:
+    from app.widgets.inside.channels_card import channels_card
+    from app.widgets.inside.confusion_card import confusion_card
     from app.widgets.inside.projection_card import projection_card
+    from app.widgets.inside.saliency_card import saliency_card
 
     inside = inside_of(run, look)
     if not inside.has_trigger:
         st.info(TEXT["no trigger"], icon=":material/search_off:")
-    guarded(projection_card)(inside, after, look, run.id)
+    st.fragment(guarded(projection_card))(inside, after, look, run.id)
+    guarded(confusion_card)(inside, after, run.id)
+    if inside.has_trigger:
+        guarded(channels_card)(inside, after, run.id)
+        guarded(saliency_card)(inside, run, look, after)
 
 
 guarded(page)()

@@ -1,6 +1,7 @@
 """Features before and after as points; the images picked out of them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,12 +58,17 @@ def _points(inside: Inside, models: list[str], kind: str, look: Look
         return ({model: t_sne_of(inside.features(model), look.seed) for model in models},
                 ("t-SNE 1", "t-SNE 2"), TEXT["tsne"].format(seed=look.seed, **counts))
     plane = inside.plane()
-    axes = tuple(f"component {i} ({share:.0%})" for i, share in enumerate(plane.explained, 1))
-    explained = f"{sum(plane.explained):.0%} of their variance"
-    holds = "".join(f", which holds {plane.holds(inside.features(model)):.0%} of the variance of "
-                    f"{figures.heading(model).removeprefix('After ')}" for model in models[1:])
+    axes = tuple(f"component {i} ({percent(share)})" for i, share in enumerate(plane.explained, 1))
+    explained = f"{percent(sum(plane.explained))} of their variance"
+    holds = "".join(f", which holds {percent(plane.holds(inside.features(model)))} of the variance "
+                    f"of {figures.heading(model).removeprefix('After ')}" for model in models[1:])
     return ({model: plane.project(inside.features(model)) for model in models},
             (axes[0], axes[1]), TEXT["pca"].format(explained=explained, holds=holds, **counts))
+
+
+def percent(share: float) -> str:
+    """ "52 %"; "an unknown share" where it is NaN. """
+    return f"{100 * share:.0f} %" if math.isfinite(share) else "an unknown share"
 
 
 def _alt(inside: Inside, models: list[str]) -> str:
@@ -87,7 +93,12 @@ def _picked(inside: Inside) -> list[str]:
 
 def _brushed() -> None:
     """Put the images of the points just selected into the address."""
-    state.write_url(WORD, ",".join(ids_of(state.remembered(f"{KEY}_1"))[:MOST]) or None)
+    state.write_url(WORD, ",".join(spread(ids_of(state.remembered(f"{KEY}_1")))) or None)
+
+
+def spread(ids: Sequence[str]) -> list[str]:
+    """At most `MOST` of them, evenly spread over their order."""
+    return list(ids) if len(ids) <= MOST else [ids[i * len(ids) // MOST] for i in range(MOST)]
 
 
 def ids_of(event: Mapping[str, Any] | None) -> list[str]:
@@ -98,7 +109,10 @@ def ids_of(event: Mapping[str, Any] | None) -> list[str]:
 
 
 def _images(inside: Inside, models: list[str], picked: list[str]) -> None:
-    st.caption(TEXT["picked"])
+    with st.container(horizontal=True, vertical_alignment="center", key="inside_picked_head"):
+        st.caption(TEXT["picked"].format(most=MOST))
+        st.button("Clear", icon=":material/close:", key="inside_clear",
+                  on_click=lambda: state.write_url(WORD, None))
     parts = {letter: part for part, letter in figures.LETTERS.items()}
     with st.grid(columns=6, min_column_width=130, key="inside_picked"):
         for word in picked:
