@@ -28,11 +28,15 @@ def page() -> None:
         return
     model_notice(run)
     after, look = _controls(run)
+    guarded(_shown)(run, after, look)
+    st.code(look.command(run.id), language="bash", wrap_lines=True)
+
+
+def _shown(run: Run, after: str | None, look: Look) -> None:
     if runs_foreign_code(run):
         st.info(TEXT["code"], icon=":material/code:")
     elif is_quick(run) or _asked(run):
         _look(run, after, look)
-    st.code(look.command(run.id), language="bash", wrap_lines=True)
 
 
 def _controls(run: Run) -> tuple[str | None, Look]:
@@ -65,7 +69,7 @@ def _look(run: Run, after: str | None, look: Look) -> None:
     inside = inside_of(run, look)
     if not inside.has_trigger:
         st.info(TEXT["no trigger"], icon=":material/search_off:")
-    st.fragment(guarded(projection_card))(inside, after, look, run.id)
+    st.fragment(guarded(projection_card))(inside, run, look, after)
     guarded(confusion_card)(inside, after, run.id)
     if inside.has_trigger:
         guarded(channels_card)(inside, after, run.id)

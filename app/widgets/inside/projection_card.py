@@ -15,11 +15,15 @@ from app.figures.triggers import enlargement
 from app.read.inside import t_sne_of
 from app.text import sections
 from app.text.outside import unlinked
+from app.theme import style
 from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
+from ngf_core.config import PurifyConfig
 from ngf_core.inside.models import Inside
 from ngf_core.inside.settings import Look
+from ngf_core.models.layer_names import LAST
+from ngf_core.runs import Run
 
 TEXT = sections("inside")
 KEY, WORD, MOST = "inside_projection", "picked", 12
@@ -27,7 +31,7 @@ KINDS = {"pca": "PCA", "tsne": "t-SNE"}
 SIDE = 96
 
 
-def projection_card(inside: Inside, after: str | None, look: Look, name: str) -> None:
+def projection_card(inside: Inside, run: Run, look: Look, after: str | None) -> None:
     """The points of the received model and of the one `after`; below, the images picked out."""
     kind = choose("projection", "Projection", KINDS, "pca")
     models = ["before", *([after] if after else [])]
@@ -39,11 +43,10 @@ def projection_card(inside: Inside, after: str | None, look: Look, name: str) ->
     figure_card(figures.projection(tables, titles, axes, picked, shared=kind == "pca",
                                    dark=is_dark()),
                 key=KEY, caption=f"{caption} {TEXT['brush']}", table=whole,
-                filename=f"features-{kind}-{name}", on_select=_brushed,
+                filename=f"features-{kind}-{run.id}", on_select=_brushed,
                 selection=("points", "box", "lasso"), alt=_alt(inside, models))
-    if after and inside.same_features(after):
-        st.info(TEXT["same features"].format(model=figures.heading(after).removeprefix("After ")),
-                icon=":material/equal:")
+    if after and (note := _note(inside, run, after)):
+        st.markdown(TEXT[note].format(model=style(after).label))
     if picked:
         _images(inside, models, picked)
 
@@ -61,9 +64,18 @@ def _points(inside: Inside, models: list[str], kind: str, look: Look
     axes = tuple(f"component {i} ({percent(share)})" for i, share in enumerate(plane.explained, 1))
     explained = f"{percent(sum(plane.explained))} of their variance"
     holds = "".join(f", which holds {percent(plane.holds(inside.features(model)))} of the variance "
-                    f"of {figures.heading(model).removeprefix('After ')}" for model in models[1:])
+                    f"of {style(model).label}" for model in models[1:])
     return ({model: plane.project(inside.features(model)) for model in models},
             (axes[0], axes[1]), TEXT["pca"].format(explained=explained, holds=holds, **counts))
+
+
+def _note(inside: Inside, run: Run, after: str) -> str:
+    """The sentence on what moved the features where only the last layer was tuned, else none."""
+    if inside.same_features(after):
+        return "same features"
+    config = run.config_as(PurifyConfig)
+    last = config.layers.get(after) in (LAST, inside.layers[-1])
+    return "moved by BatchNorm" if last and config.batchnorm == "recalibrated" else ""
 
 
 def percent(share: float) -> str:
