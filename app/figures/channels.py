@@ -44,7 +44,8 @@ def _panel(owner: str, shown: Sequence[int], shifts: Mapping[str, "Shift"],
     figure.add_vline(x=0, line={"color": ink(dark).muted, "width": 1})
     figure.update_xaxes(title={"text": TITLE, "font": {"size": 13}}, range=reach, zeroline=False)
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[f"channel {c}" for c in shown],
-                        range=[len(shown) - 0.5, -0.5], showgrid=False, tickfont={"size": 12})
+                        range=[len(shown) - 0.5, -0.5], showgrid=False, zeroline=False,
+                        tickfont={"size": 12})
     figure.update_layout(
         template=plotly_template(dark), height=150 + 26 * len(shown), dragmode=False,
         title={"text": f"<b>Most switched on: {heading(owner).lower()}</b>"

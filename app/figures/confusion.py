@@ -41,7 +41,7 @@ def _matrix(model: str, counts: np.ndarray, names: Sequence[str], target: int | 
                 textfont={"size": 12, "color": "#000000" if light else "#FFFFFF"})
     places = list(range(len(names)))
     figure.update_xaxes(tickvals=places, ticktext=ticks, tickangle=-60, showgrid=False, ticks="",
-                        title="answer", tickfont={"size": 12}, constrain="domain",
+                        zeroline=False, title="answer", tickfont={"size": 12}, constrain="domain",
                         range=[-0.5, len(names) - 0.5])
     figure.update_yaxes(tickvals=places, ticktext=ticks, showgrid=False, ticks="",
                         title="true label", tickfont={"size": 12}, zeroline=False,

@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from app.read.showcase import loaded
 from ngf_core.config import ImportConfig
 from ngf_core.data import DATASETS
 from ngf_core.inside.settings import Look
@@ -17,6 +16,7 @@ from ngf_core.runs.lineage import model_files, training_of
 
 if TYPE_CHECKING:
     from ngf_core.inside.models import Inside, Saliency
+    from ngf_core.trained.load import TrainedModels
 
 # Parameters up to which a look takes seconds on two processor cores.
 QUICK = 3_000_000
@@ -50,7 +50,7 @@ def inside_of(run: Run, look: Look) -> "Inside":
 def _inside(run_id: str, root: str | None, finished: str, look: Look) -> "Inside":
     from ngf_core.inside.models import look_inside
 
-    return look_inside(loaded(run_id, root), look)
+    return look_inside(_own(run_id), look)
 
 
 def saliency_of(run: Run, look: Look) -> "Saliency | None":
@@ -64,16 +64,24 @@ def _saliency(run_id: str, root: str | None, finished: str, images: int, seed: i
               ) -> "Saliency | None":
     from ngf_core.inside.models import salient
 
-    return salient(loaded(run_id, root), Look(images, seed))
+    return salient(_own(run_id), Look(images, seed))
 
 
-def t_sne_of(features: np.ndarray, seed: int) -> np.ndarray:
+def _own(run_id: str) -> "TrainedModels":
+    """The models of a run, for one look alone: a look hooks into the layers, and would see what
+    another one, in another session, shows to the same model."""
+    from ngf_core.trained.load import load_trained
+
+    return load_trained(run_id, state.store())
+
+
+def t_sne_of(features: np.ndarray) -> np.ndarray:
     """`t_sne` of features, (n, 2)."""
-    return _t_sne(features, seed)
+    return _t_sne(features)
 
 
 @st.cache_data(max_entries=48, show_spinner="Placing the images by t-SNE")
-def _t_sne(features: np.ndarray, seed: int) -> np.ndarray:
+def _t_sne(features: np.ndarray) -> np.ndarray:
     from ngf_core.inside.projection import t_sne
 
-    return t_sne(features, seed)
+    return t_sne(features)

@@ -76,7 +76,7 @@ def _answers(run_id: str, root: str | None, digest: str, _images: np.ndarray) ->
     # Keyed by the digest of the images: the clean ones stay the same while a slider moves.
     from ngf_core.trained.gallery import ask
 
-    return ask(loaded(run_id, root).models["before"], _images)
+    return ask(_source(run_id, root).models["before"], _images)
 
 
 def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
@@ -86,8 +86,7 @@ def ask_models(show: Show, images: np.ndarray) -> "dict[str, Answers]":
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading a model")
-def loaded(run_id: str, root: str | None) -> "TrainedModels":
-    """The models of a run, read once; `root` is where the runs are (NGF_RUNS)."""
+def _source(run_id: str, root: str | None) -> "TrainedModels":
     from ngf_core.trained.load import load_trained
 
     return load_trained(run_id, state.store())

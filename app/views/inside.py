@@ -48,7 +48,7 @@ def _controls(run: Run) -> tuple[str | None, Look]:
         images = number("n", "Images", Look.images, FEWEST, MOST, step=20,
                         help="Clean test images, and as many triggered ones, drawn at random.")
         seed = number("seed", "Seed", Look.seed, 0, 9999, step=1,
-                      help="Of the draw of images, of the noise of the saliency, and of t-SNE.")
+                      help="Of the draw of images and of the noise of the saliency.")
     if not methods:
         st.caption(TEXT["not purified"])
     return after, Look(int(images), int(seed))
@@ -69,11 +69,14 @@ def _look(run: Run, after: str | None, look: Look) -> None:
     inside = inside_of(run, look)
     if not inside.has_trigger:
         st.info(TEXT["no trigger"], icon=":material/search_off:")
-    st.fragment(guarded(projection_card))(inside, run, look, after)
+    st.fragment(guarded(projection_card))(inside, run, after)
     guarded(confusion_card)(inside, after, run.id)
     if inside.has_trigger:
         guarded(channels_card)(inside, after, run.id)
         guarded(saliency_card)(inside, run, look, after)
+    drawn = f" and {len(inside.images['triggered']):,} triggered" if inside.has_trigger else ""
+    st.caption(TEXT["everything"].format(clean=f"{len(inside.images['clean']):,}", triggered=drawn,
+                                         seed=look.seed))
 
 
 guarded(page)()

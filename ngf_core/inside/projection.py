@@ -48,18 +48,18 @@ def principal_plane(features: Floats) -> PrincipalPlane:
     return PrincipalPlane(fitted.mean_, fitted.components_, (first, second))
 
 
-def t_sne(features: Floats, seed: int) -> Floats:
+def t_sne(features: Floats) -> Floats:
     """t-SNE (van der Maaten and Hinton 2008) of features (n, d) by scikit-learn, (n, 2).
 
-    Perplexity min(30, (n - 1) / 3), started from the principal components, random state `seed`.
-    Distances between groups and the sizes of groups mean nothing in it, and new images cannot be
-    put into it. Raises ConfigError as `principal_plane`.
+    Perplexity min(30, (n - 1) / 3), started from the principal components, random state 0: equal
+    features give equal points. Distances between groups and the sizes of groups mean nothing in
+    it, and new images cannot be put into it. Raises ConfigError as `principal_plane`.
     """
     _check(features)
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(
         features.astype(np.float64))
 
 

@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.read import inside as read
 from app.widgets.inside.projection_card import MOST, ids_of, spread
+from ngf_core.inside import models
+from ngf_core.inside.settings import Look
 from ngf_core.models.build import build_model
 from ngf_core.runs import Run
 from ngf_core.runs.disk import file_sha
@@ -84,7 +86,7 @@ def test_another_model_projection_and_images_are_in_the_address(open_page, start
                     seed="3")
     assert not app.exception and not app.error and not app.toast
     said = text_of(app)
-    assert "by t-SNE (seed 3)" in said and "n = 40 clean test images" in said
+    assert "by t-SNE" in said and "drawn by seed 3" in said and "n = 40 clean test images" in said
     assert "exactly the features" not in said
     assert "<b>After SGD</b>" in [figure["layout"]["title"]["text"] for figure in figures(app)]
     assert app.code[-1].value.endswith("--images 40 --seed 3")
@@ -100,6 +102,14 @@ def test_images_picked_out_are_shown_and_ringed_in_both_pictures(open_page, star
     assert "**t3**" in said and "**c0**" in said and "triggered" in said
     app.button("inside_clear").click().run()
     assert not app.exception and "**t3**" not in text_of(app)
+
+
+def test_no_two_looks_share_a_model(started, runs, monkeypatch) -> None:
+    run, seen = race(runs), []
+    monkeypatch.setattr(models, "look_inside", lambda trained, look: seen.append(trained))
+    for seed in (1, 2):
+        read.inside_of(run, Look(40, seed))
+    assert seen[0].models["before"] is not seen[1].models["before"]
 
 
 def test_points_that_are_selected_name_their_images() -> None:

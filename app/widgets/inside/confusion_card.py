@@ -29,9 +29,10 @@ def confusion_card(inside: Inside, after: str | None, name: str) -> None:
     right = "; ".join(f"{heading(model)}: {int(of.trace())} of {n} get their true label"
                       + (f", {inside.obeying(model)} the attacker's" if part == "triggered" else "")
                       for model, of in counts.items())
-    figure_card(figures.matrices(counts, inside.class_names, attackers_label(inside),
-                                 dark=is_dark()),
+    label = attackers_label(inside)
+    bold = "" if label is None else f" {TEXT['bold']}"
+    figure_card(figures.matrices(counts, inside.class_names, label, dark=is_dark()),
                 key="inside_confusion", filename=f"confusion-{part}-{name}",
-                caption=f"{right}. {TEXT['confusion'].format(n=n, part=part)}",
+                caption=f"{right}. {TEXT['confusion'].format(n=n, part=part, bold=bold)}",
                 table=figures.matrices_table(counts, inside.class_names),
                 alt=f"Confusion matrices on {n} {part} images. {right}.")

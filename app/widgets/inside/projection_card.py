@@ -21,7 +21,6 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from ngf_core.config import PurifyConfig
 from ngf_core.inside.models import Inside
-from ngf_core.inside.settings import Look
 from ngf_core.models.layer_names import LAST
 from ngf_core.runs import Run
 
@@ -31,11 +30,11 @@ KINDS = {"pca": "PCA", "tsne": "t-SNE"}
 SIDE = 96
 
 
-def projection_card(inside: Inside, run: Run, look: Look, after: str | None) -> None:
+def projection_card(inside: Inside, run: Run, after: str | None) -> None:
     """The points of the received model and of the one `after`; below, the images picked out."""
     kind = choose("projection", "Projection", KINDS, "pca")
     models = ["before", *([after] if after else [])]
-    points, axes, caption = _points(inside, models, kind, look)
+    points, axes, caption = _points(inside, models, kind)
     tables = [figures.points_table(inside, model, points[model]) for model in models]
     picked = _picked(inside)
     titles = figures.group_titles(inside)
@@ -51,15 +50,15 @@ def projection_card(inside: Inside, run: Run, look: Look, after: str | None) -> 
         _images(inside, models, picked)
 
 
-def _points(inside: Inside, models: list[str], kind: str, look: Look
+def _points(inside: Inside, models: list[str], kind: str
             ) -> tuple[dict[str, np.ndarray], tuple[str, str], str]:
     """Points by model, titles of the axes, caption."""
     counts = {"clean": f"{len(inside.images['clean']):,}",
               "triggered": f" and {len(inside.images['triggered']):,} triggered"
               if inside.has_trigger else ""}
     if kind == "tsne":
-        return ({model: t_sne_of(inside.features(model), look.seed) for model in models},
-                ("t-SNE 1", "t-SNE 2"), TEXT["tsne"].format(seed=look.seed, **counts))
+        return ({model: t_sne_of(inside.features(model)) for model in models},
+                ("t-SNE 1", "t-SNE 2"), TEXT["tsne"].format(**counts))
     plane = inside.plane()
     axes = tuple(f"component {i} ({percent(share)})" for i, share in enumerate(plane.explained, 1))
     explained = f"{percent(sum(plane.explained))} of their variance"

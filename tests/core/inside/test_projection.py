@@ -40,14 +40,14 @@ def test_other_features_are_put_into_the_same_plane(features):
     assert np.isnan(plane.holds(np.ones_like(features)))
 
 
-def test_t_sne_keeps_neighbours_together_and_repeats_by_its_seed():
+def test_t_sne_keeps_neighbours_together_and_repeats():
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(4), 25)
     features = rng.normal(size=(100, 12)) + 8 * np.eye(12)[groups]
-    points = t_sne(features, 3)
+    points = t_sne(features)
     nearest = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points)[1][:, 1:]
     assert (groups[nearest] == groups[:, None]).mean() > 0.95
-    assert np.array_equal(points, t_sne(features, 3))
+    assert np.array_equal(points, t_sne(features))
 
 
 @pytest.mark.parametrize("bad, what", [
@@ -56,6 +56,6 @@ def test_t_sne_keeps_neighbours_together_and_repeats_by_its_seed():
     (np.ones((9, 5)), "all 9 images have the same: the model is blind"),
     (np.full((9, 5), np.inf), "some are not finite: the model has overflowed")])
 def test_features_that_span_no_plane_are_refused(bad, what):
-    for project in (principal_plane, lambda of: t_sne(of, 0)):
+    for project in (principal_plane, t_sne):
         with pytest.raises(ConfigError, match=what):
             project(bad)
