@@ -15,6 +15,7 @@ page = st.navigation(
             st.Page("app/views/attacks.py", title="Attacks", icon=":material/bug_report:"),
             st.Page("app/views/landscape.py", title="Landscape", icon=":material/terrain:"),
             st.Page("app/views/spectrum.py", title="Spectrum", icon=":material/bar_chart:"),
+            st.Page("app/views/inside.py", title="Inside", icon=":material/visibility:"),
             st.Page("app/views/layers.py", title="Layers", icon=":material/layers:"),
         ],
         "Run": [

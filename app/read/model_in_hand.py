@@ -12,7 +12,7 @@ from ngf_core.runs.files import MODEL_KINDS
 WIDGET = "model_choice"
 # Address words that name a run of the model, or belong to one run of it.
 WORDS = ("run", "source", "scenario", "spectrum", "landscape", "layers", "audit", "step",
-         "trigger")
+         "trigger", "picked")
 
 
 def model_of(run: Run, store: RunStore) -> str | None:

@@ -33,6 +33,7 @@ _MORE = {
     "data": ("ngf_core.cli.data", "List data sets, or download one."),
     "attacks": ("ngf_core.cli.attacks", "Check every attack, or write a poisoned set."),
     "audit": ("ngf_core.cli.audit", "Ask whether one model is flatter than another."),
+    "inside": ("ngf_core.cli.inside", "Look inside the models of a run, with its trigger."),
     "compare": ("ngf_core.cli.compare", "Put runs beside one another, with their differences."),
     "export": ("ngf_core.cli.export", "Write a model of a run as a file, with a model card."),
     "bundle": ("ngf_core.cli.bundle", "Runs as one zip with a report and what repeats them."),

@@ -1,5 +1,7 @@
 """Test images of a trained model's data set: a few to be shown, some to measure on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -57,6 +59,39 @@ def says(model: nn.Module, shown: dict[str, np.ndarray]) -> dict[str, list]:
     return answers
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Test images drawn at random: clean ones of all classes, and triggered ones of victims.
+
+    triggered: with their true labels, -1 where one is unknown; wanted: the attacker's labels, (n,).
+    originals: the triggered images without their trigger, uint8 (n, C, H, W); None where triggered
+    images were given. All three are None where there is no trigger.
+    """
+
+    clean: Images
+    triggered: Images | None = None
+    wanted: Tensor | None = None
+    originals: Tensor | None = None
+
+
+def draw(dataset: Dataset, attack: Attack | None, count: int, seed: int,
+         given: Triggered | None = None) -> Drawn:
+    """`count` random clean test images and, under an attack, as many random victims with its
+    trigger, or as many of the given triggered images; fewer where there are fewer."""
+    generator = torch.Generator().manual_seed(seed)
+    test = dataset.test
+    clean = test.take(torch.randperm(len(test), generator=generator)[:count])
+    if given is not None:
+        rows = torch.randperm(len(given.wanted), generator=generator)[:count]
+        return Drawn(clean, given.images.take(rows), given.wanted[rows])
+    if attack is None:
+        return Drawn(clean)
+    victims = test.take(attack.victims(test.y))
+    chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
+    return Drawn(clean, Images(attack.trigger(chosen.x), chosen.y), attack.target_labels(chosen.y),
+                 chosen.x)
+
+
 def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, where: torch.device,
              given: Triggered | None = None) -> dict[str, tuple[Tensor, Tensor]]:
     """`count` random test images as {"clean": (x, y)} and, under an attack, {"triggered": ...}.
@@ -64,17 +99,10 @@ def held_out(dataset: Dataset, attack: Attack | None, count: int, seed: int, whe
     x is float in [0, 1]. Triggered images are victims and carry the label the attacker wants, so
     that their loss is low where the backdoor works.
     """
-    generator = torch.Generator().manual_seed(seed)
-    test = dataset.test
-    parts = {"clean": test.take(torch.randperm(len(test), generator=generator)[:count])}
-    sets = {"clean": (parts["clean"].x, parts["clean"].y)}
-    if given is not None:
-        rows = torch.randperm(len(given.wanted), generator=generator)[:count]
-        sets["triggered"] = (given.images.x[rows], given.wanted[rows])
-    elif attack is not None:
-        victims = test.take(attack.victims(test.y))
-        chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
-        sets["triggered"] = (attack.trigger(chosen.x), attack.target_labels(chosen.y))
+    drawn = draw(dataset, attack, count, seed, given)
+    sets = {"clean": (drawn.clean.x, drawn.clean.y)}
+    if drawn.triggered is not None and drawn.wanted is not None:
+        sets["triggered"] = (drawn.triggered.x, drawn.wanted)
     return {name: (as_floats(x.to(where)), y.to(where)) for name, (x, y) in sets.items()}
 
 

@@ -34,7 +34,7 @@ def accessible(page: Page) -> None:
 
 def test_the_pages_are_found():
     assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers", "runs",
-            "leaderboard", "ablation", "claim", "compare"} <= set(PAGES)
+            "leaderboard", "ablation", "claim", "compare", "inside"} <= set(PAGES)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
@@ -43,7 +43,7 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width, scheme):
     page = new_page(width, scheme)
     page.goto(filled.url + address(name))
     at_rest(page)
-    if name in ("race", "landscape", "spectrum", "layers"):
+    if name in ("race", "landscape", "spectrum", "inside", "layers"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert (page.evaluate(BRIGHTNESS) > 200) == (scheme == "light")

@@ -16,7 +16,7 @@ def test_there_are_commands_of_every_kind():
     kinds = {line.removeprefix("python -m ngf_core ").removeprefix("ngf ").split()[0]
              for _, line in COMMANDS}
     assert kinds >= {"train", "purify", "spectrum", "landscape", "layers", "runs", "data", "zoo",
-                     "attacks", "benchmark", "audit"}
+                     "attacks", "benchmark", "audit", "inside"}
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)

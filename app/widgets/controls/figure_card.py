@@ -1,7 +1,7 @@
 """Every figure of the dashboard: drawing, caption, alt text, its table and its downloads."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,20 +12,22 @@ from app.widgets.controls.save_picture import save_picture
 
 # Plotly's camera would save the picture without what it was drawn from.
 TOOLBAR = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
+SelectionMode = Literal["points", "box", "lasso"]
 
 
 def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, key: str,
                 caption: str, alt: str, table: pd.DataFrame, filename: str, origin: Origin,
                 live: bool = False, height: int = 420, on_select: Callable[[], None] | None = None,
-                columns: int = 0) -> None:
+                selection: Sequence[SelectionMode] = ("points",), columns: int = 0) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, command and downloads.
 
     What it was drawn from, `origin`, is in each file. Several Plotly figures are placed side by
     side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
     data change while the figure is shown; only ECharts keeps its place on the page then, so a
     Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own.
-    `on_select` is called when a mark of a single figure is clicked; the selection is then in the
-    session under `key`.
+    `on_select` is called when marks of a figure are selected in one of the ways `selection`; of
+    several figures, of the first. What is selected is then in the session under `key`, or
+    `<key>_1`.
     """
     if isinstance(figure, Mapping):
         st.echarts_chart(dict(figure), key=key, theme=None, alt=alt, height=height,
@@ -34,9 +36,9 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
         raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
     elif isinstance(figure, go.Figure):
         st.plotly_chart(figure, key=key, theme=None, alt=alt, config=TOOLBAR,
-                        on_select=on_select or "ignore", selection_mode="points")
+                        on_select=on_select or "ignore", selection_mode=selection)
     else:
-        _side_by_side(figure, key, alt, columns or max(len(figure), 1))
+        _side_by_side(figure, key, alt, columns or max(len(figure), 1), on_select, selection)
     st.caption(caption)
     with st.expander(f"Table ({len(table):,} rows), command and files", key=f"{key}_table_box"):
         st.dataframe(table, key=f"{key}_table", hide_index=True)
@@ -47,9 +49,12 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
             save_picture(key, origin, filename=filename)
 
 
-def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, columns: int) -> None:
+def _side_by_side(panels: Sequence[go.Figure], key: str, alt: str, columns: int,
+                  on_select: Callable[[], None] | None, selection: Sequence[SelectionMode]
+                  ) -> None:
     with st.grid(columns=columns, min_column_width=300, key=f"{key}_panels"):
         for place, panel in enumerate(panels, start=1):
             st.plotly_chart(panel, key=f"{key}_{place}", theme=None,
                             alt=f"{alt} Panel {place} of {len(panels)}.",
-                            config=TOOLBAR)
+                            config=TOOLBAR, selection_mode=selection,
+                            on_select=on_select if on_select and place == 1 else "ignore")

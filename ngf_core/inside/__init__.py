@@ -1,0 +1,2 @@
+"""What happens inside a model: features, answers, channels and saliency, with and without trigger.
+"""

@@ -1,0 +1,75 @@
+"""Features as points of a plane: principal components, and t-SNE."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ngf_core.errors import ConfigError
+
+Floats = NDArray[np.floating]
+FEWEST, PERPLEXITY = 4, 30.0
+
+
+@dataclass(frozen=True)
+class PrincipalPlane:
+    """The plane through `center` (d,) along the orthonormal `axes` (2, d), the two principal
+    components of the features that it was fitted to.
+
+    explained: the share of the variance of those features along each axis.
+    """
+
+    center: Floats
+    axes: Floats
+    explained: tuple[float, float]
+
+    def project(self, features: Floats) -> Floats:
+        """(features - center) axesᵀ, (n, 2)."""
+        return (features - self.center) @ self.axes.T
+
+    def holds(self, features: Floats) -> float:
+        """The share of the variance of other features, around their own mean, that lies in the
+        plane: tr(A C Aᵀ) / tr(C) with their covariance C. NaN where they do not vary."""
+        total = features.var(0).sum()
+        return float(self.project(features).var(0).sum() / total) if total > 0 else float("nan")
+
+
+def principal_plane(features: Floats) -> PrincipalPlane:
+    """PCA of features (n, d), by scikit-learn's exact SVD, in float64.
+
+    Each axis points where its largest loading is positive. Raises ConfigError for fewer than
+    `FEWEST` images, features with fewer than two dimensions, and such as do not vary.
+    """
+    _check(features)
+    from sklearn.decomposition import PCA
+
+    fitted = PCA(2, svd_solver="full").fit(features.astype(np.float64))
+    first, second = map(float, fitted.explained_variance_ratio_)
+    return PrincipalPlane(fitted.mean_, fitted.components_, (first, second))
+
+
+def t_sne(features: Floats) -> Floats:
+    """t-SNE (van der Maaten and Hinton 2008) of features (n, d) by scikit-learn, (n, 2).
+
+    Perplexity min(30, (n - 1) / 3), started from the principal components, random state 0: equal
+    features give equal points. Distances between groups and the sizes of groups mean nothing in
+    it, and new images cannot be put into it. Raises ConfigError as `principal_plane`.
+    """
+    _check(features)
+    from sklearn.manifold import TSNE
+
+    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(
+        features.astype(np.float64))
+
+
+def _check(features: Floats) -> None:
+    if features.ndim != 2 or len(features) < FEWEST or features.shape[1] < 2:
+        raise ConfigError("features", f"they have the shape {features.shape}",
+                          f"Give at least {FEWEST} images with two features or more.")
+    if not np.isfinite(features).all():
+        raise ConfigError("features", "some are not finite: the model has overflowed",
+                          "Look inside another model.")
+    if not (features != features[0]).any():
+        raise ConfigError("features", f"all {len(features)} images have the same: the model is "
+                          "blind to them", "Look inside another model.")
