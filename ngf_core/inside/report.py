@@ -82,7 +82,7 @@ def _saliency(found: Saliency | None, model: str) -> str:
 
 def _switched(inside: Inside, model: str) -> str:
     moved = inside.shift(model)
-    return ", ".join(f"{c} {moved.value[c]:+.1f}" for c in moved.on(SHOWN)) if moved else "-"
+    return ", ".join(f"{c} {moved.value[c]:+.1f}" for c in moved.on(SHOWN)) or "none" if moved else "-"
 
 
 def _sentences(inside: Inside, found: Saliency | None, look: Look, n: int, m: int) -> list[str]:
