@@ -7,7 +7,8 @@ import streamlit as st
 from ngf_core.runs.server_settings import server_settings
 
 LATE = ("torch", "skimage.metrics", "ngf_core.trained.gallery", "ngf_core.trained.load",
-        "ngf_core.trained.poison_preview", "ngf_core.layers.oracle", "ngf_core.models.build")
+        "ngf_core.trained.poison_preview", "ngf_core.inside.models", "sklearn.decomposition",
+        "ngf_core.layers.oracle", "ngf_core.models.build")
 
 
 def warm_up() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -12,6 +13,7 @@ from app.theme import ink, plotly_template, style
 if TYPE_CHECKING:
     from ngf_core.inside.channels import Shift
 
+BAR = 1.96  # standard errors
 TITLE = "shift, in standard deviations of clean images"
 
 
@@ -22,9 +24,11 @@ def channels(shifts: Mapping[str, "Shift"], count: int, *, dark: bool) -> list[g
     The panels have the same axis, so that they can be compared.
     """
     order = {model: of.on(count) for model, of in shifts.items()}
-    ends = [float(shifts[model].value[c]) for of in order.values() for c in of for model in shifts]
-    ends = [end for end in ends if end == end] or [1.0]
-    reach = [min(0.0, *ends) - 0.08 * max(ends), 1.1 * max(ends)]
+    shown = [c for of in order.values() for c in of]
+    away = [of.value[shown] + sign * BAR * of.error[shown] for of in shifts.values()
+            for sign in (-1, 1)]
+    low, high = np.nanmin([[0.0, *ends] for ends in away]), np.nanmax([[0.1, *e] for e in away])
+    reach = [float(low - 0.05 * (high - low)), float(high + 0.05 * (high - low))]
     return [_panel(model, order[model], shifts, reach, dark) for model in shifts]
 
 
@@ -37,7 +41,7 @@ def _panel(owner: str, shown: Sequence[int], shifts: Mapping[str, "Shift"],
         figure.add_scatter(
             x=of.value[shown], y=[place + away for place in range(len(shown))], mode="markers",
             name=heading(model), marker={"color": drawn.color, "symbol": drawn.symbol, "size": 9},
-            error_x={"type": "data", "array": 1.96 * of.error[shown], "thickness": 1.5,
+            error_x={"type": "data", "array": BAR * of.error[shown], "thickness": 1.5,
                      "width": 3, "color": drawn.color},
             text=[f"channel {c}: {of.value[c]:+.2f} ± {of.error[c]:.2f}" for c in shown],
             hovertemplate="%{text}<extra></extra>")

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
+from app import state
 from app.figures.origin import Origin
 from app.read.inside import inside_of, is_quick, runs_foreign_code
 from app.text import sections
 from app.theme import style
-from app.widgets.controls.address import choose, number
+from app.widgets.controls.address import choose, number, same
 from app.widgets.controls.notice import guarded, model_notice
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.inside.settings import FEWEST, MOST, Look
@@ -15,6 +16,7 @@ from ngf_core.runs.files import MODEL_KINDS, RECEIVED
 from ngf_core.runs.lineage import model_files
 
 TEXT = sections("inside")
+LAST_CONVOLUTION = "last"
 
 
 def page() -> None:
@@ -42,7 +44,8 @@ def _shown(run: Run, after: str | None, look: Look) -> None:
 
 def _controls(run: Run) -> tuple[str | None, Look]:
     methods = [name for name in model_files(run) if name != RECEIVED]
-    with st.grid(columns=3, min_column_width=170, vertical_alignment="bottom",
+    layers = {LAST_CONVOLUTION: "Last convolution"} | same(state.layers_of(run))
+    with st.grid(columns=4, min_column_width=160, vertical_alignment="bottom",
                  key="inside_controls"):
         after = choose("after", "After", {name: style(name).label for name in methods},
                        methods[0]) if methods else None
@@ -50,9 +53,11 @@ def _controls(run: Run) -> tuple[str | None, Look]:
                         help="Clean test images, and as many triggered ones, drawn at random.")
         seed = number("seed", "Seed", Look.seed, 0, 9999, step=1,
                       help="Of the draw of images and of the noise of the saliency.")
+        layer = choose("layer", "Channels of", layers, LAST_CONVOLUTION,
+                       help="The layer whose channels are compared with and without the trigger.")
     if not methods:
         st.caption(TEXT["not purified"])
-    return after, Look(int(images), int(seed))
+    return after, Look(int(images), int(seed), "" if layer == LAST_CONVOLUTION else layer)
 
 
 def _asked(run: Run) -> bool:

@@ -24,9 +24,9 @@ class Shift:
     paired: bool
 
     def on(self, count: int) -> list[int]:
-        """The `count` channels that the trigger moves up most, the most first."""
-        known = np.flatnonzero(np.isfinite(self.value))
-        return [int(c) for c in known[np.argsort(-self.value[known], kind="stable")][:count]]
+        """At most `count` channels: those that the trigger moves up, the most moved first."""
+        up = np.flatnonzero(self.value > 0)
+        return [int(c) for c in up[np.argsort(-self.value[up], kind="stable")][:count]]
 
 
 def shift(clean: Floats, triggered: Floats, paired: bool) -> Shift:

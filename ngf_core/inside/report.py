@@ -82,7 +82,9 @@ def _saliency(found: Saliency | None, model: str) -> str:
 
 def _switched(inside: Inside, model: str) -> str:
     moved = inside.shift(model)
-    return ", ".join(f"{c} {moved.value[c]:+.1f}" for c in moved.on(SHOWN)) if moved else "-"
+    if moved is None:
+        return "not measured"
+    return ", ".join(f"{c} {moved.value[c]:+.1f}" for c in moved.on(SHOWN)) or "none"
 
 
 def _sentences(inside: Inside, found: Saliency | None, look: Look, n: int, m: int) -> list[str]:

@@ -83,13 +83,14 @@ def test_a_race_has_every_part(open_page, started, runs) -> None:
 
 def test_another_model_projection_and_images_are_in_the_address(open_page, started, runs) -> None:
     app = open_page("inside", run=race(runs).id, n=FEW, after="sgd", projection="tsne", on="clean",
-                    seed="3")
+                    seed="3", layer="linear")
     assert not app.exception and not app.error and not app.toast
     said = text_of(app)
     assert "by t-SNE" in said and "drawn by seed 3" in said and "n = 40 clean test images" in said
     assert "exactly the features" not in said
     assert "<b>After SGD</b>" in [figure["layout"]["title"]["text"] for figure in figures(app)]
-    assert app.code[-1].value.endswith("--images 40 --seed 3")
+    assert app.code[-1].value.endswith("--images 40 --seed 3 --layer linear")
+    assert "channel of linear with the trigger" in said
 
 
 def test_images_picked_out_are_shown_and_ringed_in_both_pictures(open_page, started, runs) -> None:
@@ -152,7 +153,8 @@ def test_weights_that_do_not_fit_are_a_sentence(open_page, started, runs) -> Non
     ({"n": "5"}, "n=5, which is not a whole number from 20 to 1,000"),
     ({"n": "1e99"}, "n=1e99"), ({"seed": "-1"}, "seed=-1"), ({"after": "magic"}, "after=magic"),
     ({"projection": "umap"}, "projection=umap, which is not one of pca, tsne"),
-    ({"on": "both"}, "on=both")])
+    ({"on": "both"}, "on=both"),
+    ({"layer": "conv9"}, "layer=conv9")])
 def test_an_address_that_does_not_fit_is_said(open_page, started, runs, address, what) -> None:
     app = open_page("inside", run=race(runs).id, **({"n": FEW} | address))
     assert not app.exception and not [one.value for one in app.error]

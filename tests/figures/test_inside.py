@@ -92,6 +92,9 @@ def test_the_channels_moved_most_come_first_with_their_errors(look):
     assert np.allclose(before.data[1].x, [0.5, 0.2], atol=1e-5)
     assert np.allclose(before.data[0].error_x.array, 1.96 * shifts["before"].error[[1, 3]])
     assert before.layout.xaxis.range == after.layout.xaxis.range
+    ends = [x + sign * bar for panel in (before, after) for trace in panel.data
+            for x, bar in zip(trace.x, trace.error_x.array, strict=True) for sign in (-1, 1)]
+    assert before.layout.xaxis.range[0] < min(ends) and max(ends) < before.layout.xaxis.range[1]
     table = channels.channels_table(shifts)
     assert len(table) == 8 and table.query("model == 'before' and rank == 1")["channel"].item() == 1
 

@@ -63,8 +63,9 @@ def _points(inside: Inside, models: list[str], kind: str
     plane = inside.plane()
     axes = tuple(f"component {i} ({percent(share)})" for i, share in enumerate(plane.explained, 1))
     explained = f"{percent(sum(plane.explained))} of their variance"
-    holds = "".join(f", which holds {percent(plane.holds(inside.features(model)))} of the variance "
-                    f"of {style(model).label}" for model in models[1:])
+    holds = "".join("; the same plane on both sides, which holds "
+                    f"{percent(plane.holds(inside.features(model)))} of the variance of "
+                    f"{style(model).label}" for model in models[1:])
     return ({model: plane.project(inside.features(model)) for model in models},
             (axes[0], axes[1]), TEXT["pca"].format(explained=explained, holds=holds, **counts))
 

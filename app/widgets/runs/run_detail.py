@@ -32,10 +32,12 @@ from ngf_core.runs.lineage import model_files
 from ngf_core.runs.manifest import took
 
 MODEL_PAGES = (("Race NGF against SGD", "race", "source"), ("Landscape", "landscape", "run"),
-               ("Spectrum", "spectrum", "run"), ("Layers", "layers", "run"))
+               ("Spectrum", "spectrum", "run"), ("Inside", "inside", "run"),
+               ("Layers", "layers", "run"))
 PAGES = {"train": MODEL_PAGES, "import": MODEL_PAGES,
          "purify": (("Race", "race", "run"), ("Landscape", "landscape", "run"),
-                    ("Spectrum", "spectrum", "run"), ("Audit", "audit", "run")),
+                    ("Spectrum", "spectrum", "run"), ("Inside", "inside", "run"),
+                    ("Audit", "audit", "run")),
          "spectrum": (("Spectrum", "spectrum", "run"),),
          "landscape": (("Landscape", "landscape", "run"),),
          "layers": (("Layer map", "layers", "run"),),

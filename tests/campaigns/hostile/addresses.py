@@ -20,7 +20,7 @@ from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("start", "configure", "import_model", "race", "landscape", "spectrum", "layers",
-         "leaderboard", "ablation", "claim", "compare", "runs")
+         "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
 LINK, EVIL = "[x](http://evil.example)", "evil.example"

@@ -63,13 +63,15 @@ def test_value_over_error_is_the_t_statistic(activations):
     assert np.allclose(paired.value, (triggered.mean(0) - clean.mean(0)) / spread)
 
 
-def test_a_dead_channel_has_no_shift_and_the_order_is_by_value(activations):
+def test_neither_a_dead_channel_nor_one_moved_down_is_switched_on(activations):
     clean, triggered = activations
-    clean = clean.copy()
+    clean, triggered = clean.copy(), triggered.copy()
     clean[:, 1] = 0.0
+    triggered[:, 3] = clean[:, 3] - 1.0
     found = shift(clean, triggered, paired=True)
-    assert np.isnan(found.value[1]) and 1 not in found.on(5) and len(found.on(5)) == 4
-    order = found.on(4)
+    assert np.isnan(found.value[1]) and found.value[3] < 0
+    order = found.on(5)
+    assert sorted(order) == [0, 2, 4] and found.on(2) == order[:2]
     assert list(found.value[order]) == sorted(found.value[order], reverse=True)
 
 
