@@ -19,7 +19,7 @@ from tests.campaigns.hostile.case import TAKEN, Case, Give
 from tests.campaigns.hostile.values import TEXTS, holding
 
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
-            "export", "audit", "zoo build", "zoo check", "attacks check", "attacks rebuild",
+            "export", "audit", "inside", "zoo build", "zoo check", "attacks check", "attacks rebuild",
             "benchmark", "app", "bundle", "bundle open", "bundle check", "compare",
             "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
