@@ -26,6 +26,7 @@ from ngf_core.landscape.affine_loss import margins, summed_losses
 from ngf_core.landscape.plane import Plane, check_same_tensors, model_state
 from ngf_core.landscape.program import Program, State, nbytes, program
 from ngf_core.landscape.samples import Batches, Samples, check_batches, check_classes
+from ngf_core.models.answers import with_logits
 
 Points = Sequence[tuple[float, float]] | Tensor
 Progress = Callable[[int, int], None]
@@ -62,7 +63,9 @@ class Evaluator:
     rounding; a program is used only if its logits are the model's at two points of the plane.
 
     batches: name -> (inputs (n, ...), targets (n, ...), for cross-entropy labels (n,) of whole
-    numbers); uint8 inputs count as x / 255, floats are taken in the model's dtype.
+    numbers), or a mapping or longer tuple in which these are unambiguous
+    (`ngf_core.data.examples.pair`), as logits may be in what the model answers; uint8 inputs count
+    as x / 255, floats are taken in the model's dtype.
     loss: (outputs, targets) -> the mean over the samples, a function or module; cross-entropy, in
     nats, where not given. memory: bytes that intermediate results may take; less makes it slower,
     never different. Made once and called for many points. Raises ConfigError for a bad data set,
@@ -93,6 +96,7 @@ class Evaluator:
             for name, value in plane.origin.items():
                 self._tensors[name].copy_(value)
             check_statistics(self._model)
+            self._answer_with_logits()
             for samples in self._samples:
                 self._check(samples)
             self._program = self._working_program()
@@ -212,6 +216,12 @@ class Evaluator:
             seen.see(samples.targets)
             for targets in (samples.targets[:PROBE], seen.kept):
                 check_mean(self._mean_loss, outputs.double(), self._taken_targets(targets))
+
+    def _answer_with_logits(self) -> None:
+        """A hook takes the logits of answers that are no tensor. Others have no hook, as a program
+        leaves none out."""
+        if not isinstance(self._model(self._taken(self._samples[0].inputs[:1])), Tensor):
+            self._model.register_forward_hook(lambda _, args, answer: with_logits(answer))
 
     def _working_program(self) -> Program | None:
         """The program, if it gives the model's own logits; tried on chunks of two sizes."""

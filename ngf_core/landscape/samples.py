@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ngf_core.data.examples import pair
 from ngf_core.errors import ConfigError
 
-Batches = Mapping[str, tuple[Tensor, Tensor]]
+# A data set that is no pair is one that `pair` understands.
+Batches = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +50,10 @@ def check_classes(labels: Tensor, logits: Tensor) -> None:
                           f"{logits.shape[1]} classes", "Give labels of the model's classes.")
 
 
-def _check(name: str, batch: tuple[Tensor, Tensor], labelled: bool) -> Samples:
-    pair = isinstance(batch, tuple | list) and len(batch) == 2
-    if not pair or not all(isinstance(part, Tensor) for part in batch):
+def _check(name: str, batch: Any, labelled: bool) -> Samples:
+    batch = pair(batch)
+    paired = isinstance(batch, tuple | list) and len(batch) == 2
+    if not paired or not all(isinstance(part, Tensor) for part in batch):
         raise ConfigError("batches", f"the data set {name!r} is not a pair of tensors",
                           "Give (inputs, targets); join the batches of a DataLoader.")
     inputs, labels = batch

@@ -1,5 +1,6 @@
 """Models as they are given: what they answer, and what torch.compile wraps them in."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -8,8 +9,8 @@ from torch import Tensor, nn
 
 from ngf_core.errors import ConfigError
 
-FIX = ("Wrap it in a module that returns them, or say what they are of an answer, such as "
-       "logits=lambda answer: answer[0].")
+FIX = ("Wrap it in a module that returns them or, for purify, say what they are of an answer, such "
+       "as logits=lambda answer: answer[0].")
 
 
 class Logits(Protocol):
@@ -51,6 +52,22 @@ def answering(model: nn.Module, logits: Logits | None) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def with_logits(answer: Any) -> Any:
+    """A tensor as it is, which may be more than logits to a loss of the caller's; `logits_of` any
+    other answer."""
+    return answer if isinstance(answer, Tensor) else logits_of(answer)
+
+
+def plain_copy(model: nn.Module) -> nn.Module:
+    """A copy of the model that torch.compile has wrapped neither as a whole nor in parts.
+
+    Raises RuntimeError where the model holds tensors that cannot be copied.
+    """
+    made = copy.deepcopy(uncompiled(model))
+    uncompile_parts(made)
+    return made
 
 
 def uncompiled(model: nn.Module) -> nn.Module:

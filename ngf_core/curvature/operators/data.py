@@ -1,15 +1,18 @@
 """Labelled samples, as two tensors or as batches that need not fit in memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ngf_core.data.examples import pair
 from ngf_core.data.floats import as_floats
 from ngf_core.errors import ConfigError
 
 Batch = tuple[Tensor, Tensor]
-Data = Batch | Iterable[Batch]
+# A batch that is no pair is one that `pair` understands.
+Data = Batch | Mapping[str, Any] | Iterable[Any]
 
 
 def chunks(data: Data, size: int) -> Iterator[Batch]:
@@ -42,16 +45,18 @@ def _batches(data: Data) -> Iterator[Batch]:
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
         yield data[0], data[1]
         return
+    if isinstance(data, Mapping):
+        data = [data]
     if not isinstance(data, Iterable):
         raise ConfigError("data", f"it is a {type(data).__name__}",
                           "Give (inputs, targets), or batches of (inputs, targets).")
     if isinstance(data, Iterator):
         raise ConfigError("data", "it can be read only once, but every product may read it again",
                           "Give a list or a DataLoader of (inputs, targets) batches.")
-    for batch in data:
+    for batch in map(pair, data):
         if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise ConfigError("data", "a batch is not a pair",
-                              "Give batches of (inputs, targets).")
+            raise ConfigError("data", "a batch is neither a pair nor one in which inputs and "
+                              "labels are unambiguous", "Give batches of (inputs, targets).")
         yield batch[0], batch[1]
 
 

@@ -1,6 +1,5 @@
 """What the Hessian, the GGN and the Fisher matrices of a network have in common."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from ngf_core.curvature.operators.memory import MEMORY, GraphBytes, measure_grap
 from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.operators.parameters import choose
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.models.answers import plain_copy, with_logits
 
 LARGEST_DENSE = 5000
 
@@ -47,12 +47,15 @@ class LossOperator(ABC):
 
     The operator works on a private copy of the model, cast to `dtype` and in evaluation mode: the
     caller's weights, gradients, buffers, mode and requires_grad stay as they are, and later changes
-    to them are not seen. It runs on the model's device.
+    to them are not seen. It runs on the model's device. Of a compiled model the copy is of what
+    torch.compile has wrapped, and the parameters have the names there. Of an answer that is no
+    tensor the logits are taken, where they are unambiguous (`ngf_core.models.answers.logits_of`).
 
     data: (inputs, targets), or a list, DataLoader or other iterable of such batches, which is read
         once at the start and, where not all graphs fit, once per product; it must give the same
-        batches in the same order each time. inputs: (n, ...) float, uint8 images, which count as
-        x / 255, or int64 indices.
+        batches in the same order each time. A batch may be a mapping or a longer tuple in which
+        inputs and labels are unambiguous (`ngf_core.data.examples.pair`). inputs: (n, ...) float,
+        uint8 images, which count as x / 255, or int64 indices.
     loss: (outputs, targets) -> the mean over the samples, a function or module. Each sample weighs
         1/n, however uneven the batches.
     memory: bytes that autograd graphs may keep. The graphs of the first samples are kept from one
@@ -182,7 +185,7 @@ class LossOperator(ABC):
         x = as_float(inputs, self.dtype, self.device)
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        outputs = self._model(x)
+        outputs = with_logits(self._model(x))
         if not isinstance(outputs, Tensor) or outputs.ndim == 0 or len(outputs) != len(inputs):
             raise ConfigError("model", "it does not return a tensor with one row per input",
                               "Wrap it in a module that does.")
@@ -209,7 +212,7 @@ class LossOperator(ABC):
 
 def _private(model: nn.Module) -> nn.Module:
     try:
-        return copy.deepcopy(model)
+        return plain_copy(model)
     except RuntimeError as error:
         raise NGFError("This model cannot be copied, because it holds a tensor that was computed "
                        "from others, as old-style weight normalisation leaves behind. Detach such "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from ngf_core.errors import ConfigError
+from ngf_core.models.answers import uncompiled
 
 
 def layer_parameters(model: nn.Module, layer: str) -> list[str]:
@@ -12,7 +13,7 @@ def layer_parameters(model: nn.Module, layer: str) -> list[str]:
 
     Raises ConfigError where there is no such module or it has no parameters.
     """
-    modules = dict(model.named_modules())
+    modules = dict(uncompiled(model).named_modules())
     owners = [name for name, module in modules.items()
               if name and next(module.parameters(), None) is not None]
     if layer not in owners:

@@ -1,6 +1,5 @@
 """One model and the images on which its sharpness is read: what every measure needs of them."""
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from ngf_core.curvature.operators.parameters import choose
 from ngf_core.curvature.sharpness.forward_twice import ForwardTwice
 from ngf_core.curvature.spectral.eigenvalues import Eigenpairs, top_eigenvalues
 from ngf_core.errors import ConfigError, NGFError
+from ngf_core.models.answers import plain_copy, with_logits
 
 # Eigenpairs read off one Krylov run: lambda_1/lambda_5 and the trace's deflation need five.
 PAIRS = 5
@@ -44,7 +44,8 @@ class Subject:
                  pairs: Eigenpairs | None = None,
                  on_pass: Callable[[], object] | None = None) -> None:
         self.dtype, self.data, self.seed = dtype, data, seed
-        self.model = copy.deepcopy(model).to(dtype).eval()
+        self.model = plain_copy(model).to(dtype).eval()
+        self.model.register_forward_hook(lambda _, args, answer: with_logits(answer))
         chosen = choose(self.model, parameters)
         self.shapes = {name: p.shape for name, p in chosen.items()}
         self.weights = torch.cat([p.detach().reshape(-1) for p in chosen.values()])

@@ -248,7 +248,7 @@ class Doubtful(nn.Module):
 @pytest.mark.parametrize(("change", "message"), [
     (lambda z: functional.dropout(z, 0.5), "model: its outputs change from call to call"),
     (lambda z: z - z.mean(0), "with the samples that share a batch"),
-    (lambda z: {"logits": z}, "model: it does not return a tensor with one row per input"),
+    (lambda z: {"scores": z}, r"model: its answer is a dict, not logits \(n, classes\)"),
     (lambda z: z[:1], "it does not return a tensor with one row per input"),
     (lambda z: z[:, 0], r"its outputs have shape \(8,\)"),
 ])
@@ -271,7 +271,7 @@ def test_models_that_define_no_curvature_are_named(change, message):
     ({"data": (IMAGES, torch.full((11,), 4))}, "has the labels 0 to 3"),
     ({"data": (IMAGES, torch.full((11,), -100))}, "labels run from -100 to -100"),
     ({"data": iter([(IMAGES, LABELS)])}, "it can be read only once"),
-    ({"data": [IMAGES]}, "a batch is not a pair"),
+    ({"data": [IMAGES]}, "a batch is neither a pair nor one in which"),
     ({"data": 3}, "it is a int"),
     ({"data": [(IMAGES, [0] * 11)]}, "targets: they are a list"),
     ({"memory": 100}, "100 bytes are too few for the graph of one sample"),

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -437,18 +438,32 @@ def test_a_model_that_changes_its_input_changes_neither_data_nor_losses(tells):
 
 
 class Named(nn.Module):
-    def __init__(self):
+    def __init__(self, answer):
         super().__init__()
-        self.linear = nn.Linear(6, 5)
+        self.linear, self.answer = nn.Linear(6, 5), answer
 
     def forward(self, x):
-        return {"logits": self.linear(x)}
+        return self.answer(self.linear(x))
+
+
+@pytest.mark.parametrize("answer", [lambda z: {"logits": z, "loss": None}, lambda z: (z, z[:, 0]),
+                                    lambda z: SimpleNamespace(logits=z)])
+@pytest.mark.parametrize("batch", [lambda x, y: (x, y), lambda x, y: (x, y, ["a"] * len(y)),
+                                   lambda x, y: {"pixel_values": x, "labels": y}])
+def test_logits_and_data_are_found_where_they_are_unambiguous(answer, batch):
+    net, x, y = Named(answer), torch.rand(4, 6), torch.arange(4)
+    plain = Named(lambda z: z)
+    plain.load_state_dict(net.state_dict())
+    found, wanted = (Evaluator(one, random(one), {"clean": data}).losses([(0.0, 0.0), (1.0, -0.5)])
+                     for one, data in ((net, batch(x, y)), (plain, (x, y))))
+    assert torch.allclose(found["clean"], wanted["clean"], atol=1e-6)
 
 
 def test_outputs_that_are_no_logits_and_data_that_are_no_pair_are_named():
-    net, batch = Named(), (torch.ones(4, 6), torch.arange(4))
-    with pytest.raises(ConfigError, match="model: its outputs are dict"):
+    net, batch = Named(lambda z: {"scores": z}), (torch.ones(4, 6), torch.arange(4))
+    with pytest.raises(ConfigError, match="model: its answer is a dict, not logits"):
         Evaluator(net, random(net), {"clean": batch})
+    net = Named(lambda z: z)
     with pytest.raises(ConfigError, match="'clean' is not a pair of tensors"):
         Evaluator(net, random(net), {"clean": [batch]})
 
