@@ -20,8 +20,8 @@ from tests.campaigns.hostile.values import TEXTS, holding
 
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
             "export", "audit", "inside", "zoo build", "zoo check", "attacks check",
-            "attacks rebuild", "benchmark", "app", "bundle", "bundle open", "bundle check", "compare",
-            "")
+            "attacks rebuild", "benchmark", "app", "bundle", "bundle open", "bundle check",
+            "compare", "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
            "--root", "--weights", "--parameters", "--json", "--detach", "--seed", "--labels",
            "--normalisation", "--builder", "--inside", "--model", "--format", "--out", "--limit",
