@@ -105,7 +105,7 @@ def _summary(run: Run) -> str:
 def described(run: Run) -> dict[str, Any]:
     """The manifest with the current state."""
     state, message = run.status()
-    return run.manifest | {"state": state, "message": message}
+    return run.manifest | {"state": state, "message": message, "results": run.results}
 
 
 def detailed(run: Run) -> dict[str, Any]:

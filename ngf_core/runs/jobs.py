@@ -128,7 +128,7 @@ def resume(run: Run, store: RunStore, asker: str | None = None) -> Run:
         requeue(run)
         try:
             if asker is not None:
-                _join(run.now(), asker)
+                _join(run, asker)
             launch(run.now())
         except BaseException:
             change_manifest(run.path, **before)

@@ -14,6 +14,7 @@ from ngf_core.runs.events import NAME as EVENTS
 from ngf_core.runs.events import curves, read_events
 from ngf_core.runs.manifest import CORRUPT, read_manifest
 from ngf_core.runs.process import is_alive
+from ngf_core.runs.residuals import arrays_with_rounding, results_with_rounding
 from ngf_core.runs.server_settings import refuse_readonly
 from ngf_core.runs.tensors import Base, Stored, decode, shapes, tensors_sha
 
@@ -87,8 +88,9 @@ class Run:
     @property
     def results(self) -> dict[str, Any]:
         """The final numbers; empty until the run is done."""
-        results: dict[str, Any] = self.manifest["results"]
-        return results
+        manifest = self.manifest
+        results: dict[str, Any] = manifest["results"]
+        return results_with_rounding(results) if manifest["kind"] == "spectrum" else results
 
     @property
     def state(self) -> str:
@@ -211,7 +213,10 @@ class Run:
 
     def arrays(self, name: str) -> "dict[str, np.ndarray]":
         """The arrays of `name`.npz. Raises RunError where it is missing or damaged."""
-        return self._decode(name, ".npz", _load_npz)
+        spectrum = self.kind == "spectrum" and name.removesuffix(".npz") == "spectrum"
+        dtype = self.results.get("dtype", "") if spectrum else ""
+        return self._decode(name, ".npz",
+                            lambda content: arrays_with_rounding(_load_npz(content), dtype))
 
     def _decode(self, name: str, suffix: str, decode: Callable[[bytes], Decoded]) -> Decoded:
         name = name.removesuffix(suffix) + suffix

@@ -3,7 +3,9 @@
 import json
 import sys
 
+import psutil
 import pytest
+from filelock import FileLock, Timeout
 
 from ngf_core.cli.main import main
 from ngf_core.config import TrainConfig
@@ -138,6 +140,32 @@ def test_a_worker_that_cannot_be_started_leaves_it_as_it_was(store, monkeypatch)
     with pytest.raises(FileNotFoundError):
         jobs.resume(run, store)
     assert run.manifest == before
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "launch", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.resume(run, store)
+    assert run.manifest == before
+
+
+def test_who_asks_meanwhile_waits(store, monkeypatch):
+    """Else two pages would start two workers in one folder."""
+    def launch(run):
+        with pytest.raises(Timeout):
+            FileLock(store.root / ".asking.lock").acquire(timeout=0)
+
+    monkeypatch.setattr(jobs, "launch", launch)
+    assert jobs.resume(lost(store), store).state == "queued"
+
+
+def test_it_goes_on_from_a_page_that_shows_it_as_lost(store, monkeypatch):
+    monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-c", "import time; time.sleep(60)"))
+    seen = StoreSnapshot(store, ManifestReadings()).get(lost(store).id)
+    found = jobs.resume(seen, store)
+    assert (seen.state, found.state) == ("lost", "queued")
+    psutil.Process(found.manifest["pid"]).kill()
 
 
 def test_it_goes_on_on_as_many_threads(store, monkeypatch):
