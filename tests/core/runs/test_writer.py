@@ -4,6 +4,7 @@ import builtins
 import errno
 import hashlib
 import math
+import os
 import threading
 
 import numpy as np
@@ -205,6 +206,19 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(writer, monkeyp
     assert writer.run.state == "failed" and writer.run.message.startswith("The disk is full")
     assert len(writer.run.points()) == 1
     assert not (writer.path / ".reserve").exists()
+
+
+def test_each_text_of_the_log_ends_a_line(writer):
+    writer.log("Traceback\n")
+    writer.log("Traceback")
+    assert (writer.path / "log.txt").read_text() == "Traceback\nTraceback\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_is_told_of_the_log_too(writer):
+    (writer.path / "log.txt").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="The disk is full: log.txt could not be written"):
+        writer.log("Traceback")
 
 
 def test_other_disk_errors_pass_as_they_are(writer, monkeypatch):
