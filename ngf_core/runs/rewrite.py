@@ -30,6 +30,5 @@ def whole_copy(run: Run, folder: Path) -> Run:
     contents = {path.name: encode(run.tensors(path.name))
                 for path in run.path.glob("*.safetensors") if shapes(path)[1] is not None}
     copy = Run(shutil.copytree(run.path, folder))
-    if contents:
-        rewrite(copy, contents)
+    rewrite(copy, contents)
     return copy

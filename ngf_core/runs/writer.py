@@ -76,8 +76,8 @@ class RunWriter:
                  if p.is_file() and p.name not in NO_RESULT and not p.name.startswith(".")}
         # Before the manifest: a run that is done may be deleted at once, by anybody.
         self._reserve.unlink(missing_ok=True)
-        change_manifest(self.path, state="done", message="", finished=utc_now(),
-                        results=dict(results), files=files)
+        change_manifest(self.path, state="done", finished=utc_now(), results=dict(results),
+                        files=files)
         drop_parts(self.path)
 
     def fail(self, sentence: str, lacked: str | None = None) -> None:

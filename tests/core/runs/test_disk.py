@@ -54,6 +54,7 @@ def test_events_are_on_the_disk_before_what_rests_on_them(store, synced):
     writer = RunWriter(store.create(TrainConfig()))
     writer.begin()
     for act, file in ((lambda: writer.keep_part("epoch", 1), ".part-epoch.safetensors"),
+                      (lambda: writer.fail("no memory", "memory"), "manifest.json"),
                       (lambda: writer.finish({}), "manifest.json")):
         writer.point("train", 1, 0.1, {"acc": 1.0}, {"acc": 10})
         synced.clear()

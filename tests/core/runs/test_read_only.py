@@ -43,7 +43,7 @@ def test_everything_is_read_and_a_change_is_refused_in_a_sentence(run, capsys, m
     store = RunStore(run.path.parent)
     cannot = f"Runs cannot be kept in {store.root} .Read-only file system.. Point NGF_RUNS"
     for ask in (lambda: store.create(TrainConfig()), lambda: jobs.start(TrainConfig(), store, "a"),
-                lambda: jobs.restart(run, store)):
+                lambda: jobs.restart(run, store), lambda: jobs.resume(run, store)):
         with pytest.raises(RunError, match=cannot):
             ask()
     cannot = f"Run {run.id} cannot be .*: its folder cannot be written .Read-only file system"

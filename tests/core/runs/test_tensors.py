@@ -135,10 +135,15 @@ def test_a_copy_is_whole_and_needs_no_other_run(race, trained, tmp_path):
     shutil.rmtree(trained.path)
     assert same(copy.tensors("before"), RECEIVED) and same(copy.tensors("after_ngf"), TUNED)
     assert copy.manifest | {"files": 0} == race.manifest | {"files": 0}
+    assert copy.manifest["files"].keys() == race.manifest["files"].keys()
+    assert copy.manifest["files"]["events.jsonl"] == race.manifest["files"]["events.jsonl"]
     assert weights_sha(copy, "ngf") == tensors_sha(TUNED)
 
 
 def test_a_copy_of_a_whole_run_is_its_files(trained, tmp_path):
+    """Also where weights lie in half precision, in which they are not read."""
+    rewrite(trained, {"model.safetensors": encode(
+        {name: value.half() for name, value in RECEIVED.items()})})
     copy = whole_copy(trained, tmp_path / trained.id)
     assert {path.name: path.read_bytes() for path in copy.path.iterdir()} == {
         path.name: path.read_bytes() for path in trained.path.iterdir()}

@@ -4,6 +4,7 @@ import builtins
 import errno
 import hashlib
 import math
+import os
 import threading
 
 import numpy as np
@@ -17,6 +18,7 @@ from ngf_core.runs import Cancelled, DiskFull, RunWriter
 from ngf_core.runs import disk as disk_module
 from ngf_core.runs import writer as writer_module
 from ngf_core.runs.events import curves
+from ngf_core.runs.manifest import git_state
 from tests.support.fabricated_runs import make_run
 
 
@@ -41,7 +43,16 @@ def test_states_from_queued_to_done(store):
     manifest = run.manifest
     assert (manifest["device"], manifest["threads"], manifest["data_sha"]) == ("cpu", 2, "ab")
     assert manifest["created"] <= manifest["started"] <= manifest["finished"]
+    assert manifest["git"] == git_state() and not run.has("curves.parquet")
     assert run.results == {"train": {"acc": {"hits": 1, "n": 2}}}
+
+
+def test_a_run_that_ends_early_notes_when(writer):
+    reserve = writer.path / ".reserve"
+    assert reserve.stat().st_size == 64 * 1024  # room for the last message on a full disk
+    writer.fail("no memory")
+    manifest = writer.run.manifest
+    assert manifest["started"] <= manifest["finished"] and not reserve.exists()
 
 
 def test_note_takes_no_other_entry(writer):
@@ -135,7 +146,10 @@ def test_eta_follows_the_pace_and_leaves_out_pauses(writer, monkeypatch):
                                                                (writer.path / "pause").unlink()))
     assert writer.checkpoint() == 60.0
     assert eta_at(168.0, 4, 10) == 12.0
-    assert eta_at(170.0, 0, 5) is None
+    assert eta_at(170.0, 5, 20) is None, "another total is another count"
+    assert eta_at(172.0, 7, 20) == 13.0
+    assert eta_at(173.0, 6, 20) is None, "and so is a count that falls"
+    assert eta_at(175.0, 7, 20) == 26.0
     writer.progress(1, 5, "", eta=7.0)
     assert writer.run.progress()["eta"] == 7.0
 
@@ -192,6 +206,19 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(writer, monkeyp
     assert writer.run.state == "failed" and writer.run.message.startswith("The disk is full")
     assert len(writer.run.points()) == 1
     assert not (writer.path / ".reserve").exists()
+
+
+def test_each_text_of_the_log_ends_a_line(writer):
+    writer.log("Traceback\n")
+    writer.log("Traceback")
+    assert (writer.path / "log.txt").read_text() == "Traceback\nTraceback\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_is_told_of_the_log_too(writer):
+    (writer.path / "log.txt").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="The disk is full: log.txt could not be written"):
+        writer.log("Traceback")
 
 
 def test_other_disk_errors_pass_as_they_are(writer, monkeypatch):
