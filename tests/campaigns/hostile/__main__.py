@@ -12,6 +12,8 @@ from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from tests.campaigns.hostile.all_cases import all_cases
 from tests.campaigns.hostile.case import TAKEN, Verdict
 from tests.campaigns.hostile.forked import forked
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="take the subjects that are not given now from the reports there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the report")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # a forked child would wait for its parent's other threads for ever
     given = [case for case in all_cases(options.examples, options.seed)
              if options.subjects is None or case.subject in options.subjects][::options.every]
     began, verdicts = time.monotonic(), []
