@@ -11,19 +11,22 @@ with u_i = g a_i / sqrt(n), and F v is (0, S (M v)_t), sample by sample. A step 
 product of an (n, n) and an (n, C) matrix, and all takes memory of the order of n C + n^2 + P.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, nan, sqrt
 
 import torch
 from torch import Tensor
 
+from ngf_core.errors import ConfigError
 from ngf_core.fisher.natural import Damping, NaturalDirection
 from ngf_core.fisher.per_sample import Tapped
 
 # Up to here the rows are written out and solved with as those of any layer, which takes seconds:
-# 2,500 are those of ten classes and 250 images, and these numbers take 256 MB in float32.
-LARGEST_SIDE, LARGEST_ROWS = 2_500, 64_000_000
+# 2,500 are those of ten classes and 250 images. Their numbers, in float32, may take MEGABYTES, or
+# what the environment gives as VARIABLE; the direction is the same either way, up to TOLERANCE.
+LARGEST_SIDE, MEGABYTES, VARIABLE = 2_500, 256.0, "NGF_FISHER_MB"
 # Of the residual g - (F + lambda I) d, relative to g; and the products until it is taken as it is.
 TOLERANCE, PRODUCTS = 1e-6, 500
 
@@ -135,5 +138,20 @@ class SoftmaxHead:
 
 
 def rows_fit(rows: int, weights: int) -> bool:
-    """Whether so many rows are few enough to be written out and solved with."""
-    return rows * weights <= LARGEST_ROWS and min(rows, weights) <= LARGEST_SIDE
+    """Whether so many rows are few enough to be written out and solved with.
+
+    Raises ConfigError where NGF_FISHER_MB is no positive number.
+    """
+    return 4e-6 * rows * weights <= _megabytes() and min(rows, weights) <= LARGEST_SIDE
+
+
+def _megabytes() -> float:
+    given = os.environ.get(VARIABLE, "").strip()
+    try:
+        most = float(given or MEGABYTES)
+    except ValueError:
+        most = nan
+    if not 0 < most < inf:
+        raise ConfigError(VARIABLE, f"{given[:40]!r} is no positive number",
+                          f"Give megabytes for the rows of a Fisher matrix, e.g. {MEGABYTES:g}.")
+    return most

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ngf_core.errors import NGFError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.fisher import natural, rows, softmax_head
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.fisher.metric import DiagonalMetric, ExactMetric, metric
@@ -105,6 +105,25 @@ def test_rows_are_written_out_where_results_were_measured_with_them():
     assert rows_fit(10_000 * 10, 10 * 13)  # many samples of few weights
     assert not rows_fit(64 * 1000, 1000 * 513) and not rows_fit(64 * 100, 100 * 513)
     assert not rows_fit(1_000, 64_001)
+
+
+def test_the_memory_of_rows_is_a_setting_that_changes_no_step(monkeypatch):
+    model, x, y = tiny(9)
+    solved = []
+    for megabytes, fits in (("0.004213", True), ("0.004211", False)):  # 27 rows of 39 numbers
+        monkeypatch.setenv("NGF_FISHER_MB", megabytes)
+        taps = tap_all(model, [model.linear], x)
+        assert (wide_head("true", taps) is None) is fits
+        found = metric("true", Damping(0.1), seeded(), decay=0.0, weights=39)
+        solved.append(found.solve(found.observe(taps, F.cross_entropy(taps[0].logits, y), y)))
+    assert relative(solved[1].direction, solved[0].direction) < 1e-5
+
+
+@pytest.mark.parametrize("given", ["none", "0", "-1", "nan", "inf"])
+def test_a_setting_that_is_no_memory_is_a_sentence(monkeypatch, given):
+    monkeypatch.setenv("NGF_FISHER_MB", given)
+    with pytest.raises(ConfigError, match=f"NGF_FISHER_MB: '{given}' is no positive number"):
+        rows_fit(1, 1)
 
 
 @pytest.mark.parametrize("kind", ["true", "diagonal"])
