@@ -13,12 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.ma
 WAY = (("Paint your own trigger", "/attacks"), ("Can the backdoor be removed?", "/race"),
        ("Did the model get flatter?", "/spectrum"),
        ("What does the loss look like around it?", "/landscape"),
+       ("What happens inside it when it sees the trigger?", "/inside"),
        ("Would another layer have done better?", "/layers"),
        ("Does it hold for other attacks and defenses?", "/leaderboard"))
-
-
-def where(page: Page) -> str:
-    return urlsplit(page.url).path
 
 
 def model(page: Page) -> str:
