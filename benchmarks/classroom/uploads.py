@@ -1,6 +1,6 @@
 """Thirty students bring a model each at one moment: is every file read, and what it costs.
 
-    python -m benchmarks.classroom.uploads                       # five minutes
+    python -m benchmarks.classroom.uploads                       # more than seven minutes
     python -m benchmarks.classroom.uploads --students 3 --out /tmp/classroom
 
 Each sends a PreAct-ResNet-18 of width 16 (2.8 MB) with a number of classes of its own, so that no
