@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import state, warm
+from app import state
 from app.widgets.controls.history import one_page_per_press
 from app.widgets.controls.notice import guarded
 from app.widgets.model.model_bar import model_bar
@@ -24,7 +24,6 @@ def styled() -> None:
 
 def framed(page: StreamlitPage) -> None:
     """Draw a page in its frame."""
-    warm.warm_up()
     state.take_snapshot()
     job_banner()
     if page.url_path not in OF_SEVERAL:

@@ -1,14 +1,16 @@
 """`python -m ngf_core app`: the dashboard, served by Streamlit from the installed package."""
 
 import argparse
-import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 
+from ngf_core.cli.warm import warm_up
 from ngf_core.errors import NGFError
 from ngf_core.paths import shipped
+from ngf_core.runs.server_settings import server_settings
 
 HOSTS = "--server.allowedHosts"
 
@@ -21,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until it is stopped. Raises NGFError where a required package is missing."""
+    """Serve until it is stopped; Streamlit ends the process, with 2 for options that it refuses.
+
+    Raises NGFError where a required package is missing.
+    """
     missing = [name for name in ("streamlit", "plotly") if find_spec(name) is None]
     if missing:
         raise NGFError(f"The dashboard needs {' and '.join(missing)}, not installed here. "
@@ -29,8 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     note = hosts_note(arguments.others)
     if note:
         print(note, file=sys.stderr)
-    return subprocess.call([sys.executable, "-m", "streamlit", "run",
-                            str(shipped("streamlit_app.py")), *arguments.others])
+    if server_settings().shared:
+        warm_up()
+    streamlit = import_module("streamlit.web.cli").main_run  # the core works without it
+    streamlit.main([str(shipped("streamlit_app.py")), *arguments.others],
+                   prog_name="streamlit run")
+    return 0
 
 
 def hosts_note(options: Sequence[str]) -> str:

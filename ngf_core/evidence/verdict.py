@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from ngf_core.errors import NGFError
 from ngf_core.evidence.rank import Estimate, estimate
@@ -164,10 +165,11 @@ _CORRELATION = ("rho", "low", "high", "n", "left_out", "verdict")
 
 def _spearman(pair: pd.DataFrame, fewest: int) -> float:
     """The correlation of the frame's two columns; NaN for too few rows or a constant column."""
-    pair = pair.astype(float).dropna()
-    if len(pair) < fewest or (pair.nunique() < 2).any():
+    values = pair.to_numpy(float)
+    values = values[~np.isnan(values).any(axis=1)]
+    if len(values) < fewest or (np.ptp(values, axis=0) == 0).any():
         return math.nan
-    return float(np.corrcoef(pair.rank().to_numpy().T)[0, 1])
+    return float(np.corrcoef(rankdata(values, axis=0).T)[0, 1])
 
 
 def _correlation(each: pd.Series) -> dict[str, object]:

@@ -43,7 +43,7 @@ def started(folder: Path, log: Path, path: str = "", options: Sequence[str] = ()
     """
     port = _free_port()
     store = RunStore(folder / "runs", ROOT / "assets" / "zoo")
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py",
+    command = [sys.executable, "-m", "ngf_core", "app",
                "--server.headless", "true", "--server.port", str(port),
                "--server.baseUrlPath", path.strip("/"), *options]
     with log.open("w") as out:

@@ -117,10 +117,16 @@ def test_paths_run_over_asr_from_the_received_model():
                                                              for t in ATTACKS.values()]
     first = panels[0].data[0]
     of = path[(path.attack == "badnets") & (path.entrant == "ngf") & (path.seed == 0)]
-    assert list(first.x) == pytest.approx((100 * of.asr).tolist())
-    assert list(first.y) == pytest.approx(of.lambda_max.tolist())
+    steps = len(of)
+    assert list(first.x[:steps]) == pytest.approx((100 * of.asr).tolist())
+    assert list(first.y[:steps]) == pytest.approx(of.lambda_max.tolist())
+    # The seeds of a method are one trace, with a gap between two; the last point of each is large.
+    assert len(first.x) == 3 * steps + 2 and np.isnan([first.x[steps], first.y[steps]]).all()
+    assert first.text[steps - 1:steps + 2:2] == (f"seed 0, step {of.step.max()}", "seed 1, step 0")
+    large = [size for size, x in zip(first.marker.size, first.x, strict=True) if not np.isnan(x)]
+    assert large == ([3] * (steps - 1) + [9]) * 3
     assert [trace.showlegend for trace in panels[0].data].count(True) == 2
-    assert len(panels[2].data[0].x) == 3
+    assert len(panels[2].data[0].x) == 3 * 3 + 2
     start = panels[0].data[-1]
     assert start.marker.symbol == "circle-open" and start.marker.color == LIGHT.text
     assert list(start.x) == pytest.approx([90] * 3)

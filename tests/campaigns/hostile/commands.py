@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -10,7 +11,7 @@ from click.exceptions import Exit
 from hypothesis import strategies as st
 from streamlit.web.cli import main_run
 
-from ngf_core.cli import app, attacks, benchmark, bundle, compare, zoo
+from ngf_core.cli import attacks, benchmark, bundle, compare, zoo
 from ngf_core.cli import main as command
 from ngf_core.errors import RunError
 from ngf_core.execute import zoo as shipped
@@ -136,7 +137,7 @@ def _alone(folder: Path):
         for holder, name, instead in (
                 (jobs, "launch", refuse), (shipped, "work", refuse),
                 (benchmark, "_compute", refuse), (benchmark, "write_tables", refuse),
-                (app.subprocess, "call", _parsed),
+                (main_run, "main", _parsed),
                 (benchmark, "tables_folder", lambda: folder / "tables"),
                 *((module, "default_store", alone)
                   for module in (zoo, attacks, benchmark, bundle, compare))):
@@ -145,17 +146,15 @@ def _alone(folder: Path):
         yield
 
 
-def _parsed(words: list[str]) -> int:
-    """What `streamlit run` makes of its options, without serving: 0, or 2 and a sentence."""
-    assert words[1:4] == ["-m", "streamlit", "run"]
+def _parsed(words: list[str], prog_name: str) -> None:
+    """Streamlit's own reading of its options, without serving."""
     try:
-        main_run.make_context("streamlit run", words[4:])
+        main_run.make_context(prog_name, words[1:])
     except Exit as ended:
-        return ended.exit_code
+        sys.exit(ended.exit_code)
     except ClickException as error:
         error.show()
-        return error.exit_code
-    return 0
+        sys.exit(error.exit_code)
 
 
 def _called(words: list[str]) -> tuple[int, str]:

@@ -1,13 +1,14 @@
 """`python -m ngf_core app`."""
 
-import sys
 import tomllib
+from importlib import import_module
 
 import pytest
 from streamlit import config
+from streamlit.web.cli import main_run
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from ngf_core.cli import app, main
+from ngf_core.cli import app, main, warm
 from ngf_core.paths import checkout
 
 
@@ -15,16 +16,29 @@ from ngf_core.paths import checkout
 def served(monkeypatch) -> list[list[str]]:
     """What Streamlit was asked, which does nothing here."""
     asked: list[list[str]] = []
-    monkeypatch.setattr(app.subprocess, "call", lambda words: asked.append(words) or 3)
+    monkeypatch.setattr(main_run, "main", lambda words, prog_name: asked.append(words))
     return asked
 
 
 def test_it_serves_the_dashboard_with_streamlits_options(served, capsys):
     options = ["--server.port", "8600", "--server.headless", "true"]
-    assert main.main(["app", *options]) == 3
-    assert served == [[sys.executable, "-m", "streamlit", "run",
-                       str(checkout() / "streamlit_app.py"), *options]]
+    assert main.main(["app", *options]) == 0
+    assert served == [[str(checkout() / "streamlit_app.py"), *options]]
     assert "under localhost and 127.0.0.1; under any other host" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shared, early", [("1", True), ("0", False)])
+def test_only_a_shared_server_imports_early(shared, early, served, monkeypatch):
+    imported: list[str] = []
+    monkeypatch.setattr(warm, "import_module", imported.append)
+    monkeypatch.setenv("NGF_SHARED", shared)
+    assert main.main(["app"]) == 0 and served
+    assert imported == (list(warm.LATE) if early else [])
+
+
+@pytest.mark.parametrize("name", warm.LATE)
+def test_what_is_imported_early_exists(name):
+    import_module(name)
 
 
 def test_the_note_on_host_names_holds_for_streamlit(monkeypatch):
