@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     faulthandler.enable()
+    give_way()
     limit_memory()
     signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
@@ -129,6 +130,13 @@ def _log(writer: RunWriter, error: Exception) -> None:
         writer.log("".join(traceback.format_exception(error)))
     except OSError as trouble:
         print(f"log.txt could not be written ({trouble})", file=sys.stderr)
+
+
+def give_way() -> None:
+    """Take the processor after everything else: pages answer while a job computes, and a job that
+    is alone on its cores loses nothing."""
+    if hasattr(os, "nice"):
+        os.nice(19)
 
 
 def _must_wait(run: Run) -> None:
