@@ -1,17 +1,20 @@
 """`python -m ngf_core app`: the dashboard, served by Streamlit from the installed package."""
 
 import argparse
+import contextlib
 import sys
 import tomllib
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from ngf_core.cli.warm import warm_up
 from ngf_core.errors import NGFError
 from ngf_core.paths import shipped
 from ngf_core.runs.server_settings import server_settings
 
+PROGRAM = "streamlit run"
 HOSTS = "--server.allowedHosts"
 
 
@@ -34,12 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
     note = hosts_note(arguments.others)
     if note:
         print(note, file=sys.stderr)
+    serve = import_module("streamlit.web.cli").main_run  # the core works without it
+    words = [str(shipped("streamlit_app.py")), *arguments.others]
     if server_settings().shared:
-        warm_up()
-    streamlit = import_module("streamlit.web.cli").main_run  # the core works without it
-    streamlit.main([str(shipped("streamlit_app.py")), *arguments.others],
-                   prog_name="streamlit run")
+        _prepare(serve, words)
+    serve.main(words, prog_name=PROGRAM)
     return 0
+
+
+def _prepare(serve: Any, words: list[str]) -> None:
+    """Draw every page with the options to come; options that Streamlit refuses it refuses later."""
+    refused = import_module("click").exceptions
+    with contextlib.suppress(refused.ClickException, refused.Exit):
+        given = serve.make_context(PROGRAM, list(words)).params
+        flags = {name: value for name, value in given.items() if name not in ("target", "args")}
+        import_module("streamlit.web.bootstrap").load_config_options(flags)
+        warm_up()
 
 
 def hosts_note(options: Sequence[str]) -> str:

@@ -1,38 +1,32 @@
-"""What pages import late, imported before a shared server listens."""
+"""Every page drawn once before a shared server listens."""
 
+import contextlib
+import logging
+import sys
 from importlib import import_module
+from os import environ
+from unittest.mock import patch
 
-# Packages, and those parts of packages that are loaded when they are first used.
-LATE = (
-    "ngf_core.attacks.badnets",
-    "ngf_core.data.signs",
-    "ngf_core.inside.models",
-    "ngf_core.layers.oracle",
-    "ngf_core.models.build",
-    "ngf_core.models.image_size",
-    "ngf_core.trained.gallery",
-    "ngf_core.trained.load",
-    "ngf_core.trained.poison_preview",
-    "jinja2",
-    "pandas.io.formats.style",
-    "plotly.graph_objs._contour",
-    "plotly.graph_objs._figure",
-    "plotly.graph_objs._heatmap",
-    "plotly.graph_objs._scatter3d",
-    "plotly.graph_objs._surface",
-    "safetensors.torch",
-    "scipy.stats",
-    "skimage.exposure",
-    "skimage.metrics",
-    "sklearn.decomposition",
-    "torch",
-)
+from ngf_core.paths import shipped
+
+SECONDS = 120.0  # that a page may take
 
 
 def warm_up() -> None:
-    """Import `LATE`: some seconds at the start of a server, which no visitor of a class waits for.
+    """Draw each page for nobody: what it imports and what it makes once for all sessions is there
+    when a class comes. It takes some fifteen seconds.
 
-    On one's own machine each page imports what it needs, so that the first one opens at once.
+    Streamlit's own headless runner draws, which shares imports and caches with the server of the
+    process. It is admitted without a token. A page that fails here, or takes longer than
+    `SECONDS`, does so again for its visitors, with a message; the server starts nevertheless.
     """
-    for name in LATE:
-        import_module(name)
+    entry = shipped("streamlit_app.py")
+    sys.path.insert(0, str(entry.parent))  # where the server's own pages look
+    visitor = import_module("streamlit.testing.v1").AppTest.from_file(
+        str(entry), default_timeout=SECONDS)
+    logging.disable(logging.WARNING)  # Streamlit warns of caches without a server
+    with patch.dict(environ, NGF_TOKEN=""):
+        for page in sorted(shipped("app", "views").glob("[a-z]*.py")):
+            with contextlib.suppress(RuntimeError):  # what AppTest raises when time is up
+                visitor.switch_page(f"app/views/{page.name}").run()
+    logging.disable(logging.NOTSET)

@@ -1,14 +1,13 @@
 """`python -m ngf_core app`."""
 
 import tomllib
-from importlib import import_module
 
 import pytest
 from streamlit import config
 from streamlit.web.cli import main_run
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from ngf_core.cli import app, main, warm
+from ngf_core.cli import app, main
 from ngf_core.paths import checkout
 
 
@@ -27,18 +26,13 @@ def test_it_serves_the_dashboard_with_streamlits_options(served, capsys):
     assert "under localhost and 127.0.0.1; under any other host" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shared, early", [("1", True), ("0", False)])
-def test_only_a_shared_server_imports_early(shared, early, served, monkeypatch):
-    imported: list[str] = []
-    monkeypatch.setattr(warm, "import_module", imported.append)
+@pytest.mark.parametrize("shared, early", [("1", 1), ("0", 0)])
+def test_only_a_shared_server_draws_its_pages_early(shared, early, served, monkeypatch):
+    drawn: list[int] = []
+    monkeypatch.setattr(app, "warm_up", lambda: drawn.append(len(served)))
     monkeypatch.setenv("NGF_SHARED", shared)
     assert main.main(["app"]) == 0 and served
-    assert imported == (list(warm.LATE) if early else [])
-
-
-@pytest.mark.parametrize("name", warm.LATE)
-def test_what_is_imported_early_exists(name):
-    import_module(name)
+    assert drawn == [0] * early  # before it listens
 
 
 def test_the_note_on_host_names_holds_for_streamlit(monkeypatch):
