@@ -102,7 +102,8 @@ def _ends(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], 
     parts = []
     for method in methods:
         for metric in metrics:
-            line = _select(points, method, metric).dropna(subset="value")
+            line = _select(points, method, metric)
+            line = line[line["value"].notna()]
             if len(line):
                 first, last = line["value"].iloc[0], line["value"].iloc[-1]
                 parts.append(f"{style(method).label} {METRICS[metric].label} {first:{form}} to "

@@ -1,9 +1,12 @@
 """What a race recorded, ready to be shown at any of its steps."""
 
+import math
 import os
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -54,12 +57,25 @@ class Recording:
         """Whether the run measured λ_max and Tr(F) along the race."""
         return bool((self.points["metric"] == "lambda_max").any())
 
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], list[tuple[int, Measured]]]:
+        """(step, value) of each method and metric where there is a value, in the order of steps."""
+        known = self.points[self.points["value"].notna()].sort_values("step", kind="stable")
+        found: dict[tuple[str, str], list[tuple[int, Measured]]] = {}
+        columns = (known[name] for name in ("method", "metric", "step", "value", "n"))
+        for method, metric, step, value, n in zip(*columns, strict=True):
+            found.setdefault((method, metric), []).append(
+                (int(step), Measured(float(value), None if pd.isna(n) else int(n))))
+        return found
+
     def before(self, *metrics: str) -> dict[str, float]:
         """The received model's values, those of step 0, the same for every method; its rates
         where no metric is named."""
-        first = self.points[self.points["step"] == 0].dropna(subset="value")
-        return {name: float(first[first["metric"] == name]["value"].iloc[0])
-                for name in metrics or self.metrics if (first["metric"] == name).any()}
+        found: dict[str, float] = {}
+        for (_, metric), line in self._measured.items():
+            if metric in (metrics or self.metrics) and line[0][0] == 0:
+                found.setdefault(metric, line[0][1].value)
+        return found
 
     def images_behind(self, metric: str) -> int:
         """How many images are behind a metric; 0 where the run did not record it."""
@@ -68,15 +84,9 @@ class Recording:
 
     def measured(self, method: str, metric: str, step: int | None = None) -> Measured | None:
         """The newest value up to a step; None where there is none yet."""
-        points = self.points
-        chosen = points[(points["method"] == method) & (points["metric"] == metric)]
-        chosen = chosen.dropna(subset="value")
-        if step is not None:
-            chosen = chosen[chosen["step"] <= step]
-        if chosen.empty:
-            return None
-        last = chosen.sort_values("step", kind="stable").iloc[-1]
-        return Measured(float(last["value"]), None if pd.isna(last["n"]) else int(last["n"]))
+        line = self._measured.get((method, metric), [])
+        past = bisect_right(line, math.inf if step is None else step, key=itemgetter(0))
+        return line[past - 1][1] if past else None
 
     def predicted(self, method: str, images: str, step: int | None = None) -> list | None:
         """(label, confidence) of each "clean" or "triggered" sample, newest up to a step."""

@@ -65,14 +65,15 @@ def start(config: Config, store: RunStore, asker: str | None = None, again: bool
     refuse_readonly()
     store.prepare()
     with _asking(store.root):
-        twin = next((run for run in live(store) if _is_twin(run, config)), None)
+        now = StoreSnapshot(store, ManifestReadings())  # each manifest read once
+        twin = next((run for run in live(now) if _is_twin(run, config)), None)
         if twin is not None:
             _join(twin, asker)
-            return twin
-        finished = None if again else store.finished(config)
+            return store.get(twin.id)
+        finished = None if again else now.finished(config)
         if finished is not None:
-            return finished
-        _check_waiting(store, asker)
+            return store.get(finished.id)
+        _check_waiting(now, asker)
         refuse_full(store.root)
         return _launched(store.create(config, askers=(asker,)))
 
