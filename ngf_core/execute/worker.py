@@ -16,7 +16,7 @@ from pathlib import Path
 from ngf_core.errors import ConfigError, NGFError, RunError
 from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
 from ngf_core.runs.jobs import turn
-from ngf_core.runs.server_settings import GIGABYTE, server_settings
+from ngf_core.runs.server_settings import GIGABYTE, ServerSettings, server_settings
 
 # One module per kind of run, with execute(config, store, writer) -> results; imported when needed.
 EXECUTES = {kind: f"ngf_core.execute.{kind}"
@@ -71,12 +71,19 @@ def work(run: Run, store: RunStore) -> int:
     return 1
 
 
+def give_way() -> None:
+    """On a shared server, take the processor after everything else: its pages answer while a job
+    computes."""
+    if _settings().shared and hasattr(os, "nice"):
+        os.nice(19)
+
+
 def limit_memory() -> None:
     """Limit this process's own memory to NGF_JOB_MEMORY_GB, where the system can (Linux).
 
     It limits private writable memory; files mapped to be read do not count.
     """
-    limit = int(_memory_limit() * GIGABYTE)
+    limit = int(_settings().job_memory_gb * GIGABYTE)
     if limit and sys.platform == "linux":
         import resource
 
@@ -85,13 +92,13 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _memory_limit() -> float:
-    """The limit in GB, 0 for none; none too where the environment cannot be read, which the run
-    then says."""
+def _settings() -> ServerSettings:
+    """Those of the server; the defaults where the environment cannot be read, which the run then
+    says."""
     try:
-        return server_settings().job_memory_gb
+        return server_settings()
     except ConfigError:
-        return 0.0
+        return ServerSettings()
 
 
 def lacked(error: Exception) -> str | None:
@@ -107,7 +114,7 @@ def explain(error: Exception, run: Run) -> str:
     if isinstance(error, NGFError):
         return str(error)
     if lacked(error) == "memory":
-        limit = _memory_limit()
+        limit = _settings().job_memory_gb
         return (f"Out of memory {run.reached()}. Use a smaller batch or fewer samples, or "
                 + (f"raise the limit of {limit:g} GB per job (NGF_JOB_MEMORY_GB)" if limit
                    else "close other programs") + ", and start again or go on.")
@@ -130,13 +137,6 @@ def _log(writer: RunWriter, error: Exception) -> None:
         writer.log("".join(traceback.format_exception(error)))
     except OSError as trouble:
         print(f"log.txt could not be written ({trouble})", file=sys.stderr)
-
-
-def give_way() -> None:
-    """Take the processor after everything else: pages answer while a job computes, and a job that
-    is alone on its cores loses nothing."""
-    if hasattr(os, "nice"):
-        os.nice(19)
 
 
 def _must_wait(run: Run) -> None:

@@ -32,6 +32,9 @@ from ngf_core.trained.samples import held_out
 from tests.core.evidence.conftest import ATTACKS
 from tests.core.evidence.conftest import ENTRANTS as TRIED
 
+# Two attacks are computed once, by whichever process runs this group.
+pytestmark = pytest.mark.xdist_group("benchmark")
+
 
 def cell(entrant: str = "", attack: str = "badnets") -> Cell:
     return Cell("signs", ZOO_ARCH, attack, 0, entrant)

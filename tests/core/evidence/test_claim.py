@@ -27,6 +27,9 @@ from tests.support.known_spectra import descending
 from tests.support.sharpness_subjects import flat_weights
 from tests.support.small_networks import case
 
+# Two attacks are computed once, by whichever process runs this group.
+pytestmark = pytest.mark.xdist_group("benchmark")
+
 
 def read(model, x, y, layer: str = "", seed: int = 0) -> dict[str, dict]:
     rows = measure_sharpness_of(model, layer, {"held_out": (x, y)}, seed)

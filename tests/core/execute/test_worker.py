@@ -77,6 +77,18 @@ def test_a_job_that_wants_more_than_its_memory_names_the_limit(store, monkeypatc
                            "and start again or go on.")
 
 
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="niceness is Unix's")
+@pytest.mark.parametrize(("shared", "later"), [("1", 19), ("0", 0)])
+def test_on_a_shared_server_a_job_comes_after_the_pages(store, monkeypatch, shared, later):
+    monkeypatch.setenv("NGF_SHARED", shared)
+    run = start(store, pretended_work.SLOW, epochs=400)
+    until(lambda: run.state == "running")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, run.manifest["pid"]) == min(19, own + later)
+    run.cancel()
+    ended(run)
+
+
 @pytest.mark.parametrize(("error", "says"), [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Out of memory"),
     (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), "Out of memory"),
