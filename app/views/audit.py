@@ -11,6 +11,7 @@ from app.widgets.curvature.audit_cards import (
     control_card,
     evidence_card,
     pair_table,
+    plane_card,
     ratio_card,
     together,
     verdict_card,
@@ -38,6 +39,8 @@ def page() -> None:
     ratio_card(pairs, replace(of_run(run), command=command))
     pair_table(run.results)
     control_card(run.results)
+    if "plane" in run.results:  # an older audit has none
+        plane_card(run.results, of_run(run))
     evidence_card(run.results)
     st.caption(TEXT["rule"])
     st.markdown("**The command that audits these models again**")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ngf_core.audit.logit_scale import likeness, logits, scaled_cross_entropy, size
+from ngf_core.audit.plane import plane_of_both
 from ngf_core.audit.rescaled_layer import before_batch_norm, rescaled
 from ngf_core.audit.slope_check import curvature_by_slopes, off_by
 from ngf_core.curvature.operators.memory import MEMORY
@@ -78,7 +79,11 @@ def measure_pair(before: nn.Module, after: nn.Module, images: Images, others: Se
     now = measure_sharpness(second)
     setting.on_stage("after, at the scale of logits of before")
     matched = measure_sharpness(setting.subject(after, images, scale))
+    setting.on_stage("a random plane")
+    plane = plane_of_both(before, after, images, parameters=setting.parameters, seed=setting.seed,
+                          memory=int(setting.memory), on_point=setting.on_pass)
     return {
+        "plane": plane,
         "measures": {name: _row(name, was[name], now[name], matched[name]) for name in was},
         "logits": {"before": size(one), "after": size(other), "scale": scale},
         "same_function": {"scale": like.scale, "difference": like.difference},

@@ -6,7 +6,7 @@ from typing import ClassVar
 from ngf_core.options import option
 
 # Of an audit's results; a higher one holds more, or other, measurements.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

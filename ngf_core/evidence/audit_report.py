@@ -18,7 +18,7 @@ def text(pairs: Sequence[Pair]) -> str:
     if len(pairs) > 1:
         parts.append(aligned(summary(pairs)))
     parts += ["\n".join((name(pair), conditions(pair), aligned(measures(pair)), *controls(pair),
-                         aligned(evidence(pair)))) for pair in pairs]
+                         *plane(pair), aligned(evidence(pair)))) for pair in pairs]
     return "\n\n".join(parts)
 
 
@@ -76,6 +76,39 @@ def controls(pair: Pair) -> list[str]:
                          for name, value in ratios.items())
         said.append(f"other images, set {number}, after / before at matched logits: {told}.")
     return said
+
+
+def plane(pair: Pair) -> list[str]:
+    """What a random plane shows of the pair, and, where it tells another story than λ_max, why.
+
+    Nothing for an audit of an earlier version.
+    """
+    if "plane" not in pair:
+        return []
+    of = pair["plane"]
+    one, other = (_rise(of[role]) for role in ("before", "after"))
+    said = [f"random plane, the same directions around both, −{of['span']:g} to {of['span']:g} "
+            f"filter norms, {len(of['side'])} × {len(of['side'])} points: the mean loss lies "
+            f"{_number(one)} above the model before, {_number(other)} above the model after."]
+    moved = pair["measures"]["lambda_max"][READINGS[0]]["value"]
+    if one is None or other is None or moved is None or not (other - one) * moved < 0:
+        return said
+    words = ("flatter", "larger") if other < one else ("sharper", "smaller")
+    return [*said, f"The plane looks {words[0]} after, and λ_max is {words[1]}: two directions "
+            f"among {pair['conditions']['count']:,} hardly contain the leading eigenvector. They "
+            "show an average over the whole spectrum, and far from the model no curvature at all; "
+            "λ_max is the one to trust on the sharpest direction."]
+
+
+def _rise(losses: Sequence[Sequence[float | None]]) -> float | None:
+    """How far the mean loss of a square of points lies above its centre; None where one of them is
+    not finite."""
+    row = losses[len(losses) // 2]
+    middle = row[len(row) // 2]
+    known = [loss for row in losses for loss in row if loss is not None and math.isfinite(loss)]
+    if middle is None or len(known) < sum(map(len, losses)):
+        return None
+    return math.fsum(known) / len(known) - middle
 
 
 def evidence(pair: Pair) -> list[list[str]]:

@@ -20,7 +20,7 @@ from ngf_core.runs.lineage import weights_sha
 from ngf_core.trained.load import TrainedModels, load_trained
 from ngf_core.trained.samples import held_out_sets
 
-STAGES = 9
+STAGES = 10
 
 
 def execute(config: AuditConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:

@@ -35,6 +35,15 @@ def test_three_seeds_are_judged_together(open_page, started, runs) -> None:
     assert app.code[0].value.count("purify") >= 3
 
 
+def test_both_models_are_shown_on_one_plane(open_page, started, runs) -> None:
+    run = audits(runs, 1)[0]
+    app = open_page("audit", run=run.id)
+    figure = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert [trace["name"] for trace in figure["data"] if trace["type"] == "contour"] == [
+        "No defense", "NGF"]
+    assert "Random plane, the same directions around both" in text_of(app)
+
+
 def test_the_address_says_with_whom(open_page, started, runs) -> None:
     run = audits(runs, 3)[-1]
     app = open_page("audit", run=run.id, **{"with": "badnets-seed0"})

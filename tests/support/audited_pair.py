@@ -47,6 +47,9 @@ def audited_pair(seed: int = 0, attack: str = "badnets", *, plain: float = 1.0,
                        "dtype": "float32", "factor": FACTOR},
         "logits": {"before": 11.0, "after": 10.0, "scale": 1.1},
         "same_function": {"scale": 1.0, "difference": difference},
+        "plane": {"span": 1.0, "side": [-1.0, 0.0, 1.0], **{
+            role: [[sharp, sharp, sharp], [sharp, 0.1, sharp], [sharp, sharp, sharp]]
+            for role, sharp in (("before", 1.0), ("after", 1.0 * plain))}},
         "measures": rows,
         "other_images": [{name: math.log(off * (matched_plain if name in MOVED_BY_RESCALING
                                              else matched_invariant)) for name in FEW}] * 2,

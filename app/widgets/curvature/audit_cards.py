@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import state
 from app.figures import audit as figures
+from app.figures.landscape import contour_row, plane_table
 from app.figures.origin import Origin
 from app.text import sections
 from app.theme import style
@@ -97,6 +99,23 @@ def control_card(pair: dict[str, Any]) -> None:
     st.markdown(TEXT["controls text"])
     for sentence in report.controls(pair):
         st.markdown(f"- {sentence}")
+
+
+def plane_card(pair: dict[str, Any], origin: Origin) -> None:
+    """Both models on one random plane, and what it cannot tell."""
+    st.header(TEXT["plane"], anchor=False)
+    of, name = pair["plane"], pair["models"]["after"]["model"]
+    side = np.array(of["side"])
+    losses = {model: np.array(of[role], float) for role, model in
+              (("before", "before"), ("after", name if name != "before" else "after"))}
+    sentences = report.plane(pair)
+    figure_card(contour_row(side, side, losses, log=True, dark=is_dark(),
+                            axes=("direction 1, filter norms", "direction 2, filter norms")),
+                key="audit_plane", caption=TEXT["plane text"], origin=origin,
+                table=plane_table(side, side, losses), filename="audit-plane",
+                alt=" ".join(sentences))
+    for sentence in sentences:
+        st.markdown(f"- {sentence[0].upper()}{sentence[1:]}")
 
 
 def evidence_card(pair: dict[str, Any]) -> None:

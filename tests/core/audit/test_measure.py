@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from ngf_core.audit.measure import Setting, log_ratio, measure_pair
+from ngf_core.audit.plane import plane_of_both
 from ngf_core.audit.rescaled_layer import rescaled
 from ngf_core.curvature.sharpness import Reading
 from ngf_core.errors import NGFError
 from ngf_core.evidence.audit_verdict import AS_THEY_ARE, MATCHED, judge
+from ngf_core.landscape.directions import random_direction
 from tests.support.audited_pair import audited_pair
 from tests.support.dense_hessian import dense_hessian
 from tests.support.seeded import seeded
@@ -132,3 +134,29 @@ def test_a_rescaled_layer_that_changes_the_function_is_told_apart(monkeypatch):
     monkeypatch.setattr("ngf_core.audit.measure.SAME", -1.0)
     reason = found(trained(0), trained(1))["rescaled"]["after"]["reason"]
     assert "changed the logits by" in reason and "has a BatchNorm behind it" not in reason
+
+
+def test_both_models_are_seen_along_the_same_directions():
+    """At a corner the weights are moved by hand; the mean loss there is the plane's."""
+    before, after = trained(0), trained(1)
+    seen = plane_of_both(before, after, IMAGES, seed=5)
+    u, v = (random_direction(before, generator) for generator in [seeded(5)] for _ in range(2))
+    assert seen["side"] == pytest.approx([-1 + 0.2 * i for i in range(11)])
+    for role, model in (("before", before), ("after", after)):
+        moved = copy.deepcopy(model)
+        with torch.no_grad():
+            for name, weight in moved.named_parameters():
+                weight += seen["side"][10] * u.get(name, 0) + seen["side"][2] * v.get(name, 0)
+        loss = torch.nn.functional.cross_entropy(moved(IMAGES[0]), IMAGES[1])
+        assert seen[role][2][10] == pytest.approx(loss.item(), rel=1e-4)
+
+
+def test_a_plane_of_the_tuned_layer_moves_that_alone():
+    model, other = trained(0), trained(0)
+    other.linear.weight.data.zero_()
+    other.linear.bias.data.zero_()
+    names = ["linear.weight"]
+    # Where all classes have the same logit, no other layer can change the loss.
+    flat = plane_of_both(model, other, IMAGES, parameters=["conv2.weight"])["after"]
+    assert torch.tensor(flat).std() == pytest.approx(0, abs=1e-9)
+    assert torch.tensor(plane_of_both(model, other, IMAGES, parameters=names)["after"]).std() > 0.01
