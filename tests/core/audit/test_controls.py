@@ -96,3 +96,17 @@ def test_a_wrong_eigenvector_is_caught_by_finite_differences():
     values, vectors = torch.linalg.eigh(dense_hessian(model, IMAGES, LABELS))
     subject = Subject(copy.deepcopy(model), (IMAGES, LABELS), dtype=torch.float64)
     assert off_by(float(values[-1]), curvature_by_slopes(subject, vectors[:, -2])) > 0.01
+
+
+def test_a_relu_that_turns_nearby_does_not_spoil_the_finite_differences():
+    """Its input is zero 2e-8 away along the direction, which 1e-7 would have passed."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 1, bias=False),
+                                torch.nn.ReLU(), torch.nn.Linear(1, 2)).double().eval()
+    images, labels = torch.tensor([[[[1.0, 0.0]]]], dtype=torch.float64), torch.tensor([1])
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[2e-8, 0.3]]))
+        model[3].weight.copy_(torch.tensor([[1.0], [-2.0]]))
+    v = torch.eye(model[1].weight.numel() + 4, dtype=torch.float64)[0]
+    true = float(v @ dense_hessian(model, images, labels) @ v)
+    subject = Subject(model, (images, labels), dtype=torch.float64)
+    assert true > 0.1 and curvature_by_slopes(subject, v) == pytest.approx(true, rel=1e-5)
