@@ -18,6 +18,7 @@ from app.widgets.curvature.audit_cards import (
 )
 from app.widgets.curvature.audit_form import ask_pair
 from app.widgets.curvature.measurement import measurement
+from app.widgets.curvature.shipped_audit import shipped_audit
 from ngf_core.config import AuditConfig
 
 TEXT = sections("audit")
@@ -26,9 +27,14 @@ FORM = {"parameters": "Parameters", "samples": "Images", "further": "Sets of oth
 
 
 def page() -> None:
-    """Choose a pair of models, show what its audit found."""
+    """Choose a pair of models, show what its audit found; below, the audit that ships."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
+    _own()
+    shipped_audit()
+
+
+def _own() -> None:
     run = measurement(AuditConfig, FORM, TEXT["empty"], ask=ask_pair)
     if run is None:
         return
