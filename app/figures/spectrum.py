@@ -79,7 +79,7 @@ def stems(models: Pairs, *, lowest: Pairs | None = None, matrix: str = "Hessian"
                     "symbol": [style.symbol + ("-open" if h else "") for h in hollow]},
             customdata=[[residual, f"{name}.{rank}"]
                         for residual, rank in zip(residuals.tolist(), ranks, strict=True)],
-            text=names,
+            text=names, unselected={"marker": {"opacity": 1}},
             hovertemplate=style.label + "<br>%{text} = %{y:.5g}"
                                         "<br>residual %{customdata[0]:.2g}<extra></extra>")
     figure.update_xaxes(title="rank of the eigenvalue", tickmode="array",

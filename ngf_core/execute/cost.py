@@ -112,7 +112,7 @@ def _work(config: Config, model: Model) -> float:
             products += 31
         products += SHARPNESS_PRODUCTS[config.sharpness]
         if config.operator == "hessian":  # slices, whose passes are a ninth of a product
-            products += SLICE_POINTS * (config.k + config.bottom) / 9
+            products += SLICE_POINTS * (config.k + config.bottom) // 9
         return forward * CURVATURE_MODELS * products * config.samples * 9
     if isinstance(config, AuditConfig):
         # Three readings of all measures, and the few of the controls on each further set.
