@@ -128,6 +128,7 @@ def test_a_click_on_an_eigenvalue_shows_the_loss_along_its_eigenvector(open_page
     assert not app.exception and address(app, "slice") == "ngf.2"
     assert "eigenvector of λ = 82.6" in text_of(app)
     drawn = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert "The loss along an eigenvector" in [header.value for header in app.header]
     assert [trace["name"] for trace in drawn["data"]] == ["parabola of λ", "NGF, measured"]
 
 
@@ -152,5 +153,5 @@ def test_a_spectrum_without_slices_offers_to_measure_them(open_page, started, ru
 def test_another_matrix_than_the_hessian_has_no_slices(open_page, started, runs) -> None:
     make_run(runs, "spectrum", operator="ggn")
     app = open_page("spectrum")
-    assert "along an eigenvector" not in " ".join(s.value for s in app.subheader)
+    assert "along an eigenvector" not in " ".join(s.value for s in app.header)
     assert not app.exception

@@ -41,3 +41,21 @@ def test_a_click_into_the_curves_moves_the_race(filled: Server, new_page, width,
     page.go_back()
     expect(page).not_to_have_url(re.compile("step="))
     expect(tiles).to_have_text(re.compile(re.escape(end.splitlines()[2])))
+
+
+# Where the second largest eigenvalue of NGF is drawn, within the figure.
+MARK = """figure => {
+  const at = figure.data.findIndex(trace => trace.customdata && trace.name === 'NGF');
+  const {xaxis, yaxis} = figure._fullLayout, {x, y} = figure.calcdata[at][1];
+  return {x: xaxis._offset + xaxis.d2p(x), y: yaxis._offset + yaxis.d2p(y)};
+}"""
+
+
+def test_a_click_on_an_eigenvalue_shows_its_slice(filled: Server, page: Page):
+    page.goto(f"{filled.url}/spectrum")
+    at_rest(page)
+    stems = page.locator(".st-key-spectrum_stems .js-plotly-plot")
+    stems.click(position=stems.evaluate(MARK))
+    page.wait_for_url("**slice=ngf.2*")
+    at_rest(page)
+    expect(page.get_by_text("the loss measured along the eigenvector of λ = 82.6")).to_be_visible()

@@ -44,10 +44,8 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
                                    (3, style.color, style.dash)):
             figure.add_scatter(x=path[:, 0], y=path[:, 1], mode="lines", name=style.label,
                                line={"color": color, "width": width, "dash": dash},
-                               hoverinfo="skip" if width == 7 else None,
-                               hovertemplate=None if width == 7 else style.label +
-                               ", recorded point %{pointNumber}<extra></extra>")
-        if name in steps:
+                               hoverinfo="skip")
+        if name in steps:  # as recorded; landscapes of earlier versions have none
             figure.add_scatter(
                 x=path[:, 0], y=path[:, 1], mode="markers", name=style.label,
                 marker={"color": style.color, "size": 9, "line": {"color": "white", "width": 1.5}},

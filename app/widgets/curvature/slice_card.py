@@ -27,7 +27,7 @@ def slice_card(run: Run, models: Mapping[str, Mapping[str, np.ndarray]]) -> None
     none, offer to measure them."""
     if run.config_as(SpectrumConfig).operator != "hessian":
         return
-    st.subheader(TEXT["slice title"], anchor=False)
+    st.header(TEXT["slice title"], anchor=False)
     if not run.has(SLICES):
         _not_measured(run)
         return
