@@ -42,6 +42,9 @@ METRICS: dict[str, MetricStyle] = {
 SHARPNESS = ("lambda_max", "fisher_trace")
 ERRORS = {"lambda_max": "lambda_error", "fisher_trace": "fisher_trace_error"}
 AXES = {"step": "Step", "seconds": "Tuning seconds"}
+PALE = 0.25
+# Not met by pointer and tooltip.
+QUIET = {"symbol": "none", "silent": True, "tooltip": {"show": False}}
 
 
 def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], *,
@@ -49,26 +52,28 @@ def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence
                  before: Mapping[str, float] | None = None, dark: bool = False) -> dict[str, Any]:
     """Rates in percent against `x` ("step" or "seconds"), one line per method and metric.
 
-    `x_max` fixes the right end, so that the axis does not grow while points arrive; `step` hides
-    what came after that step; `before` maps a metric to the received model's value, drawn
-    as the grey dotted "no defense" line. Missing and non-finite values leave a gap.
+    `x_max` fixes the right end, so that the axis does not grow while points arrive; what came after
+    `step` is pale; `before` maps a metric to the received model's value, drawn as the grey dotted
+    "no defense" line. Missing and non-finite values leave a gap. The lines of a method share its
+    name, so that its one entry in the legend lights them up, or hides them, together.
     """
-    shown = points if step is None else points[points["step"] <= step]
     right = x_max if x_max is not None else _last(points, x)
-    series = [_line(shown, method, metric, x, 100.0, dark)
-              for metric in metrics for method in methods]
+    series = [part for metric in metrics for method in methods
+              for part in _line(points, method, metric, x, 100.0, dark, step)]
     series += [_level(before, metric, right) for metric in metrics]
-    return _frame(series, x, right, "%", dark) | {"yAxis": _y_axis(dark, "{value} %", 0, 100)}
+    return _frame(series, x, right, _longest(methods, metrics), dark) | {
+        "yAxis": _y_axis(dark, "{value} %", 0, 100)}
 
 
 def loss_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step",
                  x_max: float | None = None, step: int | None = None,
                  dark: bool = False) -> dict[str, Any]:
     """Clean loss of each step on a logarithmic axis; values that are not positive leave a gap."""
-    shown = points if step is None else points[points["step"] <= step]
     right = x_max if x_max is not None else _last(points, x)
-    series = [_line(shown, method, "loss", x, 1.0, dark, positive=True) for method in methods]
-    return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
+    series = [part for method in methods
+              for part in _line(points, method, "loss", x, 1.0, dark, step, positive=True)]
+    return _frame(series, x, right, _longest(methods, ["loss"]), dark) | {
+        "yAxis": _y_axis(dark, "{value}", kind="log")}
 
 
 def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step",
@@ -81,11 +86,12 @@ def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = 
     """
     shown = points if step is None else points[points["step"] <= step]
     right = x_max if x_max is not None else _last(points, x)
-    series = [_line(shown, method, metric, x, 1.0, dark, positive=True)
-              for metric in SHARPNESS for method in methods]
+    series = [part for metric in SHARPNESS for method in methods
+              for part in _line(points, method, metric, x, 1.0, dark, step, positive=True)]
     series += [_bars(shown, method, "lambda_max", x) for method in methods]
     series += [_level(before, metric, right, 1.0) for metric in SHARPNESS]
-    return _frame(series, x, right, "", dark) | {"yAxis": _y_axis(dark, "{value}", kind="log")}
+    return _frame(series, x, right, _longest(methods, SHARPNESS), dark) | {
+        "yAxis": _y_axis(dark, "{value}", kind="log")}
 
 
 def sharpness_alt(points: pd.DataFrame, methods: Sequence[str]) -> str:
@@ -153,26 +159,33 @@ def _last(points: pd.DataFrame, x: str) -> float:
     return float(top) if math.isfinite(top) and top > 0 else 1.0
 
 
-def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float,
-          dark: bool, positive: bool = False) -> dict[str, Any]:
-    line = decimate(_select(points, method, metric))
-    data = [[float(at), _finite(value, factor, positive)]
-            for at, value in zip(line[x], line["value"], strict=True)]
-    drawn = [y for _, y in data if y is not None]
+def _line(points: pd.DataFrame, method: str, metric: str, x: str, factor: float, dark: bool,
+          step: int | None, positive: bool = False) -> list[dict[str, Any]]:
+    """A line up to a step, and the pale rest of it."""
+    line = _select(points, method, metric)
+    shown = line if step is None else line[line["step"] <= step]
+    rest = line.iloc[max(len(shown) - 1, 0):] if len(shown) < len(line) else line.iloc[:0]
+    past, future = (_data(decimate(part), x, factor, positive) for part in (shown, rest))
+    drawn = [y for _, y in past if y is not None]
     styled, kind = style(method), METRICS[metric]
-    name = f"{styled.label} {kind.label}"
-    return _series(name, f"{method}-{metric}", data, styled.color, styled.stroke, kind.width,
-                   kind.opacity) | {
-        "symbol": "circle" if len(drawn) == 1 else "none",
-        "endLabel": _end_label(name, drawn, label_color(styled.color, dark), ink(dark).background,
-                               factor == 100.0)}
+    key = f"{method}-{metric}"
+    return [
+        _series(method, metric, key, past, kind.width, kind.opacity, factor) | {
+            "symbol": "circle" if len(drawn) == 1 else "none",
+            "endLabel": _end_label(_end_name(method, metric), drawn,
+                                   label_color(styled.color, dark), ink(dark).background,
+                                   factor == 100.0)},
+        _series(method, metric, f"{key}-later", future, kind.width, PALE, factor) | QUIET,
+    ]
+
+
+def _data(line: pd.DataFrame, x: str, factor: float, positive: bool) -> list[list[float | None]]:
+    return [[float(at), _finite(value, factor, positive)]
+            for at, value in zip(line[x], line["value"], strict=True)]
 
 
 def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, Any]:
-    """From value - error to value + error at each point, as strokes of a line with gaps.
-
-    It has no name, so that legend and tooltip skip it.
-    """
+    """From value - error to value + error at each point, as strokes of a line with gaps."""
     line = _select(points, method, metric)
     errors = _select(points, method, ERRORS[metric]).set_index("step")["value"]
     data: list[list[float | None]] = []
@@ -182,28 +195,40 @@ def _bars(points: pd.DataFrame, method: str, metric: str, x: str) -> dict[str, A
         if error is not None and middle is not None:
             low = max(middle - error, middle / 10)  # a logarithmic axis cannot show zero
             data += [[float(at), low], [float(at), middle + error], [float(at), None]]
-    bars = _series("", f"{method}-{metric}-error", data, style(method).color, "solid", 1.5, 0.8)
-    del bars["name"]
-    return bars | {"symbol": "none", "silent": True, "tooltip": {"show": False}}
+    bars = _series(method, metric, f"{method}-{metric}-error", data, 1.5, 0.8) | QUIET
+    bars["lineStyle"] |= {"type": "solid"}
+    return bars
 
 
 def _level(before: Mapping[str, float] | None, metric: str, right: float,
            factor: float = 100.0) -> dict[str, Any]:
     """The received model's value as a level line; without data where it was not measured."""
-    styled, kind = style("before"), METRICS[metric]
     value = _finite((before or {}).get(metric), factor, False)
     data = [] if value is None else [[0.0, value], [right, value]]
-    return _series(f"{styled.label} {kind.label}", f"before-{metric}", data, styled.color,
-                   styled.stroke, max(1.5, kind.width / 2), 1.0) | {"symbol": "none"}
+    return _series("before", metric, f"before-{metric}", data,
+                   max(1.5, METRICS[metric].width / 2), 1.0, factor) | {"symbol": "none"}
 
 
-def _series(name: str, key: str, data: list, color: str, stroke: Any, width: float,
-            opacity: float) -> dict[str, Any]:
-    return {"type": "line", "id": key, "name": name, "data": data, "color": color,
-            "lineStyle": {"width": width, "opacity": opacity,
-                          "type": list(stroke) if isinstance(stroke, tuple) else stroke},
+def _series(method: str, metric: str, key: str, data: list, width: float, opacity: float,
+            factor: float = 1.0) -> dict[str, Any]:
+    styled, label = style(method), METRICS[metric].label
+    stroke = list(styled.stroke) if isinstance(styled.stroke, tuple) else styled.stroke
+    return {"type": "line", "id": key, "name": styled.label, "data": data, "color": styled.color,
+            "lineStyle": {"width": width, "opacity": opacity, "type": stroke},
             "connectNulls": False, "emphasis": {"focus": "series"},
+            "tooltip": {"valueFormatter": f"%.1f %% {label}" if factor == 100.0
+                        else f"%.3g {label}"},
             "labelLayout": {"moveOverlap": "shiftY"}}
+
+
+def _end_name(method: str, metric: str) -> str:
+    return f"{style(method).label} {METRICS[metric].label}"
+
+
+def _longest(methods: Sequence[str], metrics: Sequence[str]) -> int:
+    """Characters of the longest label at the end of a line, its value with it."""
+    return max((len(f"{_end_name(method, metric)} 100 %")
+                for method in methods for metric in metrics), default=0)
 
 
 def _end_label(name: str, drawn: list[float], color: str, back: str,
@@ -219,11 +244,9 @@ def _finite(value: Any, factor: float, positive: bool) -> float | None:
     return round(float(value) * factor, 6)
 
 
-def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
+def _frame(series: list[dict[str, Any]], x: str, right: float, longest: int,
            dark: bool) -> dict[str, Any]:
     tone = ink(dark)
-    longest = max((len(f"{line['name']} 100 %") for line in series if "endLabel" in line),
-                  default=0)
     return {
         "animation": False, "backgroundColor": tone.background,
         "textStyle": {"fontFamily": FONT, "color": tone.text},
@@ -231,8 +254,7 @@ def _frame(series: list[dict[str, Any]], x: str, right: float, unit: str,
         "legend": {"type": "scroll", "left": 0, "right": 56, "top": 4, "itemWidth": 34,
                    "itemStyle": {"opacity": 0}, "textStyle": {"color": tone.text, "fontSize": 13},
                    "pageTextStyle": {"color": tone.text}, "pageIconColor": tone.text},
-        "tooltip": {"trigger": "axis", "valueFormatter": f"%.1f {unit}%" if unit else "%.3g",
-                    "backgroundColor": tone.background, "borderColor": tone.grid,
+        "tooltip": {"trigger": "axis", "backgroundColor": tone.background, "borderColor": tone.grid,
                     "textStyle": {"color": tone.text}},
         "xAxis": {"type": "value", "name": AXES[x], "nameLocation": "middle", "nameGap": 28,
                   "min": 0, "max": right, "splitLine": {"show": False},

@@ -146,7 +146,7 @@ def live_options(points: pd.DataFrame, methods: Sequence[str], layers: Sequence[
     options["xAxis"]["axisLabel"] |= {"rotate": 90, "hideOverlap": False}
     options["grid"] |= {"bottom": 24 + round(7.2 * max(map(len, layers), default=0))}
     options["series"] = [line | {"symbol": "circle", "symbolSize": 7} for line in options["series"]
-                         if not line["id"].startswith("before-")]
+                         if "endLabel" in line]
     return options
 
 

@@ -1,6 +1,7 @@
 """Curvature figures: leading eigenvalues with residuals, spectral density, Fisher spectrum."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,8 +60,8 @@ def stems(models: Pairs, *, lowest: Pairs | None = None, matrix: str = "Hessian"
         bottom, bounds = lowest.get(name, (np.empty(0), np.empty(0)))
         at = np.concatenate([np.arange(1, len(values) + 1),
                              most + least + 0.5 - np.arange(len(bottom))])
-        names = [f"λ{i + 1}" for i in range(len(values))] + \
-            [_lowest_name(i) for i in range(len(bottom))]
+        ranks = rank_names(len(values), len(bottom))
+        names = [f"λ{rank}" if rank.isdigit() else rank for rank in ranks]
         values = np.concatenate([values, bottom]).astype(float)
         residuals = np.concatenate([residuals, bounds]).astype(float)
         x = at + (place - (len(models) - 1) / 2) * width
@@ -76,15 +77,29 @@ def stems(models: Pairs, *, lowest: Pairs | None = None, matrix: str = "Hessian"
                      "width": 6, "color": ink(dark).text},
             marker={"color": style.color, "size": 11, "line": {"color": style.color, "width": 2},
                     "symbol": [style.symbol + ("-open" if h else "") for h in hollow]},
-            customdata=residuals, text=names,
+            customdata=[[residual, f"{name}.{rank}"]
+                        for residual, rank in zip(residuals.tolist(), ranks, strict=True)],
+            text=names, unselected={"marker": {"opacity": 1}},
             hovertemplate=style.label + "<br>%{text} = %{y:.5g}"
-                                        "<br>residual %{customdata:.2g}<extra></extra>")
+                                        "<br>residual %{customdata[0]:.2g}<extra></extra>")
     figure.update_xaxes(title="rank of the eigenvalue", tickmode="array",
                         tickvals=[*range(1, most + 1), *(most + 1.5 + i for i in range(least))],
                         ticktext=[*map(str, range(1, most + 1)),
                                   *(_lowest_name(least - 1 - i) for i in range(least))])
     figure.update_yaxes(title=f"{matrix} eigenvalue λ", rangemode="tozero")
     return _finish(figure, dark)
+
+
+def rank_names(largest: int, smallest: int) -> list[str]:
+    """The names of so many eigenvalues: 1, 2, …, and from the smallest min, min+1, …"""
+    return [*map(str, range(1, largest + 1)), *map(_lowest_name, range(smallest))]
+
+
+def picked_stem(event: Mapping[str, Any] | None) -> str | None:
+    """The eigenvalue whose mark a selection event of `stems` names, as "ngf.1"; else None."""
+    marked = [point["customdata"] for point in (event or {}).get("selection", {}).get("points", ())
+              if point.get("customdata")]
+    return str(marked[0][1]) if marked else None
 
 
 def _lowest_name(place: int) -> str:
@@ -153,7 +168,7 @@ def stems_table(models: Pairs, lowest: Pairs | None = None) -> pd.DataFrame:
     frames = []
     for name, (values, residuals) in models.items():
         bottom, bounds = (lowest or {}).get(name, (np.empty(0), np.empty(0)))
-        ranks = [*map(str, range(1, len(values) + 1)), *map(_lowest_name, range(len(bottom)))]
+        ranks = rank_names(len(values), len(bottom))
         values = np.concatenate([values, bottom])
         residuals = np.concatenate([residuals, bounds])
         frames.append(pd.DataFrame({"model": name, "rank": ranks, "eigenvalue": values,

@@ -16,6 +16,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.curvature.measurement import measurement, settings
 from app.widgets.curvature.second_opinion import second_opinion_line
 from app.widgets.curvature.sharpness_card import sharpness_card
+from app.widgets.curvature.slice_card import choose_stem, slice_card
 from ngf_core.config import SpectrumConfig
 from ngf_core.runs import Run
 
@@ -59,7 +60,8 @@ def page() -> None:
                 key="spectrum_stems", caption=_stems_caption(run, matrix, lowest),
                 table=figures.stems_table(stems, lowest),
                 origin=of_run(run), filename=f"eigenvalues-{name}",
-                alt=_alt(tiles, matrix))
+                alt=_alt(tiles, matrix), on_select=choose_stem)
+    slice_card(run, models)
     sharpness_card(run, list(models))
     density = {m: (d["density_grid"], d["density"]) for m, d in models.items() if "density" in d}
     if density:

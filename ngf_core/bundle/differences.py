@@ -14,6 +14,7 @@ from typing import Any
 from ngf_core.config import Config
 from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.files import SLICES
 
 # What is allowed elsewhere. The rates in percentage points: a purification that ends near a
 # threshold ends elsewhere at quite another ASR (docs/library.md has a case of 14 points). λ_max and
@@ -129,10 +130,12 @@ def _numbers(run: Run, other: Run, names: Mapping[str, str], exact: bool
             elif last in FACTORS and isinstance(value, float):
                 yield name, value, there.get(name), ("factor", SPREAD[last])
         return
+    # Spectra of earlier versions have no slices.
+    files = (*ARRAYS, *([SLICES] if run.has(SLICES) and other.has(SLICES) else []))
     yield "data_sha", run.manifest["data_sha"], other.manifest["data_sha"], None
     for part, one, two in (("", _leaves(run.results), _leaves(other.results)),
                            ("curves.", _curves(run), _curves(other)),
-                           ("", _arrays(run), _arrays(other))):
+                           ("", _arrays(run, files), _arrays(other, files))):
         here, there = dict(one), dict(two)
         for name in sorted(here.keys() | there.keys()):
             timed = name.rpartition(" ")[2] in _TIMED_METRICS
@@ -160,8 +163,8 @@ def _curves(run: Run) -> Iterator[tuple[str, Any]]:
         yield f"{row.method} {row.step} {row.metric}", None if math.isnan(row.value) else row.value
 
 
-def _arrays(run: Run) -> Iterator[tuple[str, Any]]:
-    for file in ARRAYS:
+def _arrays(run: Run, files: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    for file in files:
         if run.has(f"{file}.npz"):
             for key, array in run.arrays(file).items():
                 yield f"{file}.{key}", (str(array.dtype), array.shape, array.tobytes())

@@ -30,6 +30,8 @@ CAUTIOUS_SPEED = 3.0e10
 START_SECONDS = 4.0
 CURVATURE_MODELS = 3
 # What the sharpness measures of the mini network took, in Hessian products.
+# `POINTS` of ngf_core.curvature.sharpness.slices, which needs torch.
+SLICE_POINTS = 21
 SHARPNESS_PRODUCTS = {"none": 0, "cheap": 45, "all": 150}
 KRYLOV_MEGABYTES = 256
 LIKE_IMPORTED = "resnet18"
@@ -109,6 +111,8 @@ def _work(config: Config, model: Model) -> float:
         if config.check != "none" and config.operator == "hessian":
             products += 31
         products += SHARPNESS_PRODUCTS[config.sharpness]
+        if config.operator == "hessian":  # slices, whose passes are a ninth of a product
+            products += SLICE_POINTS * (config.k + config.bottom) // 9
         return forward * CURVATURE_MODELS * products * config.samples * 9
     if isinstance(config, AuditConfig):
         # Three readings of all measures, and the few of the controls on each further set.

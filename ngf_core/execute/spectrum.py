@@ -11,11 +11,13 @@ from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.operators.parameters import layer_parameters
 from ngf_core.curvature.sharpness import Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness, report
+from ngf_core.curvature.sharpness.slices import slices
 from ngf_core.curvature.spectral.measure_spectrum import Spectrum, measure_spectrum
 from ngf_core.execute import krylov_files
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers
 from ngf_core.runs import RunStore, RunWriter
+from ngf_core.runs.files import SLICES
 from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import held_out
 
@@ -25,13 +27,17 @@ FISHER_SAMPLES = 1000
 
 
 def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[str, Any]:
-    """Measure and write spectrum.npz. Each finished model is kept as the part "model_<name>", so
-    that a run that stopped measures only the others."""
+    """Measure and write spectrum.npz, and slices.npz: the loss along a Hessian's eigenvectors.
+
+    Each finished model is kept as the part "model_<name>", so that a run that stopped measures only
+    the others.
+    """
     source = load_trained(config.source, store)
     where = next(source.models["before"].parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]
     arrays: dict[str, np.ndarray] = {}
+    along: dict[str, np.ndarray] = {}
     results: dict[str, Any] = {"samples": len(y), "layer": source.layer,
                                "fisher_samples": min(len(y), FISHER_SAMPLES),
                                "operator": config.operator, "parameters": config.parameters,
@@ -42,6 +48,7 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
         if part is not None:
             results[name] = part["results"]
             arrays |= {key: np.asarray(value) for key, value in part["arrays"].items()}
+            along |= {key: np.asarray(value) for key, value in part["slices"].items()}
             readings |= {name: {measure: Reading.of(kept)
                                 for measure, kept in part["readings"].items()}}
             continue
@@ -84,17 +91,24 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             layer.requires_grad_(True)
         fisher = layer_fisher_spectrum(model, list(layers.values()), x[:FISHER_SAMPLES],
                                        y[:FISHER_SAMPLES], seed=config.seed) if layers else None
-        own = _arrays(name, spectrum, fisher)
+        own, lines = _arrays(name, spectrum, fisher), {}
+        if config.operator == "hessian":
+            lines = _slices(name, spectrum, Subject(
+                model, (x, y), parameters=names, on_pass=writer.checkpoint))
         arrays |= own
+        along |= lines
         arrays["models"] = np.array(list(source.models)[: i + 1])
         writer.arrays("spectrum", arrays)
         writer.keep_part(f"model_{name}", {
             "results": results[name],
             "arrays": {key: torch.from_numpy(value) for key, value in own.items()},
+            "slices": {key: torch.from_numpy(value) for key, value in lines.items()},
             "readings": {measure: dataclasses.asdict(reading)
                          for measure, reading in readings.get(name, {}).items()}})
     arrays["models"] = np.array(list(source.models))
     writer.arrays("spectrum", arrays)
+    if along:
+        writer.arrays(SLICES, along)
     return results
 
 
@@ -118,6 +132,17 @@ def _arrays(name: str, spectrum: Spectrum, fisher: Tensor | None) -> dict[str, n
         f"{name}.density": density.values.cpu().numpy(),
         f"{name}.products": np.array(spectrum.products),
     } | ({} if fisher is None else {f"{name}.fisher": fisher.cpu().numpy()})
+
+
+def _slices(name: str, spectrum: Spectrum, subject: Subject) -> dict[str, np.ndarray]:
+    """The loss along the eigenvectors of the largest eigenvalues, then of the smallest."""
+    parts = [(pairs.values[:count], pairs.vectors[:count])
+             for pairs, count in ((spectrum.state.pairs, len(spectrum.eigenvalues)),
+                                  (spectrum.state.lowest, len(spectrum.lowest))) if pairs]
+    found = slices(subject, torch.cat([values for values, _ in parts]),
+                   torch.cat([vectors for _, vectors in parts]))
+    return {f"{name}.t": found.t.numpy(), f"{name}.loss": found.loss.numpy(),
+            f"{name}.slopes": found.slopes.numpy()}
 
 
 def _second_opinion(spectrum: Spectrum, model: nn.Module, x: Tensor, y: Tensor,

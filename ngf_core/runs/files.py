@@ -12,6 +12,7 @@ RECEIVED = "before"
 SAMPLES = "samples"  # npz: the test images that are shown
 ATTACK = "attack"    # safetensors: what the attack learned
 TRIGGERED = "triggered"  # npz: triggered images that were given with an imported model
+SLICES = "slices"    # npz: the loss along the eigenvectors of a spectrum
 POISON = "poison"    # npz: which training images were poisoned
 
 

@@ -55,7 +55,7 @@ def test_the_landscape_is_of_clean_images(open_page, started, runs, plane):
 
 def test_the_spectrum_is_as_for_any_model(open_page, started, runs):
     make_run(runs, "spectrum", attack="none")
-    assert len(sound(open_page("spectrum")).get("plotly_chart")) == 4
+    assert len(sound(open_page("spectrum")).get("plotly_chart")) == 5
 
 
 @pytest.mark.parametrize("kind", ["train", "purify", "spectrum", "landscape"])

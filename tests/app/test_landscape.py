@@ -5,11 +5,12 @@ import json
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from app.widgets.curvature.path_point import picked_point
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
 from ngf_core.runs.manifest import write_manifest
 from tests.support.fabricated_runs import make_run
-from tests.support.pages import address, text_of
+from tests.support.pages import address, select, text_of
 
 
 def figures(app: AppTest) -> list[dict]:
@@ -243,3 +244,31 @@ def test_a_cancelled_run_is_resumed(open_page, started, runs) -> None:
     assert button.label == "Resume"
     button.click().run()
     assert started[-1] == run.config
+
+
+def test_a_click_on_a_path_shows_that_step_and_leads_to_the_race(open_page, started, runs) -> None:
+    race = make_run(runs, "purify")
+    make_run(runs, "landscape", source=race.id)
+    app = open_page("landscape", plane="models")
+    assert "**NGF, step 100:**" in text_of(app) and "ASR 1.0 % (0.5 to 1.9 %, n = 900)" in text_of(
+        app)
+    select(app, "plotly_chart", 0, {"points": [{"customdata": ["sgd", 0]}]})
+    assert not app.exception and address(app, "point") == "sgd.0"
+    assert "**SGD, step 0:** loss 0.1 on clean images, loss 0.01 on triggered images, ASR 96.0 %" \
+        in text_of(app)
+    link = next(link.proto for link in app.get("page_link") if "at step" in link.proto.label)
+    assert link.label == "Open the race at step 0"
+    assert f"run={race.id}" in link.query_string and "step=0" in link.query_string
+
+
+def test_a_click_beside_the_paths_chooses_nothing() -> None:
+    assert picked_point({"selection": {"points": [{"customdata": 0.3}, {"x": 1}]}}) is None
+    assert picked_point(None) is None
+    assert picked_point({"selection": {"points": [{"customdata": ["ngf", 30]}]}}) == "ngf.30"
+
+
+def test_a_point_that_was_not_recorded_gives_a_toast_and_the_end(open_page, started, runs) -> None:
+    make_run(runs, "landscape")
+    app = open_page("landscape", plane="models", point="ngf.41")
+    assert any("point=ngf.41" in toast.value for toast in app.toast)
+    assert "**NGF, step 100:**" in text_of(app) and not app.exception

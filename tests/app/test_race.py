@@ -10,7 +10,7 @@ from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.runs import RunWriter
 from tests.support.fabricated_runs import make_run
 from tests.support.faked import faked
-from tests.support.pages import address, text_of
+from tests.support.pages import address, select, text_of
 
 
 def tile(app, label):
@@ -38,6 +38,77 @@ def test_stepping_back_shows_an_earlier_evaluation(runs, open_page):
     app.button(f"race_{run.id}_forward").click().run()
     assert app.select_slider(f"race_{run.id}_slider").value == 5
     assert tile(app, "NGF ASR") not in ("96.0 %", "1.0 %")
+
+
+def click(app, chart, bar):
+    """A click into a chart of curves; `bar` is the one that it hits, None where it takes the
+    selection of a bar away."""
+    hit = [] if bar is None else [{"series_id": "pick", "data_indices": [bar]}]
+    return select(app, "echarts_chart", chart, {"selected": hit, "areas": []})
+
+
+@pytest.mark.parametrize("chart", [0, 1])
+def test_a_click_into_the_curves_moves_everything(runs, open_page, chart):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id)
+    click(app, chart, 79)  # of 200 bars over 100 steps: step 39.75
+    assert app.select_slider(f"race_{run.id}_slider").value == 40
+    assert address(app, "step") == "40"
+    assert any("at step 40" in c.value for c in app.caption)
+    there = tile(app, "NGF ASR")
+    assert there != "1.0 %" and '"ngf-asr-later"' in app.get("echarts_chart")[0].proto.spec
+    click(app, chart, 199)
+    assert tile(app, "NGF ASR") == "1.0 %" and address(app, "step") is None
+    app.select_slider(f"race_{run.id}_slider").set_value(40).run()
+    assert tile(app, "NGF ASR") == there
+
+
+def test_a_second_click_on_the_same_place_means_the_same_step(runs, open_page):
+    run = make_run(runs, "purify")
+    app = click(open_page("race", run=run.id), 0, 79)
+    app.button(f"race_{run.id}_forward").click().run()
+    assert address(app, "step") == "45"
+    click(app, 0, None)
+    assert address(app, "step") == "40" and not app.exception
+
+
+def test_a_click_against_seconds_means_the_seconds(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id, x="seconds")
+    click(app, 0, 0)
+    assert address(app, "step") == "0" and tile(app, "NGF ASR") == "96.0 %"
+
+
+def test_a_link_opens_a_step_and_back_leads_to_it(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id, step="0")
+    assert tile(app, "NGF ASR") == "96.0 %" and address(app, "step") == "0"
+    app.button(f"race_{run.id}_forward").click().run()
+    assert address(app, "step") == "5"
+    app.query_params["step"] = "0"
+    assert tile(app.run(), "NGF ASR") == "96.0 %"
+    app.query_params.pop("step")
+    assert tile(app.run(), "NGF ASR") == "1.0 %"
+
+
+def test_a_press_counts_though_the_browser_still_sends_the_old_step(runs, open_page):
+    run = make_run(runs, "purify")
+    app = open_page("race", run=run.id, step="0")
+    app.button(f"race_{run.id}_forward").click().run()
+    app.query_params["step"] = "0"
+    app.button(f"race_{run.id}_forward").click().run()
+    assert address(app, "step") == "10"
+
+
+def test_a_step_that_was_not_recorded_gives_a_toast_and_the_end(runs, open_page):
+    app = open_page("race", run=make_run(runs, "purify").id, step="41")
+    assert any("step=41" in t.value for t in app.toast)
+    assert tile(app, "NGF ASR") == "1.0 %" and address(app, "step") is None
+
+
+def test_a_live_race_has_nothing_to_click(runs, open_page):
+    app = open_page("race", run=make_run(runs, "purify", state="running").id)
+    assert '"data":[]' in app.get("echarts_chart")[0].proto.spec.split('"id":"pick"')[1]
 
 
 def test_ra_and_loss_can_be_shown_against_seconds(runs, open_page):

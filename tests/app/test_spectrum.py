@@ -7,7 +7,7 @@ import numpy as np
 from ngf_core.config import SpectrumConfig
 from ngf_core.runs import RunWriter
 from tests.support.fabricated_runs import make_run
-from tests.support.pages import text_of
+from tests.support.pages import address, select, text_of
 
 
 def test_no_model_yet(open_page, started) -> None:
@@ -33,7 +33,8 @@ def test_stems_density_and_fisher_are_drawn(open_page, started, runs) -> None:
     app = open_page("spectrum")
     figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     titles = [figure["layout"]["yaxis"].get("title", {}).get("text") for figure in figures]
-    assert titles == ["Hessian eigenvalue λ", None, "density", "Fisher eigenvalue"]
+    assert titles == ["Hessian eigenvalue λ", "cross-entropy loss", None, "density",
+                      "Fisher eigenvalue"]
     assert "n = 150" in text_of(app) and "float32" in text_of(app)
 
 
@@ -116,3 +117,41 @@ def test_a_number_out_of_range_gives_the_default_and_a_toast(open_page, started,
     assert "spectrum_k=3000" in app.toast[0].value
     app.button(key="spectrum_start").click().run()
     assert started == [SpectrumConfig(source=race.id)]
+
+
+def test_a_click_on_an_eigenvalue_shows_the_loss_along_its_eigenvector(open_page, started, runs
+                                                                       ) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum")
+    assert "along the eigenvector of λ = 130 (Ritz residual 0.13)" in text_of(app)
+    select(app, "plotly_chart", 0, {"points": [{"customdata": [0.1, "ngf.2"]}]})
+    assert not app.exception and address(app, "slice") == "ngf.2"
+    assert "eigenvector of λ = 82.6" in text_of(app)
+    drawn = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert "The loss along an eigenvector" in [header.value for header in app.header]
+    assert [trace["name"] for trace in drawn["data"]] == ["parabola of λ", "NGF, measured"]
+
+
+def test_a_link_names_the_slice_of_the_smallest_eigenvalue(open_page, started, runs) -> None:
+    make_run(runs, "spectrum")
+    app = open_page("spectrum", slice="sgd.min")
+    assert "eigenvector of λ = -6.4" in text_of(app) and not app.toast
+    assert "SGD, λ min = -6.4" in app.selectbox("slice_choice").options
+
+
+def test_a_spectrum_without_slices_offers_to_measure_them(open_page, started, runs) -> None:
+    made = make_run(runs, "spectrum")
+    (made.path / "slices.npz").unlink()
+    app = open_page("spectrum", slice="ngf.1")
+    assert "was not measured in this spectrum" in text_of(app) and not app.exception
+    app.session_state[f"slices_form_{made.id}"] = True
+    app.run()
+    app.button(key="slices_start_again").click().run()
+    assert started == [made.config] and not app.exception
+
+
+def test_another_matrix_than_the_hessian_has_no_slices(open_page, started, runs) -> None:
+    make_run(runs, "spectrum", operator="ggn")
+    app = open_page("spectrum")
+    assert "along an eigenvector" not in " ".join(s.value for s in app.header)
+    assert not app.exception

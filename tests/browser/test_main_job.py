@@ -29,7 +29,8 @@ def test_from_a_poisoned_model_to_a_purified_one(server, page):
         at_rest(page)
         shot(page, f"job-landscape-{name}")
     _measure(page, server.url, race, "spectrum", SPECTRUM)
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(4)  # stems, changes, density, Fisher
+    # Stems, slice, changes, density, Fisher.
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5)
     expect(page.get_by_test_id("stMetric")).to_have_count(6)
 
 

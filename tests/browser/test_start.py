@@ -72,3 +72,35 @@ def test_a_step_asks_nothing_of_the_server(filled: Server, page: Page):
     slider.evaluate("node => { node.value = 5; node.dispatchEvent(new Event('input')) }")
     assert "Step 0 " not in step(page)
     assert not frames
+
+
+def test_a_click_into_the_curves_or_on_a_path_moves_everything(filled: Server, page: Page):
+    page.goto(f"{filled.url}/?step=0")
+    expect(page.locator("input.step")).to_be_visible()
+    tiles = page.locator(".tiles").inner_text()
+    scale = page.locator(".curves").bounding_box()["width"] / 520
+    middle = (44 + 520 - 116) / 2  # of the plot, in the drawing
+    page.locator(".curves").click(position={"x": middle * scale, "y": 100 * scale})
+    assert step(page) == "Step 50 of 100 of the purification"
+    assert page.locator(".tiles").inner_text() != tiles
+    page.wait_for_function("location.search.includes('step=50')")
+    start = page.locator(".ground polyline").first.get_attribute("points").split()[0]
+    x, y = (float(part) for part in start.split(","))
+    scale = page.locator(".ground").bounding_box()["width"] / 520
+    page.locator(".ground").click(position={"x": x * scale, "y": y * scale})
+    assert step(page) == "Step 0 of 100 of the purification"
+    page.wait_for_function("location.search.includes('step=0')")
+
+
+def test_pointing_at_a_method_dims_the_others_everywhere(filled: Server, page: Page):
+    page.goto(f"{filled.url}/?step=0")
+    page.locator('.tile[data-model="ngf"]').hover()
+    for part in (".curves polyline", ".curves text", ".answer", ".tile", ".ground circle"):
+        seen = page.locator(f"{part}[data-model]").evaluate_all(
+            "nodes => nodes.map(node => [node.dataset.model, getComputedStyle(node).opacity])")
+        assert {model for model, _ in seen} >= {"ngf", "sgd"}
+        assert all((opacity == "1") == (model == "ngf") for model, opacity in seen), (part, seen)
+    page.locator("input.step").press("End")  # what is drawn anew is dimmed too
+    assert page.locator('.answer[data-model="sgd"]').get_attribute("class") == "answer dim"
+    page.mouse.move(0, 0)
+    assert page.locator(".dim").count() == 0

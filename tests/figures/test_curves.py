@@ -74,11 +74,23 @@ def test_a_missing_value_is_a_gap_and_not_a_zero():
     assert line["connectNulls"] is False
 
 
-def test_step_hides_the_future_but_keeps_the_axis():
+def test_what_came_after_a_step_is_pale_and_the_axis_stays():
     options = race(step=0, x_max=20.0)
     assert series(options, "ngf-asr")["data"] == [[0.0, 96.0]]
     assert options["xAxis"]["max"] == 20.0
     assert series(options, "ngf-asr")["symbol"] == "circle"
+    later = series(options, "ngf-asr-later")
+    assert later["data"] == [[0.0, 96.0], [10.0, 1.0]]  # it goes on where the line ends
+    assert later["lineStyle"]["opacity"] < 0.5 and later["tooltip"] == {"show": False}
+    assert series(race(step=20), "ngf-asr-later")["data"] == series(
+        race(), "ngf-asr-later")["data"] == []
+
+
+def test_the_lines_of_a_method_share_a_name_and_the_tooltip_tells_them_apart():
+    options = race(before={"asr": 0.96})
+    assert {s["name"] for s in options["series"] if s["id"].startswith("ngf-")} == {"NGF"}
+    assert [series(options, f"ngf-{m}")["tooltip"]["valueFormatter"] for m in ("asr", "acc")] == [
+        "%.1f %% ASR", "%.1f %% ACC"]
 
 
 def test_no_defense_is_a_grey_dotted_level():
@@ -181,11 +193,11 @@ def test_sharpness_is_drawn_as_it_is_on_a_logarithmic_axis():
     assert series(options, "sgd-lambda_max")["data"][1] == [20.0, None]  # no logarithm
 
 
-def test_residuals_are_strokes_that_legend_and_tooltip_pass_over():
+def test_residuals_are_strokes_that_the_tooltip_passes_over():
     bars = series(sharpness_options(SHARP, METHOD_NAMES), "ngf-lambda_max-error")
     assert bars["data"][:3] == [[0.0, 39.0], [0.0, 41.0], [0.0, None]]
     assert bars["data"][3:5] == [[20.0, 20.0], [20.0, 500.0]]  # an axis without zero
-    assert "name" not in bars and bars["tooltip"] == {"show": False} and bars["silent"]
+    assert bars["name"] == "NGF" and bars["tooltip"] == {"show": False} and bars["silent"]
     assert series(sharpness_options(SHARP, METHOD_NAMES), "sgd-lambda_max-error")["data"] == []
 
 

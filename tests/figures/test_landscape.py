@@ -257,3 +257,17 @@ def test_a_live_surface_holds_what_is_known_and_marks_what_was_computed() -> Non
                                 computed=np.isfinite(part))
     assert len(rows["series"]) == 1 and not rows["animation"]
     assert landscape.live_plane(SIDE, SIDE, np.full((5, 5), np.nan), log=True, dark=False)
+
+
+def test_the_points_of_a_path_can_be_clicked_and_one_is_ringed() -> None:
+    path = np.array([[0.0, 0.0], [0.4, 0.1], [1.0, 0.0]])
+    side = np.linspace(-1, 2, 4)
+    drawn = landscape.model_plane(side, side, np.ones((4, 4)),
+                                  {"before": path[0], "ngf": path[-1]}, {"ngf": path},
+                                  log=False, dark=False, chosen=(0.4, 0.1),
+                                  steps={"ngf": np.array([0, 10, 20])})
+    marks = [trace for trace in drawn.data if trace.type == "scatter" and trace.mode == "markers"]
+    points, before, end, ring = marks
+    assert [list(at) for at in points.customdata] == [["ngf", 0], ["ngf", 10], ["ngf", 20]]
+    assert list(before.customdata[0]) == ["ngf", 0] and list(end.customdata[0]) == ["ngf", 20]
+    assert (ring.x[0], ring.y[0]) == (0.4, 0.1) and ring.marker.symbol == "circle-open"

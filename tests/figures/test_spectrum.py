@@ -28,6 +28,16 @@ def test_stems_reach_from_zero_to_the_eigenvalue_with_residual_bars() -> None:
     assert [stem.line.dash for stem in stems] == ["dot", "solid"]
 
 
+def test_a_click_on_a_mark_names_its_eigenvalue() -> None:
+    marks = [t for t in spectrum.stems(STEMS, lowest={"ngf": STEMS["ngf"]}, dark=False).data
+             if t.mode == "markers"]
+    assert [at[1] for at in marks[1].customdata] == ["ngf.1", "ngf.2", "ngf.min", "ngf.min+1"]
+    event = {"selection": {"points": [{"customdata": list(marks[1].customdata[2])}]}}
+    assert spectrum.picked_stem(event) == "ngf.min"
+    assert spectrum.picked_stem({"selection": {"points": []}}) is None
+    assert spectrum.picked_stem(None) is None
+
+
 def test_unconverged_eigenvalues_are_hollow() -> None:
     marks = [t for t in spectrum.stems(STEMS, dark=False).data if t.mode == "markers"]
     assert list(marks[0].marker.symbol) == ["x", "x-open"]

@@ -13,6 +13,7 @@ from numpy.random import Generator
 from ngf_core.config import CONFIGS, PurifyConfig, TrainConfig
 from ngf_core.config.methods import Methods, made, with_layer
 from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.runs.files import SLICES
 from ngf_core.runs.manifest import change_manifest
 from tests.support.audited_pair import audited_pair
 
@@ -217,6 +218,7 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
     results: dict[str, object] = {"samples": config.samples, "layer": "blocks.2.conv1",
                                   "dtype": "float32"}
     grid = np.linspace(-20, 160, 201)
+    lines: dict[str, np.ndarray] = {}
     for done, model in enumerate(models):
         top = {"before": 130.0, "ngf": 118.0}.get(model, 128.0)
         values = top * 0.7 ** np.arange(config.k)
@@ -231,6 +233,10 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
             f"{model}.lowest": np.array([-0.05 * top]),
             f"{model}.lowest_residuals": np.array([1e-4 * top]),
             f"{model}.products": np.array(config.steps * config.probes + config.trace_probes)}
+        along = np.append(values, -0.05 * top)
+        t = np.sqrt(2 / np.abs(along))[:, None] * np.linspace(-1, 1, 21)
+        lines |= {f"{model}.t": t, f"{model}.slopes": 0 * along + 0.01,
+                  f"{model}.loss": 0.1 + 0.01 * t + along[:, None] * t**2 / 2 + 0.25 * np.abs(t)**3}
         results[model] = {"lambda_max": top, "residual": top * 1e-3, "trace": 2.8 * top,
                           "trace_error": 0.2 * top, "unreached": [],
                           "sharpness": _measures(top, model != "before"),
@@ -238,6 +244,8 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
         writer.progress(done + 1, len(models), f"{model}: spectrum")
         yield results
     writer.arrays("spectrum", arrays)
+    if config.operator == "hessian":
+        writer.arrays(SLICES, lines)
     yield results
 
 

@@ -16,6 +16,7 @@ from app.theme import style
 from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
+from app.widgets.curvature.path_point import choose_point, path_point
 from ngf_core.runs import Run
 
 TEXT = sections("landscape")
@@ -209,13 +210,20 @@ def _plane(view: View, key: str, points: Arrays, paths: Arrays, caption: str,
     loss = view.arrays[key]
     xs, ys = _axes(view.arrays, key)
     _count_blanks([loss])
+    # The point stands below the figure that shows where it is, so it is drawn first.
+    above, name = st.container(key=f"landscape_{view.plane}_figure"), f"landscape_{view.plane}"
+    chosen = path_point(view.run, view.arrays, paths)
+    steps = {m: view.arrays[f"{m}.path_steps"] for m in paths if f"{m}.path_steps" in view.arrays}
     figure = once(figures.model_plane, xs, ys, loss, points, paths, log=view.log,
-                  dark=is_dark(), computed=view.computed(key), axes=axes)
-    figure_card(figure, key=f"landscape_{view.plane}", caption=caption + _interpolated(view, [key]),
-                origin=of_run(view.run), filename=f"{view.plane}-{view.images}-{view.run.id}",
-                table=figures.plane_table(xs, ys, {"loss": loss}),
-                alt=f"Contours of the loss on {view.images} images {where}, with the path of each "
-                    "method.")
+                  dark=is_dark(), computed=view.computed(key), axes=axes, steps=steps,
+                  chosen=chosen)
+    with above:
+        figure_card(figure, key=name, caption=caption + _interpolated(view, [key]),
+                    origin=of_run(view.run), filename=f"{view.plane}-{view.images}-{view.run.id}",
+                    table=figures.plane_table(xs, ys, {"loss": loss}),
+                    on_select=lambda: choose_point(name),
+                    alt=f"Contours of the loss on {view.images} images {where}, with the path of "
+                        "each method.")
 
 
 def _axes(arrays: Arrays, key: str) -> tuple[np.ndarray, np.ndarray]:

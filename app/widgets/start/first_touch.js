@@ -7,6 +7,7 @@ const RATES = "Thick: ASR, the share of triggered images that get the attacker's
 const SECONDS = 0.6
 const WIDE = 520, TALL = 260, LEFT = 44, RIGHT = 116, TOP = 12, BOTTOM = 34
 const GROUND = 220
+const REACH = 12  // within which the pointer meets a line
 const SVG = "http://www.w3.org/2000/svg"
 
 const svg = (name, attributes, text) => {
@@ -18,6 +19,11 @@ const svg = (name, attributes, text) => {
 const html = (name, attributes, ...inside) => {
   const node = Object.assign(document.createElement(name), attributes)
   node.append(...inside)
+  return node
+}
+// A node that belongs to a model, and is lit up with all others of it.
+const of = (model, node) => {
+  node.dataset.model = model.name
   return node
 }
 const percent = share => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`
@@ -32,6 +38,39 @@ class FirstTouch {
     this.step.oninput = () => { this.stop(); this.draw() }
     this.step.onchange = () => this.tell()
     this.play.onclick = () => this.timer ? this.pause() : this.run(true)
+    this.curves.onclick = event => this.go(this.nearest([this.data.steps.map((_, i) => [this.x(i), 0])],
+                                                        this.place(this.curves, event)[0], 0))
+    this.ground.onclick = event => this.go(this.nearest(this.points.map(({places}) => places),
+                                                        ...this.place(this.ground, event)))
+    root.onpointerover = event => this.light(event.target.closest("[data-model]")?.dataset.model)
+    root.onpointerleave = () => this.light()
+  }
+
+  // Where a click was, in the units of a drawing's viewBox.
+  place(drawing, {clientX, clientY}) {
+    const {x, y} = new DOMPoint(clientX, clientY).matrixTransform(drawing.getScreenCTM().inverse())
+    return [x, y]
+  }
+
+  // The number of the step whose point on one of the ways is nearest.
+  nearest(ways, x, y) {
+    const far = ways.flatMap(way => way.map(([u, v], i) => [Math.hypot(u - x, v - y), i]))
+    return far.reduce((best, one) => one[0] < best[0] ? one : best)[1]
+  }
+
+  go(number) {
+    this.stop()
+    this.step.value = number
+    this.draw()
+    this.tell()
+  }
+
+  // Dim what belongs to another model than `name`; nothing where that is undefined.
+  light(name) {
+    this.lit = name
+    for (const node of this.root.querySelectorAll("[data-model]")) {
+      node.classList.toggle("dim", name !== undefined && node.dataset.model !== name)
+    }
   }
 
   // Take another record in hand: {id, models, steps, signs, ground, start, inks}.
@@ -123,6 +162,7 @@ class FirstTouch {
     this.tiles.replaceChildren(...data.models.filter(model => model.rates).map(model =>
       this.tile(model, model.rates[at])))
     this.move(at)
+    this.light(this.lit)
   }
 
   sentence(sign, on, given) {
@@ -139,7 +179,7 @@ class FirstTouch {
   answer(model, given, sign) {
     const who = html("div", {className: "who"}, model.label)
     who.style.color = model.ink
-    if (given === null) return html("div", {className: "answer"}, who, html("div", {}, "not recorded"))
+    if (given === null) return of(model, html("div", {className: "answer"}, who, html("div", {}, "not recorded")))
     const [label, confidence, kind] = given
     const means = {true: "✓ true", attacker: "⚑ the attacker's label", mistake: "✗ a mistake"}[kind]
     const fill = html("div", {className: "fill"})
@@ -148,7 +188,7 @@ class FirstTouch {
       html("div", {className: "words"}, html("span", {}, `${label}, ${percent(confidence)} sure`),
            html("span", {}, means)))
     node.dataset.kind = kind
-    return node
+    return of(model, node)
   }
 
   tile(model, rates) {
@@ -156,7 +196,7 @@ class FirstTouch {
     head.style.color = model.ink
     const lines = Object.entries(rates).flatMap(([name, rate]) => rate === null ? [] : [
       html("b", {}, `${name.toUpperCase()} ${(100 * rate.value).toFixed(1)} %`), html("small", {}, rate.interval)])
-    return html("div", {className: "tile"}, head, ...lines)
+    return of(model, html("div", {className: "tile"}, head, ...lines))
   }
 
   drawCurves() {
@@ -174,9 +214,11 @@ class FirstTouch {
       for (const [name, width] of [["acc", 1.5], ["asr", 3.5]]) {
         const points = model.rates.map((rate, i) => rate[name] && [x(i), y(rate[name].value)]).filter(Boolean)
         if (!points.length) continue
-        nodes.push(svg("polyline", {points: points.join(" "), fill: "none", stroke: model.color,
-                                    "stroke-width": width, "stroke-dasharray": model.dashes}))
-        ends.push({y: points.at(-1)[1], text: `${model.label} ${name.toUpperCase()}`, ink: model.ink})
+        const line = {points: points.join(" "), fill: "none"}
+        nodes.push(of(model, svg("polyline", {...line, stroke: model.color, "stroke-width": width,
+                                              "stroke-dasharray": model.dashes})),
+                   of(model, svg("polyline", {...line, stroke: "transparent", "stroke-width": REACH})))
+        ends.push({y: points.at(-1)[1], text: `${model.label} ${name.toUpperCase()}`, model})
       }
     }
     // Labels at the ends of the lines, moved apart where they would lie on each other.
@@ -187,8 +229,8 @@ class FirstTouch {
     })
     for (const end of ends) {
       const label = svg("text", {x: WIDE - RIGHT + 6, y: end.y + 4}, end.text)
-      label.style.fill = end.ink
-      nodes.push(label)
+      label.style.fill = end.model.ink
+      nodes.push(of(end.model, label))
     }
     this.cursor = svg("line", {y1: TOP, y2: TALL - BOTTOM, stroke: "currentColor", "stroke-width": 1.5})
     this.x = x
@@ -214,13 +256,15 @@ class FirstTouch {
       if (!path) continue
       const places = path.map(([u, v]) => [x(u), y(v)])
       const way = {points: places.join(" "), fill: "none"}
-      nodes.push(svg("polyline", {...way, stroke: "#fff", "stroke-width": 4.5}),
-                 svg("polyline", {...way, stroke: model.color, "stroke-width": 2.5, "stroke-dasharray": model.dashes}))
+      nodes.push(...[
+        svg("polyline", {...way, stroke: "#fff", "stroke-width": 4.5}),
+        svg("polyline", {...way, stroke: model.color, "stroke-width": 2.5, "stroke-dasharray": model.dashes}),
+        svg("polyline", {...way, stroke: "transparent", "stroke-width": REACH})].map(node => of(model, node)))
       const point = svg("circle", {r: 8, fill: model.color, stroke: "#fff", "stroke-width": 3})
       const label = svg("text", {"font-weight": 600, stroke: "#fff", "stroke-width": 3,
                                  "paint-order": "stroke"}, model.label)
       label.style.fill = "#12141a"
-      nodes.push(point, label)
+      nodes.push(of(model, point), of(model, label))
       this.points.push({point, label, places})
     }
     this.ground.replaceChildren(...nodes)

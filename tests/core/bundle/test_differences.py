@@ -43,6 +43,18 @@ def test_equal_numbers_are_reproduced(tmp_path, kind):
     assert found.equal == tuple(run.id for run in bundled) and not found.within
 
 
+def test_slices_are_compared_where_both_have_them(tmp_path):
+    _, bundled = computed(tmp_path / "a", "spectrum")
+    store, again = computed(tmp_path / "b", "spectrum")
+    content = io.BytesIO()
+    lines = again[2].arrays("slices")
+    np.savez_compressed(content, **lines | {"ngf.loss": lines["ngf.loss"] + 1e-9})
+    rewrite(again[2], {"slices.npz": content.getvalue()})
+    assert [row[1] for row in told(compare(bundled, store))] == ["slices.ngf.loss"]
+    (bundled[2].path / "slices.npz").unlink()  # one of an earlier version
+    assert not told(compare(bundled, store))
+
+
 def test_one_image_more_is_found(tmp_path):
     _, bundled = computed(tmp_path / "a")
     store, (_, race) = computed(tmp_path / "b")

@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from ngf_core.config import LandscapeConfig, LayersConfig, PurifyConfig, SpectrumConfig, TrainConfig
-from ngf_core.execute.cost import START_SECONDS, estimate, multiply_adds, parameters
+from ngf_core.curvature.sharpness.slices import POINTS
+from ngf_core.execute.cost import (
+    SLICE_POINTS,
+    START_SECONDS,
+    estimate,
+    multiply_adds,
+    parameters,
+)
 from ngf_core.purify import CLP, NGF, SGD
 from ngf_core.runs.manifest import change_manifest
 from tests.support.fabricated_runs import make_run
@@ -56,6 +63,14 @@ def test_the_guess_grows_with_the_work(store):
     assert 3 < seconds(long) / seconds(short) < 5  # the rest is evaluation
     assert seconds(LayersConfig(source="x", pool=0)) > 1.5 * seconds(LayersConfig(source="x"))
     assert "cautious guess" in estimate(TrainConfig(), store).basis
+
+
+def test_the_slices_of_a_spectrum_cost_their_forward_passes(store):
+    def seconds(operator: str) -> float:
+        return estimate(SpectrumConfig(source="x", operator=operator, check="none"), store).seconds
+
+    assert SLICE_POINTS == POINTS
+    assert seconds("ggn") < seconds("hessian") < 1.5 * seconds("ggn")
 
 
 def test_a_finished_run_sets_the_pace(store):

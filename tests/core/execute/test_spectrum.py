@@ -7,6 +7,7 @@ import torch
 from ngf_core.config import SpectrumConfig
 from ngf_core.curvature.sharpness import SHARPNESS
 from ngf_core.curvature.sharpness.measure import measures
+from ngf_core.curvature.sharpness.slices import POINTS
 from ngf_core.execute import krylov_files, worker
 from ngf_core.execute import spectrum as module
 from ngf_core.runs import RunWriter
@@ -65,6 +66,25 @@ def test_a_spectrum_of_a_race_measures_every_model_and_pyhessian_agrees(runs, ra
         assert found["ours"] in (pytest.approx(arrays[f"{name}.eigenvalues"][0]),
                                  pytest.approx(arrays[f"{name}.lowest"][0]))
         assert found["products"] == 31 and found["eigenvalue_agrees"] and found["trace_agrees"]
+
+
+def test_the_loss_along_each_eigenvector_bends_as_its_eigenvalue_says(runs, backdoored):
+    run = made(spectrum_of(backdoored, k=2), runs)
+    arrays, lines = run.arrays("spectrum"), run.arrays("slices")
+    assert set(lines) == {"before.t", "before.loss", "before.slopes"}
+    values = np.concatenate([arrays["before.eigenvalues"], arrays["before.lowest"]])
+    t, loss, slopes = (lines[f"before.{part}"] for part in ("t", "loss", "slopes"))
+    assert t.shape == loss.shape == (3, POINTS) and slopes.shape == (3,)
+    middle = POINTS // 2
+    assert np.ptp(loss[:, middle]) < 1e-6, "all go through the model"
+    h = t[0, middle + 1]
+    bend = (loss[0, middle + 1] - 2 * loss[0, middle] + loss[0, middle - 1]) / h**2
+    assert bend == pytest.approx(values[0], rel=0.3)  # a tenth of a nat away
+
+
+def test_only_a_hessian_has_slices(runs, backdoored):
+    run = made(spectrum_of(backdoored, operator="ggn"), runs)
+    assert run.state == "done" and not run.has("slices")
 
 
 def test_sharpness_of_every_model_and_its_change(runs, race):

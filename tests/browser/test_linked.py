@@ -1,0 +1,64 @@
+"""A click into a figure in Chromium: everything on the page is at that step, and the address."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.server import Server
+from tests.browser.watch import at_rest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+
+RACE = "race?run=signs-badnets-s0-race"
+LEFT, TOP, BOTTOM = 58, 64, 48  # of the plot within the chart
+
+
+def into_the_curves(page: Page, key: str, share: float) -> None:
+    """Click in the middle of a chart of curves, about `share` of the way along its axis."""
+    chart = page.locator(f".st-key-{key} canvas").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.click(box["x"] + LEFT + share * (box["width"] - LEFT),
+                     box["y"] + TOP + (box["height"] - TOP - BOTTOM) / 2)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_a_click_into_the_curves_moves_the_race(filled: Server, new_page, width, scheme):
+    page = new_page(width, scheme)
+    page.goto(f"{filled.url}/{RACE}")
+    at_rest(page)
+    tiles = page.locator(".st-key-race_tiles")
+    end = tiles.inner_text()
+    into_the_curves(page, "race_rates", 0.03)
+    expect(page).to_have_url(re.compile(r"[?&]step=\d+"))
+    at_rest(page)
+    step = re.search(r"step=(\d+)", page.url)[1]
+    expect(page.get_by_text(f"at step {step}")).to_be_visible()
+    expect(page.locator(".st-key-race_rates").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(f"at step {step}"))
+    assert tiles.inner_text() != end
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("step="))
+    expect(tiles).to_have_text(re.compile(re.escape(end.splitlines()[2])))
+
+
+# Where the second largest eigenvalue of NGF is drawn, within the figure.
+MARK = """figure => {
+  const at = figure.data.findIndex(trace => trace.customdata && trace.name === 'NGF');
+  const {xaxis, yaxis} = figure._fullLayout, {x, y} = figure.calcdata[at][1];
+  return {x: xaxis._offset + xaxis.d2p(x), y: yaxis._offset + yaxis.d2p(y)};
+}"""
+
+
+def test_a_click_on_an_eigenvalue_shows_its_slice(filled: Server, page: Page):
+    run = next(run for run in filled.store.list("spectrum") if not run.shipped)
+    page.goto(f"{filled.url}/spectrum?run={run.id}")
+    at_rest(page)
+    stems = page.locator(".st-key-spectrum_stems .js-plotly-plot")
+    stems.hover(position=stems.evaluate(MARK))  # Plotly clicks on what it has hovered
+    expect(stems.locator(".hoverlayer .hovertext")).to_be_visible()
+    stems.click(position=stems.evaluate(MARK))
+    expect(page).to_have_url(re.compile("slice=ngf.2"))
+    at_rest(page)
+    expect(page.get_by_text("the loss measured along the eigenvector of λ = 82.6")).to_be_visible()
