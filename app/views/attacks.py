@@ -18,7 +18,7 @@ from app.widgets.controls.address import choose
 from app.widgets.controls.knobs import knobs
 from app.widgets.controls.notice import guarded, show_error
 from app.widgets.runs.run_name import attack_name, dataset_name, titles
-from ngf_core.attacks import EVERY_ATTACK
+from ngf_core.attacks import EVERY_ATTACK, PAINTED
 from ngf_core.config import TrainConfig
 from ngf_core.config.command import command_line
 from ngf_core.data import DATASETS
@@ -35,7 +35,9 @@ def page() -> None:
     with st.grid(columns=3, min_column_width=220, vertical_alignment="bottom", key="which_attack"):
         dataset = choose("dataset", "Data set", titles(DATASETS), TrainConfig.dataset)
         attack = choose("attack", "Attack", titles(EVERY_ATTACK), TrainConfig.attack)
-        strength = choose("strength", "Strength of the trigger", STRENGTHS, "default")
+        # A trigger of one's own has no published strength.
+        strength = TrainConfig.strength if attack == PAINTED else choose(
+            "strength", "Strength of the trigger", STRENGTHS, TrainConfig.strength)
     config = TrainConfig(dataset=dataset, attack=attack, strength=strength)
     try:
         _attack(config)

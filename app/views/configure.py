@@ -83,8 +83,9 @@ def _fields(form: ConfigForm) -> None:
     if attack == "none":
         st.caption(TEXT["benign"])
     else:
-        form.ask("strength", "Strength of the trigger",
-                 options={"default": "Default", "published": "As published"})
+        if attack != PAINTED:
+            form.ask("strength", "Strength of the trigger",
+                     options={"default": "Default", "published": "As published"})
         form.ask("poison_rate", "Poison rate", step=0.01)
         names = {str(i): name for i, name in enumerate(state.class_names(dataset))}
         form.ask("target", "Target label", options=names or None)

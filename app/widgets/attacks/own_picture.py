@@ -108,13 +108,13 @@ def _train(show: Show, drawing: np.ndarray | None, others: dict[str, Any], rate:
 
     config = None
     if drawing is not None:
-        strength = show.config.strength if show.config.attack == PAINTED else TrainConfig.strength
-        config = replace(show.config, attack=PAINTED, strength=strength, poison_rate=rate,
-                         parameters=changes_text({PICTURE: to_text(drawing)} | others))
+        config = replace(show.config, attack=PAINTED, strength=TrainConfig.strength,
+                         parameters=changes_text({PICTURE: to_text(drawing)} | others),
+                         poison_rate=rate)
     with st.container(horizontal=True):
         train = st.button("Train on this trigger", icon=":material/tune:", type="primary",
                           key="train_painted", disabled=config is None)
-        see = st.button("See it on more images", icon=":material/bug_report:", key="see_painted",
+        see = st.button("Show it on the images above", icon=":material/bug_report:", key="see_painted",
                         disabled=config is None or config.parameters == show.config.parameters)
     if config is None:
         st.caption(TEXT["paint first"])
