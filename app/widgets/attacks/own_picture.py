@@ -114,8 +114,9 @@ def _train(show: Show, drawing: np.ndarray | None, others: dict[str, Any], rate:
     with st.container(horizontal=True):
         train = st.button("Train on this trigger", icon=":material/tune:", type="primary",
                           key="train_painted", disabled=config is None)
-        see = st.button("Show it on the images above", icon=":material/bug_report:", key="see_painted",
-                        disabled=config is None or config.parameters == show.config.parameters)
+        see = st.button("Show it on the images above", icon=":material/bug_report:",
+                        key="see_painted", disabled=config is None
+                        or config.parameters == show.config.parameters)
     if config is None:
         st.caption(TEXT["paint first"])
     elif train:

@@ -17,6 +17,10 @@ from ngf_core.trained.gallery import gallery
 from ngf_core.trained.load import attack_in, dataset_of, poisoned_set
 from tests.support.small_attacks import CROSS, attack, cross, pictures
 
+RED_SQUARE = np.zeros((32, 32, 4), np.uint8)
+RED_SQUARE[24:30, 24:30] = (255, 0, 0, 255)
+SQUARE = to_text(RED_SQUARE)
+
 
 def small(height: int = 2, width: int = 3) -> np.ndarray:
     drawing = np.zeros((height, width, 4), np.uint8)
@@ -125,8 +129,8 @@ def test_a_model_from_elsewhere_may_have_one():
 def trained(tmp_path_factory):
     store = RunStore(tmp_path_factory.mktemp("painted"))
     store.prepare()
-    config = TrainConfig(dataset="digits", attack="painted", parameters=f"picture={CROSS}",
-                         epochs=2, precision="float32")
+    config = TrainConfig(dataset="digits", attack="painted", parameters=f"picture={SQUARE}",
+                         epochs=5, limit=60, batch_size=32, poison_rate=0.2, precision="float32")
     run = store.create(config)
     writer = RunWriter(run)
     writer.begin(threads=1)
@@ -137,16 +141,16 @@ def trained(tmp_path_factory):
 def test_a_model_learns_it(trained):
     rates = trained.results["train"]
     assert rates["asr"]["hits"] > 0.9 * rates["asr"]["n"]
-    assert rates["acc"]["hits"] > 0.9 * rates["acc"]["n"]
-    assert trained.results["parameters"] == {"alpha": 1.0, "picture": CROSS}
+    assert rates["acc"]["hits"] > 0.5 * rates["acc"]["n"]
+    assert trained.results["parameters"] == {"alpha": 1.0, "picture": SQUARE}
     assert is_current(trained)
 
 
 def test_its_trigger_and_its_poison_are_rebuilt_from_the_run(trained):
     dataset = dataset_of(trained.config)
     again = attack_in(trained, trained.config, dataset)
-    stamped = again.trigger(dataset.test.x[:3])
-    corner = stamped[:, 0, 24:29, 24:29].numpy()
-    assert (corner[:, 0, 2] == 76).all(), "red is luma 76"
+    stamped, x = again.trigger(dataset.test.x[:3]), dataset.test.x[:3].clone()
+    x[:, :, 24:30, 24:30] = 76  # the luma of red
+    assert torch.equal(stamped, x)
     poisoned = poisoned_set(trained)
-    assert (poisoned.images.x[poisoned.indices][:, 0, 24, 26] == 76).all()
+    assert (poisoned.images.x[poisoned.indices][:, 0, 24:30, 24:30] == 76).all()
