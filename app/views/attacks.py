@@ -8,6 +8,7 @@ from app.read.showcase import Show, answers_of, gallery_of, show_of
 from app.text import sections
 from app.widgets.attacks.attack_answers import attack_answers, success
 from app.widgets.attacks.attack_card import attack_card
+from app.widgets.attacks.in_address import OF_ATTACKS, OF_CONFIGURE, in_address
 from app.widgets.attacks.missing_data import missing_data
 from app.widgets.attacks.own_picture import own_picture
 from app.widgets.attacks.poison_rate import poison_rate
@@ -17,14 +18,13 @@ from app.widgets.controls.address import choose
 from app.widgets.controls.knobs import knobs
 from app.widgets.controls.notice import guarded, show_error
 from app.widgets.runs.run_name import attack_name, dataset_name, titles
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK, PAINTED
 from ngf_core.config import TrainConfig
 from ngf_core.config.command import command_line
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError, NGFError
 
 TEXT = sections("attacks")
-CARRIED = ("dataset", "root", "limit", "size", "attack", "strength", "parameters", "poison_rate")
 STRENGTHS = {"default": "Default", "published": "As published"}
 
 
@@ -34,8 +34,10 @@ def page() -> None:
     st.markdown(TEXT["intro"])
     with st.grid(columns=3, min_column_width=220, vertical_alignment="bottom", key="which_attack"):
         dataset = choose("dataset", "Data set", titles(DATASETS), TrainConfig.dataset)
-        attack = choose("attack", "Attack", titles(ATTACKS), TrainConfig.attack)
-        strength = choose("strength", "Strength of the trigger", STRENGTHS, "default")
+        attack = choose("attack", "Attack", titles(EVERY_ATTACK), TrainConfig.attack)
+        # A trigger of one's own has no published strength.
+        strength = TrainConfig.strength if attack == PAINTED else choose(
+            "strength", "Strength of the trigger", STRENGTHS, TrainConfig.strength)
     config = TrainConfig(dataset=dataset, attack=attack, strength=strength)
     try:
         _attack(config)
@@ -45,7 +47,7 @@ def page() -> None:
 
 
 def _attack(config: TrainConfig) -> None:
-    kind = ATTACKS[config.attack].load()
+    kind = EVERY_ATTACK[config.attack].load()
     card = st.container(key="attack_card")
     left, right = st.columns([3, 8], gap="large")
     with left:
@@ -55,11 +57,13 @@ def _attack(config: TrainConfig) -> None:
     with card:
         attack_card(kind, show.config, gallery.class_names)
     with left:
-        _train(show.config)
+        rate = _train(show.config)
     answers = _answers(show, gallery)
     with right:
         if gallery.missing:
             _missing(show, gallery.missing)
+        elif gallery.triggered is None:
+            _nothing_painted(show)
         trigger_gallery(gallery, key="gallery")
         if gallery.idle:
             st.caption(TEXT["idle"].format(names=", ".join(gallery.idle)))
@@ -68,7 +72,7 @@ def _attack(config: TrainConfig) -> None:
         gallery_table(gallery, key="gallery", filename=f"{config.dataset}-{config.attack}")
     if answers is not None:
         attack_answers(show, gallery, answers)
-        own_picture(show, gallery)
+        own_picture(show, gallery, rate)
 
 
 def _answers(show: Show, gallery) -> dict | None:
@@ -80,14 +84,21 @@ def _answers(show: Show, gallery) -> dict | None:
         return None
 
 
-def _train(config: TrainConfig) -> None:
-    """The poison rate, and a button to Configure with everything chosen here."""
+def _train(config: TrainConfig) -> float:
+    """The poison rate, and a button to Configure with everything chosen here; that rate."""
     rate = poison_rate(config)
     if st.button("Train this attack", icon=":material/tune:", key="train_this"):
-        usual, chosen = TrainConfig(), replace(config, poison_rate=rate)
-        st.switch_page("app/views/configure.py", query_params={
-            name: str(getattr(chosen, name)) for name in CARRIED
-            if getattr(chosen, name) != getattr(usual, name)})
+        st.switch_page("app/views/configure.py", query_params=in_address(
+            replace(config, poison_rate=rate), OF_CONFIGURE))
+    return rate
+
+
+def _nothing_painted(show: Show) -> None:
+    st.info(TEXT["nothing painted"], icon=":material/brush:")
+    if show.backdoored:
+        st.page_link("app/views/attacks.py", icon=":material/bug_report:",
+                     label="Show the one that your newest model was trained on",
+                     query_params=in_address(show.backdoored.config_as(TrainConfig), OF_ATTACKS))
 
 
 def _missing(show: Show, what: str) -> None:

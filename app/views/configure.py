@@ -15,7 +15,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.controls.request import request
 from app.widgets.runs.run_name import titles
 from app.widgets.runs.training import another_model, followed_training
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK, PAINTED
 from ngf_core.config import TrainConfig, config_sha
 from ngf_core.data import DATASETS
 from ngf_core.errors import ConfigError
@@ -79,15 +79,20 @@ def _fields(form: ConfigForm) -> None:
             form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
-    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(ATTACKS))
+    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(EVERY_ATTACK))
     if attack == "none":
         st.caption(TEXT["benign"])
     else:
-        form.ask("strength", "Strength of the trigger",
-                 options={"default": "Default", "published": "As published"})
+        if attack != PAINTED:
+            form.ask("strength", "Strength of the trigger",
+                     options={"default": "Default", "published": "As published"})
         form.ask("poison_rate", "Poison rate", step=0.01)
         names = {str(i): name for i, name in enumerate(state.class_names(dataset))}
         form.ask("target", "Target label", options=names or None)
+    if attack == PAINTED:
+        changes = form.ask("parameters", "Picture of the trigger, as text")
+        st.page_link("app/views/attacks.py", label="Paint it", icon=":material/brush:",
+                     query_params={"dataset": dataset, "attack": attack, "parameters": changes})
     form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":
@@ -97,14 +102,14 @@ def _fields(form: ConfigForm) -> None:
     form.ask("seed", "Seed")
     # A link may set the parameters of the trigger; an error in them must not be hidden.
     with st.expander("Training details", key="training_details",
-                     expanded=bool(st.query_params.get("parameters"))):
+                     expanded=attack != PAINTED and bool(st.query_params.get("parameters"))):
         form.ask("batch_size", "Batch size")
         form.ask("lr", "Peak learning rate", step=0.01)
         form.ask("weight_decay", "Weight decay")
         form.ask("precision", "Precision")
         if not server_settings().for_many:
             form.ask("weights", "Start from weights")
-        if attack != "none":
+        if attack not in ("none", PAINTED):
             form.ask("parameters", "Changed parameters of the attack")
 
 

@@ -12,7 +12,7 @@ from app.widgets.controls.start_button import start_button
 from app.widgets.imports.followed_import import followed_import
 from app.widgets.imports.uploaded import MEGABYTES, uploaded_images, uploaded_model
 from app.widgets.runs.run_name import titles
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.config import ImportConfig
 from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
@@ -108,8 +108,8 @@ def _ask(form: ConfigForm) -> None:
 
 
 def _ask_attack(form: ConfigForm) -> None:
-    ready = {name: f"{title}: its trigger is made here" for name, title in titles(ATTACKS).items()
-             if not ATTACKS[name].learns}
+    ready = {name: f"{entry.title}: its trigger is made here"
+             for name, entry in EVERY_ATTACK.items() if not entry.learns}
     attack = form.ask("attack", "Backdoor", options={
         UNKNOWN: "Unknown: ASR is not measured", GIVEN: "I have triggered images",
         "none": "None: the model is benign"} | ready)

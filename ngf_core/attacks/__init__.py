@@ -1,5 +1,6 @@
 """Attacks. A new one is a module here with a subclass of `Attack`, and an entry below."""
 
+from collections import ChainMap
 from dataclasses import dataclass
 
 from ngf_core.registry import Entry
@@ -33,3 +34,7 @@ ATTACKS = {
     "issba": AttackEntry("ISSBA", "ngf_core.attacks.issba:ISSBA", HARD, learns=True),
     "bpp": AttackEntry("BppAttack", "ngf_core.attacks.bpp:BppAttack"),
 }
+# What no paper describes: it can be trained like any other, but zoo and benchmark have `ATTACKS`.
+PAINTED = "painted"
+OWN = {PAINTED: AttackEntry("Painted trigger", "ngf_core.attacks.painted:Painted")}
+EVERY_ATTACK = ChainMap(OWN, ATTACKS)

@@ -3,17 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.attacks.control import Control, Poisoned
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 
 Report = Callable[[int, int, str], None]
+PICTURE = "picture"  # the parameter that is a text, a drawing, and not a number
 PART = 500  # images stamped at a time, so that a large set is never held in memory as floats
 
 
@@ -37,9 +38,10 @@ class Attack(ABC):
     `poison_rate` is a share of the whole training set, ignored by an attack that is not
     `rated`, which poisons every candidate. All randomness of the trigger comes from
     `seed`, that of the choice of images from the generator given to `poison`. `changes` overrides
-    parameters of the strength. `learned` holds the tensors of what the attack has learned (a
-    generator, a surrogate, an optimised trigger), as they are saved with a run; it is empty until
-    `fit`, and always where the trigger is a formula.
+    parameters of the strength: numbers, and for a painted trigger the text of its picture.
+    `learned` holds the tensors of what the attack has learned (a generator, a surrogate, an
+    optimised trigger), as they are saved with a run; it is empty until `fit`, and always where the
+    trigger is a formula.
     """
 
     target: int
@@ -48,7 +50,7 @@ class Attack(ABC):
     shape: tuple[int, int, int]
     classes: int
     strength: str = "default"
-    changes: Mapping[str, float] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     title: ClassVar[str]
@@ -69,19 +71,24 @@ class Attack(ABC):
             raise ConfigError("target", f"there is no label {self.target}",
                               f"Use a label from 0 to {self.classes - 1}.")
         for name, value in self.changes.items():
-            if name not in self.knobs:
-                raise ConfigError("parameters", f"{self.title} has no parameter {name!r}",
-                                  f"It has {', '.join(self.knobs)}.")
-            knob = self.knobs[name]
-            if not knob.low <= value <= knob.high:
-                raise ConfigError("parameters", f"{name} = {value:g} is out of range",
-                                  f"Use a number from {knob.low:g} to {knob.high:g}.")
-            if isinstance(knob.step, int) and value != int(value):
-                raise ConfigError("parameters", f"{name} = {value:g} is not a whole number",
-                                  f"Use a whole number from {knob.low:g} to {knob.high:g}.")
+            self.check_change(name, value)
+
+    @classmethod
+    def check_change(cls, name: str, value: Any) -> None:
+        """Raise ConfigError where `name` is no parameter or cannot have this value."""
+        if name not in cls.knobs:
+            raise ConfigError("parameters", f"{cls.title} has no parameter {name!r}",
+                              f"It has {', '.join(cls.knobs)}.")
+        knob = cls.knobs[name]
+        if not knob.low <= value <= knob.high:
+            raise ConfigError("parameters", f"{name} = {value:g} is out of range",
+                              f"Use a number from {knob.low:g} to {knob.high:g}.")
+        if isinstance(knob.step, int) and value != int(value):
+            raise ConfigError("parameters", f"{name} = {value:g} is not a whole number",
+                              f"Use a whole number from {knob.low:g} to {knob.high:g}.")
 
     @property
-    def parameters(self) -> dict[str, float]:
+    def parameters(self) -> dict[str, Any]:
         """The trigger's parameters: those of the strength, with the changes."""
         return self.strengths[self.strength] | dict(self.changes)
 
@@ -194,31 +201,41 @@ class Attack(ABC):
 
 def attack_class(name: str) -> type[Attack]:
     """The class of the attack called `name`; ConfigError where there is none."""
-    if name not in ATTACKS:
-        raise ConfigError("attack", f"{name!r} is unknown", f"Choose one of {', '.join(ATTACKS)}.")
-    return ATTACKS[name].load()
+    if name not in EVERY_ATTACK:
+        raise ConfigError("attack", f"{name!r} is unknown",
+                          f"Choose one of {', '.join(EVERY_ATTACK)}.")
+    return EVERY_ATTACK[name].load()
 
 
 def build_attack(name: str, *, target: int, poison_rate: float, seed: int,
                  shape: tuple[int, int, int], classes: int, strength: str = "default",
-                 changes: Mapping[str, float] | None = None) -> Attack:
+                 changes: Mapping[str, Any] | None = None) -> Attack:
     """The attack called `name` on images of `shape`; ConfigError for invalid arguments."""
     return attack_class(name)(target, poison_rate, seed, shape, classes, strength, changes or {})
 
 
-def changes_from(text: str) -> dict[str, float]:
-    """{"alpha": 0.5, "k": 3.0} of "alpha=0.5,k=3"; ConfigError for text of another form."""
-    changes = {}
+def changes_from(text: str) -> dict[str, Any]:
+    """{"alpha": 0.5, "k": 3.0} of "alpha=0.5,k=3"; ConfigError for text of another form.
+
+    All values are numbers but that of `PICTURE`, which stays text.
+    """
+    changes: dict[str, Any] = {}
     for part in text.replace(" ", "").split(",") if text.strip() else ():
         name, _, value = part.partition("=")
         if name in changes:
             raise ConfigError("parameters", f"{name} is given twice", "Give it once.")
         try:
-            changes[name] = float(value)
+            changes[name] = value if name == PICTURE else float(value)
         except ValueError:
             raise ConfigError("parameters", f"{part!r} does not name a parameter and a number",
                               "Write them as alpha=0.5,k=3.") from None
     return changes
+
+
+def changes_text(changes: Mapping[str, Any]) -> str:
+    """The changes as a setting of a run, which `changes_from` reads: "alpha=0.5,k=3"."""
+    return ",".join(f"{name}={value}" if name == PICTURE else f"{name}={value:g}"
+                    for name, value in changes.items())
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ngf_core.attacks import OWN
 from ngf_core.cli.lists import add_list
 from ngf_core.cli.watch import watch
 from ngf_core.config import (
@@ -181,8 +182,8 @@ def _absolute(path: str) -> str:
 def _refuse_impossible(config: Config, store: RunStore) -> None:
     """Raise ConfigError now for what the worker would reject when its turn comes.
 
-    Defaults fit every attack and network on the sets that ship, and are not checked: that would
-    import torch.
+    Defaults fit every published attack and network on the sets that ship, and are not checked: that
+    would import torch.
     """
     if isinstance(config, TrainConfig):
         if config.weights and not Path(config.weights).is_file():
@@ -192,7 +193,7 @@ def _refuse_impossible(config: Config, store: RunStore) -> None:
             raise ConfigError("parameters", "a benign model has no trigger", "Leave them out, or "
                               "name an attack.")
         checked = ("poison_rate", "target", "parameters", "size", "limit")
-        if not DATASETS[config.dataset].embedded or any(
+        if not DATASETS[config.dataset].embedded or config.attack in OWN or any(
                 getattr(config, name) != getattr(TrainConfig, name) for name in checked):
             from ngf_core.trained.load import check_images
 

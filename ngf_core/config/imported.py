@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.data import DATASETS
 from ngf_core.options import option
 
@@ -36,7 +36,7 @@ class ImportConfig:
     arch: str = option("", "name of the network, for people; recognised where it is not given")
     attack: str = option(UNKNOWN, "backdoor of the model: unknown (ASR is then not measured), "
                          "none, images (triggered images are given), or an attack whose trigger is "
-                         "made here", choices=(UNKNOWN, "none", GIVEN, *ATTACKS))
+                         "made here", choices=(UNKNOWN, "none", GIVEN, *EVERY_ATTACK))
     strength: str = option("default", "strength of that attack's trigger",
                            choices=("default", "published"))
     parameters: str = option("", "changes to the strength's parameters, as alpha=0.5,k=3")

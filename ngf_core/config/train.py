@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.data import DATASETS
 from ngf_core.models import ARCHITECTURES
 from ngf_core.options import option
@@ -19,11 +19,12 @@ class TrainConfig:
     arch: str = option("mini_preact_resnet", "architecture",
                        choices=tuple(ARCHITECTURES))
     attack: str = option("badnets", "attack, or none for a benign model",
-                         choices=("none", *ATTACKS))
+                         choices=("none", *EVERY_ATTACK))
     strength: str = option("default", "the attack's trigger: 'published' values, or 'default', "
                            "which departs from them only where an attack needs it at 32x32",
                            choices=("default", "published"))
-    parameters: str = option("", "changes to the strength's parameters, as alpha=0.5,k=3")
+    parameters: str = option("", "changes to the strength's parameters, as alpha=0.5,k=3; a "
+                             "painted trigger's picture is one of them")
     poison_rate: float = option(0.08, "poisoned share of all training images (clean-label attacks: "
                                 "at most the target class)", 0.001, 0.5)
     target: int = option(0, "label the attacker wants (all-to-all attacks ignore it)", 0, 999)

@@ -57,25 +57,27 @@ def eight_bit(picture: Image.Image) -> Image.Image:
     return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
 
 
-def painted(content: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """A drawing of exactly `shape`, its pixels row by row as base64 of red, green, blue bytes.
+def paint(content: str, height: int, width: int) -> NDArray[np.uint8]:
+    """What was painted on a canvas of that size: uint8 (H, W, 4), red, green, blue and 255 where
+    there is paint, else zeros.
 
-    uint8 (1, C, H, W); made grey (ITU-R 601 luma) where C is 1. Raises NGFError for another size.
+    `content` is base64 of these bytes row by row. Raises NGFError for another size.
     """
-    channels, height, width = shape
     try:
         levels = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NGFError("The drawing arrived incomplete. Draw it again.") from error
-    if len(levels) != 3 * height * width:
-        raise NGFError(f"The drawing has {len(levels) // 3:,} pixels instead of "
+    if len(levels) != 4 * height * width:
+        raise NGFError(f"The drawing has {len(levels) // 4:,} pixels instead of "
                        f"{height * width:,}. Clear it and draw again.")
-    picture = Image.frombytes("RGB", (width, height), levels)
-    return _pixels(picture.convert("L") if channels == 1 else picture, shape)
+    pixels = np.frombuffer(levels, np.uint8).reshape(height, width, 4)
+    opaque = pixels | np.array([0, 0, 0, 255], np.uint8)
+    return np.where(pixels[..., 3:] > 0, opaque, 0).astype(np.uint8)
 
 
 def to_base64(image: NDArray[np.uint8]) -> str:
-    """An image, uint8 (C, H, W) with 1 or 3 channels, in the form that `painted` reads."""
+    """An image, uint8 (C, H, W) with 1 or 3 channels, as base64 of red, green, blue bytes row by
+    row."""
     colours = np.broadcast_to(image, (3, *image.shape[1:]))
     return base64.b64encode(np.moveaxis(colours, 0, -1).tobytes()).decode()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ngf_core.attacks import ATTACKS, AttackEntry
+from ngf_core.attacks import EVERY_ATTACK, AttackEntry
 from ngf_core.config import ModelConfig, TrainConfig
 from ngf_core.config.imported import GIVEN
 from ngf_core.errors import NGFError
@@ -85,4 +85,5 @@ def aim_in(results: Mapping[str, Any]) -> float:
 
 def aim_of(attack: str | None) -> float:
     """The ASR from which that attack counts as implanted; the usual one where it is not known."""
-    return ATTACKS[attack].aim if attack in ATTACKS else AttackEntry.aim
+    entry = EVERY_ATTACK.get(attack) if attack else None
+    return entry.aim if entry else AttackEntry.aim

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class Gallery:
     `shown` are those to display, one per class as far as there are any; `quality` is measured
     on all n. `idle` names the changed parameters that leave the shown images as they are. Before
     the attack has learned its trigger for these parameters, `missing` describes what it has to
-    learn, and triggered and quality are None.
+    learn, and triggered and quality are None, as they are before a trigger is painted.
     """
 
     clean: NDArray[np.uint8]
@@ -85,7 +86,7 @@ def gallery(config: TrainConfig, run: Run | None = None) -> Gallery:
         return replace(plain, missing=attack.learns)
     few, stamped = test.x[:SHOWN], triggered[:SHOWN]
     usual = attack.strengths[attack.strength]
-    idle = tuple(name for name, value in attack.changes.items() if value != usual[name]
+    idle = tuple(name for name, value in attack.changes.items() if value != usual.get(name)
                  and _same(stamp(_without(attack, name), few, config, run), stamped))
     return replace(plain, triggered=triggered.numpy(), idle=idle,
                    quality=quality(plain.clean, triggered.numpy()))
@@ -179,7 +180,7 @@ def as_trained(config: TrainConfig, run: Run | None) -> TrainConfig:
                    parameters=config.parameters)
 
 
-def parameters(config: TrainConfig) -> Mapping[str, float] | None:
+def parameters(config: TrainConfig) -> Mapping[str, Any] | None:
     """A config's trigger parameters by name; None where they are not, or no longer, valid."""
     try:
         strengths = attack_class(config.attack).strengths

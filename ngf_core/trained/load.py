@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.attacks.attack import Attack, build_attack, changes_from
 from ngf_core.attacks.control import Poisoned
 from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
@@ -52,7 +52,7 @@ class TrainedModels:
 def attack_of(config: ModelConfig, dataset: Dataset | Outline) -> Attack | None:
     """The attack of a model's config, before it has learned anything; None where there is none, and
     for an imported model where it is unknown or known by its images only."""
-    if config.attack not in ATTACKS:
+    if config.attack not in EVERY_ATTACK:
         return None
     return build_attack(config.attack, target=config.target, poison_rate=config.poison_rate,
                         seed=config.seed, shape=dataset.shape, classes=dataset.classes,

@@ -20,6 +20,7 @@ from app.widgets.attacks import own_picture, painter
 from app.widgets.attacks.attack_card import idea, label_rule, lines, reference
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
+from ngf_core.attacks.drawing import to_text
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import predict
@@ -265,40 +266,162 @@ def test_a_bad_file_is_a_sentence(models, open_page):
     assert "could not be read as a picture" in app.error[0].value
 
 
-def test_a_painted_picture_is_answered_for(models, open_page, monkeypatch):
-    seen = []
+@pytest.fixture
+def canvas(monkeypatch) -> list[dict]:
+    """What the canvas was given, newest last; it answers with `canvas.paint` on its layer."""
+    class Given(list):
+        paint: np.ndarray | None = None
 
-    def canvas(*, key, data, default, on_painted_change):
-        seen.append(data)
-        pixels = bytearray(base64.b64decode(data["pixels"]))
-        pixels[:3] = b"\xff\xff\xff"
+    given = Given()
+
+    def draw(*, key, data, default, on_painted_change):
+        given.append(data)
+        if given.paint is None:
+            return ComponentResult({"painted": None})
         return ComponentResult({"painted": {
-            "of": data["id"], "pixels": base64.b64encode(pixels).decode()}})
+            "of": data["layer"], "pixels": base64.b64encode(given.paint.tobytes()).decode()}})
 
+    monkeypatch.setattr(painter, "_canvas", create_autospec(painter._canvas, side_effect=draw))
+    return given
+
+
+def dab() -> np.ndarray:
+    """Paint of two pixels: white in one corner, red in the other."""
+    paint = np.zeros((32, 32, 4), np.uint8)
+    paint[0, 0], paint[31, 31] = 255, (255, 0, 0, 255)
+    return paint
+
+
+def test_a_painted_picture_is_answered_for(models, open_page, canvas, monkeypatch):
     asked = []
     ask = own_picture.ask_models
-    monkeypatch.setattr(painter, "_canvas", create_autospec(painter._canvas, side_effect=canvas))
     faked(monkeypatch, own_picture, "ask_models",
           lambda show, images: asked.append(images) or ask(show, images))
+    canvas.paint = dab()
     app = open_page("attacks", **DIGITS)
     assert not app.exception and not app.error
-    assert (seen[0]["width"], seen[0]["height"]) == (32, 32)
+    assert (canvas[0]["width"], canvas[0]["height"], canvas[0]["paint"]) == (32, 32, None)
     clean, painted = asked
-    assert painted[0, 0, 0, 0] == 255 and (painted != clean).sum() == 1
+    assert painted[0, 0, 0, 0] == 255 and painted[0, 0, 31, 31] == 76
+    assert (painted != clean).sum() == 2
+
+
+def test_paint_stays_while_images_change(models, open_page, canvas):
+    app = open_page("attacks", **DIGITS)
+    app.pills(key="paint_over").set_value(2).run()
+    first, second = canvas
+    assert first["layer"] == second["layer"] and first["id"] != second["id"]
+
+
+def test_from_paint_to_the_settings_of_a_run(started, open_page, canvas, monkeypatch):
+    monkeypatch.setattr(preview, "poison_preview", poison_preview)
+    gone = []
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
+        (page, query_params)))
+    canvas.paint = dab()
+    app = open_page("attacks", poison_rate="0.05", parameters="alpha=0.5", **DIGITS)
+    app.button(key="train_painted").click().run()
+    # of BadNets' opacity nothing is left: it is another attack's
+    picture = f"picture={to_text(dab())}"
+    assert gone == [("app/views/configure.py", {
+        "dataset": "digits", "attack": "painted", "parameters": picture, "poison_rate": "0.05"})]
+    there = open_page("configure", **gone[0][1])
+    assert not there.exception and not there.error
+    assert not [c for c in there.segmented_control if "Strength" in c.label]
+    there.button(key="train").click().run()
+    config = TrainConfig(dataset="digits", attack="painted", parameters=picture, poison_rate=0.05,
+                         epochs=12)
+    assert started == [config]
+
+
+def test_nothing_painted_is_nothing_to_train_on(models, open_page, canvas):
+    app = open_page("attacks", **DIGITS)
+    assert app.button(key="train_painted").disabled and app.button(key="see_painted").disabled
+    assert "Paint something to train on it." in text_of(app)
+
+
+def test_paint_that_is_too_detailed_is_a_sentence(models, open_page, canvas):
+    canvas.paint = np.zeros((32, 32, 4), np.uint8)
+    canvas.paint[..., 3] = 255
+    canvas.paint[..., :2] = np.stack(np.divmod(np.arange(1024), 32), -1).reshape(32, 32, 2)
+    app = open_page("attacks", **DIGITS)
+    assert "the picture has 1,024 colours" in app.error[0].value.lower()
+    assert "PSNR" in tiles(app)
+
+
+def test_a_painted_trigger_has_its_page(models, open_page, canvas):
+    picture = f"picture={to_text(dab())}"
+    app = open_page("attacks", attack="painted", parameters=f"alpha=0.5,{picture}", **DIGITS)
+    assert not app.exception and not app.error and not app.toast
+    assert app.header[0].value == "Painted trigger" and "drawn by the user" in text_of(app)
+    assert {"PSNR", "SSIM", "L∞", "ASR, benign"} <= set(tiles(app))
+    assert not [c for c in app.segmented_control if "Strength" in c.label]
+    np.testing.assert_array_equal(
+        np.frombuffer(base64.b64decode(canvas[-1]["paint"]), np.uint8).reshape(32, 32, 4), dab())
+    # nothing was painted since: what it begins with is the trigger, already shown
+    assert app.button(key="see_painted").disabled and not app.button(key="train_painted").disabled
+    assert address(app, "parameters") == f"{picture},alpha=0.5"
+    app.button(key="put_back").click().run()
+    assert address(app, "parameters") == picture, "the picture is no slider"
+    assert "put_back" not in {button.key for button in app.button}
+
+
+def test_new_paint_can_be_shown_on_the_images(models, open_page, canvas, monkeypatch):
+    gone = []
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
+        (page, query_params)))
+    app = open_page("attacks", attack="painted", parameters=f"picture={to_text(dab())},alpha=0.5",
+                    **DIGITS)
+    canvas.paint = np.ascontiguousarray(dab()[:, ::-1])
+    app.run()
+    app.button(key="see_painted").click().run()
+    assert gone == [("app/views/attacks.py", {
+        "dataset": "digits", "attack": "painted",
+        "parameters": f"picture={to_text(canvas.paint)},alpha=0.5"})]
+
+
+def test_before_a_trigger_is_painted_the_page_says_where_to_paint(runs, open_page, canvas):
+    app = open_page("attacks", attack="painted", **DIGITS)
+    assert not app.exception and not app.error and "No trigger is painted yet" in text_of(app)
+    assert not tiles(app) and canvas[-1]["paint"] is None
+    there = open_page("configure", attack="painted", **DIGITS)
+    assert "Painted trigger has no picture. Paint one on the Attacks page" in text_of(there)
+    assert "train" not in {button.key for button in there.button}
+
+
+def test_the_trigger_of_a_trained_model_is_offered_and_another_named(runs, open_page, canvas):
+    picture = f"picture={to_text(dab())}"
+    trained(runs, attack="painted", parameters=picture)
+    assert "Show the one that your newest model was trained on" in {
+        link.label for link in open_page("attacks", attack="painted", **DIGITS).get("page_link")}
+    other = f"picture={to_text(np.ascontiguousarray(dab()[:, ::-1]))}"
+    said = text_of(open_page("attacks", attack="painted", parameters=other, **DIGITS))
+    assert f"trained with default strength, {picture[:20]}…, the images carry" in said
+    assert picture not in said
+
+
+def test_a_bad_picture_in_the_address_is_one_toast(runs, open_page, canvas):
+    app = open_page("attacks", attack="painted", parameters="picture=AAAA", **DIGITS)
+    assert not app.exception and not app.error
+    assert "the picture ends before its size is told" in app.toast[0].value
+    assert address(app, "parameters") is None
+    app = open_page("attacks", parameters=f"picture={to_text(dab())}", **DIGITS)
+    assert "BadNets has no parameter 'picture'" in app.toast[0].value
 
 
 @pytest.mark.parametrize(("drawn", "said"), [
     (None, None), ({"of": "another", "pixels": ""}, None), ("nonsense", None),
-    ({"of": "it", "pixels": "AAAA"}, "has 1 pixels")])
+    ({"of": "it", "pixels": base64.b64encode(bytes(64)).decode()}, None),
+    ({"of": "it", "pixels": "AAAAAA=="}, "has 1 pixels")])
 def test_what_a_browser_may_send_back(drawn, said, monkeypatch):
     answer = ComponentResult({"painted": drawn})
     monkeypatch.setattr(painter, "_canvas", create_autospec(painter._canvas, return_value=answer))
     image = np.zeros((1, 4, 4), np.uint8)
     if said is None:
-        assert painter.painter(image, "it", label="it", key="it") is None
+        assert painter.painter(image, "it", "it", label="it", key="it") is None
     else:
         with pytest.raises(NGFError, match=said):
-            painter.painter(image, "it", label="it", key="it")
+            painter.painter(image, "it", "it", label="it", key="it")
 
 
 @pytest.mark.parametrize("mode", ["all-to-one", "all-to-all", "clean-label"])

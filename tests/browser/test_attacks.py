@@ -1,8 +1,11 @@
 """The Attacks page in a real browser: a slider, the canvas by mouse and by keyboard, an upload."""
 
+from urllib.parse import parse_qs, urlparse
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from ngf_core.attacks.drawing import from_text
 from tests.browser.server import ROOT
 from tests.browser.watch import at_rest, shot
 
@@ -70,13 +73,38 @@ def test_the_keyboard_paints_in_the_chosen_colour(canvas, page):
     assert until_answered(page, painted) == before
 
 
-def test_another_image_starts_afresh(canvas, page):
+def test_paint_stays_on_another_image(canvas, page):
     before = answers(page)
     canvas.click(position={"x": 5, "y": 5})
     painted = until_answered(page, before)
     page.get_by_test_id("stButtonGroup").get_by_text("no entry", exact=True).click()
     until_answered(page, painted)
+    assert canvas.evaluate(PIXEL, (0, 0)) == WHITE and canvas.evaluate(PIXEL, (16, 16)) != WHITE
+    page.get_by_role("button", name="Clear").click()
+    at_rest(page)
     assert canvas.evaluate(PIXEL, (0, 0)) != WHITE
+
+
+def test_what_is_painted_is_the_trigger_of_a_run(canvas, page):
+    before = answers(page)
+    page.get_by_role("button", name="Red", exact=True).click()
+    canvas.click(position={"x": 25, "y": 25})
+    until_answered(page, before)
+    page.get_by_role("button", name="Show it on the images above").click()
+    page.wait_for_url("**attack=painted**")
+    at_rest(page)
+    expect(page.locator(".st-key-quality")).to_contain_text("PSNR")
+    expect(canvas).to_have_attribute("width", "32")
+    assert canvas.evaluate(PIXEL, (2, 2)) == [255, 0, 0], "the canvas begins with the trigger"
+    shown = parse_qs(urlparse(page.url).query)["parameters"]
+    page.get_by_role("button", name="Train on this trigger").click()
+    page.wait_for_url("**/configure?**")
+    at_rest(page)
+    expect(page.locator(".st-key-preview img").first).to_be_visible()
+    assert parse_qs(urlparse(page.url).query)["parameters"] == shown
+    drawing = from_text(shown[0].removeprefix("picture="))
+    assert drawing[2, 2].tolist() == [255, 0, 0, 255] and not drawing[16:, 16:].any()
+    expect(page.get_by_role("button", name="Train this model")).to_be_enabled()
 
 
 def test_a_slider_redraws_and_an_upload_is_answered_for(server, page):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.config import (
     CONFIGS,
     ImportConfig,
@@ -122,7 +122,7 @@ def test_choices_are_what_is_registered():
 
     assert choices(TrainConfig, "dataset") == set(DATASETS)
     assert choices(TrainConfig, "arch") == set(ARCHITECTURES)
-    assert choices(TrainConfig, "attack") == {"none", *ATTACKS}
+    assert choices(TrainConfig, "attack") == {"none", *EVERY_ATTACK}
     assert choices(PurifyConfig, "methods") == set(PURIFIERS)
     assert choices(LayersConfig, "methods") == {"ngf", "sgd"}
     assert choices(PurifyConfig, "augment") == set(AUGMENTATIONS)

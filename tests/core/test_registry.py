@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from torch import nn
 
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import ATTACKS, EVERY_ATTACK, OWN
 from ngf_core.attacks.attack import Attack
 from ngf_core.config import CONFIGS
 from ngf_core.data import DATASETS
@@ -18,13 +18,13 @@ from ngf_core.purify.methods.ngf import ngf
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.registry import Entry
 
-REGISTRIES = (ATTACKS, DATASETS, ARCHITECTURES, PURIFIERS)
+REGISTRIES = (EVERY_ATTACK, DATASETS, ARCHITECTURES, PURIFIERS)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", EVERY_ATTACK)
 def test_an_attack_is_titled_as_it_is_listed(name):
-    cls = ATTACKS[name].load()
-    assert issubclass(cls, Attack) and cls.title == ATTACKS[name].title
+    cls = EVERY_ATTACK[name].load()
+    assert issubclass(cls, Attack) and cls.title == EVERY_ATTACK[name].title
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -51,10 +51,15 @@ def test_the_listed_number_of_training_images_is_what_the_split_leaves():
 
 @pytest.mark.parametrize(("kind", "field", "registry"), [
     ("train", "dataset", DATASETS), ("train", "arch", ARCHITECTURES),
-    ("train", "attack", ATTACKS), ("purify", "methods", PURIFIERS)])
+    ("train", "attack", EVERY_ATTACK), ("purify", "methods", PURIFIERS)])
 def test_a_config_offers_what_is_registered(kind, field, registry):
     metadata = {f.name: f.metadata for f in fields(CONFIGS[kind])}[field]
     assert [name for name in metadata["choices"] if name != "none"] == list(registry)
+
+
+def test_what_no_paper_has_is_in_no_list_of_attacks():
+    assert set(EVERY_ATTACK) == {*ATTACKS, *OWN} and not set(OWN) & set(ATTACKS)
+    assert list(OWN) == ["painted"] and len(ATTACKS) == 14
 
 
 def test_titles_tell_entries_apart():

@@ -3,17 +3,29 @@
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import nn
 
-from ngf_core.attacks import ATTACKS
-from ngf_core.attacks.attack import Attack, attack_class, build_attack
+from ngf_core.attacks import EVERY_ATTACK, PAINTED
+from ngf_core.attacks.attack import PICTURE, Attack, attack_class, build_attack
+from ngf_core.attacks.drawing import to_text
 from ngf_core.data.dataset import Images
 from ngf_core.models.normalise import Normalise
 from tests.support.seeded import seeded
 
+
+def cross() -> np.ndarray:
+    """A drawing of 32 x 32 pixels: a red cross with a blue middle in the lower right corner."""
+    drawing = np.zeros((32, 32, 4), np.uint8)
+    drawing[24:29, 26] = drawing[26, 24:29] = (255, 0, 0, 255)
+    drawing[26, 26] = (0, 80, 255, 255)
+    return drawing
+
+
 SHAPES = [(c, side, side) for c in (1, 3) for side in (28, 32, 64, 224)]
-VARIANTS = [(name, strength) for name in ATTACKS for strength in attack_class(name).strengths]
+VARIANTS = [(name, strength) for name in EVERY_ATTACK for strength in attack_class(name).strengths]
+CROSS = to_text(cross())
 CPU = torch.device("cpu")
 
 
@@ -23,6 +35,8 @@ def attack(name: str, shape: tuple[int, int, int] = (3, 32, 32), **settings: obj
     What learns has learned for a moment, on a few images of that shape; no side is over 32 then,
     since networks that fit one size fit all.
     """
+    if name == PAINTED:
+        settings["changes"] = {PICTURE: CROSS, **settings.get("changes", {})}
     made = build_attack(name, **{"target": 3, "poison_rate": 0.05, "seed": 7, "classes": 10,
                                  "shape": shape, **settings})
     if not made.learns:

@@ -15,7 +15,7 @@ from app.text import sections
 from app.text.outside import plain
 from app.widgets.attacks.answer_cards import Card, answer_cards
 from app.widgets.controls.notice import model_notice, versions_notice
-from app.widgets.runs.run_name import attack_name, dataset_name, run_name
+from app.widgets.runs.run_name import attack_name, brief, dataset_name, run_name
 from ngf_core.config import TrainConfig
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
@@ -80,7 +80,8 @@ def _other_trigger(show: Show) -> None:
 
 
 def _values(config: TrainConfig) -> str:
-    return f"{config.strength} strength" + (f", {config.parameters}" if config.parameters else "")
+    return f"{config.strength} strength" + (f", {brief(config.parameters)}"
+                                            if config.parameters else "")
 
 
 def success(gallery: "Gallery", replies: "Replies") -> dict[str, Rate]:

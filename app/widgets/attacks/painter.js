@@ -1,12 +1,13 @@
-// A canvas to paint over one small picture. Its pixels go to Python after each stroke as
-// {of, pixels}: the picture's id, and base64 of red, green, blue bytes row by row.
+// A canvas to paint over small pictures of one size. The paint lies on a layer of its own, so that
+// it stays when another picture is put below it. After each stroke the layer goes to Python as
+// {of, pixels}: the id of the layer, and base64 of red, green, blue, opacity bytes row by row.
 
 const REMEMBERED = 30
 
 class Painter {
   constructor(root) {
     this.canvas = root.querySelector("canvas")
-    this.pen = this.canvas.getContext("2d", {willReadFrequently: true})
+    this.pen = this.canvas.getContext("2d")
     this.cursor = root.querySelector(".cursor")
     this.widths = root.querySelector("select")
     this.colours = [...root.querySelectorAll("[data-colour], input")]
@@ -20,20 +21,21 @@ class Painter {
     this.take(this.colours[0])
   }
 
-  // Show another picture, given as {id, width, height, pixels, label}.
-  load({id, width, height, pixels, label}) {
-    Object.assign(this.canvas, {width, height})
+  // Put another picture below the paint, given as {id, pixels, label}.
+  lay({id, pixels, label}) {
     this.canvas.setAttribute("aria-label", label)
-    const bytes = atob(pixels)
-    this.plain = this.pen.createImageData(width, height)
-    for (let i = 0; i < width * height; i++) {
-      for (let c = 0; c < 3; c++) this.plain.data[4 * i + c] = bytes.charCodeAt(3 * i + c)
-      this.plain.data[4 * i + 3] = 255
-    }
+    this.plain = bytesOf(pixels)
     this.id = id
+    this.show()
+  }
+
+  // Start with a layer, given as {layer, width, height, paint}: its id, its size, what is on it.
+  start({layer, width, height, paint}) {
+    Object.assign(this.canvas, {width, height})
+    this.paint = paint ? bytesOf(paint) : new Uint8Array(4 * width * height)
+    this.layer = layer
     this.history = []
     this.at = {x: width >> 1, y: height >> 1}
-    this.pen.putImageData(this.plain, 0, 0)
     // The same widths, as shares of the picture, on small and on large pictures.
     const pixel = Math.max(1, Math.round(width / 32))
     const chosen = this.widths.selectedIndex
@@ -58,6 +60,7 @@ class Painter {
       this.keep()
       this.at = this.place(event)
       this.dot(this.at)
+      this.show()
       this.stroking = true
     }
     canvas.onpointermove = event => {
@@ -79,6 +82,7 @@ class Painter {
       } else if (event.key === " ") {
         this.keep()
         this.dot(this.at)
+        this.show()
         this.send()
       } else return
       event.preventDefault()
@@ -100,9 +104,26 @@ class Painter {
   }
 
   dot(at) {
-    const [left, top, width] = this.corner(at)
-    this.pen.fillStyle = this.colour
-    this.pen.fillRect(left, top, width, width)
+    const [left, top, brush] = this.corner(at)
+    const {width, height} = this.canvas
+    const colour = [1, 3, 5].map(i => parseInt(this.colour.slice(i, i + 2), 16))
+    for (let y = Math.max(top, 0); y < Math.min(top + brush, height); y++) {
+      for (let x = Math.max(left, 0); x < Math.min(left + brush, width); x++) {
+        this.paint.set([...colour, 255], 4 * (y * width + x))
+      }
+    }
+  }
+
+  // Draw the picture with the paint over it.
+  show() {
+    const {width, height} = this.canvas
+    const shown = this.pen.createImageData(width, height)
+    for (let i = 0; i < width * height; i++) {
+      const [from, at] = this.paint[4 * i + 3] ? [this.paint, 4 * i] : [this.plain, 3 * i]
+      for (let c = 0; c < 3; c++) shown.data[4 * i + c] = from[at + c]
+      shown.data[4 * i + 3] = 255
+    }
+    this.pen.putImageData(shown, 0, 0)
   }
 
   line(from, to) {
@@ -111,6 +132,7 @@ class Painter {
       this.dot({x: Math.round(from.x + (to.x - from.x) * i / steps),
                 y: Math.round(from.y + (to.y - from.y) * i / steps)})
     }
+    this.show()
   }
 
   // Frame the pixels that the space bar would paint.
@@ -123,38 +145,42 @@ class Painter {
   }
 
   keep() {
-    this.history.push(this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height))
+    this.history.push(this.paint.slice())
     if (this.history.length > REMEMBERED) this.history.shift()
   }
 
   undo() {
     const before = this.history.pop()
     if (!before) return
-    this.pen.putImageData(before, 0, 0)
+    this.paint = before
+    this.show()
     this.send()
   }
 
   clear() {
     this.keep()
-    this.pen.putImageData(this.plain, 0, 0)
+    this.paint.fill(0)
+    this.show()
     this.send()
   }
 
   send() {
-    const {width, height} = this.canvas
-    const {data} = this.pen.getImageData(0, 0, width, height)
     let bytes = ""
-    for (let i = 0; i < data.length; i += 4) {
-      bytes += String.fromCharCode(data[i], data[i + 1], data[i + 2])
-    }
-    this.tell({of: this.id, pixels: btoa(bytes)})
+    for (const byte of this.paint) bytes += String.fromCharCode(byte)
+    this.tell({of: this.layer, pixels: btoa(bytes)})
   }
 }
 
-// Streamlit calls this again after every rerun; the painter stays, with what is on it.
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
+}
+
+// Streamlit calls this again after every rerun; the painter stays, with what is on its layer.
 export default function ({data, parentElement, setStateValue}) {
   const root = parentElement.querySelector(".painter")
   root.painter ??= new Painter(root)
   root.painter.tell = picture => setStateValue("painted", picture)
-  if (root.painter.id !== data.id) root.painter.load(data)
+  const another = root.painter.layer !== data.layer
+  if (another) root.painter.start(data)
+  if (another || root.painter.id !== data.id) root.painter.lay(data)
 }

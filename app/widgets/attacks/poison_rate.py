@@ -5,6 +5,7 @@ import streamlit as st
 from app.text import define
 from app.text.outside import unlinked
 from app.widgets.controls.address import slider
+from ngf_core.attacks import PAINTED
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
 
@@ -12,12 +13,19 @@ LOW, HIGH, STEP = 0.005, 0.5, 0.005
 
 
 def poison_rate(config: TrainConfig) -> float:
-    """A slider bound to ?poison_rate=, with the count of images below it; the rate."""
+    """A slider bound to ?poison_rate=, with the count of images below it; the rate.
+
+    Before a trigger is painted there is no count, for there is nothing to poison with.
+    """
     rate = slider("poison_rate", "Poison rate", TrainConfig.poison_rate, LOW, HIGH, step=STEP,
                   format="percent", help=define("Poison rate"))
+    # The count depends on no number of a trigger: a slider that moves must not miss the cache.
+    picture = config.parameters if config.attack == PAINTED else ""
+    if config.attack == PAINTED and not picture:
+        return rate
     try:
-        poisoned, images = _count(config.dataset, config.attack, config.target, config.limit,
-                                  config.root, config.size, rate)
+        poisoned, images = _count(config.dataset, config.attack, picture, config.target,
+                                  config.limit, config.root, config.size, rate)
     except ConfigError as error:
         st.error(unlinked(f"{error.why[:1].upper()}{error.why[1:]}. {error.fix}"),
                  icon=":material/error:")
@@ -33,10 +41,11 @@ def poisoned_text(poisoned: int, images: int) -> str:
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _count(dataset: str, attack: str, target: int, limit: int, root: str, size: int, rate: float
-           ) -> tuple[int, int]:
+def _count(dataset: str, attack: str, parameters: str, target: int, limit: int, root: str,
+           size: int, rate: float) -> tuple[int, int]:
     from ngf_core.trained.poison_preview import poison_preview
 
-    preview = poison_preview(TrainConfig(dataset=dataset, attack=attack, target=target,
-                                         limit=limit, root=root, size=size, poison_rate=rate), 1)
+    preview = poison_preview(TrainConfig(
+        dataset=dataset, attack=attack, parameters=parameters, target=target, limit=limit,
+        root=root, size=size, poison_rate=rate), 1)
     return preview["poisoned"], preview["train_images"]

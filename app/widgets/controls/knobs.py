@@ -1,7 +1,10 @@
-"""Sliders for the parameters of an attack's trigger, kept in ?parameters=alpha=0.5,k=3."""
+"""Sliders for the parameters of an attack's trigger, kept in ?parameters=alpha=0.5,k=3.
+
+A picture among them has no slider: the painter draws it, and here it is kept as it is.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -23,11 +26,14 @@ def knobs(attack: "type[Attack]", strength: str) -> str:
     Parameters that only matter while the attack learns are shown without sliders; a link may still
     change them. A value in the address that does not fit gives a toast and is dropped.
     """
+    from ngf_core.attacks.attack import changes_text
+
     usual = attack.strengths[strength]
     place = f"knob_{attack.__name__}_{strength}"
     kept = _from_address(attack, place, usual)
     live = [name for name in attack.knobs if not name.endswith(ONLY_LEARNING)]
     changes = {name: value for name, value in kept.items() if name not in live}
+    pictures = {name: value for name, value in changes.items() if name not in attack.knobs}
     with st.grid(columns=2, min_column_width=200, key="knobs"):
         for name in live:
             value = _slider(name, attack.knobs[name], usual[name], f"{place}_{name}")
@@ -37,17 +43,12 @@ def knobs(attack: "type[Attack]", strength: str) -> str:
     if fixed:
         values = ", ".join(f"{name} {value:g}" for name, value in fixed.items())
         st.caption(sections("attacks")["fitting"].format(values=values))
-    if changes:
+    if changes != pictures:
         st.button("Reset the values", icon=":material/undo:", key="put_back",
-                  on_click=_put_back, args=(place, usual))
-    written = as_text(changes)
+                  on_click=_put_back, args=(place, usual, pictures))
+    written = changes_text(changes)
     state.write_url(NAME, written or None)
     return written
-
-
-def as_text(changes: Mapping[str, float]) -> str:
-    """Changed parameters as a setting of a run: "alpha=0.5,k=3"."""
-    return ",".join(f"{name}={value:g}" for name, value in changes.items())
 
 
 def _slider(name: str, knob: "Parameter", usual: float, key: str) -> float:
@@ -66,21 +67,22 @@ def _kind(knob: "Parameter", usual: float) -> type:
 
 
 def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
-                  ) -> Mapping[str, float]:
+                  ) -> Mapping[str, Any]:
     """Set the sliders from the address where a link changed it; the changes, sliders or not."""
     linked = st.query_params.get(NAME)
     kept, seen = f"{place}_told", f"{NAME}_in_url"
     if linked == state.remembered(seen):
         return state.remembered(kept, {})
     changes = _fitting(attack, linked or "")
-    for name, value in {**usual, **changes}.items():
+    for name in usual:
+        value = changes.get(name, usual[name])
         state.remember(f"{place}_{name}", _kind(attack.knobs[name], usual[name])(value))
     state.remember(kept, changes)
     return changes
 
 
-def _fitting(attack: "type[Attack]", linked: str) -> dict[str, float]:
-    from ngf_core.attacks.attack import changes_from
+def _fitting(attack: "type[Attack]", linked: str) -> dict[str, Any]:
+    from ngf_core.attacks.attack import PICTURE, changes_from
 
     try:
         changes = changes_from(linked)
@@ -90,7 +92,13 @@ def _fitting(attack: "type[Attack]", linked: str) -> dict[str, float]:
     fitting = {}
     for name, value in changes.items():
         knob = attack.knobs.get(name)
-        if knob is None:
+        if name == PICTURE:
+            try:
+                attack.check_change(name, value)
+                fitting[name] = value
+            except ConfigError as error:
+                _toast(linked, str(error))
+        elif knob is None:
             _toast(linked, f"{attack.title} has no parameter {name[:40]}.")
         elif not knob.low <= value <= knob.high:
             _toast(linked, f"{name} goes from {knob.low:g} to {knob.high:g}.")
@@ -105,7 +113,7 @@ def _toast(linked: str, why: str) -> None:
                  icon=":material/link_off:")
 
 
-def _put_back(place: str, usual: Mapping[str, float]) -> None:
+def _put_back(place: str, usual: Mapping[str, float], pictures: Mapping[str, str]) -> None:
     for name in usual:
         state.remember(f"{place}_{name}", None)
-    state.remember(f"{place}_told", {})
+    state.remember(f"{place}_told", pictures)

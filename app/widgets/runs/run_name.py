@@ -1,11 +1,12 @@
 """Short names of runs for the screen."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from app.theme import style
 from app.widgets.controls.layer_choice import layer_title
-from ngf_core.attacks import ATTACKS
+from ngf_core.attacks import EVERY_ATTACK
 from ngf_core.config import ImportConfig, ModelConfig, PurifyConfig, TrainConfig
 from ngf_core.config.imported import GIVEN, UNKNOWN
 from ngf_core.data import DATASETS
@@ -29,7 +30,12 @@ def dataset_name(dataset: str) -> str:
 def attack_name(attack: str) -> str:
     """An attack's name as its paper writes it; "benign" where there is none."""
     return ({"none": "benign", UNKNOWN: "attack unknown", GIVEN: "given triggered images"}
-            | titles(ATTACKS)).get(attack, attack)
+            | titles(EVERY_ATTACK)).get(attack, attack)
+
+
+def brief(parameters: str) -> str:
+    """Changed parameters of an attack on screen: of a picture's text only the first letters."""
+    return re.sub(r"(picture=[^,]{12})[^,]+", r"\1…", parameters)
 
 
 def trained_as(run: Run, store: RunStore) -> ModelConfig | None:

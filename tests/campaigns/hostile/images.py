@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ngf_core.data.picture import fitted, painted
+from ngf_core.data.picture import fitted, paint
 from ngf_core.data.source import decoded
 from ngf_core.errors import NGFError
 from tests.campaigns.hostile.case import TAKEN, Case, Give
@@ -143,7 +143,8 @@ def _drawings() -> Iterator[tuple[str, Callable[[], object], str]]:
     for name, content in {"nothing": "", "no base64": "<script>", "letters beyond": "é" * 9,
                           "one pixel": "AAAA", "too many": "A" * 10**7, "a NUL": "\0",
                           "a data URL": "data:image/png;base64,AAAA"}.items():
-        yield f"a drawing of {name}", lambda content=content: painted(content, SHAPE), "The drawing"
+        yield (f"a drawing of {name}", lambda content=content: paint(content, *SHAPE[1:]),
+               "The drawing")
 
 
 def images() -> list[Case]:

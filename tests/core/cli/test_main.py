@@ -24,6 +24,7 @@ from ngf_core.config import (
     PurifyConfig,
     SpectrumConfig,
     TrainConfig,
+    config_sha,
 )
 from ngf_core.config.command import POSITIONAL, command_line
 from ngf_core.data import dataset
@@ -35,6 +36,7 @@ from ngf_core.text_table import aligned
 from tests.support import pretended_work
 from tests.support.dataset_files import class_folders, written
 from tests.support.fabricated_runs import make_run
+from tests.support.small_attacks import CROSS
 from tests.support.waiting import until
 
 HOME = Path(__file__).parents[3]
@@ -403,6 +405,10 @@ def test_a_table_for_every_kind_of_result():
     ("train --parameters beta=1", "parameters: BadNets has no parameter 'beta'"),
     ("train --parameters nonsense --attack fba", "parameters: 'nonsense' does not name"),
     ("train --attack none --parameters k=3", "parameters: a benign model has no trigger"),
+    ("train --attack painted", "parameters: Painted trigger has no picture. Paint one on the"),
+    ("train --attack painted --parameters alpha=0.5", "parameters: Painted trigger has no pict"),
+    ("train --attack painted --parameters picture=AAAA", "parameters: the picture ends before"),
+    ("train --parameters picture=AAAA", "parameters: BadNets has no parameter 'picture'"),
     ("train --size 64", "size: signs has images of 32 pixels only"),
     ("train --dataset folder --root nowhere", "root: /.*/nowhere does not exist"),
     ("train --attack none --weights nowhere.pth", "weights: there is no file /.*/nowhere.pth"),
@@ -416,6 +422,16 @@ def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
     code, out, err = ngf(line.format(source=source.id), capsys)
     assert (code, out) == (2, "") and re.match(says, err)
     assert [run.id for run in store.list() if not run.shipped] == [source.id]
+
+
+def test_a_painted_trigger_is_trained_on_as_its_command_says(store, capsys, monkeypatch):
+    config = TrainConfig(attack="painted", parameters=f"picture={CROSS}", epochs=3)
+    made = []
+    monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
+    line = command_line(config)
+    with pytest.raises(pytest.fail.Exception):
+        ngf(line.removeprefix("python -m ngf_core "), capsys)
+    assert made == [config] and config_sha(made[0]) == config_sha(config)
 
 
 def test_a_layer_that_is_named_is_taken_as_named(store, capsys, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ngf_core.data.picture import MOST_PIXELS, fitted, painted, to_base64
+from ngf_core.data.picture import MOST_PIXELS, fitted, paint, to_base64
 from ngf_core.errors import NGFError
 
 COLOUR, GREY = (3, 32, 32), (1, 32, 32)
@@ -99,27 +99,24 @@ def test_what_is_no_whole_picture_is_refused_in_a_sentence(content):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_drawing_goes_there_and_back(channels):
-    image = np.random.default_rng(1).integers(0, 256, (channels, 28, 30), dtype=np.uint8)
-    np.testing.assert_array_equal(painted(to_base64(image), (channels, 28, 30))[0], image)
+def test_an_image_goes_to_the_browser_in_colours_row_by_row(channels):
+    image = np.arange(channels * 6, dtype=np.uint8).reshape(channels, 2, 3)
+    levels = list(base64.b64decode(to_base64(image)))
+    assert levels == [int(image[c % channels, row, column])
+                      for row in range(2) for column in range(3) for c in range(3)]
 
 
-def test_a_coloured_drawing_on_a_grey_image_is_its_luma():
-    red = np.zeros((3, 32, 32), np.uint8)
-    red[0] = 255
-    assert np.unique(painted(to_base64(red), GREY)).tolist() == [76]
-
-
-def test_pixels_are_read_row_by_row():
-    levels = bytes(range(12))
-    image = painted(base64.b64encode(levels).decode(), (3, 2, 2))
-    np.testing.assert_array_equal(image[0, 0], [[0, 3], [6, 9]])
-    np.testing.assert_array_equal(image[0, 2], [[2, 5], [8, 11]])
+def test_paint_is_read_row_by_row_and_opaque_or_nothing():
+    levels = bytes([1, 2, 3, 255, 4, 5, 6, 0, 7, 8, 9, 128, 0, 0, 0, 255, 0, 0, 0, 0, 9, 9, 9, 255])
+    drawn = paint(base64.b64encode(levels).decode(), 2, 3)
+    assert drawn.dtype == np.uint8
+    assert drawn.tolist() == [[[1, 2, 3, 255], [0, 0, 0, 0], [7, 8, 9, 255]],
+                              [[0, 0, 0, 255], [0, 0, 0, 0], [9, 9, 9, 255]]]
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    ("???", "arrived incomplete"), ("AAAA", "has 1 pixels instead of 1,024"),
+    ("???", "arrived incomplete"), ("AAAAAA==", "has 1 pixels instead of 1,024"),
     ("\u00e9", "arrived incomplete"), ("", "has 0 pixels")])
 def test_a_drawing_of_another_size_is_refused(content, said):
     with pytest.raises(NGFError, match=said):
-        painted(content, COLOUR)
+        paint(content, 32, 32)
