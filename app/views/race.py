@@ -1,28 +1,19 @@
 """Race: start a purification race, follow it live, replay it step by step."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from app import state
 from app.figures.curves import METRICS
-from app.figures.origin import of_run
-from app.figures.picking import picked_bar, step_at
 from app.read.recording import Recording, recording_of
 from app.text import define_all, sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
-from app.widgets.race.race_card import loss_card, race_card, sharpness_curves
+from app.widgets.race.race_curves import race_curves
 from app.widgets.race.race_form import asks_for_form, open_form, race_form
 from app.widgets.race.race_pictures import race_pictures
 from app.widgets.race.rate_tiles import rate_tiles
-from app.widgets.race.replay_controls import (
-    go_to_step,
-    replay_controls,
-    replay_of,
-    replay_tick,
-)
+from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
 from app.widgets.runs.follow import ended_card, live_controls
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -102,7 +93,7 @@ def _race(run: Run, tick: float | None) -> None:
         with choices:
             x, metrics = _view_controls(recording)
         with curves:
-            _curves(run, x, metrics, step, live)
+            race_curves(run, x, metrics, step, _replay_key(run))
     with right:
         race_pictures(run, step)
     rate_tiles(recording, recording.methods, step=step, key="race_tiles",
@@ -127,44 +118,6 @@ def _view_controls(recording: Recording) -> tuple[str, list[str]]:
                    help="Steps of the optimiser, or seconds spent tuning (without the "
                         "evaluations).")
     return x, [SHOWN[label] for label in shown]
-
-
-def _curves(run: Run, x: str, metrics: list[str], step: int | None, live: bool) -> None:
-    recording, origin = recording_of(run), of_run(run)
-    x_max = float(run.config_as(PurifyConfig).steps)
-    if x == "seconds":
-        x_max = float(recording.points["seconds"].max()) or 1.0
-
-    def clicks(key: str) -> Callable[[], None]:
-        return lambda: _clicked(run, key, x, x_max)
-
-    rates = [name for name in metrics if name in recording.metrics]
-    if rates:
-        race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
-                  step=step, origin=origin, clicks=clicks("race_rates"))
-    if "sharpness" in metrics:
-        sharpness_curves(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
-                         x_max=x_max, step=step, images=recording.images_behind("lambda_max"),
-                         origin=origin, clicks=clicks("race_sharpness"))
-    if "loss" in metrics:
-        loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
-                  step=step, origin=origin, clicks=clicks("race_loss"))
-    if step is not None and len(recording.steps) > 1:
-        st.caption(TEXT["linked"])
-
-
-def _clicked(run: Run, chart: str, x: str, x_max: float) -> None:
-    """Move the replay to where a chart of curves was clicked.
-
-    A second click on the same place takes the selection away and names none: the place is kept.
-    """
-    bar = picked_bar(state.remembered(chart))
-    bar = state.remembered(f"{chart}_bar") if bar is None else bar
-    if bar is None:
-        return
-    state.remember(f"{chart}_bar", bar)
-    recording = recording_of(run)
-    go_to_step(_replay_key(run), recording.steps, step_at(recording.points, bar, x=x, x_max=x_max))
 
 
 guarded(page)()

@@ -84,3 +84,11 @@ def test_judged_with_none_stays_so(open_page, started, runs) -> None:
     run = audits(runs, 3)[-1]
     app = open_page("audit", run=run.id, **{"with": "none"})
     assert not app.exception and "1 training seed" in app.info[0].value
+
+
+def test_the_audit_that_ships_can_be_read_and_taken_away(open_page, started) -> None:
+    app = open_page("audit")
+    box = next(box for box in app.expander if "ships" in box.label)
+    assert "4 attacks × 3 seeds" in box.label
+    assert box.code[0].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")
+    assert [button.proto.label for button in box.get("download_button")] == ["Download the bundle"]

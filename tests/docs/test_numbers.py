@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import ROOT, name
 
-FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json)")
+FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json|txt)")
 # 26.7 and −22.9, but not 3.11 of Python, arXiv 2304.11823 or 11.2 million weights.
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
 INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
