@@ -10,6 +10,7 @@ from ngf_core.evidence.rank import Estimate
 from ngf_core.text_table import aligned
 
 Pair = Mapping[str, Any]
+_WIDE = 1.96  # standard errors, half a 95 % interval
 
 
 def text(pairs: Sequence[Pair]) -> str:
@@ -70,12 +71,16 @@ def controls(pair: Pair) -> list[str]:
         moved = ", ".join(f"{_title(name)} ×{_number(ratio)}"
                           for name, ratio in turned["ratios"].items())
         said.append(f"{role}: layer {turned['layer']} times {turned['factor']:g}, undone by the "
-                    f"BatchNorm behind it (logits differ by {turned['difference']:.0e}): {moved}.")
+                    f"BatchNorm behind it (logits {_apart(turned['difference'])}): {moved}.")
     for number, ratios in enumerate(pair["other_images"], 1):
         told = ", ".join(f"{_title(name)} ×{_number(None if value is None else exp(value))}"
                          for name, value in ratios.items())
         said.append(f"other images, set {number}, after / before at matched logits: {told}.")
     return said
+
+
+def _apart(difference: float) -> str:
+    return f"differ by {difference:.0e}" if difference else "are the same to the last bit"
 
 
 def plane(pair: Pair) -> list[str]:
@@ -90,8 +95,10 @@ def plane(pair: Pair) -> list[str]:
     said = [f"random plane, the same directions around both, −{of['span']:g} to {of['span']:g} "
             f"filter norms, {len(of['side'])} × {len(of['side'])} points: the mean loss lies "
             f"{_number(one)} above the model before, {_number(other)} above the model after."]
-    moved = pair["measures"]["lambda_max"][READINGS[0]]["value"]
-    if one is None or other is None or moved is None or not (other - one) * moved < 0:
+    found = pair["measures"]["lambda_max"][READINGS[0]]
+    moved, error = (math.nan if found[key] is None else found[key] for key in ("value", "error"))
+    resolved = abs(moved) > _WIDE * error
+    if one is None or other is None or not resolved or (other - one) * moved >= 0:
         return said
     words = ("flatter", "larger") if other < one else ("sharper", "smaller")
     return [*said, f"The plane looks {words[0]} after, and λ_max is {words[1]}: two directions "
@@ -167,7 +174,7 @@ def _single(ratio: Mapping[str, float | None]) -> str:
         return "not defined"
     if error is None:
         return f"×{exp(value):.3g}"
-    low, high = (exp(value + sign * 1.96 * error) for sign in (-1, 1))
+    low, high = (exp(value + sign * _WIDE * error) for sign in (-1, 1))
     return f"×{exp(value):.3g} [{low:.3g}, {high:.3g}]"
 
 

@@ -110,7 +110,7 @@ def plane_card(pair: dict[str, Any], origin: Origin) -> None:
               (("before", "before"), ("after", name if name != "before" else "after"))}
     sentences = report.plane(pair)
     figure_card(contour_row(side, side, losses, log=True, dark=is_dark(),
-                            axes=("direction 1, filter norms", "direction 2, filter norms")),
+                            axes=("direction 1", "direction 2")),
                 key="audit_plane", caption=TEXT["plane text"], origin=origin,
                 table=plane_table(side, side, losses), filename="audit-plane",
                 alt=" ".join(sentences))

@@ -31,6 +31,10 @@ def test_where_it_contradicts_lambda_max_the_reason_is_given(after, moved, words
     assert words in told and "two directions among 1,234" in told
 
 
+def test_a_lambda_max_that_is_not_resolved_contradicts_nothing():
+    assert "The plane looks" not in seen(9.0, 4.5, 1.2)  # log 1.2 is below 1.96 errors of 0.1
+
+
 @pytest.mark.parametrize("broken", [None, math.nan, math.inf])
 def test_a_plane_with_a_loss_that_is_not_finite_has_no_mean(broken):
     pair = audited_pair()
