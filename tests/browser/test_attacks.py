@@ -100,7 +100,7 @@ def test_what_is_painted_is_the_trigger_of_a_run(canvas, page):
     page.get_by_role("button", name="Train on this trigger").click()
     page.wait_for_url("**/configure?**")
     at_rest(page)
-    expect(page.locator(".st-key-preview img").first).to_be_visible()
+    expect(page.get_by_alt_text("Triggered: 8 sample images")).to_be_visible()
     assert parse_qs(urlparse(page.url).query)["parameters"] == shown
     drawing = from_text(shown[0].removeprefix("picture="))
     assert drawing[2, 2].tolist() == [255, 0, 0, 255] and not drawing[16:, 16:].any()
