@@ -2,6 +2,9 @@
 
 import argparse
 import contextlib
+import os
+import signal
+import socket
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -46,13 +49,34 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(serve: Any, words: list[str]) -> None:
-    """Draw every page with the options to come; options that Streamlit refuses it refuses later."""
+    """Draw every page with the options to come; what Streamlit refuses of them it refuses later.
+
+    A port in use is told before that, and SIGTERM ends the process, also where it is the first one
+    of a container, for which the system's own answer is none.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     refused = import_module("click").exceptions
     with contextlib.suppress(refused.ClickException, refused.Exit):
         given = serve.make_context(PROGRAM, list(words)).params
         flags = {name: value for name, value in given.items() if name not in ("target", "args")}
         import_module("streamlit.web.bootstrap").load_config_options(flags)
+        _check_port(import_module("streamlit.config"))
+        print("Drawing every page once; the server answers in about half a minute.",
+              file=sys.stderr, flush=True)
         warm_up()
+
+
+def _check_port(config: Any) -> None:
+    """Raise NGFError where the port that was asked for is taken; else Streamlit looks for one."""
+    host, port = config.get_option("server.address") or "", config.get_option("server.port")
+    if not config.is_manually_set("server.port") or ":" in host:
+        return
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as trouble:
+        why = os.strerror(trouble.errno) if trouble.errno else trouble
+        raise NGFError(f"The server cannot listen on port {port} ({why}). Stop what uses it, or "
+                       "name another: --server.port 8600.") from None
 
 
 def hosts_note(options: Sequence[str]) -> str:

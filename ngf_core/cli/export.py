@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from ngf_core.runs import default_store
+from ngf_core.runs.files import MODEL_KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", help="id of a train, import or purify run")
+    parser.add_argument("run", help="id of a finished train, import or purify run; `latest` is "
+                        "the newest")
     parser.add_argument("--model", default="before",
                         help="before (the received one), or the method that purified it")
     parser.add_argument("--format", default="safetensors", metavar="NAME",
@@ -20,7 +22,9 @@ def run(options: argparse.Namespace) -> int:
     from ngf_core.imports.export import export, write
 
     store = default_store()
-    files = export(store.get(options.run), store, options.model, options.format)
+    chosen = (store.latest("purify", *MODEL_KINDS) if options.run == "latest"
+              else store.get(options.run))
+    files = export(chosen, store, options.model, options.format)
     for path in write(files, options.out):
         print(path)
     return 0

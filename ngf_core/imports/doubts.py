@@ -116,8 +116,8 @@ def doubts(model: Received, clean: Images, given: str, labels: str = "") -> Doub
                              f"images right as taken in, and {_rate(best.other).percent()} with "
                              f"{best.how}.",))
     if wilson(mine.hits, n, ERRORS)[1] < low:
-        return Doubts(mine, (f"It gets only {mine.percent()} of {n} clean images right, little "
-                             f"more than the {100 / classes:.1f} % of chance: the data set, the "
+        return Doubts(mine, (f"It gets only {mine.percent()} of {n} clean images right, hardly "
+                             f"better than chance ({100 / classes:.1f} %): the data set, the "
                              "normalisation or the order of the classes may be another.",))
     if mine.value < low:
         untold.append(f"Too few images to tell whether it does better than chance: it gets "

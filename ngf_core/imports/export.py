@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ngf_core.config import ImportConfig, PurifyConfig, flat
 from ngf_core.config.command import command_line
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, RunError
 from ngf_core.evaluate.rates import Evaluation
 from ngf_core.imports.model import as_came
 from ngf_core.runs import Run, RunStore
@@ -74,6 +74,7 @@ def card(run: Run, store: RunStore, model: str) -> str:
     if isinstance(made, ImportConfig) and "float64" in run.results["came_as"]["tensors"].values():
         lines.append("- Precision: the file's float64 tensors were computed with as float32; they "
                      "are float64 again, with no more digits than that")
+    lines += [f"- Doubt when it was taken in: {sentence}" for sentence in _doubts(run, store)]
     if isinstance(run.config, PurifyConfig) and model != RECEIVED:
         own = {name.partition(".")[2]: value for name, value in flat(run.config).items()
                if name.startswith(f"{model}.")}
@@ -91,6 +92,16 @@ def card(run: Run, store: RunStore, model: str) -> str:
     lines += ["", "ACC: clean test images answered rightly. ASR: triggered test images answered as "
               "the attacker wants. RA: triggered test images answered rightly.", ""]
     return "\n".join(lines)
+
+
+def _doubts(run: Run, store: RunStore) -> list[str]:
+    """What was doubted of a model when it was taken in; nothing where that run is gone."""
+    try:
+        taken = run if run.kind == "import" else store.get(run.manifest["source"] or "")
+    except RunError:
+        return []
+    doubts: list[str] = taken.results.get("doubts") or []
+    return doubts
 
 
 def write(files: dict[str, bytes], folder: Path) -> list[Path]:

@@ -12,6 +12,8 @@ SOURCES = [path for top in ("app", "ngf_core") for path in (ROOT / top).rglob("*
     ROOT / "streamlit_app.py"]
 # The only files that may unpickle, and how: the reading process with an unpickler of its own.
 UNPICKLES = {"ngf_core/imports/reader.py", "ngf_core/imports/unpickle.py"}
+# Modules whose reading may run code.
+UNSAFE = ("pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 
 
 def calls(text: str) -> Iterator[ast.Call]:
@@ -27,6 +29,13 @@ def given(call: ast.Call, name: str) -> object:
 def unpickling(text: str) -> list[str]:
     """The calls of a source that may run code of what they read."""
     found = []
+    for node in ast.walk(ast.parse(text)):
+        modules = ([node.module or ""] if isinstance(node, ast.ImportFrom)
+                   else [each.name for each in node.names] if isinstance(node, ast.Import) else [])
+        found += [f"import {name}" for name in modules if name.partition(".")[0] in UNSAFE]
+        if isinstance(node, ast.ImportFrom) and node.module == "torch" and any(
+                each.name == "load" for each in node.names):
+            found.append("from torch import load")  # under a name that is not looked for below
     for call in calls(text):
         name = ast.unparse(call.func)
         if name in ("pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "dill.loads",
@@ -53,7 +62,8 @@ def test_nothing_unpickles_but_the_reading_process():
 @pytest.mark.parametrize("text", [
     "import pickle\npickle.loads(x)", "torch.load(path)", "torch.load(p, weights_only=False)",
     "torch.load(p, weights_only=flag)", "np.load(p, allow_pickle=True)", "eval('1')",
-    "subprocess.run(x, shell=True)"])
+    "subprocess.run(x, shell=True)", "from pickle import loads as _l\n_l(x)",
+    "import dill as d", "from torch import load\nload(p)"])
 def test_unpickling_is_found(text):
     assert unpickling(text)
 

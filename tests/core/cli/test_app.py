@@ -1,6 +1,10 @@
 """`python -m ngf_core app`."""
 
+import signal
+import socket
 import tomllib
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from streamlit import config
@@ -8,6 +12,7 @@ from streamlit.web.cli import main_run
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from ngf_core.cli import app, main
+from ngf_core.errors import NGFError
 from ngf_core.paths import checkout
 
 
@@ -31,8 +36,33 @@ def test_only_a_shared_server_draws_its_pages_early(shared, early, served, monke
     drawn: list[int] = []
     monkeypatch.setattr(app, "warm_up", lambda: drawn.append(len(served)))
     monkeypatch.setenv("NGF_SHARED", shared)
+    before = signal.getsignal(signal.SIGTERM)
     assert main.main(["app"]) == 0 and served
+    signal.signal(signal.SIGTERM, before)
     assert drawn == [0] * early  # before it listens
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_port_in_use_is_told_before_the_pages_are_drawn(asked):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        options = {"server.address": "127.0.0.1", "server.port": taken.getsockname()[1]}
+        config = SimpleNamespace(get_option=options.get, is_manually_set=lambda name: asked)
+        refused = pytest.raises(NGFError, match=r"listen on port \d+ \(Address already in use\)")
+        with refused if asked else nullcontext():  # else Streamlit takes the next one
+            app._check_port(config)
+
+
+def test_a_term_while_the_pages_are_drawn_ends_the_server(served, monkeypatch):
+    """Python's own answer to SIGTERM is none where the process is the first of a container."""
+    monkeypatch.setenv("NGF_SHARED", "1")
+    monkeypatch.setattr(app, "warm_up", lambda: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            main.main(["app"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert served == []
 
 
 def test_the_note_on_host_names_holds_for_streamlit(monkeypatch):

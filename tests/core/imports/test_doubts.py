@@ -76,7 +76,7 @@ def test_another_order_of_the_classes_is_named(images):
 def test_a_model_of_something_else(images):
     clean, _ = images
     found = doubts(model_for(torch.full((CLASSES, 3), 0.5)), clean, "imagenet")
-    assert "little more than the 16.7 % of chance" in found.sentences[0]
+    assert "hardly better than chance (16.7 %)" in found.sentences[0]
 
 
 def test_answers_that_are_not_finite_are_refused(images):

@@ -1,5 +1,6 @@
 """A foreign model's whole way: taken in, purified, measured, exported, and back in its own code."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_safetensors
 
+from ngf_core.cli.main import main
 from ngf_core.config import (
     ImportConfig,
     LandscapeConfig,
@@ -219,6 +221,19 @@ def test_without_triggered_images_asr_is_not_measured(runs, taken):
     card = next(content for name, content in export(race, runs, "ngf").items()
                 if name.endswith(".md")).decode()
     assert "| ASR | not measured | not measured |" in card
+
+
+def test_the_card_tells_what_was_doubted(runs, taken, tmp_path, monkeypatch):
+    monkeypatch.setenv("NGF_RUNS", str(runs.root))
+    own = made(taken.config, runs)
+    change_manifest(own.path, results=own.results | {"doubts": ["It gets only 9 % right."]})
+    race = made(purify_config(own, "ngf", layer="last", steps=1), runs)
+    assert main(["export", "latest", "--model", "ngf", "--out", str(tmp_path)]) == 0
+    card = next(path for path in tmp_path.iterdir() if path.suffix == ".md")
+    assert race.id in card.name
+    assert "- Doubt when it was taken in: It gets only 9 % right." in card.read_text()
+    shutil.rmtree(own.path)
+    assert "Doubt" not in export(race, runs, "ngf")[card.name].decode()
 
 
 @pytest.fixture
