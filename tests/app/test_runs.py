@@ -1,10 +1,14 @@
 """Runs: the table, search and filters, one run opened, deleting it."""
 
+import io
+import zipfile
 from urllib.parse import parse_qs
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import app.state
 from app.widgets.runs.run_table import (
     COLUMNS,
     matching,
@@ -102,6 +106,23 @@ def test_a_finished_run_has_a_bundle(open_page, started, runs) -> None:
     unfinished = make_run(runs, "train", state="failed", seed=4)
     app = open_page("runs", run=unfinished.id)
     assert "bundle_plain" not in {b.key for b in app.get("download_button")}
+
+
+def test_files_are_made_from_the_runs_that_the_page_was_drawn_with(
+        open_page, started, runs, monkeypatch) -> None:
+    drawn, made = st.download_button, {}
+
+    def button(label, data, *args, key, **look):
+        made[key] = data
+        return drawn(label, data, *args, key=key, **look)
+
+    monkeypatch.setattr(st, "download_button", button)
+    race = make_run(runs, "purify")
+    open_page("runs", run=race.id)
+    # A download has no session: what it found there would be another reader's, and old.
+    monkeypatch.setattr(app.state, "store", lambda: pytest.fail("asked the session"))
+    assert zipfile.is_zipfile(io.BytesIO(made["bundle_plain"]()))
+    assert zipfile.is_zipfile(io.BytesIO(made["export_safetensors"]()))
 
 
 def test_a_run_that_lost_its_source_has_no_bundle_and_says_why(open_page, started, runs) -> None:

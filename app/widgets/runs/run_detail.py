@@ -24,7 +24,7 @@ from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
-from ngf_core.runs import Run
+from ngf_core.runs import Run, RunStore
 from ngf_core.runs.access import why_not
 from ngf_core.runs.archive import packed
 from ngf_core.runs.files import FORMATS, MODEL_KINDS, RECEIVED
@@ -163,15 +163,15 @@ def _take_away(run: Run) -> None:
                              else style(name).label)
         for form, suffix in FORMATS.items():
             st.download_button(f"Weights as {form} ({suffix}) and model card", key=f"export_{form}",
-                               data=functools.partial(_zipped, run, model, form),
+                               data=functools.partial(_zipped, run, state.store(), model, form),
                                file_name=f"{run.id}-{model}-{form}.zip", mime="application/zip",
                                on_click="ignore")
 
 
-def _zipped(run: Run, model: str, form: str) -> bytes:
+def _zipped(run: Run, store: RunStore, model: str, form: str) -> bytes:
     from ngf_core.imports.export import export
 
-    return packed(export(run, state.store(), model, form))
+    return packed(export(run, store, model, form))
 
 
 def _delete_button(run: Run) -> None:
