@@ -80,7 +80,7 @@ def read_model(path: Path, into: Path, inside: str = "", memory_gb: float = MEMO
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError("file", f"{path} is no file", "Name a file with a model's weights.")
+        raise ConfigError("file", f"there is no file {path}", "Name a file with a model's weights.")
     if path.stat().st_size > memory_gb * 1e9:
         raise ConfigError("file", f"has {path.stat().st_size / 1e9:.1f} GB, and at most "
                           f"{memory_gb:g} GB are read", "Save only the model's weights.")

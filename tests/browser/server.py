@@ -51,7 +51,7 @@ def started(folder: Path, log: Path, path: str = "", options: Sequence[str] = ()
                                    env=os.environ | {"NGF_RUNS": str(folder / "runs")} | settings)
     server = Server(f"http://127.0.0.1:{port}{path}", store, log, process.pid)
     try:
-        until(lambda: _healthy(server.url, process), seconds=60)
+        until(lambda: _healthy(server.url, process), seconds=240)
     except BaseException:
         _stop(process)
         raise
