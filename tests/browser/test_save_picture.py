@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from app.figures.origin import of_run
 from tests.browser.server import Server
@@ -20,6 +20,9 @@ def saved(page: Page, figure: str, kind: str) -> bytes:
     box = page.locator(f".st-key-{figure}_table_box")
     if not box.get_by_role("button", name=f"Save {kind}").is_visible():
         box.locator("summary").click()
+        # The table comes later and moves what is below it, also from under a press.
+        expect(box.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
+        at_rest(page)
     with page.expect_download() as download:
         box.get_by_role("button", name=f"Save {kind}").click()
     return download.value.path().read_bytes()
