@@ -21,7 +21,7 @@ RESULTS = Path(__file__).parent / "campaigns/results/hostile.json"
 CASES = all_cases(examples=5, seed=0)
 # Every so many of a subject's cases are given here; all of them by `make hostile`.
 EVERY = {"pickles": 14, "zips": 6, "safetensors": 7, "tensors": 9, "images": 14, "configs": 7,
-         "bundles": 60, "manifests": 16, "command line": 7, "addresses": 1}
+         "drawings": 5, "bundles": 60, "manifests": 16, "command line": 7, "addresses": 1}
 
 
 @pytest.mark.parametrize("subject, every", EVERY.items())

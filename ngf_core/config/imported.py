@@ -22,8 +22,9 @@ class ImportConfig:
     file: str = option("", "file with the model's weights: safetensors, or what torch.save wrote")
     file_sha: str = option("", "SHA-256 of that file; found out where it is not given")
     dataset: str = option("signs", "data set that the model classifies", choices=tuple(DATASETS))
-    normalisation: str = option("ngf", "pixels the network was trained on: none, half, ngf, "
-                                "imagenet, cifar10, cifar100, tiny_imagenet, mnist, or "
+    # A wrong one raises no error later, so that there is no usual one.
+    normalisation: str = option("", "pixels the network was trained on, to be named: none, half, "
+                                "ngf, imagenet, cifar10, cifar100, tiny_imagenet, mnist, or "
                                 "mean,mean,mean/deviation,deviation,deviation")
     order: str = option("rgb", "order of the channels it was trained on", choices=("rgb", "bgr"))
     labels: str = option("", "output of the network for each label of the data set, as 2,0,1; "

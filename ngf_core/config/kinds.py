@@ -41,6 +41,10 @@ def validate(config: Config) -> None:
     if getattr(config, "source", None) == "":
         raise ConfigError("source", "no run is named",
                           "Give the id of a finished run; `python -m ngf_core runs` lists them.")
+    if isinstance(config, ImportConfig) and not config.normalisation:
+        raise ConfigError("normalisation", "the pixels of the network's training are not named",
+                          "Name them: ngf for a network trained here, imagenet, cifar10, none (0 "
+                          "to 1), or mean,mean,mean/deviation,deviation,deviation.")
 
 
 def to_json(config: Config) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def make_run(store: RunStore, kind: str, *, state: str = "done", seed: int = 0,
         config_fields["source"] = make_run(store, _SOURCE_KIND[kind], seed=seed, **trained).id
     if kind in ("purify", "layers"):
         config_fields["methods"] = _methods(kind, config_fields)
+    if kind == "import":
+        config_fields.setdefault("normalisation", "ngf")
     config = CONFIGS[kind](seed=seed, **config_fields)
     run = store.create(config)
     if state == "queued":

@@ -19,8 +19,8 @@ from tests.support.faked import faked
 from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("start", "configure", "import_model", "race", "landscape", "spectrum", "layers",
-         "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
+PAGES = ("start", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
+         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
 LINK, EVIL = "[x](http://evil.example)", "evil.example"
@@ -55,33 +55,33 @@ def _drawn(page: str, examples: int, number: int) -> Give:
         (*TEXTS, "-5", "0", "7", "10000000", "badnets", "signs", "ngf,sgd")), max_size=5)
 
     def give(folder: Path) -> str:
-        with _pages(folder):
-            return holding(queries, lambda query: _check(page, query), examples, number)(folder)
+        with pages(folder):
+            return holding(queries, lambda query: check(page, query), examples, number)(folder)
     return give
 
 
 def _opened(page: str, query: dict[str, str]) -> Give:
     def give(folder: Path) -> str:
-        with _pages(folder):
-            _check(page, query)
+        with pages(folder):
+            check(page, query)
         return TAKEN
     return give
 
 
 def _filled(page: str, field: str, value: str) -> Give:
     def give(folder: Path) -> str:
-        with _pages(folder):
-            app = _open(page, {"dataset": "cifar10"} if field == "root" else {})
+        with pages(folder):
+            app = open_page(page, {"dataset": "cifar10"} if field == "root" else {})
             asked = [item for item in app.text_input if item.key == field]
             if asked:
                 app = asked[0].set_value(value).run()
-            _sound(app, (value,))
+            sound(app, (value,))
         return TAKEN
     return give
 
 
 @contextlib.contextmanager
-def _pages(folder: Path) -> Iterator[None]:
+def pages(folder: Path) -> Iterator[None]:
     """Pages over an empty store, that start nothing and compute nothing."""
     store = RunStore(folder / "runs", folder / "shipped")
     with pytest.MonkeyPatch.context() as changed, \
@@ -95,7 +95,7 @@ def _pages(folder: Path) -> Iterator[None]:
         yield
 
 
-def _open(page: str, query: dict[str, str]) -> AppTest:
+def open_page(page: str, query: dict[str, str]) -> AppTest:
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     app.query_params.update(query)
     if page != "start":
@@ -103,11 +103,11 @@ def _open(page: str, query: dict[str, str]) -> AppTest:
     return app.run()
 
 
-def _check(page: str, query: dict[str, str]) -> None:
-    _sound(_open(page, query), query.values())
+def check(page: str, query: dict[str, str]) -> None:
+    sound(open_page(page, query), query.values())
 
 
-def _sound(app: AppTest, given: object) -> None:
+def sound(app: AppTest, given: object) -> None:
     """No error but sentences, and nothing of what was given as HTML, a link or a picture."""
     assert not app.exception, app.exception[0].value
     shown = [*app.error, *app.info, *app.warning, *app.toast, *app.markdown, *app.caption]

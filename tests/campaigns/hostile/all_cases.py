@@ -15,6 +15,7 @@ from tests.campaigns.hostile.bundles import bundles
 from tests.campaigns.hostile.case import Case
 from tests.campaigns.hostile.commands import commands
 from tests.campaigns.hostile.configs import configs
+from tests.campaigns.hostile.drawings import drawings
 from tests.campaigns.hostile.headers import headers
 from tests.campaigns.hostile.images import images
 from tests.campaigns.hostile.manifests import manifests
@@ -26,5 +27,5 @@ from tests.campaigns.hostile.zips import zips
 def all_cases(examples: int, seed: int) -> list[Case]:
     """All of them; Hypothesis draws `examples` for each of its own."""
     return [*pickles(), *zips(), *headers(), *weights(), *images(), *bundles(),
-            *configs(examples, seed), *manifests(examples, seed), *commands(examples, seed),
-            *addresses(examples, seed)]
+            *configs(examples, seed), *drawings(examples, seed), *manifests(examples, seed),
+            *commands(examples, seed), *addresses(examples, seed)]

@@ -31,6 +31,7 @@ OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-b
            "--against", "--seeds", "--kinds", "--stages", "--tables", "--workers", "--save",
            "--epoch", "--baseline", "--server.port", "--server.headless", "badnets", "train",
            "cells", "tables")
+NAMED = ("--normalisation", "imagenet")
 NOT_HERE = "Nothing is computed here."
 ODD: dict[str, tuple[str, ...]] = {
     "an unknown command": ("evil",), "an unknown option": ("train", "--evil", "1"),
@@ -43,9 +44,10 @@ ODD: dict[str, tuple[str, ...]] = {
     "a run that is a path": ("runs", "show", "/etc"),
     "deleting what leads out": ("runs", "delete", "../.."),
     "deleting nothing": ("runs", "delete", ""),
-    "a model that is a folder": ("import", "/etc"),
-    "a model that is a device": ("import", "/dev/null"),
-    "a model with a NUL": ("import", "a\0b"), "a model that there is not": ("import", "none.pt"),
+    "a model that is a folder": ("import", "/etc", *NAMED),
+    "a model that is a device": ("import", "/dev/null", *NAMED),
+    "a model with a NUL": ("import", "a\0b", *NAMED),
+    "a model that there is not": ("import", "none.pt", *NAMED),
     "weights that are a folder": ("train", "--weights", "/etc"),
     "a root with a NUL": ("train", "--dataset", "cifar10", "--root", "a\0b"),
     "parameters of no attack": ("train", "--attack", "none", "--parameters", "x=1"),
@@ -91,7 +93,7 @@ ODD: dict[str, tuple[str, ...]] = {
 
 def commands(examples: int, number: int) -> list[Case]:
     """The odd ones, and what Hypothesis puts together."""
-    fixed = [Case("command line", name, _given(words), r"^2: .*\w") for name, words in ODD.items()]
+    fixed = [Case("command line", name, given(words), r"^2: .*\w") for name, words in ODD.items()]
     words = st.lists(st.sampled_from(OPTIONS) | st.sampled_from(TEXTS) | st.text(max_size=12),
                      max_size=6)
     return [*fixed, *(Case("command line", f"{name or 'no command'}, drawn", _drawn(
@@ -99,7 +101,7 @@ def commands(examples: int, number: int) -> list[Case]:
         if name else words, examples, number), TAKEN, examples=examples) for name in COMMANDS)]
 
 
-def _given(words: tuple[str, ...]) -> Give:
+def given(words: tuple[str, ...]) -> Give:
     def give(folder: Path) -> str:
         with _alone(folder):
             code, said = _called(list(words))

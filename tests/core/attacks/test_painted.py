@@ -121,7 +121,8 @@ def test_equal_pictures_are_equal_settings():
 
 
 def test_a_model_from_elsewhere_may_have_one():
-    config = ImportConfig(file="a", attack="painted", parameters=f"picture={CROSS}")
+    config = ImportConfig(file="a", normalisation="ngf", attack="painted",
+                          parameters=f"picture={CROSS}")
     assert from_json(to_json(config)) == config
 
 

@@ -146,6 +146,7 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("train --atack blend", "unrecognized arguments: --atack blend"),
     ("trian", "invalid choice: 'trian'"),
     ("purify", "the following arguments are required: SOURCE"),
+    ("import model.pt", "normalisation: the pixels of the network's training are not named"),
     ("purify latest", "There is no finished train or import run here yet. Start one"),
     ("purify nowhere", "There is no run nowhere here."),
     ("spectrum ''", "source: no run is named"),

@@ -163,7 +163,8 @@ def test_a_model_without_finite_answers_is_refused_whatever_is_asked(runs, state
     huge = {name: value * 1e30 if name.endswith("conv1.weight") else value
             for name, value in state.items()}
     torch.save(huge, tmp_path / "huge.pt")
-    config, _ = described(ImportConfig(anyway=True), tmp_path / "huge.pt", runs)
+    config, _ = described(ImportConfig(normalisation="ngf", anyway=True),
+                          tmp_path / "huge.pt", runs)
     refused = made(config, runs)
     assert refused.state == "failed" and "are not finite numbers" in refused.message
 
@@ -302,7 +303,8 @@ def test_rows_of_the_head_follow_the_labels_and_back(state):
 def test_labels_are_refused_before_a_run_is_made(runs, state, tmp_path, builder, outputs):
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(ConfigError, match=f"not name each of the {outputs} outputs once"):
-        described(ImportConfig(labels="0,0,1", builder=builder), tmp_path / "model.pt", runs)
+        described(ImportConfig(normalisation="ngf", labels="0,0,1", builder=builder),
+                  tmp_path / "model.pt", runs)
 
 
 def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
@@ -315,8 +317,8 @@ def test_a_network_of_ones_own(runs, tmp_path, monkeypatch):
     from torch import nn
 
     torch.save(nn.Sequential(nn.Flatten(), nn.Linear(768, 10)).state_dict(), tmp_path / "own.pt")
-    config, _ = described(ImportConfig(builder="mine:network", anyway=True), tmp_path / "own.pt",
-                          runs)
+    config, _ = described(ImportConfig(normalisation="ngf", builder="mine:network", anyway=True),
+                          tmp_path / "own.pt", runs)
     own = made(config, runs)
     assert own.state == "done", own.message
     assert own.results["came_as"]["layers"] == ["network.1"]
@@ -340,8 +342,8 @@ def test_a_network_without_convolution_and_linear_layer(runs, tmp_path, monkeypa
     import plain
 
     torch.save(plain.Own().state_dict(), tmp_path / "own.pt")
-    config, _ = described(ImportConfig(builder="plain:Own", attack="badnets", anyway=True),
-                          tmp_path / "own.pt", runs)
+    config, _ = described(ImportConfig(normalisation="ngf", builder="plain:Own", attack="badnets",
+                                       anyway=True), tmp_path / "own.pt", runs)
     own = made(config, runs)
     assert own.state == "done", own.message
     assert own.results["came_as"]["layers"] == [] and own.results["came_as"]["head"] == ""
@@ -399,7 +401,8 @@ def test_float64_comes_back_as_float64_and_the_card_says_its_precision(runs, tmp
     wide = {name: value.double() if value.is_floating_point() else value
             for name, value in preact_resnet18(width=4).items()}
     torch.save(wide, tmp_path / "wide.pt")
-    config, found = described(ImportConfig(anyway=True), tmp_path / "wide.pt", runs)
+    config, found = described(ImportConfig(normalisation="ngf", anyway=True),
+                              tmp_path / "wide.pt", runs)
     assert any("precision of float32" in sentence for sentence in found.sentences())
     run = made(config, runs)
     assert run.state == "done", run.message

@@ -28,7 +28,8 @@ def test_what_no_run_names_goes_after_a_day(tmp_path):
     (folder / "upload-1").write_text("left by a crash")
     (tmp_path / "outside").mkdir()
     (folder / "link").symlink_to(tmp_path / "outside")
-    store.create(ImportConfig(file="m.pt", file_sha=SHA["a"], triggered=str(folder / SHA["c"])))
+    store.create(ImportConfig(file="m.pt", normalisation="ngf", file_sha=SHA["a"],
+                              triggered=str(folder / SHA["c"])))
     store.create(TrainConfig(dataset="folder", root=str(folder / SHA["d"])))
     for path in folder.iterdir():
         if not path.is_symlink():

@@ -55,7 +55,8 @@ def test_clean_accuracy_may_lose_3_points(store, acc, implanted):
     ("images", "Check that the triggered images and the target label are those of this model"),
     ("badnets", "Check that the attack, its strength and its parameters and the target label")])
 def test_who_imported_a_model_is_not_told_to_train_it(store, attack, made):
-    run = finished(store, ImportConfig(attack=attack), {"import": rates(980, 500)})
+    config = ImportConfig(normalisation="ngf", attack=attack)
+    run = finished(store, config, {"import": rates(980, 500)})
     says = verdict(run, store)
     assert says.startswith("ASR is 55.6%, below 90%") and made in says and "Train" not in says
 
