@@ -26,7 +26,8 @@ def results_table(results: dict[str, Any]) -> str:
     value ± error; below it what holds for the whole run.
 
     How the model of a purification was trained is left out: its own run states it, and the second
-    opinion on a spectrum, which JSON has. Rates are shown with Wilson's 95 % interval and n.
+    opinion on a spectrum, which JSON has, and so are tables in tables. Rates are shown with
+    Wilson's 95 % interval and n.
     """
     models = {name: entry for name, entry in results.items() if _is_row(entry)}
     columns = list(dict.fromkeys(key for entry in models.values() for key in entry
@@ -36,7 +37,7 @@ def results_table(results: dict[str, Any]) -> str:
              for name, entry in models.items()]
     lines = [aligned(rows)] if models else []
     lines += _sharpness_table(models)
-    lines += [f"{name}: {_cell(value)}" for name, value in results.items()
+    lines += [f"{name}: {_told(value)}" for name, value in results.items()
               if name not in models and name not in _INTERNAL]
     return "\n".join(lines)
 
@@ -61,7 +62,7 @@ def _is_row(entry: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    if value in (None, {}, []):
         return "-"
     if is_rate(value):
         rate = Rate.from_json(value)
@@ -72,6 +73,19 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+def _told(value: Any) -> str:
+    """What holds for the whole run: a value, values by name, or how many entries JSON has."""
+    if is_rate(value) or not value or not isinstance(value, dict | list):
+        return _cell(value)
+    inner = list(value.values()) if isinstance(value, dict) else value
+    if any(isinstance(part, dict | list) for part in inner):
+        entries = "entry" if len(inner) == 1 else "entries"
+        return f"{len(inner)} {entries}, which --json shows"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(part)}" for name, part in value.items())
+    return ", ".join(map(_cell, value))
 
 
 def runs_table(runs: list[Run]) -> str:

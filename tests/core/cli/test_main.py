@@ -401,6 +401,17 @@ def test_a_table_for_every_kind_of_result():
         "samples: 300"]
 
 
+def test_what_people_cannot_read_in_a_line_is_left_to_json():
+    text = results_table({"parameters": {"alpha": 1.0, "k": 0.12345}, "chosen": {"travel": "stem"},
+                          "class_names": ["stop", "yield"], "skipped": {}, "none": [],
+                          "accuracy": {"hits": 1, "n": 2}, "map": [{"layer": "stem"}],
+                          "scores": {"travel": {"stem": 1.0}, "rule": 2}})
+    assert text.splitlines() == [
+        "parameters: alpha 1, k 0.1235", "chosen: travel stem", "class_names: stop, yield",
+        "skipped: -", "none: -", "accuracy: 50.0 % [9.5, 90.5] n=2",
+        "map: 1 entry, which --json shows", "scores: 2 entries, which --json shows"]
+
+
 @pytest.mark.parametrize(("line", "says"), [
     ("train --attack sig --poison-rate 0.5", "poison_rate: .* SIG can poison 1 to"),
     ("train --parameters beta=1", "parameters: BadNets has no parameter 'beta'"),
