@@ -1,10 +1,12 @@
 """Runs in fewer bytes: the same rates to the last image, and nothing stored twice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from ngf_core.evaluate.rates import Evaluation
+from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute import zoo
 from ngf_core.execute.slim import slim
@@ -16,6 +18,7 @@ from ngf_core.trained.load import load_trained
 from tests.support.small_attacks import hurried
 from tests.support.tiny_runs import made, purify_config, train_config
 
+LARGE = 500  # of the small network
 NAME = "signs-mini_preact_resnet-lira-s0"
 
 
@@ -72,6 +75,21 @@ def test_other_rates_keep_float32(runs):
     after = load_file(run.path / "model.safetensors")
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], value) and after[name].dtype == value.dtype
+               for name, value in before.items())
+
+
+def test_small_tensors_alone_keep_float32_where_that_is_enough(runs, monkeypatch):
+    run = made(train_config(), runs)
+    before, recorded = run.tensors("model"), Evaluation.from_json(run.results["train"])
+    rates = iter((replace(recorded, acc=Rate(0, recorded.acc.n)), recorded))
+    monkeypatch.setattr("ngf_core.execute.slim.LARGE", LARGE)
+    monkeypatch.setattr("ngf_core.execute.slim.evaluate", lambda model, test: next(rates))
+    slim(run, runs, runs.root)
+    after = load_file(run.path / "model.safetensors")
+    large = {name for name, value in before.items() if value.numel() >= LARGE}
+    assert large != before.keys() and {name for name, value in after.items()
+                      if value.dtype == torch.float16} == large
+    assert all(torch.equal(after[name], value if name not in large else value.half())
                for name, value in before.items())
 
 
