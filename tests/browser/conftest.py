@@ -75,6 +75,12 @@ def server(chromium: str, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def shipped(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without runs of its own; tests only look."""
+    yield from _without_traces(tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="session")
 def filled(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a fabricated race, its landscape, spectrum and layer map; tests only look."""
     for running in _without_traces(tmp_path_factory.mktemp("filled")):

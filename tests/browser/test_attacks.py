@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ngf_core.attacks.drawing import from_text
 from tests.browser.server import ROOT
-from tests.browser.watch import at_rest, shot
+from tests.browser.watch import at_rest, pressed, shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
@@ -19,9 +19,9 @@ PIXEL = """(canvas, at) => {
 
 
 @pytest.fixture
-def canvas(server, page) -> Locator:
+def canvas(shipped, page) -> Locator:
     """The canvas of the painter, with the shipped models to answer."""
-    page.goto(f"{server.url}/attacks")
+    page.goto(f"{shipped.url}/attacks")
     at_rest(page)
     found = page.locator(".st-key-painter canvas")
     found.scroll_into_view_if_needed()
@@ -97,8 +97,12 @@ def test_what_is_painted_is_the_trigger_of_a_run(canvas, page):
     expect(canvas).to_have_attribute("width", "32")
     assert canvas.evaluate(PIXEL, (2, 2)) == [255, 0, 0], "the canvas begins with the trigger"
     shown = parse_qs(urlparse(page.url).query)["parameters"]
-    page.get_by_role("button", name="Train on this trigger").click()
-    page.wait_for_url("**/configure?**")
+
+    def train(patience: int) -> None:
+        page.get_by_role("button", name="Train on this trigger").click()
+        page.wait_for_url("**/configure?**", timeout=patience)
+
+    pressed(train)
     at_rest(page)
     expect(page.get_by_alt_text("Triggered: 8 sample images")).to_be_visible()
     assert parse_qs(urlparse(page.url).query)["parameters"] == shown
@@ -107,8 +111,8 @@ def test_what_is_painted_is_the_trigger_of_a_run(canvas, page):
     expect(page.get_by_role("button", name="Train this model")).to_be_enabled()
 
 
-def test_a_slider_redraws_and_an_upload_is_answered_for(server, page):
-    page.goto(f"{server.url}/attacks?parameters=alpha%3D0.9")
+def test_a_slider_redraws_and_an_upload_is_answered_for(shipped, page):
+    page.goto(f"{shipped.url}/attacks?parameters=alpha%3D0.9")
     at_rest(page)
     tiles = page.locator(".st-key-quality")
     before = tiles.inner_text()

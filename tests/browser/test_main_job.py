@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from ngf_core.runs import Run, RunStore
 from tests.browser.watch import at_rest, follow_chart, shot, updates
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs"), pytest.mark.timeout(1200)]
 
 EPOCHS, STEPS, LOOKS = 2, 10, 3
 JOB = 600_000

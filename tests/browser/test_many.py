@@ -16,7 +16,7 @@ from tests.browser.watch import at_rest, shot
 from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs")]
 
 
 def test_a_show_behind_a_token(new_page, tmp_path: Path):

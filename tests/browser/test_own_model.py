@@ -13,7 +13,7 @@ from tests.browser.watch import at_rest, shot
 from tests.core.imports.test_recognise import timm_logits, timm_state
 from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs"), pytest.mark.timeout(1200)]
 JOB = 600_000
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -64,7 +64,7 @@ def test_in_raced_measured_and_back(server, page, tmp_path, foreign):
     expect(page.get_by_role("button", name="Start race")).to_be_visible()
     at_rest(page)
     steps = page.get_by_label("Steps", exact=True)
-    steps.fill("2")
+    steps.fill("1")
     steps.press("Enter")
     at_rest(page)
     # Sharpness along the race costs minutes on eleven million weights, and is tested elsewhere.

@@ -11,7 +11,7 @@ from tests.browser.test_save_picture import SVG, saved
 from tests.browser.watch import at_rest
 from tests.support.fabricated_runs import make_run
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs"), pytest.mark.timeout(600)]
 
 
 def opened(page: Page, address: str) -> Page:

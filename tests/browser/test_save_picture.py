@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from app.figures.origin import of_run
 from tests.browser.server import Server
-from tests.browser.watch import at_rest
+from tests.browser.watch import at_rest, pressed
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,9 +23,13 @@ def saved(page: Page, figure: str, kind: str) -> bytes:
         # The table comes later and moves what is below it, also from under a press.
         expect(box.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
         at_rest(page)
-    with page.expect_download() as download:
-        box.get_by_role("button", name=f"Save {kind}").click()
-    return download.value.path().read_bytes()
+
+    def press(patience: int) -> bytes:
+        with page.expect_download(timeout=patience) as download:
+            box.get_by_role("button", name=f"Save {kind}").click()
+        return download.value.path().read_bytes()
+
+    return pressed(press)
 
 
 @pytest.mark.parametrize(("address", "kind", "figure", "charts"), [

@@ -1,10 +1,15 @@
 """What a test sees of a page: complaints, whether it is at rest, whether its live chart stays."""
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, TimeoutError
+
+T = TypeVar("T")
 
 LOCAL = ("localhost", "127.0.0.1")
 # Streamlit looks for its server below the page's own path first; both answers are documented 404s.
@@ -82,6 +87,18 @@ def _is_probe(message: ConsoleMessage) -> bool:
 def at_rest(page: Page) -> None:
     """Wait until the page's script has ended and its charts are drawn."""
     page.wait_for_function(AT_REST)
+
+
+def pressed(attempt: Callable[[int], T]) -> T:
+    """What `attempt(milliseconds)` gives, which presses a button and waits so long for its effect.
+
+    It is pressed again where none comes: a press is lost where the page moves under it, or where
+    Streamlit reruns the page at that very moment, as `benchmarks/classroom` counts.
+    """
+    for patience in (15_000, 30_000):
+        with suppress(TimeoutError):
+            return attempt(patience)
+    return attempt(120_000)
 
 
 def follow_chart(page: Page, key: str) -> None:
