@@ -25,7 +25,9 @@ from ngf_core.purify import (
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.runs import Run, default_store
 
-ZOO = sorted(path.parent for path in default_store().shipped.glob("*/manifest.json"))
+# The runs that ship, and one that shipped with schema 1.
+RUNS = [*sorted(path.parent for path in default_store().shipped.glob("*/manifest.json")),
+        Path(__file__).parent / "schema1" / "signs-mini_preact_resnet-badnets-s0-layers"]
 OLD = {"kind": "purify", "source": "a",
        "methods": ["ngf", "sgd", "finetune", "ft_sam", "nad", "fip", "fast_fip", "anp"],
        "layer": "linear", "steps": 7, "seconds": 0.0, "clean_fraction": 0.05, "augment": "crop",
@@ -91,11 +93,13 @@ def test_parameters_out_of_bounds_are_refused(text):
         from_json(migrated(old))
 
 
-# ---- the runs that ship
+def test_the_run_of_schema_1_is_one():
+    told = json.loads((RUNS[-1] / "manifest.json").read_text())
+    assert told["schema"] == 1 and isinstance(told["config"]["methods"], list)
 
 
-@pytest.mark.parametrize("folder", ZOO, ids=lambda path: path.name)
-def test_the_settings_of_a_shipped_run_come_back_from_json(folder: Path):
+@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
+def test_the_settings_of_a_run_that_shipped_come_back_from_json(folder: Path):
     """Of which settings they are, `zoo check` knows."""
     run = Run(folder)
     config = run.config

@@ -180,6 +180,9 @@ def test_the_whole_zoo_ships_as_a_build_would_make_it_today(capsys):
     assert code == 0
 
 
-def test_what_ships_fits_60_mb():
-    shipped = default_store().shipped
-    assert sum(path.stat().st_size for path in shipped.rglob("*") if path.is_file()) < 60e6
+def test_what_ships_is_of_todays_engine_and_of_clean_commits():
+    told = [json.loads(path.read_text())
+            for path in default_store().shipped.glob("*/manifest.json")]
+    assert len(told) == 5 * (len(ATTACKS) + 1)
+    assert {manifest["engine"] for manifest in told} == {ENGINE}
+    assert [manifest["id"] for manifest in told if manifest["git"]["dirty"]] == []
