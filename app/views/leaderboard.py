@@ -8,7 +8,8 @@ from app.read.once import once
 from app.text import sections
 from app.theme import style
 from app.widgets.benchmark.benchmark_cell import benchmark_cell
-from app.widgets.benchmark.benchmark_protocol import benchmark_protocol, did_not_take
+from app.widgets.benchmark.benchmark_notes import benchmark_notes
+from app.widgets.benchmark.benchmark_protocol import benchmark_protocol
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.benchmark.leaderboard_table import board_frame, leaderboard_table
@@ -68,15 +69,13 @@ def _field() -> list[str]:
 
 
 def _progress(table: pd.DataFrame, of: int) -> None:
-    """How many of the `of` cells are done, and which attacks did not take."""
+    """How many of the `of` cells are done, and what limits them."""
     done, seeds = len(defenses_only(table)), table["seed"].nunique()
     st.caption(f"{done:,} of {of:,} cells: {len(_field())} defenses, {len(ATTACKS)} attacks, "
                f"{seeds} seed{'s' * (seeds > 1)}."
                + ("" if done >= of else " The others have not been computed yet, so the results "
                   "may still change."))
-    weak = did_not_take(table)
-    if weak:
-        st.caption(f":material/warning: {TEXT['weak'].format(models=', '.join(weak))}")
+    benchmark_notes(table)
 
 
 def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:

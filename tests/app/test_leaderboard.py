@@ -5,9 +5,9 @@ import json
 import pytest
 
 from app.widgets.benchmark.benchmark_cell import rate_text, seeds_frame
+from app.widgets.benchmark.benchmark_notes import did_not_take, moves_a_benign_model
 from app.widgets.benchmark.benchmark_protocol import (
     conditions,
-    did_not_take,
     own_settings,
     received,
     settings,
@@ -307,6 +307,19 @@ def test_attacks_that_did_not_take_are_told():
     implanted = received(table).set_index("attack").iloc[:, -1]
     assert implanted["BadNets"] == 3 and implanted["Blend"] == 2
     assert did_not_take(table) == ["Blend (seed 0: 10.0 %)"] and did_not_take(TABLE) == []
+
+
+def test_triggers_that_move_a_benign_model_are_told(tables, open_page):
+    table = TABLE.copy()
+    rows = (table["entrant"] == "benign") & (table["attack"] == "blend")
+    table.loc[rows, "asr_n"] = 1000
+    table.loc[rows & (table["seed"] == 1), "asr_hits"] = 101
+    table.loc[rows & (table["seed"] != 1), "asr_hits"] = 100  # the limit itself is none too many
+    assert moves_a_benign_model(table) == ["Blend (seed 1: 10.1 %)"]
+    assert moves_a_benign_model(table[table["entrant"] != "benign"]) == []
+    tables(table)
+    told = text_of(open_page("leaderboard"))
+    assert "more than 10 % of the images: Blend (seed 1: 10.1 %)." in told
 
 
 def test_settings_of_a_command():

@@ -3,9 +3,11 @@
 import pytest
 
 from app import jobs, state
+from app.read import floor
 from app.widgets.race.race_form import open_form_as
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
+from ngf_core.evaluate.rates import Rate
 from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, FineTuning
 from ngf_core.runs import RunWriter
 from tests.support.fabricated_runs import make_run
@@ -28,6 +30,14 @@ def test_a_finished_race_rests_at_its_end(runs, open_page):
     assert (tile(app, "NGF ASR"), tile(app, "SGD ASR")) == ("1.0 %", "62.0 %")
     assert any("0.5 to 1.9 %, n = 900" in c.value for c in app.caption)
     assert any("NGF removed the backdoor" in m.value for m in app.markdown)
+
+
+@pytest.mark.parametrize(("hits", "said"), [(156, True), (100, False)])
+def test_a_trigger_that_moves_a_benign_model_says_so(hits, said, runs, open_page, monkeypatch):
+    faked(monkeypatch, floor, "floor_of", lambda run: Rate(hits, 1000))
+    told = [one.value for one in open_page("race", run=make_run(runs, "purify").id).info]
+    assert any("gives 15.6 % [13.5, 18.0] of these triggered images the attacker's label (n = "
+               "1,000)" in one for one in told) == said
 
 
 def test_stepping_back_shows_an_earlier_evaluation(runs, open_page):

@@ -1,5 +1,5 @@
-"""Each promise of docs/promises.md names tests that exist, and the report it includes is of today.
-"""
+"""Each promise of docs/promises.md and docs/numbers.md names tests that exist, and the report that
+the former includes is of today."""
 
 import ast
 import json
@@ -11,8 +11,14 @@ from tests.campaigns.counts import MUST_BE_ZERO
 from tests.campaigns.report import RESULTS, page
 from tests.docs.pages import ROOT
 
-TEXT = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
-ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "fault |" not in line]
+
+def rows(page: str) -> list[str]:
+    """The lines of the page's table below its heads."""
+    lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith("| ")][1:]
+
+
+FAULTS, NUMBERS = rows("promises.md"), rows("numbers.md")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -21,7 +27,7 @@ def defined_in(file: str) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+@pytest.mark.parametrize("row", FAULTS + NUMBERS, ids=lambda row: row.split("|")[1].strip())
 def test_a_promise_names_tests_that_exist(row):
     fault, promised, read, tests = (cell.strip() for cell in row.strip("|").split("|"))
     assert fault and promised and read and NAMED.findall(tests)
@@ -29,7 +35,7 @@ def test_a_promise_names_tests_that_exist(row):
 
 
 def test_there_is_a_promise_for_each_fault():
-    told = " ".join(row.split("|")[1].lower() for row in ROWS)
+    told = " ".join(row.split("|")[1].lower() for row in FAULTS)
     for fault in ("worker is killed", "server is killed", "power", "disk is full", "read-only",
                   "two servers", "clock", "bit flips", "versions", "nan", "memory"):
         assert fault in told, fault

@@ -90,21 +90,6 @@ def received(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def did_not_take(cells: pd.DataFrame) -> list[str]:
-    """Attacks with the seeds at which the received model's ASR is below the attack's aim."""
-    asr = wide(cells, "asr")
-    if BEFORE not in asr:
-        return []
-    weak_attacks = []
-    for attack in (name for name in ATTACKS if name in asr.index):
-        mine = asr.loc[attack, BEFORE].dropna()
-        weak = mine[mine < ATTACKS[attack].aim]
-        if len(weak):
-            weak_attacks.append(f"{attack_name(attack)} (" + ", ".join(
-                f"seed {seed}: {100 * value:.1f} %" for seed, value in weak.items()) + ")")
-    return weak_attacks
-
-
 def settings(command: str) -> dict[str, str]:
     """The settings that a command line names: {"batch_size": "128"} of "--batch-size 128"."""
     found: dict[str, str] = {}
