@@ -145,15 +145,16 @@ def begin_with(words: Mapping[str, str], bound: Mapping[str, Any]) -> None:
     `words` are those of controls that read the address themselves; `bound` holds the values of
     widgets that are bound to it (an empty text and 0 their defaults), unless a link names them.
     """
-    words = dict(words)
+    written = dict(words)
     for name, value in bound.items():
-        drawn = name in st.session_state
-        if drawn or name not in st.query_params:
+        if name in st.session_state:
+            st.session_state[name] = value  # drawn before: the widget writes the address itself
+        elif name not in st.query_params:
             st.session_state[name] = value
-        if value and not drawn:
-            words.setdefault(name, st.query_params.get(name, str(value)))
-    if words:
-        st.query_params.update(words)
+            if value:
+                written[name] = str(value)
+    if written:
+        st.query_params.update(written)
 
 
 def forget_choices(names: Iterable[str]) -> None:

@@ -1,7 +1,5 @@
 """Attacks and Configure follow the model in hand, and Attacks takes one in hand itself."""
 
-import re
-
 import numpy as np
 import pytest
 import streamlit
@@ -59,13 +57,19 @@ def answering(app: AppTest) -> set[str]:
     return set(next(frame.value for frame in app.dataframe if "confidence" in frame.value)["model"])
 
 
+def who(app: AppTest) -> dict[str, str]:
+    """What is said of each model that answers, by its name."""
+    lines = next(c.value for c in app.caption if "on the whole test set" in c.value).split("  \n")
+    return dict(line.split(": ", 1) for line in lines)
+
+
 def is_blend_as_trained(app: AppTest, blend: Run) -> None:
     assert not app.exception and not app.error and not app.toast
     assert app.selectbox(WIDGET).value == blend.id and shown(app) == "Blend"
     assert app.button_group("strength_choice").value == "published" and alpha(app).value == 0.4
     assert words(app) == {"run": blend.id}
     text = text_of(app)
-    assert re.search(rf"Backdoored: .*{blend.id[-4:]}\)", text) and OTHER not in text
+    assert blend.id[-4:] in who(app)["Backdoored"] and OTHER not in text
     assert "the images carry" not in text  # they carry the trigger that the model was trained on
 
 
@@ -168,7 +172,7 @@ def test_a_link_that_names_an_attack_alone_takes_its_model(open_page, badnets, b
 def test_a_run_that_is_not_there_is_a_card_and_the_model_in_hand_stays(open_page, badnets, fields):
     app = open_page("attacks", **fields)
     assert not app.exception and not app.error
-    assert "There is no run" in app.info[0].value and "](b)" not in app.info[0].value
+    assert "There is no run" in app.info[0].value and " [a](b)" not in app.info[0].value
     assert shown(app) == "BadNets" and app.selectbox(WIDGET).value == badnets.id
 
 
@@ -192,7 +196,7 @@ def test_a_benign_model_is_the_floor(open_page, badnets, runs):
     app = open_page("attacks", run=benign.id)
     assert not app.exception and not app.error and shown(app) == "BadNets"
     assert "The model in hand is benign" in text_of(app) and words(app) == {"run": benign.id}
-    assert re.search(rf"Benign: .*{benign.id[-4:]}\)", text_of(app))
+    assert benign.id[-4:] in who(app)["Benign"]
 
 
 def test_an_imported_model_of_unknown_attack_answers_beside_the_others(runs, open_page, badnets):
@@ -210,8 +214,7 @@ def test_an_imported_model_of_a_known_attack_is_the_backdoored_one(runs, open_pa
     assert not app.exception and not app.error and shown(app) == "Blend"
     assert alpha(app).value == 0.4 and OTHER not in text_of(app)
     assert answering(app) == {"Backdoored"} and "target label **2**" in text_of(app)
-    assert re.search(rf"imported theirs.pt .*{theirs.id[-4:]}\); on the whole test set ACC 12.0 %",
-                     text_of(app))
+    assert theirs.id[-4:] in who(app)["Backdoored"] and "ACC 12.0 %" in who(app)["Backdoored"]
 
 
 def test_a_model_still_in_training_lends_its_settings_alone(runs, open_page, badnets):
@@ -238,7 +241,8 @@ def test_a_painted_trigger_in_hand_is_shown_and_goes_on_to_configure(runs, open_
 
 
 def test_configure_begins_with_the_model_in_hand(open_page, started, badnets, blend):
-    app = open_page("attacks", run=blend.id)
+    app = open_page("race")
+    app.selectbox(WIDGET).select(blend.id).run()
     app.switch_page("app/views/configure.py").run()
     assert not app.exception and not app.error and not app.toast
     said = {"dataset": "digits", "attack": "blend", "strength": "published",
