@@ -37,15 +37,15 @@ def page() -> None:
     """One attack: its definition, its images, its effect; at first that of the model in hand."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    held, made = model_on_page(), opened_on()
+    (held, named), made = model_on_page(), opened_on()
     if state.remembered("attacks_of") != in_hand():
         state.forget_choices(("dataset", "attack", "strength"))
         state.remember("attacks_of", in_hand())
     with st.grid(columns=3, min_column_width=220, vertical_alignment="bottom", key="which_attack"):
         dataset = choose("dataset", "Data set", titles(DATASETS), made.dataset,
-                         on_change=take_model_of_choice)
+                         always=not named, on_change=take_model_of_choice)
         attack = choose("attack", "Attack", titles(EVERY_ATTACK), made.attack,
-                        on_change=take_model_of_choice)
+                        always=not named, on_change=take_model_of_choice)
         first = trigger_at_first(made, attack)
         # A trigger of one's own has no published strength.
         strength = TrainConfig.strength if attack == PAINTED else choose(

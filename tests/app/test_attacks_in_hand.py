@@ -182,6 +182,16 @@ def test_a_corrupt_run_is_a_card(runs, open_page, badnets):
     assert "manifest.json" in app.info[0].value and shown(app) == "BadNets"
 
 
+def test_beside_a_run_that_cannot_be_read_the_address_names_the_attack(open_page, badnets, blend):
+    app = open_page("attacks", run="gone", attack="blend", dataset="digits")
+    app.run()
+    said = {"run": "gone", "dataset": "digits", "attack": "blend"}
+    assert words(app) == said and app.selectbox(WIDGET).value == blend.id
+    assert shown(open_page("attacks", **said)) == "Blend"
+    app.selectbox(WIDGET).select(badnets.id).run()
+    assert words(app) == {"run": badnets.id} and not app.info[0].value.startswith("There is no run")
+
+
 def test_of_a_deleted_model_its_race_is_named(runs, open_page):
     race = make_run(runs, "purify", attack="blend")
     runs.find(race.config.source).delete()

@@ -14,8 +14,8 @@ from ngf_core.runs import Run
 TEXT = sections("attacks")
 
 
-def model_on_page() -> Run | None:
-    """The run that holds the model in hand, named in ?run= from here on.
+def model_on_page() -> tuple[Run | None, bool]:
+    """The run that holds the model in hand, and whether ?run= names that model from here on.
 
     A run of that model in the address stays there; one that cannot be read gives a card with the
     reason and stays too.
@@ -23,13 +23,15 @@ def model_on_page() -> Run | None:
     holder, store = holder_of_model(in_hand()), state.store()
     if not (linked := st.query_params.get("run")):
         state.write_url("run", None if holder is None else holder.id)
-        return holder
+        return holder, True
     try:
-        if model_of(store.get(linked), store) is None:
-            st.info(TEXT["no model"].format(run=unlinked(linked)), icon=":material/search_off:")
+        if model_of(store.get(linked), store) is not None:
+            return holder, True
+        why = TEXT["no model"].format(run=linked)
     except NGFError as error:
-        st.info(unlinked(str(error)), icon=":material/search_off:")
-    return holder
+        why = str(error)
+    st.info(unlinked(why), icon=":material/search_off:")
+    return holder, False
 
 
 def say_whose(show: Show, held: Run | None) -> None:
