@@ -83,6 +83,11 @@ def test_it_opens_on_the_model_in_hand_and_a_copied_link_too(runs, open_page, ba
     is_blend_as_trained(open_page("attacks", **words(app)), blend)
 
 
+def test_of_two_models_of_an_attack_the_one_in_hand_answers(runs, open_page, badnets):
+    trained(runs, seed=5)  # newer, of the same trigger
+    assert badnets.id[-4:] in who(open_page("attacks", run=badnets.id))["Backdoored"]
+
+
 def test_the_bar_is_followed_on_the_page(open_page, badnets, blend):
     app = open_page("attacks", run=badnets.id)
     assert shown(app) == "BadNets"
