@@ -27,7 +27,7 @@ def framed(page: StreamlitPage) -> None:
     state.take_snapshot()
     job_banner()
     if page.url_path not in OF_SEVERAL:
-        guarded(model_bar)()
+        guarded(model_bar)(page.url_path)
     page.run()
     next_question(page.url_path)
     one_page_per_press()

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from app.text.outside import unlinked
 from ngf_core.config import TrainConfig
@@ -125,6 +127,40 @@ def write_address(values: Mapping[str, str | None]) -> None:
             st.query_params.pop(name, None)
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
+
+
+def leave_out(names: Iterable[str]) -> None:
+    """Take parameters out of the address, so that the page shows what it does without them.
+
+    A parameter that a widget of the page is bound to stays: that page has to set the widget.
+    """
+    for name in names:
+        with suppress(StreamlitAPIException):
+            st.query_params.pop(name, None)
+
+
+def begin_with(words: Mapping[str, str], bound: Mapping[str, Any]) -> None:
+    """Let controls that are not drawn yet start with these values, and the address name them.
+
+    `words` are those of controls that read the address themselves; `bound` holds the values of
+    widgets that are bound to it (an empty text and 0 their defaults), unless a link names them.
+    """
+    written = dict(words)
+    for name, value in bound.items():
+        if name in st.session_state:
+            st.session_state[name] = value  # drawn before: the widget writes the address itself
+        elif name not in st.query_params:
+            st.session_state[name] = value
+            if value:
+                written[name] = str(value)
+    if written:
+        st.query_params.update(written)
+
+
+def forget_choices(names: Iterable[str]) -> None:
+    """Let the controls of these parameters start from the address again."""
+    for name in names:
+        st.session_state.pop(f"{name}_choice", None)
 
 
 def warn_unknown(name: str, allowed: Sequence[str]) -> None:

@@ -5,14 +5,19 @@ still there: a finished race keeps the model it received.
 """
 
 from app import state
+from ngf_core.config import TrainConfig
+from ngf_core.config.imported import as_training
 from ngf_core.errors import NGFError
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import MODEL_KINDS
+from ngf_core.runs.lineage import training_of
 
 WIDGET = "model_choice"
 # Address words that name a run of the model, or belong to one run of it.
 WORDS = ("run", "source", "scenario", "spectrum", "landscape", "layers", "audit", "step",
          "trigger", "picked")
+# Those that say how a model is made, on the pages that open as the model in hand was made.
+MAKING = ("dataset", "attack", "strength", "parameters", "arch")
 
 
 def model_of(run: Run, store: RunStore) -> str | None:
@@ -38,9 +43,31 @@ def take(model: str) -> None:
     state.remember(WIDGET, model)
 
 
-def put_away() -> None:
-    """Clear the address of what belongs to the model that was in hand until now."""
-    state.write_address(dict.fromkeys(WORDS))
+def put_away(making: bool = False) -> None:
+    """Clear the address of what belongs to the model that was in hand until now; with
+    `making`, of how a model is made too."""
+    state.leave_out((*WORDS, *MAKING) if making else WORDS)
+
+
+def holder_of_model(model: str | None) -> Run | None:
+    """The run that holds a model: its training or import, else the newest finished race on it."""
+    if model is None:
+        return None
+    try:
+        return state.store().get(model)
+    except NGFError:
+        return next((run for run in state.store().list("purify")
+                     if run.state == "done" and run.manifest["source"] == model), None)
+
+
+def made_in_hand() -> TrainConfig:
+    """How the model in hand was made, as settings of a training; the defaults where there is no
+    model, and in the place of what nobody knows of an imported one."""
+    holder = holder_of_model(in_hand())
+    try:
+        return TrainConfig() if holder is None else as_training(training_of(holder, state.store()))
+    except NGFError:
+        return TrainConfig()
 
 
 def of_model_in_hand(run: Run) -> bool:

@@ -10,14 +10,16 @@ import numpy as np
 import streamlit as st
 
 from app import state
-from ngf_core.config import TrainConfig, config_sha
+from ngf_core.config import ModelConfig, TrainConfig, config_sha
 from ngf_core.runs import Run
+from ngf_core.runs.lineage import recorded_training
 
 if TYPE_CHECKING:
     from ngf_core.trained.gallery import Answers, Gallery
     from ngf_core.trained.load import TrainedModels
 
-NAMES = {"backdoored": "Backdoored", "benign": "Benign"}
+IN_HAND = "in hand"
+NAMES = {"backdoored": "Backdoored", "benign": "Benign", IN_HAND: "Model in hand"}
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,39 @@ class Show:
         return self.runs.get("backdoored")
 
     @property
+    def trained(self) -> ModelConfig | None:
+        """How the backdoored model was made."""
+        return recorded_training(self.backdoored.manifest) if self.backdoored else None
+
+    @property
     def id(self) -> str:
         """A short text that names everything the show depends on."""
         runs = ",".join(f"{name}={run.id}" for name, run in self.runs.items())
         return f"{config_sha(self.config)},{runs},{os.environ.get('NGF_RUNS')}"
 
 
-def show_of(config: TrainConfig) -> Show:
-    """The show of an attack, from the runs in the store now."""
+def show_of(config: TrainConfig, held: Run | None = None) -> Show:
+    """The show of an attack, from the runs in the store now.
+
+    The model that `held` holds is the backdoored or the benign one, where it is such a model of
+    this attack's images; otherwise it answers beside them, where the images fit it.
+    """
     from ngf_core.trained.gallery import as_trained, find_models
 
-    found = find_models(config, state.store())
+    if held is not None and held.state != "done":
+        held = None
+    found = find_models(config, state.store(), held)
     runs = {"backdoored": found.backdoored, "benign": found.benign}
-    return Show(as_trained(config, found.backdoored),
-                {name: run for name, run in runs.items() if run is not None})
+    shown = as_trained(config, found.backdoored)
+    if held is not None and held not in runs.values() and _fits(held, shown):
+        runs[IN_HAND] = held
+    return Show(shown, {name: run for name, run in runs.items() if run is not None})
+
+
+def _fits(held: Run, shown: TrainConfig) -> bool:
+    made = recorded_training(held.manifest)
+    return made is not None and (made.dataset, made.root, made.size) == (
+        shown.dataset, shown.root, shown.size)
 
 
 def gallery_of(show: Show) -> "Gallery":

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.text import sections
+from app.widgets.attacks.in_address import configure_model_in_hand, of_attacks
 from app.widgets.attacks.missing_data import missing_data
 from app.widgets.attacks.poison_rate import poisoned_text
 from app.widgets.attacks.sample_grid import sample_grid
@@ -49,6 +50,7 @@ def page() -> None:
 
 def _form(shown: Run | None) -> None:
     """The form and its images; `shown` is the run above it, if there is one."""
+    configure_model_in_hand()
     form = ConfigForm(TrainConfig)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -73,13 +75,14 @@ def _form(shown: Run | None) -> None:
 
 
 def _fields(form: ConfigForm) -> None:
-    dataset = form.ask("dataset", "Data set", options=titles(DATASETS))
+    dataset = form.ask("dataset", "Data set", options=titles(DATASETS), always=True)
     if not DATASETS[dataset].embedded:
         if not server_settings().for_many:
             form.ask("root", "Folder of your data sets")
         form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
-    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(EVERY_ATTACK))
+    attack = form.ask("attack", "Attack", options={"none": "None (benign)"} | titles(EVERY_ATTACK),
+                      always=True, on_change=lambda: state.remember("parameters", ""))
     if attack == "none":
         st.caption(TEXT["benign"])
     else:
@@ -92,8 +95,9 @@ def _fields(form: ConfigForm) -> None:
     if attack == PAINTED:
         changes = form.ask("parameters", "Picture of the trigger, as text")
         st.page_link("app/views/attacks.py", label="Paint it", icon=":material/brush:",
-                     query_params={"dataset": dataset, "attack": attack, "parameters": changes})
-    form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
+                     query_params=of_attacks(TrainConfig(dataset=dataset, attack=attack,
+                                                         parameters=changes)))
+    form.ask("arch", "Architecture", options=titles(ARCHITECTURES), always=True)
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":
         form.ask("epochs", "Epochs")

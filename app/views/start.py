@@ -7,8 +7,10 @@ import streamlit as st
 
 from app import state
 from app.read.measurement import measurement_of
+from app.read.model_in_hand import holder_of_model, model_of
 from app.read.recording import recording_of
 from app.text import define_all, sections
+from app.widgets.attacks.in_address import of_configure
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
 from app.widgets.start.first_touch import first_touch
@@ -16,7 +18,9 @@ from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.start.touch_record import touch_record
 from app.widgets.start.verdict import verdict
 from ngf_core.config import PurifyConfig
+from ngf_core.config.imported import as_training
 from ngf_core.runs.attack_check import verdict as verdict_on_attack
+from ngf_core.runs.lineage import training_of
 
 TEXT = sections("start")
 NEXT = (("spectrum", "Did it get flatter?", "bar_chart"),
@@ -93,10 +97,11 @@ def _your_turn(chosen: Scenario) -> None:
     with st.container(horizontal=True):
         if st.button("Train it for real", type="primary", icon=":material/play_arrow:",
                      key="train_it"):
-            st.switch_page("app/views/configure.py", query_params={
-                "dataset": chosen.dataset, "attack": chosen.attack})
+            made = training_of(chosen.run, state.store())
+            st.switch_page("app/views/configure.py", query_params=of_configure(as_training(made)))
+        holder = holder_of_model(model_of(chosen.run, state.store())) or chosen.run
         st.page_link("app/views/attacks.py", label="Paint your own trigger",
-                     icon=":material/brush:", query_params={"attack": chosen.attack})
+                     icon=":material/brush:", query_params={"run": holder.id})
 
 
 guarded(page)()

@@ -1,10 +1,12 @@
 """The settings of an import: a model that was trained elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ngf_core.attacks import EVERY_ATTACK
+from ngf_core.config.train import TrainConfig
 from ngf_core.data import DATASETS
+from ngf_core.models import ARCHITECTURES
 from ngf_core.options import option
 
 # What is known of a backdoor: nothing, its triggered images, or a trigger that can be made here.
@@ -49,3 +51,21 @@ class ImportConfig:
     size: int = option(0, "side of the images in pixels, from 8; 0 is the data set's own", 0, 1024)
     seed: int = option(0, "seed of an attack's trigger", 0, 2**31 - 1)
     anyway: bool = option(False, "take it in although its answers on clean images look wrong")
+
+
+def as_training(made: TrainConfig | ImportConfig) -> TrainConfig:
+    """The settings of a training as which a model's images and trigger can be made here.
+
+    Those of an import are taken over; where its attack is unknown or only its triggered images are,
+    and where its network is none that is trained here, the defaults stand.
+    """
+    if isinstance(made, TrainConfig):
+        return made
+    images = TrainConfig(dataset=made.dataset, root=made.root, limit=made.limit, size=made.size,
+                         seed=made.seed)
+    if made.arch in ARCHITECTURES:
+        images = replace(images, arch=made.arch)
+    if made.attack in (UNKNOWN, GIVEN):
+        return images
+    return replace(images, attack=made.attack, strength=made.strength,
+                   parameters=made.parameters, target=made.target)

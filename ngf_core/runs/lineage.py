@@ -42,12 +42,21 @@ def training_in(manifest: Manifest, find: Callable[[str], Manifest]) -> ModelCon
 
     Raises RunError as `training_of`, and what `find` raises.
     """
+    made = recorded_training(manifest)
+    return training_in(_source(manifest, find), find) if made is None else made
+
+
+def recorded_training(manifest: Manifest) -> ModelConfig | None:
+    """`training_of` as far as the run itself records it; None where only its source does.
+
+    Raises RunError where the run is corrupt, and where its record is no training.
+    """
     _check_readable(manifest)
     if manifest["kind"] in MODEL_KINDS:
         return _trained_as(manifest, manifest["config"])
     if "train_config" in manifest["results"]:
         return _trained_as(manifest, manifest["results"]["train_config"])
-    return training_in(_source(manifest, find), find)
+    return None
 
 
 def holder_of(run: Run, store: RunStore) -> Run:

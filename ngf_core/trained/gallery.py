@@ -11,12 +11,14 @@ from torch import Tensor
 
 from ngf_core.attacks.attack import Attack, attack_class, changes_from
 from ngf_core.attacks.visibility import Quality, quality
-from ngf_core.config import TrainConfig
+from ngf_core.config import ModelConfig, TrainConfig
+from ngf_core.config.imported import as_training
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import Dataset
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run, RunStore
+from ngf_core.runs.lineage import recorded_training
 from ngf_core.trained.load import attack_of, dataset_of, learned_attack
 
 SHOWN, MEASURED = 8, 32
@@ -128,7 +130,8 @@ def stamp(attack: Attack, x: Tensor, config: TrainConfig, run: Run | None) -> Te
     try:
         return attack.trigger(x)
     except (RuntimeError, ValueError, KeyError, IndexError):
-        if run is None or parameters(run.config_as(TrainConfig)) == parameters(config):
+        made = None if run is None else recorded_training(run.manifest)
+        if made is None or parameters(made) == parameters(config):
             raise
         return None
 
@@ -143,44 +146,50 @@ def _without(attack: Attack, name: str) -> Attack:
 
 @dataclass(frozen=True)
 class Models:
-    """The training runs whose models are shown: a backdoored and a benign one, where they exist."""
+    """The runs whose models are shown: a backdoored and a benign one, where they exist."""
 
     backdoored: Run | None
     benign: Run | None
 
 
-def find_models(config: TrainConfig, store: RunStore) -> Models:
+def find_models(config: TrainConfig, store: RunStore, held: Run | None = None) -> Models:
     """The finished runs that show best what the attack does to images of its data set.
 
-    Backdoored: of this data set and attack; first those with the same parameters, then those of
-    the same strength, then the user's own before shipped ones, then the newest. Benign: of the same
-    images, first those of the backdoored model's architecture and seed.
+    Backdoored: of this data set and attack; first `held`, then those with the same parameters, then
+    those of the same strength, then the user's own before shipped ones, then the newest. Benign: of
+    the same images, first `held`, then those of the backdoored model's architecture and seed.
+    `held` may be any run that holds a model: an import, or a purification of one.
     """
     done = [run for run in store.list("train") if run.state == "done"]
-    every = [(run, run.config_as(TrainConfig)) for run in done]
+    every: list[tuple[Run, ModelConfig]] = [(run, run.config_as(TrainConfig)) for run in done
+                                            if run != held]
+    kept = None if held is None else recorded_training(held.manifest)
+    if held is not None and kept is not None:
+        every.insert(0, (held, kept))
     made = [(run, its) for run, its in every if its.dataset == config.dataset]
     # sorted keeps the store's order, newest first, among equals.
     attacked = sorted((pair for pair in made if pair[1].attack == config.attack), key=lambda pair: (
-        parameters(pair[1]) != parameters(config), pair[1].strength != config.strength,
-        pair[0].shipped))
+        pair[0] != held, parameters(pair[1]) != parameters(config),
+        pair[1].strength != config.strength, pair[0].shipped))
     like = attacked[0][1] if attacked else config
     benign = sorted((pair for pair in made if pair[1].attack == "none"
                      and (pair[1].root, pair[1].size) == (like.root, like.size)),
-                    key=lambda pair: (pair[1].arch != like.arch, pair[1].limit != like.limit,
-                                      pair[1].seed != like.seed, pair[0].shipped))
+                    key=lambda pair: (pair[0] != held, pair[1].arch != like.arch,
+                                      pair[1].limit != like.limit, pair[1].seed != like.seed,
+                                      pair[0].shipped))
     return Models(attacked[0][0] if attacked else None, benign[0][0] if benign else None)
 
 
 def as_trained(config: TrainConfig, run: Run | None) -> TrainConfig:
     """The config of `run` with the strength and parameters of `config`: the same images, target
     label and seed, so that the trigger shown is the one that the run's model was trained on."""
-    if run is None:
+    made = None if run is None else recorded_training(run.manifest)
+    if made is None:
         return config
-    return replace(run.config_as(TrainConfig), strength=config.strength,
-                   parameters=config.parameters)
+    return replace(as_training(made), strength=config.strength, parameters=config.parameters)
 
 
-def parameters(config: TrainConfig) -> Mapping[str, Any] | None:
+def parameters(config: ModelConfig) -> Mapping[str, Any] | None:
     """A config's trigger parameters by name; None where they are not, or no longer, valid."""
     try:
         strengths = attack_class(config.attack).strengths

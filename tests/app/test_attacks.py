@@ -25,31 +25,14 @@ from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import predict
 from ngf_core.models.build import build_model
-from ngf_core.runs import Run, RunStore, RunWriter
+from ngf_core.runs import Run
 from ngf_core.trained import poison_preview as preview
 from ngf_core.trained.gallery import gallery
 from ngf_core.trained.poison_preview import poison_preview
 from tests.support.dataset_files import class_folders, written
 from tests.support.faked import faked
 from tests.support.pages import address, text_of
-
-DIGITS = {"dataset": "digits"}
-SHAPE = (1, 32, 32)
-
-
-def trained(store: RunStore, **fields) -> Run:
-    """A finished training run whose model is as `build_model` left it."""
-    config = TrainConfig(**DIGITS | fields)
-    run = store.create(config)
-    writer = RunWriter(run)
-    writer.begin(threads=1)
-    model = build_model(config.arch, SHAPE, 10, config.seed)
-    writer.tensors("model", model.state_dict())
-    rates = {"acc": {"hits": 990, "n": 1000}, "asr": None, "ra": None}
-    if config.attack != "none":
-        rates |= {"asr": {"hits": 880, "n": 900}, "ra": {"hits": 9, "n": 900}}
-    writer.finish({"train": rates, "poisoned": 304, "train_images": 3800})
-    return run
+from tests.support.untrained_models import DIGITS, SHAPE, trained
 
 
 @pytest.fixture
@@ -205,8 +188,8 @@ def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
                     poison_rate="0.05", **DIGITS)
     app.button(key="train_this").click().run()
     assert gone == [("app/views/configure.py", {
-        "dataset": "digits", "attack": "blend", "strength": "published",
-        "parameters": "alpha=0.1", "poison_rate": "0.05"})]
+        "dataset": "digits", "attack": "blend", "arch": "mini_preact_resnet",
+        "strength": "published", "parameters": "alpha=0.1", "poison_rate": "0.05"})]
 
 
 def test_what_is_trained_is_the_folder_that_is_shown(runs, open_page, monkeypatch, tmp_path):
@@ -221,7 +204,8 @@ def test_what_is_trained_is_the_folder_that_is_shown(runs, open_page, monkeypatc
     app = open_page("attacks", dataset="folder")
     app.button(key="train_this").click().run()
     assert source.config.root and gone == [
-        {"dataset": "folder", "root": str(folder), "size": "32"}]
+        {"dataset": "folder", "attack": "badnets", "arch": "mini_preact_resnet",
+         "root": str(folder), "size": "32"}]
 
 
 def test_a_model_that_cannot_be_read_is_a_sentence(models, open_page):
@@ -324,7 +308,8 @@ def test_from_paint_to_the_settings_of_a_run(started, open_page, canvas, monkeyp
     # of BadNets' opacity nothing is left: it is another attack's
     picture = f"picture={to_text(dab())}"
     assert gone == [("app/views/configure.py", {
-        "dataset": "digits", "attack": "painted", "parameters": picture, "poison_rate": "0.05"})]
+        "dataset": "digits", "attack": "painted", "arch": "mini_preact_resnet",
+        "parameters": picture, "poison_rate": "0.05"})]
     there = open_page("configure", **gone[0][1])
     assert not there.exception and not there.error
     assert not [c for c in there.segmented_control if "Strength" in c.label]
@@ -376,7 +361,7 @@ def test_new_paint_can_be_shown_on_the_images(models, open_page, canvas, monkeyp
     app.run()
     app.button(key="see_painted").click().run()
     assert gone == [("app/views/attacks.py", {
-        "dataset": "digits", "attack": "painted",
+        "run": models[1].id, "attack": "painted",
         "parameters": f"picture={to_text(canvas.paint)},alpha=0.5"})]
 
 
@@ -392,8 +377,10 @@ def test_before_a_trigger_is_painted_the_page_says_where_to_paint(runs, open_pag
 def test_the_trigger_of_a_trained_model_is_offered_and_another_named(runs, open_page, canvas):
     picture = f"picture={to_text(dab())}"
     trained(runs, attack="painted", parameters=picture)
+    in_hand = trained(runs)
+    app = open_page("attacks", attack="painted", run=in_hand.id)
     assert "Show the one that your newest model was trained on" in {
-        link.label for link in open_page("attacks", attack="painted", **DIGITS).get("page_link")}
+        link.label for link in app.get("page_link")}
     other = f"picture={to_text(np.ascontiguousarray(dab()[:, ::-1]))}"
     said = text_of(open_page("attacks", attack="painted", parameters=other, **DIGITS))
     assert f"trained with default strength, {picture[:20]}…, the images carry" in said

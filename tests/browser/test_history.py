@@ -53,8 +53,14 @@ def page(page: Page) -> Page:
     ([CLICK, "/race?run=a", CLICK, "/race?run=b"], ["/race?run=b", "/race?run=a", "/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, BACK, "/race"], ["/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, CLICK, "/inside"], ["/inside", "/race", "/start"]),
+    ([CLICK, "/attacks?attack=b", "/attacks", "/attacks?run=b"], ["/attacks?run=b", "/start"]),
+    ([CLICK, "/attacks?run=a&attack=p", CLICK, "/attacks?attack=p", "/attacks?run=b"],
+     ["/attacks?run=b", "/attacks?run=a&attack=p", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?run=b", BACK, "/race?run=c"],
+     ["/race?run=c", "/start"]),
 ], ids=["bare first", "query first", "query first over a query", "a choice, then a page",
-        "two choices", "a late answer", "on after Back"])
+        "two choices", "a late answer", "on after Back", "a link made whole",
+        "another model", "made whole after Back"])
 def test_back_leads_where_the_reader_was(page, acts, backwards):
     page.evaluate(ACTS, acts)
     assert page.evaluate(BACKS, len(backwards) - 1) == backwards

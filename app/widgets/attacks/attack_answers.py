@@ -4,6 +4,7 @@
 each by model; it is empty where there is no model.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,11 +15,13 @@ from app.read.showcase import NAMES, Show
 from app.text import sections
 from app.text.outside import plain
 from app.widgets.attacks.answer_cards import Card, answer_cards
+from app.widgets.attacks.in_address import of_configure
 from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.run_name import attack_name, brief, dataset_name, run_name
-from ngf_core.config import TrainConfig
+from ngf_core.config import ModelConfig
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
+from ngf_core.runs.lineage import received_rates
 
 if TYPE_CHECKING:
     from ngf_core.trained.gallery import Answers, Gallery
@@ -50,9 +53,10 @@ def attack_answers(show: Show, gallery: "Gallery", replies: "Replies") -> None:
 
 
 def _who(name: str, run: Run) -> str:
-    rates = {name: Rate.from_json(run.results["train"].get(name)) for name in ("acc", "asr")}
+    rates = received_rates(run, state.store())
     measured = ", ".join(f"{name.upper()} {rate.percent()} (n = {rate.n:,})"
-                         for name, rate in rates.items() if rate is not None)
+                         for name, rate in rates.rates().items()
+                         if name != "ra") if rates else "not measured"
     return (f"{NAMES[name]}: {plain(run_name(run, state.store()))}; on the whole test set "
             f"{measured}.")
 
@@ -64,22 +68,20 @@ def missing_models(show: Show) -> None:
         if name not in show.runs:
             st.info(TEXT[f"no {name}"].format(dataset=dataset), icon=":material/search_off:")
             st.page_link("app/views/configure.py", icon=":material/tune:",
-                         label=f"Train one: {attack_name(attack)}", query_params={
-                             "dataset": show.config.dataset, "attack": attack})
+                         label=f"Train one: {attack_name(attack)}",
+                         query_params=of_configure(replace(show.config, attack=attack)))
 
 
 def _other_trigger(show: Show) -> None:
     from ngf_core.trained.gallery import parameters
 
-    if show.backdoored is None:
-        return
-    trained = show.backdoored.config_as(TrainConfig)
-    if parameters(trained) != parameters(show.config):
+    trained = show.trained
+    if trained is not None and parameters(trained) != parameters(show.config):
         st.caption(TEXT["other trigger"].format(trained=_values(trained),
                                                 shown=_values(show.config)))
 
 
-def _values(config: TrainConfig) -> str:
+def _values(config: ModelConfig) -> str:
     return f"{config.strength} strength" + (f", {brief(config.parameters)}"
                                             if config.parameters else "")
 

@@ -12,7 +12,7 @@ import streamlit as st
 from app.read.showcase import NAMES, Show, ask_models
 from app.text import sections
 from app.widgets.attacks.answer_cards import Card, answer_cards
-from app.widgets.attacks.in_address import OF_ATTACKS, OF_CONFIGURE, in_address
+from app.widgets.attacks.in_address import of_attacks, of_configure
 from app.widgets.attacks.painter import painter
 from app.widgets.controls.notice import guarded
 from ngf_core.attacks import PAINTED
@@ -120,9 +120,9 @@ def _train(show: Show, drawing: np.ndarray | None, others: dict[str, Any], rate:
     if config is None:
         st.caption(TEXT["paint first"])
     elif train:
-        st.switch_page("app/views/configure.py", query_params=in_address(config, OF_CONFIGURE))
+        st.switch_page("app/views/configure.py", query_params=of_configure(config))
     elif see:
-        st.switch_page("app/views/attacks.py", query_params=in_address(config, OF_ATTACKS))
+        st.switch_page("app/views/attacks.py", query_params=of_attacks(config))
 
 
 def _answers(show: Show, gallery: "Gallery", versions: dict[str, np.ndarray], key: str,

@@ -16,12 +16,13 @@ NONE = "none"
 
 
 def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
-           help: str | None = None) -> str:
+           help: str | None = None, always: bool = False,
+           on_change: Callable[[], None] | None = None) -> str:
     """One of `options` (address word -> label on screen), bound to ?name=word.
 
     Up to five options are shown side by side, more go into a select box. A word in the address that
     is not an option gives a toast that names it, and the default. The default is left out of the
-    address.
+    address unless `always`.
     """
     state.warn_unknown(name, list(options))
     choice = state.choice_from_url(name, list(options), default)
@@ -30,11 +31,11 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
         # and send none back.
         seeded = state.remembered(choice.widget)
         chosen = st.segmented_control(label, list(options), default=seeded, key=choice.widget,
-                                      required=True, help=help, wrap=True,
+                                      required=True, help=help, wrap=True, on_change=on_change,
                                       format_func=lambda word: options[word]) or seeded
     else:
-        chosen = select(label, options, choice.widget, help=help)
-    state.write_url(name, None if chosen == default else chosen)
+        chosen = select(label, options, choice.widget, help=help, on_change=on_change)
+    state.write_url(name, None if chosen == default and not always else chosen)
     return chosen
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -36,10 +36,13 @@ class ConfigForm:
         self._notes[name] = st.empty()
 
     def ask(self, name: str, label: str, *, default: Any = None, step: float | None = None,
-            options: Mapping[str, str] | None = None) -> Any:
+            options: Mapping[str, str] | None = None, always: bool = False,
+            on_change: Callable[[], None] | None = None) -> Any:
         """Draw a field's control, with its own help, bounds and choices, and return its value.
 
-        `options` maps the address word of each choice to its label on screen.
+        `options` maps the address word of each choice to its label on screen; `always` puts the
+        choice into the address even where it is the default, `on_change` is called when another is
+        chosen.
         """
         field = self._fields[name]
         meta, address = field.metadata, self._prefix + name
@@ -54,7 +57,7 @@ class ConfigForm:
                                       help=help))
         elif options or meta["choices"]:
             chosen = choose(address, label, options or same(meta["choices"]), str(default),
-                            help=help)
+                            help=help, always=always, on_change=on_change)
             kind: Any = field.type
             value = kind(chosen)
         elif field.type is str:

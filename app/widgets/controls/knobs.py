@@ -3,6 +3,7 @@
 A picture among them has no slider: the painter draws it, and here it is kept as it is.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import streamlit as st
 from app import state
 from app.text import sections
 from app.text.outside import unlinked
+from app.widgets.controls.address import NONE
 from ngf_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,41 +22,53 @@ NAME = "parameters"
 ONLY_LEARNING = ("steps", "epochs")
 
 
-def knobs(attack: "type[Attack]", strength: str) -> str:
+def knobs(attack: "type[Attack]", strength: str, at_first: str = "") -> str:
     """Draw the sliders; the changes to the strength's parameters, as "alpha=0.5,k=3".
 
-    Parameters that only matter while the attack learns are shown without sliders; a link may still
-    change them. A value in the address that does not fit gives a toast and is dropped.
+    `at_first` are the changes that an address without any stands for. Parameters that only matter
+    while the attack learns are shown without sliders; a link may still change them. A value in the
+    address that does not fit gives a toast and is dropped.
     """
-    from ngf_core.attacks.attack import changes_text
+    from ngf_core.attacks.attack import changes_from, changes_text
 
     usual = attack.strengths[strength]
-    place = f"knob_{attack.__name__}_{strength}"
-    kept = _from_address(attack, place, usual)
+    first = {name: value for name, value in changes_from(at_first).items()
+             if value != usual.get(name)}
+    place = f"knob_{attack.__name__}_{strength}{_digest(at_first)}"
+    kept = _from_address(attack, place, usual, first)
     live = [name for name in attack.knobs if not name.endswith(ONLY_LEARNING)]
     changes = {name: value for name, value in kept.items() if name not in live}
     pictures = {name: value for name, value in changes.items() if name not in attack.knobs}
     with st.grid(columns=2, min_column_width=200, key="knobs"):
         for name in live:
-            value = _slider(name, attack.knobs[name], usual[name], f"{place}_{name}")
+            value = _slider(name, attack.knobs[name], usual[name], first.get(name, usual[name]),
+                            f"{place}_{name}")
             if value != usual[name]:
                 changes[name] = value
     fixed = {name: (usual | changes)[name] for name in attack.knobs if name not in live}
     if fixed:
         values = ", ".join(f"{name} {value:g}" for name, value in fixed.items())
         st.caption(sections("attacks")["fitting"].format(values=values))
-    if changes != pictures:
+    untouched = first | pictures
+    if changes != untouched:
         st.button("Reset the values", icon=":material/undo:", key="put_back",
-                  on_click=_put_back, args=(place, usual, pictures))
+                  on_click=_put_back, args=(place, usual, untouched))
+    if changes == first:
+        state.write_url(NAME, None)
+        return at_first
     written = changes_text(changes)
-    state.write_url(NAME, written or None)
+    state.write_url(NAME, written or NONE)
     return written
 
 
-def _slider(name: str, knob: "Parameter", usual: float, key: str) -> float:
+def _digest(text: str) -> str:
+    return f"_{hashlib.sha256(text.encode()).hexdigest()[:16]}" if text else ""
+
+
+def _slider(name: str, knob: "Parameter", usual: float, first: float, key: str) -> float:
     kind = _kind(knob, usual)
     if state.remembered(key) is None:
-        state.remember(key, kind(usual))
+        state.remember(key, kind(first))
     return st.slider(f"**{name}**: {knob.help}", kind(min(knob.low, usual)),
                      kind(max(knob.high, usual)), state.remembered(key), kind(knob.step), key=key,
                      format="%d" if kind is int else "%g")
@@ -66,14 +80,14 @@ def _kind(knob: "Parameter", usual: float) -> type:
     return int if all(float(value).is_integer() for value in values) else float
 
 
-def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
-                  ) -> Mapping[str, Any]:
+def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float],
+                  first: Mapping[str, Any]) -> Mapping[str, Any]:
     """Set the sliders from the address where a link changed it; the changes, sliders or not."""
     linked = st.query_params.get(NAME)
     kept, seen = f"{place}_told", f"{NAME}_in_url"
     if linked == state.remembered(seen):
-        return state.remembered(kept, {})
-    changes = _fitting(attack, linked or "")
+        return state.remembered(kept, first)
+    changes = first if linked is None else {} if linked == NONE else _fitting(attack, linked)
     for name in usual:
         value = changes.get(name, usual[name])
         state.remember(f"{place}_{name}", _kind(attack.knobs[name], usual[name])(value))
@@ -113,7 +127,7 @@ def _toast(linked: str, why: str) -> None:
                  icon=":material/link_off:")
 
 
-def _put_back(place: str, usual: Mapping[str, float], pictures: Mapping[str, str]) -> None:
+def _put_back(place: str, usual: Mapping[str, float], untouched: Mapping[str, Any]) -> None:
     for name in usual:
         state.remember(f"{place}_{name}", None)
-    state.remember(f"{place}_told", pictures)
+    state.remember(f"{place}_told", untouched)

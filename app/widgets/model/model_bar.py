@@ -8,6 +8,7 @@ from app import state
 from app.read.model_in_hand import WIDGET, in_hand, model_of, put_away, take
 from app.text import define_all
 from app.widgets.controls.address import select
+from app.widgets.model.model_of_attack import model_by_attack
 from app.widgets.runs.run_name import methods_on_layers, model_name
 from app.widgets.start.scenario import scenarios
 from ngf_core.config import PurifyConfig
@@ -16,17 +17,22 @@ from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import MODEL_KINDS
 from ngf_core.runs.lineage import received_rates
 
+# Pages that open as the model in hand was made, and the one where an attack names its model.
+MADE_ALIKE = ("attacks", "configure")
+BY_ATTACK = "attacks"
 
-def model_bar() -> None:
-    """Draw the bar; nothing where there is no model yet.
 
-    The model in hand is the one of the run in the address (?run=, ?source=, ?scenario=), else the
-    one that was in hand before, on whatever page. At first it is that of the first scenario of
-    Start, so that an own run never takes a shipped one's place unasked.
+def model_bar(page: str) -> None:
+    """Draw the bar of a page, named as in its address; nothing where there is no model yet.
+
+    The model in hand is the one of the run in the address (?run=, ?source=, ?scenario=), on Attacks
+    also that of ?dataset= and ?attack=, else the one that was in hand before, on whatever page. At
+    first it is that of the first scenario of Start, so that an own run never takes a shipped one's
+    place unasked.
     """
     store = state.store()
     held = _models(store)
-    model = _linked(store) or in_hand()
+    model = _linked(store) or (model_by_attack(store) if page == BY_ATTACK else None) or in_hand()
     if model is not None and model not in held and (kept := _holder(model, store)) is not None:
         held = {model: kept} | held
     if not held:
@@ -34,8 +40,8 @@ def model_bar() -> None:
     take(model if model in held else _first(held, store))
     with st.container(horizontal=True, vertical_alignment="center", key="model_bar"):
         names = {model: model_name(run, store) for model, run in held.items()}
-        chosen = select("Model", names, WIDGET, on_change=put_away, label_visibility="collapsed",
-                        width=460)
+        chosen = select("Model", names, WIDGET, label_visibility="collapsed", width=460,
+                        on_change=lambda: put_away(making=page in MADE_ALIKE))
         st.caption(_facts(held[chosen], chosen, store), width="content",
                    help=define_all("ACC", "ASR", "Tuned layer"))
 

@@ -1,6 +1,6 @@
 """An attack put on show: the images, what they are measured on, and who answers for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,13 +12,15 @@ from torch import nn
 from ngf_core.attacks import ATTACKS
 from ngf_core.attacks.attack import attack_class
 from ngf_core.attacks.visibility import quality
-from ngf_core.config import TrainConfig
+from ngf_core.config import ImportConfig, TrainConfig
+from ngf_core.config.imported import as_training
 from ngf_core.data.dataset import load_dataset
 from ngf_core.errors import ConfigError
 from ngf_core.runs import RunStore
 from ngf_core.trained.gallery import (
     MEASURED,
     SHOWN,
+    Models,
     as_trained,
     ask,
     chosen,
@@ -186,6 +188,29 @@ def test_the_benign_model_is_like_the_backdoored_one(store):
     made(store, attack="none", seed=3, limit=10)
     made(store, attack="none", seed=3, size=64)
     assert find_models(TrainConfig(), store).benign == like
+
+
+def test_the_model_in_hand_answers_before_all_others(store):
+    held, exact = made(store, strength="published"), made(store)
+    benign, like = made(store, attack="none", seed=1), made(store, attack="none")
+    assert find_models(TrainConfig(), store, held) == Models(held, like)
+    assert find_models(TrainConfig(), store, benign) == Models(exact, benign)
+    race = make_run(store, "purify", source=held.id)
+    held.delete()
+    assert find_models(TrainConfig(), store, race).backdoored == race
+    theirs = make_run(store, "import", attack="unknown")
+    assert find_models(TrainConfig(), store, theirs) == Models(exact, like)
+
+
+def test_an_import_lends_what_is_known_of_it():
+    known = ImportConfig(dataset="digits", attack="blend", strength="published", target=3, seed=4,
+                         parameters="alpha=0.4", arch="mini_vgg", size=32)
+    assert as_training(known) == TrainConfig(
+        dataset="digits", attack="blend", strength="published", target=3, seed=4,
+        parameters="alpha=0.4", arch="mini_vgg", size=32)
+    for attack in ("unknown", "images"):
+        nameless = replace(known, attack=attack, arch="their own")
+        assert as_training(nameless) == TrainConfig(dataset="digits", seed=4, size=32)
 
 
 def test_the_trigger_shown_is_the_one_that_the_model_knows(store):
