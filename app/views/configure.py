@@ -97,7 +97,7 @@ def _fields(form: ConfigForm) -> None:
         st.page_link("app/views/attacks.py", label="Paint it", icon=":material/brush:",
                      query_params=of_attacks(TrainConfig(dataset=dataset, attack=attack,
                                                          parameters=changes)))
-    form.ask("arch", "Architecture", options=titles(ARCHITECTURES), always=True)
+    form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":
         form.ask("epochs", "Epochs")

@@ -188,7 +188,7 @@ def test_configure_takes_over_what_was_chosen(started, open_page, monkeypatch):
                     poison_rate="0.05", **DIGITS)
     app.button(key="train_this").click().run()
     assert gone == [("app/views/configure.py", {
-        "dataset": "digits", "attack": "blend", "arch": "mini_preact_resnet",
+        "dataset": "digits", "attack": "blend",
         "strength": "published", "parameters": "alpha=0.1", "poison_rate": "0.05"})]
 
 
@@ -204,7 +204,7 @@ def test_what_is_trained_is_the_folder_that_is_shown(runs, open_page, monkeypatc
     app = open_page("attacks", dataset="folder")
     app.button(key="train_this").click().run()
     assert source.config.root and gone == [
-        {"dataset": "folder", "attack": "badnets", "arch": "mini_preact_resnet",
+        {"dataset": "folder", "attack": "badnets",
          "root": str(folder), "size": "32"}]
 
 
@@ -308,7 +308,7 @@ def test_from_paint_to_the_settings_of_a_run(started, open_page, canvas, monkeyp
     # of BadNets' opacity nothing is left: it is another attack's
     picture = f"picture={to_text(dab())}"
     assert gone == [("app/views/configure.py", {
-        "dataset": "digits", "attack": "painted", "arch": "mini_preact_resnet",
+        "dataset": "digits", "attack": "painted",
         "parameters": picture, "poison_rate": "0.05"})]
     there = open_page("configure", **gone[0][1])
     assert not there.exception and not there.error

@@ -261,19 +261,18 @@ def test_configure_begins_with_the_model_in_hand(open_page, started, badnets, bl
     app.switch_page("app/views/configure.py").run()
     assert not app.exception and not app.error and not app.toast
     said = {"dataset": "digits", "attack": "blend", "strength": "published",
-            "parameters": "alpha=0.4", "arch": "preact_resnet18_w16"}
+            "parameters": "alpha=0.4"}
     assert {name: address(app, name) for name in said} == said
     app.button(key="train").click().run()
-    assert started == [TrainConfig(**said, epochs=12)]
+    assert started == [TrainConfig(**said, epochs=12)], "on the small network, in a minute"
 
 
 def test_configure_follows_the_bar(open_page, started, badnets, blend):
     app = open_page("configure", seed="4")
-    for model, attack, arch in ((badnets, "badnets", "mini_preact_resnet"),
-                                (blend, "blend", "preact_resnet18_w16")):
+    for model, attack in ((badnets, "badnets"), (blend, "blend")):
         app.selectbox(WIDGET).select(model.id).run()
         assert not app.exception and not app.error
-        assert (address(app, "attack"), address(app, "arch")) == (attack, arch)
+        assert address(app, "attack") == attack
     app.selectbox(WIDGET).select(badnets.id).run()
     app.button(key="train").click().run()
     assert started == [TrainConfig(dataset="digits", epochs=12, seed=4)]
@@ -282,8 +281,7 @@ def test_configure_follows_the_bar(open_page, started, badnets, blend):
 def test_what_the_address_of_configure_names_wins(open_page, started, badnets, blend):
     app = open_page("configure", attack="sig", run="")
     app.button(key="train").click().run()
-    assert started == [TrainConfig(dataset="digits", attack="sig", epochs=12,
-                                   arch="preact_resnet18_w16")]
+    assert started == [TrainConfig(dataset="digits", attack="sig", epochs=12)]
 
 
 def test_another_attack_in_the_form_leaves_bar_and_no_parameters(open_page, started, badnets,
@@ -305,5 +303,5 @@ def test_attacks_still_hands_on_everything_that_was_chosen(open_page, started, b
     app = open_page("attacks", run=blend.id, parameters="alpha=0.3", poison_rate="0.05")
     app.button(key="train_this").click().run()
     assert gone == [("app/views/configure.py", {
-        "dataset": "digits", "attack": "blend", "arch": "preact_resnet18_w16",
-        "strength": "published", "parameters": "alpha=0.3", "poison_rate": "0.05"})]
+        "dataset": "digits", "attack": "blend", "strength": "published",
+        "parameters": "alpha=0.3", "poison_rate": "0.05"})]

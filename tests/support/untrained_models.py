@@ -26,7 +26,8 @@ def trained(store: RunStore, **fields) -> Run:
 
 def imported(store: RunStore, **fields) -> Run:
     """An import of a network with random weights."""
-    run = store.create(ImportConfig(file="theirs.pt", **DIGITS | fields))
+    run = store.create(ImportConfig(
+        file="theirs.pt", **DIGITS | {"normalisation": "ngf"} | fields))
     writer = RunWriter(run)
     writer.begin(threads=1)
     state = preact_resnet18(channels=1)

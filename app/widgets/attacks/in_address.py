@@ -1,8 +1,8 @@
 """Settings of images and attack as the address of Attacks or Configure.
 
 What the address of Attacks leaves open is as the model in hand was made; so it names the model, and
-of the settings those that differ. The address of Configure names what is trained in full, since it
-names no model.
+of the settings those that differ. The address of Configure names images and attack in full, since
+it names no model.
 """
 
 from dataclasses import replace
@@ -65,8 +65,8 @@ def of_attacks(config: TrainConfig) -> dict[str, str]:
 
 
 def of_configure(config: TrainConfig) -> dict[str, str]:
-    """The address of Configure with these settings of images, network and attack."""
-    words = {"dataset": config.dataset, "attack": config.attack, "arch": config.arch}
+    """The address of Configure with these settings of images and attack."""
+    words = {"dataset": config.dataset, "attack": config.attack}
     rest = IMAGES if config.attack == "none" else (*IMAGES, *TRIGGER, "poison_rate")
     return words | _different(config, TrainConfig(), rest)
 
@@ -78,8 +78,8 @@ def _different(config: TrainConfig, usual: TrainConfig, names: tuple[str, ...]) 
 
 
 def configure_model_in_hand() -> None:
-    """Let Configure begin with the images, the network and the attack of the model in hand, as far
-    as its address names none."""
+    """Let Configure begin with the images and the attack of the model in hand, as far as its
+    address names none. The network stays the small one: it is trained within a minute or two."""
     named, made = st.query_params, made_in_hand()
     words: dict[str, str] = {}
     bound: dict[str, str | int] = {}
@@ -92,6 +92,4 @@ def configure_model_in_hand() -> None:
         if "strength" not in named and made.strength != TrainConfig.strength:
             words["strength"] = made.strength
         bound["parameters"] = made.parameters
-    if "arch" not in named:
-        words["arch"] = made.arch
     state.begin_with(words, bound)
