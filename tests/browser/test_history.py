@@ -51,10 +51,19 @@ def page(page: Page) -> Page:
      ["/race?run=a", "/start?sign=1"]),
     ([CLICK, "/start?run=a", CLICK, "/race?run=a"], ["/race?run=a", "/start?run=a"]),
     ([CLICK, "/race?run=a", CLICK, "/race?run=b"], ["/race?run=b", "/race?run=a", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?run=a&step=3", CLICK, "/race?run=a&step=5"],
+     ["/race?run=a&step=5", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?run=a&step=3", CLICK, "/race?run=b&step=3",
+      "/race?run=b"], ["/race?run=b", "/race?run=a&step=3", "/start"]),
+    ([CLICK, "/spectrum?run=s", "/spectrum?run=a&spectrum=s"],
+     ["/spectrum?run=a&spectrum=s", "/start"]),
+    ([CLICK, "/race?run=a&step=3", CLICK, "/race?run=a", "/race?run=a&n=9", "/inside?run=a&n=9"],
+     ["/inside?run=a&n=9", "/race?run=a&step=3", "/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, BACK, "/race"], ["/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, CLICK, "/inside"], ["/inside", "/race", "/start"]),
 ], ids=["bare first", "query first", "query first over a query", "a choice, then a page",
-        "two choices", "a late answer", "on after Back"])
+        "two choices", "steps of one run", "another run", "settled by itself",
+        "query first, twice", "a late answer", "on after Back"])
 def test_back_leads_where_the_reader_was(page, acts, backwards):
     page.evaluate(ACTS, acts)
     assert page.evaluate(BACKS, len(backwards) - 1) == backwards

@@ -1,31 +1,38 @@
-// Streamlit pushes an entry of the browser's history for each change of the address, and a page
-// writes what it shows into its address when it opens. Three of these entries are none that Back should
-// lead to: the bare page, before it has written; the page that is left with the address of the new
-// one, where the new one wrote before its own path was set; and a page whose answer comes late, when the
-// reader has already gone back from it.
+// Streamlit pushes an entry of the browser's history for each change of the address. Back is to lead
+// to the page, or to the run, where the reader was before: not to each step of a slider, nor to what a
+// page wrote into its address by itself. Nor is it to lead to the page that is left with the address of
+// the new one, where the new one wrote before its own path was set; nor to a page whose answer comes
+// late, when the reader has already gone back from it.
 
 export default function () {
   if (window.history.pushState.ngfLab) return;
   const { history, location } = window, replace = history.replaceState.bind(history);
   const push = history.pushState.bind(history);
+  let clicked = false;   // since this page was opened
   let wentBack = false;  // later than the last click
-  let written = null;    // the last change of this page's own address since the last click or Back
-  window.addEventListener("click", () => { wentBack = false; written = null; }, true);
-  window.addEventListener("popstate", () => { wentBack = true; written = null; }, true);
+  let written = null;    // the changes of this page's own address since the last click or Back
+  window.addEventListener("click", () => {
+    [clicked, wentBack, written] = [true, false, null];
+  }, true);
+  window.addEventListener("popstate", () => {
+    [clicked, wentBack, written] = [false, true, null];
+  }, true);
   history.pushState = (state, title, url) => {
-    const next = new URL(url ?? "", location.href), left = location.href;
+    const left = location.href, next = new URL(url ?? "", left);
     if (next.pathname === location.pathname) {
-      const bare = next.search !== "" && location.search === "";
-      written = { bare, left };
-      (bare ? replace : push)(state, title, url);
+      const another = clicked && run(next) !== run(location);
+      written = { pushed: another || written?.pushed, left: written?.left ?? left };
+      (another ? push : replace)(state, title, url);
     } else if (wentBack) {
       return;  // where Back led to is the page that comes next
-    } else if (written !== null && next.search === location.search) {
-      if (written.bare) {
-        replace(state, title, written.left);
-        push(state, title, url);
-      } else replace(state, title, url);
-    } else push(state, title, url);
+    } else {
+      const early = written !== null && next.search === location.search;
+      if (early && !written.pushed) replace(state, title, written.left);
+      (early && written.pushed ? replace : push)(state, title, url);
+      [clicked, written] = [false, null];
+    }
   };
   history.pushState.ngfLab = true;
 }
+
+function run(address) { return new URLSearchParams(address.search).get("run"); }
