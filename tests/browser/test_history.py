@@ -55,6 +55,8 @@ def page(page: Page) -> Page:
      ["/race?run=a&step=5", "/start"]),
     ([CLICK, "/race?run=a", CLICK, "/race?run=a&step=3", CLICK, "/race?run=b&step=3",
       "/race?run=b"], ["/race?run=b", "/race?run=a&step=3", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?n=9", "/race?run=b&n=9"],
+     ["/race?run=b&n=9", "/race?run=a", "/start"]),
     ([CLICK, "/spectrum?run=s", "/spectrum?run=a&spectrum=s"],
      ["/spectrum?run=a&spectrum=s", "/start"]),
     ([CLICK, "/race?run=a&step=3", CLICK, "/race?run=a", "/race?run=a&n=9", "/inside?run=a&n=9"],
@@ -62,7 +64,7 @@ def page(page: Page) -> Page:
     ([CLICK, "/race", CLICK, "/layers", BACK, BACK, "/race"], ["/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, CLICK, "/inside"], ["/inside", "/race", "/start"]),
 ], ids=["bare first", "query first", "query first over a query", "a choice, then a page",
-        "two choices", "steps of one run", "another run", "settled by itself",
+        "two choices", "steps of one run", "another run", "by way of none", "settled by itself",
         "query first, twice", "a late answer", "on after Back"])
 def test_back_leads_where_the_reader_was(page, acts, backwards):
     page.evaluate(ACTS, acts)

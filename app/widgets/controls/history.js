@@ -20,7 +20,8 @@ export default function () {
   history.pushState = (state, title, url) => {
     const left = location.href, next = new URL(url ?? "", left);
     if (next.pathname === location.pathname) {
-      const another = clicked && run(next) !== run(location);
+      // Once for a click: the run may change by way of none.
+      const another = clicked && !written?.pushed && run(next) !== run(location);
       written = { pushed: another || written?.pushed, left: written?.left ?? left };
       (another ? push : replace)(state, title, url);
     } else if (wentBack) {
