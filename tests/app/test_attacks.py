@@ -334,6 +334,18 @@ def test_from_paint_to_the_settings_of_a_run(started, open_page, canvas, monkeyp
     assert started == [config]
 
 
+@pytest.mark.parametrize("button", ["train_painted", "train_this"])
+def test_the_attackers_label_that_is_shown_goes_to_configure(runs, open_page, canvas, monkeypatch,
+                                                             button):
+    gone = []
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
+        query_params))
+    trained(runs, target=3)
+    canvas.paint = dab()
+    open_page("attacks", **DIGITS).button(key=button).click().run()
+    assert gone[0]["target"] == "3"
+
+
 def test_nothing_painted_is_nothing_to_train_on(models, open_page, canvas):
     app = open_page("attacks", **DIGITS)
     assert app.button(key="train_painted").disabled and app.button(key="see_painted").disabled
@@ -394,10 +406,14 @@ def test_the_trigger_of_a_trained_model_is_offered_and_another_named(runs, open_
     trained(runs, attack="painted", parameters=picture)
     assert "Show the one that your newest model was trained on" in {
         link.label for link in open_page("attacks", attack="painted", **DIGITS).get("page_link")}
-    other = f"picture={to_text(np.ascontiguousarray(dab()[:, ::-1]))}"
+    moved = dab()
+    moved[16, 16] = 255
+    other = f"picture={to_text(moved)},alpha=0.5"
     said = text_of(open_page("attacks", attack="painted", parameters=other, **DIGITS))
-    assert f"trained with default strength, {picture[:20]}…, the images carry" in said
-    assert picture not in said
+    own, shown = re.search(r"was trained with (picture \w{6}), the images carry (picture \w{6}), "
+                           r"?alpha=0.5: ", said).groups()
+    assert own != shown and picture not in said
+    assert other[:20] == picture[:20], "these two begin alike"
 
 
 def test_a_bad_picture_in_the_address_is_one_toast(runs, open_page, canvas):

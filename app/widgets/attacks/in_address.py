@@ -3,7 +3,7 @@
 from ngf_core.config import TrainConfig
 
 OF_ATTACKS = ("dataset", "attack", "strength", "parameters", "poison_rate")
-OF_CONFIGURE = ("root", "limit", "size", *OF_ATTACKS)
+OF_CONFIGURE = ("root", "limit", "size", "target", *OF_ATTACKS)
 
 
 def in_address(config: TrainConfig, names: tuple[str, ...]) -> dict[str, str]:
