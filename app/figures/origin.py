@@ -26,15 +26,19 @@ class Origin:
         return [f"{name}: {value}" for name, value in (*self.facts.items(),
                                                        ("Command", self.command))]
 
+    def on(self, n: str) -> "Origin":
+        """The same for a figure that rests on other images; "" where nobody knows on how many."""
+        return Origin(_known({**self.facts, "n": n}), self.command)
+
     def csv(self, table: pd.DataFrame) -> bytes:
         """The table below these lines, each after "# ": pandas.read_csv(file, comment="#")."""
         head = "".join(f"# {' '.join(line.split())}\n" for line in self.lines())
         return (head + table.to_csv(index=False)).encode()
 
 
-def of_run(run: Run, n: str | None = None) -> Origin:
-    """A figure of one run; `n` where it rests on other images than most of the run's figures."""
-    facts = {"Run": run.id, "Seed": str(run.config.seed), "n": _counted(run) if n is None else n,
+def of_run(run: Run) -> Origin:
+    """A figure of one run."""
+    facts = {"Run": run.id, "Seed": str(run.config.seed), "n": _counted(run),
              "Settings": _settings([run])}
     return Origin(_known(facts),
                   on_threads(command_line(run.config), run.manifest.get("threads")))
@@ -42,6 +46,8 @@ def of_run(run: Run, n: str | None = None) -> Origin:
 
 def of_runs(runs: Sequence[Run], command: str) -> Origin:
     """A figure of several runs that `command` draws, with the settings that all share."""
+    if len(runs) == 1:
+        return Origin(of_run(runs[0]).facts, command)
     seeds = sorted({run.config.seed for run in runs})
     counts = {_counted(run) for run in runs}
     each = f", {counts.pop()} each" if len(counts) == 1 and "" not in counts else ""

@@ -48,9 +48,10 @@ def test_the_images_are_those_there_were_and_not_those_asked_for(store):
 
 
 def test_a_figure_on_other_images_tells_these(store):
-    run = make_run(store, "purify")
-    assert of_run(run, "50 clean images of the defender").facts["n"].startswith("50 clean")
-    assert "n" not in of_run(run, "").facts
+    origin = of_run(make_run(store, "purify"))
+    other = origin.on("50 clean images of the defender")
+    assert other.facts == origin.facts | {"n": "50 clean images of the defender"}
+    assert other.command == origin.command and "n" not in origin.on("").facts
 
 
 def test_a_run_that_has_measured_nothing_yet_tells_no_n(store):
@@ -65,6 +66,7 @@ def test_several_runs_and_tables_count_distinct_models(store):
     assert origin.facts == {"Runs": f"{runs[0].id}, {runs[1].id}", "Seed": "0, 2",
                             "n": "2 runs, 1,000 clean and 900 triggered test images each"}
     assert "epochs 20" in settings and "seed" not in settings
+    assert of_runs(runs[:1], "ngf compare").facts == of_run(runs[0]).facts
     other = make_run(store, "train", epochs=3)
     assert "epochs" not in of_runs([*runs, other], "ngf compare").facts["Settings"]
     rows = pd.DataFrame({"attack": ["badnets"] * 3 + ["none"], "seed": [0, 0, 1, 0]})

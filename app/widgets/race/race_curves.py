@@ -19,7 +19,7 @@ def race_curves(run: Run, x: str, metrics: Sequence[str], step: int | None, repl
     """One card for the rates, one for sharpness and one for the loss, as far as `metrics` names
     them, up to a step or to the newest point. x: step or seconds; replay: the key of the replay
     that a click moves."""
-    recording = recording_of(run)
+    recording, origin = recording_of(run), of_run(run)
     x_max = float(run.config_as(PurifyConfig).steps)
     if x == "seconds":
         x_max = float(recording.points["seconds"].max()) or 1.0
@@ -30,18 +30,18 @@ def race_curves(run: Run, x: str, metrics: Sequence[str], step: int | None, repl
     rates = [name for name in metrics if name in recording.metrics]
     if rates:
         race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
-                  step=step, origin=of_run(run), clicks=clicks("race_rates"))
+                  step=step, origin=origin, clicks=clicks("race_rates"))
     if "sharpness" in metrics:
         images = recording.images_behind("lambda_max")
         sharpness_curves(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
                          x_max=x_max, step=step, images=images,
-                         origin=of_run(run, f"{images:,} clean images of the defender"),
+                         origin=origin.on(f"{images:,} clean images of the defender"),
                          clicks=clicks("race_sharpness"))
     if "loss" in metrics:
         clean = run.results.get("clean_images")
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
-                  step=step, clicks=clicks("race_loss"), origin=of_run(
-                      run, f"{clean:,} clean images of the defender, in batches" if clean else ""))
+                  step=step, clicks=clicks("race_loss"), origin=origin.on(
+                      f"{clean:,} clean images of the defender, in batches" if clean else ""))
     if step is not None and len(recording.steps) > 1:
         st.caption(sections("race")["linked"])
 
