@@ -378,6 +378,14 @@ def test_a_painted_trigger_has_its_page(models, open_page, canvas):
     assert "put_back" not in {button.key for button in app.button}
 
 
+def test_paint_without_opacity_is_no_trigger_and_the_page_says_so(models, open_page, canvas):
+    picture = f"picture={to_text(dab())}"
+    app = open_page("attacks", attack="painted", parameters=f"{picture},alpha=0", **DIGITS)
+    assert not app.exception and not app.error
+    assert tiles(app)["L∞"] == "0" and "with these values there is no trigger" in text_of(app)
+    assert "ASR, benign" in tiles(app), "the floor stands beside it"
+
+
 def test_new_paint_can_be_shown_on_the_images(models, open_page, canvas, monkeypatch):
     gone = []
     faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
