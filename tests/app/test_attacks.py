@@ -346,6 +346,16 @@ def test_the_attackers_label_that_is_shown_goes_to_configure(runs, open_page, ca
     assert gone[0]["target"] == "3"
 
 
+def test_the_opacity_does_not_count_the_images_again(models, open_page, canvas, monkeypatch):
+    counted = []
+    faked(monkeypatch, preview, "poison_preview", lambda config, count: counted.append(
+        config.parameters) or {"poisoned": 1, "train_images": 10})
+    picture = f"picture={to_text(dab())}"
+    for alpha in ("0.5", "0.6"):
+        open_page("attacks", attack="painted", parameters=f"{picture},alpha={alpha}", **DIGITS)
+    assert counted == [picture]
+
+
 def test_nothing_painted_is_nothing_to_train_on(models, open_page, canvas):
     app = open_page("attacks", **DIGITS)
     assert app.button(key="train_painted").disabled and app.button(key="see_painted").disabled
