@@ -1,5 +1,8 @@
 """The audit that ships: what its bundle holds, and that the text beside it is the bundle's."""
 
+import html
+import zipfile
+
 import pytest
 
 from ngf_core.bundle.opened import read_bundle
@@ -31,3 +34,10 @@ def test_the_text_beside_it_says_what_the_runs_say(runs):
     sources = words[:words.index("--samples")]
     assert told.strip() == audit_report.text([audits.pop(source) for source in sources]).strip()
     assert not audits
+
+
+def test_the_report_gives_the_verdict_of_the_text():
+    with zipfile.ZipFile(FOLDER / "signs-ngf.zip") as bundle:
+        report = html.unescape(bundle.read("report.html").decode())
+    verdict, means = (FOLDER / "signs-ngf.txt").read_text(encoding="utf-8").split("\n\n")[1:3]
+    assert f"<pre>{verdict}\n\n{means}</pre>" in report

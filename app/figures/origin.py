@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ngf_core.config import LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig, flat
+from ngf_core.config import AuditConfig, LandscapeConfig, flat
 from ngf_core.config.command import command_line, on_threads
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
@@ -26,6 +26,10 @@ class Origin:
         return [f"{name}: {value}" for name, value in (*self.facts.items(),
                                                        ("Command", self.command))]
 
+    def on(self, n: str) -> "Origin":
+        """The same for a figure that rests on other images; "" where nobody knows on how many."""
+        return Origin(_known({**self.facts, "n": n}), self.command)
+
     def csv(self, table: pd.DataFrame) -> bytes:
         """The table below these lines, each after "# ": pandas.read_csv(file, comment="#")."""
         head = "".join(f"# {' '.join(line.split())}\n" for line in self.lines())
@@ -34,20 +38,22 @@ class Origin:
 
 def of_run(run: Run) -> Origin:
     """A figure of one run."""
-    config, manifest = run.config, run.manifest
-    settings = {name: value for name, value in flat(config).items() if name not in _ELSEWHERE}
-    facts = {"Run": run.id, "Seed": str(config.seed), "n": _counted(run),
-             "Settings": ", ".join(f"{name} {_word(value)}" for name, value in settings.items()
-                                   if value not in ("", ()))}
-    return Origin({name: value for name, value in facts.items() if value},
-                  on_threads(command_line(config), manifest.get("threads")))
+    facts = {"Run": run.id, "Seed": str(run.config.seed), "n": _counted(run),
+             "Settings": _settings([run])}
+    return Origin(_known(facts),
+                  on_threads(command_line(run.config), run.manifest.get("threads")))
 
 
 def of_runs(runs: Sequence[Run], command: str) -> Origin:
-    """A figure of several runs that `command` draws; their settings stand with each of them."""
+    """A figure of several runs that `command` draws, with the settings that all share."""
+    if len(runs) == 1:
+        return Origin(of_run(runs[0]).facts, command)
     seeds = sorted({run.config.seed for run in runs})
-    return Origin({"Runs": ", ".join(run.id for run in runs),
-                   "Seed": ", ".join(map(str, seeds))}, command)
+    counts = {_counted(run) for run in runs}
+    each = f", {counts.pop()} each" if len(counts) == 1 and "" not in counts else ""
+    return Origin(_known({
+        "Runs": ", ".join(run.id for run in runs), "Seed": ", ".join(map(str, seeds)),
+        "n": f"{len(runs)} runs{each}", "Settings": _settings(runs)}), command)
 
 
 def of_table(table: pd.DataFrame, command: str) -> Origin:
@@ -61,17 +67,36 @@ def of_table(table: pd.DataFrame, command: str) -> Origin:
     return Origin(facts, command)
 
 
+def _known(facts: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in facts.items() if value}
+
+
+def _settings(runs: Sequence[Run]) -> str:
+    """The settings of all these runs that are the same in each."""
+    first, *others = (flat(run.config) for run in runs)
+    shared = {name: value for name, value in first.items()
+              if all(other.get(name) == value for other in others)}
+    return ", ".join(f"{name} {_word(value)}" for name, value in shared.items()
+                     if name not in _ELSEWHERE and value not in ("", ()))
+
+
 def _counted(run: Run) -> str:
-    config = run.config
-    if isinstance(config, SpectrumConfig | LandscapeConfig):
-        return f"{config.samples} held-out clean images"
-    entry: Any = run.results.get("before" if isinstance(config, PurifyConfig) else "train")
-    if isinstance(config, PurifyConfig | TrainConfig) and isinstance(entry, dict):
-        counts = {what: Rate.from_json(entry.get(name))
-                  for what, name in (("clean", "acc"), ("triggered", "asr"))}
-        return " and ".join(f"{rate.n:,} {what}" for what, rate in counts.items()
-                            if rate is not None and rate.n) + " test images"
-    return ""
+    """On how many images most figures of a run rest; "" where it has measured none yet."""
+    results = run.results
+    if isinstance(run.config, AuditConfig):
+        results = results.get("conditions", {})
+    if images := results.get("samples"):
+        kinds = "held-out images per loss" if isinstance(run.config, LandscapeConfig) \
+            else "held-out clean images"
+        return f"{images:,} {kinds}"
+    entry: Any = results.get("before", results.get(run.kind or ""))
+    if not isinstance(entry, dict):
+        return ""
+    counts = {what: Rate.from_json(entry.get(name))
+              for what, name in (("clean", "acc"), ("triggered", "asr"))}
+    told = " and ".join(f"{rate.n:,} {what}" for what, rate in counts.items()
+                        if rate is not None and rate.n)
+    return f"{told} test images" if told else ""
 
 
 def _word(value: object) -> str:

@@ -7,9 +7,30 @@ import pandas as pd
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN, PARAMETERS
 
 _WHERE = {"all": "Over all parameters", "layer": "In the tuned layer"}
-_NAMES = {"ngf": "NGF", "sgd": "one-layer SGD", "finetune": "full fine-tuning"}
 # The comparisons in each finding: SGD and fine-tuning share one.
 _GROUPS = (("backdoored",), ("ngf",), ("sgd", "finetune"))
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What is claimed of whom, and the words where it fails; `and_fails` where it holds in other
+    readings."""
+
+    subject: str
+    holds: str
+    fails: str
+    and_fails: str
+
+
+def _flattens(method: str) -> _Claim:
+    return _Claim(method, "flattens the model", "leaves the model sharper, not flatter,",
+                  "sharpens it")
+
+
+_CLAIMS = {"backdoored": _Claim("backdoored models", "are sharper than benign ones",
+                                "are flatter, not sharper, than benign ones", "flatter"),
+           "ngf": _flattens("NGF"), "sgd": _flattens("one-layer SGD"),
+           "finetune": _flattens("full fine-tuning")}
 
 
 @dataclass(frozen=True)
@@ -38,26 +59,16 @@ def findings(verdicts: pd.DataFrame) -> list[Finding]:
 
 
 def _sentence(comparison: str, rows: pd.DataFrame) -> str:
+    claim, name = _CLAIMS[comparison], _name(comparison)
     holds, fails, unresolved = (int((rows["verdict"] == word).sum())
                                 for word in (HOLDS, FAILS, OPEN))
-    if comparison == "backdoored":
-        than = "than benign ones"
-        if not holds and not fails:
-            return f"Whether backdoored models are sharper {than} is not resolved."
-        if holds and fails:
-            return (f"Backdoored models are sharper {than} in {holds} of {len(rows)} readings and "
-                    f"flatter in {fails}.")
-        word = "sharper" if holds else "flatter, not sharper,"
-        return f"Backdoored models are {word} {than}{_scope(rows) if unresolved else ''}."
-    name = _at_the_start(_NAMES[comparison])
     if not holds and not fails:
-        return f"Whether {_NAMES[comparison]} flattens the model is not resolved."
+        return f"Whether {claim.subject} {claim.holds} is not resolved."
     if holds and fails:
-        return (f"{name} flattens the model in {holds} of {len(rows)} readings and sharpens it in "
-                f"{fails}.")
-    verb = "flattens the model" if holds else "leaves the model sharper, not flatter"
-    comma = "," if fails and unresolved else ""
-    return f"{name} {verb}{comma}{_scope(rows) if unresolved else ''}."
+        return (f"{name} {claim.holds} in {holds} of {len(rows)} readings and {claim.and_fails} "
+                f"in {fails}.")
+    said = f"{name} {claim.holds if holds else claim.fails}"
+    return f"{said}{_scope(rows)}." if unresolved else f"{said.removesuffix(',')}."
 
 
 def _scope(rows: pd.DataFrame) -> str:
@@ -81,7 +92,7 @@ def _evidence(comparison: str, rows: pd.DataFrame, named: bool) -> str:
         parts.append(f"{_WHERE[parameters]}: {_counts(here)}; mean ratio {low:.2f} to {high:.2f}.")
     pairs = sorted({int(n) for n in rows["n"]})
     n = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
-    return " ".join([*([f"{_at_the_start(_NAMES[comparison])}."] if named else []), *parts,
+    return " ".join([*([f"{_name(comparison)}."] if named else []), *parts,
                      f"n = {n} pairs of models."])
 
 
@@ -96,5 +107,7 @@ def _counts(rows: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def _at_the_start(name: str) -> str:
-    return name[0].upper() + name[1:]
+def _name(comparison: str) -> str:
+    """The subject of its claim, at the start of a sentence."""
+    subject = _CLAIMS[comparison].subject
+    return subject[0].upper() + subject[1:]

@@ -1,10 +1,8 @@
 """Audit: is one model flatter than another, and would the numbers fool you?"""
 
-from dataclasses import replace
-
 import streamlit as st
 
-from app.figures.origin import of_run
+from app.figures.origin import of_run, of_runs
 from app.text import sections
 from app.widgets.controls.notice import guarded
 from app.widgets.curvature.audit_cards import (
@@ -38,11 +36,12 @@ def _own() -> None:
     run = measurement(AuditConfig, FORM, TEXT["empty"], ask=ask_pair)
     if run is None:
         return
-    pairs = together(run)
+    runs = together(run)
+    pairs = [one.results for one in runs]
     verdict_card(pairs)
     sources = [(pair["models"]["before"]["run"], pair["models"]["after"]["run"]) for pair in pairs]
     command = _command(run.config_as(AuditConfig), sources)
-    ratio_card(pairs, replace(of_run(run), command=command))
+    ratio_card(pairs, of_runs(runs, command))
     pair_table(run.results)
     control_card(run.results)
     if "plane" in run.results:  # an older audit has none

@@ -77,7 +77,8 @@ def _look(run: Run, after: str | None, look: Look) -> None:
         st.info(TEXT["no trigger"], icon=":material/search_off:")
     clean = f"{len(inside.images['clean']):,}"
     drawn = f" and {len(inside.images['triggered']):,} triggered" if inside.has_trigger else ""
-    origin = Origin({"Run": run.id, "Seed": str(look.seed), "n": f"{clean} clean{drawn} images"},
+    origin = Origin({"Run": run.id, "Seed": str(look.seed), "n": f"{clean} clean{drawn} images",
+                     "Settings": f"channels of {inside.layer}, BatchNorm fixed, float32"},
                     look.command(run.id))
     st.fragment(guarded(projection_card))(inside, run, after, origin)
     guarded(confusion_card)(inside, after, origin)

@@ -89,8 +89,7 @@ def _where(run: Run, matrix: str) -> str:
     of = f"{layer_title(found['layer'])} alone" if found.get("parameters") == "layer" else \
         "all parameters"
     dtype = f", {found['dtype']}" if "dtype" in found else ""
-    config = run.config_as(SpectrumConfig)
-    return (f"n = {config.samples:,} held-out clean images, seed {config.seed}{dtype}, "
+    return (f"n = {found['samples']:,} held-out clean images, seed {run.config.seed}{dtype}, "
             f"BatchNorm fixed, {matrix} of {of}")
 
 

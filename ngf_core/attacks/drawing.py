@@ -50,12 +50,12 @@ def to_text(drawing: NDArray[np.uint8]) -> str:
     order = np.argsort(first)
     levels = np.zeros(len(flat), np.uint8)
     levels[paint] = 1 + np.argsort(order)[which.reshape(-1)]
-    packed = struct.pack(">HHB", width, height, len(order)) + sorted_colours[order].tobytes()
     starts = np.flatnonzero(np.diff(levels, prepend=levels[0] + np.uint8(1)))
-    for start, end in zip(starts, [*starts[1:], len(levels)], strict=True):
-        for begin in range(start, end, LONGEST_RUN):
-            packed += struct.pack(">HB", min(LONGEST_RUN, end - begin), levels[start])
-    text = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    runs = [struct.pack(">HB", min(LONGEST_RUN, end - begin), levels[start])
+            for start, end in zip(starts, [*starts[1:], len(levels)], strict=True)
+            for begin in range(start, end, LONGEST_RUN)]
+    head = struct.pack(">HHB", width, height, len(order)) + sorted_colours[order].tobytes()
+    text = base64.urlsafe_b64encode(head + b"".join(runs)).decode().rstrip("=")
     if len(text) > MOST_TEXT:
         raise ConfigError("parameters", f"the picture takes {len(text):,} characters as text",
                           f"They may be {MOST_TEXT:,}: paint fewer or simpler shapes.")

@@ -18,7 +18,7 @@ from typing import Any
 from ngf_core.bundle.figures import Figure, label
 from ngf_core.config import flat
 from ngf_core.config.command import command_line, on_threads
-from ngf_core.errors import NGFError
+from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs import Run
 
@@ -38,7 +38,7 @@ def report(runs: Sequence[Run], asked: Sequence[str], figures: Mapping[str, Sequ
     shown = [*(run for run in runs if run.id in asked), *(run for run in runs
                                                          if run.id not in asked)]
     drawn: dict[str, dict[str, Any]] = {}
-    parts = [_head(runs, asked)]
+    parts = [_head(runs, asked), _together([run for run in shown if run.kind == "audit"])]
     for place, run in enumerate(shown):
         parts.append(_section(run, run.id in asked))
         parts.append(_drawings(run, figures[run.id], f"f{place}", drawn))
@@ -100,6 +100,20 @@ def _head(runs: Sequence[Run], asked: Sequence[str]) -> str:
             "instructions, with as many threads and the same versions, the commands give the same "
             "numbers; elsewhere they give others.</p>"
             f'<table class="facts"><tbody>{"".join(links)}</tbody></table>')
+
+
+def _together(audits: Sequence[Run]) -> str:
+    """The verdict over several audits, or why they have none together."""
+    if len(audits) < 2:
+        return ""
+    from ngf_core.evidence.audit_report import together
+
+    try:
+        said = together([run.results for run in audits])
+    except ConfigError as error:
+        said = f"They cannot be judged together: {error.why}."
+    return (f"<h2>{len(audits)} audits, judged together</h2><pre>{_text(said)}</pre>"
+            "<p>Below, each audit is judged alone.</p>")
 
 
 def _section(run: Run, asked: bool) -> str:

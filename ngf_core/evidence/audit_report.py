@@ -15,12 +15,17 @@ _WIDE = 1.96  # standard errors, half a 95 % interval
 
 def text(pairs: Sequence[Pair]) -> str:
     """The whole audit of one or more pairs. Raises ConfigError as `estimates`."""
-    parts = ["\n".join(sentences(pairs))]
-    if len(pairs) > 1:
-        parts.append(aligned(summary(pairs)))
+    parts = [together(pairs)]
     parts += ["\n".join((name(pair), conditions(pair), aligned(measures(pair)), *controls(pair),
                          *plane(pair), aligned(evidence(pair)))) for pair in pairs]
     return "\n\n".join(parts)
+
+
+def together(pairs: Sequence[Pair]) -> str:
+    """The verdict over all pairs and, where there are several, the means that it rests on. Raises
+    ConfigError as `estimates`."""
+    said = "\n".join(sentences(pairs))
+    return f"{said}\n\n{aligned(summary(pairs))}" if len(pairs) > 1 else said
 
 
 def factor(found: Estimate) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ngf_core.attacks import EVERY_ATTACK, AttackEntry
+from ngf_core.attacks import EVERY_ATTACK, PAINTED, AttackEntry
 from ngf_core.config import ModelConfig, TrainConfig
 from ngf_core.config.imported import GIVEN
 from ngf_core.errors import NGFError
@@ -43,6 +43,8 @@ def verdict(run: Run, store: RunStore) -> str | None:
 
 def _remedy(train: ModelConfig) -> str:
     """What to do where ASR is too low: nobody here can train an imported model again."""
+    if train.attack == PAINTED and isinstance(train, TrainConfig):
+        return "Train longer, poison more images, or paint a trigger that is larger or less faint."
     if isinstance(train, TrainConfig):
         return "Train longer, poison more images, or use the default strength."
     made = ("the triggered images" if train.attack == GIVEN else

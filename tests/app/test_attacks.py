@@ -319,6 +319,28 @@ def test_from_paint_to_the_settings_of_a_run(started, open_page, canvas, monkeyp
     assert started == [config]
 
 
+@pytest.mark.parametrize("button", ["train_painted", "train_this"])
+def test_the_attackers_label_that_is_shown_goes_to_configure(runs, open_page, canvas, monkeypatch,
+                                                             button):
+    gone = []
+    faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
+        query_params))
+    trained(runs, target=3)
+    canvas.paint = dab()
+    open_page("attacks", **DIGITS).button(key=button).click().run()
+    assert gone[0]["target"] == "3"
+
+
+def test_the_opacity_does_not_count_the_images_again(models, open_page, canvas, monkeypatch):
+    counted = []
+    faked(monkeypatch, preview, "poison_preview", lambda config, count: counted.append(
+        config.parameters) or {"poisoned": 1, "train_images": 10})
+    picture = f"picture={to_text(dab())}"
+    for alpha in ("0.5", "0.6"):
+        open_page("attacks", attack="painted", parameters=f"{picture},alpha={alpha}", **DIGITS)
+    assert counted == [picture]
+
+
 def test_nothing_painted_is_nothing_to_train_on(models, open_page, canvas):
     app = open_page("attacks", **DIGITS)
     assert app.button(key="train_painted").disabled and app.button(key="see_painted").disabled
@@ -351,6 +373,14 @@ def test_a_painted_trigger_has_its_page(models, open_page, canvas):
     assert "put_back" not in {button.key for button in app.button}
 
 
+def test_paint_without_opacity_is_no_trigger_and_the_page_says_so(models, open_page, canvas):
+    picture = f"picture={to_text(dab())}"
+    app = open_page("attacks", attack="painted", parameters=f"{picture},alpha=0", **DIGITS)
+    assert not app.exception and not app.error
+    assert tiles(app)["L∞"] == "0" and "with these values there is no trigger" in text_of(app)
+    assert "ASR, benign" in tiles(app), "the floor stands beside it"
+
+
 def test_new_paint_can_be_shown_on_the_images(models, open_page, canvas, monkeypatch):
     gone = []
     faked(monkeypatch, streamlit, "switch_page", lambda page, query_params: gone.append(
@@ -381,10 +411,14 @@ def test_the_trigger_of_a_trained_model_is_offered_and_another_named(runs, open_
     app = open_page("attacks", attack="painted", run=in_hand.id)
     assert "Show the one that your newest model was trained on" in {
         link.label for link in app.get("page_link")}
-    other = f"picture={to_text(np.ascontiguousarray(dab()[:, ::-1]))}"
+    moved = dab()
+    moved[16, 16] = 255
+    other = f"picture={to_text(moved)},alpha=0.5"
     said = text_of(open_page("attacks", attack="painted", parameters=other, **DIGITS))
-    assert f"trained with default strength, {picture[:20]}…, the images carry" in said
-    assert picture not in said
+    own, shown = re.search(r"was trained with (picture \w{6}), the images carry (picture \w{6}), "
+                           r"?alpha=0.5: ", said).groups()
+    assert own != shown and picture not in said
+    assert other[:20] == picture[:20], "these two begin alike"
 
 
 def test_a_bad_picture_in_the_address_is_one_toast(runs, open_page, canvas):

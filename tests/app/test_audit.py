@@ -2,7 +2,9 @@
 
 import json
 
+from app.widgets.controls import figure_card
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 from tests.support.pages import text_of
 
 
@@ -33,6 +35,19 @@ def test_three_seeds_are_judged_together(open_page, started, runs) -> None:
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert [trace["name"] for trace in figure["data"]] == ["as they are", "at matched logits"]
     assert app.code[0].value.count("purify") >= 3
+
+
+def test_the_ratios_tell_every_audit_behind_them(open_page, started, runs, monkeypatch) -> None:
+    told = []
+    faked(monkeypatch, figure_card, "save_picture",
+          lambda figure, origin, filename: told.append(origin.facts))
+    made = audits(runs, 3)
+    open_page("audit", run=made[-1].id)
+    ratios, plane = told
+    assert {run.id for run in made} == set(ratios["Runs"].split(", "))
+    assert ratios["n"] == "3 runs, 100 held-out clean images each"
+    assert "samples 100" in ratios["Settings"]
+    assert plane["Run"] == made[-1].id and plane["n"] == "100 held-out clean images"
 
 
 def test_both_models_are_shown_on_one_plane(open_page, started, runs) -> None:
@@ -90,5 +105,6 @@ def test_the_audit_that_ships_can_be_read_and_taken_away(open_page, started) -> 
     app = open_page("audit")
     box = next(box for box in app.expander if "ships" in box.label)
     assert "4 attacks × 3 seeds" in box.label
+    assert box.markdown[0].value.startswith("**Mixed, so neither flatter nor sharper: ")
     assert box.code[0].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")
     assert [button.proto.label for button in box.get("download_button")] == ["Download the bundle"]

@@ -7,6 +7,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app.read import inside as read
+from app.widgets.controls import figure_card
 from app.widgets.inside.projection_card import MOST, ids_of, spread
 from ngf_core.inside import models
 from ngf_core.inside.settings import Look
@@ -16,6 +17,7 @@ from ngf_core.runs.disk import file_sha
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.tensors import encode
 from tests.support.fabricated_runs import make_run
+from tests.support.faked import faked
 from tests.support.pages import text_of
 
 ARCH, FEW = "mini_preact_resnet", "40"
@@ -79,6 +81,17 @@ def test_a_race_has_every_part(open_page, started, runs) -> None:
         "<b>Most switched on: as received</b>", "<b>Most switched on: after NGF</b>",
         "<b>As received</b>", "<b>After NGF</b>"]
     assert app.code[-1].value == f"python -m ngf_core inside {run.id} --images 40"
+
+
+def test_each_saved_figure_tells_its_own_images(open_page, started, runs, monkeypatch) -> None:
+    told = {}
+    faked(monkeypatch, figure_card, "save_picture",
+          lambda figure, origin, filename: told.update({figure: origin.facts["n"]}))
+    open_page("inside", run=race(runs).id, n=FEW)
+    assert told == {"inside_projection": "40 clean and 40 triggered images",
+                    "inside_confusion": "40 triggered images",
+                    "inside_channels": "40 triggered images",
+                    "inside_saliency": "32 triggered images"}
 
 
 def test_another_model_projection_and_images_are_in_the_address(open_page, started, runs) -> None:

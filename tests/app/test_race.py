@@ -4,6 +4,7 @@ import pytest
 
 from app import jobs, state
 from app.read import floor
+from app.widgets.controls import figure_card
 from app.widgets.race.race_form import open_form_as
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
@@ -130,6 +131,16 @@ def test_ra_and_loss_can_be_shown_against_seconds(runs, open_page):
     assert "ngf-ra" in rates and "ngf-asr" not in rates and "Tuning seconds" in rates
     assert '"type":"log"' in loss
     assert app.query_params["x"] == "seconds"
+
+
+def test_each_figure_tells_the_images_that_it_rests_on(runs, open_page, monkeypatch):
+    told = {}
+    faked(monkeypatch, figure_card, "save_picture",
+          lambda figure, origin, filename: told.update({figure: origin.facts.get("n")}))
+    open_page("race", run=make_run(runs, "purify").id, show=["ASR", "Sharpness", "Loss"])
+    assert told == {"race_rates": "1,000 clean and 900 triggered test images",
+                    "race_sharpness": "50 clean images of the defender",
+                    "race_loss": "250 clean images of the defender, in batches"}
 
 
 def test_the_sharpness_stands_below_the_rates(runs, open_page):

@@ -51,6 +51,16 @@ def page(page: Page) -> Page:
      ["/race?run=a", "/start?sign=1"]),
     ([CLICK, "/start?run=a", CLICK, "/race?run=a"], ["/race?run=a", "/start?run=a"]),
     ([CLICK, "/race?run=a", CLICK, "/race?run=b"], ["/race?run=b", "/race?run=a", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?run=a&step=3", CLICK, "/race?run=a&step=5"],
+     ["/race?run=a&step=5", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?run=a&step=3", CLICK, "/race?run=b&step=3",
+      "/race?run=b"], ["/race?run=b", "/race?run=a&step=3", "/start"]),
+    ([CLICK, "/race?run=a", CLICK, "/race?n=9", "/race?run=b&n=9"],
+     ["/race?run=b&n=9", "/race?run=a", "/start"]),
+    ([CLICK, "/spectrum?run=s", "/spectrum?run=a&spectrum=s"],
+     ["/spectrum?run=a&spectrum=s", "/start"]),
+    ([CLICK, "/race?run=a&step=3", CLICK, "/race?run=a", "/race?run=a&n=9", "/inside?run=a&n=9"],
+     ["/inside?run=a&n=9", "/race?run=a&step=3", "/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, BACK, "/race"], ["/start"]),
     ([CLICK, "/race", CLICK, "/layers", BACK, CLICK, "/inside"], ["/inside", "/race", "/start"]),
     ([CLICK, "/attacks?attack=b", "/attacks", "/attacks?run=b"], ["/attacks?run=b", "/start"]),
@@ -59,7 +69,8 @@ def page(page: Page) -> Page:
     ([CLICK, "/race?run=a", CLICK, "/race?run=b", BACK, "/race?run=c"],
      ["/race?run=c", "/start"]),
 ], ids=["bare first", "query first", "query first over a query", "a choice, then a page",
-        "two choices", "a late answer", "on after Back", "a link made whole",
+        "two choices", "steps of one run", "another run", "by way of none", "settled by itself",
+        "query first, twice", "a late answer", "on after Back", "a link made whole",
         "another model", "made whole after Back"])
 def test_back_leads_where_the_reader_was(page, acts, backwards):
     page.evaluate(ACTS, acts)

@@ -70,30 +70,28 @@ def lost(store: RunStore, seed: int) -> Run:
     return run
 
 
-@pytest.mark.parametrize(("width", "scheme", "touch"),
-                         [(390, "dark", True)])
-def test_cleaning_up(new_page, tmp_path: Path, width: int, scheme: str, touch: bool):
+def test_cleaning_up(new_page, tmp_path: Path):
     with serving(tmp_path) as server:
         runs = [make_run(server.store, "train", seed=seed) for seed in (1, 2, 3)]
-        page = new_page(width=width, scheme=scheme, touch=touch)
+        page = new_page(width=390, scheme="dark", touch=True)
         page.goto(f"{server.url}/runs")
         at_rest(page)
-        press(page.get_by_text("Clean up", exact=True), touch)
+        page.get_by_text("Clean up", exact=True).tap()
         own = page.locator("[class*=st-key-own_]")
         expect(own).to_be_visible()
         at_rest(page)
-        tick(own, 1, touch)
+        tick(own, 1)
         expect(page.get_by_text("1 chosen")).to_be_visible()
-        press(button(page, "Keep"), touch)
+        button(page, "Keep").tap()
         expect(button(page, "Let go")).to_be_enabled()
         (kept,) = [run for run in runs if run.kept]
         expect(button(page, "Delete")).to_be_disabled()
-        tick(own, 2, touch)
+        tick(own, 2)
         expect(page.get_by_text("2 chosen")).to_be_visible()
         at_rest(page)
-        shot(page, f"clean-up-{width}-{scheme}")
+        shot(page, "clean-up")
         with page.expect_download() as download:
-            press(button(page, "Take along as a zip"), touch)
+            button(page, "Take along as a zip").tap()
         with zipfile.ZipFile(download.value.path()) as archive:
             assert archive.testzip() is None
             taken = {name.split("/")[0] for name in archive.namelist()}
@@ -104,21 +102,21 @@ def test_cleaning_up(new_page, tmp_path: Path, width: int, scheme: str, touch: b
                 assert told["config"] == run.manifest["config"]
                 for name in told["files"]:
                     assert archive.read(f"{run_id}/{name}") == (run.path / name).read_bytes()
-        press(button(page, "Let go"), touch)
+        button(page, "Let go").tap()
         expect(button(page, "Delete")).to_be_enabled()
         assert not kept.kept
-        press(button(page, "Delete"), touch)
+        button(page, "Delete").tap()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_text(kept.id)).to_be_visible()
         at_rest(page)
-        shot(page, f"clean-up-delete-{width}-{scheme}")
-        press(dialog.get_by_role("button", name="Delete"), touch)
+        shot(page, "clean-up-delete")
+        dialog.get_by_role("button", name="Delete").tap()
         expect(dialog).to_have_count(0)
         expect(page.get_by_text("0 chosen")).to_be_visible()
         (left,) = [run for run in runs if run.path.exists()]
         assert left.id not in taken
         expect(button(page, "Delete")).to_be_disabled()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.close()
         assert not server.traces()
 
@@ -128,13 +126,6 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
 
 
-def press(what: Locator, touch: bool) -> None:
-    """Press with a finger or with the mouse."""
-    what.tap() if touch else what.click()
-
-
-def tick(table: Locator, row: int, touch: bool) -> None:
-    """Press the box before a row, which is drawn and no element: rows are 35 pixels high."""
-    grid = table.locator(".dvn-scroller")
-    at = {"x": 17, "y": 35 * row + 17}
-    grid.tap(position=at) if touch else grid.click(position=at)
+def tick(table: Locator, row: int) -> None:
+    """Tap the box before a row, which is drawn and no element: rows are 35 pixels high."""
+    table.locator(".dvn-scroller").tap(position={"x": 17, "y": 35 * row + 17})

@@ -18,6 +18,7 @@ from app.widgets.attacks.answer_cards import Card, answer_cards
 from app.widgets.attacks.in_address import of_configure
 from app.widgets.controls.notice import model_notice, versions_notice
 from app.widgets.runs.run_name import attack_name, brief, dataset_name, run_name
+from ngf_core.attacks import PAINTED
 from ngf_core.config import ModelConfig
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
@@ -82,8 +83,8 @@ def _other_trigger(show: Show) -> None:
 
 
 def _values(config: ModelConfig) -> str:
-    return f"{config.strength} strength" + (f", {brief(config.parameters)}"
-                                            if config.parameters else "")
+    strength = "" if config.attack == PAINTED else f"{config.strength} strength"
+    return ", ".join(filter(None, (strength, brief(config.parameters))))
 
 
 def success(gallery: "Gallery", replies: "Replies") -> dict[str, Rate]:

@@ -67,7 +67,7 @@ def of_attacks(config: TrainConfig) -> dict[str, str]:
 def of_configure(config: TrainConfig) -> dict[str, str]:
     """The address of Configure with these settings of images and attack."""
     words = {"dataset": config.dataset, "attack": config.attack}
-    rest = IMAGES if config.attack == "none" else (*IMAGES, *TRIGGER, "poison_rate")
+    rest = IMAGES if config.attack == "none" else (*IMAGES, "target", *TRIGGER, "poison_rate")
     return words | _different(config, TrainConfig(), rest)
 
 

@@ -20,7 +20,8 @@ def poison_rate(config: TrainConfig) -> float:
     rate = slider("poison_rate", "Poison rate", TrainConfig.poison_rate, LOW, HIGH, step=STEP,
                   format="percent", help=define("Poison rate"))
     # The count depends on no number of a trigger: a slider that moves must not miss the cache.
-    picture = config.parameters if config.attack == PAINTED else ""
+    picture = next((part for part in config.parameters.split(",") if part.startswith("picture=")),
+                   "")
     if config.attack == PAINTED and not picture:
         return rate
     try:

@@ -32,8 +32,9 @@ def quality_tiles(quality: "Quality", success: "Mapping[str, Rate]", *, key: str
     words = [TEXT["quality"].format(n=quality.n)]
     if success:
         words.append(TEXT["success"])
-    if 0 < quality.unchanged < quality.n:
-        words.append(TEXT["unchanged"].format(count=quality.unchanged, n=quality.n))
+    if quality.unchanged:
+        which = "all unchanged" if quality.unchanged == quality.n else "unchanged"
+        words.append(TEXT[which].format(count=quality.unchanged, n=quality.n))
     st.caption(" ".join(words))
 
 

@@ -1,4 +1,4 @@
-"""The browser's Back goes back one page per press."""
+"""The browser's Back goes back one page, or one run, per press."""
 
 from importlib.resources import files
 
@@ -9,6 +9,6 @@ _mend = st.components.v2.component(
 
 
 def one_page_per_press() -> None:
-    """Let the address that a page gives itself when it opens replace its bare one in the browser's
-    history, in which Streamlit would keep both. It draws nothing."""
+    """Let what changes on a page, but for the run that it shows, replace the page's entry in the
+    browser's history, where Streamlit would add one. It draws nothing."""
     _mend(key="history")

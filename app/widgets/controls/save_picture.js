@@ -59,6 +59,8 @@ function layers(chart, place) {
       }
       const copy = layer.cloneNode(true);
       copy.removeAttribute("style");
+      // Where the picture is opened the page's font may be missing, and another one be wider.
+      copy.querySelectorAll(".legend .scrollbox").forEach((box) => box.removeAttribute("clip-path"));
       Object.entries(where).forEach(([name, value]) => copy.setAttribute(name, value));
       return copy;
     });
@@ -67,13 +69,24 @@ function layers(chart, place) {
 function wrapped(line, width) {
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = FONT;
-  const rows = [""];
+  const fits = (text) => pen.measureText(text).width <= width;
+  const rows = [];
   for (const word of line.split(" ")) {
-    const longer = `${rows.at(-1)} ${word}`.trim();
-    if (pen.measureText(longer).width <= width || rows.at(-1) === "") rows[rows.length - 1] = longer;
-    else rows.push(word);
+    const longer = `${rows.at(-1) ?? ""} ${word}`.trim();
+    if (fits(longer)) rows.splice(-1, 1, longer);
+    else rows.push(...broken(word, fits));
   }
   return rows;
+}
+
+// A word, such as a painted trigger's picture as text, in pieces that fit.
+function broken(word, fits) {
+  const pieces = [""];
+  for (const letter of word) {
+    if (fits(pieces.at(-1) + letter)) pieces[pieces.length - 1] += letter;
+    else pieces.push(letter);
+  }
+  return pieces;
 }
 
 async function png(picture, lines) {

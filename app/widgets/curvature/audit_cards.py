@@ -33,9 +33,9 @@ SHOWN: dict[str, Any] = {"flatter": st.success, "sharper": st.error, "none": st.
                          "not resolved": st.info}
 
 
-def together(run: Run) -> list[dict[str, Any]]:
-    """The results of `run`, and of the audits that the user lets repeat it: those of the same
-    settings on other models, the newest per model."""
+def together(run: Run) -> list[Run]:
+    """The audit `run`, and those that the user lets repeat it: of the same settings on other
+    models, the newest per model."""
     mine = run.results
     same = {unit(mine): run}
     for other in state.store().list("audit"):
@@ -44,10 +44,10 @@ def together(run: Run) -> list[dict[str, Any]]:
     others = {_word(one): unit_name(of.results) for one, of in same.items()
               if of is not run}
     if not others:
-        return [mine]
+        return [run]
     chosen = choose_some("with", "Judged together with", others, list(others),
                          help=TEXT["together"])
-    return [mine, *(of.results for one, of in same.items() if _word(one) in chosen)]
+    return [run, *(of for one, of in same.items() if _word(one) in chosen)]
 
 
 def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:

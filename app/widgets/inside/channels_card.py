@@ -25,6 +25,6 @@ def channels_card(inside: Inside, after: str | None, origin: Origin) -> None:
                      for model, of in shifts.items() if (top := of.on(1)))
     figure_card(figures.channels(shifts, SHOWN, dark=is_dark()), key="inside_channels",
                 caption=TEXT["channels"].format(layer=inside.layer, n=n, pairs=TEXT[paired]),
-                table=figures.channels_table(shifts), origin=origin,
+                table=figures.channels_table(shifts), origin=origin.on(f"{n} triggered images"),
                 filename=f"channels-{inside.layer}-{origin.facts['Run']}",
                 alt=f"Channels of {inside.layer} that the trigger switches on most. {told}.")

@@ -33,7 +33,7 @@ def confusion_card(inside: Inside, after: str | None, origin: Origin) -> None:
     label = attackers_label(inside)
     bold = "" if label is None else f" {TEXT['bold']}"
     figure_card(figures.matrices(counts, inside.class_names, label, dark=is_dark()),
-                key="inside_confusion", origin=origin,
+                key="inside_confusion", origin=origin.on(f"{n} {part} images"),
                 filename=f"confusion-{part}-{origin.facts['Run']}",
                 caption=f"{right}. {TEXT['confusion'].format(n=n, part=part, bold=bold)}",
                 table=figures.matrices_table(counts, inside.class_names),

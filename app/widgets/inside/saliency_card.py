@@ -40,7 +40,8 @@ def saliency_card(inside: Inside, run: Run, look: Look, after: str | None, origi
                 caption=TEXT["saliency"].format(n=n, copies=COPIES, noise=NOISE)
                 + (f" {TEXT['frame']}" if found.pixels is not None else ""),
                 table=figures.shares_table(found.shares) if found.shares
-                else figures.pixel_table(maps), origin=origin, filename=f"saliency-{run.id}",
+                else figures.pixel_table(maps), filename=f"saliency-{run.id}",
+                origin=origin.on(f"{n} triggered images"),
                 alt=f"Mean saliency of the attacker's label on {n} triggered images. {told}")
     _examples(inside, found, models)
 

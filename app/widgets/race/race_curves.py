@@ -32,12 +32,16 @@ def race_curves(run: Run, x: str, metrics: Sequence[str], step: int | None, repl
         race_card(recording, rates, key="race_rates", filename=f"race-{run.id}", x=x, x_max=x_max,
                   step=step, origin=origin, clicks=clicks("race_rates"))
     if "sharpness" in metrics:
+        images = recording.images_behind("lambda_max")
         sharpness_curves(recording, key="race_sharpness", filename=f"sharpness-{run.id}", x=x,
-                         x_max=x_max, step=step, images=recording.images_behind("lambda_max"),
-                         origin=origin, clicks=clicks("race_sharpness"))
+                         x_max=x_max, step=step, images=images,
+                         origin=origin.on(f"{images:,} clean images of the defender"),
+                         clicks=clicks("race_sharpness"))
     if "loss" in metrics:
+        clean = run.results.get("clean_images")
         loss_card(recording, key="race_loss", filename=f"loss-{run.id}", x=x, x_max=x_max,
-                  step=step, origin=origin, clicks=clicks("race_loss"))
+                  step=step, clicks=clicks("race_loss"), origin=origin.on(
+                      f"{clean:,} clean images of the defender, in batches" if clean else ""))
     if step is not None and len(recording.steps) > 1:
         st.caption(sections("race")["linked"])
 

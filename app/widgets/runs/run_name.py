@@ -1,5 +1,6 @@
 """Short names of runs for the screen."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -34,8 +35,10 @@ def attack_name(attack: str) -> str:
 
 
 def brief(parameters: str) -> str:
-    """Changed parameters of an attack on screen: of a picture's text only the first letters."""
-    return re.sub(r"(picture=[^,]{12})[^,]+", r"\1…", parameters)
+    """Changed parameters of an attack on screen: of a picture's text six letters that only equal
+    pictures share. Its first letters are its size and colours, and many begin alike."""
+    return re.sub(r"picture=([^,]+)", lambda found: "picture "
+                  + hashlib.sha256(found[1].encode()).hexdigest()[:6], parameters)
 
 
 def trained_as(run: Run, store: RunStore) -> ModelConfig | None:

@@ -69,6 +69,28 @@ def test_hostile_words_stay_words(store):
         assert page.prose.count(HOSTILE) >= 4
 
 
+def audit(store, seed=0, **fields):
+    race = make_run(store, "purify", source=make_run(store, "train", seed=seed).id)
+    return make_run(store, "audit", source=race.id, **fields)
+
+
+def test_several_audits_are_judged_together(store):
+    pages = [Page(contents(audits, store)["report.html"].decode()) for audits in (
+        [audit(store, seed) for seed in range(3)], [audit(store)])]
+    several, alone = (" ".join(page.prose.split()) for page in pages)
+    assert "3 audits, judged togetherSharper: λ_max" in several
+    assert several.count("No verdict. 1 training seed") == 3, "of each alone"
+    assert "judged together" not in alone
+
+
+def test_audits_of_one_model_have_no_common_verdict(store):
+    first = audit(store)
+    runs = [first, make_run(store, "audit", source=first.config.source, samples=50)]
+    prose = " ".join(Page(contents(runs, store)["report.html"].decode()).prose.split())
+    assert ("2 audits, judged togetherThey cannot be judged together: two of them start from one "
+            "model") in prose
+
+
 def test_hostile_words_in_figures_stay_data(store):
     race = make_run(store, "landscape")
     page = page_of(race, store)

@@ -42,6 +42,13 @@ def test_asr_must_be_90_percent(store, asr, implanted):
         assert says.startswith(f"ASR is {asr / 900:.1%}, below 90%") and "Train longer" in says
 
 
+def test_who_painted_too_faintly_is_told_to_paint_more(store):
+    run = finished(store, TrainConfig(attack="painted"), {"train": rates(980, 500)})
+    says = verdict(run, store)
+    assert says.startswith("ASR is 55.6%, below 90%") and "default strength" not in says
+    assert "paint a trigger that is larger or less faint" in says
+
+
 @pytest.mark.parametrize(("acc", "implanted"), [(951, True), (949, False), (999, True)])
 def test_clean_accuracy_may_lose_3_points(store, acc, implanted):
     trained(store, 980)
