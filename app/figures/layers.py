@@ -21,7 +21,7 @@ from ngf_core.evidence.measures import COUNTS, counts_of, rate_in
 RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
           "fisher_trace": ("Tr(F) of the tuned layer", 90), "seconds": ("Tuning seconds", 80)}
-GAP, TOP, BOTTOM, LINE = 34, 66, 60, 20
+GAP, TOP, BOTTOM, LINE = 34, 50, 150, 20
 APART = 0.1  # of a layer's place, between the methods
 
 
@@ -93,12 +93,10 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
     # On an axis of categories Plotly writes as many names as there is room for.
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=names,
                         range=[-0.5, len(names) - 0.5], zeroline=False,
-                        autotickangles=[0, -60, -90], tickfont={"size": 13})
-    figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM + 30,
+                        autotickangles=[0, -60, -90])
+    figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM,
                          scattermode="group", scattergap=1 - APART * max(len(methods), 1),
-                         margin={"l": 52, "r": 52, "t": TOP, "b": BOTTOM},
-                         legend={"x": 0, "xref": "container", "y": 1, "yref": "container",
-                                 "yanchor": "top", "font": {"size": 13}})
+                         margin={"r": 52, "t": TOP})
     return figure
 
 
@@ -206,7 +204,7 @@ def _level(figure: go.Figure, counts: Mapping[str, int] | None, row: int,
 
 
 def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
-    axis: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
+    axis: dict[str, Any] = {"nticks": 4, "zeroline": False}
     if panel in RATES:
         floor = _floor(rows, panel)
         axis |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],

@@ -37,8 +37,8 @@ def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | Non
            dark: bool) -> go.Figure:
     figure = go.Figure(go.Heatmap(
         z=values, zmin=0, zmax=most, colorscale=SEQUENTIAL, name="",
-        colorbar={"title": {"text": "× even", "font": {"size": 13}}, "thickness": 12,
-                  "outlinewidth": 0},
+        colorbar={"title": {"text": "times an even map", "side": "right", "font": {"size": 13}},
+                  "thickness": 12, "outlinewidth": 0, "tickfont": {"size": 13}},
         hovertemplate="row %{y}, column %{x}: %{z:.2f} times an even map"))
     if pixels is not None:
         rows, columns = np.nonzero(pixels)
@@ -51,8 +51,7 @@ def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | Non
                         constrain="domain")
     figure.update_layout(
         template=plotly_template(dark), height=340, dragmode=False,
-        title={"text": f"<b>{heading(model)}</b>", "font": {"size": 15}, "x": 0.02, "y": 0.985,
-               "yanchor": "top"}, margin={"l": 10, "r": 10, "t": 40, "b": 10})
+        title=f"<b>{heading(model)}</b>")
     return figure
 
 

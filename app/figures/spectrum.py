@@ -204,7 +204,5 @@ def _faint(color: str) -> str:
 
 
 def _finish(figure: go.Figure, dark: bool) -> go.Figure:
-    figure.update_layout(template=plotly_template(dark), height=400,
-                         margin={"l": 70, "r": 20, "t": 40, "b": 55},
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    figure.update_layout(template=plotly_template(dark), height=400)
     return figure

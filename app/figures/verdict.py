@@ -50,7 +50,8 @@ def verdict_options(table: pd.DataFrame, means: Means, titles: Mapping[str, str]
         "xAxis": [{"type": "value", "min": 0, "max": 100, "gridIndex": 0, "splitLine": split,
                    "interval": 50, "axisLabel": text | {"formatter": "{value} %"}},
                   {"type": "log", "logBase": 2, "min": low, "max": high, "gridIndex": 1,
-                   "splitLine": split, "axisLabel": text | {"formatter": "×{value}"}}],
+                   "splitLine": split,
+                   "axisLabel": text | {"formatter": "×{value}", "hideOverlap": True}}],
         "yAxis": [names | {"gridIndex": 0, "axisLabel": text},
                   names | {"gridIndex": 1, "axisLabel": {"show": False}}],
         "series": [part for turn, method in enumerate(means) for panel in (0, 1)

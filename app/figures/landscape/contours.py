@@ -79,7 +79,7 @@ def _panels(losses: Mapping[str, np.ndarray], prefix: str = "",
             notes: Mapping[str, str] | None = None) -> go.Figure:
     titles = [prefix + method_style(name).label for name in losses]
     if notes:
-        titles = [f"{title}<br><span style='font-size:12px'>{notes.get(name, '')}</span>"
+        titles = [f"{title}<br>{notes.get(name, '')}"
                   for title, name in zip(titles, losses, strict=True)]
     return make_subplots(1, max(len(losses), 1), shared_yaxes=True, horizontal_spacing=0.03,
                          subplot_titles=titles)
@@ -109,9 +109,9 @@ def _finish_row(figure: go.Figure, dark: bool, axes: tuple[str, str], lines: int
     figure.update_xaxes(title=axes[0], nticks=5)
     figure.update_yaxes(nticks=5)
     figure.update_yaxes(title=axes[1], col=1)
-    figure.update_layout(template=plotly_template(dark), height=460 + 18 * lines,
+    figure.update_layout(template=plotly_template(dark), height=440 + 16 * lines,
                          showlegend=False,
-                         margin={"l": 45, "r": 10, "t": 40 + 18 * lines, "b": 120})
+                         margin={"t": 36 + 16 * lines})
     if "xaxis2" not in figure.layout:
         # A single panel as wide as the page would flatten its contours.
         squared(figure, axes)
