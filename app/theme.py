@@ -119,7 +119,7 @@ def plotly_template(dark: bool) -> go.layout.Template:
     the rest of the title's line.
     """
     tone = ink(dark)
-    axis = {"gridcolor": tone.grid, "linecolor": tone.muted, "zerolinecolor": tone.grid,
+    axis = {"gridcolor": tone.grid, "linecolor": tone.muted, "zeroline": False,
             "tickcolor": tone.muted, "ticks": "outside", "automargin": True,
             "tickfont": {"size": 13}, "title": {"standoff": 8, "font": {"size": 13}}}
     scene_axis = {"gridcolor": tone.grid, "color": tone.text, "showbackground": False,

@@ -21,10 +21,11 @@ def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool
                 dark: bool) -> go.Figure:
     """Mean difference of each variant to full NGF in points, with its 95 % interval.
 
-    Hollow where the interval contains zero or there is none: not resolved.
+    Hollow where the interval contains zero or there is none: not resolved. A variant without any
+    cell has no row.
     """
     figure, tone = go.Figure(), ink(dark)
-    shown = [effect for effect in effects if effect.variant != FULL]
+    shown = [effect for effect in effects if effect.variant != FULL and effect.minus_full.n]
     for effect in shown:
         gap, drawn = effect.minus_full, variant_style(effect.variant)
         known = math.isfinite(gap.low)
@@ -42,7 +43,7 @@ def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool
                         zeroline=False)
     figure.update_yaxes(autorange="reversed", showgrid=False,
                         categoryarray=[_label(effect) for effect in shown])
-    figure.update_layout(template=plotly_template(dark), height=110 + ROW * 1.3 * len(shown))
+    figure.update_layout(template=plotly_template(dark), height=140 + ROW * 1.3 * len(shown))
     return figure
 
 

@@ -49,10 +49,11 @@ def times(row: Mapping[str, float]) -> str:
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One row per comparison, images and parameters; one column per measure with verdict and ratio.
+    """One row per comparison, images and parameters; one column per measure with the verdict's mark
+    and the ratio.
     """
     table = verdicts.assign(cell=[
-        f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)} {row['agree']}/{row['attacks']}"
+        f"{MARKS[row['verdict']]} ×{times(row)} {row['agree']}/{row['attacks']}"
         for _, row in verdicts.iterrows()])
     wide = table.pivot(index=["comparison", "images", "parameters"], columns="measure",
                        values="cell").fillna("not measured")

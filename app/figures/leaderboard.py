@@ -80,8 +80,8 @@ def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
                         fixedrange=True)
     figure.update_yaxes(autorange="reversed", tickfont={"size": 12}, showgrid=False, ticks="",
                         fixedrange=True)
-    figure.update_layout(template=plotly_template(dark), height=130 + 27 * len(down), hoverdistance=60,
-                         clickmode="event+select", dragmode=False)
+    figure.update_layout(template=plotly_template(dark), height=130 + 27 * len(down),
+                         hoverdistance=60, clickmode="event+select", dragmode=False)
     return figure
 
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from app.figures.inside import heading
+from app.figures.landscape.scale import colour_bar
 from app.theme import SEQUENTIAL, plotly_template
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def mean_maps(maps: Mapping[str, np.ndarray], pixels: np.ndarray | None, *, dark
 def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | None,
            dark: bool) -> go.Figure:
     figure = go.Figure(go.Heatmap(
-        z=values, zmin=0, zmax=most, colorscale=SEQUENTIAL, name="",
-        colorbar={"title": {"text": "times an even map", "side": "right", "font": {"size": 13}},
-                  "thickness": 12, "outlinewidth": 0, "tickfont": {"size": 13}},
+        z=values, coloraxis="coloraxis", name="",
         hovertemplate="row %{y}, column %{x}: %{z:.2f} times an even map"))
     if pixels is not None:
         rows, columns = np.nonzero(pixels)
@@ -50,7 +49,9 @@ def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | Non
     figure.update_yaxes(visible=False, range=[tall - 0.5, -0.5], scaleanchor="x",
                         constrain="domain")
     figure.update_layout(
-        template=plotly_template(dark), height=340, dragmode=False,
+        template=plotly_template(dark), height=400, dragmode=False,
+        coloraxis={"colorscale": SEQUENTIAL, "cmin": 0, "cmax": most,
+                   "colorbar": colour_bar("times an even map", 0, most, False)},
         title=f"<b>{heading(model)}</b>")
     return figure
 

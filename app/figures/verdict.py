@@ -41,7 +41,7 @@ def verdict_options(table: pd.DataFrame, means: Means, titles: Mapping[str, str]
         "grid": [{"left": LEFT, "right": "46%", "top": TOP, "bottom": BOTTOM},
                  {"left": "58%", "right": 24, "top": TOP, "bottom": BOTTOM}],
         "media": [{"query": {"maxWidth": NARROW}, "option": _narrow()}],
-        "legend": {"top": 0, "left": 0, "textStyle": text,
+        "legend": {"top": 0, "left": 0, "itemWidth": 14, "textStyle": text,
                    "data": [style(name).label for name in means]},
         "tooltip": {"trigger": "item", "formatter": "{a}, {@[2]}"},
         "title": [{"text": words, "left": left, "top": 32,

@@ -64,7 +64,7 @@ def _readings(table: pd.DataFrame, claim: pd.DataFrame, dark: bool) -> None:
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 origin=of_table(claim, COMMAND), filename="sharpness-claim",
                 alt="Ratios of sharpness with 95 % intervals. "
-                + " ".join(finding.sentence for finding in findings(table)))
+                + " ".join(finding.sentence for finding in findings(table)), columns=2)
     st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
                  width="stretch", height="content")
     st.caption(TEXT["rule"])

@@ -286,10 +286,10 @@ class FirstTouch {
       const label = svg("text", {"font-weight": 600, stroke: "#fff", "stroke-width": 3,
                                  "paint-order": "stroke"}, model.label)
       label.style.fill = "#12141a"
-      nodes.push(of(model, point), of(model, label))
-      this.points.push({point, label, places})
+      this.points.push({point: of(model, point), label: of(model, label), places})
     }
-    this.ground.replaceChildren(...nodes)
+    // Points and names lie on top of all ways.
+    this.ground.replaceChildren(...nodes, ...this.points.flatMap(({point, label}) => [point, label]))
     this.ground.setAttribute("aria-label", ground.alt)
     this.note.textContent = ground.note
   }
