@@ -25,10 +25,13 @@ UNREADABLE = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(
     const {a, b} = node.getCTM(), {left, right, top, bottom} = node.getBoundingClientRect();
     return {text: node.textContent.trim(), left, right, top, bottom, slanting: a * b !== 0};
   }).filter(({text, left, right}) => text && right > left);
-  const apart = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) < 1
-    || Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) < 2;
-  const found = words.filter(word => word.left < edge.left - 1 || word.right > edge.right + 1
-    || word.top < edge.top - 1 || word.bottom > edge.bottom + 1).map(({text}) => `${text} is cut off`);
+  const shared = (one, other, low, high) =>
+    Math.min(one[high], other[high]) - Math.max(one[low], other[low]);
+  const apart = (one, other) => shared(one, other, 'left', 'right') < 1
+    || shared(one, other, 'top', 'bottom') < 2;
+  const inside = word => word.left >= edge.left - 1 && word.right <= edge.right + 1
+    && word.top >= edge.top - 1 && word.bottom <= edge.bottom + 1;
+  const found = words.filter(word => !inside(word)).map(({text}) => `${text} is cut off`);
   words.forEach((one, i) => words.slice(i + 1).forEach(other => {
     if (!(one.slanting || other.slanting || apart(one, other)))
       found.push(`${one.text} lies on ${other.text}`);
