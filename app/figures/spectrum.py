@@ -132,8 +132,8 @@ def density(models: Mapping[str, tuple[np.ndarray, np.ndarray]], *, dark: bool) 
                            hovertemplate=style.label + "<br>λ = %{x:.4g}<br>density %{y:.3g}"
                                                        "<extra></extra>")
     figure.update_xaxes(title="eigenvalue λ")
-    figure.update_yaxes(title="density", type="log", exponentformat="power", dtick=1, tickfont=POWERS,
-                        range=[np.log10(floor), np.log10(max(peak, floor)) + 0.3])
+    figure.update_yaxes(title="density", type="log", exponentformat="power", dtick=1,
+                        tickfont=POWERS, range=[np.log10(floor), np.log10(max(peak, floor)) + 0.3])
     return _finish(figure, dark)
 
 
