@@ -112,11 +112,16 @@ def luminance(color: str) -> float:
 
 
 def plotly_template(dark: bool) -> go.layout.Template:
-    """The template of every Plotly figure, with explicit colours so that exports keep them."""
+    """The template of every Plotly figure, with explicit colours so that exports keep them.
+
+    A figure's title stands at its top left and its legend below the axes, both at the edges of the
+    figure, whatever its width; the axes take the room they need between them, and the toolbar has
+    the rest of the title's line.
+    """
     tone = ink(dark)
-    axis = {"gridcolor": tone.grid, "linecolor": tone.muted, "zerolinecolor": tone.grid,
+    axis = {"gridcolor": tone.grid, "linecolor": tone.muted, "zeroline": False,
             "tickcolor": tone.muted, "ticks": "outside", "automargin": True,
-            "title": {"standoff": 8}}
+            "tickfont": {"size": 13}, "title": {"standoff": 8, "font": {"size": 13}}}
     scene_axis = {"gridcolor": tone.grid, "color": tone.text, "showbackground": False,
                   "zerolinecolor": tone.grid}
     return go.layout.Template(layout={
@@ -125,7 +130,12 @@ def plotly_template(dark: bool) -> go.layout.Template:
         "colorway": COLORWAY, "xaxis": axis, "yaxis": axis,
         "scene": {"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
         "colorscale": {"sequential": SEQUENTIAL, "diverging": DIVERGING},
-        "margin": {"l": 60, "r": 24, "t": 36, "b": 52},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "coloraxis": {"colorbar": {"title": {"font": {"size": 13}}, "tickfont": {"size": 13}}},
+        "title": {"x": 0, "xanchor": "left", "xref": "container", "y": 1, "yanchor": "top",
+                  "yref": "container", "pad": {"t": 8, "l": 4}, "font": {"size": 15},
+                  "subtitle": {"font": {"size": 13}}},
+        "margin": {"l": 10, "r": 16, "t": 36, "b": 10},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "xref": "container",
+                   "y": 0, "yanchor": "bottom", "yref": "container", "font": {"size": 13}},
         "hoverlabel": {"bgcolor": tone.background, "font": {"color": tone.text}},
     })

@@ -21,10 +21,11 @@ def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool
                 dark: bool) -> go.Figure:
     """Mean difference of each variant to full NGF in points, with its 95 % interval.
 
-    Hollow where the interval contains zero or there is none: not resolved.
+    Hollow where the interval contains zero or there is none: not resolved. A variant without any
+    cell has no row.
     """
     figure, tone = go.Figure(), ink(dark)
-    shown = [effect for effect in effects if effect.variant != FULL]
+    shown = [effect for effect in effects if effect.variant != FULL and effect.minus_full.n]
     for effect in shown:
         gap, drawn = effect.minus_full, variant_style(effect.variant)
         known = math.isfinite(gap.low)
@@ -40,10 +41,9 @@ def effect_dots(effects: Sequence[Effect], title: str, *, higher_is_better: bool
     worse = "left" if higher_is_better else "right"
     figure.update_xaxes(title=f"{title}, points from full NGF<br>({worse} of zero: worse without)",
                         zeroline=False)
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 14},
+    figure.update_yaxes(autorange="reversed", showgrid=False,
                         categoryarray=[_label(effect) for effect in shown])
-    figure.update_layout(template=plotly_template(dark), height=110 + ROW * 1.3 * len(shown),
-                         margin={"l": 10, "r": 16, "t": 12, "b": 66})
+    figure.update_layout(template=plotly_template(dark), height=140 + ROW * 1.3 * len(shown))
     return figure
 
 
@@ -78,7 +78,7 @@ def effect_table(effects: Sequence[Effect]) -> pd.DataFrame:
 def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], *,
                   dark: bool) -> list[go.Figure]:
     """One panel per attack with any value: variants down, each seed a dot, their mean a bar; one
-    axis for all.
+    axis for all. A variant without a value on any attack has no row.
 
     values: as `ngf_core.evidence.ablation.values` returns them. attacks: names and titles, in the
     order of the panels. The thin line is full NGF's mean. Where cells are missing a panel's title
@@ -86,14 +86,15 @@ def attack_panels(values: pd.DataFrame, title: str, attacks: Mapping[str, str], 
     """
     reach = _reach(values)
     there = set(values.dropna(how="all").index.unique("attack"))
-    return [_panel(values.loc[[name]], attack, title, reach, dark)
+    drawn = [variant for variant in values if values[variant].notna().any()]
+    return [_panel(values.loc[[name]], drawn, attack, title, reach, dark)
             for name, attack in attacks.items() if name in there]
 
 
-def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float],
-           dark: bool) -> go.Figure:
+def _panel(part: pd.DataFrame, variants: Sequence[str], name: str, title: str,
+           reach: tuple[float, float], dark: bool) -> go.Figure:
     figure, tone = go.Figure(), ink(dark)
-    for variant in part:
+    for variant in variants:
         known = 100 * part[variant].droplevel("attack").dropna()
         drawn, label = variant_style(variant), VARIANTS[variant].title
         if len(known):
@@ -112,14 +113,11 @@ def _panel(part: pd.DataFrame, name: str, title: str, reach: tuple[float, float]
                                                           "dash": "dot"})
     there, expected = int(part.notna().sum().sum()), part.size
     missing = f" ({there} of {expected})" if there < expected else ""
-    figure.update_xaxes(title={"text": f"{title}, %", "font": {"size": 12}}, range=list(reach),
-                        zeroline=False, nticks=5, tickfont={"size": 12})
-    figure.update_yaxes(type="category", categoryarray=[VARIANTS[v].title for v in part],
-                        tickfont={"size": 12}, range=[len(part.columns) - 0.4, -0.6])
-    figure.update_layout(template=plotly_template(dark), height=90 + 20 * len(part.columns),
-                         title={"text": f"<b>{name}</b>{missing}", "font": {"size": 14}, "x": 0.02,
-                                "y": 0.99, "yanchor": "top"},
-                         margin={"l": 10, "r": 12, "t": 26, "b": 42})
+    figure.update_xaxes(title=f"{title}, %", range=list(reach), zeroline=False, nticks=5)
+    figure.update_yaxes(type="category", categoryarray=[VARIANTS[v].title for v in variants],
+                        range=[len(variants) - 0.4, -0.6])
+    figure.update_layout(template=plotly_template(dark), height=100 + 22 * len(variants),
+                         title=f"<b>{name}</b>{missing}")
     return figure
 
 

@@ -62,9 +62,7 @@ def ratios(found: Mapping[str, Mapping[str, Estimate]], model: str, *, dark: boo
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(names))),
                         ticktext=[TITLES[name] for name in names], showgrid=False,
                         range=[len(names) - 0.5, -0.5])
-    figure.update_layout(template=plotly_template(dark), height=130 + 46 * len(names),
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-                         margin={"l": 10, "r": 14, "t": 40, "b": 50})
+    figure.update_layout(template=plotly_template(dark), height=130 + 46 * len(names))
     return figure
 
 

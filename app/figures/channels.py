@@ -46,16 +46,13 @@ def _panel(owner: str, shown: Sequence[int], shifts: Mapping[str, "Shift"],
             text=[f"channel {c}: {of.value[c]:+.2f} ± {of.error[c]:.2f}" for c in shown],
             hovertemplate="%{text}<extra></extra>")
     figure.add_vline(x=0, line={"color": ink(dark).muted, "width": 1})
-    figure.update_xaxes(title={"text": TITLE, "font": {"size": 13}}, range=reach, zeroline=False)
+    figure.update_xaxes(title=TITLE, range=reach, zeroline=False)
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[f"channel {c}" for c in shown],
-                        range=[len(shown) - 0.5, -0.5], showgrid=False, zeroline=False,
-                        tickfont={"size": 12})
+                        range=[len(shown) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_layout(
         template=plotly_template(dark), height=150 + 26 * len(shown), dragmode=False,
-        title={"text": f"<b>Most switched on: {heading(owner).lower()}</b>"
-               if owner == "before" else f"<b>Most switched on: after {style(owner).label}</b>",
-               "font": {"size": 15}, "x": 0.02, "y": 0.985, "yanchor": "top"},
-        legend={"y": 1.0, "yanchor": "bottom", "x": 0}, margin={"l": 10, "r": 12, "t": 64, "b": 50})
+        title=f"<b>Most switched on: {heading(owner).lower()}</b>"
+        if owner == "before" else f"<b>Most switched on: after {style(owner).label}</b>")
     return figure
 
 

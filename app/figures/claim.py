@@ -49,10 +49,11 @@ def times(row: Mapping[str, float]) -> str:
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One row per comparison, images and parameters; one column per measure with verdict and ratio.
+    """One row per comparison, images and parameters; one column per measure with the verdict's mark
+    and the ratio.
     """
     table = verdicts.assign(cell=[
-        f"{MARKS[row['verdict']]} {row['verdict']} ×{times(row)} {row['agree']}/{row['attacks']}"
+        f"{MARKS[row['verdict']]} ×{times(row)} {row['agree']}/{row['attacks']}"
         for _, row in verdicts.iterrows()])
     wide = table.pivot(index=["comparison", "images", "parameters"], columns="measure",
                        values="cell").fillna("not measured")
@@ -113,9 +114,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
                         ticktext=[MEASURE_TITLES[name] for name in measures], showgrid=False,
                         range=[len(measures) - 0.45, -0.55])
     figure.update_layout(
-        template=plotly_template(dark), height=150 + 68 * len(measures), title=_title(title),
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0.5, "xanchor": "center",
-                "font": {"size": 12}}, margin={"l": 10, "r": 14, "t": 30, "b": 90})
+        template=plotly_template(dark), height=150 + 68 * len(measures), title=f"<b>{title}</b>")
     return figure
 
 
@@ -155,11 +154,11 @@ def _level_panel(levels: pd.DataFrame, claim: pd.DataFrame, title: str, dark: bo
     reach = _reach(shown["value"].to_numpy(float))
     figure.update_xaxes(type="log", range=[math.log10(end) for end in reach], zeroline=False,
                         dtick="D2" if reach[1] < 100 * reach[0] else 1, tickformat="~g",
-                        title={"text": title, "font": {"size": 13}})
+                        title=title)
     figure.update_yaxes(range=[len(levels) - 0.4, -0.6], categoryarray=[
         MODEL_TITLES[name] for name in levels["model"]])
-    figure.update_layout(template=plotly_template(dark), height=90 + 34 * len(levels),
-                         title=_title(title), margin={"l": 10, "r": 14, "t": 30, "b": 50})
+    figure.update_layout(template=plotly_template(dark), height=100 + 34 * len(levels),
+                         title=f"<b>{title}</b>")
     return figure
 
 
@@ -172,7 +171,7 @@ def level_text(row: Mapping[str, float]) -> str:
 def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
                   dark: bool) -> list[go.Figure]:
     """One panel per comparison: attacks down, one dot per seed, a bar their mean (of the
-    logarithm).
+    logarithm). An attack without a ratio has no row.
 
     ratios: `log_ratios` of one measure, set of images and of parameters.
     """
@@ -185,8 +184,8 @@ def attack_panels(ratios: pd.DataFrame, attacks: Mapping[str, str], *,
 def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
                   reach: tuple[float, float], dark: bool) -> go.Figure:
     figure, tone, drawn = go.Figure(), ink(dark), model_style(COMPARISONS[name].model)
-    shown = [attack for attack in attacks if attack in set(rows["attack"])]
     known = rows.dropna(subset="ratio")
+    shown = [attack for attack in attacks if attack in set(known["attack"])]
     means = np.exp(known.groupby("attack")["log_ratio"].mean())
     figure.add_scatter(x=means, y=[attacks[attack] for attack in means.index], mode="markers",
                        showlegend=False, hovertemplate="%{y}: mean ×%{x:.2f}<extra></extra>",
@@ -198,12 +197,11 @@ def _attack_panel(rows: pd.DataFrame, name: str, attacks: Mapping[str, str],
                                "opacity": 0.75},
                        hovertemplate="%{y}, seed %{text}: ×%{x:.2f}<extra></extra>")
     _log_axis(figure, reach, "ratio (right of 1: sharper)", dark)
-    figure.update_yaxes(categoryorder="array", tickfont={"size": 12},
+    figure.update_yaxes(categoryorder="array",
                         categoryarray=[attacks[attack] for attack in shown],
                         range=[len(shown) - 0.4, -0.6])
     figure.update_layout(template=plotly_template(dark), height=100 + 22 * len(shown),
-                         title=_title(pair_title(name)),
-                         margin={"l": 10, "r": 14, "t": 30, "b": 50})
+                         title=f"<b>{pair_title(name)}</b>")
     return figure
 
 
@@ -242,15 +240,11 @@ def _path_panel(rows: pd.DataFrame, measure: str, title: str, reach: tuple[float
     figure.add_scatter(x=100 * start["asr"], y=start[measure], mode="markers", showlegend=False,
                        marker={"symbol": "circle-open", "size": 13, "color": tone.text,
                                "line": {"width": 2, "color": tone.text}}, hoverinfo="skip")
-    figure.update_xaxes(title={"text": "ASR, %", "font": {"size": 12}}, range=[-4, 104],
-                        zeroline=False, tickfont={"size": 12})
-    figure.update_yaxes(title={"text": MEASURE_TITLES[measure], "font": {"size": 12}}, type="log",
-                        range=[math.log10(end) for end in reach], tickfont={"size": 12},
+    figure.update_xaxes(title="ASR, %", range=[-4, 104], zeroline=False)
+    figure.update_yaxes(title=MEASURE_TITLES[measure], type="log",
+                        range=[math.log10(end) for end in reach],
                         dtick="D2" if reach[1] < 100 * reach[0] else 1, tickformat="~g")
-    figure.update_layout(template=plotly_template(dark), height=260, title=_title(title),
-                         legend={"y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right",
-                                 "font": {"size": 11}},
-                         margin={"l": 10, "r": 12, "t": 46, "b": 44})
+    figure.update_layout(template=plotly_template(dark), height=280, title=f"<b>{title}</b>")
     return figure
 
 
@@ -280,10 +274,6 @@ def _rho(row: Mapping[str, float]) -> str:
     return f"{row['rho']:+.2f}{ends}".replace("-", "−")
 
 
-def _title(text: str) -> dict:
-    return {"text": f"<b>{text}</b>", "font": {"size": 14}, "x": 0.02, "y": 0.99, "yanchor": "top"}
-
-
 def _reach(values: np.ndarray) -> tuple[float, float]:
     """A range of a log axis around all positive finite values, wide enough for two labels."""
     known = values[np.isfinite(values) & (values > 0)]
@@ -298,10 +288,12 @@ def _ratio_reach(values: np.ndarray) -> tuple[float, float]:
 
 
 def _log_axis(figure: go.Figure, reach: tuple[float, float], title: str, dark: bool) -> None:
-    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-             if reach[0] <= t <= reach[1]]
+    # On a narrow panel there is room for about six numbers.
+    steps = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if reach[1] > 50 * reach[0] else \
+        (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+    ticks = [tick for tick in steps if reach[0] <= tick <= reach[1]]
     figure.add_vline(x=1, line={"color": ink(dark).text, "width": 1.5})
     figure.update_xaxes(type="log", range=[math.log10(end) for end in reach], tickvals=ticks,
                         ticktext=[f"{t:g}" for t in ticks], zeroline=False,
-                        title={"text": title, "font": {"size": 13}})
+                        title=title)
 

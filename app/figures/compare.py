@@ -136,7 +136,7 @@ def planes(runs: Mapping[str, Plane], model: str, *, log: bool, dark: bool) -> l
     for letter, plane in runs.items():
         row = contour_row(plane.xs, plane.ys, {model: plane.loss}, log=log, dark=dark, span=span)
         (panel,) = panels(row)
-        panel.layout.annotations[0].text = f"<b>{letter}</b>"
+        panel.update_layout(title=f"<b>{letter}</b>")
         panel.update_xaxes(range=[-wide[0], wide[0]])
         panel.update_yaxes(range=[-wide[1], wide[1]])
         made.append(panel)
@@ -173,13 +173,9 @@ def _look(letter: str) -> _Look:
 
 
 def _titled(figure: go.Figure, title: str) -> go.Figure:
-    figure.update_layout(title={"text": f"<b>{title}</b>", "x": 0.01, "y": 0.98, "yanchor": "top",
-                                "font": {"size": 17}},
-                         margin={"t": 74})
-    return figure
+    return figure.update_layout(title=f"<b>{title}</b>")
 
 
 def _finish(figure: go.Figure, dark: bool) -> go.Figure:
-    figure.update_layout(template=plotly_template(dark), height=380, showlegend=True,
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    figure.update_layout(template=plotly_template(dark), height=380, showlegend=True)
     return figure

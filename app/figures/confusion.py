@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.figures.inside import heading
-from app.theme import SEQUENTIAL, ink, plotly_template
+from app.theme import SEQUENTIAL, plotly_template
 
 # Classes up to which each count is written into its cell.
 WRITTEN = 12
@@ -41,16 +41,14 @@ def _matrix(model: str, counts: np.ndarray, names: Sequence[str], target: int | 
                 textfont={"size": 12, "color": "#000000" if light else "#FFFFFF"})
     places = list(range(len(names)))
     figure.update_xaxes(tickvals=places, ticktext=ticks, tickangle=-60, showgrid=False, ticks="",
-                        zeroline=False, title="answer", tickfont={"size": 12}, constrain="domain",
+                        zeroline=False, title="answer", constrain="domain",
                         range=[-0.5, len(names) - 0.5])
     figure.update_yaxes(tickvals=places, ticktext=ticks, showgrid=False, ticks="",
-                        title="true label", tickfont={"size": 12}, zeroline=False,
+                        title="true label", zeroline=False,
                         range=[len(names) - 0.5, -0.5])
     figure.update_layout(
         template=plotly_template(dark), height=max(430, 170 + 12 * len(names)), dragmode=False,
-        title={"text": f"<b>{heading(model)}</b>", "font": {"size": 15, "color": ink(dark).text},
-               "x": 0.02, "y": 0.985, "yanchor": "top"},
-        margin={"l": 10, "r": 10, "t": 40, "b": 10})
+        title=f"<b>{heading(model)}</b>")
     return figure
 
 

@@ -16,6 +16,10 @@ import pandas as pd
 from app.theme import FONT, ink, label_color, style
 
 MAX_POINTS = 1000
+# In pixels: a narrow figure, one on a phone, the toolbar at its top right; a letter, the rest of an
+# entry of the legend and the height of a row of it.
+NARROW, PHONE, TOOLS = 480, 340, 56
+LETTER, KEY, ROW = 7.4, 49, 24
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def race_options(points: pd.DataFrame, methods: Sequence[str], metrics: Sequence
     series = [part for metric in metrics for method in methods
               for part in _line(points, method, metric, x, 100.0, dark, step)]
     series += [_level(before, metric, right) for metric in metrics]
-    return _frame(series, x, right, _longest(methods, metrics), dark) | {
+    return _frame(series, x, right, methods, metrics, dark) | {
         "yAxis": _y_axis(dark, "{value} %", 0, 100)}
 
 
@@ -72,7 +76,7 @@ def loss_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = "step
     right = x_max if x_max is not None else _last(points, x)
     series = [part for method in methods
               for part in _line(points, method, "loss", x, 1.0, dark, step, positive=True)]
-    return _frame(series, x, right, _longest(methods, ["loss"]), dark) | {
+    return _frame(series, x, right, methods, ["loss"], dark) | {
         "yAxis": _y_axis(dark, "{value}", kind="log")}
 
 
@@ -90,7 +94,7 @@ def sharpness_options(points: pd.DataFrame, methods: Sequence[str], *, x: str = 
               for part in _line(points, method, metric, x, 1.0, dark, step, positive=True)]
     series += [_bars(shown, method, "lambda_max", x) for method in methods]
     series += [_level(before, metric, right, 1.0) for metric in SHARPNESS]
-    return _frame(series, x, right, _longest(methods, SHARPNESS), dark) | {
+    return _frame(series, x, right, methods, SHARPNESS, dark) | {
         "yAxis": _y_axis(dark, "{value}", kind="log")}
 
 
@@ -225,12 +229,6 @@ def _end_name(method: str, metric: str) -> str:
     return f"{style(method).label} {METRICS[metric].label}"
 
 
-def _longest(methods: Sequence[str], metrics: Sequence[str]) -> int:
-    """Characters of the longest label at the end of a line, its value with it."""
-    return max((len(f"{_end_name(method, metric)} 100 %")
-                for method in methods for metric in metrics), default=0)
-
-
 def _end_label(name: str, drawn: list[float], color: str, back: str,
                percent: bool) -> dict[str, Any]:
     value = f" {drawn[-1]:.0f} %" if drawn and percent else ""
@@ -244,16 +242,25 @@ def _finite(value: Any, factor: float, positive: bool) -> float | None:
     return round(float(value) * factor, 6)
 
 
-def _frame(series: list[dict[str, Any]], x: str, right: float, longest: int,
-           dark: bool) -> dict[str, Any]:
+def _frame(series: list[dict[str, Any]], x: str, right: float, methods: Sequence[str],
+           metrics: Sequence[str], dark: bool) -> dict[str, Any]:
+    """Everything around the lines; on a narrow screen their labels leave out the method, which the
+    legend tells by the same colour."""
     tone = ink(dark)
+    legend = list(dict.fromkeys(line["name"] for line in series))
+    short = [{"id": line["id"], "type": "line", "endLabel": {
+        "formatter": line["endLabel"]["formatter"].removeprefix(f"{line['name']} ")}}
+        for line in series if "endLabel" in line]
     return {
         "animation": False, "backgroundColor": tone.background,
         "textStyle": {"fontFamily": FONT, "color": tone.text},
-        "grid": {"left": 58, "right": 20 + round(7.4 * longest), "top": 64, "bottom": 48},
-        "legend": {"type": "scroll", "left": 0, "right": 56, "top": 4, "itemWidth": 34,
-                   "itemStyle": {"opacity": 0}, "textStyle": {"color": tone.text, "fontSize": 13},
-                   "pageTextStyle": {"color": tone.text}, "pageIconColor": tone.text},
+        "grid": _grid(legend, [_end_name(method, metric) for method in methods
+                               for metric in metrics], NARROW) | {"left": 58, "bottom": 48},
+        "legend": {"left": 0, "right": TOOLS, "top": 4, "itemWidth": 34,
+                   "itemStyle": {"opacity": 0}, "textStyle": {"color": tone.text, "fontSize": 13}},
+        "media": [{"query": {"maxWidth": NARROW}, "option": {
+            "grid": _grid(legend, [METRICS[metric].label for metric in metrics], PHONE),
+            "series": short}}],
         "tooltip": {"trigger": "axis", "backgroundColor": tone.background, "borderColor": tone.grid,
                     "textStyle": {"color": tone.text}},
         "xAxis": {"type": "value", "name": AXES[x], "nameLocation": "middle", "nameGap": 28,
@@ -263,6 +270,19 @@ def _frame(series: list[dict[str, Any]], x: str, right: float, longest: int,
                   "axisLine": {"lineStyle": {"color": tone.muted}}},
         "series": series,
     }
+
+
+def _grid(legend: Sequence[str], ends: Sequence[str], wide: int) -> dict[str, int]:
+    """The room of a figure `wide` pixels: above it for all rows of the legend, right of it for the
+    labels at the ends of the lines, with their values."""
+    rows, used = 1, 0.0
+    for name in legend:
+        needed = KEY + LETTER * len(name)
+        if used and used + needed > wide - TOOLS:
+            rows, used = rows + 1, 0.0
+        used += needed
+    longest = max(map(len, ends), default=0) + len(" 100 %")
+    return {"right": 20 + round(LETTER * longest), "top": 40 + ROW * rows}
 
 
 def _y_axis(dark: bool, formatter: str, low: float | None = None, high: float | None = None,

@@ -110,10 +110,7 @@ def _panel(table: pd.DataFrame, titles: Mapping[str, str], axes: tuple[str, str]
         update(title=title, range=of, zeroline=False, showticklabels=False, ticks="")
     figure.update_layout(
         template=plotly_template(dark), height=TALL, dragmode="lasso" if first else False,
-        title={"text": f"<b>{heading(str(table['model'].iloc[0]))}</b>", "font": {"size": 15},
-               "x": 0.02, "y": 0.985, "yanchor": "top"},
-        legend={"y": -0.1, "yanchor": "top", "x": 0, "font": {"size": 13}},
-        margin={"l": 34, "r": 10, "t": 34, "b": 110})
+        title=f"<b>{heading(str(table['model'].iloc[0]))}</b>")
     return figure
 
 

@@ -21,10 +21,8 @@ from ngf_core.evidence.measures import COUNTS, counts_of, rate_in
 RATES = ("asr", "ra", "acc")
 PANELS = {"asr": ("ASR, %", 150), "ra": ("RA, %", 110), "acc": ("ACC, %", 110),
           "fisher_trace": ("Tr(F) of the tuned layer", 90), "seconds": ("Tuning seconds", 80)}
-GAP, TOP, BOTTOM, LINE = 34, 66, 60, 20
-# More names than this overlap on a phone: only every second or third is shown.
-NAMES = 30
-APART = 0.1
+GAP, TOP, BOTTOM, LINE = 34, 50, 150, 20
+APART = 0.1  # of a layer's place, between the methods
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,12 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
     figure.update_annotations(x=0, xanchor="left", font={"size": 14, "color": tone.text})
     methods = list(dict.fromkeys(rows["method"]))
     for row, panel in enumerate(panels, start=1):
-        for turn, method in enumerate(methods):
+        for method in methods:
             of = rows[rows["method"] == method].sort_values("index")
-            at = [place[name] + (turn - (len(methods) - 1) / 2) * APART for name in of["layer"]]
-            figure.add_trace(_line(of, at, panel, method, row == 1), row=row, col=1)
+            figure.add_trace(_line(of, panel, method, row == 1), row=row, col=1)
         received = before.get(panel) if panel in RATES else None
         if received:
-            _level(figure, received, row, len(names))
+            _level(figure, received, row, names)
         _y_axis(figure, rows, panel, row)
     if picks:
         _picks(figure, picks, place, tone, len(heights))
@@ -93,14 +90,13 @@ def layer_map(rows: pd.DataFrame, before: Mapping[str, Mapping[str, int] | None]
                  - GAP * (len(heights) - 2) / inside)
     if panels:
         _end_labels(figure, rows, panels[0], methods, len(names), dark)
-    every = max(1, math.ceil(len(names) / NAMES))
-    figure.update_xaxes(range=[-0.5, len(names) - 0.5], tickmode="array", zeroline=False,
-                        tickvals=list(range(0, len(names), every)), ticktext=names[::every],
-                        autotickangles=[0, -60, -90], tickfont={"size": 13})
-    figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM + 30,
-                         margin={"l": 52, "r": 52, "t": TOP, "b": BOTTOM},
-                         legend={"x": 0, "xref": "container", "y": 1, "yref": "container",
-                                 "yanchor": "top", "font": {"size": 13}})
+    # On an axis of categories Plotly writes as many names as there is room for.
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=names,
+                        range=[-0.5, len(names) - 0.5], zeroline=False,
+                        autotickangles=[0, -60, -90])
+    figure.update_layout(template=plotly_template(dark), height=inside + TOP + BOTTOM,
+                         scattermode="group", scattergap=1 - APART * max(len(methods), 1),
+                         margin={"r": 52, "t": TOP})
     return figure
 
 
@@ -172,7 +168,7 @@ def _percent(rate: Rate | None) -> tuple[float, float, float]:
     return 100 * rate.value, 100 * low, 100 * high
 
 
-def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bool) -> go.Scatter:
+def _line(of: pd.DataFrame, panel: str, method: str, legend: bool) -> go.Scatter:
     styled, bars, values = style(method), None, of.get(panel)
     texts = [f"{value:.3g}" for value in values] if values is not None else []
     if panel in RATES:
@@ -185,8 +181,8 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
                  for (value, low, high), n in zip(parts, of[f"{panel}_n"], strict=True)]
     early = [bool(text) and not pd.isna(text) for text in of["stopped"]]
     return go.Scatter(
-        x=at, y=list(values), error_y=bars, mode="lines+markers", name=styled.label,
-        legendgroup=method, showlegend=legend, connectgaps=False,
+        x=list(of["layer"]), y=list(values), error_y=bars, mode="lines+markers", name=styled.label,
+        offsetgroup=method, legendgroup=method, showlegend=legend, connectgaps=False,
         line={"color": styled.color, "dash": styled.dash, "width": 3 if panel == "asr" else 2},
         marker={"color": styled.color, "size": 8,
                 "symbol": [styled.symbol + "-open" * stopped for stopped in early]},
@@ -196,18 +192,19 @@ def _line(of: pd.DataFrame, at: list[float], panel: str, method: str, legend: bo
         hovertemplate="%{text}<extra></extra>")
 
 
-def _level(figure: go.Figure, counts: Mapping[str, int] | None, row: int, layers: int) -> None:
+def _level(figure: go.Figure, counts: Mapping[str, int] | None, row: int,
+           names: Sequence[str]) -> None:
     """The received model's rate across a panel."""
     value, styled = _percent(Rate.from_json(counts))[0], style("before")
     figure.add_trace(go.Scatter(
-        x=[-0.5, layers - 0.5], y=[value, value], mode="lines", name=styled.label,
+        x=[names[0], names[-1]], y=[value, value], mode="lines", name=styled.label,
         legendgroup="before", showlegend=row == 1,
         line={"color": styled.color, "dash": styled.dash, "width": 2},
         hovertemplate=f"{styled.label} %{{y:.1f}} %<extra></extra>"), row=row, col=1)
 
 
 def _y_axis(figure: go.Figure, rows: pd.DataFrame, panel: str, row: int) -> None:
-    axis: dict[str, Any] = {"nticks": 4, "zeroline": False, "tickfont": {"size": 13}}
+    axis: dict[str, Any] = {"nticks": 4, "zeroline": False}
     if panel in RATES:
         floor = _floor(rows, panel)
         axis |= {"range": [floor - 0.04 * (100 - floor), 100 + 0.04 * (100 - floor)],
@@ -243,7 +240,7 @@ def _picks(figure: go.Figure, picks: Sequence[Pick], place: Mapping[str, int], t
     marks = {"oracle": "star", "default": "diamond", "rule": "diamond-open"}
     middle = (len(place) - 1) / 2
     figure.add_trace(go.Scatter(
-        x=[place[pick.layer] for pick in picks], y=list(range(len(picks))), mode="markers+text",
+        x=[pick.layer for pick in picks], y=list(range(len(picks))), mode="markers+text",
         text=[f" <b>{p.label}</b> " if p.kind != "rule" else f" {p.label} " for p in picks],
         textposition=["middle right" if place[p.layer] <= middle else "middle left"
                       for p in picks],

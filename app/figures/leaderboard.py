@@ -81,8 +81,7 @@ def heat(means: pd.DataFrame, measure: Measure, *, attacks: Mapping[str, str],
     figure.update_yaxes(autorange="reversed", tickfont={"size": 12}, showgrid=False, ticks="",
                         fixedrange=True)
     figure.update_layout(template=plotly_template(dark), height=130 + 27 * len(down),
-                         margin={"l": 10, "r": 6, "t": 90, "b": 10}, hoverdistance=60,
-                         clickmode="event+select", dragmode=False)
+                         hoverdistance=60, clickmode="event+select", dragmode=False)
     return figure
 
 
@@ -129,9 +128,8 @@ def dots(ranks: pd.DataFrame, measure: Measure, *, dark: bool) -> go.Figure:
                            f"{interval(row, measure)}, n = {row['n']:.0f}<extra></extra>"))
     unit = f", {measure.unit}" if measure.unit else ""
     figure.update_xaxes(title=f"mean {measure.title}{unit}", zeroline=False)
-    figure.update_yaxes(autorange="reversed", tickfont={"size": 13})
-    figure.update_layout(template=plotly_template(dark), height=110 + 26 * len(ranks),
-                         margin={"l": 10, "r": 20, "t": 16, "b": 50})
+    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(template=plotly_template(dark), height=110 + 26 * len(ranks))
     return figure
 
 
@@ -180,8 +178,7 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
                           "<extra></extra>")
     figure.update_xaxes(title="mean ACC drop, points", zeroline=True, range=list(across))
     figure.update_yaxes(title="mean ASR, %", range=list(up))
-    figure.update_layout(template=plotly_template(dark), height=440,
-                         margin={"l": 60, "r": 10, "t": 16, "b": 50})
+    figure.update_layout(template=plotly_template(dark), height=440)
     return figure
 
 

@@ -104,8 +104,7 @@ def regret_figure(table: pd.DataFrame, *, dark: bool) -> go.Figure:
     figure.update_yaxes(tickvals=list(range(len(means))), showgrid=False, zeroline=False,
                         range=[len(means) - 0.5, -0.5],
                         ticktext=[f"{rule}<br><b>{mean:+.1f}</b>" for rule, mean in means.items()])
-    figure.update_layout(template=plotly_template(dark), height=110 + 46 * max(len(means), 1),
-                         margin={"l": 20, "r": 20, "t": 20, "b": 60})
+    figure.update_layout(template=plotly_template(dark), height=110 + 46 * max(len(means), 1))
     return figure
 
 

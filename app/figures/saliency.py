@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from app.figures.inside import heading
+from app.figures.landscape.scale import colour_bar
 from app.theme import SEQUENTIAL, plotly_template
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def mean_maps(maps: Mapping[str, np.ndarray], pixels: np.ndarray | None, *, dark
 def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | None,
            dark: bool) -> go.Figure:
     figure = go.Figure(go.Heatmap(
-        z=values, zmin=0, zmax=most, colorscale=SEQUENTIAL, name="",
-        colorbar={"title": {"text": "× even", "font": {"size": 13}}, "thickness": 12,
-                  "outlinewidth": 0},
+        z=values, coloraxis="coloraxis", name="",
         hovertemplate="row %{y}, column %{x}: %{z:.2f} times an even map"))
     if pixels is not None:
         rows, columns = np.nonzero(pixels)
@@ -50,9 +49,10 @@ def _panel(model: str, values: np.ndarray, most: float, pixels: np.ndarray | Non
     figure.update_yaxes(visible=False, range=[tall - 0.5, -0.5], scaleanchor="x",
                         constrain="domain")
     figure.update_layout(
-        template=plotly_template(dark), height=340, dragmode=False,
-        title={"text": f"<b>{heading(model)}</b>", "font": {"size": 15}, "x": 0.02, "y": 0.985,
-               "yanchor": "top"}, margin={"l": 10, "r": 10, "t": 40, "b": 10})
+        template=plotly_template(dark), height=400, dragmode=False,
+        coloraxis={"colorscale": SEQUENTIAL, "cmin": 0, "cmax": most,
+                   "colorbar": colour_bar("times an even map", 0, most, False)},
+        title=f"<b>{heading(model)}</b>")
     return figure
 
 

@@ -108,13 +108,11 @@ def changes(models: Mapping[str, Measures], *, dark: bool) -> go.Figure:
             customdata=half,
             hovertemplate=styled.label + " %{x:+.1f} % ± %{customdata:.1f}<extra></extra>")
     figure.add_vline(x=0, line={"color": tone.muted, "width": 1.5})
-    figure.update_xaxes(title="change in %",
-                        ticksuffix=" %", zeroline=False)
+    figure.update_xaxes(title="change in %", zeroline=False)
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(names))),
                         ticktext=[titles(models)[name] for name in names],
                         range=[len(names) - 0.4, -0.6], showgrid=False)
-    figure.update_layout(template=plotly_template(dark), height=120 + 42 * len(names),
-                         margin={"l": 20, "r": 20, "t": 40, "b": 55})
+    figure.update_layout(template=plotly_template(dark), height=130 + 42 * len(names))
     return figure
 
 

@@ -116,25 +116,21 @@ def _panel(models: pd.DataFrame, means: pd.DataFrame, title: str, rate: bool,
     _axes(figure, rate, reach)
     figure.update_layout(
         template=plotly_template(dark), height=380, showlegend=len(names) > 1,
-        title={"text": f"<b>{title}</b>", "font": {"size": 14}, "x": 0.02, "y": 0.99,
-               "yanchor": "top"},
-        legend={"orientation": "h", "y": -0.27, "yanchor": "top", "x": 0.5, "xanchor": "center",
-                "font": {"size": 12}}, margin={"l": 10, "r": 10, "t": 30, "b": 124})
+        title=f"<b>{title}</b>")
     return figure
 
 
 def _axes(figure: go.Figure, rate: bool, reach: tuple[float, float]) -> None:
     figure.update_xaxes(type="log", range=list(EDGES), tickvals=list(WEIGHTS.values()),
                         ticktext=list(LABELS), zeroline=False,
-                        title={"text": "weights of the network", "font": {"size": 13}})
+                        title="weights of the network")
     if rate:
-        figure.update_yaxes(range=[-4, 104], zeroline=False,
-                            title={"text": "ASR, %", "font": {"size": 13}})
+        figure.update_yaxes(range=[-4, 104], zeroline=False, title="ASR, %")
     else:
         ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if reach[0] <= t <= reach[1]]
         figure.update_yaxes(type="log", range=[math.log10(end) for end in reach], tickvals=ticks,
                             ticktext=[f"{t:g}" for t in ticks], zeroline=False,
-                            title={"text": "ratio (above 1: sharper)", "font": {"size": 13}})
+                            title="ratio (above 1: sharper)")
 
 
 def _dots(figure: go.Figure, models: pd.DataFrame, shift: float, scale: int,

@@ -50,9 +50,7 @@ def slice_figure(drawn: Slice, *, dark: bool) -> go.Figure:
                        hovertemplate="measured<br>t = %{x:.3g}<br>%{y:.4g}<extra></extra>")
     figure.update_xaxes(title="distance t along the eigenvector (in weights)")
     figure.update_yaxes(title="cross-entropy loss")
-    figure.update_layout(template=plotly_template(dark), height=360,
-                         margin={"l": 70, "r": 20, "t": 40, "b": 55},
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    figure.update_layout(template=plotly_template(dark), height=360)
     return figure
 
 

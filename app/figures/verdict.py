@@ -12,6 +12,7 @@ from ngf_core.evidence.rank import Estimate
 
 Means = Mapping[str, tuple[Estimate, Estimate]]
 ROW, TOP, BOTTOM, LEFT = 26, 64, 32, 140
+NARROW, SLIM = 480, 112  # pixels of a narrow figure, and of the names of its rows
 APART = 7  # pixels between the marks of two methods in one row
 # ECharts' names of the marks that `app.theme` names as Plotly does.
 SYMBOLS = {"circle": "circle", "square": "rect", "diamond": "diamond"}
@@ -39,7 +40,8 @@ def verdict_options(table: pd.DataFrame, means: Means, titles: Mapping[str, str]
         "animation": False, "textStyle": {"fontFamily": FONT, "color": tone.text},
         "grid": [{"left": LEFT, "right": "46%", "top": TOP, "bottom": BOTTOM},
                  {"left": "58%", "right": 24, "top": TOP, "bottom": BOTTOM}],
-        "legend": {"top": 0, "left": 0, "textStyle": text,
+        "media": [{"query": {"maxWidth": NARROW}, "option": _narrow()}],
+        "legend": {"top": 0, "left": 0, "itemWidth": 14, "textStyle": text,
                    "data": [style(name).label for name in means]},
         "tooltip": {"trigger": "item", "formatter": "{a}, {@[2]}"},
         "title": [{"text": words, "left": left, "top": 32,
@@ -48,11 +50,21 @@ def verdict_options(table: pd.DataFrame, means: Means, titles: Mapping[str, str]
         "xAxis": [{"type": "value", "min": 0, "max": 100, "gridIndex": 0, "splitLine": split,
                    "interval": 50, "axisLabel": text | {"formatter": "{value} %"}},
                   {"type": "log", "logBase": 2, "min": low, "max": high, "gridIndex": 1,
-                   "splitLine": split, "axisLabel": text | {"formatter": "×{value}"}}],
+                   "splitLine": split,
+                   "axisLabel": text | {"formatter": "×{value}", "hideOverlap": True}}],
         "yAxis": [names | {"gridIndex": 0, "axisLabel": text},
                   names | {"gridIndex": 1, "axisLabel": {"show": False}}],
         "series": [part for turn, method in enumerate(means) for panel in (0, 1)
                    for part in _series(table, means, titles, turn, method, panel)]}
+
+
+def _narrow() -> dict[str, Any]:
+    """What differs on a phone: smaller names, and more of the width for the two panels."""
+    small = {"axisLabel": {"fontSize": 12}}
+    return {"grid": [{"left": SLIM, "right": "40%"}, {"left": "66%", "right": 16}],
+            "title": [{"left": SLIM, "textStyle": {"fontSize": 13}},
+                      {"left": "66%", "text": "λ_max, ratio", "textStyle": {"fontSize": 13}}],
+            "xAxis": [small, small], "yAxis": [small, {}]}
 
 
 def marks(table: pd.DataFrame, method: str, measure: str) -> pd.DataFrame:

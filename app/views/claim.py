@@ -30,44 +30,56 @@ from ngf_core.purify.registry import PURIFIERS
 TEXT = sections("claim")
 TITLES = {name: entry.title for name, entry in ATTACKS.items()}
 NAMES = figures.MEASURE_TITLES
+PARTS = {"readings": "Readings", "sizes": "Sizes of network", "values": "Values",
+         "asr": "Sharpness against ASR", "how": "How it was measured"}
 
 
 def page() -> None:
-    """Verdicts first, then everything they rest on."""
+    """Verdicts first, then what they rest on, a part at a time."""
     st.title(TEXT["title"])
     claim = benchmark_table("claim")
     if claim is None:
         return
     table, dark = once(verdicts, claim), is_dark()
-    found = findings(table)
-    for finding in found:
+    for finding in findings(table):
         st.header(finding.sentence, anchor=False)
         st.caption(finding.evidence)
     st.markdown(TEXT["intro"])
-    st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
-                 width="stretch", height="content")
-    st.caption(TEXT["rule"])
+    part = choose("part", "What it rests on", PARTS, "readings")
+    # Fragments: a choice in one of them redraws that one alone.
+    if part == "readings":
+        _readings(table, claim, dark)
+    elif part == "sizes":
+        st.fragment(guarded(claim_sizes))(dark)
+    elif part == "values":
+        st.fragment(guarded(_values))(claim, dark)
+    elif part == "asr":
+        _against_asr(claim, dark)
+    else:
+        _how(claim)
+
+
+def _readings(table: pd.DataFrame, claim: pd.DataFrame, dark: bool) -> None:
     figure_card(once(figures.ratio_panels, table, dark=dark), key="claim_ratios",
                 caption=TEXT["ratios"], table=figures.long_table(table),
                 origin=of_table(claim, COMMAND), filename="sharpness-claim",
                 alt="Ratios of sharpness with 95 % intervals. "
-                + " ".join(finding.sentence for finding in found))
-    # Fragments: a choice in one of them redraws that one alone.
-    st.fragment(guarded(claim_sizes))(dark)
-    st.fragment(guarded(_reading))(claim, dark)
-    st.header("Sharpness against ASR", anchor=False)
-    st.markdown("**Along the tuning path**")
+                + " ".join(finding.sentence for finding in findings(table)), columns=2)
+    st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
+                 width="stretch", height="content")
+    st.caption(TEXT["rule"])
+
+
+def _against_asr(claim: pd.DataFrame, dark: bool) -> None:
+    st.header("Along the tuning path", anchor=False)
     st.fragment(guarded(_path))(dark)
-    st.markdown("**Over models**")
+    st.header("Over models", anchor=False)
     st.dataframe(figures.correlation_table(once(model_correlations, claim)), key="claim_models",
                  hide_index=True, width="stretch", height="content")
     st.caption(TEXT["models"])
-    st.header("What was measured, and how", anchor=False)
-    _how(claim)
 
 
-def _reading(claim: pd.DataFrame, dark: bool) -> None:
-    st.header("The values", anchor=False)
+def _values(claim: pd.DataFrame, dark: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="claim_reading"):
         images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
         parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")

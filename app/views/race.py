@@ -88,12 +88,8 @@ def _race(run: Run, tick: float | None) -> None:
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        # The choices stand below the curves they belong to, so they are drawn first.
-        curves, choices = st.container(key="race_curves"), st.container(key="race_choices")
-        with choices:
-            x, metrics = _view_controls(recording)
-        with curves:
-            race_curves(run, x, metrics, step, _replay_key(run))
+        x, metrics = _view_controls(recording)
+        race_curves(run, x, metrics, step, _replay_key(run))
     with right:
         race_pictures(run, step)
     rate_tiles(recording, recording.methods, step=step, key="race_tiles",

@@ -100,7 +100,7 @@ def _stems_caption(run: Run, matrix: str, lowest: dict) -> str:
 
 def _tiles(made: list[Tile], models: int, where: str) -> None:
     """One row of tiles per measure, one tile per model; unconverged values are marked."""
-    with st.grid(columns=max(models, 1), min_column_width=230, key="spectrum_tiles"):
+    with st.grid(columns=max(models, 1), min_column_width=165, key="spectrum_tiles"):
         for tile in sorted(made, key=lambda tile: tile.measure != "λ_max"):
             st.metric(f"{tile.measure}, {tile.model}", tile.text, border=True,
                       help=f"{define('Sharpness error')} {where}.",

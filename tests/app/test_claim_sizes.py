@@ -27,7 +27,7 @@ def sizes_table(app):
 
 
 def test_without_sizes_it_says_so_and_how_to_measure_them(open_page, tables):
-    app = open_page("claim")
+    app = open_page("claim", part="sizes")
     assert not app.exception and not app.error
     assert TITLE in [one.value for one in app.header]
     assert text_of(app).count("has not been measured at any size.") == 6
@@ -39,7 +39,7 @@ def test_without_sizes_it_says_so_and_how_to_measure_them(open_page, tables):
 def test_sentences_figure_and_table_of_the_sizes_there_are(open_page, tables):
     write(tables / "sizes" / "one", MINI)
     write(tables / "sizes" / "two", W32, "fashion_mnist")
-    app = open_page("claim", size="trace")
+    app = open_page("claim", part="sizes", size="trace")
     assert not app.exception and not app.error
     said = text_of(app)
     assert "**Backdoored models are sharper than benign ones by trace:**" in said
@@ -53,12 +53,12 @@ def test_sentences_figure_and_table_of_the_sizes_there_are(open_page, tables):
 
 def test_the_main_table_is_a_size_too(open_page, tables):
     write(tables, W16)
-    app = open_page("claim")
+    app = open_page("claim", part="sizes")
     assert not app.exception and set(sizes_table(app)["network"]) == {W16}
 
 
 def test_a_damaged_size_leaves_the_rest_of_the_page(open_page, tables):
     (write(tables / "sizes" / "one", MINI) / "cells.parquet").write_bytes(b"nonsense")
-    app = open_page("claim")
+    app = open_page("claim", part="sizes")
     assert not app.exception and "cells.parquet is damaged" in app.error[0].value
-    assert "The values" in [one.value for one in app.header]
+    assert app.header[0].value == "Backdoored models are sharper than benign ones."

@@ -136,14 +136,14 @@ def test_only_planes_that_were_asked_for_are_offered(open_page, started, runs) -
     app = open_page("landscape")
     options = [group.options for group in app.button_group if group.label == "Plane"]
     assert options == [["Lines", "Eigenvectors"]]
-    notes = [note["text"] for note in figures(app)[0]["layout"]["annotations"]]
-    assert "curvature 60 along x, 30 along y" in notes[0]
+    note = figures(app)[0]["layout"]["title"]["subtitle"]["text"]
+    assert "curvature 60 along x, 30 along y" in note
 
 
 def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started, runs) -> None:
     make_run(runs, "landscape", mode="preview", grid=9)
     app = open_page("landscape")
-    titles = [figure["layout"]["annotations"][0]["text"] for figure in figures(app)[:3]]
+    titles = [figure["layout"]["title"]["subtitle"]["text"] for figure in figures(app)[:3]]
     assert all("interpolated, held-out error 1.8 %" in title for title in titles)
     said = text_of(app)
     assert "27 of 81 points of a surface were computed (dots)" in said
@@ -157,7 +157,7 @@ def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started
 def test_a_preview_that_fell_short_says_so(open_page, started, runs) -> None:
     make_run(runs, "landscape", mode="preview", grid=9, bound=0.01)
     app = open_page("landscape")
-    assert "(requested: 1 %)" in figures(app)[0]["layout"]["annotations"][0]["text"]
+    assert "(requested: 1 %)" in figures(app)[0]["layout"]["title"]["subtitle"]["text"]
     assert "A quarter of the points was not enough" in text_of(app)
 
 

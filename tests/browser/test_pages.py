@@ -17,6 +17,30 @@ BRIGHTNESS = """() => {
 }"""
 
 
+# Words of figures that lie on each other or leave their figure, and legends with a scroll bar. The
+# boxes of slanting words overlap where the words do not, so these are not compared.
+UNREADABLE = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => {
+  const edge = plot.getBoundingClientRect();
+  const words = [...plot.querySelectorAll('svg text')].map(node => {
+    const {a, b} = node.getCTM(), {left, right, top, bottom} = node.getBoundingClientRect();
+    return {text: node.textContent.trim(), left, right, top, bottom, slanting: a * b !== 0};
+  }).filter(({text, left, right}) => text && right > left);
+  const shared = (one, other, low, high) =>
+    Math.min(one[high], other[high]) - Math.max(one[low], other[low]);
+  const apart = (one, other) => shared(one, other, 'left', 'right') < 1
+    || shared(one, other, 'top', 'bottom') < 2;
+  const inside = word => word.left >= edge.left - 1 && word.right <= edge.right + 1
+    && word.top >= edge.top - 1 && word.bottom <= edge.bottom + 1;
+  const found = words.filter(word => !inside(word)).map(({text}) => `${text} is cut off`);
+  words.forEach((one, i) => words.slice(i + 1).forEach(other => {
+    if (!(one.slanting || other.slanting || apart(one, other)))
+      found.push(`${one.text} lies on ${other.text}`);
+  }));
+  const bar = plot.querySelector('.legend .scrollbar')?.getBoundingClientRect();
+  return bar?.height > 0 ? [...found, 'the legend scrolls'] : found;
+})"""
+
+
 def address(name: str) -> str:
     """The path of a page; Start is the door."""
     return "/" if name == "start" else f"/{name}"
@@ -47,8 +71,27 @@ def test_every_page_opens_light_and_dark(filled, new_page, name, width, scheme):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert (page.evaluate(BRIGHTNESS) > 200) == (scheme == "light")
+    assert page.evaluate(UNREADABLE) == []
     accessible(page)
     shot(page, f"{name}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("part", ["sizes", "values", "asr", "how"])
+def test_the_parts_of_the_sharpness_claim_are_readable_on_a_phone(filled, new_page, part):
+    page = new_page(390)
+    page.goto(f"{filled.url}/claim?part={part}")
+    at_rest(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(UNREADABLE) == []
+    accessible(page)
+
+
+def test_no_toolbar_stands_on_a_figure_where_nothing_can_hover(filled, new_page):
+    page = new_page(390, touch=True)
+    page.goto(f"{filled.url}/spectrum")
+    at_rest(page)
+    for bar in page.locator(".modebar-container").all():
+        expect(bar).to_be_hidden()
 
 
 def test_an_open_page_follows_the_mode(filled, page):

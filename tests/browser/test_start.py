@@ -78,16 +78,14 @@ def test_a_click_into_the_curves_or_on_a_path_moves_everything(filled: Server, p
     page.goto(f"{filled.url}/?step=0")
     expect(page.locator("input.step")).to_be_visible()
     tiles = page.locator(".tiles").inner_text()
-    scale = page.locator(".curves").bounding_box()["width"] / 520
-    middle = (44 + 520 - 116) / 2  # of the plot, in the drawing
-    page.locator(".curves").click(position={"x": middle * scale, "y": 100 * scale})
+    middle = (44 + page.locator(".curves").bounding_box()["width"] - 116) / 2  # of the plot
+    page.locator(".curves").click(position={"x": middle, "y": 100})
     assert step(page) == "Step 50 of 100 of the purification"
     assert page.locator(".tiles").inner_text() != tiles
     page.wait_for_function("location.search.includes('step=50')")
     start = page.locator(".ground polyline").first.get_attribute("points").split()[0]
     x, y = (float(part) for part in start.split(","))
-    scale = page.locator(".ground").bounding_box()["width"] / 520
-    page.locator(".ground").click(position={"x": x * scale, "y": y * scale})
+    page.locator(".ground").click(position={"x": x, "y": y})
     assert step(page) == "Step 0 of 100 of the purification"
     page.wait_for_function("location.search.includes('step=0')")
 
@@ -104,3 +102,14 @@ def test_pointing_at_a_method_dims_the_others_everywhere(filled: Server, page: P
     assert page.locator('.answer[data-model="sgd"]').get_attribute("class") == "answer dim"
     page.mouse.move(0, 0)
     assert page.locator(".dim").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1920])
+def test_the_letters_of_the_drawings_have_one_size_on_every_screen(filled: Server, new_page, width):
+    page = new_page(width)
+    page.goto(f"{filled.url}/?step=0")
+    for drawing in (".curves", ".ground"):
+        expect(page.locator(f"{drawing} text").first).to_be_visible()
+        box, drawn = (page.locator(drawing).evaluate(f"node => node.{of}")
+                      for of in ("getBoundingClientRect().width", "viewBox.baseVal.width"))
+        assert box == pytest.approx(drawn, abs=1)

@@ -39,8 +39,8 @@ def test_the_verdict_table_has_a_row_a_question_and_a_column_a_measure(table):
     assert tuple(first[:3]) == ("Backdoored / benign", "held-out", "all")
     mine = table[(table.comparison == "backdoored") & (table.images == "held_out")
                  & (table.parameters == "all") & (table.measure == "lambda_max")].iloc[0]
-    assert first["λ_max"] == f"✓ holds ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f}) 4/4"
-    assert shown.iloc[-1]["trace"].startswith("✗ does not hold ×2.")
+    assert first["λ_max"] == f"✓ ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f}) 4/4"
+    assert shown.iloc[-1]["trace"].startswith("✗ ×2.")
 
 
 def test_what_was_not_measured_says_so(claim):
@@ -49,7 +49,7 @@ def test_what_was_not_measured_says_so(claim):
     assert set(shown[shown.images == "defender's"]["trace"]) == {"not measured"}
     one = verdicts(claim[(claim.attack == "sig") & (claim.seed == 0)])
     cell = figures.verdict_table(one).iloc[0]["λ_max"]
-    assert cell.startswith("○ not resolved ×") and "(" not in cell
+    assert cell.startswith("○ ×") and "(" not in cell
 
 
 def test_ratios_stand_at_their_values_with_their_intervals(table):

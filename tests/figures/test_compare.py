@@ -107,7 +107,7 @@ def test_planes_share_colours_and_the_widest_axes():
         colours = panel.layout.coloraxis
         assert (colours.cmin, colours.cmax) == pytest.approx((-1, math.log10(9 * 2.1)))
     assert {p.layout.xaxis.range for p in panels} == {(-1.0, 1.0)}
-    assert [p.layout.annotations[0].text for p in panels] == ["<b>A</b>", "<b>B</b>"]
+    assert [p.layout.title.text for p in panels] == ["<b>A</b>", "<b>B</b>"]
 
 
 def test_planes_with_blanks_and_plain_loss():

@@ -218,3 +218,35 @@ def test_sharpness_up_to_a_step_and_in_words():
         [0.0, 40.0]]
     assert "NGF λ_max 40 to 200 at step 20" in sharpness_alt(SHARP, METHOD_NAMES)
     assert "No points yet" in sharpness_alt(SHARP.iloc[:0], METHOD_NAMES)
+
+
+def on_a_phone(options):
+    (media,) = options["media"]
+    assert media["query"] == {"maxWidth": 480}
+    return media["option"]
+
+
+def test_a_legend_has_all_its_rows_and_room_for_them():
+    many = [name for name in PURIFIERS if name not in ("ngf", "sgd")]
+    few, all_of_them = (race_options(POINTS, methods, ("asr",))
+                        for methods in (METHOD_NAMES, (*METHOD_NAMES, *many)))
+    for options in (few, all_of_them):
+        assert options["legend"].get("type", "plain") == "plain"
+        assert on_a_phone(options)["grid"]["top"] >= options["grid"]["top"]
+    assert all_of_them["grid"]["top"] > few["grid"]["top"]
+    assert on_a_phone(all_of_them)["grid"]["top"] > on_a_phone(few)["grid"]["top"]
+
+
+def test_on_a_phone_the_labels_leave_most_of_the_width_to_the_lines():
+    options = race()
+    short = {line["id"]: line["endLabel"]["formatter"] for line in on_a_phone(options)["series"]}
+    assert short == {"ngf-asr": "ASR 1 %", "sgd-asr": "ASR 62 %", "ngf-acc": "ACC 98 %",
+                     "sgd-acc": "ACC 97 %"}
+    assert 340 - 58 - on_a_phone(options)["grid"]["right"] > 340 / 2
+    assert options["grid"]["right"] > on_a_phone(options)["grid"]["right"]
+
+
+def test_the_room_for_the_labels_stays_while_values_arrive():
+    empty = race_options(frame(), METHOD_NAMES, ("asr", "acc"), x_max=20.0)
+    assert empty["grid"] == race(x_max=20.0)["grid"]
+    assert on_a_phone(empty)["grid"] == on_a_phone(race(x_max=20.0))["grid"]

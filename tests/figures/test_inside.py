@@ -114,7 +114,7 @@ def test_maps_share_a_scale_and_frame_the_trigger():
     pixels[2:, 3] = True
     maps = {"before": np.full((4, 4), 2.0), "ngf": np.full((4, 4), 5.0)}
     before, after = saliency.mean_maps(maps, pixels, dark=False)
-    assert before.data[0].zmax == after.data[0].zmax == 5
+    assert before.layout.coloraxis.cmax == after.layout.coloraxis.cmax == 5
     (frame,) = before.layout.shapes
     assert (frame.x0, frame.x1, frame.y0, frame.y1) == (2.5, 3.5, 1.5, 3.5)
     assert len(saliency.pixel_table(maps)) == 32

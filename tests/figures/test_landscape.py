@@ -95,8 +95,8 @@ def test_surfaces_share_height_and_camera() -> None:
 def test_panels_apart_keep_what_they_share() -> None:
     row = landscape.contour_row(SIDE, SIDE, LOSSES, log=True, dark=True)
     apart = landscape.panels(row)
-    assert [panel.layout.annotations[0].text for panel in apart] == [
-        METHODS[name].label for name in LOSSES]
+    assert [panel.layout.title.text for panel in apart] == [
+        f"<b>{METHODS[name].label}</b>" for name in LOSSES]
     for place, panel in enumerate(apart):
         np.testing.assert_array_equal(contours(panel)[0].z, contours(row)[place].z)
         assert panel.layout.coloraxis == row.layout.coloraxis

@@ -1,6 +1,8 @@
 """One style a method: the registered title, and a spare look for a method that has none yet."""
 
-from app.theme import METHODS, SPARE, style
+import pytest
+
+from app.theme import METHODS, SPARE, plotly_template, style
 from ngf_core.purify.registry import PURIFIERS
 from ngf_core.registry import Entry
 
@@ -26,3 +28,14 @@ def test_a_new_method_gets_a_look_of_its_own(monkeypatch):
 
 def test_a_name_that_is_nowhere_keeps_it_and_is_grey():
     assert (style("moon").label, style("moon").color) == ("moon", METHODS["before"].color)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_title_and_legend_stand_at_opposite_edges_of_a_figure(dark):
+    layout = plotly_template(dark).layout
+    for part, at in ((layout.title, 1), (layout.legend, 0)):
+        assert (part.xref, part.yref) == ("container", "container")
+        assert (part.x, part.y) == (0, at)
+    # Plotly's toolbar is 27 pixels high; axes make room for their own words.
+    assert layout.margin.t >= 30
+    assert layout.xaxis.automargin and layout.yaxis.automargin

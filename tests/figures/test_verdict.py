@@ -78,3 +78,15 @@ def test_words_and_size(table):
     assert ratio_text(MEANS["ngf"][1]) == "2.00 [1.00, 4.00]"
     assert height(table, 2) - height(table[table["attack"] == "sig"], 2) == 26
     assert verdict_table(table, TITLES)["method"].tolist() == ["NGF", "SGD", "NGF", "SGD"]
+
+
+def test_on_a_phone_both_panels_have_room_for_their_marks(table):
+    options = verdict_options(table, MEANS, TITLES, dark=False)
+    (media,) = options["media"]
+    assert media["query"] == {"maxWidth": 480}
+    left, right = media["option"]["grid"]
+    share = [1 - left["left"] / 340 - float(left["right"].rstrip("%")) / 100,
+             1 - float(right["left"].rstrip("%")) / 100 - right["right"] / 340]
+    assert min(share) > 0.25
+    # Those of a wide page would leave the first panel next to nothing.
+    assert 1 - options["grid"][0]["left"] / 340 - 0.46 < 0.15

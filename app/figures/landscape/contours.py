@@ -38,6 +38,9 @@ def contour_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
         _mark_zero(figure, column)
     figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
                                     "colorbar": colour_bar("cross-entropy loss", low, high, log)})
+    # The dots on the edge would make the axes longer than the plane.
+    figure.update_xaxes(range=[float(np.min(xs)), float(np.max(xs))])
+    figure.update_yaxes(range=[float(np.min(ys)), float(np.max(ys))])
     lines = max((note.count("<br>") + 1 for note in (notes or {}).values()), default=0)
     return _finish_row(figure, dark, axes, lines)
 
@@ -79,7 +82,7 @@ def _panels(losses: Mapping[str, np.ndarray], prefix: str = "",
             notes: Mapping[str, str] | None = None) -> go.Figure:
     titles = [prefix + method_style(name).label for name in losses]
     if notes:
-        titles = [f"{title}<br><span style='font-size:12px'>{notes.get(name, '')}</span>"
+        titles = [f"{title}<br>{notes.get(name, '')}"
                   for title, name in zip(titles, losses, strict=True)]
     return make_subplots(1, max(len(losses), 1), shared_yaxes=True, horizontal_spacing=0.03,
                          subplot_titles=titles)
@@ -109,9 +112,9 @@ def _finish_row(figure: go.Figure, dark: bool, axes: tuple[str, str], lines: int
     figure.update_xaxes(title=axes[0], nticks=5)
     figure.update_yaxes(nticks=5)
     figure.update_yaxes(title=axes[1], col=1)
-    figure.update_layout(template=plotly_template(dark), height=460 + 18 * lines,
-                         showlegend=False,
-                         margin={"l": 45, "r": 10, "t": 40 + 18 * lines, "b": 120})
+    notes = 14 + 16 * lines if lines else 0
+    figure.update_layout(template=plotly_template(dark), height=460 + notes, showlegend=False,
+                         margin={"t": 36 + notes})
     if "xaxis2" not in figure.layout:
         # A single panel as wide as the page would flatten its contours.
         squared(figure, axes)

@@ -58,8 +58,7 @@ def line(t: np.ndarray | Mapping[str, np.ndarray], curves: Curves, *, log: bool,
                         tickformat="~g", range=[low - margin, high + margin])
     figure.update_xaxes(title=axis)
     figure.update_layout(template=plotly_template(dark), height=440,
-                         margin={"l": 60, "r": 110, "t": 60 if marks else 40, "b": 60},
-                         legend={"y": 1.09} if marks else {})
+                         margin={"r": 110, "t": 56 if marks else 36})
     return figure
 
 

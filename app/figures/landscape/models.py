@@ -78,7 +78,6 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
     figure.update_yaxes(title=axes[1], scaleanchor="x", constrain="domain",
                         range=[float(np.min(ys)), float(np.max(ys))])
     figure.update_layout(template=plotly_template(dark), height=620, showlegend=False,
-                         margin={"l": 60, "r": 20, "t": 30, "b": 120},
                          coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
                                     "colorbar": colour_bar("cross-entropy loss", low, high, log)})
     return figure

@@ -25,6 +25,9 @@ def panels(row: go.Figure) -> list[go.Figure]:
         else:
             panel.update_traces(xaxis="x", yaxis="y")
             squared(panel, (row.layout.xaxis.title.text, row.layout.yaxis.title.text))
-        panel.add_annotation(title).update_annotations(x=0.5)
-        apart.append(panel)
+            panel.update_xaxes(range=row.layout.xaxis.range)
+            panel.update_yaxes(range=row.layout.yaxis.range)
+        name, _, note = title.text.partition("<br>")
+        apart.append(panel.update_layout(title={"text": f"<b>{name}</b>",
+                                                "subtitle": {"text": note}}))
     return apart

@@ -11,7 +11,8 @@ from app.theme import SEQUENTIAL, plotly_template
 from app.theme import style as method_style
 
 CAMERAS = {
-    "iso": {"eye": {"x": 1.4, "y": -1.4, "z": 1.05}, "up": {"x": 0, "y": 0, "z": 1}},
+    "iso": {"eye": {"x": 1.5, "y": -1.5, "z": 1.1},
+            "center": {"x": 0, "y": 0, "z": -0.12}, "up": {"x": 0, "y": 0, "z": 1}},
     "top": {"eye": {"x": 0.0, "y": 0.0, "z": 2.1}, "up": {"x": 0, "y": 1, "z": 0}},
     "side": {"eye": {"x": 0.0, "y": -2.3, "z": 0.15}, "up": {"x": 0, "y": 0, "z": 1}},
 }
@@ -42,8 +43,8 @@ def surface_row(xs: np.ndarray, ys: np.ndarray, losses: Mapping[str, np.ndarray]
         xaxis={"title": "x", "nticks": 4}, yaxis={"title": "y", "nticks": 4},
         zaxis={"title": "", "range": [low, high]} | ticks,
         aspectmode="manual", aspectratio={"x": 1, "y": 1, "z": 0.75}, camera=CAMERAS[camera])
-    figure.update_layout(template=plotly_template(dark), height=430,
-                         margin={"l": 5, "r": 5, "t": 40, "b": 5}, showlegend=False,
+    figure.update_layout(template=plotly_template(dark), height=350,
+                         showlegend=False,
                          coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
                                     "showscale": False})
     return figure

@@ -10,8 +10,10 @@ import streamlit as st
 from app.figures.origin import Origin
 from app.widgets.controls.save_picture import save_picture
 
-# Plotly's camera would save the picture without what it was drawn from.
-TOOLBAR = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
+# Plotly's camera would save the picture without what it was drawn from; without the buttons that
+# wheel and double click do better, the toolbar is short enough to stand beside a title.
+TOOLBAR = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": [
+    "toImage", "zoomIn2d", "zoomOut2d", "autoScale2d"]}
 SelectionMode = Literal["points", "box", "lasso"]
 
 

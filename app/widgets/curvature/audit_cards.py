@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import state
 from app.figures import audit as figures
-from app.figures.landscape import contour_row, plane_table
+from app.figures.landscape import contour_row, panels, plane_table
 from app.figures.origin import Origin
 from app.text import sections
 from app.theme import style
@@ -109,8 +109,9 @@ def plane_card(pair: dict[str, Any], origin: Origin) -> None:
     losses = {model: np.array(of[role], float) for role, model in
               (("before", "before"), ("after", name if name != "before" else "after"))}
     sentences = report.plane(pair)
-    figure_card(contour_row(side, side, losses, log=True, dark=is_dark(),
-                            axes=("direction 1", "direction 2")),
+    row = contour_row(side, side, losses, log=True, dark=is_dark(),
+                      axes=("direction 1", "direction 2"))
+    figure_card(panels(row),
                 key="audit_plane", caption=TEXT["plane text"], origin=origin,
                 table=plane_table(side, side, losses), filename="audit-plane",
                 alt=" ".join(sentences))

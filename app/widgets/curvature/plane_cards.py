@@ -67,7 +67,7 @@ class View:
         _, largest, bound = self.arrays[f"{key}.held_out"]
         if np.isnan(largest):
             return "interpolated, error not measured"
-        wanted = f"<br>(requested: {_percent(bound)})" if largest > bound else ""
+        wanted = f" (requested: {_percent(bound)})" if largest > bound else ""
         return f"interpolated, held-out error {_percent(largest)}{wanted}"
 
 

@@ -5,8 +5,9 @@
 const RATES = "Thick: ASR, the share of triggered images that get the attacker's label. Thin: ACC, the share of " +
   "clean images that get their true label."
 const SECONDS = 0.6
-const WIDE = 520, TALL = 260, LEFT = 44, RIGHT = 116, TOP = 12, BOTTOM = 34
-const GROUND = 220
+const TALL = 260, LEFT = 44, RIGHT = 116, TOP = 12, BOTTOM = 36
+const FLAT = 0.42  // height of the landscape by its width
+const LINE = 16  // between two labels
 const REACH = 12  // within which the pointer meets a line
 const SVG = "http://www.w3.org/2000/svg"
 
@@ -44,6 +45,24 @@ class FirstTouch {
                                                         ...this.place(this.ground, event)))
     root.onpointerover = event => this.light(event.target.closest("[data-model]")?.dataset.model)
     root.onpointerleave = () => this.light()
+    new ResizeObserver(() => this.fit()).observe(root)
+  }
+
+  // Draw at the width there is, so that the letters have one size on every screen.
+  fit() {
+    if (!this.data || this.root.clientWidth === this.width) return
+    this.width = this.root.clientWidth
+    this.drawCurves()
+    this.drawGround()
+    this.move(Number(this.step.value))
+    this.light(this.lit)
+  }
+
+  // Make a unit of a drawing one pixel; its size.
+  canvas(drawing, tall) {
+    const wide = drawing.parentElement.clientWidth
+    drawing.setAttribute("viewBox", `0 0 ${wide} ${tall(wide)}`)
+    return [wide, tall(wide)]
   }
 
   // Where a click was, in the units of a drawing's viewBox.
@@ -87,6 +106,7 @@ class FirstTouch {
       type: "button", title: sign.name, ariaLabel: sign.name,
       onclick: () => { this.sign = i; this.draw(); this.tell() },
     }, html("img", {src: sign.clean, alt: ""}))))
+    this.width = this.root.clientWidth
     this.drawCurves()
     this.drawGround()
     this.draw()
@@ -201,14 +221,15 @@ class FirstTouch {
 
   drawCurves() {
     const {models, steps} = this.data, last = steps.at(-1) || 1
-    const x = i => LEFT + (WIDE - LEFT - RIGHT) * steps[i] / last
+    const [wide] = this.canvas(this.curves, () => TALL)
+    const x = i => LEFT + (wide - LEFT - RIGHT) * steps[i] / last
     const y = share => TOP + (TALL - TOP - BOTTOM) * (1 - share)
     const nodes = [0, 0.5, 1].flatMap(share => [
-      svg("line", {x1: LEFT, x2: WIDE - RIGHT, y1: y(share), y2: y(share), class: "grid"}),
+      svg("line", {x1: LEFT, x2: wide - RIGHT, y1: y(share), y2: y(share), class: "grid"}),
       svg("text", {x: LEFT - 6, y: y(share) + 4, "text-anchor": "end"}, `${100 * share}%`)])
-    nodes.push(svg("text", {x: (LEFT + WIDE - RIGHT) / 2, y: TALL - 6, "text-anchor": "middle"}, "step"),
+    nodes.push(svg("text", {x: (LEFT + wide - RIGHT) / 2, y: TALL - 6, "text-anchor": "middle"}, "step"),
                svg("text", {x: LEFT, y: TALL - 16, "text-anchor": "middle"}, "0"),
-               svg("text", {x: WIDE - RIGHT, y: TALL - 16, "text-anchor": "middle"}, last))
+               svg("text", {x: wide - RIGHT, y: TALL - 16, "text-anchor": "middle"}, last))
     const ends = []
     for (const model of models.filter(one => one.rates)) {
       for (const [name, width] of [["acc", 1.5], ["asr", 3.5]]) {
@@ -223,12 +244,12 @@ class FirstTouch {
     }
     // Labels at the ends of the lines, moved apart where they would lie on each other.
     ends.sort((a, b) => a.y - b.y)
-    ends.forEach((end, i) => { if (i) end.y = Math.max(end.y, ends[i - 1].y + 14) })
+    ends.forEach((end, i) => { if (i) end.y = Math.max(end.y, ends[i - 1].y + LINE) })
     ends.reverse().forEach((end, i) => {
-      end.y = Math.min(end.y, i ? ends[i - 1].y - 14 : TALL - BOTTOM)
+      end.y = Math.min(end.y, i ? ends[i - 1].y - LINE : TALL - BOTTOM)
     })
     for (const end of ends) {
-      const label = svg("text", {x: WIDE - RIGHT + 6, y: end.y + 4}, end.text)
+      const label = svg("text", {x: wide - RIGHT + 6, y: end.y + 4}, end.text)
       label.style.fill = end.model.ink
       nodes.push(of(end.model, label))
     }
@@ -249,8 +270,9 @@ class FirstTouch {
     this.points = []
     if (ground === null) return
     const {xs, ys, picture, paths} = ground
-    const x = at => WIDE * (at - xs[0]) / (xs[1] - xs[0]), y = at => GROUND * (ys[1] - at) / (ys[1] - ys[0])
-    const nodes = [svg("image", {href: picture, width: WIDE, height: GROUND, preserveAspectRatio: "none"})]
+    const [wide, tall] = this.size = this.canvas(this.ground, wide => Math.round(FLAT * wide))
+    const x = at => wide * (at - xs[0]) / (xs[1] - xs[0]), y = at => tall * (ys[1] - at) / (ys[1] - ys[0])
+    const nodes = [svg("image", {href: picture, width: wide, height: tall, preserveAspectRatio: "none"})]
     for (const model of models) {
       const path = paths[model.name]
       if (!path) continue
@@ -264,10 +286,10 @@ class FirstTouch {
       const label = svg("text", {"font-weight": 600, stroke: "#fff", "stroke-width": 3,
                                  "paint-order": "stroke"}, model.label)
       label.style.fill = "#12141a"
-      nodes.push(of(model, point), of(model, label))
-      this.points.push({point, label, places})
+      this.points.push({point: of(model, point), label: of(model, label), places})
     }
-    this.ground.replaceChildren(...nodes)
+    // Points and names lie on top of all ways.
+    this.ground.replaceChildren(...nodes, ...this.points.flatMap(({point, label}) => [point, label]))
     this.ground.setAttribute("aria-label", ground.alt)
     this.note.textContent = ground.note
   }
@@ -280,9 +302,9 @@ class FirstTouch {
       const [x, y] = places[Math.min(at, places.length - 1)]
       point.setAttribute("cx", x)
       point.setAttribute("cy", y)
-      const left = x > WIDE - 70
+      const left = x > this.size[0] - 100
       label.setAttribute("x", left ? x - 12 : x + 12)
-      label.setAttribute("y", Math.min(Math.max(y + (i % 2 ? 18 : -8), 14), GROUND - 6))
+      label.setAttribute("y", Math.min(Math.max(y + (i % 2 ? 18 : -8), 14), this.size[1] - 6))
       label.setAttribute("text-anchor", left ? "end" : "start")
     }
   }
