@@ -53,9 +53,11 @@ def test_the_ratios_tell_every_audit_behind_them(open_page, started, runs, monke
 def test_both_models_are_shown_on_one_plane(open_page, started, runs) -> None:
     run = audits(runs, 1)[0]
     app = open_page("audit", run=run.id)
-    figure = json.loads(app.get("plotly_chart")[1].proto.spec)
-    assert [trace["name"] for trace in figure["data"] if trace["type"] == "contour"] == [
-        "No defense", "NGF"]
+    planes = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")[1:3]]
+    assert [trace["name"] for plane in planes for trace in plane["data"]
+            if trace["type"] == "contour"] == ["No defense", "NGF"]
+    one, other = (plane["layout"] for plane in planes)
+    assert one["coloraxis"] == other["coloraxis"] and one["xaxis"] == other["xaxis"]
     assert "Random plane, the same directions around both" in text_of(app)
 
 

@@ -42,7 +42,7 @@ def test_the_figure_has_the_layers_in_order_and_the_picks(runs, open_page, start
     make_run(runs, "layers")
     (chart,) = open_page("layers").get("plotly_chart")
     figure = json.loads(chart.proto.spec)
-    assert figure["layout"]["xaxis"]["ticktext"] == ["stem", "blocks.2.conv1", "linear"]
+    assert figure["layout"]["xaxis"]["categoryarray"] == ["stem", "blocks.2.conv1", "linear"]
     assert any("Oracle" in text for text in figure["data"][-1]["text"])
 
 
