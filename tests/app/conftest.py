@@ -45,7 +45,7 @@ def open_page(runs: RunStore) -> Callable[..., AppTest]:
     """Open a page by name with address parameters, e.g. open_page("race", run=run.id)."""
 
     def open_it(page: str, **query: str) -> AppTest:
-        app = AppTest.from_file(str(ENTRY), default_timeout=30)
+        app = AppTest.from_file(str(ENTRY), default_timeout=120)
         app.query_params.update(query)
         if page != "start":
             app.switch_page(f"app/views/{page}.py")
