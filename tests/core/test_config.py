@@ -28,11 +28,12 @@ from ngf_core.models import ARCHITECTURES
 from ngf_core.purify import ANP, FIP, FTSAM, NGF, SGD, Budget
 from ngf_core.purify.registry import PURIFIERS
 
+# What a config has to name.
+NAMED = {TrainConfig: {}, ImportConfig: {"normalisation": "ngf"}}
+
 
 def usable(cls: type, **changes: object):
-    if cls not in (TrainConfig, ImportConfig):
-        changes = {"source": "a-run"} | changes
-    return cls(**changes)
+    return cls(**NAMED.get(cls, {"source": "a-run"}) | changes)
 
 
 def refusal(config) -> ConfigError:
@@ -51,6 +52,13 @@ CHOICES = [pytest.param(cls, f, id=f"{cls.kind}-{f.name}") for cls, f in FIELDS
 @pytest.mark.parametrize("cls", CONFIGS.values(), ids=list(CONFIGS))
 def test_defaults_are_usable(cls):
     validate(usable(cls))
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CONFIGS.values() if cls is not TrainConfig])
+def test_what_has_to_be_named_is_asked_for(cls):
+    (name,) = NAMED.get(cls, {"source": ""})
+    error = refusal(cls())
+    assert error.field == name and "named" in str(error)
 
 
 @pytest.mark.parametrize(("cls", "field"), [pytest.param(c, f, id=f"{c.kind}-{f.name}")
