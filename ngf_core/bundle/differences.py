@@ -2,7 +2,8 @@
 
 On the same processor's instructions, threads and versions every number has to be equal, times
 apart. Elsewhere sums round differently, training takes another way, and only what a reader would
-quote is compared, within SPREAD.
+quote is compared, within SPREAD; and so is a run that starts from a model of other weights, be it
+one from elsewhere or one that ships in half precision.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ SPREAD: dict[str, float] = {"acc": 3.0, "asr": 15.0, "ra": 15.0, "lambda_max": 2
 RATES, FACTORS = ("acc", "asr", "ra"), ("lambda_max", "trace")
 # What time decided, and what it took.
 _TIMED = ("seconds", "live_sharpness", "resumed", "came_as", "train_config")
-# Their steps are chosen by the time that a race takes.
+# Where along a race they are taken, and how well they converge, depends on the time it takes.
 _TIMED_METRICS = ("lambda_max", "lambda_error", "fisher_trace", "fisher_trace_error")
 ARRAYS = ("spectrum", "landscape")
 # Folders and files of one machine.
@@ -57,6 +58,7 @@ def compare(bundled: Sequence[Run], store: RunStore) -> Comparison:
     again: dict[str, Run] = {}
     equal: list[str] = []
     within: list[str] = []
+    same_models: set[str] = set()
     compared = 0
     for run in bundled:
         other = _counterpart(run, again, store)
@@ -65,7 +67,9 @@ def compare(bundled: Sequence[Run], store: RunStore) -> Comparison:
                                           "computed again"))
             continue
         again[run.id] = other
-        exact = same_place(run.manifest, other.manifest)
+        exact = same_place(run.manifest, other.manifest) and _sources(run.config) <= same_models
+        if _models(run) == _models(other):
+            same_models.add(run.id)
         (equal if exact else within).append(run.id)
         names = {old: new.id for old, new in again.items()}
         for what, here, there, allowed in _numbers(run, other, names, exact):
@@ -96,6 +100,12 @@ def _counterpart(run: Run, again: Mapping[str, Run], store: RunStore) -> Run | N
                  and other.manifest["foreign"] is None
                  and other.manifest["created"] != run.manifest["created"]
                  and _settings(other.config, {}) == wanted), None)
+
+
+def _models(run: Run) -> dict[str, str]:
+    """The checksums of the files of its models."""
+    return {name: sha for name, sha in run.manifest["files"].items()
+            if name.endswith(".safetensors")}
 
 
 def _sources(config: Config) -> set[str]:
@@ -138,8 +148,7 @@ def _numbers(run: Run, other: Run, names: Mapping[str, str], exact: bool
                            ("", _arrays(run, files), _arrays(other, files))):
         here, there = dict(one), dict(two)
         for name in sorted(here.keys() | there.keys()):
-            timed = name.rpartition(" ")[2] in _TIMED_METRICS
-            if not (timed and part and (name not in here or name not in there)):
+            if not part or name.rpartition(" ")[2] not in _TIMED_METRICS:
                 value = here.get(name)
                 named = names.get(value, value) if isinstance(value, str) else value
                 yield part + name, named, there.get(name), None

@@ -75,8 +75,9 @@ def _check(archive: Path, options: argparse.Namespace) -> int:
     with read_bundle(archive) as bundled:
         found = compare(bundled, store)
     for name in found.within:
-        print(f"{name} ran on another processor, threads or versions: its rates and sharpness are "
-              "compared within the stated spread.", file=sys.stderr)
+        print(f"{name} ran on another processor, threads or versions, or started from a model of "
+              "other weights: its rates and sharpness are compared within the stated spread.",
+              file=sys.stderr)
     if found.within:
         print("Spread: " + ", ".join(
             f"{name} {amount:g} points" if name in ("acc", "asr", "ra")

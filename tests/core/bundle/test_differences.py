@@ -10,6 +10,7 @@ from ngf_core.runs import RunStore
 from ngf_core.runs.lineage import with_sources
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.rewrite import rewrite
+from ngf_core.runs.tensors import encode
 from tests.support.fabricated_runs import make_run
 
 HERE = {"instructions": "AVX512"}
@@ -100,6 +101,32 @@ def test_elsewhere_numbers_may_differ_by_the_spread(tmp_path, entries):
     assert not found.differences and not found.equal and len(found.within) == 2
     with_result(race, "ngf", asr=asr | {"hits": asr["hits"] + round(0.16 * asr["n"])})
     assert [row[1::3] for row in told(compare(bundled, store))] == [("ngf.asr", "15 points")]
+
+
+def test_what_starts_from_a_model_of_other_weights_is_from_elsewhere(tmp_path):
+    """As on a shipped model in half precision, whose own numbers are equal."""
+    _, bundled = computed(tmp_path / "a")
+    store, (train, race) = computed(tmp_path / "b")
+    rounded = {name: value.half() for name, value in train.tensors("model").items()}
+    rewrite(train, {"model.safetensors": encode(rounded)})
+    asr = race.results["ngf"]["asr"]
+    with_result(race, "ngf", asr=asr | {"hits": asr["hits"] + 1})
+    found = compare(bundled, store)
+    assert not found.differences
+    assert (found.equal, found.within) == ((bundled[0].id,), (bundled[1].id,))
+
+
+def test_the_sharpness_along_a_race_depends_on_time_and_is_left_out(tmp_path):
+    _, bundled = computed(tmp_path / "a")
+    store, (_, race) = computed(tmp_path / "b")
+    points = race.points()
+    timed = points["metric"].isin(["lambda_max", "fisher_trace"])
+    assert timed.any()
+    points.loc[timed, "value"] += 1.0
+    content = io.BytesIO()
+    points.to_parquet(content, index=False)
+    rewrite(race, {"curves.parquet": content.getvalue()})
+    assert not told(compare(bundled, store))
 
 
 @pytest.mark.parametrize(("factor", "differs"), [(1.9, False), (0.51, False), (2.1, True),
