@@ -75,13 +75,13 @@ def _own(run_id: str) -> "TrainedModels":
     return load_trained(run_id, state.store())
 
 
-def t_sne_of(features: np.ndarray) -> np.ndarray:
-    """`t_sne` of features, (n, 2)."""
-    return _t_sne(features)
+def embedding_of(features: np.ndarray, method: str) -> np.ndarray:
+    """Features placed by one of `EMBEDDINGS`, (n, 2). Raises what that raises."""
+    return _embedding(features, method)
 
 
-@st.cache_data(max_entries=48, show_spinner="Placing the images by t-SNE")
-def _t_sne(features: np.ndarray) -> np.ndarray:
-    from ngf_core.inside.projection import t_sne
+@st.cache_data(max_entries=48, show_spinner="Placing the images")
+def _embedding(features: np.ndarray, method: str) -> np.ndarray:
+    from ngf_core.inside.projection import EMBEDDINGS
 
-    return t_sne(features)
+    return EMBEDDINGS[method](features)

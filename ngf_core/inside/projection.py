@@ -1,14 +1,16 @@
-"""Features as points of a plane: principal components, and t-SNE."""
+"""Features as points of a plane: principal components, t-SNE and UMAP."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ngf_core.errors import ConfigError
+from ngf_core.errors import ConfigError, NGFError
 
 Floats = NDArray[np.floating]
-FEWEST, PERPLEXITY = 4, 30.0
+FEWEST, PERPLEXITY, NEIGHBOURS = 4, 30.0, 15
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,30 @@ def t_sne(features: Floats) -> Floats:
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(
         features.astype(np.float64))
+
+
+def umap(features: Floats) -> Floats:
+    """UMAP (McInnes, Healy and Melville 2018) of features (n, d) by umap-learn, (n, 2).
+
+    min(15, n - 1) neighbours, started from the principal components, random state 0: equal features
+    give equal points. As with t-SNE, only who lies beside whom can be read from it. The first call
+    in a process compiles for some ten seconds. Raises ConfigError as `principal_plane`, and
+    NGFError where umap-learn is not installed: with its compiler it takes 210 MB, so it is the
+    extra `umap`.
+    """
+    _check(features)
+    if find_spec("umap") is None:
+        raise NGFError("UMAP is drawn by the package umap-learn, which is not installed here. "
+                       "Install it: pip install 'ngf-lab[umap]', in a checkout "
+                       "pip install -c constraints.txt -e '.[umap]'. PCA and t-SNE need no more.")
+    from umap import UMAP
+
+    return UMAP(n_neighbors=min(NEIGHBOURS, len(features) - 1), init="pca", random_state=0,
+                n_jobs=1).fit_transform(features.astype(np.float64))
+
+
+# Methods that place the images of each model on its own; the dashboard offers them by these words.
+EMBEDDINGS: dict[str, Callable[[Floats], Floats]] = {"tsne": t_sne, "umap": umap}
 
 
 def _check(features: Floats) -> None:

@@ -106,6 +106,14 @@ def test_another_model_projection_and_images_are_in_the_address(open_page, start
     assert "channel of linear with the trigger" in said
 
 
+def test_umap_where_its_package_is_not_installed_is_a_sentence(open_page, started, runs, monkeypatch
+                                                               ) -> None:
+    monkeypatch.setattr("ngf_core.inside.projection.find_spec", lambda _: None)
+    app = open_page("inside", run=race(runs).id, n=FEW, projection="umap", seed="5")
+    assert not app.exception and "umap-learn, which is not installed here" in app.error[0].value
+    assert "Which label they get" in [head.value for head in app.header]
+
+
 def test_images_picked_out_are_shown_and_ringed_in_both_pictures(open_page, started, runs) -> None:
     app = open_page("inside", run=race(runs).id, n=FEW, picked="t3,c0,nothing,t3,[x](http://e.vil)")
     assert not app.exception and not [one.value for one in app.error]
@@ -165,7 +173,7 @@ def test_weights_that_do_not_fit_are_a_sentence(open_page, started, runs) -> Non
 @pytest.mark.parametrize(("address", "what"), [
     ({"n": "5"}, "n=5, which is not a whole number from 20 to 1,000"),
     ({"n": "1e99"}, "n=1e99"), ({"seed": "-1"}, "seed=-1"), ({"after": "magic"}, "after=magic"),
-    ({"projection": "umap"}, "projection=umap, which is not one of pca, tsne"),
+    ({"projection": "mds"}, "projection=mds, which is not one of pca, tsne, umap"),
     ({"on": "both"}, "on=both"),
     ({"layer": "conv9"}, "layer=conv9")])
 def test_an_address_that_does_not_fit_is_said(open_page, started, runs, address, what) -> None:

@@ -13,7 +13,7 @@ from app.figures import inside as figures
 from app.figures.origin import Origin
 from app.figures.samples import png, strip
 from app.figures.triggers import enlargement
-from app.read.inside import t_sne_of
+from app.read.inside import embedding_of
 from app.text import sections
 from app.text.outside import unlinked
 from app.theme import style
@@ -27,7 +27,7 @@ from ngf_core.runs import Run
 
 TEXT = sections("inside")
 KEY, WORD, MOST = "inside_projection", "picked", 12
-KINDS = {"pca": "PCA", "tsne": "t-SNE"}
+KINDS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SIDE = 96
 
 
@@ -57,9 +57,10 @@ def _points(inside: Inside, models: list[str], kind: str
     counts = {"clean": f"{len(inside.images['clean']):,}",
               "triggered": f" and {len(inside.images['triggered']):,} triggered"
               if inside.has_trigger else ""}
-    if kind == "tsne":
-        return ({model: t_sne_of(inside.features(model)) for model in models},
-                ("t-SNE 1", "t-SNE 2"), TEXT["tsne"].format(**counts))
+    if kind != "pca":
+        name = KINDS[kind]
+        return ({model: embedding_of(inside.features(model), kind) for model in models},
+                (f"{name} 1", f"{name} 2"), TEXT["embedding"].format(name=name, **counts))
     plane = inside.plane()
     axes = tuple(f"component {i} ({percent(share)})" for i, share in enumerate(plane.explained, 1))
     explained = f"{percent(sum(plane.explained))} of their variance"

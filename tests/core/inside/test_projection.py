@@ -1,11 +1,12 @@
-"""Principal components against a singular value decomposition by hand; t-SNE by neighbourhoods."""
+"""Principal components against a singular value decomposition by hand; t-SNE and UMAP by
+neighbourhoods."""
 
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from ngf_core.errors import ConfigError
-from ngf_core.inside.projection import principal_plane, t_sne
+from ngf_core.errors import ConfigError, NGFError
+from ngf_core.inside.projection import EMBEDDINGS, principal_plane, umap
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +41,21 @@ def test_other_features_are_put_into_the_same_plane(features):
     assert np.isnan(plane.holds(np.ones_like(features)))
 
 
-def test_t_sne_keeps_neighbours_together_and_repeats():
+@pytest.mark.parametrize("method", EMBEDDINGS)
+def test_neighbours_stay_together_and_it_repeats(method):
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(4), 25)
     features = rng.normal(size=(100, 12)) + 8 * np.eye(12)[groups]
-    points = t_sne(features)
+    points = EMBEDDINGS[method](features)
     nearest = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points)[1][:, 1:]
     assert (groups[nearest] == groups[:, None]).mean() > 0.95
-    assert np.array_equal(points, t_sne(features))
+    assert np.array_equal(points, EMBEDDINGS[method](features))
+
+
+def test_umap_without_its_package_says_what_to_install(features, monkeypatch):
+    monkeypatch.setattr("ngf_core.inside.projection.find_spec", lambda _: None)
+    with pytest.raises(NGFError, match=r"pip install 'ngf-lab\[umap\]'"):
+        umap(features)
 
 
 @pytest.mark.parametrize("bad, what", [
@@ -56,6 +64,6 @@ def test_t_sne_keeps_neighbours_together_and_repeats():
     (np.ones((9, 5)), "all 9 images have the same: the model is blind"),
     (np.full((9, 5), np.inf), "some are not finite: the model has overflowed")])
 def test_features_that_span_no_plane_are_refused(bad, what):
-    for project in (principal_plane, t_sne):
+    for project in (principal_plane, *EMBEDDINGS.values()):
         with pytest.raises(ConfigError, match=what):
             project(bad)
