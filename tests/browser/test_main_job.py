@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ngf_core.runs import Run, RunStore
-from tests.browser.watch import at_rest, follow_chart, shot, updates
+from tests.browser.watch import at_rest, filled, follow_chart, shot, updates
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs"), pytest.mark.timeout(1200)]
 
@@ -39,7 +39,7 @@ def _train(page: Page, url: str, store: RunStore) -> Run:
     at_rest(page)
     expect(page.get_by_text("training images are poisoned")).to_be_visible()
     page.get_by_role("radio", name="Own", exact=True).click()
-    _fill(page, "Epochs", EPOCHS)
+    filled(page, "Epochs", EPOCHS)
     shot(page, "job-configure")
     page.get_by_role("button", name="Train this model").click()
     onward = page.get_by_role("button", name="Race NGF against SGD on this model")
@@ -57,7 +57,7 @@ def _train(page: Page, url: str, store: RunStore) -> Run:
 def _race(page: Page, trained: Run, store: RunStore) -> Run:
     expect(page.get_by_role("button", name="Start race")).to_be_visible()
     at_rest(page)
-    _fill(page, "Steps", STEPS)
+    filled(page, "Steps", STEPS)
     shot(page, "job-race-form")
     page.get_by_role("button", name="Start race").click()
     _wait_for_curve(page, 1)
@@ -89,19 +89,11 @@ def _measure(page: Page, url: str, race: Run, kind: str, settings: dict[str, int
     start = page.get_by_role("button", name=f"Compute the {kind}")
     expect(start).to_be_visible()
     for label, value in settings.items():
-        _fill(page, label, value)
+        filled(page, label, value)
     start.click()
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=JOB)
     at_rest(page)
     shot(page, f"job-{kind}")
-
-
-def _fill(page: Page, label: str, value: int) -> None:
-    field = page.get_by_label(label, exact=True)
-    field.fill(str(value))
-    field.press("Enter")
-    at_rest(page)
-    expect(field).to_have_value(str(value))
 
 
 def _wait_for_curve(page: Page, step: int) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.server import ROOT
 from tests.browser.watch import at_rest, shot
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(600)]
 
 PAGES = sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py"))
 CHARTS = "[data-testid=stPlotlyChart], [data-testid=stEChartsChart]"

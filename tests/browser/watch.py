@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, TimeoutError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, TimeoutError, expect
 
 T = TypeVar("T")
 
@@ -87,6 +87,15 @@ def _is_probe(message: ConsoleMessage) -> bool:
 def at_rest(page: Page) -> None:
     """Wait until the page's script has ended and its charts are drawn."""
     page.wait_for_function(AT_REST)
+
+
+def filled(page: Page, label: str, value: int) -> None:
+    """Type the value into the field of that label, and wait until the page has taken it."""
+    field = page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    at_rest(page)
+    expect(field).to_have_value(str(value))
 
 
 def pressed(attempt: Callable[[int], T]) -> T:
