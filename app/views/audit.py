@@ -18,6 +18,7 @@ from app.widgets.curvature.audit_form import ask_pair
 from app.widgets.curvature.measurement import measurement
 from app.widgets.curvature.shipped_audit import shipped_audit
 from ngf_core.config import AuditConfig
+from ngf_core.runs import Run
 
 TEXT = sections("audit")
 FORM = {"parameters": "Parameters", "samples": "Images", "further": "Sets of other images",
@@ -28,14 +29,13 @@ def page() -> None:
     """Choose a pair of models, show what its audit found; below, the audit that ships."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    _own()
-    shipped_audit()
-
-
-def _own() -> None:
     run = measurement(AuditConfig, FORM, TEXT["empty"], ask=ask_pair)
-    if run is None:
-        return
+    if run is not None:
+        _own(run)
+    shipped_audit(opened=run is None)
+
+
+def _own(run: Run) -> None:
     runs = together(run)
     pairs = [one.results for one in runs]
     verdict_card(pairs)

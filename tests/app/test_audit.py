@@ -103,10 +103,27 @@ def test_judged_with_none_stays_so(open_page, started, runs) -> None:
     assert not app.exception and "1 training seed" in app.info[0].value
 
 
-def test_the_audit_that_ships_can_be_read_and_taken_away(open_page, started) -> None:
+def test_the_audit_that_ships_is_drawn_where_none_is_yet(open_page, started) -> None:
     app = open_page("audit")
+    box = next(box for box in app.expander if "4 attacks × 3 seeds" in box.label)
+    assert not app.exception and not app.error
+    assert box.warning[0].value.startswith("**Mixed, so neither flatter nor sharper: ")
+    figure = json.loads(box.get("plotly_chart")[0].proto.spec)
+    assert [trace["name"] for trace in figure["data"]] == ["as they are", "at matched logits"]
+    assert box.code[-1].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")
+    assert "Download the bundle" in [button.proto.label for button in box.get("download_button")]
+
+
+def test_the_ratios_that_ship_tell_their_runs(open_page, started, monkeypatch) -> None:
+    told = []
+    faked(monkeypatch, figure_card, "save_picture",
+          lambda figure, origin, filename: told.append(origin))
+    open_page("audit")
+    assert len(told[0].facts["Runs"].split(", ")) == 12
+    assert told[0].facts["n"] == "12 runs, 50 held-out clean images each"
+
+
+def test_the_audit_that_ships_stays_shut_below_an_own_one(open_page, started, runs) -> None:
+    app = open_page("audit", run=audits(runs, 1)[0].id)
     box = next(box for box in app.expander if "ships" in box.label)
-    assert "4 attacks × 3 seeds" in box.label
-    assert box.markdown[0].value.startswith("**Mixed, so neither flatter nor sharper: ")
-    assert box.code[0].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")
-    assert [button.proto.label for button in box.get("download_button")] == ["Download the bundle"]
+    assert not box.children

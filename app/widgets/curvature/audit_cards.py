@@ -69,13 +69,14 @@ def verdict_card(pairs: Sequence[dict[str, Any]]) -> None:
                                         icon=":material/gavel:")
 
 
-def ratio_card(pairs: Sequence[dict[str, Any]], origin: Origin) -> None:
+def ratio_card(pairs: Sequence[dict[str, Any]], origin: Origin, *, key: str = "audit_ratios"
+               ) -> None:
     """After / before of every measure, over the pairs or over the images of a single one."""
     found = estimates(pairs) if len(pairs) > 1 else figures.single(pairs[0])
     table = figures.ratio_table(found)
     over = "interval pairs" if len(pairs) > 1 else "interval images"
     figure_card(figures.ratios(found, pairs[0]["models"]["after"]["model"], dark=is_dark()),
-                key="audit_ratios", caption=TEXT["ratios"].format(interval=TEXT[over]),
+                key=key, caption=TEXT["ratios"].format(interval=TEXT[over]),
                 table=table, origin=origin, filename="audit-ratios",
                 alt="After over before: " + "; ".join(
                     f"{row['measure']} {row['logits']} {row['after / before']:.3g}"
