@@ -12,11 +12,14 @@ from app.widgets.compare.settings_card import letters_card, settings_card
 from app.widgets.compare.small_multiples import landscapes_card, spectra_card
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded
+from app.widgets.runs.run_name import attack_name
 from ngf_core.compare.differences import compare
 from ngf_core.compare.readings import PURIFIED, model_title, models_of
 from ngf_core.runs.files import RECEIVED
+from ngf_core.runs.lineage import training_of
 
 TEXT = sections("compare")
+FEW = 3  # runs of the example
 
 
 def page() -> None:
@@ -26,7 +29,7 @@ def page() -> None:
     runs = chosen_runs()
     if len(runs) < 2:
         st.info(TEXT["one" if runs else "none"], icon=":material/compare_arrows:")
-        st.page_link("app/views/runs.py", label="See all runs", icon=":material/list:")
+        _ways_on()
         return
     letters = dict(zip((run.id for run in runs), "ABCDEF", strict=False))
     models = models_of(runs, state.store())
@@ -47,6 +50,18 @@ def page() -> None:
     guarded(curves_card)(by_letter, model, origin)
     guarded(spectra_card)(by_letter, letters[baseline], origin)
     guarded(landscapes_card)(by_letter, letters[baseline], model, origin)
+
+
+def _ways_on() -> None:
+    """To all runs, and to some shipped ones beside one another."""
+    st.page_link("app/views/runs.py", label="See all runs", icon=":material/list:")
+    races = sorted((run for run in state.store().list("purify") if run.shipped),
+                   key=lambda run: run.id)[:FEW]
+    if len(races) == FEW:
+        of = ", ".join(attack_name(training_of(run, state.store()).attack) for run in races)
+        st.page_link("app/views/compare.py", label=TEXT["example"].format(attacks=of),
+                     icon=":material/compare_arrows:",
+                     query_params={"runs": ",".join(run.id for run in races)})
 
 
 guarded(page)()

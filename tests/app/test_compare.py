@@ -1,11 +1,13 @@
 """Compare: runs by tick and by address, every section, every kind of run that does not fit."""
 
 import json
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.compare.chosen_runs import WIDGET
+from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import change_manifest
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
@@ -35,6 +37,10 @@ def differences(app: AppTest):
     return tables(app, "interval over")[-1]  # the first is that behind the figure
 
 
+def links(app: AppTest) -> list:
+    return list(app.get("page_link"))
+
+
 def figures(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
@@ -42,6 +48,19 @@ def figures(app: AppTest) -> list[dict]:
 def test_nothing_chosen_yet(open_page, started) -> None:
     app = open_page("compare")
     assert not app.exception and "Choose two runs or more" in text_of(app)
+
+
+def test_without_a_choice_an_example_is_a_link(open_page, started, runs, tmp_path) -> None:
+    make_run(runs, "purify")
+    assert "For example" not in " ".join(link.proto.label for link in links(open_page("compare")))
+    ships = RunStore(tmp_path / "shipped")
+    made = [make_run(ships, "purify", source=make_run(ships, "train", attack=attack).id)
+            for attack in ("badnets", "blend", "sig")]
+    (link,) = (link.proto for link in links(open_page("compare"))
+               if "For example" in link.proto.label)
+    named = link.label.removeprefix("For example the shipped races of ").split(", ")
+    assert sorted(named) == ["BadNets", "Blend", "SIG"]
+    assert set(parse_qs(link.query_string)["runs"][0].split(",")) == {run.id for run in made}
 
 
 def test_one_run_has_nothing_to_be_compared_with(open_page, started, runs) -> None:
