@@ -10,6 +10,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.curvature.measurement import measurement, settings
 from app.widgets.curvature.plane_cards import (
     IMAGES,
+    Arrays,
     View,
     around_models,
     live_surface,
@@ -24,10 +25,12 @@ TEXT = sections("landscape")
 FORM = {"planes": "Planes", "mode": "Points", "grid": "Points per side", "samples": "Images",
         "span": "Half width", "vectors": "Biases, BatchNorm", "bound": "Preview's bound",
         "memory": "Memory (GB)", "seed": "Seed"}
-PLANES = {"line": "Lines", "random": "Random plane", "eigen": "Eigenvectors",
-          "path": "Tuning paths", "models": "Through the models"}
+PLANES = {"models": "Through the models", "path": "Tuning paths", "random": "Random plane",
+          "eigen": "Eigenvectors", "line": "Lines"}
 DRAW = {"line": on_lines, "random": around_models, "eigen": around_models, "path": on_paths,
         "models": through_models}
+# Planes that show the way from the received model to a purified one.
+BETWEEN = ("models", "path")
 SCALES = {"log": "Log", "linear": "Linear"}
 
 
@@ -42,9 +45,11 @@ def page() -> None:
     images = {kind: label for kind, label in IMAGES.items()
               if any(key.endswith(f".{kind}") for key in arrays)}
     planes = _planes(run)
+    there = [plane for plane in planes if _is_there(plane, arrays)]
     with st.container(horizontal=True, key="landscape_controls"):
-        plane = choose("plane", "Plane", planes, next(p for p in (*planes, "line") if p != "line"))
-        shown = choose("loss", "Loss on", images, "clean") if plane != "line" else "both"
+        plane = choose("plane", "Plane", planes, (there or list(planes))[0])
+        told = "triggered" if plane in BETWEEN and "triggered" in images else "clean"
+        shown = choose("loss", "Loss on", images, told, always=True) if plane != "line" else "both"
         log = choose("scale", "Loss axis", SCALES, "log") == "log"
     DRAW[plane](View(run, arrays, plane, shown, log))
     st.caption(f"{settings(run)}. {TEXT['caption'].format(dimensions=dimensions(run))}")
@@ -53,9 +58,15 @@ def page() -> None:
 
 
 def _planes(run: Run) -> dict[str, str]:
-    """The lines, and the planes requested, in the order of the page."""
+    """The planes requested, and the lines, in the order of the page."""
     return {name: label for name, label in PLANES.items()
             if name == "line" or name in run.config_as(LandscapeConfig).planes}
+
+
+def _is_there(plane: str, arrays: Arrays) -> bool:
+    """Whether a loss was computed on that plane: a run may have ended before."""
+    word = "plane" if plane == "models" else plane
+    return any(key.split(".")[-2:] == [word, images] for key in arrays for images in IMAGES)
 
 
 guarded(page)()

@@ -6,11 +6,11 @@ from typing import Any
 
 from ngf_core.curvature.sharpness import SHARPNESS
 from ngf_core.evidence.audit_verdict import MOST_RESIDUAL, READINGS, estimates, judge, unit_name
+from ngf_core.evidence.plane_story import WIDE, contradiction, rise
 from ngf_core.evidence.rank import Estimate
 from ngf_core.text_table import aligned
 
 Pair = Mapping[str, Any]
-_WIDE = 1.96  # standard errors, half a 95 % interval
 
 
 def text(pairs: Sequence[Pair]) -> str:
@@ -96,31 +96,14 @@ def plane(pair: Pair) -> list[str]:
     if "plane" not in pair:
         return []
     of = pair["plane"]
-    one, other = (_rise(of[role]) for role in ("before", "after"))
+    one, other = (rise(of[role]) for role in ("before", "after"))
     said = [f"random plane, the same directions around both, −{of['span']:g} to {of['span']:g} "
             f"filter norms, {len(of['side'])} × {len(of['side'])} points: the mean loss lies "
             f"{_number(one)} above the model before, {_number(other)} above the model after."]
     found = pair["measures"]["lambda_max"][READINGS[0]]
     moved, error = (math.nan if found[key] is None else found[key] for key in ("value", "error"))
-    resolved = abs(moved) > _WIDE * error
-    if one is None or other is None or not resolved or (other - one) * moved >= 0:
-        return said
-    words = ("flatter", "larger") if other < one else ("sharper", "smaller")
-    return [*said, f"The plane looks {words[0]} after, and λ_max is {words[1]}: two directions "
-            f"among {pair['conditions']['count']:,} hardly contain the leading eigenvector. They "
-            "show an average over the whole spectrum, and far from the model no curvature at all; "
-            "λ_max is the one to trust on the sharpest direction."]
-
-
-def _rise(losses: Sequence[Sequence[float | None]]) -> float | None:
-    """How far the mean loss of a square of points lies above its centre; None where one of them is
-    not finite."""
-    row = losses[len(losses) // 2]
-    middle = row[len(row) // 2]
-    known = [loss for row in losses for loss in row if loss is not None and math.isfinite(loss)]
-    if middle is None or len(known) < sum(map(len, losses)):
-        return None
-    return math.fsum(known) / len(known) - middle
+    why = contradiction(one, other, moved, error, f"{pair['conditions']['count']:,}")
+    return [*said, why] if why else said
 
 
 def evidence(pair: Pair) -> list[list[str]]:
@@ -179,7 +162,7 @@ def _single(ratio: Mapping[str, float | None]) -> str:
         return "not defined"
     if error is None:
         return f"×{exp(value):.3g}"
-    low, high = (exp(value + sign * _WIDE * error) for sign in (-1, 1))
+    low, high = (exp(value + sign * WIDE * error) for sign in (-1, 1))
     return f"×{exp(value):.3g} [{low:.3g}, {high:.3g}]"
 
 

@@ -3,12 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.widgets.curvature.path_point import picked_point
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
-from ngf_core.runs.manifest import write_manifest
+from ngf_core.runs.manifest import change_manifest, write_manifest
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, select, text_of
 
@@ -29,10 +30,47 @@ def test_no_model_yet(open_page, started) -> None:
 
 def test_contours_come_before_surfaces(open_page, started, runs) -> None:
     make_run(runs, "landscape")
-    app = open_page("landscape")
+    app = open_page("landscape", plane="random")
     assert not app.exception and not app.error
     assert kinds(app) == ["contour"] * 3 + ["heatmap"] * 2 + ["surface"] * 3
+    assert "λ_max" not in text_of(app)  # no spectrum was measured
     assert "slice of 368 dimensions; for sharpness read Spectrum" in text_of(app)
+
+
+def test_the_way_through_the_models_on_triggered_images_is_first(open_page, started, runs) -> None:
+    make_run(runs, "landscape", planes=EVERY)
+    app = open_page("landscape")
+    texts = {note["text"] for note in figures(app)[0]["layout"]["annotations"]}
+    assert kinds(app) == ["contour"] and "<b>NGF</b>" in texts
+    assert address(app, "loss") == "triggered" and address(app, "plane") is None
+    assert address(open_page("landscape", plane="random"), "loss") == "clean"
+
+
+@pytest.mark.parametrize(("before", "after", "moved", "why"), [
+    (1.0, 2.0, 80.0, None), (2.0, 1.0, 80.0, "The plane looks flatter after, and λ_max is larger"),
+    (1.0, 2.0, -80.0, "The plane looks sharper after, and λ_max is smaller"),
+    (2.0, 1.0, 20.0, None)])
+def test_the_random_plane_stands_beside_lambda_max(open_page, started, runs, before, after, moved,
+                                                   why) -> None:
+    race = make_run(runs, "purify")
+    writer = RunWriter(runs.create(LandscapeConfig(source=race.id, grid=3, planes=("random",))))
+    writer.begin(threads=1)
+    bowl = np.full((3, 3), 9 / 8)
+    bowl[1, 1] = 0  # the mean lies 1 above the middle
+    writer.arrays("landscape", {
+        "models": np.array(["before", "ngf"]), "xs": np.arange(3.0), "ys": np.arange(3.0),
+        "before.random.clean": before * bowl, "ngf.random.clean": after * bowl})
+    writer.finish({"samples": 10})
+    spectrum = make_run(runs, "spectrum", source=race.id)
+    results = spectrum.results
+    results["ngf"]["sharpness"]["lambda_max"]["minus_before"] = {
+        "value": moved, "sampling_error": 20.0, "error": 0.0}
+    change_manifest(spectrum.path, results=results)
+    said = text_of(open_page("landscape", plane="random"))
+    assert f"NGF**: over this plane the mean loss lies {after:.2f} above the model" in said
+    change = f"{moved:+.0f} ± 20".replace("-", "−")
+    assert f"({before:.2f} above the received one); λ_max {change}" in said
+    assert why in said if why else "The plane looks" not in said
 
 
 def test_the_address_chooses_plane_loss_scale(open_page, started, runs) -> None:
@@ -135,14 +173,14 @@ def test_only_planes_that_were_asked_for_are_offered(open_page, started, runs) -
     make_run(runs, "landscape", planes=("eigen",))
     app = open_page("landscape")
     options = [group.options for group in app.button_group if group.label == "Plane"]
-    assert options == [["Lines", "Eigenvectors"]]
+    assert options == [["Eigenvectors", "Lines"]]
     note = figures(app)[0]["layout"]["title"]["subtitle"]["text"]
     assert "curvature 60 along x, 30 along y" in note
 
 
 def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started, runs) -> None:
     make_run(runs, "landscape", mode="preview", grid=9)
-    app = open_page("landscape")
+    app = open_page("landscape", plane="random")
     titles = [figure["layout"]["title"]["subtitle"]["text"] for figure in figures(app)[:3]]
     assert all("interpolated, held-out error 1.8 %" in title for title in titles)
     said = text_of(app)
@@ -156,7 +194,7 @@ def test_an_interpolated_surface_says_so_and_shows_its_points(open_page, started
 
 def test_a_preview_that_fell_short_says_so(open_page, started, runs) -> None:
     make_run(runs, "landscape", mode="preview", grid=9, bound=0.01)
-    app = open_page("landscape")
+    app = open_page("landscape", plane="random")
     assert "(requested: 1 %)" in figures(app)[0]["layout"]["title"]["subtitle"]["text"]
     assert "A quarter of the points was not enough" in text_of(app)
 

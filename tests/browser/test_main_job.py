@@ -21,8 +21,11 @@ def test_from_a_poisoned_model_to_a_purified_one(server, page):
     trained = _train(page, server.url, server.store)
     race = _race(page, trained, server.store)
     _measure(page, server.url, race, "landscape", LANDSCAPE)
+    expect(page.locator(".st-key-landscape_models_figure")).to_be_visible()
+    page.get_by_role("radio", name="Random plane", exact=True).click()
     # A contour and a surface for each of three models, and how two of them differ from the first.
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(8)
+    at_rest(page)
     for plane, name in (("Lines", "line"), ("Through the models", "models")):
         page.get_by_role("radio", name=plane, exact=True).click()
         expect(page.locator(f".st-key-landscape_{name}")).to_be_visible()

@@ -17,6 +17,7 @@ from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.curvature.path_point import choose_point, path_point
+from app.widgets.curvature.plane_and_lambda import plane_beside_lambda
 from ngf_core.runs import Run
 
 TEXT = sections("landscape")
@@ -154,6 +155,8 @@ def around_models(view: View) -> None:
                 + _interpolated(view, [key[m] for m in losses]),
                 origin=of_run(view.run), filename=f"contours-{view.plane}-{images}-{name}",
                 alt=f"Contours of the loss on {images} images around {_listed(losses)}.")
+    if (view.plane, images) == ("random", "clean"):
+        plane_beside_lambda(view.run, losses)
     if len(losses) > 1 and "before" in losses:
         panels = once(_panels, "difference", xs, ys, losses, dark=dark, axes=axes)
         figure_card(panels, key="landscape_difference",
