@@ -231,7 +231,7 @@ def _end_name(method: str, metric: str) -> str:
 
 def _end_label(name: str, drawn: list[float], color: str, back: str,
                percent: bool) -> dict[str, Any]:
-    value = f" {drawn[-1]:.0f} %" if drawn and percent else ""
+    value = f" {drawn[-1]:.1f} %" if drawn and percent else ""
     return {"show": bool(drawn), "formatter": name + value, "color": color, "fontWeight": "bold",
             "fontSize": 13, "lineHeight": 17, "distance": 8, "backgroundColor": back}
 
@@ -281,7 +281,7 @@ def _grid(legend: Sequence[str], ends: Sequence[str], wide: int) -> dict[str, in
         if used and used + needed > wide - TOOLS:
             rows, used = rows + 1, 0.0
         used += needed
-    longest = max(map(len, ends), default=0) + len(" 100 %")
+    longest = max(map(len, ends), default=0) + len(" 100.0 %")
     return {"right": 20 + round(LETTER * longest), "top": 40 + ROW * rows}
 
 

@@ -14,6 +14,7 @@ from app.widgets.race.race_form import asks_for_form, open_form, race_form
 from app.widgets.race.race_pictures import race_pictures
 from app.widgets.race.rate_tiles import rate_tiles
 from app.widgets.race.replay_controls import replay_controls, replay_of, replay_tick
+from app.widgets.race.spread_over_seeds import spread_over_seeds
 from app.widgets.runs.follow import ended_card, live_controls
 from app.widgets.runs.run_picker import pick_run
 from ngf_core.config import PurifyConfig
@@ -96,6 +97,7 @@ def _race(run: Run, tick: float | None) -> None:
                metrics=[name for name in ("asr", "acc", "ra") if name in metrics])
     if run.state == "done":
         st.markdown(outcome(run.results, run.config_as(PurifyConfig).names))
+        spread_over_seeds(run)
 
 
 def _announce_end(run: Run, live: bool, tick: float | None) -> None:

@@ -13,6 +13,7 @@ from app.text import define_all, sections
 from app.widgets.attacks.in_address import of_configure
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
+from app.widgets.race.spread_over_seeds import spread_over_seeds
 from app.widgets.start.first_touch import first_touch
 from app.widgets.start.scenario import Scenario, scenario_picker, scenarios
 from app.widgets.start.touch_record import touch_record
@@ -81,6 +82,7 @@ def _landscape(chosen: Scenario) -> Mapping[str, np.ndarray] | None:
 def _ending(chosen: Scenario) -> None:
     results, config = chosen.run.results, chosen.run.config_as(PurifyConfig)
     st.markdown(outcome(results, config.names))
+    spread_over_seeds(chosen.run)
     st.caption(f"{TEXT['conditions']} {protocol(config, results)}",
                help=define_all("Tuned layer", "Clean set", "Augmentation", "BatchNorm"))
     with st.container(horizontal=True):

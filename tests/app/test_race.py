@@ -5,6 +5,7 @@ import pytest
 from app import jobs, state
 from app.read import floor
 from app.widgets.controls import figure_card
+from app.widgets.race import spread_over_seeds
 from app.widgets.race.race_form import open_form_as
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import ConfigError
@@ -31,6 +32,19 @@ def test_a_finished_race_rests_at_its_end(runs, open_page):
     assert (tile(app, "NGF ASR"), tile(app, "SGD ASR")) == ("1.0 %", "62.0 %")
     assert any("0.5 to 1.9 %, n = 900" in c.value for c in app.caption)
     assert any("NGF removed the backdoor" in m.value for m in app.markdown)
+
+
+def test_ends_with_other_seeds_stand_below_the_race_and_on_start(open_page, started, runs,
+                                                                monkeypatch) -> None:
+    race = make_run(runs, "purify", layer="linear")
+    assert "With seeds" not in text_of(open_page("race", run=race.id))
+    faked(monkeypatch, spread_over_seeds, "spread_of", lambda race: {
+        "ngf": {0: Rate(1, 1000), 1: Rate(92, 1000), 2: Rate(17, 1000)},
+        "sgd": {0: Rate(103, 1000), 1: Rate(487, 1000)}})
+    for page in ("race", "start"):
+        said = text_of(open_page(page, run=race.id))
+        assert "With seeds 0, 1 and 2**" in said
+        assert "ends at: NGF 0.1, 9.2 and 1.7 %; SGD 10.3 and 48.7 %." in said
 
 
 @pytest.mark.parametrize(("hits", "said"), [(156, True), (100, False)])

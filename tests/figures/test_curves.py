@@ -58,8 +58,8 @@ def test_methods_differ_by_hue_and_stroke_and_label():
     ngf, sgd = series(race(), "ngf-asr"), series(race(), "sgd-asr")
     assert (ngf["color"], sgd["color"]) == ("#0072B2", "#D55E00")
     assert ngf["lineStyle"]["type"] == "solid" != sgd["lineStyle"]["type"]
-    assert ngf["endLabel"]["formatter"] == "NGF ASR 1 %"
-    assert sgd["endLabel"]["formatter"] == "SGD ASR 62 %"
+    assert ngf["endLabel"]["formatter"] == "NGF ASR 1.0 %"
+    assert sgd["endLabel"]["formatter"] == "SGD ASR 62.0 %"
 
 
 def test_asr_is_thicker_than_acc():
@@ -240,8 +240,8 @@ def test_a_legend_has_all_its_rows_and_room_for_them():
 def test_on_a_phone_the_labels_leave_most_of_the_width_to_the_lines():
     options = race()
     short = {line["id"]: line["endLabel"]["formatter"] for line in on_a_phone(options)["series"]}
-    assert short == {"ngf-asr": "ASR 1 %", "sgd-asr": "ASR 62 %", "ngf-acc": "ACC 98 %",
-                     "sgd-acc": "ACC 97 %"}
+    assert short == {"ngf-asr": "ASR 1.0 %", "sgd-asr": "ASR 62.0 %", "ngf-acc": "ACC 98.0 %",
+                     "sgd-acc": "ACC 97.0 %"}
     assert 340 - 58 - on_a_phone(options)["grid"]["right"] > 340 / 2
     assert options["grid"]["right"] > on_a_phone(options)["grid"]["right"]
 

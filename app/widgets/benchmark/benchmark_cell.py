@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.figures.spectrum import with_error
 from app.text import sections
 from app.theme import style
 from app.widgets.controls.address import choose, same
@@ -65,8 +66,8 @@ def rate_text(row: Mapping[str, Any], name: str) -> str | None:
 def _with_error(row: Mapping[str, Any], name: str) -> str | None:
     if pd.isna(row[name]):
         return None
-    error = row[f"{name}_error"]
-    return f"{row[name]:.4g}" + ("" if pd.isna(error) else f" ± {error:.2g}")
+    value, error = float(row[name]), row[f"{name}_error"]
+    return f"{value:,.4g}" if pd.isna(error) else with_error(value, float(error))
 
 
 def _whole(value: Any) -> int | None:
@@ -80,7 +81,7 @@ def _its_run(cells: pd.DataFrame, row: pd.Series) -> None:
         st.page_link("app/views/race.py", label="Open its run", icon=":material/flag:",
                      query_params={"run": here.id})
         return
-    st.markdown(TEXT["not here"])
+    st.markdown(TEXT["not here"].format(instructions=row["instructions"] or "not recorded"))
     _command(row)
     model = f"{row['dataset']}-{row['attack']}-s{row['seed']}-train"
     before = cells[(cells["attack"] == row["attack"]) & (cells["seed"] == row["seed"])
