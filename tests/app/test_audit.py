@@ -107,6 +107,6 @@ def test_the_audit_that_ships_can_be_read_and_taken_away(open_page, started) -> 
     app = open_page("audit")
     box = next(box for box in app.expander if "ships" in box.label)
     assert "4 attacks × 3 seeds" in box.label
-    assert box.markdown[0].value.startswith("**Mixed, so neither flatter nor sharper: ")
+    assert box.markdown[0].value.startswith("**Mixed, so neither flatter nor sharper. ")
     assert box.code[0].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")
     assert [button.proto.label for button in box.get("download_button")] == ["Download the bundle"]
