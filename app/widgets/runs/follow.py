@@ -138,4 +138,4 @@ def _text(progress: Mapping[str, Any], stopping: bool, paused: bool) -> str:
         return f"Paused after {progress['text']}"
     eta = progress.get("eta")
     left = "" if eta is None else f", about {duration(eta)} left"
-    return f"{progress['text']} ({share(progress):.0%}{left})"
+    return f"{progress['text']} ({100 * share(progress):.0f} %{left})"
