@@ -67,8 +67,8 @@ def test_a_click_on_an_eigenvalue_shows_its_slice(filled: Server, page: Page):
 
 # What is drawn in a chart below its legend.
 PLOT = """chart => {
-  const canvas = chart.querySelector('canvas'), top = canvas.height / 4;
-  return canvas.getContext('2d').getImageData(0, top, canvas.width, canvas.height - top).data.join();
+  const canvas = chart.querySelector('canvas'), {width, height} = canvas;
+  return canvas.getContext('2d').getImageData(0, height / 4, width, 3 * height / 4).data.join();
 }"""
 
 
