@@ -11,6 +11,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.evaluate.rates import Rate
 
 LOW, HIGH, STEP = 0.005, 0.5, 0.005
+NO_BREAK = "\u00a0"
 
 
 def poison_rate(config: TrainConfig) -> float:
@@ -41,7 +42,7 @@ def poisoned_text(poisoned: int, images: int) -> str:
     """The share that is poisoned, with its counts. Some attacks poison a share other than the one
     set."""
     return (f"**{poisoned:,} of {images:,}** training images are poisoned "
-            f"({Rate(poisoned, images).percent()}).")
+            f"({Rate(poisoned, images).percent().replace(' ', NO_BREAK)}).")
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
