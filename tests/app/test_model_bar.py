@@ -21,8 +21,8 @@ def test_it_names_the_model_with_its_rates_and_what_was_done_to_it(runs, open_pa
     race = make_run(runs, "purify", attack="blend")
     app = open_page("spectrum", run=race.id)
     assert app.selectbox(WIDGET).value == race.config.source
-    assert "Mini PreAct-ResNet · ACC 99.0 % (n = 1,000) · ASR 96.0 % (n = 900) · purified by NGF, " \
-        "SGD on layer blocks.2.conv1" in text_of(app)
+    assert "Mini PreAct-ResNet · ACC 99.0 % (n = 1,000) · ASR 96.0 % (n = 900) · purified by " \
+        "NGF, SGD on layer blocks.2.conv1" in text_of(app)
     race = make_run(runs, "purify", methods=("ngf", "finetune"))
     assert "purified by NGF on layer blocks.2.conv1; Fine-tuning" in \
         text_of(open_page("spectrum", run=race.id))
