@@ -138,7 +138,7 @@ def restore_after_back() -> None:
     Streamlit has no public name for this. Where a later version keeps it elsewhere, they stay lost.
     """
     context = get_script_run_ctx()
-    if not getattr(context, "is_history_navigation", False):
+    if context is None or not getattr(context, "is_history_navigation", False):
         return
     asked = parse_qs(context.query_string, keep_blank_values=True)
     lost = {name: words for name, words in asked.items() if name not in st.query_params}
