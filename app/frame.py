@@ -25,6 +25,7 @@ def styled() -> None:
 def framed(page: StreamlitPage) -> None:
     """Draw a page in its frame."""
     state.take_snapshot()
+    state.restore_after_back()
     job_banner()
     if page.url_path not in OF_SEVERAL:
         guarded(model_bar)(page.url_path)

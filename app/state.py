@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.text.outside import unlinked
 from ngf_core.config import TrainConfig
@@ -127,6 +129,25 @@ def write_address(values: Mapping[str, str | None]) -> None:
             st.query_params.pop(name, None)
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
+
+
+def restore_after_back() -> None:
+    """After the browser's Back or Forward, give the address the words that Streamlit takes out of
+    it, since controls of the page that was left were bound to words of the same names.
+
+    Streamlit has no public name for this. Where a later version keeps it elsewhere, they stay lost.
+    """
+    context = get_script_run_ctx()
+    if context is None or not getattr(context, "is_history_navigation", False):
+        return
+    asked = parse_qs(context.query_string, keep_blank_values=True)
+    lost = {name: words for name, words in asked.items() if name not in st.query_params}
+    if not lost:
+        return
+    with suppress(AttributeError, StreamlitAPIException):
+        st.query_params.update(lost)
+        with context.session_state.query_params() as address:
+            address.set_initial_query_params_from_current()  # bound controls start from these
 
 
 def leave_out(names: Iterable[str]) -> None:

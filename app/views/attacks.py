@@ -52,7 +52,8 @@ def page() -> None:
             "strength", "Strength of the trigger", STRENGTHS, first.strength)
     images = made if dataset == made.dataset else TrainConfig(dataset=dataset)
     first = trigger_at_first(made, attack, strength)
-    config = replace(images, attack=attack, strength=strength, parameters=first.parameters)
+    config = replace(images, attack=attack, strength=strength, parameters=first.parameters,
+                     poison_rate=first.poison_rate)
     try:
         _attack(config, held)
     except ConfigError as error:

@@ -89,14 +89,14 @@ def _fields(form: ConfigForm) -> None:
         if attack != PAINTED:
             form.ask("strength", "Strength of the trigger",
                      options={"default": "Default", "published": "As published"})
-        form.ask("poison_rate", "Poison rate", step=0.01)
+        rate = form.ask("poison_rate", "Poison rate", step=0.01)
         names = {str(i): name for i, name in enumerate(state.class_names(dataset))}
         form.ask("target", "Target label", options=names or None)
     if attack == PAINTED:
         changes = form.ask("parameters", "Picture of the trigger, as text")
         st.page_link("app/views/attacks.py", label="Paint it", icon=":material/brush:",
                      query_params=of_attacks(TrainConfig(dataset=dataset, attack=attack,
-                                                         parameters=changes)))
+                                                         parameters=changes, poison_rate=rate)))
     form.ask("arch", "Architecture", options=titles(ARCHITECTURES))
     budget = choose("budget", "Budget", BUDGETS, "quick")
     if budget == "own":

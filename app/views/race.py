@@ -9,6 +9,7 @@ from app.text import define_all, sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.notice import guarded, model_notice, versions_notice
 from app.widgets.race.outcome import outcome, protocol
+from app.widgets.race.pointed_line import light_up_pointed_line
 from app.widgets.race.race_curves import race_curves
 from app.widgets.race.race_form import asks_for_form, open_form, race_form
 from app.widgets.race.race_pictures import race_pictures
@@ -48,6 +49,7 @@ def page() -> None:
     versions_notice(run)
     tick = _tick(run)
     st.fragment(guarded(_race), run_every=tick)(run, tick)
+    light_up_pointed_line()
 
 
 def _new_race() -> None:

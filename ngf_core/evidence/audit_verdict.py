@@ -155,9 +155,11 @@ def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
     if not resolved:
         return Verdict("not resolved", f"Not resolved: over {len(pairs)} models the interval of "
                        "every measure contains no change.")
-    told = ", ".join(f"{_title(pairs, name)} {words[MATCHED][name]}" for name in resolved)
-    return Verdict("mixed", f"Mixed, so neither flatter nor sharper: at matched logits {told}; the "
-                   "others are not resolved.")
+    told = [f"At matched logits these {direction}: {names}." for direction in (FELL, ROSE)
+            if (names := "; ".join(_title(pairs, name) for name in resolved
+                                   if words[MATCHED][name] == direction))]
+    return Verdict("mixed", f"Mixed, so neither flatter nor sharper. {' '.join(told)} The others "
+                   "are not resolved.")
 
 
 def word(found: Estimate, pairs: int) -> str:
@@ -176,8 +178,8 @@ def _unrepeated(pairs: Sequence[Mapping[str, Any]], direction: str) -> list[str]
         missing = [_title(pairs, name) for name, one in found.items()
                    if word(one, len(pairs)) != direction]
         if missing:
-            said.append(f"Other images, set {number}: {', '.join(missing)} not resolved as "
-                        f"{direction}.")
+            said.append(f"Other images, set {number}, not resolved as {direction}: "
+                        f"{'; '.join(missing)}.")
     return said
 
 

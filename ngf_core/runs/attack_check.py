@@ -28,16 +28,15 @@ def verdict(run: Run, store: RunStore) -> str | None:
         return None
     if train.attack == "none" or rates is None or rates.asr is None:
         return None
-    acc, asr = rates.acc.value, rates.asr.value
     aim = aim_of(train.attack)
-    if asr < aim:
-        return (f"ASR is {asr:.1%}, below {aim:.0%}: there is little backdoor to remove. "
-                f"{_remedy(train)}")
+    if rates.asr.value < aim:
+        return (f"ASR is {rates.asr.percent()}, below {100 * aim:.0f} %: there is little backdoor "
+                f"to remove. {_remedy(train)}")
     benign = benign_accuracy(train, store)
-    if benign is not None and acc < benign - MAX_ACC_LOSS:
-        return (f"Clean accuracy is {acc:.1%}, more than {100 * MAX_ACC_LOSS:.0f} points below the "
-                f"benign model's {benign:.1%}: the attack is easily noticed. Train longer or "
-                "poison fewer images.")
+    if benign is not None and rates.acc.value < benign - MAX_ACC_LOSS:
+        return (f"Clean accuracy is {rates.acc.percent()}, more than {100 * MAX_ACC_LOSS:.0f} "
+                f"points below the benign model's {100 * benign:.1f} %: the attack is easily "
+                "noticed. Train longer or poison fewer images.")
     return None
 
 

@@ -69,7 +69,7 @@ def test_every_attack_has_its_page(runs, open_page, name):
     else:
         assert {"PSNR", "SSIM", "L∞"} <= set(tiles(app))
     poisoned = poison_preview(TrainConfig(attack=name, **DIGITS), 1)["poisoned"]
-    assert f"{poisoned:,} of 3,800" in text and f"({poisoned / 3800:.1%})" in text
+    assert f"{poisoned:,} of 3,800" in text and f"({100 * poisoned / 3800:.1f}\u00a0%)" in text
 
 
 def test_without_models_it_says_so_and_where_to_train_them(runs, open_page):

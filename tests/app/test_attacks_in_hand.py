@@ -305,3 +305,25 @@ def test_attacks_still_hands_on_everything_that_was_chosen(open_page, started, b
     assert gone == [("app/views/configure.py", {
         "dataset": "digits", "attack": "blend", "strength": "published",
         "parameters": "alpha=0.3", "poison_rate": "0.05"})]
+
+
+def test_the_poison_rate_opens_at_that_of_the_model_in_hand(runs, open_page, badnets):
+    rare = trained(runs, attack="blend", poison_rate=0.025)
+    app = open_page("attacks", run=rare.id)
+    assert rate(app) == 2.5 and address(app, "poison_rate") is None
+    app.selectbox(WIDGET).select(badnets.id).run()
+    assert not app.exception and rate(app) == 8 and address(app, "poison_rate") is None
+    app.slider(key="poison_rate_percent").set_value(12.5).run()
+    assert address(app, "poison_rate") == "0.125"
+    del app.query_params["poison_rate"]  # a slow browser sends the old address
+    app.slider(key="poison_rate_percent").set_value(20).run()
+    assert (rate(app), address(app, "poison_rate")) == (20, "0.2")
+    app.slider(key="poison_rate_percent").set_value(8).run()
+    assert address(app, "poison_rate") is None
+    app.selectbox(key="attack_choice").set_value("sig").run()
+    assert rate(app) == 8, "no model of this attack"
+    assert rate(open_page("attacks", run=rare.id, poison_rate="0.2")) == 20
+
+
+def rate(app) -> float:
+    return app.slider(key="poison_rate_percent").value

@@ -107,7 +107,7 @@ def test_the_audit_that_ships_is_drawn_where_none_is_yet(open_page, started) -> 
     app = open_page("audit")
     box = next(box for box in app.expander if "4 attacks × 3 seeds" in box.label)
     assert not app.exception and not app.error
-    assert box.warning[0].value.startswith("**Mixed, so neither flatter nor sharper: ")
+    assert box.warning[0].value.startswith("**Mixed, so neither flatter nor sharper. ")
     figure = json.loads(box.get("plotly_chart")[0].proto.spec)
     assert [trace["name"] for trace in figure["data"]] == ["as they are", "at matched logits"]
     assert box.code[-1].value.startswith("python -m ngf_core audit signs-badnets-s0-ngf ")

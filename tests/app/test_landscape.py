@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.frame import STYLE
 from app.widgets.curvature.path_point import picked_point
 from ngf_core.config import LandscapeConfig
 from ngf_core.runs import RunWriter
@@ -167,6 +168,14 @@ def test_every_plane_and_line_can_be_chosen(open_page, started, runs) -> None:
         axes[plane] = figures(app)[0]["layout"]["xaxis"]["title"]["text"]
     assert axes["eigen"] == "along eigenvector 1: λ = 93 ± 0.03"
     assert axes["path"].startswith("first component, 80% of the variance")
+
+
+@pytest.mark.parametrize("plane", ["path", "models"])
+def test_a_plane_without_a_height_has_one_in_the_style_sheet(open_page, started, runs,
+                                                             plane) -> None:
+    make_run(runs, "landscape", planes=(plane,))
+    assert "height" not in figures(open_page("landscape", plane=plane))[0]["layout"]
+    assert f".st-key-landscape_{plane}" in STYLE.read_text(encoding="utf-8")
 
 
 def test_only_planes_that_were_asked_for_are_offered(open_page, started, runs) -> None:

@@ -1,6 +1,8 @@
 """The model in hand: chosen once, carried through the pages and into their addresses."""
 
 from app.read.model_in_hand import WIDGET, model_of
+from app.widgets.runs.run_name import model_name
+from ngf_core.paths import shipped
 from ngf_core.runs import RunStore
 from tests.support.fabricated_runs import make_run
 from tests.support.pages import address, text_of
@@ -19,8 +21,8 @@ def test_it_names_the_model_with_its_rates_and_what_was_done_to_it(runs, open_pa
     race = make_run(runs, "purify", attack="blend")
     app = open_page("spectrum", run=race.id)
     assert app.selectbox(WIDGET).value == race.config.source
-    assert "ACC 99.0 % (n = 1,000) · ASR 96.0 % (n = 900) · purified by NGF, SGD on layer " \
-        "blocks.2.conv1" in text_of(app)
+    assert "Mini PreAct-ResNet · ACC 99.0 % (n = 1,000) · ASR 96.0 % (n = 900) · purified by " \
+        "NGF, SGD on layer blocks.2.conv1" in text_of(app)
     race = make_run(runs, "purify", methods=("ngf", "finetune"))
     assert "purified by NGF on layer blocks.2.conv1; Fine-tuning" in \
         text_of(open_page("spectrum", run=race.id))
@@ -28,12 +30,18 @@ def test_it_names_the_model_with_its_rates_and_what_was_done_to_it(runs, open_pa
     assert "not purified yet" in text_of(open_page("layers", run=trained.id))
 
 
+def test_the_names_of_the_shipped_models_differ_and_fit_a_phone(tmp_path):
+    store = RunStore(tmp_path, shipped("assets", "zoo"))
+    names = [model_name(run, store) for run in store.list("train")]
+    assert len(set(names)) == len(names) > 10 and max(map(len, names)) < 45
+
+
 def test_the_first_is_the_shipped_scenario_and_not_the_newest_run(runs, open_page, tmp_path):
-    shipped = make_run(RunStore(tmp_path / "shipped"), "purify")
-    source = runs.find(shipped.config.source)
+    shipped_race = make_run(RunStore(tmp_path / "shipped"), "purify")
+    source = runs.find(shipped_race.config.source)
     make_run(runs, "purify", attack="blend")
     assert open_page("race").selectbox(WIDGET).value == source.id
-    assert address(open_page("race"), "run") == shipped.id
+    assert address(open_page("race"), "run") == shipped_race.id
 
 
 def test_one_choice_carries_through_the_pages(runs, open_page, started):

@@ -247,6 +247,16 @@ def test_one_with_a_fault_of_its_own_is_only_started_again(runs, open_page, star
     assert f"again_{run.id}" in keys and f"go_on_{run.id}" not in keys
 
 
+@pytest.mark.parametrize("page", ["runs", "import_model"])
+@pytest.mark.parametrize(("state", "again"), [("failed", False), ("cancelled", True)])
+def test_a_refused_import_is_not_offered_again(runs, open_page, started, page, state,
+                                               again) -> None:
+    run = make_run(runs, "import", state=state)
+    app = open_page(page, run=run.id)
+    assert (f"again_{run.id}" in {button.key for button in app.button}) is again
+    assert ("refused again; the form for others" in text_of(app)) is not again
+
+
 # ---- other versions
 
 

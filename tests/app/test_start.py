@@ -157,7 +157,7 @@ def test_the_verdict_counts_every_scenario_of_the_data_set(runs, race, open_page
     make_run(runs, "purify", source=make_run(runs, "train", dataset="digits").id)
     text = text_of(open_page("start", scenario="signs-badnets"))
     assert "NGF: **yes**, ASR 1.0 % [1.0, 1.0]; SGD: **no**, ASR 62.0 %" in text
-    assert "2 models, one training seed; NGF, SGD on layer blocks.2.conv1" in text
+    assert "2 models, one training seed. Methods: NGF, SGD on layer blocks.2.conv1" in text
     assert "Flatter" not in text
     make_run(runs, "spectrum", source=race.id)
     text = text_of(open_page("start"))

@@ -124,3 +124,28 @@ def test_a_slider_redraws_and_an_upload_is_answered_for(shipped, page):
     page.locator(".st-key-upload input[type=file]").set_input_files(ROOT / "assets" / "icon.png")
     expect(page.locator(".st-key-upload_answers")).to_contain_text("Benign:")
     at_rest(page)
+
+
+def test_back_from_configure_shows_the_trigger_as_it_was(shipped, page):
+    page.goto(f"{shipped.url}/attacks?parameters=alpha%3D0.5&poison_rate=0.05")
+    at_rest(page)
+    before = trigger(page)
+    assert before[0]["parameters"] == ["alpha=0.5"] and before[0]["poison_rate"] == ["0.05"]
+
+    def train(patience: int) -> None:
+        page.get_by_role("button", name="Train this attack").click()
+        page.wait_for_url("**/configure?**", timeout=patience)
+
+    pressed(train)
+    at_rest(page)
+    page.go_back()
+    expect(page.locator(".st-key-quality")).to_be_visible()
+    at_rest(page)
+    assert trigger(page) == before
+
+
+def trigger(page: Page) -> tuple[dict, str, str]:
+    """What the address, the sliders and the measurement say of the trigger."""
+    sliders = page.get_by_test_id("stSlider").all_inner_texts()
+    return (parse_qs(urlparse(page.url).query), " ".join(sliders),
+            page.locator(".st-key-quality").inner_text())

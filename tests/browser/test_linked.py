@@ -63,3 +63,35 @@ def test_a_click_on_an_eigenvalue_shows_its_slice(filled: Server, page: Page):
     expect(page).to_have_url(re.compile("slice=ngf.2"))
     at_rest(page)
     expect(page.get_by_text("the loss measured along the eigenvector of λ = 82.6")).to_be_visible()
+
+
+# What is drawn in a chart below its legend.
+PLOT = """chart => {
+  const canvas = chart.querySelector('canvas'), {width, height} = canvas;
+  return canvas.getContext('2d').getImageData(0, height / 4, width, 3 * height / 4).data.join();
+}"""
+
+
+def test_the_mouse_at_a_line_lights_up_its_method_in_every_chart(filled: Server, page: Page):
+    page.goto(f"{filled.url}/race?run=signs-badnets-s0-race&show=ASR&show=Loss")
+    at_rest(page)
+    rates, loss = (page.locator(f".st-key-{key} [data-testid=stEChartsChart]")
+                   for key in ("race_rates", "race_loss"))
+    plain = loss.evaluate(PLOT)
+    by_legend = set()
+    for x in (20, 100):  # the signs of NGF and of SGD
+        loss.hover(position={"x": x, "y": 14})
+        page.wait_for_function(f"([chart, plain]) => ({PLOT})(chart) !== plain",
+                               arg=[loss.element_handle(), plain])
+        by_legend.add(loss.evaluate(PLOT))
+    page.mouse.move(0, 0)
+    rates.scroll_into_view_if_needed()
+    box, seen = rates.bounding_box(), set()
+    for y in range(TOP, round(box["height"]) - BOTTOM, 8):
+        page.mouse.move(box["x"] + LEFT + (box["width"] - LEFT) / 4, box["y"] + y)
+        page.wait_for_timeout(50)
+        seen.add(loss.evaluate(PLOT))
+    assert len(by_legend) == 2 and by_legend < seen
+    page.mouse.move(0, 0)
+    page.wait_for_function(f"([chart, plain]) => ({PLOT})(chart) === plain",
+                           arg=[loss.element_handle(), plain])

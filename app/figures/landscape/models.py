@@ -77,7 +77,7 @@ def model_plane(xs: np.ndarray, ys: np.ndarray, loss: np.ndarray, points: Mappin
                         range=[float(np.min(xs)), float(np.max(xs))])
     figure.update_yaxes(title=axes[1], scaleanchor="x", constrain="domain",
                         range=[float(np.min(ys)), float(np.max(ys))])
-    figure.update_layout(template=plotly_template(dark), height=500, showlegend=False,
+    figure.update_layout(template=plotly_template(dark), showlegend=False,
                          coloraxis={"colorscale": SEQUENTIAL, "cmin": low, "cmax": high,
                                     "colorbar": colour_bar("cross-entropy loss", low, high, log)})
     return figure

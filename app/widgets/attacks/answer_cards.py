@@ -25,7 +25,7 @@ class Card:
 
 def answer_cards(cards: Sequence[Card], names: Sequence[str], *, columns: int, key: str) -> None:
     """One card per picture: its versions side by side, below them each model's answers."""
-    with st.grid(columns=columns, min_column_width=270, key=key):
+    with st.grid(columns=columns, min_column_width=150, key=key):
         for card in cards:
             with st.container(border=True, height="stretch"):
                 _card(card, names)
@@ -54,4 +54,4 @@ def answer(label: int, confidence: float, names: Sequence[str], truth: int | Non
     if label == truth:
         return f":material/check:\u00a0{sure}"
     mark, name = ("flag", f"**{names[label]}**") if label == wanted else ("close", names[label])
-    return f":material/{mark}:\u00a0{name} {sure}"
+    return f":material/{mark}:\u00a0{name}\u00a0{sure}"

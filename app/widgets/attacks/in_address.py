@@ -25,9 +25,14 @@ def opened_on() -> TrainConfig:
     has none; the usual trigger where its own is none that can be made here any more."""
     made = made_in_hand()
     if made.attack == "none":
-        return replace(made, attack=TrainConfig.attack, strength=TrainConfig.strength,
-                       parameters="")
+        return _usual(made, TrainConfig.attack)
     return made if _valid(made) else replace(made, strength=TrainConfig.strength, parameters="")
+
+
+def _usual(made: TrainConfig, attack: str) -> TrainConfig:
+    """The images of a model, with an attack as it usually is."""
+    return replace(made, attack=attack, strength=TrainConfig.strength, parameters="",
+                   poison_rate=TrainConfig.poison_rate)
 
 
 def _valid(made: TrainConfig) -> bool:
@@ -44,9 +49,10 @@ def _valid(made: TrainConfig) -> bool:
 
 def trigger_at_first(made: TrainConfig, attack: str, strength: str | None = None) -> TrainConfig:
     """The settings that an attack opens with, beside a model made as `made`, at the strength named
-    or its own: with that model's trigger where that is of this attack and strength."""
+    or its own: with that model's trigger where that is of this attack and strength, and with its
+    poison rate where that is of this attack."""
     if attack != made.attack:
-        made = replace(made, attack=attack, strength=TrainConfig.strength, parameters="")
+        made = _usual(made, attack)
     if strength in (None, made.strength):
         return made
     return replace(made, strength=strength, parameters="")
@@ -55,13 +61,11 @@ def trigger_at_first(made: TrainConfig, attack: str, strength: str | None = None
 def of_attacks(config: TrainConfig) -> dict[str, str]:
     """The address of Attacks that shows these settings, with the model in hand in hand."""
     made, holder = opened_on(), holder_of_model(in_hand())
-    first = trigger_at_first(made, config.attack)
     words = {} if holder is None else {"run": holder.id}
     words |= _different(config, made, ("dataset", "attack"))
-    words |= _different(config, first, ("strength",))
-    words |= _different(config, trigger_at_first(made, config.attack, config.strength),
-                        ("parameters",))
-    return words | _different(config, TrainConfig(), ("poison_rate",))
+    words |= _different(config, trigger_at_first(made, config.attack), ("strength",))
+    return words | _different(config, trigger_at_first(made, config.attack, config.strength),
+                              ("parameters", "poison_rate"))
 
 
 def of_configure(config: TrainConfig) -> dict[str, str]:

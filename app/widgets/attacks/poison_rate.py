@@ -4,21 +4,24 @@ import streamlit as st
 
 from app.text import define
 from app.text.outside import unlinked
-from app.widgets.controls.address import slider
+from app.widgets.controls.address import share
 from ngf_core.attacks import PAINTED
 from ngf_core.config import TrainConfig
 from ngf_core.errors import ConfigError
+from ngf_core.evaluate.rates import Rate
 
 LOW, HIGH, STEP = 0.005, 0.5, 0.005
+NO_BREAK = "\u00a0"
 
 
 def poison_rate(config: TrainConfig) -> float:
-    """A slider bound to ?poison_rate=, with the count of images below it; the rate.
+    """A slider for ?poison_rate=, which opens at the rate of `config`, with the count of images
+    below it; the rate.
 
     Before a trigger is painted there is no count, for there is nothing to poison with.
     """
-    rate = slider("poison_rate", "Poison rate", TrainConfig.poison_rate, LOW, HIGH, step=STEP,
-                  format="percent", help=define("Poison rate"))
+    rate = share("poison_rate", "Poison rate", config.poison_rate, LOW, HIGH, step=STEP,
+                 help=define("Poison rate"))
     # The count depends on no number of a trigger: a slider that moves must not miss the cache.
     picture = next((part for part in config.parameters.split(",") if part.startswith("picture=")),
                    "")
@@ -38,7 +41,8 @@ def poison_rate(config: TrainConfig) -> float:
 def poisoned_text(poisoned: int, images: int) -> str:
     """The share that is poisoned, with its counts. Some attacks poison a share other than the one
     set."""
-    return f"**{poisoned:,} of {images:,}** training images are poisoned ({poisoned / images:.1%})."
+    return (f"**{poisoned:,} of {images:,}** training images are poisoned "
+            f"({Rate(poisoned, images).percent().replace(' ', NO_BREAK)}).")
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -89,11 +89,40 @@ def number(name: str, label: str, default: float, low: float, high: float, *, st
                            format="%d" if whole else "%g", bind=_bound(name, low, high, whole))
 
 
-def slider(name: str, label: str, default: float, low: float, high: float, *, step: float,
-           format: str | None = None, help: str | None = None) -> float:
-    """A number on a slider, bound to ?name=value like `number`."""
-    return st.slider(label, low, high, default, step, format=format, key=name, help=help,
-                     bind=_bound(name, low, high, isinstance(default, int)))
+def share(name: str, label: str, default: float, low: float, high: float, *, step: float,
+          help: str | None = None) -> float:
+    """A share on a slider in percent, as ?name=0.05; one that does not fit gives a toast and the
+    default, which may change while the slider is shown: then it moves there, unless the address
+    names another."""
+    key, moved, first = f"{name}_percent", f"{name}_moved", f"{name}_default"
+    linked, held = st.query_params.get(name), state.remembered(key)
+    other = linked != state.remembered(f"{name}_in_url")
+    other |= linked is None and default != state.remembered(first)
+    # A browser that is slower than its user still sends the old address with the new value.
+    if held is None or (other and not state.remembered(moved)):
+        held = _percent(_linked(name, linked, default, low, high))
+        state.remember(key, held)
+    state.remember(moved, False)
+    state.remember(first, default)
+    ends = _percent(min(low, default)), _percent(max(high, default))
+    chosen = st.slider(label, *ends, held, _percent(step), format="%.1f %%", key=key, help=help,
+                       on_change=lambda: state.remember(moved, True)) / 100
+    chosen = default if _percent(chosen) == _percent(default) else round(chosen, 6)
+    state.write_url(name, None if chosen == default else f"{chosen:g}")
+    return chosen
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 4)
+
+
+def _linked(name: str, linked: str | None, default: float, low: float, high: float) -> float:
+    if linked is None:
+        return default
+    if fits(linked, low, high, whole=False):
+        return float(linked)
+    _toast(name, linked, f"a number from {low:g} to {high:g}")
+    return default
 
 
 def text(name: str, label: str, default: str = "", *, help: str | None = None,

@@ -26,7 +26,8 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
     What it was drawn from, `origin`, is in each file. Several Plotly figures are placed side by
     side, `columns` in a row (0: all), on a narrow screen one below the other. `live`: the
     data change while the figure is shown; only ECharts keeps its place on the page then, so a
-    Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own.
+    Plotly figure is rejected. `height` in pixels is for ECharts; a Plotly figure has its own, or
+    where it has none that of app/theme.css.
     `on_select` is called when marks of a figure are selected in one of the ways `selection`; of
     several figures, of the first. What is selected is then in the session under `key`, or
     `<key>_1`.
@@ -38,6 +39,7 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
         raise TypeError("A live figure must be ECharts options: Plotly charts remount.")
     elif isinstance(figure, go.Figure):
         st.plotly_chart(figure, key=key, theme=None, alt=alt, config=TOOLBAR,
+                        height="stretch" if figure.layout.height is None else "content",
                         on_select=on_select or "ignore", selection_mode=selection)
     else:
         _side_by_side(figure, key, alt, columns or max(len(figure), 1), on_select, selection)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ngf_core.attacks.attack import Attack, Parameter
 
 NAME = "parameters"
+SHOWN = "knobs_shown"
 ONLY_LEARNING = ("steps", "epochs")
 
 
@@ -36,7 +37,7 @@ def knobs(attack: "type[Attack]", strength: str, at_first: str = "") -> str:
              if value != usual.get(name)}
     place = f"knob_{attack.__name__}_{strength}{_digest(at_first)}"
     kept = _from_address(attack, place, usual, first)
-    live = [name for name in attack.knobs if not name.endswith(ONLY_LEARNING)]
+    live = _live(attack)
     changes = {name: value for name, value in kept.items() if name not in live}
     pictures = {name: value for name, value in changes.items() if name not in attack.knobs}
     with st.grid(columns=2, min_column_width=200, key="knobs"):
@@ -59,6 +60,10 @@ def knobs(attack: "type[Attack]", strength: str, at_first: str = "") -> str:
     written = changes_text(changes)
     state.write_url(NAME, written or NONE)
     return written
+
+
+def _live(attack: "type[Attack]") -> list[str]:
+    return [name for name in attack.knobs if not name.endswith(ONLY_LEARNING)]
 
 
 def _digest(text: str) -> str:
@@ -85,7 +90,11 @@ def _from_address(attack: "type[Attack]", place: str, usual: Mapping[str, float]
     """Set the sliders from the address where a link changed it; the changes, sliders or not."""
     linked = st.query_params.get(NAME)
     kept, seen = f"{place}_told", f"{NAME}_in_url"
-    if linked == state.remembered(seen):
+    # On a page that was left and is opened again the sliders know nothing more.
+    opened_again = state.remembered(SHOWN) == place and any(
+        state.remembered(f"{place}_{name}") is None for name in _live(attack))
+    state.remember(SHOWN, place)
+    if linked == state.remembered(seen) and not opened_again:
         return state.remembered(kept, first)
     changes = first if linked is None else {} if linked == NONE else _fitting(attack, linked)
     for name in usual:
@@ -131,3 +140,4 @@ def _put_back(place: str, usual: Mapping[str, float], untouched: Mapping[str, An
     for name in usual:
         state.remember(f"{place}_{name}", None)
     state.remember(f"{place}_told", untouched)
+    state.remember(SHOWN, None)

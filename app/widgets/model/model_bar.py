@@ -9,7 +9,7 @@ from app.read.model_in_hand import WIDGET, in_hand, model_of, put_away, take
 from app.text import define_all
 from app.widgets.controls.address import select
 from app.widgets.model.model_of_attack import model_by_attack
-from app.widgets.runs.run_name import methods_on_layers, model_name
+from app.widgets.runs.run_name import methods_on_layers, model_name, network_name
 from app.widgets.start.scenario import scenarios
 from ngf_core.config import PurifyConfig
 from ngf_core.errors import NGFError
@@ -40,7 +40,7 @@ def model_bar(page: str) -> None:
     take(model if model in held else _first(held, store))
     with st.container(horizontal=True, vertical_alignment="center", key="model_bar"):
         names = {model: model_name(run, store) for model, run in held.items()}
-        chosen = select("Model", names, WIDGET, label_visibility="collapsed", width=460,
+        chosen = select("Model", names, WIDGET, label_visibility="collapsed", width=420,
                         on_change=lambda: put_away(making=page in MADE_ALIKE))
         st.caption(_facts(held[chosen], chosen, store), width="content",
                    help=define_all("ACC", "ASR", "Tuned layer"))
@@ -87,14 +87,15 @@ def _linked(store: RunStore) -> str | None:
 
 
 def _facts(holder: Run, model: str, store: RunStore) -> str:
-    """What is known of the model, in a line: its rates, and how it was purified."""
+    """What is known of the model, in a line: its network, rates, and how it was purified."""
+    network = [name] if (name := network_name(holder, store)) else []
     if holder.live:
-        return "in training" if holder.kind == "train" else "being taken in"
+        return " · ".join([*network, "in training" if holder.kind == "train" else "being taken in"])
     try:
         rates = received_rates(holder, store)
     except NGFError:
         rates = None
-    parts = [] if rates is None else [
+    parts = network if rates is None else network + [
         f"{name.upper()} {rate.percent()} (n = {rate.n:,})"
         for name, rate in rates.rates().items() if name != "ra"]
     race = next((run for run in store.list("purify")

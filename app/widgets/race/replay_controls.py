@@ -59,7 +59,7 @@ def replay_controls(key: str, replay: Replay, steps: list[int], *, slider: bool 
         st.button(name, key=f"{key}_{name.lower()}", icon=f":material/{icon}:", help=help,
                   disabled=disabled, on_click=lambda: _move(key, change(time.time())))
 
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if playing:
             button("Pause", "pause", "Stop here", replay.pause)
         else:

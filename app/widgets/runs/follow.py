@@ -18,6 +18,8 @@ from ngf_core.runs.server_settings import server_settings
 LOOK_EVERY = 1.0
 AGAIN = "Start it again"
 KEPT = "What it has finished is not computed again."
+REFUSED = ("With the same settings it would be refused again; the form for others is on the page "
+           "*Your model*.")
 GO_ON = dict.fromkeys(("train", "spectrum", "landscape", "layers"), KEPT) | {
     "purify": "The same steps are taken again, but no model is measured twice.",
     "import": "An import begins again, which takes seconds.",
@@ -57,12 +59,16 @@ def ended_card(run: Run, *, address: str = "run", again: str = AGAIN) -> None:
     """Why a run failed, was cancelled or lost, and a button that starts it again.
 
     The button, labelled `again`, points the address parameter `address` at the new run. One that
-    stopped short has a button to go on, too, which is off with the reason where it cannot.
+    stopped short has a button to go on, too, which is off with the reason where it cannot. A
+    refused import has no button, since the same settings would be refused again.
     """
     show, how = ENDED[run.state]
     kind = "race" if run.kind == "purify" else f"{run.kind} run"
     show(unlinked(run.message) or "The run recorded no reason; its folder has the log.",
          title=f"This {kind} {how}")
+    if run.kind == "import" and run.state == "failed" and not stopped_short(run):
+        st.caption(REFUSED)
+        return
     browser = state.browser()
     with st.container(horizontal=True):
         going_on = stopped_short(run) and _go_on_button(run, browser)
@@ -138,4 +144,4 @@ def _text(progress: Mapping[str, Any], stopping: bool, paused: bool) -> str:
         return f"Paused after {progress['text']}"
     eta = progress.get("eta")
     left = "" if eta is None else f", about {duration(eta)} left"
-    return f"{progress['text']} ({share(progress):.0%}{left})"
+    return f"{progress['text']} ({100 * share(progress):.0f} %{left})"

@@ -42,6 +42,6 @@ def _banner(runs: list[Run]) -> None:
                 st.caption(f":material/hourglass_top: {kind} {run.state}. {unlinked(run.message)}",
                            width="content")
             else:
-                st.caption(f":material/autorenew: {kind} {run.state}, {share(progress):.0%}",
-                           width="content")
+                st.caption(f":material/autorenew: {kind} {run.state}, "
+                           f"{100 * share(progress):.0f} %", width="content")
             st.page_link(PAGES[run.config.kind], label="Open", query_params={"run": run.id})

@@ -85,17 +85,24 @@ def run_name(run: Run, store: RunStore) -> str:
 
 def model_name(run: Run, store: RunStore) -> str:
     """One line that distinguishes the model that a run holds from the others, e.g. "Signs,
-    BadNets, PreAct-ResNet-18 (width 16), seed 0 (shipped)". It never changes, like `run_name`.
+    BadNets, seed 0 (shipped)", short enough for a phone. It never changes, like `run_name`.
     """
     model = trained_as(run, store)
     if model is None:
         return run_name(run, store)
     about = [dataset_name(model.dataset), attack_name(model.attack)]
     if isinstance(model, TrainConfig):
-        about += [titles(ARCHITECTURES).get(model.arch, model.arch), f"seed {model.seed}"]
+        about.append(f"seed {model.seed}")
     elif isinstance(model, ImportConfig):
         about.append(f"imported {model.file}")
     return f"{', '.join(about)} ({'shipped' if run.shipped else f'{_when(run)}, {run.id[-4:]}'})"
+
+
+def network_name(run: Run, store: RunStore) -> str:
+    """The network of the model that a run holds, on screen; "" where it was not trained here."""
+    model = trained_as(run, store)
+    return titles(ARCHITECTURES).get(model.arch, model.arch) if isinstance(model, TrainConfig) \
+        else ""
 
 
 def _when(run: Run) -> str:

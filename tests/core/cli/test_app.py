@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import tomllib
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -63,6 +65,20 @@ def test_a_term_while_the_pages_are_drawn_ends_the_server(served, monkeypatch):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert served == []
+
+
+@pytest.mark.parametrize(("process", "ends"), [(1, 128 + signal.SIGTERM), (2, -signal.SIGTERM)])
+def test_the_first_process_of_a_container_ends_by_a_term_before_it_imports_more(process, ends):
+    code = f"""
+import os, runpy, signal, sys
+os.getpid = lambda: {process}
+sys.modules["ngf_core.cli.main"] = None  # its import fails
+try:
+    runpy.run_module("ngf_core", run_name="__main__")
+except ImportError:
+    signal.raise_signal(signal.SIGTERM)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == ends
 
 
 def test_the_note_on_host_names_holds_for_streamlit(monkeypatch):

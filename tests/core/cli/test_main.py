@@ -362,7 +362,7 @@ def test_an_attack_that_did_not_take_is_told(capsys, store, monkeypatch):
     results = weak.results
     results["train"]["asr"] = {"hits": 3, "n": 10}
     change_manifest(weak.path, results=results)
-    says = ("Warning: ASR is 30.0%, below 90%: there is little backdoor to remove. Train longer, "
+    says = ("Warning: ASR is 30.0 %, below 90 %: there is little backdoor to remove. Train longer, "
             "poison more images, or use the default strength.\n")
     assert ngf(f"runs show {weak.id}", capsys)[2] == says
     assert ngf(f"runs show {strong.id}", capsys)[2] == ""

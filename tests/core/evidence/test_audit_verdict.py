@@ -66,7 +66,10 @@ def test_an_adaptive_eigenvalue_that_did_not_converge_refuses():
 def test_opposite_stories_are_called_mixed():
     verdict = judged(plain=4.0, invariant=0.3)
     assert verdict.word == "mixed"
-    assert "λ_max rose" in verdict.sentence and "Fisher-Rao fell" in verdict.sentence
+    assert verdict.sentence == (
+        "Mixed, so neither flatter nor sharper. At matched logits these fell: adaptive λ_max; "
+        "adaptive SAM, one step; Fisher-Rao. At matched logits these rose: λ_max; trace; SAM, one "
+        "step. The others are not resolved.")
 
 
 def test_nothing_moved():
@@ -134,7 +137,7 @@ def test_other_images_must_agree():
         one["other_images"][1] = one["other_images"][1] | {"trace": value}
     verdict = judge(pairs)
     assert verdict.word == "not resolved" and verdict.sentence.startswith("Open: ")
-    assert verdict.because == ("Other images, set 2: trace not resolved as fell.",)
+    assert verdict.because == ("Other images, set 2, not resolved as fell: trace.",)
 
 
 def test_without_other_images_it_stays_open():

@@ -39,13 +39,14 @@ def test_asr_must_be_90_percent(store, asr, implanted):
     says = verdict(trained(store, 980, asr), store)
     assert (says is None) == implanted
     if not implanted:
-        assert says.startswith(f"ASR is {asr / 900:.1%}, below 90%") and "Train longer" in says
+        assert says.startswith(f"ASR is {100 * asr / 900:.1f} %, below 90 %")
+        assert "Train longer" in says
 
 
 def test_who_painted_too_faintly_is_told_to_paint_more(store):
     run = finished(store, TrainConfig(attack="painted"), {"train": rates(980, 500)})
     says = verdict(run, store)
-    assert says.startswith("ASR is 55.6%, below 90%") and "default strength" not in says
+    assert says.startswith("ASR is 55.6 %, below 90 %") and "default strength" not in says
     assert "paint a trigger that is larger or less faint" in says
 
 
@@ -55,7 +56,8 @@ def test_clean_accuracy_may_lose_3_points(store, acc, implanted):
     says = verdict(trained(store, acc, 900), store)
     assert (says is None) == implanted
     if not implanted:
-        assert "Clean accuracy is 94.9%, more than 3 points below the benign model's 98.0%" in says
+        assert ("Clean accuracy is 94.9 %, more than 3 points below the benign model's 98.0 %"
+                in says)
 
 
 @pytest.mark.parametrize(("attack", "made"), [
@@ -65,7 +67,7 @@ def test_who_imported_a_model_is_not_told_to_train_it(store, attack, made):
     config = ImportConfig(normalisation="ngf", attack=attack)
     run = finished(store, config, {"import": rates(980, 500)})
     says = verdict(run, store)
-    assert says.startswith("ASR is 55.6%, below 90%") and made in says and "Train" not in says
+    assert says.startswith("ASR is 55.6 %, below 90 %") and made in says and "Train" not in says
 
 
 def test_without_a_benign_model_only_asr_is_judged(store):
@@ -109,7 +111,7 @@ def test_everything_made_of_a_weak_attack_says_so(store):
     spectrum = finished(store, SpectrumConfig(source=purified.id), {})
     of_train = finished(store, SpectrumConfig(source=weak.id), {})
     says = verdict(weak, store)
-    assert says.startswith("ASR is 55.6%")
+    assert says.startswith("ASR is 55.6 %")
     assert [verdict(run, store) for run in (purified, spectrum, of_train)] == [says] * 3
     running = store.create(PurifyConfig(source=weak.id))
     assert verdict(running, store) == says
