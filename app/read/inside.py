@@ -80,7 +80,8 @@ def embedding_of(features: np.ndarray, method: str) -> np.ndarray:
     return _embedding(features, method)
 
 
-@st.cache_data(max_entries=48, show_spinner="Placing the images")
+@st.cache_data(max_entries=48,
+               show_spinner="Placing the images (UMAP first compiles for some seconds)")
 def _embedding(features: np.ndarray, method: str) -> np.ndarray:
     from ngf_core.inside.projection import EMBEDDINGS
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import state
 from app.figures.origin import of_runs
 from app.text import sections
-from app.widgets.compare.chosen_runs import chosen_runs
+from app.widgets.compare.chosen_runs import WIDGET, chosen_runs
 from app.widgets.compare.curves_card import curves_card
 from app.widgets.compare.differences_card import differences_card
 from app.widgets.compare.settings_card import letters_card, settings_card
@@ -16,7 +16,7 @@ from app.widgets.runs.run_name import attack_name
 from ngf_core.compare.differences import compare
 from ngf_core.compare.readings import PURIFIED, model_title, models_of
 from ngf_core.runs.files import RECEIVED
-from ngf_core.runs.lineage import training_of
+from ngf_core.runs.lineage import recorded_training
 
 TEXT = sections("compare")
 FEW = 3  # runs of the example
@@ -55,13 +55,16 @@ def page() -> None:
 def _ways_on() -> None:
     """To all runs, and to some shipped ones beside one another."""
     st.page_link("app/views/runs.py", label="See all runs", icon=":material/list:")
-    races = sorted((run for run in state.store().list("purify") if run.shipped),
-                   key=lambda run: run.id)[:FEW]
-    if len(races) == FEW:
-        of = ", ".join(attack_name(training_of(run, state.store()).attack) for run in races)
-        st.page_link("app/views/compare.py", label=TEXT["example"].format(attacks=of),
-                     icon=":material/compare_arrows:",
-                     query_params={"runs": ",".join(run.id for run in races)})
+    made = {run.id: recorded_training(run.manifest) for run in state.store().list("purify")
+            if run.shipped}
+    races = {name: training for name, training in sorted(made.items()) if training}
+    if len(races) >= FEW:
+        some = list(races)[:FEW]
+        of = ", ".join(attack_name(races[name].attack) for name in some)
+        # A link to the page on which it stands leaves the address as it is.
+        st.button(TEXT["example"].format(attacks=of), icon=":material/compare_arrows:",
+                  key="compare_example", type="tertiary",
+                  on_click=lambda: state.remember(WIDGET, some))
 
 
 guarded(page)()

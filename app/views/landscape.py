@@ -47,7 +47,8 @@ def page() -> None:
     planes = _planes(run)
     there = [plane for plane in planes if _is_there(plane, arrays)]
     with st.container(horizontal=True, key="landscape_controls"):
-        plane = choose("plane", "Plane", planes, (there or list(planes))[0])
+        plane = choose("plane", "Plane", planes, (there or list(planes))[0],
+                       on_change=_own_images)
         told = "triggered" if plane in BETWEEN and "triggered" in images else "clean"
         shown = choose("loss", "Loss on", images, told, always=True) if plane != "line" else "both"
         log = choose("scale", "Loss axis", SCALES, "log") == "log"
@@ -55,6 +56,12 @@ def page() -> None:
     st.caption(f"{settings(run)}. {TEXT['caption'].format(dimensions=dimensions(run))}")
     st.page_link("app/views/spectrum.py", label="Read the spectrum", icon=":material/bar_chart:",
                  query_params={"run": run.config_as(LandscapeConfig).source})
+
+
+def _own_images() -> None:
+    """Let the plane that was chosen open on the images that it is about."""
+    state.remember("loss_choice", None)
+    state.write_url("loss", None)
 
 
 def _planes(run: Run) -> dict[str, str]:

@@ -155,9 +155,11 @@ def judge(pairs: Sequence[Mapping[str, Any]]) -> Verdict:
     if not resolved:
         return Verdict("not resolved", f"Not resolved: over {len(pairs)} models the interval of "
                        "every measure contains no change.")
-    told = [f"At matched logits these {direction}: {names}." for direction in (FELL, ROSE)
-            if (names := "; ".join(_title(pairs, name) for name in resolved
-                                   if words[MATCHED][name] == direction))]
+    went = {direction: "; ".join(_title(pairs, name) for name in resolved
+                                 if words[MATCHED][name] == direction)
+            for direction in (FELL, ROSE)}
+    told = [f"At matched logits these {direction}: {names}." if names else f"None {direction}."
+            for direction, names in sorted(went.items(), key=lambda item: not item[1])]
     return Verdict("mixed", f"Mixed, so neither flatter nor sharper. {' '.join(told)} The others "
                    "are not resolved.")
 

@@ -1,7 +1,6 @@
 """Compare: runs by tick and by address, every section, every kind of run that does not fit."""
 
 import json
-from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -37,10 +36,6 @@ def differences(app: AppTest):
     return tables(app, "interval over")[-1]  # the first is that behind the figure
 
 
-def links(app: AppTest) -> list:
-    return list(app.get("page_link"))
-
-
 def figures(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
@@ -50,17 +45,19 @@ def test_nothing_chosen_yet(open_page, started) -> None:
     assert not app.exception and "Choose two runs or more" in text_of(app)
 
 
-def test_without_a_choice_an_example_is_a_link(open_page, started, runs, tmp_path) -> None:
+def test_without_a_choice_an_example_can_be_pressed(open_page, started, runs, tmp_path) -> None:
     make_run(runs, "purify")
-    assert "For example" not in " ".join(link.proto.label for link in links(open_page("compare")))
+    assert "compare_example" not in {button.key for button in open_page("compare").button}
     ships = RunStore(tmp_path / "shipped")
     made = [make_run(ships, "purify", source=make_run(ships, "train", attack=attack).id)
             for attack in ("badnets", "blend", "sig")]
-    (link,) = (link.proto for link in links(open_page("compare"))
-               if "For example" in link.proto.label)
-    named = link.label.removeprefix("For example the shipped races of ").split(", ")
+    app = open_page("compare")
+    button = app.button(key="compare_example")
+    named = button.label.removeprefix("For example the shipped races of ").split(", ")
     assert sorted(named) == ["BadNets", "Blend", "SIG"]
-    assert set(parse_qs(link.query_string)["runs"][0].split(",")) == {run.id for run in made}
+    button.click().run()
+    assert not app.exception and "What differs" in [head.value for head in app.header]
+    assert set(address(app, "runs").split(",")) == {run.id for run in made}
 
 
 def test_one_run_has_nothing_to_be_compared_with(open_page, started, runs) -> None:

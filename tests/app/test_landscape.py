@@ -47,6 +47,16 @@ def test_the_way_through_the_models_on_triggered_images_is_first(open_page, star
     assert address(open_page("landscape", plane="random"), "loss") == "clean"
 
 
+def test_each_plane_opens_on_its_own_images(open_page, started, runs) -> None:
+    make_run(runs, "landscape", planes=EVERY)
+    app = open_page("landscape")
+    for plane, loss in (("random", "clean"), ("path", "triggered"), ("eigen", "clean")):
+        app.button_group(key="plane_choice").set_value(plane).run()
+        assert not app.exception and address(app, "loss") == loss, plane
+    app.button_group(key="loss_choice").set_value("triggered").run()
+    assert address(app, "loss") == "triggered" and address(app, "plane") == "eigen"
+
+
 @pytest.mark.parametrize(("before", "after", "moved", "why"), [
     (1.0, 2.0, 80.0, None), (2.0, 1.0, 80.0, "The plane looks flatter after, and λ_max is larger"),
     (1.0, 2.0, -80.0, "The plane looks sharper after, and λ_max is smaller"),
@@ -68,10 +78,11 @@ def test_the_random_plane_stands_beside_lambda_max(open_page, started, runs, bef
         "value": moved, "sampling_error": 20.0, "error": 0.0}
     change_manifest(spectrum.path, results=results)
     said = text_of(open_page("landscape", plane="random"))
-    assert f"NGF**: over this plane the mean loss lies {after:.2f} above the model" in said
+    assert f"on average by {after:.2f} nats around NGF, by {before:.2f} around the received" in said
     change = f"{moved:+.0f} ± 20".replace("-", "−")
-    assert f"({before:.2f} above the received one); λ_max {change}" in said
+    assert f"over 150 images, {change}" in said
     assert why in said if why else "The plane looks" not in said
+    assert ("only λ_max with its error tells" in said) == (why is None)
 
 
 def test_the_address_chooses_plane_loss_scale(open_page, started, runs) -> None:
@@ -167,7 +178,7 @@ def test_every_plane_and_line_can_be_chosen(open_page, started, runs) -> None:
         assert len(figures(app)) == count, plane
         axes[plane] = figures(app)[0]["layout"]["xaxis"]["title"]["text"]
     assert axes["eigen"] == "along eigenvector 1: λ = 93 ± 0.03"
-    assert axes["path"].startswith("first component, 80% of the variance")
+    assert axes["path"].startswith("first component, 80 % of the variance")
 
 
 @pytest.mark.parametrize("plane", ["path", "models"])

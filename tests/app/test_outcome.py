@@ -73,7 +73,7 @@ def test_the_protocol_names_what_decides():
 
 
 @pytest.mark.parametrize(("layer", "results", "said"), [
-    ("conv1", {}, "Tuned: layer conv1; 5% clean images"),
+    ("conv1", {}, "Tuned: layer conv1; 5 % clean images"),
     ("conv1,linear", {}, "Tuned: layers conv1, linear;"),
     ("all", {"layer": "all"}, "Tuned: all layers;"),
     ("auto", {}, "Tuned: a layer chosen on the clean images;"),

@@ -23,7 +23,9 @@ def test_a_draw_reads_each_manifest_at_most_once(page, busy, open_page):
     with manifest_reads() as reads:
         app = open_page(page)
     assert not app.exception
-    assert reads and set(reads.values()) == {1}
+    # The bundle of the audit that ships is unpacked and checked, once per server.
+    ours = {path: times for path, times in reads.items() if "ngf-bundle" not in str(path)}
+    assert ours and set(ours.values()) == {1}
     with manifest_reads() as reads:
         app.run()
     assert not reads

@@ -162,7 +162,7 @@ def test_the_verdict_counts_every_scenario_of_the_data_set(runs, race, open_page
     make_run(runs, "spectrum", source=race.id)
     text = text_of(open_page("start"))
     assert "**Flatter, on these images?** NGF: **not resolved**, λ_max 0.91 times as large" in text
-    assert "150 held-out images, one draw for all models, whose standard error is 10%" in text
+    assert "150 held-out images, one draw for all models, whose standard error is 10 %" in text
 
 
 @pytest.mark.parametrize(("attack", "said"), [

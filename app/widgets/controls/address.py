@@ -100,7 +100,7 @@ def share(name: str, label: str, default: float, low: float, high: float, *, ste
     other |= linked is None and default != state.remembered(first)
     # A browser that is slower than its user still sends the old address with the new value.
     if held is None or (other and not state.remembered(moved)):
-        held = _percent(_linked(name, linked, default, low, high))
+        held = _percent(_linked(name, linked, default, min(low, default), max(high, default)))
         state.remember(key, held)
     state.remember(moved, False)
     state.remember(first, default)

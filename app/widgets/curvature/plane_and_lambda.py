@@ -30,12 +30,16 @@ def plane_beside_lambda(run: Run, losses: Mapping[str, np.ndarray]) -> None:
     if (config.operator, config.parameters) != ("hessian", "all"):
         return
     rises = {model: rise(loss.tolist()) for model, loss in losses.items()}
+    whys = []
     for model in losses:
         entry = spectrum.results.get(model, {}).get("sharpness", {}).get("lambda_max", {})
         if (moved := entry.get("minus_before")) and rises[model] is not None:
+            whys.append(contradiction(rises[RECEIVED], rises[model], number(moved["value"]),
+                                      whole_error(moved), dimensions(run)))
             line = TEXT["beside"].format(
                 model=style(model).label, rise=f"{rises[model]:.2f}", moved=verdict(entry),
-                received=f"{rises[RECEIVED]:.2f}" if rises[RECEIVED] is not None else "not finite")
-            why = contradiction(rises[RECEIVED], rises[model], number(moved["value"]),
-                                whole_error(moved), dimensions(run))
-            st.markdown(f"- {line} {why}")
+                received=f"{rises[RECEIVED]:.2f}" if rises[RECEIVED] is not None else "no number",
+                images=f"{config.samples:,}")
+            st.markdown(f"- {line} {whys[-1]}")
+    if whys and not any(whys):
+        st.caption(TEXT["beside why"].format(dimensions=dimensions(run)))

@@ -186,7 +186,11 @@ def through_models(view: View) -> None:
         return
     points = dict(zip(view.models, view.arrays["plane.points"], strict=False))  # of the first three
     paths = {m: view.arrays[f"{m}.path"] for m in view.models if f"{m}.path" in view.arrays}
-    _plane(view, f"plane.{view.images}", points, paths, TEXT["models"], None,
+    off = [model for model in view.models if model not in points]
+    others = f" ({_listed(off)} {'lies' if len(off) == 1 else 'lie'} off it)" if off else ""
+    _plane(view, f"plane.{view.images}", points, paths, TEXT["models"].format(
+               names=_listed(points).replace(style("before").label, "the received model"),
+               others=others), None,
            "on the plane through the received model and two purified ones")
 
 
@@ -201,10 +205,10 @@ def on_paths(view: View) -> None:
     first, second = view.arrays["path_variance"]
     off = max(float(view.arrays[f"{m}.off_path_plane"].max()) for m in paths)
     points = {"before": next(iter(paths.values()))[0]} | {m: path[-1] for m, path in paths.items()}
-    axes = (f"first component, {first:.0%} of the variance (distance in weights)",
-            f"second component, {second:.0%} (same unit)")
+    axes = (f"first component, {100 * first:.0f} % of the variance (distance in weights)",
+            f"second component, {100 * second:.0f} % (same unit)")
     _plane(view, key, points, paths, TEXT["paths"].format(
-        shown=f"{first + second:.0%}", off=f"{off:.2g}"), axes,
+        shown=f"{100 * (first + second):.0f} %", off=f"{off:.2g}"), axes,
         "on the plane that lies closest to the tuning paths")
 
 

@@ -39,7 +39,7 @@ def outcome(results: Mapping[str, Any], methods: tuple[str, ...]) -> str:
 def protocol(config: PurifyConfig, results: Mapping[str, Any]) -> str:
     """The conditions of a race in one line, since they decide as much as the method does."""
     images = f"{results['clean_images']:,} clean images" if "clean_images" in results else \
-        f"{config.clean_fraction:.0%} clean images"
+        f"{100 * config.clean_fraction:.0f} % clean images"
     limit = f"{config.steps:,} steps"
     if config.seconds:
         limit += f" or {config.seconds:g} s"

@@ -23,7 +23,7 @@ export default function () {
 // The chart that an element shows: a state of one of the React components around it.
 function held(element) {
   const key = Object.keys(element).find((name) => name.startsWith("__reactFiber$"));
-  for (let fiber = element[key]; fiber; fiber = fiber.return) {
+  for (let fiber = key && element[key]; fiber; fiber = fiber.return) {
     for (let state = fiber.memoizedState; state; state = state.next) {
       const chart = state.memoizedState;
       if (chart?.convertToPixel && !chart.isDisposed()) return chart;

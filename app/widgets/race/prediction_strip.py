@@ -55,4 +55,4 @@ def _sample(samples: Mapping[str, np.ndarray], images: str, index: int, names: S
 def _answer(given: Sequence[float], truth: int, names: Sequence[str]) -> str:
     label, confidence = int(given[0]), float(given[1])
     mark = ":material/check:" if label == truth else ":material/close:"
-    return f"{mark} {names[label]}, {confidence:.0%}"
+    return f"{mark} {names[label]}, {100 * confidence:.0f} %"

@@ -226,7 +226,7 @@ class FirstTouch {
     const y = share => TOP + (TALL - TOP - BOTTOM) * (1 - share)
     const nodes = [0, 0.5, 1].flatMap(share => [
       svg("line", {x1: LEFT, x2: wide - RIGHT, y1: y(share), y2: y(share), class: "grid"}),
-      svg("text", {x: LEFT - 6, y: y(share) + 4, "text-anchor": "end"}, `${100 * share}%`)])
+      svg("text", {x: LEFT - 6, y: y(share) + 4, "text-anchor": "end"}, `${100 * share} %`)])
     nodes.push(svg("text", {x: (LEFT + wide - RIGHT) / 2, y: TALL - 6, "text-anchor": "middle"}, "step"),
                svg("text", {x: LEFT, y: TALL - 16, "text-anchor": "middle"}, "0"),
                svg("text", {x: wide - RIGHT, y: TALL - 16, "text-anchor": "middle"}, last))

@@ -16,7 +16,7 @@ from app.widgets.race.rate_tiles import interval_text
 ATTACKER, TRUE, MISTAKE = "#AA3377", "#4477AA", "#8A8A8A"
 LARGE = 96  # pixels; of larger images fewer are sent
 NOTE = ("The ways of {ways} through weight space, projected onto the plane that holds "
-        "{variance:.0%} of their variance. The ground is the loss on triggered images with the "
+        "{variance:.0f} % of their variance. The ground is the loss on triggered images with the "
         "attacker's label in that plane, from {low:.2g} (dark: the backdoor works there) to "
         "{high:.2g} (bright). The models lie up to {off:.2g} off the plane, so the colour under a "
         "point is not its own loss.{without}")
@@ -134,6 +134,6 @@ def _note(recording: Recording, landscape: Mapping[str, np.ndarray], drawn: Sequ
     off = max(float(np.max(landscape[f"{name}.off_path_plane"])) for name in drawn)
     without = " and ".join(style(name).label for name in recording.methods if name not in drawn)
     return NOTE.format(ways=" and ".join(style(name).label for name in drawn),
-                       variance=float(landscape["path_variance"].sum()), low=known.min(),
+                       variance=100 * float(landscape["path_variance"].sum()), low=known.min(),
                        high=known.max(), off=off,
                        without=f" No way of {without} was recorded." if without else "")

@@ -93,7 +93,7 @@ def _images(table: pd.DataFrame) -> str:
         return ""
     counts = " or ".join(f"{count:,}" for count in sorted(known["images_of_lambda_max"].unique()))
     errors = (known["lambda_max_error"] / known["lambda_max"]).dropna()
-    size = f", whose standard error is {errors.median():.0%} of the value in the median" \
+    size = f", whose standard error is {100 * errors.median():.0f} % of the value in the median" \
         if len(errors) else ""
     return TEXT["images"].format(counts=counts, size=size)
 

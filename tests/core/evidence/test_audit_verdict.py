@@ -72,6 +72,12 @@ def test_opposite_stories_are_called_mixed():
         "step. The others are not resolved.")
 
 
+def test_where_none_went_the_other_way_that_is_said():
+    assert judged(matched_plain=4.0).sentence == (
+        "Mixed, so neither flatter nor sharper. At matched logits these rose: λ_max; trace; SAM, "
+        "one step. None fell. The others are not resolved.")
+
+
 def test_nothing_moved():
     assert judged().word == "not resolved"
 
