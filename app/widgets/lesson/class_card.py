@@ -1,0 +1,108 @@
+"""A class that follows the lesson: its code, its QR code, its votes, and who goes along."""
+
+import io
+
+import streamlit as st
+
+from app import state
+from app.read.lesson.class_room import Place, class_rooms
+from app.read.lesson.scene import Scene
+from app.text import sections
+from app.widgets.lesson.course import Course, go
+from ngf_core.runs.server_settings import server_settings
+
+TEXT = sections("lesson")
+CLASS, HELD, EVERY = "class", "lesson_hold", 2.0
+CODE = 12  # pixels of a module of the QR code
+
+
+def lead(course: Course) -> str | None:
+    """The code of the class that this browser presents, opened on the first visit, and moved along
+    unless it is held; None where none can be opened."""
+    rooms, browser = class_rooms(), state.browser()
+    code = st.query_params.get(CLASS, "")
+    if not rooms.presents(code, browser):
+        opened = rooms.open(browser, course.scene.name)
+        state.write_url(CLASS, opened)
+        if opened is None:
+            st.caption(TEXT["full"])
+            return None
+        code = opened
+    rooms.place(code)
+    if not state.remembered(HELD):
+        rooms.move(code, browser, course.scene.name, course.shown)
+    return code
+
+
+def attend() -> str | None:
+    """The code of the class that this session follows, which takes it to the presenter's scene
+    whenever that changes; None where it follows none."""
+    code = st.query_params.get(CLASS)
+    if not code:
+        return None
+    place = class_rooms().place(code)
+    if place is None:
+        st.caption(TEXT["no class"])
+        return None
+    if _moved(code, place):
+        state.remember(f"moves:{code}", place.moves)
+        go(place.scene, place.shown)
+    return code
+
+
+def _moved(code: str, place: Place) -> bool:
+    return state.remembered(f"moves:{code}") != place.moves
+
+
+@st.fragment(run_every=EVERY)
+def going_along(code: str) -> None:
+    """Look every two seconds whether the presenter has moved on."""
+    place = class_rooms().place(code)
+    if place is None or _moved(code, place):
+        st.rerun()
+    st.caption(f":material/co_present: {TEXT['following']}")
+
+
+def vote(code: str | None, scene: Scene, option: int) -> None:
+    """Count an answer, where there is a class and its server has others than this browser."""
+    if code and server_settings().shared:
+        class_rooms().vote(code, state.browser(), scene.name, option)
+
+
+@st.fragment(run_every=EVERY)
+def votes(code: str, name: str, options: tuple[str, ...], shown: bool) -> None:
+    """How many have answered; with the answer shown, what."""
+    counts = class_rooms().counts(code, name)
+    total = counts.total()
+    if not shown:
+        st.markdown(f":material/how_to_vote: **{total}** answered" if total else
+                    ":material/how_to_vote: No answers yet")
+        return
+    for number, option in enumerate(options, start=1):
+        st.progress(counts[number] / total if total else 0.0,
+                    text=f"**{counts[number]}** of {total}: {option}")
+
+
+def address(code: str | None) -> str:
+    """The address for the class: this page's, at the presenter's scene."""
+    here = (st.context.url or "").partition("?")[0]
+    return f"{here}?{CLASS}={code}" if code else here
+
+
+@st.dialog("Come along", width="medium")
+def join(code: str | None) -> None:
+    """The address as a QR code and in letters."""
+    here = address(code)
+    st.markdown(TEXT["join" if server_settings().shared else "alone"])
+    st.image(qr_code(here), width=480, alt=f"QR code of {here}")
+    st.code(here, language=None, wrap_lines=True)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def qr_code(text: str) -> bytes:
+    """A PNG of the QR code, with the quiet zone that the standard asks for."""
+    import segno
+
+    file = io.BytesIO()
+    segno.make(text, micro=False, error="m").save(file, kind="png", scale=CODE, border=4)
+    return file.getvalue()
