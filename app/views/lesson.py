@@ -12,12 +12,14 @@ from app.widgets.lesson.class_card import (
     HELD,
     address,
     attend,
+    end,
     going_along,
     join,
     lead,
     votes,
 )
 from app.widgets.lesson.course import Course, course
+from app.widgets.lesson.exercise_cards import exercise_cards
 from app.widgets.lesson.keys import keys
 from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
 
@@ -28,7 +30,10 @@ def page() -> None:
     """The scene of the address, or its speaker's notes."""
     state.warn_unknown("present", ["1"])
     state.warn_unknown("notes", ["1"])
-    if st.query_params.get("notes") == "1":
+    state.warn_unknown("part", ["exercises"])
+    if st.query_params.get("part") == "exercises":
+        _exercises()
+    elif st.query_params.get("notes") == "1":
         _notes()
     elif presenting():
         _presented()
@@ -49,6 +54,7 @@ def _alone() -> None:
         going_along(code)
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
+        _link("To the exercises", ":material/assignment:", part="exercises")
     _contents(here)
     keys(False)
 
@@ -56,11 +62,20 @@ def _alone() -> None:
 def _contents(here: Course) -> None:
     with st.expander("All scenes", key="lesson_contents"):
         for number, scene in enumerate(here.scenes, start=1):
-            st.page_link("app/views/lesson.py", label=f"{number}. {scene.title}",
-                         query_params={"scene": scene.name})
-        st.page_link("app/views/lesson.py", label="For a lecture hall", icon=":material/slideshow:",
-                     query_params={"scene": here.scene.name, "present": "1"})
+            _link(f"{number}. {scene.title}", scene=scene.name)
+        _link("Exercises", ":material/assignment:", part="exercises")
+        _link("For a lecture hall", ":material/slideshow:", scene=here.scene.name, present="1")
         st.caption(TEXT["keys"])
+
+
+def _link(label: str, icon: str | None = None, **words: str) -> None:
+    st.page_link("app/views/lesson.py", label=label, icon=icon, query_params=words)
+
+
+def _exercises() -> None:
+    st.title("Exercises", anchor=False)
+    _link("Back to the lesson", ":material/arrow_back:")
+    exercise_cards()
 
 
 def _presented() -> None:
@@ -75,7 +90,7 @@ def _presented() -> None:
             join(code)
         st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
         live(here.scene)
-        st.page_link("app/views/lesson.py", label="Leave", query_params={"scene": here.scene.name})
+        st.button("End", key="lesson_end", type="tertiary", on_click=end, args=(code,))
     keys(True, notes_address(code))
 
 

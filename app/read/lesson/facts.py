@@ -24,7 +24,7 @@ from app.read.all_models import all_models, left
 from app.read.lesson.rescaled import rescaled
 from app.text import define
 from ngf_core.errors import NGFError
-from ngf_core.evaluate.rates import Rate, is_rate
+from ngf_core.evaluate.rates import Evaluation, Rate, der, is_rate
 from ngf_core.runs import Run
 
 ZOO, RESCALED, CURED = "zoo", "rescaled", 0.1
@@ -36,13 +36,20 @@ NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 @dataclass(frozen=True)
 class Fact:
-    """A number as a sentence says it. n: the images or models behind it; interval: of 95 %; words:
-    a small whole number in letters."""
+    """A number as a sentence says it. n: the images or models behind it; low, high: the ends of its
+    95 % interval as they are said; words: a small whole number in letters. `value` is of 1 where
+    the text is in percent."""
 
     value: float
     text: str
     n: str = ""
-    interval: str = ""
+    low: str = ""
+    high: str = ""
+
+    @property
+    def interval(self) -> str:
+        """The interval in words."""
+        return f"{self.low} to {self.high}"
 
     @property
     def words(self) -> str:
@@ -61,6 +68,8 @@ def fact(place: str) -> Fact:
         return _over_zoo(place, path)
     if name == RESCALED:
         return _of_rescaled(place, path)
+    if name in DERIVED:
+        return DERIVED[name](*path)
     run = state.store().get(name)
     manifest = run.manifest
     root = {"config": manifest["config"], **run.results}
@@ -138,14 +147,14 @@ def _counted(test: Callable[[pd.DataFrame], pd.Series]) -> Callable[[str], Fact]
 
 def _mean_asr(method: str) -> Fact:
     its = left(zoo(), method).asr
-    return Fact(its.mean, f"{100 * its.mean:.1f} %", str(its.n),
-                f"[{100 * its.low:.1f}, {100 * its.high:.1f}]")
+    return Fact(its.mean, f"{100 * its.mean:.1f} %", str(its.n), f"{100 * its.low:.1f}",
+                f"{100 * its.high:.1f} %")
 
 
 def _mean_ratio(method: str) -> Fact:
     its = left(zoo(), method).ratio
     middle, low, high = (math.exp(end) for end in (its.mean, its.low, its.high))
-    return Fact(middle, f"{middle:.2f}", str(its.n), f"[{low:.2f}, {high:.2f}]")
+    return Fact(middle, f"{middle:.2f}", str(its.n), f"{low:.2f}", f"{high:.2f}")
 
 
 OVER_ZOO: Mapping[str, Callable[[str], Fact]] = {
@@ -155,6 +164,30 @@ OVER_ZOO: Mapping[str, Callable[[str], Fact]] = {
     "sharper": _counted(lambda rows: rows["ratio"] > 1),
     "left": _mean_asr, "ratio": _mean_ratio,
 }
+
+
+def _der(run: str, method: str) -> Fact:
+    before, after = (Evaluation.from_json(state.store().get(run).results[name])
+                     for name in ("before", method))
+    value = der(before, after)
+    return Fact(value, f"{100 * value:.1f} %")
+
+
+def _missing(run: str) -> Fact:
+    before = Evaluation.from_json(state.store().get(run).results["before"])
+    assert before.asr is not None  # named for a backdoored model
+    return Fact(before.acc.n - before.asr.n, f"{before.acc.n - before.asr.n:,}")
+
+
+def _wins(one: str, other: str) -> Fact:
+    asr = zoo().pivot(index="attack", columns="method", values="asr")
+    count = int((asr[one] < asr[other]).sum())
+    return Fact(count, str(count), str(len(asr)))
+
+
+# Computed from several numbers: DER of a method; images that ASR leaves out; attacks on which a
+# method leaves less ASR than another.
+DERIVED: Mapping[str, Callable[..., Fact]] = {"der": _der, "missing": _missing, "wins": _wins}
 
 
 def _over_zoo(place: str, path: Sequence[str]) -> Fact:
@@ -195,7 +228,7 @@ def _as_fact(place: str, found: Any) -> Fact:
     if is_rate(found):
         rate = Rate(**found)
         low, high = percent_interval(rate)
-        return Fact(rate.value, rate.percent(), f"{rate.n:,}", f"[{low:.1f}, {high:.1f}]")
+        return Fact(rate.value, rate.percent(), f"{rate.n:,}", f"{low:.1f}", f"{high:.1f} %")
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise NGFError(f"The fact “{place}” is no number but {type(found).__name__}. Name the way "
                        "to one.")

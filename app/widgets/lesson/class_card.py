@@ -34,6 +34,13 @@ def lead(course: Course) -> str | None:
     return code
 
 
+def end(code: str | None) -> None:
+    """Forget the class and its votes, and go on alone; before the page is drawn."""
+    if code:
+        class_rooms().close(code, state.browser())
+    state.leave_out((CLASS, "present"))
+
+
 def attend() -> str | None:
     """The code of the class that this session follows, which takes it to the presenter's scene
     whenever that changes; None where it follows none."""

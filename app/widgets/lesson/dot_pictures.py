@@ -42,8 +42,8 @@ def _unnamed(stage: Stage) -> None:
     dots = []
     for letter, name in zip("ABC", ("a", "b", "c"), strict=True):
         fact = stage.facts[name]
-        low, high = (float(end) for end in fact.interval.strip("[]").split(", "))
-        dots.append(Dot(f"Network {letter}", 100 * fact.value, fact.text, low, high, "train"))
+        dots.append(Dot(f"Network {letter}", 100 * fact.value, fact.text, float(fact.low),
+                        float(fact.high.removesuffix(" %")), "train"))
     st.echarts_chart(dots_options(dots, "clean accuracy, %", ends=(95, 100), size=stage.size,
                                   dark=stage.dark), key="lesson_unnamed", theme=None,
                      alt=dots_alt(dots, "clean accuracy, %"),
