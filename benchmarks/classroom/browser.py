@@ -25,11 +25,13 @@ TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value")
 
 @dataclass(frozen=True)
 class Element:
-    """What a page has drawn: its kind (`button`), the widget's id and its fragment."""
+    """What a page has drawn: its kind (`button`), the widget's id and its fragment, and the words
+    of a choice."""
 
     kind: str
     id: str
     fragment: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass
@@ -223,7 +225,8 @@ class Browser:
             self.errors.append(f"{self.page}: {drawn.type} {drawn.message}")
         path = tuple(message.metadata.delta_path)
         if getattr(drawn, "id", ""):
-            self._drawn[path] = Element(kind, drawn.id, delta.fragment_id)
+            words = drawn.options if kind == "radio" else ()
+            self._drawn[path] = Element(kind, drawn.id, delta.fragment_id, tuple(words))
         else:
             self._drawn.pop(path, None)
 

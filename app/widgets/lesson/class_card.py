@@ -12,7 +12,7 @@ from app.widgets.lesson.course import Course, go
 from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
-CLASS, HELD, EVERY = "class", "lesson_hold", 2.0
+CLASS, HELD, EVERY = "class", "lesson_hold", 1.0
 CODE = 12  # pixels of a module of the QR code
 
 
@@ -63,7 +63,7 @@ def _moved(code: str, place: Place) -> bool:
 
 @st.fragment(run_every=EVERY)
 def going_along(code: str) -> None:
-    """Look every two seconds whether the presenter has moved on."""
+    """Look every second whether the presenter has moved on."""
     place = class_rooms().place(code)
     if place is None or _moved(code, place):
         st.rerun()
