@@ -71,10 +71,12 @@ def _faked(exercise: Exercise) -> None:
                 f"{sharpness['adaptive_lambda_max']['value']:.2f}",
                 Rate(**race[method]["acc"]).percent(), Rate(**race[method]["asr"]).percent()]
 
-    written = [f"{table[4.0]['lambda_max']:.0f}", f"{table[4.0]['adaptive_lambda_max']:.2f}",
-               *trained("before")[2:]]
-    rows = {"As received": trained("before"), "Network A": trained("finetune"),
-            "Network B": written, "Network C": trained("sgd")}
+    def written(factor: float) -> list[str]:
+        return [f"{table[factor]['lambda_max']:.0f}", f"{table[factor]['adaptive_lambda_max']:.2f}",
+                *trained("before")[2:]]
+
+    rows = {"As received": written(0.125), "Network A": trained("finetune"),
+            "Network B": written(1.0), "Network C": trained("sgd")}
     st.dataframe(pd.DataFrame([[name, *row] for name, row in rows.items()],
                               columns=["network", "λ_max", "adaptive λ_max", "ACC", "ASR"]),
                  hide_index=True, key=f"data_{exercise.number}")

@@ -28,7 +28,7 @@ def rescale_picture(stage: Stage) -> None:
     dots = [Dot(WORDS[f"{one['factor']:g}"], one["lambda_max"], f"{one['lambda_max']:.0f}",
                 method="ngf" if one is row else "before") for one in table["rows"]]
     axis = "λ_max"
-    stage.figure(dots_options(dots, axis, scale="log", ends=(32, 2048), size=stage.size,
+    stage.figure(dots_options(dots, axis, scale="log", ends=(64, 256), size=stage.size,
                               dark=stage.dark), key="rescale", alt=dots_alt(dots, axis),
                  height=dots_height(dots, stage.size), table=pd.DataFrame(table["rows"]),
                  origin=Origin({"Run": table["source"], "Layer": table["layer"],
