@@ -19,7 +19,7 @@ GAP = {"symbol": "none", "silent": True, "tooltip": {"show": False}}
 
 @dataclass(frozen=True)
 class Dot:
-    """A mark in a row: where, with which text beside it, and its interval (NaN: none).
+    """A mark in a row: where, with which text at the row's end, and its interval (NaN: none).
 
     method: whose colour and symbol it has, by its word in `app.theme`. hollow: another quantity
     than the filled marks.
@@ -52,20 +52,24 @@ def dots_options(dots: Sequence[Dot], axis: str, *, scale: Scale = "value",
                                                                     [level, len(rows) - 0.5]],
                              "yAxisIndex": 1, "lineStyle": {"color": tone.muted, "width": size / 8,
                                                             "type": "dotted"}})
-    longest = max((len(dot.text) for dot in dots), default=0)
     names = {"type": "category", "data": rows, "inverse": True, "axisTick": {"show": False},
-             "axisLabel": text, "axisLine": {"lineStyle": {"color": tone.muted}}}
+             "axisLabel": text | {"margin": size},
+             "axisLine": {"onZero": False, "lineStyle": {"color": tone.muted}}}
+    values = names | {"data": [_said(dots, row) for row in rows], "position": "right",
+                      "axisLine": {"show": False},
+                      "axisLabel": text | {"fontWeight": 600, "margin": size}}
     return {
         "animation": False, "textStyle": {"fontFamily": FONT, "color": tone.text},
-        "grid": {"left": size, "right": round(LETTER * size * longest) + size,
-                 "top": round(0.5 * size), "bottom": round(2.2 * size), "containLabel": True},
+        "grid": {"left": round(size / 2), "right": round(size / 2), "top": round(0.5 * size),
+                 "bottom": round(2.2 * size), "containLabel": True},
         "tooltip": {"trigger": "item", "textStyle": {"fontSize": size}, "formatter": "{b} {@[2]}"},
         "xAxis": {"type": scale, "min": low, "max": high, "name": axis, "nameLocation": "middle",
                   "nameGap": round(1.9 * size), "nameTextStyle": text, "logBase": 2,
                   "splitLine": {"lineStyle": {"color": tone.grid}},
+                  "axisLine": {"onZero": False, "lineStyle": {"color": tone.muted}},
                   "axisLabel": text | {"formatter": f"{{value}}{unit}", "hideOverlap": True}},
         "yAxis": [names, {"type": "value", "min": -0.5, "max": len(rows) - 0.5, "inverse": True,
-                          "show": False}],
+                          "show": False}, values],
         "series": series}
 
 
@@ -79,10 +83,12 @@ def _marks(dots: Sequence[Dot], method: str, hollow: bool, rows: Sequence[str], 
             if look.symbol in ("circle", "square", "diamond", "triangle-up") else "circle",
             "symbolSize": round(0.8 * size), "yAxisIndex": 1,
             "itemStyle": {"color": tone.background if hollow else look.color,
-                          "borderColor": look.color, "borderWidth": size / 7},
-            "label": {"show": not hollow, "position": "right", "formatter": "{@[2]}",
-                      "fontSize": size, "fontWeight": 600, "distance": round(0.7 * size),
-                      "color": label_color(look.color, dark)}}
+                          "borderColor": look.color, "borderWidth": size / 7, "opacity": 1}}
+
+
+def _said(dots: Sequence[Dot], row: str) -> str:
+    """The texts of a row's marks."""
+    return " / ".join(dot.text for dot in dots if dot.row == row and dot.text)
 
 
 def _bars(dots: Sequence[Dot], method: str, rows: Sequence[str], size: int) -> dict[str, Any]:
@@ -165,6 +171,7 @@ def valleys_options(*, size: int = 15, dark: bool = False) -> dict[str, Any]:
               for name, (bend, color) in bends.items()]
     text = {"color": tone.text, "fontSize": size, "fontFamily": FONT}
     axis = {"type": "value", "axisLabel": {"show": False}, "splitLine": {"show": False},
+            "axisTick": {"show": False}, "axisLine": {"onZero": False},
             "nameLocation": "middle", "nameTextStyle": text, "nameGap": round(0.7 * size)}
     return {"animation": False, "textStyle": {"fontFamily": FONT, "color": tone.text},
             "grid": {"left": 2 * size, "right": 4 * size, "top": size, "bottom": 2 * size},

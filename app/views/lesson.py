@@ -47,7 +47,7 @@ def _alone() -> None:
     here = course(scenes())
     st.title(here.scene.title, anchor=False)
     scene_card(here, False, code)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
     if code:
@@ -84,7 +84,7 @@ def _presented() -> None:
     code = lead(here)
     st.title(here.scene.title, anchor=False)
     scene_card(here, True, code)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         if st.button("Address (Q)", key="lesson_join", type="tertiary"):
             join(code)
@@ -104,6 +104,7 @@ def _notes() -> None:
     options = tuple(told(option, known, hints=False) for option in here.scene.options)
     if here.scene.right:
         st.markdown(f"**The answer:** {options[here.scene.right - 1]}")
+    st.markdown(told(here.scene.answer, known))
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")

@@ -96,7 +96,8 @@ def told(text: str, known: Mapping[str, Fact], *, hints: bool = True) -> str:
         if found[1] not in known:
             raise NGFError(f"The text quotes {{{found[1]}}}, which is none of its facts: "
                            f"{', '.join(known) or 'it has none'}. Add it to [facts].")
-        return str(getattr(known[found[1]], found[2]) if found[2] else known[found[1]])
+        said = str(getattr(known[found[1]], found[2]) if found[2] else known[found[1]])
+        return said.replace(" %", "\u00a0%")
 
     def word(found: re.Match[str]) -> str:
         shown, defined = found[1], found[2] or found[1]
@@ -234,5 +235,5 @@ def _as_fact(place: str, found: Any) -> Fact:
                        "to one.")
     if isinstance(found, int):
         return Fact(found, f"{found:,}")
-    digits = 0 if abs(found) >= 100 else 1 if abs(found) >= 1 else 2
+    digits = 0 if abs(found) >= 100 else 1 if abs(found) >= 10 else 2
     return Fact(found, f"{found:,.{digits}f}")

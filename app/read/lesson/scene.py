@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ngf_core.errors import NGFError
 
-FENCE = "+++"
+FENCE, CUT = "+++", "\n\n---\n\n"
 HEADS = ("Answer", "Take home", "Notes", "Read on")
 NEEDED = ("title", "picture", "question", "options")
 
@@ -19,7 +19,8 @@ class Scene:
     name: of its file, without number and ending: the scene's word in the address. picture: its word
     in the registry of pictures. right: which option turned out to be so, from 1; 0 where the
     question has no right answer. facts: name -> where the number stands (`app.read.lesson.facts`).
-    live: the page where the same is computed instead of replayed, and what opens it there.
+    live: the page where the same is computed instead of replayed, and what opens it there. in_hall:
+    what a hall sees of the answer.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Scene:
     further: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     live: Mapping[str, str] = field(default_factory=dict)
+    in_hall: str = ""
 
 
 def folder() -> Path:
@@ -80,9 +82,14 @@ def read(file: str, text: str) -> Scene:
     sections = {head.strip(): body.strip() for head, _, body in (b.partition("\n") for b in blocks)}
     _check(file, settings, sections)
     return Scene(name=file.removesuffix(".md").partition("_")[2], opening=opening.strip(),
-                 answer=sections["Answer"], home=sections["Take home"],
+                 answer=_whole(sections["Answer"]), in_hall=sections["Answer"].partition(CUT)[0],
+                 home=sections["Take home"],
                  notes=sections.get("Notes", ""), further=sections.get("Read on", ""),
                  **(settings | {"options": tuple(settings["options"])}))
+
+
+def _whole(answer: str) -> str:
+    return answer.replace(CUT, "\n\n")
 
 
 def _check(file: str, settings: Mapping[str, object], sections: Mapping[str, str]) -> None:

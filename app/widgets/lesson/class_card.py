@@ -85,6 +85,8 @@ def votes(code: str, name: str, options: tuple[str, ...], shown: bool) -> None:
         st.markdown(f":material/how_to_vote: **{total}** answered" if total else
                     ":material/how_to_vote: No answers yet")
         return
+    if not total:
+        return
     for number, option in enumerate(options, start=1):
         st.progress(counts[number] / total if total else 0.0,
                     text=f"**{counts[number]}** of {total}: {option}")

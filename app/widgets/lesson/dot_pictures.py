@@ -88,8 +88,7 @@ def fails_picture(stage: Stage) -> None:
                  Dot(row, 100 * rates["asr"].value, f"{100 * rates['asr'].value:.0f} %", low, high,
                      method)]
     _draw(stage, dots, "% of triggered signs", "fails", ends=(0, 100), level=10.0,
-          caption="Filled: given the attacker's label (ASR). Hollow: given their true label (RA). "
-                  "The dotted line is at a tenth.")
+          caption="Filled: the attacker's label (ASR). Hollow: the true label (RA). Dotted: a tenth.")
 
 
 def doubt_picture(stage: Stage) -> None:
@@ -106,8 +105,8 @@ def doubt_picture(stage: Stage) -> None:
             dots.append(Dot(attack_name(row.attack), value, "", max(value - error, 8.0),
                             value + error, name))
     _draw(stage, dots, "λ_max", "doubt", scale="log", ends=(8, 512),
-          caption=f"Grey: {style('before').label.lower()}. Blue: after NGF. The lines are one "
-                  "standard error to each side.")
+          caption="Grey: as received. Blue: after NGF. The lines are one standard error to each "
+                  "side.")
 
 
 def _draw(stage: Stage, dots: list[Dot], axis: str, key: str, *, caption: str, runs=None,

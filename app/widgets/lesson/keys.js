@@ -43,7 +43,9 @@ function keydown(event, data) {
 export default function ({data, parentElement}) {
   window.ngfLesson?.abort()
   const control = window.ngfLesson = new AbortController(), {signal} = control
-  document.documentElement.classList.toggle("lecture", data.present)
+  const look = document.documentElement.classList
+  look.add("lesson")
+  look.toggle("lecture", data.present)
   window.addEventListener("keydown", event => keydown(event, data), {capture: true, signal})
   let from = null
   window.addEventListener("touchstart", event => {
@@ -60,7 +62,7 @@ export default function ({data, parentElement}) {
   return () => {
     if (window.ngfLesson !== control) return
     control.abort()
-    document.documentElement.classList.remove("lecture")
+    look.remove("lesson", "lecture")
     document.querySelector(".lesson-black")?.remove()
   }
 }

@@ -1,6 +1,5 @@
 """A race step by step: the attack success rates, and what NGF's network answers."""
 
-import pandas as pd
 import streamlit as st
 
 from app import state
@@ -9,10 +8,9 @@ from app.figures.lesson import asr_options
 from app.figures.origin import of_run
 from app.figures.samples import png, strip
 from app.read.recording import Recording, recording_of
-from app.widgets.controls.address import choose
+from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
-from app.widgets.lesson.trigger_picture import RACE
-from app.widgets.race.prediction_strip import first_right
+from app.widgets.lesson.trigger_picture import RACE, clearest
 
 SIGNS = 4
 
@@ -24,21 +22,18 @@ def race_picture(stage: Stage) -> None:
     steps = recording.steps
     at = steps[0]
     if stage.shown:
-        at = int(choose("at", "Step", {str(step): str(step) for step in steps}, str(steps[-1])))
+        at = int(slider("at", "Step", steps[-1], steps[0], steps[-1], step=steps[1] - steps[0]))
     points = recording.points
+    points = points[points["step"].isin(steps)]
     shown = points if stage.shown else points[points["step"] <= at]
     methods = list(recording.methods)
-    stage.figure(asr_options(_of_asr(shown, steps), methods, at, size=stage.size, dark=stage.dark),
+    stage.figure(asr_options(shown, methods, at, size=stage.size, dark=stage.dark),
                  key="race", alt=race_alt(shown, methods, ["asr"]),
-                 height=round(20 * stage.size), origin=of_run(run),
+                 height=round((12 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
                          "get the attacker's label, step by step.")
     _signs(recording, names, at, stage)
-
-
-def _of_asr(points: pd.DataFrame, steps: list[int]) -> pd.DataFrame:
-    return points[points["step"].isin(steps)]
 
 
 def _signs(recording: Recording, names: tuple[str, ...], step: int, stage: Stage) -> None:
@@ -46,10 +41,10 @@ def _signs(recording: Recording, names: tuple[str, ...], step: int, stage: Stage
     given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
     assert given is not None
     samples = recording.samples
-    with st.container(horizontal=True, key="lesson_signs"):
-        for index in first_right(recording, SIGNS):
+    with st.grid(columns=SIGNS, min_column_width=5 * stage.size, key="lesson_signs"):
+        for index in clearest(recording)[:SIGNS]:
             label, truth = int(given[index][0]), int(samples["labels"][index])
-            with st.container(width=stage.sign // 2, gap="xsmall"):
+            with st.container(gap="xsmall"):
                 st.image(png(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
                          alt=f"{names[truth]}, with the trigger")
                 mark = ":material/check:" if label == truth else ":material/flag:"

@@ -9,7 +9,7 @@ from app.read.lesson.rescaled import rescaled
 from app.widgets.controls.address import choose
 from app.widgets.lesson.stage import Stage
 
-WORDS = {"4": "×4", "2": "×2", "1": "as it is", "0.5": "×1/2", "0.25": "×1/4", "0.125": "×1/8"}
+WORDS = {"4": "×4", "1": "as it is", "0.5": "×1/2", "0.25": "×1/4", "0.125": "×1/8"}
 COMMAND = "python -m benchmarks.rescaled_layer"
 
 

@@ -40,13 +40,12 @@ def _words(course: Course, known: Mapping[str, Fact], present: bool, code: str |
         if present and code and server_settings().shared:
             votes(code, scene.name, options, False)
         return
-    given = state.remembered(_kept(scene))
-    _turned_out(question, options, given, scene.right)
+    _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
     if present and code and server_settings().shared:
         votes(code, scene.name, options, True)
-    st.markdown(told(scene.answer, known))
+    st.markdown(told(scene.in_hall if present else scene.answer, known))
     st.info(told(scene.home, known, hints=False), icon=":material/lightbulb:")
-    if scene.further:
+    if scene.further and not present:
         with st.expander("Read on", key="lesson_further"):
             st.markdown(told(scene.further, known))
 
@@ -78,15 +77,14 @@ def _turned_out(question: str, options: Sequence[str], given: int | None, right:
 
 
 def controls(course: Course) -> None:
-    """Back and next, the place in the lesson, and the way to any scene."""
-    with st.container(horizontal=True, vertical_alignment="center", key="lesson_controls"):
-        back, following = course.back, course.next
-        st.button("← Back", key="lesson_back", disabled=back is None, on_click=go,
-                  args=back or ("", False))
-        label = "Show me →" if not course.shown else "Next →" if following else "The end"
-        st.button(label, key="lesson_next", type="primary", disabled=following is None, on_click=go,
-                  args=following or ("", False))
-        st.markdown(f"Scene {course.at + 1} of {len(course.scenes)}", width="content")
+    """Back and next, and the place in the lesson."""
+    back, following = course.back, course.next
+    st.button("← Back", key="lesson_back", disabled=back is None, on_click=go,
+              args=back or ("", False))
+    label = "Show me →" if not course.shown else "Next →" if following else "The end"
+    st.button(label, key="lesson_next", type="primary", disabled=following is None, on_click=go,
+              args=following or ("", False))
+    st.markdown(f"Scene {course.at + 1} of {len(course.scenes)}", width="content")
 
 
 def live(scene: Scene) -> None:
