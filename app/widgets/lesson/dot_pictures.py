@@ -88,7 +88,8 @@ def fails_picture(stage: Stage) -> None:
                  Dot(row, 100 * rates["asr"].value, f"{100 * rates['asr'].value:.0f} %", low, high,
                      method)]
     _draw(stage, dots, "% of triggered signs", "fails", ends=(0, 100), level=10.0,
-          caption="Filled: the attacker's label (ASR). Hollow: the true label (RA). Dotted: a tenth.")
+          caption="Filled: the attacker's label (ASR). Hollow: the true label (RA). "
+                  "Dotted: a tenth.")
 
 
 def doubt_picture(stage: Stage) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ngf_core.trained.load import TrainedModels
 
 PIXELS, IMAGES = 9, 100
+MEASURED = "pixels_measured"
 
 
 def _answers(exercise: Exercise) -> None:
@@ -112,11 +113,14 @@ def checked_pixels(exercise: Exercise) -> tuple[bool, str] | None:
     kept = st.pills("Pixels, row by row", range(1, PIXELS + 1), selection_mode="multi",
                     default=list(range(1, PIXELS + 1)), key="pixels")
     opacity = st.slider("Opacity, %", 5, 100, 100, 5, key="opacity")
-    if not st.button("Measure", key="measure_pixels", type="primary"):
+    chosen = (tuple(sorted(kept)), opacity)
+    if st.button("Measure", key="measure_pixels", type="primary"):
+        state.remember(MEASURED, chosen)
+    if state.remembered(MEASURED) != chosen:
         return None
     if not kept:
         return False, "Keep at least one pixel."
-    psnr, rate = _pixels(exercise.runs[0], tuple(sorted(kept)), opacity)
+    psnr, rate = _pixels(exercise.runs[0], *chosen)
     return psnr > exercise.psnr and 100 * rate.value >= exercise.asr, (
         f"PSNR {psnr:.1f} dB; the trigger works on {rate.percent()} of {rate.n} signs.")
 

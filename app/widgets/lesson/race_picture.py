@@ -12,7 +12,7 @@ from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
 from app.widgets.lesson.trigger_picture import RACE, clearest
 
-SIGNS = 4
+SIGNS, NARROW = 4, 135  # signs, and pixels of the narrowest
 
 
 def race_picture(stage: Stage) -> None:
@@ -41,7 +41,8 @@ def _signs(recording: Recording, names: tuple[str, ...], step: int, stage: Stage
     given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
     assert given is not None
     samples = recording.samples
-    with st.grid(columns=SIGNS, min_column_width=5 * stage.size, key="lesson_signs"):
+    narrow = stage.sign // 3 if stage.present else NARROW
+    with st.grid(columns=SIGNS, min_column_width=narrow, key="lesson_signs"):
         for index in clearest(recording)[:SIGNS]:
             label, truth = int(given[index][0]), int(samples["labels"][index])
             with st.container(gap="xsmall"):

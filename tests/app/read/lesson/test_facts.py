@@ -86,7 +86,7 @@ def test_a_place_where_no_number_stands_is_named(zoo, place, told_):
 def test_a_text_is_told_with_its_facts_and_its_words():
     known = {"asr": Fact(0.5, "50.0 %", "10", "24", "76 %"), "cured": Fact(9, "9")}
     assert told("{asr} of {asr.n}, {asr.interval}: {cured.words}", known) == \
-        "50.0 % of 10, 24 to 76 %: nine"
+        "50.0\u00a0% of 10, 24 to 76\u00a0%: nine"
     assert told("the share ([[a rate|ASR]])", known, hints=False) == "the share (a rate)"
     assert told("[[ASR]]", known).startswith("ASR:help[Attack success rate")
     with pytest.raises(NGFError, match="quotes {acc}, which is none of its facts: asr, cured"):
