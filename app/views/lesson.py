@@ -13,7 +13,7 @@ from app.widgets.lesson.class_card import (
     address,
     attend,
     end,
-    going_along,
+    go_along,
     join,
     lead,
     votes,
@@ -43,20 +43,20 @@ def page() -> None:
 
 def _alone() -> None:
     """For one reader, who may follow a class."""
-    code = attend()
+    followed = attend()
     here = course(scenes())
     st.title(here.scene.title, anchor=False)
-    scene_card(here, False, code)
+    scene_card(here, False, followed and followed.code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
-    if code:
-        going_along(code)
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
         _link("To the exercises", ":material/assignment:", part="exercises")
     _contents(here)
     keys(False)
+    if followed:
+        go_along(followed)
 
 
 def _contents(here: Course) -> None:
@@ -96,7 +96,7 @@ def _presented() -> None:
 
 def _notes() -> None:
     """The speaker's notes of the scene that the class sees."""
-    code = attend()
+    followed = attend()
     here = course(scenes())
     known = facts(here.scene.facts)
     st.title(f"Notes: {here.scene.title}", anchor=False)
@@ -108,10 +108,10 @@ def _notes() -> None:
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
-    if code:
-        votes(code, here.scene.name, options, True)
-        going_along(code)
-        st.caption(f"The class: {address(code)}")
+    if followed:
+        votes(followed.code, here.scene.name, options, True)
+        st.caption(f"The class: {address(followed.code)}")
+        go_along(followed)
 
 
 guarded(page)()

@@ -109,9 +109,11 @@ async def follow(url: str, students: int, shown: Sequence[Scene], within: float)
 
 async def _arrived(class_: Sequence[_Student], title: str, began: float) -> list[float]:
     """The seconds from `began` until each student was sent a scene's title."""
-    async with asyncio.timeout(PATIENCE):
-        while not all(student.sent.get(title, 0) > began for student in class_):
-            await asyncio.sleep(0.02)
+    while not all(student.sent.get(title, 0) > began for student in class_):
+        if time.perf_counter() > began + PATIENCE:
+            late = [n for n, student in enumerate(class_) if student.sent.get(title, 0) < began]
+            raise TimeoutError(f"Students {late} were not sent {title!r}.")
+        await asyncio.sleep(0.02)
     return [student.sent[title] - began for student in class_]
 
 

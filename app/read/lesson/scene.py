@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ngf_core.errors import NGFError
 
@@ -92,7 +93,7 @@ def _whole(answer: str) -> str:
     return answer.replace(CUT, "\n\n")
 
 
-def _check(file: str, settings: Mapping[str, object], sections: Mapping[str, str]) -> None:
+def _check(file: str, settings: Mapping[str, Any], sections: Mapping[str, str]) -> None:
     known = {*NEEDED, "right", "facts", "live"}
     options = settings.get("options")
     problems = [f"it has no {name}" for name in NEEDED if not settings.get(name)]

@@ -1,6 +1,7 @@
 """A class that follows the lesson: its code, its QR code, its votes, and who goes along."""
 
 import io
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -41,9 +42,17 @@ def end(code: str | None) -> None:
     state.leave_out((CLASS, "present"))
 
 
-def attend() -> str | None:
-    """The code of the class that this session follows, which takes it to the presenter's scene
-    whenever that changes; None where it follows none."""
+@dataclass(frozen=True)
+class Attendance:
+    """The class that a session follows, and how often that had moved when the page began."""
+
+    code: str
+    moves: int
+
+
+def attend() -> Attendance | None:
+    """Follow the class of the address to the presenter's scene, if it has moved there since this
+    session went along last; None where the address names no class."""
     code = st.query_params.get(CLASS)
     if not code:
         return None
@@ -52,9 +61,17 @@ def attend() -> str | None:
         st.caption(TEXT["no class"])
         return None
     if _moved(code, place):
-        state.remember(f"moves:{code}", place.moves)
         go(place.scene, place.shown)
-    return code
+    return Attendance(code, place.moves)
+
+
+def go_along(attendance: Attendance) -> None:
+    """Note, at the end of the page, that this session is where the class is, and go on looking.
+
+    Not before: a page that is interrupted while it is drawn has to be drawn again.
+    """
+    state.remember(f"moves:{attendance.code}", attendance.moves)
+    _looking(attendance.code)
 
 
 def _moved(code: str, place: Place) -> bool:
@@ -62,7 +79,7 @@ def _moved(code: str, place: Place) -> bool:
 
 
 @st.fragment(run_every=EVERY)
-def going_along(code: str) -> None:
+def _looking(code: str) -> None:
     """Look every second whether the presenter has moved on."""
     place = class_rooms().place(code)
     if place is None or _moved(code, place):

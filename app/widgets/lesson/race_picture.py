@@ -1,5 +1,7 @@
 """A race step by step: the attack success rates, and what NGF's network answers."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import state
@@ -36,7 +38,7 @@ def race_picture(stage: Stage) -> None:
     _signs(recording, names, at, stage)
 
 
-def _signs(recording: Recording, names: tuple[str, ...], step: int, stage: Stage) -> None:
+def _signs(recording: Recording, names: Sequence[str], step: int, stage: Stage) -> None:
     """Triggered signs with the answers of NGF's network at a step."""
     given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
     assert given is not None

@@ -1,5 +1,7 @@
 """A sign, the trigger on it, and what the backdoored network answers."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import state
@@ -36,7 +38,7 @@ def clearest(recording: Recording) -> list[int]:
     return sorted(right, key=lambda at: -contrast[at])
 
 
-def said(recording: Recording, names: tuple[str, ...], which: str, place: int) -> str:
+def said(recording: Recording, names: Sequence[str], which: str, place: int) -> str:
     """The received network's answer to one of the samples, and whether it is true."""
     given = recording.received(which)
     assert given is not None  # a shipped race records what it received
