@@ -43,10 +43,10 @@ def page() -> None:
 
 def _alone() -> None:
     """For one reader, who may follow a class."""
-    followed = attend()
+    code = attend()
     here = course(scenes())
     st.title(here.scene.title, anchor=False)
-    scene_card(here, False, followed and followed.code)
+    scene_card(here, False, code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
@@ -54,9 +54,9 @@ def _alone() -> None:
         st.success(TEXT["end"], icon=":material/school:")
         _link("To the exercises", ":material/assignment:", part="exercises")
     _contents(here)
+    if code:
+        go_along(code)
     keys(False)
-    if followed:
-        go_along(followed)
 
 
 def _contents(here: Course) -> None:
@@ -96,7 +96,7 @@ def _presented() -> None:
 
 def _notes() -> None:
     """The speaker's notes of the scene that the class sees."""
-    followed = attend()
+    code = attend()
     here = course(scenes())
     known = facts(here.scene.facts)
     st.title(f"Notes: {here.scene.title}", anchor=False)
@@ -108,10 +108,10 @@ def _notes() -> None:
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
-    if followed:
-        votes(followed.code, here.scene.name, options, True)
-        st.caption(f"The class: {address(followed.code)}")
-        go_along(followed)
+    if code:
+        votes(code, here.scene.name, options, True)
+        st.caption(f"The class: {address(code)}")
+        go_along(code)
 
 
 guarded(page)()

@@ -131,6 +131,10 @@ class Browser:
         """Whether a widget of this key is drawn."""
         return any(element.id.endswith(f"-{key}") for element in self._drawn.values())
 
+    def has_timer(self) -> bool:
+        """Whether some fragment of the page asks to be drawn again."""
+        return bool(self._timers)
+
     def kinds(self) -> list[str]:
         """The kinds of all widgets that are drawn."""
         return sorted(element.kind for element in self._drawn.values())

@@ -31,16 +31,19 @@ from tests.browser.server import serving
 
 SECONDS = 8.0  # that a class has for an answer
 PATIENCE = 60.0
+EVERY, SILENCE = 2.0, 8.0  # seconds, as in heartbeat.js
 
 
 @dataclass
 class Register:
-    """Seconds of presses and votes, and of going along; votes that were counted by scene."""
+    """Seconds of presses and votes, and of going along; votes that were counted by scene; how often
+    the server no longer asked a page."""
 
     presses: list[float] = field(default_factory=list)
     votes: list[float] = field(default_factory=list)
     along: list[float] = field(default_factory=list)
     counted: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
     errors: list[str] = field(default_factory=list)
 
 
@@ -51,17 +54,31 @@ class _Student:
         self.random, self.register = random.Random(number), register
         self.titles = {title.encode(): title for title in titles}
         self.sent: dict[str, float] = {}
+        self.one_at_a_time = asyncio.Lock()
 
     def hear(self, message: bytes) -> None:
         for words, title in self.titles.items():
             if words in message:
                 self.sent[title] = time.perf_counter()
 
+    async def watch(self, browser: Browser) -> None:
+        """Press what the page's heartbeat.js presses where the server no longer asks."""
+        silent = 0
+        while True:
+            await asyncio.sleep(EVERY)
+            silent = 0 if browser.has_timer() else silent + 1
+            if silent * EVERY >= SILENCE:
+                silent = 0
+                self.register.lost += 1
+                async with self.one_at_a_time:
+                    await browser.set("lesson_look", trigger_value=True)
+
     async def vote(self, browser: Browser, scene: Scene, within: float) -> None:
         await asyncio.sleep(self.random.uniform(0, within))
         key = f"guess_{scene.name}"
-        options = browser.find(key).options
-        self.register.votes.append(await browser.set(key, string_value=self.random.choice(options)))
+        async with self.one_at_a_time:
+            chosen = self.random.choice(browser.find(key).options)
+            self.register.votes.append(await browser.set(key, string_value=chosen))
 
 
 async def follow(url: str, students: int, shown: Sequence[Scene], within: float) -> Register:
@@ -79,11 +96,13 @@ async def follow(url: str, students: int, shown: Sequence[Scene], within: float)
                     await asyncio.sleep(student.random.uniform(0, within))
                     register.presses.append(await browser.set("lesson_next", trigger_value=True))
                 await browser.open("lesson", f"class={code}")
+                watching = asyncio.create_task(student.watch(browser))
                 for scene in shown:
                     await here.wait()
                     await student.vote(browser, scene, within)
                     await here.wait()
                     await here.wait()
+                watching.cancel()
                 register.errors += browser.errors
 
         async def present(here: asyncio.Barrier) -> None:
@@ -135,7 +154,7 @@ def measure(students: int, count: int, within: float, folder: Path) -> dict[str,
     return {
         "students": students, "scenes": len(shown), "next": summary(register.presses),
         "votes": summary(register.votes), "along": summary(register.along),
-        "counted": register.counted, "server_mb": round(max(meter.server)),
+        "counted": register.counted, "lost": register.lost, "server_mb": round(max(meter.server)),
         "server_cpu_seconds": round(meter.server_cpu, 1),
         "errors": register.errors + ([traces] if traces else [])}
 
@@ -153,6 +172,8 @@ def markdown(result: dict[str, Any]) -> str:
             ("a student goes along, with the second between two looks", "95 % under 3 s",
              times("along")),
             ("scenes of which all votes are counted", f"{result['scenes']}", str(whole)),
+            ("pages that the server lost, and that came back by themselves", "–",
+             str(result["lost"])),
             ("memory of the server", "under 1,500 MB", f"{result['server_mb']:,} MB"),
             ("errors", "none", str(len(result["errors"])))]
     lines = [f"{result['students']} students follow {result['scenes']} scenes.", "",

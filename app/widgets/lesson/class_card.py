@@ -1,7 +1,7 @@
 """A class that follows the lesson: its code, its QR code, its votes, and who goes along."""
 
 import io
-from dataclasses import dataclass
+import time
 
 import streamlit as st
 
@@ -10,10 +10,11 @@ from app.read.lesson.class_room import Place, class_rooms
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.lesson.course import Course, go
+from app.widgets.lesson.keys import heartbeat
 from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
-CLASS, HELD, EVERY = "class", "lesson_hold", 1.0
+CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 1.0
 CODE = 12  # pixels of a module of the QR code
 
 
@@ -39,20 +40,16 @@ def end(code: str | None) -> None:
     """Forget the class and its votes, and go on alone; before the page is drawn."""
     if code:
         class_rooms().close(code, state.browser())
-    state.leave_out((CLASS, "present"))
+    state.leave_out((CLASS, MOVES, "present"))
 
 
-@dataclass(frozen=True)
-class Attendance:
-    """The class that a session follows, and how often that had moved when the page began."""
+def attend() -> str | None:
+    """The code of the class of the address, which takes this session to the presenter's scene
+    whenever that has moved; None where the address names no class.
 
-    code: str
-    moves: int
-
-
-def attend() -> Attendance | None:
-    """Follow the class of the address to the presenter's scene, if it has moved there since this
-    session went along last; None where the address names no class."""
+    How often the class had moved when this page was drawn stands in the address too: what is drawn
+    may be lost on its way, and the address tells what the browser has.
+    """
     code = st.query_params.get(CLASS)
     if not code:
         return None
@@ -60,31 +57,31 @@ def attend() -> Attendance | None:
     if place is None:
         st.caption(TEXT["no class"])
         return None
-    if _moved(code, place):
+    if _moved(place):
         go(place.scene, place.shown)
-    return Attendance(code, place.moves)
+        state.write_url(MOVES, str(place.moves))
+    return code
 
 
-def go_along(attendance: Attendance) -> None:
-    """Note, at the end of the page, that this session is where the class is, and go on looking.
-
-    Not before: a page that is interrupted while it is drawn has to be drawn again.
-    """
-    state.remember(f"moves:{attendance.code}", attendance.moves)
-    _looking(attendance.code)
+def _moved(place: Place) -> bool:
+    return st.query_params.get(MOVES) != str(place.moves)
 
 
-def _moved(code: str, place: Place) -> bool:
-    return state.remembered(f"moves:{code}") != place.moves
+def go_along(code: str) -> None:
+    """Look every second whether the presenter has moved on, and offer the way back to there."""
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson_following"):
+        st.markdown(f":material/co_present: {TEXT['following']}", width="content")
+        st.button(TEXT["to the presenter"], key="lesson_look", type="tertiary",
+                  on_click=state.leave_out, args=((MOVES,),))
+        _looking(code)
 
 
 @st.fragment(run_every=EVERY)
 def _looking(code: str) -> None:
-    """Look every second whether the presenter has moved on."""
     place = class_rooms().place(code)
-    if place is None or _moved(code, place):
+    if place is None or _moved(place):
         st.rerun()
-    st.caption(f":material/co_present: {TEXT['following']}")
+    heartbeat(time.monotonic())
 
 
 def vote(code: str | None, scene: Scene, option: int) -> None:

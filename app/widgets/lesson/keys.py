@@ -6,6 +6,8 @@ import streamlit as st
 
 _HERE = files(__package__)
 _css, _js = ((_HERE / f"keys.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+_heartbeat = st.components.v2.component(
+    "ngf_lab_lesson_heartbeat", js=(_HERE / "heartbeat.js").read_text(encoding="utf-8"))
 _keys = st.components.v2.component("ngf_lab_lesson_keys", css=_css, js=_js, isolate_styles=False)
 
 
@@ -13,3 +15,9 @@ def keys(present: bool, notes: str = "") -> None:
     """Let keys and swipes press the lesson's buttons, which are there for the mouse too. It draws
     nothing. `notes` is the address of the speaker's notes, which N opens in a second window."""
     _keys(key="lesson_keys", data={"present": present, "notes": notes})
+
+
+def heartbeat(beat: float) -> None:
+    """Tell the browser, by another `beat`, that the server still asks; where it no longer does, the
+    browser presses the button `lesson_look`. It draws nothing."""
+    _heartbeat(key="lesson_heartbeat", data={"beat": beat})
