@@ -71,7 +71,10 @@ class _Student:
                 silent = 0
                 self.register.lost += 1
                 async with self.one_at_a_time:
-                    await browser.set("lesson_look", trigger_value=True)
+                    if browser.has("lesson_look"):
+                        await browser.set("lesson_look", trigger_value=True)
+                    else:
+                        await browser.again()
 
     async def vote(self, browser: Browser, scene: Scene, within: float) -> None:
         await asyncio.sleep(self.random.uniform(0, within))

@@ -6,7 +6,7 @@ import time
 import streamlit as st
 
 from app import state
-from app.read.lesson.class_room import Place, class_rooms
+from app.read.lesson.class_room import class_rooms
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.lesson.course import Course, go
@@ -57,18 +57,16 @@ def attend() -> str | None:
     if place is None:
         st.caption(TEXT["no class"])
         return None
-    if _moved(place):
+    if st.query_params.get(MOVES) != str(place.moves):
         go(place.scene, place.shown)
         state.write_url(MOVES, str(place.moves))
     return code
 
 
-def _moved(place: Place) -> bool:
-    return st.query_params.get(MOVES) != str(place.moves)
-
-
 def go_along(code: str) -> None:
-    """Look every second whether the presenter has moved on, and offer the way back to there."""
+    """Look every second whether the presenter has moved on, and offer the way back to there; at the
+    end of the page, since one that is interrupted before has to be drawn again."""
+    state.remember(_drawn(code), st.query_params.get(MOVES))
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_following"):
         st.markdown(f":material/co_present: {TEXT['following']}", width="content")
         st.button(TEXT["to the presenter"], key="lesson_look", type="tertiary",
@@ -79,9 +77,14 @@ def go_along(code: str) -> None:
 @st.fragment(run_every=EVERY)
 def _looking(code: str) -> None:
     place = class_rooms().place(code)
-    if place is None or _moved(place):
+    # Not by the address: that of a question which was asked before a drawing is one behind it.
+    if place is None or state.remembered(_drawn(code)) != str(place.moves):
         st.rerun()
-    heartbeat(time.monotonic())
+    heartbeat(time.monotonic(), str(place.moves))
+
+
+def _drawn(code: str) -> str:
+    return f"moves:{code}"
 
 
 def vote(code: str | None, scene: Scene, option: int) -> None:

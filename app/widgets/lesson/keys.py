@@ -17,7 +17,8 @@ def keys(present: bool, notes: str = "") -> None:
     _keys(key="lesson_keys", data={"present": present, "notes": notes})
 
 
-def heartbeat(beat: float) -> None:
-    """Tell the browser, by another `beat`, that the server still asks; where it no longer does, the
-    browser presses the button `lesson_look`. It draws nothing."""
-    _heartbeat(key="lesson_heartbeat", data={"beat": beat})
+def heartbeat(beat: float, moves: str) -> None:
+    """Tell the browser, by another `beat`, that the server still asks, and how often the class has
+    moved; where it no longer asks, or the page stays behind, the browser presses the button
+    `lesson_look`. It draws nothing."""
+    _heartbeat(key="lesson_heartbeat", data={"beat": beat, "moves": moves})
