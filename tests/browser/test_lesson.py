@@ -62,6 +62,7 @@ def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
     page = new_page(1920)
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(f"{shipped.url}/lesson?present=1")
+    page.wait_for_selector("html.lecture")
     for number, title in enumerate(TITLES, start=1):
         on(page, title)
         for shown in (False, True):

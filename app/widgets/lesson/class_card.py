@@ -14,7 +14,7 @@ from app.widgets.lesson.keys import heartbeat
 from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
-CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 1.0
+CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 2.0
 CODE = 12  # pixels of a module of the QR code
 
 
@@ -64,8 +64,10 @@ def attend() -> str | None:
 
 
 def go_along(code: str) -> None:
-    """Look every second whether the presenter has moved on, and offer the way back to there; at the
-    end of the page, since one that is interrupted before has to be drawn again."""
+    """Look every two seconds whether the presenter has moved on, and offer the way back to there.
+
+    At the end of the page, since one that is interrupted before has to be drawn again.
+    """
     state.remember(_drawn(code), st.query_params.get(MOVES))
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_following"):
         st.markdown(f":material/co_present: {TEXT['following']}", width="content")
