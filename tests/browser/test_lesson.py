@@ -31,8 +31,9 @@ SMALL = """() => {
 
 
 def on(page: Page, title: str) -> None:
-    """Wait for a scene."""
+    """Wait for a scene, and for its keys."""
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    page.wait_for_selector("html.lesson", state="attached")
     at_rest(page)
 
 
@@ -62,7 +63,6 @@ def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
     page = new_page(1920)
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(f"{shipped.url}/lesson?present=1")
-    page.wait_for_selector("html.lecture")
     for number, title in enumerate(TITLES, start=1):
         on(page, title)
         for shown in (False, True):
@@ -100,6 +100,8 @@ def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
         hall.keyboard.press("PageDown")
         hall.keyboard.press("PageDown")
         on(pupil, TITLES[1])
+        for page in (hall, pupil):  # before their server ends
+            page.context.close()
 
 
 def test_the_valley_by_keyboard(shipped, page):

@@ -1,6 +1,5 @@
 """A class that follows the lesson: its code, its QR code, its votes, and who goes along."""
 
-import io
 import time
 
 import streamlit as st
@@ -127,10 +126,8 @@ def join(code: str | None) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def qr_code(text: str) -> bytes:
-    """A PNG of the QR code, with the quiet zone that the standard asks for."""
+def qr_code(text: str) -> str:
+    """The QR code as a data URL of a PNG, with the quiet zone that the standard asks for."""
     import segno
 
-    file = io.BytesIO()
-    segno.make(text, micro=False, error="m").save(file, kind="png", scale=CODE, border=4)
-    return file.getvalue()
+    return segno.make(text, micro=False, error="m").png_data_uri(scale=CODE, border=4)

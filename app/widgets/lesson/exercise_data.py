@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.figures.samples import png, strip
+from app.figures.samples import strip
+from app.figures.triggers import data_url
 from app.read.lesson.exercise import Exercise
 from app.read.lesson.facts import zoo
 from app.read.lesson.rescaled import rescaled
@@ -35,7 +36,7 @@ def _answers(exercise: Exercise) -> None:
         for at, sign in enumerate(samples["triggered"]):
             truth, said = names[int(samples["labels"][at])], names[int(given[at][0])]
             with st.container(width=120, gap="xsmall"):
-                st.image(png(strip(sign[None], 4)), width="stretch",
+                st.image(data_url(strip(sign[None], 4)), width="stretch",
                          alt=f"{truth}, with the trigger")
                 st.markdown(f"{truth} → **{said}**")
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.figures.samples import png, strip
+from app.figures.samples import strip
+from app.figures.triggers import data_url
 from app.widgets.attacks.painter import painter
 from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
@@ -44,7 +45,7 @@ def poison_picture(stage: Stage) -> None:
         shown = clean.copy()
         if painted is not None and count:
             shown[changed] = over(painted, clean[changed], 1.0)
-        st.image(png(strip(shown, SCALE, columns=COLUMNS)), width="stretch",
+        st.image(data_url(strip(shown, SCALE, columns=COLUMNS)), width="stretch",
                  alt=f"{COUNT} training pictures, {count} of them with the trigger")
         st.markdown(f"The **{count}** with the trigger are now labelled **{names[0]}**, whatever "
                     "they show." if count else "None is changed: the set is clean.")

@@ -8,7 +8,8 @@ from app import state
 from app.figures.curves import curve_table, race_alt
 from app.figures.lesson import asr_options
 from app.figures.origin import of_run
-from app.figures.samples import png, strip
+from app.figures.samples import strip
+from app.figures.triggers import data_url
 from app.read.recording import Recording, recording_of
 from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
@@ -48,7 +49,7 @@ def _signs(recording: Recording, names: Sequence[str], step: int, stage: Stage) 
         for index in clearest(recording)[:SIGNS]:
             label, truth = int(given[index][0]), int(samples["labels"][index])
             with st.container(gap="xsmall"):
-                st.image(png(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
+                st.image(data_url(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
                          alt=f"{names[truth]}, with the trigger")
                 mark = ":material/check:" if label == truth else ":material/flag:"
                 st.markdown(f"{mark} {names[label]}")

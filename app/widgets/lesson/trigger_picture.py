@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
-from app.figures.samples import png, strip
+from app.figures.samples import strip
+from app.figures.triggers import data_url
 from app.read.recording import Recording, recording_of
 from app.widgets.controls.address import choose
 from app.widgets.lesson.stage import Stage
@@ -26,7 +27,7 @@ def trigger_picture(stage: Stage) -> None:
         place = int(choose("sign", "Sign", words, str(place + 1))) - 1
     which = "triggered" if on else "clean"
     sign, truth = recording.samples[which][place], names[int(labels[place])]
-    st.image(png(strip(sign[None], stage.sign // sign.shape[-1])), width=stage.sign,
+    st.image(data_url(strip(sign[None], stage.sign // sign.shape[-1])), width=stage.sign,
              alt=f"A sign, {truth}, {'with' if on else 'without'} the trigger")
     st.markdown(said(recording, names, which, place))
 
