@@ -98,6 +98,9 @@ def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
         pupil.locator(".st-key-lesson_guess label").nth(3).tap()
         expect(hall.get_by_text("1 answered")).to_be_visible()
         hall.keyboard.press("PageDown")
+        expect(hall.get_by_text("of 1: ").first).to_be_visible()
+        at_rest(pupil)
+        expect(pupil.get_by_test_id("stAlert").first).to_be_visible()
         hall.keyboard.press("PageDown")
         on(pupil, TITLES[1])
         for page in (hall, pupil):  # before their server ends
