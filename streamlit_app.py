@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.frame import framed, styled
+from app.read.lesson.presenting import without_menus
 from app.widgets.controls.entrance import admitted
 from ngf_core.paths import shipped
 
@@ -12,6 +13,7 @@ page = st.navigation(
     {
         "Learn": [
             st.Page("app/views/start.py", title="Start", icon=":material/play_circle:"),
+            st.Page("app/views/lesson.py", title="Lesson", icon=":material/school:"),
             st.Page("app/views/attacks.py", title="Attacks", icon=":material/bug_report:"),
             st.Page("app/views/landscape.py", title="Landscape", icon=":material/terrain:"),
             st.Page("app/views/spectrum.py", title="Spectrum", icon=":material/bar_chart:"),
@@ -32,7 +34,7 @@ page = st.navigation(
             st.Page("app/views/runs.py", title="Runs", icon=":material/list:"),
         ],
     },
-    position="top" if (inside := admitted()) else "hidden",
+    position="top" if (inside := admitted()) and not without_menus() else "hidden",
 )
 if inside:
     framed(page)

@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app import state
+from app.read.lesson.presenting import without_menus
 from app.widgets.controls.history import one_page_per_press
 from app.widgets.controls.notice import guarded
 from app.widgets.model.model_bar import model_bar
@@ -13,7 +14,7 @@ from app.widgets.model.next_question import next_question
 from app.widgets.runs.job_banner import job_banner
 
 # Pages about models of their own choice.
-OF_SEVERAL = ("compare",)
+OF_SEVERAL = ("compare", "lesson")
 STYLE = Path(__file__).with_name("theme.css")
 
 
@@ -26,7 +27,8 @@ def framed(page: StreamlitPage) -> None:
     """Draw a page in its frame."""
     state.take_snapshot()
     state.restore_after_back()
-    job_banner()
+    if not without_menus():
+        job_banner()
     if page.url_path not in OF_SEVERAL:
         guarded(model_bar)(page.url_path)
     page.run()

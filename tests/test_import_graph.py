@@ -16,10 +16,10 @@ SCIENCE = ("__main__", "cli", "bundle", "compare", "evidence", "execute", "insid
            "audit", "layers", "trained", "training", "imports", "runs", "config", "purify",
            "landscape", "evaluate", "attacks", "fisher", "curvature", "models", "data", "options",
            "text_table", "registry", "paths", "device", "errors", "")
-FACE = ("frame", "views", "widgets.inside", "widgets.model", "widgets.start", "widgets.benchmark",
-        "widgets.compare", "widgets.layers", "widgets.curvature", "widgets.attacks",
-        "widgets.race", "widgets.imports", "widgets.runs", "widgets.controls", "read", "state",
-        "jobs", "warm", "figures", "theme", "text", "widgets", "")
+FACE = ("frame", "views", "widgets.lesson", "widgets.inside", "widgets.model", "widgets.start",
+        "widgets.benchmark", "widgets.compare", "widgets.layers", "widgets.curvature",
+        "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs", "widgets.controls",
+        "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets", "")
 ROOMS = ("streamlit_app", *(f"app.{room}".strip(".") for room in FACE),
          *(f"ngf_core.{room}".strip(".") for room in SCIENCE))
 HALLS = ("app", "app.widgets", "ngf_core")  # what holds rooms, and itself only an __init__

@@ -25,11 +25,13 @@ TRIGGERS = ("trigger_value", "string_trigger_value", "json_trigger_value")
 
 @dataclass(frozen=True)
 class Element:
-    """What a page has drawn: its kind (`button`), the widget's id and its fragment."""
+    """What a page has drawn: its kind (`button`), the widget's id and its fragment, and the words
+    of a choice."""
 
     kind: str
     id: str
     fragment: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass
@@ -129,6 +131,10 @@ class Browser:
         """Whether a widget of this key is drawn."""
         return any(element.id.endswith(f"-{key}") for element in self._drawn.values())
 
+    def has_timer(self) -> bool:
+        """Whether some fragment of the page asks to be drawn again."""
+        return bool(self._timers)
+
     def kinds(self) -> list[str]:
         """The kinds of all widgets that are drawn."""
         return sorted(element.kind for element in self._drawn.values())
@@ -223,7 +229,8 @@ class Browser:
             self.errors.append(f"{self.page}: {drawn.type} {drawn.message}")
         path = tuple(message.metadata.delta_path)
         if getattr(drawn, "id", ""):
-            self._drawn[path] = Element(kind, drawn.id, delta.fragment_id)
+            words = drawn.options if kind == "radio" else ()
+            self._drawn[path] = Element(kind, drawn.id, delta.fragment_id, tuple(words))
         else:
             self._drawn.pop(path, None)
 

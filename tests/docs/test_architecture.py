@@ -7,7 +7,8 @@ from tests.docs.pages import ROOT, blocks
 from tests.test_import_graph import SCIENCE
 
 # How deep the tree is told, from each top folder on.
-DEPTHS = {"app": 9, "ngf_core": 9, "benchmarks": 9, "tests": 1, "docs": 1, "assets": 1}
+DEPTHS = {"app": 9, "ngf_core": 9, "benchmarks": 9, "tests": 1, "docs": 1, "assets": 1,
+          "notebooks": 1}
 
 
 def told() -> dict[str, str]:

@@ -89,6 +89,13 @@ def number(name: str, label: str, default: float, low: float, high: float, *, st
                            format="%d" if whole else "%g", bind=_bound(name, low, high, whole))
 
 
+def slider(name: str, label: str, default: float, low: float, high: float, *, step: float,
+           help: str | None = None) -> float:
+    """A number on a slider, bound to ?name=value like `number`."""
+    return st.slider(label, low, high, default, step, key=name, help=help,
+                     bind=_bound(name, low, high, isinstance(default, int)))
+
+
 def share(name: str, label: str, default: float, low: float, high: float, *, step: float,
           help: str | None = None) -> float:
     """A share on a slider in percent, as ?name=0.05; one that does not fit gives a toast and the

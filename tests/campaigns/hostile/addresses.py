@@ -19,7 +19,7 @@ from tests.support.faked import faked
 from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("start", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
+PAGES = ("start", "lesson", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
          "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')

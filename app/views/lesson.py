@@ -1,0 +1,117 @@
+"""Lesson: scenes with a question each, for oneself, for a class, and for a lecture hall."""
+
+import streamlit as st
+
+from app import state
+from app.read.lesson.facts import facts, told
+from app.read.lesson.presenting import presenting
+from app.read.lesson.scene import scenes
+from app.text import sections
+from app.widgets.controls.notice import guarded
+from app.widgets.lesson.class_card import (
+    HELD,
+    address,
+    attend,
+    end,
+    go_along,
+    join,
+    lead,
+    votes,
+)
+from app.widgets.lesson.course import Course, course
+from app.widgets.lesson.exercise_cards import exercise_cards
+from app.widgets.lesson.keys import keys
+from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
+
+TEXT = sections("lesson")
+
+
+def page() -> None:
+    """The scene of the address, or its speaker's notes."""
+    state.warn_unknown("present", ["1"])
+    state.warn_unknown("notes", ["1"])
+    state.warn_unknown("part", ["exercises"])
+    if st.query_params.get("part") == "exercises":
+        _exercises()
+    elif st.query_params.get("notes") == "1":
+        _notes()
+    elif presenting():
+        _presented()
+    else:
+        _alone()
+
+
+def _alone() -> None:
+    """For one reader, who may follow a class."""
+    code = attend()
+    here = course(scenes())
+    st.title(here.scene.title, anchor=False)
+    scene_card(here, False, code)
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
+        controls(here)
+        live(here.scene)
+    if here.next is None:
+        st.success(TEXT["end"], icon=":material/school:")
+        _link("To the exercises", ":material/assignment:", part="exercises")
+    _contents(here)
+    if code:
+        go_along(code)
+    keys(False)
+
+
+def _contents(here: Course) -> None:
+    with st.expander("All scenes", key="lesson_contents"):
+        for number, scene in enumerate(here.scenes, start=1):
+            _link(f"{number}. {scene.title}", scene=scene.name)
+        _link("Exercises", ":material/assignment:", part="exercises")
+        _link("For a lecture hall", ":material/slideshow:", scene=here.scene.name, present="1")
+        st.caption(TEXT["keys"])
+
+
+def _link(label: str, icon: str | None = None, **words: str) -> None:
+    st.page_link("app/views/lesson.py", label=label, icon=icon, query_params=words)
+
+
+def _exercises() -> None:
+    st.title("Exercises", anchor=False)
+    _link("Back to the lesson", ":material/arrow_back:")
+    exercise_cards()
+
+
+def _presented() -> None:
+    """For a hall, and for the class that follows."""
+    here = course(scenes())
+    code = lead(here)
+    st.title(here.scene.title, anchor=False)
+    scene_card(here, True, code)
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
+        controls(here)
+        if st.button("Address (Q)", key="lesson_join", type="tertiary"):
+            join(code)
+        st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
+        live(here.scene)
+        st.button("End", key="lesson_end", type="tertiary", on_click=end, args=(code,))
+    keys(True, notes_address(code))
+
+
+def _notes() -> None:
+    """The speaker's notes of the scene that the class sees."""
+    code = attend()
+    here = course(scenes())
+    known = facts(here.scene.facts)
+    st.title(f"Notes: {here.scene.title}", anchor=False)
+    st.markdown(told(here.scene.notes, known) or "This scene has no notes.")
+    options = tuple(told(option, known, hints=False) for option in here.scene.options)
+    if here.scene.right:
+        st.markdown(f"**The answer:** {options[here.scene.right - 1]}")
+    st.markdown(told(here.scene.answer, known))
+    st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
+    if here.next and here.next[0] != here.scene.name:
+        st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
+    if code:
+        votes(code, here.scene.name, options, True)
+        st.caption(f"The class: {address(code)}")
+        go_along(code)
+
+
+guarded(page)()

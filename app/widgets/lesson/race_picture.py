@@ -1,0 +1,55 @@
+"""A race step by step: the attack success rates, and what NGF's network answers."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import state
+from app.figures.curves import curve_table, race_alt
+from app.figures.lesson import asr_options
+from app.figures.origin import of_run
+from app.figures.samples import strip
+from app.figures.triggers import data_url
+from app.read.recording import Recording, recording_of
+from app.widgets.controls.address import slider
+from app.widgets.lesson.stage import Stage
+from app.widgets.lesson.trigger_picture import RACE, clearest
+
+SIGNS, NARROW = 4, 135  # signs, and pixels of the narrowest
+
+
+def race_picture(stage: Stage) -> None:
+    """The race up to a chosen step; before the answer, up to the first."""
+    run = state.store().get(RACE)
+    recording, names = recording_of(run), state.class_names("signs", run)
+    steps = recording.steps
+    at = steps[0]
+    if stage.shown:
+        at = int(slider("at", "Step", steps[-1], steps[0], steps[-1], step=steps[1] - steps[0]))
+    points = recording.points
+    points = points[points["step"].isin(steps)]
+    shown = points if stage.shown else points[points["step"] <= at]
+    methods = list(recording.methods)
+    stage.figure(asr_options(shown, methods, at, size=stage.size, dark=stage.dark),
+                 key="race", alt=race_alt(shown, methods, ["asr"]),
+                 height=round((12 if stage.present else 20) * stage.size), origin=of_run(run),
+                 table=curve_table(shown, ["asr"]),
+                 caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
+                         "get the attacker's label, step by step.")
+    _signs(recording, names, at, stage)
+
+
+def _signs(recording: Recording, names: Sequence[str], step: int, stage: Stage) -> None:
+    """Triggered signs with the answers of NGF's network at a step."""
+    given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
+    assert given is not None
+    samples = recording.samples
+    narrow = stage.sign // 3 if stage.present else NARROW
+    with st.grid(columns=SIGNS, min_column_width=narrow, key="lesson_signs"):
+        for index in clearest(recording)[:SIGNS]:
+            label, truth = int(given[index][0]), int(samples["labels"][index])
+            with st.container(gap="xsmall"):
+                st.image(data_url(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
+                         alt=f"{names[truth]}, with the trigger")
+                mark = ":material/check:" if label == truth else ":material/flag:"
+                st.markdown(f"{mark} {names[label]}")

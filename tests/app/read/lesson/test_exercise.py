@@ -1,0 +1,74 @@
+"""The exercises: one text, and what is made of it agrees with the runs."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from app.read.lesson import notebook as notebooks
+from app.read.lesson.exercise import exercises
+from app.read.lesson.facts import facts
+from app.read.lesson.handout import answer, handout, to_html
+from app.read.lesson.scene import scenes
+from ngf_core.errors import NGFError
+from ngf_core.paths import shipped
+
+FOUND = exercises()
+
+
+def test_there_are_ten_in_three_levels():
+    assert [one.number for one in FOUND] == list(range(1, 11))
+    assert list(dict.fromkeys(one.level for one in FOUND)) == ["See it", "Measure it", "Decide it"]
+    for one in FOUND:
+        assert not one.options or one.answer in one.options
+        assert bool(one.options) + bool(one.fact) + bool(one.within) + bool(one.psnr) == 1
+
+
+def test_an_exercise_without_settings_is_named():
+    with pytest.raises(NGFError, match="The exercise “Lost” has no settings"):
+        exercises("## See it\n\n### Lost\nA task.\n")
+    with pytest.raises(NGFError, match="needs the sections Hint and Solution"):
+        exercises("## See it\n\n### Lost\n+++\nanswer = 'x'\n+++\nA task.\n\n#### Hint\nNone.\n")
+
+
+def test_the_notebook_is_made_of_the_text(zoo):
+    written = shipped("notebooks", "lesson.ipynb").read_text(encoding="utf-8")
+    assert written == notebooks.text(), "python -m app.read.lesson.notebook writes it anew"
+
+
+def test_the_notebook_runs_and_finds_the_answers_of_the_page(zoo, monkeypatch, capsys):
+    from ngf_core import runs
+
+    monkeypatch.setattr(runs, "default_store", lambda: zoo)
+    cells = json.loads(shipped("notebooks", "lesson.ipynb").read_text(encoding="utf-8"))["cells"]
+    names: dict = {}
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        exec("".join(cell["source"]), names)
+        if cell["id"].startswith("answer-"):
+            one = FOUND[int(cell["id"].partition("-")[2]) - 1]
+            if one.options:
+                assert names["answer"] == one.answer, one.title
+            elif one.fact:
+                value = facts(one.facts)[one.fact].value * (100 if one.unit == "%" else 1)
+                assert np.isclose(names["answer"], value), one.title
+            elif one.psnr:
+                assert names["answer"] > one.psnr and names["works"] >= one.asr / 100
+            else:
+                assert names["answer"] <= one.within
+
+
+def test_the_handout_has_every_scene_task_and_answer_and_asks_nothing_of_the_net(zoo):
+    paper = handout(scenes(), FOUND)
+    for one in (*scenes(), *FOUND):
+        assert one.title in paper
+    assert all(answer(one) in paper for one in FOUND)
+    assert not re.search(r"https?:|<script|src=|\{\w+\}|\[\[", paper)
+
+
+def test_the_markdown_of_the_lesson_as_html():
+    assert to_html("One **bold** and *slanting* `word`.\n\n1 < 2 & <b>") == (
+        "<p>One <strong>bold</strong> and <em>slanting</em> <code>word</code>.</p>"
+        "<p>1 &lt; 2 &amp; &lt;b&gt;</p>")

@@ -1,0 +1,120 @@
+"""The lesson by keyboard alone, on every width, and as a lecture hall sees it."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.read.lesson.scene import scenes
+from tests.browser.test_pages import accessible
+from tests.browser.watch import at_rest, shot
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+
+TITLES = [scene.title for scene in scenes()]
+# Letters under 24 pixels, in what a hall sees: text with a box, in the page and in its components.
+SMALL = """() => {
+  const found = [];
+  const look = root => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      const words = [...node.childNodes].filter(part => part.nodeType === 3 && part.data.trim());
+      const box = node.getBoundingClientRect();
+      if (!words.length || !box.width || !box.height) continue;
+      if (node.closest('style, script, noscript') || box.bottom <= 0 || box.right <= 0) continue;
+      if (getComputedStyle(node).visibility === 'hidden') continue;
+      const size = parseFloat(getComputedStyle(node).fontSize);
+      if (size < 24) found.push(`${words[0].data.trim().slice(0, 40)}: ${size}`);
+    }
+  };
+  look(document.body);
+  return found;
+}"""
+
+
+def on(page: Page, title: str) -> None:
+    """Wait for a scene, and for its keys."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    page.wait_for_selector("html.lesson", state="attached")
+    at_rest(page)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_all_scenes_by_keyboard_alone(shipped, new_page, width, scheme):
+    page = new_page(width, scheme)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{shipped.url}/lesson")
+    for number, title in enumerate(TITLES, start=1):
+        on(page, title)
+        page.keyboard.press("2")
+        expect(page.locator(".st-key-lesson_guess input:checked")).to_have_count(1)
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_test_id("stAlert").first).to_be_visible()
+        at_rest(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if number in (1, 5, 9):
+            accessible(page)
+        shot(page, f"lesson-{number}-{width}-{scheme}")
+        if number < len(TITLES):
+            page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".st-key-lesson_guess")).to_be_visible()
+
+
+def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
+    page = new_page(1920)
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.goto(f"{shipped.url}/lesson?present=1")
+    for number, title in enumerate(TITLES, start=1):
+        on(page, title)
+        for shown in (False, True):
+            if shown:
+                page.keyboard.press("PageDown")
+                expect(page.get_by_test_id("stAlert").first).to_be_visible()
+                at_rest(page)
+            assert page.evaluate(SMALL) == []
+            expect(page.get_by_test_id("stHeader")).to_be_hidden()
+        if number == 1:
+            assert page.get_by_role("img", name="with the trigger").bounding_box()["width"] >= 400
+        shot(page, f"lesson-hall-{number}")
+        page.keyboard.press("PageDown")
+    page.keyboard.press("b")
+    expect(page.locator(".lesson-black")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.locator(".lesson-black")).to_have_count(0)
+
+
+def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
+    from tests.browser.server import serving
+
+    with serving(tmp_path, NGF_SHARED="1") as server:
+        hall, pupil = new_page(1920), new_page(390, touch=True)
+        hall.goto(f"{server.url}/lesson?present=1")
+        on(hall, TITLES[0])
+        hall.wait_for_url("**class=*")
+        hall.keyboard.press("q")
+        expect(hall.get_by_role("img", name="QR code")).to_be_visible()
+        hall.keyboard.press("Escape")
+        pupil.goto(f"{server.url}/lesson?class={hall.url.partition('class=')[2][:5]}")
+        on(pupil, TITLES[0])
+        pupil.locator(".st-key-lesson_guess label").nth(3).tap()
+        expect(hall.get_by_text("1 answered")).to_be_visible()
+        hall.keyboard.press("PageDown")
+        expect(hall.get_by_text("of 1: ").first).to_be_visible()
+        at_rest(pupil)
+        expect(pupil.get_by_test_id("stAlert").first).to_be_visible()
+        hall.keyboard.press("PageDown")
+        on(pupil, TITLES[1])
+        for page in (hall, pupil):  # before their server ends
+            page.context.close()
+
+
+def test_the_valley_by_keyboard(shipped, page):
+    page.goto(f"{shipped.url}/lesson?scene=gradient&shown=yes")
+    at_rest(page)
+    valley = page.get_by_role("application")
+    expect(page.get_by_text("Natural gradient: loss")).to_be_visible()
+    before = page.locator(".ends").inner_text()
+    valley.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".ends")).not_to_have_text(before)
+    on(page, "Gradient and natural gradient, by hand")

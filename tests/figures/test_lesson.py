@@ -1,0 +1,53 @@
+"""The lesson's figures: every number where it belongs, letters of the size that is asked for."""
+
+import math
+
+import pandas as pd
+
+from app.figures.lesson import (
+    Dot,
+    asr_options,
+    dots_alt,
+    dots_height,
+    dots_options,
+    valleys_options,
+)
+
+DOTS = [Dot("a", 10.0, "10 %", 8.0, 12.0), Dot("b", 90.0, "90 %", method="sgd"),
+        Dot("b", 50.0, hollow=True, method="sgd")]
+
+
+def letters(part) -> list[float]:
+    if isinstance(part, dict):
+        return [value for key, value in part.items() if key == "fontSize"] + [
+            size for value in part.values() for size in letters(value)]
+    return [size for value in part for size in letters(value)] if isinstance(part, list) else []
+
+
+def test_marks_stand_in_their_rows_with_their_intervals():
+    options = dots_options(DOTS, "axis", level=30.0)
+    series = {one["id"]: one for one in options["series"]}
+    assert options["yAxis"][0]["data"] == ["a", "b"]
+    assert series["ngf False"]["data"] == [{"name": "a", "value": [10.0, 0, "10 %"]}]
+    assert series["sgd True"]["data"][0]["value"][:2] == [50.0, 1]
+    assert series["ngf bars"]["data"] == [[8.0, 0], [12.0, 0], [None, None]]
+    assert series["sgd bars"]["data"] == []
+    assert series["level"]["data"] == [[30.0, -0.5], [30.0, 1.5]]
+    assert dots_alt(DOTS, "axis") == "axis: a 10 %; b 90 %."
+
+
+def test_letters_have_the_size_of_the_hall():
+    points = pd.DataFrame({"method": "ngf", "step": [0, 10], "metric": "asr", "value": [1.0, 0.1]})
+    for options in (dots_options(DOTS, "axis", size=26), valleys_options(size=26),
+                    asr_options(points, ["ngf"], 10, size=26)):
+        assert set(letters(options)) == {26}
+    assert dots_height(DOTS, 26) > dots_height(DOTS, 15)
+
+
+def test_a_race_is_bold_up_to_its_step_and_pale_behind_it():
+    points = pd.DataFrame({"method": "ngf", "step": [0, 10, 20], "metric": "asr",
+                           "value": [1.0, 0.5, math.nan]})
+    series = {one["id"]: one for one in asr_options(points, ["ngf"], 0)["series"]}
+    assert series["ngf"]["data"] == [[0, 100.0]]
+    assert series["ngf-later"]["data"] == [[0, 100.0], [10, 50.0]]
+    assert series["ngf"]["endLabel"]["formatter"] == "NGF 100 %"
