@@ -50,6 +50,8 @@ def _alone() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
+    if here.at == 0:
+        st.caption(f"{TEXT['intro']} {TEXT['keys']}")
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
         _link("To the exercises", ":material/assignment:", part="exercises")
@@ -65,7 +67,7 @@ def _contents(here: Course) -> None:
             _link(f"{number}. {scene.title}", scene=scene.name)
         _link("Exercises", ":material/assignment:", part="exercises")
         _link("For a lecture hall", ":material/slideshow:", scene=here.scene.name, present="1")
-        st.caption(TEXT["keys"])
+        st.caption(f"{TEXT['keys']} {TEXT['hall keys']}")
 
 
 def _link(label: str, icon: str | None = None, **words: str) -> None:

@@ -19,11 +19,17 @@ ENTRY = Path(__file__).parents[2] / "streamlit_app.py"
 NAMES = [scene.name for scene in scenes()]
 
 
+@pytest.fixture(scope="module")
+def none_of_my_own(tmp_path_factory):
+    """One folder for all tests, so that what is read of the shipped runs is read once."""
+    return tmp_path_factory.mktemp("lesson") / "runs"
+
+
 @pytest.fixture
-def lesson(tmp_path, monkeypatch):
+def lesson(none_of_my_own, monkeypatch):
     """Open the lesson over the shipped runs: lesson(scene="race")."""
-    monkeypatch.setenv("NGF_RUNS", str(tmp_path / "runs"))
-    store = RunStore(tmp_path / "runs", shipped("assets", "zoo"))
+    monkeypatch.setenv("NGF_RUNS", str(none_of_my_own))
+    store = RunStore(none_of_my_own, shipped("assets", "zoo"))
     faked(monkeypatch, state, "default_store", lambda: store)
     class_rooms.clear()
 

@@ -95,7 +95,8 @@ def checked_layer(exercise: Exercise) -> tuple[bool, str] | None:
              "ACC after tuning it, held-out clean": f"{look['probed']['clean']['accuracy']:.0%}",
              "answers moved on altered pictures": f"{look['probed']['augmented']['travel']:.2f}"}
             for look in results["looks"]]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"data_{exercise.number}")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content",
+                 key=f"data_{exercise.number}")
     chosen = st.selectbox("Layer to retrain", [row["layer"] for row in rows], index=None,
                           key=f"answer_{exercise.number}", width=320)
     if chosen is None:

@@ -10,10 +10,16 @@ from ngf_core.runs import RunStore
 from tests.support.faked import faked
 
 
+@pytest.fixture(scope="session")
+def none_of_my_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all tests, so that what is read of the shipped runs is read once."""
+    return tmp_path_factory.mktemp("lesson") / "runs"
+
+
 @pytest.fixture
-def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+def zoo(none_of_my_own: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """No runs of one's own beside the shipped ones."""
-    monkeypatch.setenv("NGF_RUNS", str(tmp_path / "runs"))
-    store = RunStore(tmp_path / "runs", shipped("assets", "zoo"))
+    monkeypatch.setenv("NGF_RUNS", str(none_of_my_own))
+    store = RunStore(none_of_my_own, shipped("assets", "zoo"))
     faked(monkeypatch, state, "store", lambda: store)
     return store
