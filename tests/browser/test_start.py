@@ -113,3 +113,13 @@ def test_the_letters_of_the_drawings_have_one_size_on_every_screen(filled: Serve
         box, drawn = (page.locator(drawing).evaluate(f"node => node.{of}")
                       for of in ("getBoundingClientRect().width", "viewBox.baseVal.width"))
         assert box == pytest.approx(drawn, abs=1)
+
+
+def test_table_and_command_of_the_verdict_are_drawn_when_asked_for(shipped, page):
+    page.goto(shipped.url)
+    at_rest(page)
+    command = page.get_by_role("code").get_by_text("python -m ngf_core zoo build")
+    expect(command).to_have_count(0)
+    page.get_by_text("rows), command and files").click()
+    expect(command).to_be_visible()
+    expect(page.get_by_role("button", name="Download CSV")).to_be_visible()

@@ -20,7 +20,8 @@ SelectionMode = Literal["points", "box", "lasso"]
 def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, key: str,
                 caption: str, alt: str, table: pd.DataFrame, filename: str, origin: Origin,
                 live: bool = False, height: int = 420, on_select: Callable[[], None] | None = None,
-                selection: Sequence[SelectionMode] = ("points",), columns: int = 0) -> None:
+                selection: Sequence[SelectionMode] = ("points",), columns: int = 0,
+                lazy: bool = False) -> None:
     """Draw a figure with its one-sentence caption, alt text, table, command and downloads.
 
     What it was drawn from, `origin`, is in each file. Several Plotly figures are placed side by
@@ -30,7 +31,8 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
     where it has none that of app/theme.css.
     `on_select` is called when marks of a figure are selected in one of the ways `selection`; of
     several figures, of the first. What is selected is then in the session under `key`, or
-    `<key>_1`.
+    `<key>_1`. `lazy`: table, command and downloads are drawn when their box is opened, since the
+    browser loads two megabytes of code for them.
     """
     if isinstance(figure, Mapping):
         st.echarts_chart(dict(figure), key=key, theme=None, alt=alt, height=height,
@@ -44,7 +46,11 @@ def figure_card(figure: go.Figure | Sequence[go.Figure] | Mapping[str, Any], *, 
     else:
         _side_by_side(figure, key, alt, columns or max(len(figure), 1), on_select, selection)
     st.caption(caption)
-    with st.expander(f"Table ({len(table):,} rows), command and files", key=f"{key}_table_box"):
+    box = st.expander(f"Table ({len(table):,} rows), command and files", key=f"{key}_table_box",
+                      on_change="rerun" if lazy else "ignore")
+    if lazy and not box.open:
+        return
+    with box:
         st.dataframe(table, key=f"{key}_table", hide_index=True)
         st.code(origin.command, language="bash", wrap_lines=True)
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -57,7 +57,7 @@ def verdict(races: Sequence[Run]) -> None:
                     images=_images(shown)),
                 alt=f"{gone(found)} {flat}", table=verdict_table(shown, titles),
                 origin=of_runs(races, "python -m ngf_core zoo build"), filename="verdict",
-                on_select=lambda: _pressed(shown))
+                lazy=True, on_select=lambda: _pressed(shown))
     if race := state.remembered(OPENED):
         state.remember(OPENED, None)
         st.switch_page("app/views/race.py", query_params={"run": race})
