@@ -89,7 +89,9 @@ def _where(run: Run, matrix: str) -> str:
     of = f"{layer_title(found['layer'])} alone" if found.get("parameters") == "layer" else \
         "all parameters"
     dtype = f", {found['dtype']}" if "dtype" in found else ""
-    return (f"n = {found['samples']:,} held-out clean images, seed {run.config.seed}{dtype}, "
+    # A run that ended early has its first models' curvature, but wrote no results.
+    samples = found.get("samples", run.config_as(SpectrumConfig).samples)
+    return (f"n = {samples:,} held-out clean images, seed {run.config.seed}{dtype}, "
             f"BatchNorm fixed, {matrix} of {of}")
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from ngf_core.config import SpectrumConfig
 from ngf_core.runs import RunWriter
@@ -55,6 +56,17 @@ def test_unconverged_values_are_marked(open_page, started, runs) -> None:
     assert len(app.get("plotly_chart")) == 1
     assert "Sharpness measures: not measured" in text_of(app)
     assert "Not checked against PyHessian" in text_of(app)
+
+
+@pytest.mark.parametrize("state", ["lost", "failed", "cancelled"])
+def test_a_spectrum_that_ended_early_shows_the_models_it_finished(open_page, started, runs, state
+                                                                   ) -> None:
+    run = make_run(runs, "spectrum", state=state)
+    app = open_page("spectrum", run=run.id)
+    assert not app.exception and run.results == {}
+    assert {tile.label for tile in app.metric} >= {"λ_max, No defense", "trace, No defense"}
+    assert "n = 150 held-out clean images, seed 0, " in text_of(app)
+    assert "could not be drawn" not in text_of(app)
 
 
 def test_the_sharpness_of_each_model_stands_beside_its_change(open_page, started, runs) -> None:

@@ -243,9 +243,9 @@ def _spectrum(writer: RunWriter, config, store: RunStore, rng: Generator) -> Ite
                           "trace_error": 0.2 * top, "unreached": [],
                           "sharpness": _measures(top, model != "before"),
                           "pyhessian": _second_opinion(top)}
+        writer.arrays("spectrum", arrays | {"models": np.array(models[: done + 1])})
         writer.progress(done + 1, len(models), f"{model}: spectrum")
         yield results
-    writer.arrays("spectrum", arrays)
     if config.operator == "hessian":
         writer.arrays(SLICES, lines)
     yield results
