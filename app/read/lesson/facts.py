@@ -4,7 +4,9 @@ A fact is named in a text as `{works}` and written beside it as the place where 
 
     works = "signs-badnets-s0-race before asr"      a run, and the way to the number in its results
     steps = "signs-badnets-s0-race config steps"    or in its settings
+    kinds = "signs-badnets-s0-train class_names"    of a list of names, how many there are
     times = "signs-badnets-s0-spectrum ngf lambda_max / before lambda_max"       a quotient
+    share = "signs-badnets-s0-train poisoned / train_images %"      a quotient in percent
     cured = "zoo cured ngf"                         counted over the shipped races on backdoors
     small = "rescaled lambda_max 0.125"             of the layer made so many times as large
 """
@@ -75,9 +77,12 @@ def fact(place: str) -> Fact:
     root = {"config": manifest["config"], **run.results}
     if "/" not in path:
         return _as_fact(place, _at(place, root, path))
-    cut = path.index("/")
-    over, under = (_at(place, root, part) for part in (path[:cut], path[cut + 1:]))
+    in_percent, cut = path[-1] == "%", path.index("/")
+    over, under = (_at(place, root, part)
+                   for part in (path[:cut], path[cut + 1:len(path) - in_percent]))
     value = _number(over) / _number(under)
+    if in_percent:
+        return Fact(value, f"{100 * value:.1f} %")
     return Fact(value, f"{value:.1f}" if value >= 1 else f"{value:.2f}")
 
 
@@ -230,6 +235,8 @@ def _as_fact(place: str, found: Any) -> Fact:
         rate = Rate(**found)
         low, high = percent_interval(rate)
         return Fact(rate.value, rate.percent(), f"{rate.n:,}", f"{low:.1f}", f"{high:.1f} %")
+    if isinstance(found, list) and all(isinstance(one, str) for one in found):
+        return Fact(len(found), f"{len(found):,}")
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise NGFError(f"The fact “{place}” is no number but {type(found).__name__}. Name the way "
                        "to one.")

@@ -40,6 +40,8 @@ def test_a_rate_is_that_of_the_file(zoo):
 def test_counts_settings_quotients_and_layers(zoo):
     assert str(fact("signs-badnets-s0-train train_images")) == "4,750"
     assert fact("signs-badnets-s0-race config steps").value == 100
+    assert str(fact("signs-badnets-s0-train poisoned / train_images %")) == f"{100 * 380 / 4750} %"
+    assert fact("signs-badnets-s0-train class_names").words == "ten"
     sharp = results("signs-blend-s0-spectrum")
     times = fact("signs-blend-s0-spectrum ngf lambda_max / before lambda_max")
     assert times.value == sharp["ngf"]["lambda_max"] / sharp["before"]["lambda_max"]
