@@ -1,9 +1,12 @@
 """The lesson by keyboard alone, on every width, and as a lecture hall sees it."""
 
+import shutil
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.read.lesson.scene import scenes
+from app.read.lesson.scene import folder, scenes
+from tests.browser.server import serving
 from tests.browser.test_pages import accessible
 from tests.browser.watch import at_rest, shot
 
@@ -37,10 +40,12 @@ def on(page: Page, title: str) -> None:
     at_rest(page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1920, 1440, 390])
 def test_all_scenes_by_keyboard_alone(shipped, new_page, width, scheme):
     page = new_page(width, scheme)
     page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 1080 if width == 1920 else 900})
     page.goto(f"{shipped.url}/lesson")
     for number, title in enumerate(TITLES, start=1):
         on(page, title)
@@ -50,13 +55,44 @@ def test_all_scenes_by_keyboard_alone(shipped, new_page, width, scheme):
         expect(page.get_by_test_id("stAlert").first).to_be_visible()
         at_rest(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if number in (1, 5, 9):
-            accessible(page)
+        accessible(page)
         shot(page, f"lesson-{number}-{width}-{scheme}")
         if number < len(TITLES):
             page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".st-key-lesson_guess")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_exercises_are_readable(shipped, new_page, width, scheme):
+    page = new_page(width, scheme)
+    page.goto(f"{shipped.url}/lesson?part=exercises")
+    expect(page.get_by_text("0 of 10 solved")).to_be_visible()
+    at_rest(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    accessible(page)
+    shot(page, f"lesson-exercises-{width}-{scheme}")
+
+
+def test_a_scene_that_a_teacher_adds_appears(new_page, tmp_path):
+    mine = tmp_path / "lesson"
+    shutil.copytree(folder(), mine)
+    text = (mine / "01_backdoor.md").read_text(encoding="utf-8")
+    with serving(tmp_path, NGF_LESSON=str(mine)) as server:
+        page = new_page()
+        page.goto(f"{server.url}/lesson?scene=doubt&shown=yes")
+        on(page, TITLES[-1])
+        (mine / "11_mine.md").write_text(text.replace("What a backdoor is", "A scene of mine"),
+                                         encoding="utf-8")
+        page.reload()
+        on(page, TITLES[-1])
+        page.keyboard.press("ArrowRight")
+        on(page, "A scene of mine")
+        page.keyboard.press("3")
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_test_id("stAlert").first).to_be_visible()
+        at_rest(page)
+        page.context.close()  # before its server ends
 
 
 def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
@@ -83,8 +119,6 @@ def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
 
 
 def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
-    from tests.browser.server import serving
-
     with serving(tmp_path, NGF_SHARED="1") as server:
         hall, pupil = new_page(1920), new_page(390, touch=True)
         hall.goto(f"{server.url}/lesson?present=1")

@@ -18,7 +18,7 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")
 # A card with a stack trace may go with the next rerun, so the page itself watches for it.
 NO_TRACE = """
 setInterval(() => {
-  const text = document.body?.innerText ?? '';
+  const text = document.body?.textContent ?? '';
   const found = document.querySelector('[data-testid=stException]') ? 'an exception'
     : ['Traceback', 'could not be drawn'].find(words => text.includes(words));
   if (found && found !== window.complainedOf) {
@@ -86,7 +86,7 @@ def _is_probe(message: ConsoleMessage) -> bool:
 
 def at_rest(page: Page) -> None:
     """Wait until the page's script has ended and its charts are drawn."""
-    page.wait_for_function(AT_REST)
+    page.wait_for_function(AT_REST, polling=100)
 
 
 def filled(page: Page, label: str, value: int) -> None:

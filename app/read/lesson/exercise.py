@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.read.lesson.scene import FENCE, folder
+from app.read.lesson.scene import FENCE, SHIPPED, folder
 from ngf_core.errors import NGFError
 
 FILE = "exercises.md"
@@ -44,7 +44,8 @@ class Exercise:
 def exercises(text: str | None = None) -> tuple[Exercise, ...]:
     """The exercises in their order. Raises NGFError that names the one that cannot be read."""
     if text is None:
-        text = (folder() / FILE).read_text(encoding="utf-8")
+        own = folder() / FILE
+        text = (own if own.exists() else SHIPPED / FILE).read_text(encoding="utf-8")
     found: list[Exercise] = []
     for level in f"\n{text}".split("\n## ")[1:]:
         heading, _, rest = level.partition("\n")

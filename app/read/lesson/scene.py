@@ -1,5 +1,6 @@
 """The scenes of the lesson, one text each, as a teacher writes them."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from ngf_core.errors import NGFError
 
 FENCE, CUT = "+++", "\n\n---\n\n"
 HEADS = ("Answer", "Take home", "Notes", "Read on")
+SHIPPED = Path(__file__).parents[2] / "text" / "lesson"
 NEEDED = ("title", "picture", "question", "options")
 
 
@@ -41,8 +43,8 @@ class Scene:
 
 
 def folder() -> Path:
-    """Where the scenes lie."""
-    return Path(__file__).parents[2] / "text" / "lesson"
+    """Where the scenes lie: NGF_LESSON, else those that are shipped."""
+    return Path(os.environ.get("NGF_LESSON") or SHIPPED)
 
 
 def scenes(place: Path | None = None) -> tuple[Scene, ...]:
@@ -59,8 +61,8 @@ def scenes(place: Path | None = None) -> tuple[Scene, ...]:
             raise NGFError(f"Two scenes of the lesson are called {name}. Give one file another "
                            "name behind its number.")
     if not found:
-        raise NGFError(f"The lesson has no scene: {folder().name}/ holds no file NN_name.md. Put "
-                       "one there; the shipped ones are examples.")
+        raise NGFError(f"The lesson has no scene: {place or folder()} holds no file NN_name.md. "
+                       "Put one there; the shipped ones are examples.")
     return found
 
 
