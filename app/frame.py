@@ -12,6 +12,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.model.model_bar import model_bar
 from app.widgets.model.next_question import next_question
 from app.widgets.runs.job_banner import job_banner
+from app.widgets.runs.watch import watch
 
 # Pages about models of their own choice.
 OF_SEVERAL = ("compare", "lesson")
@@ -27,10 +28,10 @@ def framed(page: StreamlitPage) -> None:
     """Draw a page in its frame."""
     state.take_snapshot()
     state.restore_after_back()
-    if not without_menus():
-        job_banner()
+    alive = not without_menus() and job_banner()
     if page.url_path not in OF_SEVERAL:
         guarded(model_bar)(page.url_path)
     page.run()
     next_question(page.url_path)
     one_page_per_press()
+    watch(alive)

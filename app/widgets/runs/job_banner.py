@@ -6,6 +6,7 @@ from app import jobs, state
 from app.text.outside import unlinked
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.follow import share
+from app.widgets.runs.watch import asked
 from ngf_core.runs import Run
 from ngf_core.runs.access import askers
 from ngf_core.runs.server_settings import READONLY, server_settings
@@ -16,20 +17,26 @@ PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py
          "layers": "app/views/layers.py", "audit": "app/views/audit.py"}
 
 
-def job_banner() -> None:
-    """Draw the banner; the live runs are read every two seconds. It says where a server only shows.
+def job_banner() -> bool:
+    """Draw the banner; the live runs are read every two seconds, and the page is drawn again when
+    one that this browser asked for ends. It says where a server only shows.
+
+    Whether there are live runs, so that the page has to be asked.
     """
     if server_settings().readonly:
         st.caption(f":material/visibility: {READONLY}")
     alive = jobs.live(state.store())
     st.fragment(guarded(_banner), run_every=2.0 if alive else None)(alive)
+    return bool(alive)
 
 
 def _banner(runs: list[Run]) -> None:
+    if runs:
+        asked()
     alive = [run for run in (run.now() for run in runs) if run.live]
-    asked = {run: askers(run.manifest) for run in alive}
-    # The command line's runs are everybody's to see.
-    own = [run for run in alive if not asked[run] or state.browser() in asked[run]]
+    if any(_own(run) for run in set(runs) - set(alive)):
+        st.rerun()
+    own = [run for run in alive if _own(run)]
     if len(own) < len(alive):
         count = len(alive) - len(own)
         st.caption(f":material/group: {count} job{'s' * (count > 1)} of other browsers "
@@ -45,3 +52,9 @@ def _banner(runs: list[Run]) -> None:
                 st.caption(f":material/autorenew: {kind} {run.state}, "
                            f"{100 * share(progress):.0f} %", width="content")
             st.page_link(PAGES[run.config.kind], label="Open", query_params={"run": run.id})
+
+
+def _own(run: Run) -> bool:
+    """Whether this browser asked for a run; those of the command line are everybody's to see."""
+    asks = askers(run.manifest)
+    return not asks or state.browser() in asks

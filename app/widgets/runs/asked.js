@@ -1,0 +1,1 @@
+export default function () { window.ngfAsked = Date.now() }
