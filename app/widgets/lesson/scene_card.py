@@ -40,7 +40,8 @@ def _words(course: Course, known: Mapping[str, Fact], present: bool, code: str |
         if present and code and server_settings().shared:
             votes(code, scene.name, options, False)
         return
-    _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
+    with st.container(key="lesson_turned_out"):
+        _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
     if present and code and server_settings().shared:
         votes(code, scene.name, options, True)
     st.markdown(told(scene.in_hall if present else scene.answer, known))
