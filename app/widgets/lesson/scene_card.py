@@ -71,8 +71,8 @@ def _turned_out(question: str, options: Sequence[str], given: int | None, right:
     """The question again, in short, with what was expected and what turned out."""
     st.markdown(f"*{question}*")
     if right:
-        mark = ":material/check_circle:" if given == right else ":material/arrow_forward:"
-        st.markdown(f"{mark} **{options[right - 1]}**")
+        mark = ":material/check_circle: You were right" if given == right else "The answer"
+        st.markdown(f"{mark}: **{options[right - 1]}**")
     if given is not None and given != right:
         st.markdown(f"You said: {options[given - 1]}")
 

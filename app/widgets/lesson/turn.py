@@ -6,9 +6,12 @@ import streamlit as st
 
 from app.widgets.lesson.course import Course
 
+# A key makes the browser frame the whole page, which takes no input of its own.
+_CSS = """.st-key-lesson_turn { display: none; }
+html.lesson [data-testid=stMain]:focus-visible { box-shadow: none; }"""
 _turn = st.components.v2.component(
     "ngf_lab_lesson_turn", js=(files(__package__) / "turn.js").read_text(encoding="utf-8"),
-    css=".st-key-lesson_turn { display: none; }", isolate_styles=False)
+    css=_CSS, isolate_styles=False)
 
 
 def turn(course: Course) -> None:
