@@ -154,12 +154,13 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last
     axis = {"axisLabel": text, "nameTextStyle": text, "nameLocation": "middle"}
     return {
         "animation": False, "textStyle": {"fontFamily": FONT, "color": tone.text},
-        "grid": {"left": size, "right": round(1.1 * LETTER * size * longest) + size,
-                 "top": 2 * size, "bottom": round(2.2 * size), "containLabel": True},
+        "grid": {"left": round(1.5 * size),
+                 "right": round(1.1 * LETTER * size * longest) + size,
+                 "top": size, "bottom": round(2.2 * size), "containLabel": True},
         "xAxis": axis | {"type": "value", "min": 0, "max": last, "name": "Step",
                          "nameGap": round(1.9 * size), "splitLine": {"show": False}},
         "yAxis": axis | {"type": "value", "min": 0, "max": 100, "interval": 50, "name": "ASR",
-                         "nameLocation": "end", "nameGap": round(0.6 * size),
+                         "nameGap": round(3.2 * size),
                          "axisLabel": text | {"formatter": "{value} %"},
                          "splitLine": {"lineStyle": {"color": tone.grid}}},
         "series": series}

@@ -122,7 +122,7 @@ def checked_pixels(exercise: Exercise) -> tuple[bool, str] | None:
     with st.container(horizontal=True):
         for image, words in ((sign, "A sign with this patch"),
                              (sign[..., -6:, -6:], "Its lower right corner, enlarged")):
-            with st.container(width=160, gap="xsmall"):
+            with st.container(width=140, gap="xsmall"):
                 st.image(data_url(strip(image, 192 // image.shape[-1])), width="stretch",
                          alt=words)
                 st.caption(words)

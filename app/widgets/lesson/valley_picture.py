@@ -34,4 +34,5 @@ def valley_picture(stage: Stage) -> None:
     st.caption("Each line joins weights of equal loss; the cross is the bottom, the round mark the "
                f"start. Across, this valley bends {narrow} times as strongly as along."
                + " Twelve steps of each: the gradient's is 1 where it would end on the valley's "
-               "axis, the natural gradient's goes half of what is left." * stage.shown)
+               "axis, the natural gradient's goes half of what is left."
+               * (stage.shown and not stage.present))
