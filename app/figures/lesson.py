@@ -114,9 +114,10 @@ def dots_height(dots: Sequence[Dot], size: int) -> int:
     return round(len({dot.row for dot in dots}) * 1.55 * size + 3.4 * size)
 
 
-def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size: int = 15,
-                dark: bool = False) -> dict[str, Any]:
-    """ASR in percent against the step, bold up to `step` and pale behind it, a line per method.
+def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last: int,
+                size: int = 15, dark: bool = False) -> dict[str, Any]:
+    """ASR in percent against the step up to `last`, bold up to `step` and pale behind it, a line
+    per method; one label where all of them say the same.
 
     `points` is a race's long table: method, step, metric, value (of 1).
     """
@@ -124,9 +125,12 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size
     text = {"color": tone.text, "fontSize": size, "fontFamily": FONT}
     lines = {name: points[(points["method"] == name) & (points["metric"] == "asr")]
              .dropna(subset="value").sort_values("step") for name in methods}
-    last = max((int(line["step"].max()) for line in lines.values() if len(line)), default=1)
+    said = {name: [f"{100 * value:.0f} %" for value in line.loc[line["step"] <= step, "value"]][-1:]
+            for name, line in lines.items()}
+    ends = {text for its in said.values() for text in its}
+    together = len(lines) > 1 and len(ends) == 1
     series = []
-    for name, line in lines.items():
+    for number, (name, line) in enumerate(lines.items()):
         look = style(name)
         stroke = list(look.stroke) if isinstance(look.stroke, tuple) else look.stroke
         whole = [[int(at), 100 * float(value)]
@@ -139,20 +143,24 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size
             shared | {"id": name, "data": past, "symbol": "circle" if len(past) == 1 else "none",
                       "symbolSize": size / 2, "lineStyle": {"width": size / 3.5, "type": stroke},
                       "labelLayout": {"moveOverlap": "shiftY"},
-                      "endLabel": {"show": bool(past), "fontSize": size, "fontWeight": 600,
-                                   "color": label_color(look.color, dark),
+                      "endLabel": {"show": bool(past) and not (together and number),
+                                   "fontSize": size, "fontWeight": 600,
+                                   "color": tone.text if together
+                                   else label_color(look.color, dark),
                                    "backgroundColor": tone.background,
-                                   "formatter": f"{look.label} {past[-1][1]:.0f} %"
-                                   if past else ""}}]
+                                   "formatter": " ".join(
+                                       ["All" if together else look.label, *said[name]])}}]
     longest = max((len(style(name).label) for name in methods), default=0) + len(" 100 %")
     axis = {"axisLabel": text, "nameTextStyle": text, "nameLocation": "middle"}
     return {
         "animation": False, "textStyle": {"fontFamily": FONT, "color": tone.text},
-        "grid": {"left": size, "right": round(1.1 * LETTER * size * longest) + size,
+        "grid": {"left": round(1.5 * size),
+                 "right": round(1.1 * LETTER * size * longest) + size,
                  "top": size, "bottom": round(2.2 * size), "containLabel": True},
         "xAxis": axis | {"type": "value", "min": 0, "max": last, "name": "Step",
                          "nameGap": round(1.9 * size), "splitLine": {"show": False}},
-        "yAxis": axis | {"type": "value", "min": 0, "max": 100, "interval": 50,
+        "yAxis": axis | {"type": "value", "min": 0, "max": 100, "interval": 50, "name": "ASR",
+                         "nameGap": round(3.2 * size),
                          "axisLabel": text | {"formatter": "{value} %"},
                          "splitLine": {"lineStyle": {"color": tone.grid}}},
         "series": series}
@@ -162,7 +170,8 @@ def valleys_options(*, size: int = 15, dark: bool = False) -> dict[str, Any]:
     """Two valleys of a loss, one sharp and one flat: a drawing, with no data behind it."""
     tone = ink(dark)
     across = [step / 20 - 2 for step in range(81)]
-    bends: Mapping[str, tuple[float, str]] = {"sharp": (6.0, "#D55E00"), "flat": (0.5, "#0072B2")}
+    # Greys: the colours of the methods would say which of them leads where.
+    bends: Mapping[str, tuple[float, str]] = {"sharp": (6.0, tone.text), "flat": (0.5, tone.muted)}
     series = [{"type": "line", "id": name, "symbol": "none", "color": color,
                "lineStyle": {"width": size / 4},
                "data": [[x, bend * x * x / 2] for x in across if bend * x * x / 2 <= 1.6],

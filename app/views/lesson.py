@@ -1,5 +1,7 @@
 """Lesson: scenes with a question each, for oneself, for a class, and for a lecture hall."""
 
+from typing import Literal
+
 import streamlit as st
 
 from app import state
@@ -18,10 +20,11 @@ from app.widgets.lesson.class_card import (
     lead,
     votes,
 )
-from app.widgets.lesson.course import Course, course
+from app.widgets.lesson.course import Course, course, go
 from app.widgets.lesson.exercise_cards import exercise_cards
 from app.widgets.lesson.keys import keys
 from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
+from app.widgets.lesson.turn import turn
 
 TEXT = sections("lesson")
 
@@ -54,29 +57,37 @@ def _alone() -> None:
         st.caption(f"{TEXT['intro']} {TEXT['keys']}")
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
-        _link("To the exercises", ":material/assignment:", part="exercises")
+        _to_exercises("To the exercises", "lesson_go_on", "primary")
     _contents(here)
     if code:
         go_along(code)
     keys(False)
+    turn(here)
 
 
+# The ways within the lesson are buttons: after a link to the page itself the browser keeps the old
+# address, and the next full rerun goes back to it.
 def _contents(here: Course) -> None:
-    with st.expander("All scenes", key="lesson_contents"):
+    with st.expander("All scenes", key="lesson_contents"), st.container(gap=None):
         for number, scene in enumerate(here.scenes, start=1):
-            _link(f"{number}. {scene.title}", scene=scene.name)
-        _link("Exercises", ":material/assignment:", part="exercises")
-        _link("For a lecture hall", ":material/slideshow:", scene=here.scene.name, present="1")
+            st.button(f"{number}. {scene.title}", key=f"lesson_scene_{scene.name}", type="tertiary",
+                      on_click=go, args=(scene.name, False))
+        _to_exercises("Exercises", "lesson_to_exercises")
+        st.button("For a lecture hall", key="lesson_to_hall", type="tertiary",
+                  icon=":material/slideshow:", on_click=state.write_address,
+                  args=({"scene": here.scene.name, "shown": None, "present": "1"},))
         st.caption(f"{TEXT['keys']} {TEXT['hall keys']}")
 
 
-def _link(label: str, icon: str | None = None, **words: str) -> None:
-    st.page_link("app/views/lesson.py", label=label, icon=icon, query_params=words)
+def _to_exercises(label: str, key: str, kind: Literal["primary", "tertiary"] = "tertiary") -> None:
+    st.button(label, key=key, type=kind, icon=":material/assignment:",
+              on_click=state.write_url, args=("part", "exercises"))
 
 
 def _exercises() -> None:
     st.title("Exercises", anchor=False)
-    _link("Back to the lesson", ":material/arrow_back:")
+    st.button("Back to the lesson", key="lesson_from_exercises", type="tertiary",
+              icon=":material/arrow_back:", on_click=state.write_url, args=("part", None))
     exercise_cards()
 
 

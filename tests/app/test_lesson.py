@@ -82,6 +82,22 @@ def test_next_leads_through_all_scenes_and_back(lesson):
     assert lesson().button("lesson_back").disabled
 
 
+def test_the_way_to_the_exercises_and_back_is_in_the_address(lesson):
+    """A solved exercise draws the whole page again, from the address."""
+    app = lesson(scene="doubt", shown="yes")
+    app = sound(app.button("lesson_go_on").click().run())
+    assert address(app, "part") == "exercises" and app.title[0].value == "Exercises"
+    app = sound(app.radio(key="answer_1").set_value("stop").run())
+    assert app.title[0].value == "Exercises" and "Right: stop." in text_of(app)
+    app = sound(app.button("lesson_from_exercises").click().run())
+    assert address(app, "part") is None and scene_of(app) == ("doubt", True)
+
+
+def test_the_contents_lead_to_a_scene_in_the_address(lesson):
+    app = sound(lesson(scene="doubt", shown="yes").button("lesson_scene_race").click().run())
+    assert scene_of(app) == ("race", False) and app.title[0].value == "The race"
+
+
 def test_the_first_prediction_stays_with_its_scene(lesson):
     app = lesson(scene="race")
     app = sound(app.radio(key="guess_race").set_value(2).run())
@@ -116,7 +132,7 @@ def test_a_scene_that_is_added_removed_or_edited_needs_no_code(lesson, tmp_path,
     faked(monkeypatch, scene_files, "folder", lambda: mine)
     app = lesson(scene="mine", shown="yes")
     assert app.title[0].value == "A scene of mine" and app.button("lesson_next").disabled
-    labels = [link.label for link in app.get("page_link")]
+    labels = [button.label for button in app.button]
     assert "10. A scene of mine" in labels and not any("poison" in label for label in labels)
     (mine / "11_mine.md").write_text(text.replace("picture =", "pictures ="), encoding="utf-8")
     app = app.run()

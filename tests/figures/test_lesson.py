@@ -39,15 +39,29 @@ def test_marks_stand_in_their_rows_with_their_intervals():
 def test_letters_have_the_size_of_the_hall():
     points = pd.DataFrame({"method": "ngf", "step": [0, 10], "metric": "asr", "value": [1.0, 0.1]})
     for options in (dots_options(DOTS, "axis", size=26), valleys_options(size=26),
-                    asr_options(points, ["ngf"], 10, size=26)):
+                    asr_options(points, ["ngf"], 10, last=10, size=26)):
         assert set(letters(options)) == {26}
     assert dots_height(DOTS, 26) > dots_height(DOTS, 15)
+
+
+def test_methods_that_say_the_same_share_a_label_and_the_axis_has_all_steps():
+    points = pd.DataFrame([{"method": method, "step": step, "metric": "asr", "value": value}
+                           for method, value in (("ngf", 0.1), ("sgd", 0.5))
+                           for step, value in ((0, 1.0), (10, value))])
+
+    def labels(step: int) -> list[str]:
+        series = asr_options(points, ["ngf", "sgd"], step, last=100)["series"]
+        return [one["endLabel"]["formatter"] for one in series
+                if one.get("endLabel", {}).get("show")]
+
+    assert labels(0) == ["All 100 %"] and labels(10) == ["NGF 10 %", "SGD 50 %"]
+    assert asr_options(points, ["ngf"], 0, last=100)["xAxis"]["max"] == 100
 
 
 def test_a_race_is_bold_up_to_its_step_and_pale_behind_it():
     points = pd.DataFrame({"method": "ngf", "step": [0, 10, 20], "metric": "asr",
                            "value": [1.0, 0.5, math.nan]})
-    series = {one["id"]: one for one in asr_options(points, ["ngf"], 0)["series"]}
+    series = {one["id"]: one for one in asr_options(points, ["ngf"], 0, last=20)["series"]}
     assert series["ngf"]["data"] == [[0, 100.0]]
     assert series["ngf-later"]["data"] == [[0, 100.0], [10, 50.0]]
     assert series["ngf"]["endLabel"]["formatter"] == "NGF 100 %"

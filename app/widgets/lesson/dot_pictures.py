@@ -17,6 +17,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.evaluate.rates import Rate
 
 COMMAND = "python -m ngf_core zoo build"
+LEAST = 4.0  # where the axis of λ_max begins
 
 
 def accuracy_picture(stage: Stage) -> None:
@@ -35,7 +36,7 @@ def accuracy_picture(stage: Stage) -> None:
     dots.sort(key=lambda dot: -dot.value)
     _draw(stage, dots, "clean accuracy, %", "accuracy", ends=(95, 100), runs=trained,
           caption="Clean accuracy of one benign and fourteen backdoored networks, each with its "
-                  "95 % interval.")
+                  "95 % interval. The axis begins at 95 %.")
 
 
 def _unnamed(stage: Stage) -> None:
@@ -48,6 +49,8 @@ def _unnamed(stage: Stage) -> None:
                                   dark=stage.dark), key="lesson_unnamed", theme=None,
                      alt=dots_alt(dots, "clean accuracy, %"),
                      height=dots_height(dots, stage.size) + 40)
+    st.caption("The bar is where the accuracy on other pictures of this kind would probably lie. "
+               "The axis begins at 95 %.")
 
 
 def flatter_picture(stage: Stage) -> None:
@@ -59,11 +62,12 @@ def flatter_picture(stage: Stage) -> None:
         st.caption("A drawing, not a measurement.")
         return
     rows = zoo().query("method == 'ngf'").sort_values("ratio", ascending=False)
-    dots = [Dot(attack_name(row.attack), row.ratio, f"×{row.ratio:.1f}")
+    dots = [Dot(attack_name(row.attack), row.ratio, f"{row.ratio:.1f}×")
             for row in rows.itertuples()]
     _draw(stage, dots, "λ_max after NGF / before", "flatter", scale="log", ends=(0.5, 16),
           level=1.0, unit="×",
-          caption="Right of the dotted line the network became sharper, left of it flatter.")
+          caption="Right of the dotted line the network became sharper, left of it flatter. Each "
+                  "line of the grid is twice the one before it.")
 
 
 def fails_picture(stage: Stage) -> None:
@@ -88,14 +92,16 @@ def fails_picture(stage: Stage) -> None:
                  Dot(row, 100 * rates["asr"].value, f"{100 * rates['asr'].value:.0f} %", low, high,
                      method)]
     _draw(stage, dots, "% of triggered signs", "fails", ends=(0, 100), level=10.0,
-          caption="Filled: the attacker's label (ASR). Hollow: the true label (RA). "
-                  "Dotted: a tenth.")
+          caption="Filled, and written at the right: the target label (ASR). Hollow: the true "
+                  "label (RA). Dotted: a tenth.")
 
 
 def doubt_picture(stage: Stage) -> None:
     """λ_max before and after NGF, attack by attack, with one standard error over the pictures."""
     if not stage.shown:
         st.metric("λ_max, as a plot would print it", stage.facts["before"].text)
+        st.caption(f"Of the network of the first scenes, on {stage.facts['images']} pictures. The "
+                   "larger it is, the sharper is the valley.")
         return
     rows = zoo().query("method == 'ngf'").sort_values("lambda_max")
     dots = []
@@ -103,20 +109,24 @@ def doubt_picture(stage: Stage) -> None:
         for name, value, error in (
                 ("before", row.lambda_max_before, row.lambda_max_before_error),
                 ("ngf", row.lambda_max, row.lambda_max_error)):
-            dots.append(Dot(attack_name(row.attack), value, "", max(value - error, 8.0),
+            dots.append(Dot(attack_name(row.attack), value, "", max(value - error, LEAST),
                             value + error, name))
-    _draw(stage, dots, "λ_max", "doubt", scale="log", ends=(8, 512),
-          caption="Grey: as received. Blue: after NGF. The lines are one standard error to each "
-                  "side.")
+    alt = "; ".join(f"{attack_name(row.attack)} {row.lambda_max_before:.0f} to {row.lambda_max:.0f}"
+                    for row in rows.itertuples())
+    _draw(stage, dots, "λ_max", "doubt", scale="log", ends=(LEAST, 512),
+          alt=f"λ_max as received and after NGF: {alt}.",
+          caption="Grey: as received. Blue: after NGF. The bars are one standard error to each "
+                  "side, and go on where they reach the axis. Each line of the grid is twice the "
+                  "one before it.")
 
 
 def _draw(stage: Stage, dots: list[Dot], axis: str, key: str, *, caption: str, runs=None,
-          **look) -> None:
+          alt: str = "", **look) -> None:
     found = runs or races()
     table = pd.DataFrame([{"row": dot.row, "of": style(dot.method).label + " (hollow)" * dot.hollow,
                            axis: dot.value, "from": dot.low, "to": dot.high} for dot in dots])
     if all(math.isnan(dot.low) for dot in dots):
         table = table.drop(columns=["from", "to"])
     stage.figure(dots_options(dots, axis, size=stage.size, dark=stage.dark, **look), key=key,
-                 caption=caption, alt=dots_alt(dots, axis), table=table,
+                 caption=caption, alt=alt or dots_alt(dots, axis), table=table,
                  height=dots_height(dots, stage.size), origin=of_runs(found, COMMAND))

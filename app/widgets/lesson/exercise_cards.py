@@ -74,7 +74,7 @@ def _choice(exercise: Exercise) -> tuple[bool, str] | None:
 def _number(exercise: Exercise) -> tuple[bool, str] | None:
     wanted = facts(exercise.facts)[exercise.fact]
     value = 100 * wanted.value if exercise.unit == "%" else wanted.value
-    given = st.number_input(f"Your answer, {exercise.unit}", value=None, step=None,
+    given = st.number_input(f"Your answer, {exercise.unit}", value=None, step=None, format="%g",
                             key=f"answer_{exercise.number}", width=240)
     if given is None:
         return None

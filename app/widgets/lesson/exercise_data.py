@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ngf_core.trained.load import TrainedModels
 
 PIXELS, IMAGES = 9, 100
+SHOWN = "signs-badnets-s0-race"  # whose signs show a patch
 MEASURED = "pixels_measured"
 
 
@@ -91,9 +92,9 @@ DATA: Mapping[str, Callable[[Exercise], None]] = {
 def checked_layer(exercise: Exercise) -> tuple[bool, str] | None:
     """What a defender can measure of each layer, and the score of the one that is chosen."""
     results = state.store().get(exercise.runs[0]).results
-    rows = [{"layer": look["layer"], "weights": look["parameters"],
-             "ACC after tuning it, held-out clean": f"{look['probed']['clean']['accuracy']:.0%}",
-             "answers moved on altered pictures": f"{look['probed']['augmented']['travel']:.2f}"}
+    rows = [{"layer": look["layer"], "weights": f"{look['parameters']:,}",
+             "ACC after retraining it": f"{100 * look['probed']['clean']['accuracy']:.0f} %",
+             "change of the answers": f"{look['probed']['augmented']['travel']:.2f}"}
             for look in results["looks"]]
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content",
                  key=f"data_{exercise.number}")
@@ -116,6 +117,15 @@ def checked_pixels(exercise: Exercise) -> tuple[bool, str] | None:
                     default=list(range(1, PIXELS + 1)), key="pixels")
     opacity = st.slider("Opacity, %", 5, 100, 100, 5, key="opacity")
     chosen = (tuple(sorted(kept)), opacity)
+    samples = recording_of(state.store().get(SHOWN)).samples
+    sign = _stamped(samples["clean"][-2:-1], samples["triggered"][-2:-1], *chosen)
+    with st.container(horizontal=True):
+        for image, words in ((sign, "A sign with this patch"),
+                             (sign[..., -6:, -6:], "Its lower right corner, enlarged")):
+            with st.container(width=140, gap="xsmall"):
+                st.image(data_url(strip(image, 192 // image.shape[-1])), width="stretch",
+                         alt=words)
+                st.caption(words)
     if st.button("Measure", key="measure_pixels", type="primary"):
         state.remember(MEASURED, chosen)
     if state.remembered(MEASURED) != chosen:
@@ -124,7 +134,8 @@ def checked_pixels(exercise: Exercise) -> tuple[bool, str] | None:
         return False, "Keep at least one pixel."
     psnr, rate = _pixels(exercise.runs[0], *chosen)
     return psnr > exercise.psnr and 100 * rate.value >= exercise.asr, (
-        f"PSNR {psnr:.1f} dB; the trigger works on {rate.percent()} of {rate.n} signs.")
+        f"PSNR {psnr:.1f} dB (above {exercise.psnr} is wanted); the trigger works on "
+        f"{rate.percent()} of {rate.n} signs (at least {exercise.asr} % is wanted).")
 
 
 @st.cache_data(max_entries=256, show_spinner="Asking the network")
@@ -135,15 +146,21 @@ def _pixels(run: str, kept: tuple[int, ...], opacity: int) -> tuple[float, Rate]
     from ngf_core.trained.gallery import ask
 
     trained, clean, patched = _patched(run)
-    share = np.zeros(PIXELS)
-    share[np.array(kept) - 1] = opacity / 100
-    stamped = clean.astype(float)
-    corner = (..., slice(-3, None), slice(-3, None))
-    stamped[corner] += share.reshape(3, 3) * (patched[corner].astype(float) - stamped[corner])
-    images = stamped.round().astype(np.uint8)
+    images = _stamped(clean, patched, kept, opacity)
     answers = ask(trained.models["before"], images)
     return quality(clean, images).psnr.mean, answers.agreeing(
         np.full(len(images), trained.train.target))
+
+
+def _stamped(clean: np.ndarray, patched: np.ndarray, kept: tuple[int, ...],
+             opacity: int) -> np.ndarray:
+    """The images with these pixels (from 1, row by row) of their patch, as opaque as in percent."""
+    share = np.zeros(PIXELS)
+    share[np.array(kept, int) - 1] = opacity / 100
+    stamped = clean.astype(float)
+    corner = (..., slice(-3, None), slice(-3, None))
+    stamped[corner] += share.reshape(3, 3) * (patched[corner].astype(float) - stamped[corner])
+    return stamped.round().astype(np.uint8)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading a network")

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.figures.lesson import Dot, Scale, dots_alt, dots_height, dots_options
+from app.figures.lesson import Dot, dots_alt, dots_height, dots_options
 from app.figures.origin import of_run
 from app.read.lesson.facts import percent_interval
 from app.widgets.controls.address import choose
@@ -20,12 +20,12 @@ def layer_picture(stage: Stage) -> None:
     layers = [entry for entry in run.results["map"] if entry["method"] == METHOD]
     if stage.present:  # what the last row can read: every second layer, and the last ones
         layers = layers[:-4:3] + layers[-3:]
-    scale: Scale
     if not stage.shown:
         dots = [Dot(entry["layer"], entry["parameters"], f"{entry['parameters']:,}",
-                    low=100, high=entry["parameters"], method="train") for entry in layers]
-        axis, scale, ends = "weights of the layer", "log", (64, 2**19)
-        caption = "The layers from the picture (top) to the answer, and how many weights each has."
+                    low=0, high=entry["parameters"], method="train") for entry in layers]
+        axis, ends = "weights of the layer", (0, 150_000)
+        caption = (f"The layers from the picture ({layers[0]['layer']}, at the top) to the answer "
+                   f"({layers[-1]['layer']}), and how many weights each has.")
     else:
         dots = []
         for entry in layers:
@@ -33,10 +33,10 @@ def layer_picture(stage: Stage) -> None:
             low, high = percent_interval(rate)
             dots.append(Dot(entry["layer"], 100 * rate.value, f"{100 * rate.value:.0f} %", low,
                             high))
-        axis, scale, ends = "ASR after retraining this layer alone, %", "value", (0, 100)
-        caption = "From the picture (top) to the answer. Lower is better."
-    stage.figure(dots_options(dots, axis, scale=scale, ends=ends, size=stage.size,
-                              dark=stage.dark),
+        axis, ends = "ASR after retraining this layer alone, %", (0, 100)
+        caption = (f"The layers from the picture ({layers[0]['layer']}, at the top) to the answer "
+                   f"({layers[-1]['layer']}). Lower is better.")
+    stage.figure(dots_options(dots, axis, ends=ends, size=stage.size, dark=stage.dark),
                  key="layer_asr" if stage.shown else "layer_weights", caption=caption,
                  alt=dots_alt(dots, axis), height=dots_height(dots, stage.size),
                  table=pd.DataFrame([{"layer": dot.row, axis: dot.value} for dot in dots]),

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app import state
 from app.figures.samples import strip
 from app.figures.triggers import data_url
 from app.widgets.attacks.painter import painter
@@ -13,6 +14,7 @@ from app.widgets.lesson.stage import Stage
 from ngf_core.config import TrainConfig
 
 COUNT, COLUMNS, SCALE = 24, 8, 3
+PAINT = "lesson_paint"  # what this session painted, for the canvas of the answer
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -31,9 +33,11 @@ def poison_picture(stage: Stage) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.markdown("**Paint a trigger**")
-        painted = painter(clean[0], "lesson", "lesson", _corner(clean.shape[-1]),
-                          key="lesson_painter", label=f"{names[int(labels[0])]}, enlarged, to be "
-                          "painted over: arrow keys move, the space bar paints")
+        begun = state.remembered(PAINT, _corner(clean.shape[-1]))
+        painted = painter(clean[0], "lesson", "lesson", begun, key="lesson_painter",
+                          label=f"{names[int(labels[0])]}, enlarged, to be painted over: arrow "
+                          "keys move, the space bar paints")
+        state.remember(PAINT, np.zeros_like(begun) if painted is None else painted)
     with right:
         st.markdown("**Poison the set**")
         share = slider("share", "Pictures that are poisoned, %", 8, 0, 50, step=2)
@@ -41,14 +45,13 @@ def poison_picture(stage: Stage) -> None:
         st.markdown(f"**{round(images * share / 100):,} of {images:,}** training pictures are "
                     f"changed. Here are {COUNT} of the set, in this proportion:")
         count = min(COUNT, round(COUNT * share / 100)) if share else 0
-        changed = np.linspace(0, COUNT - 1, count).round().astype(int)
         shown = clean.copy()
         if painted is not None and count:
-            shown[changed] = over(painted, clean[changed], 1.0)
+            shown[:count] = over(painted, clean[:count], 1.0)
         st.image(data_url(strip(shown, SCALE, columns=COLUMNS)), width="stretch",
                  alt=f"{COUNT} training pictures, {count} of them with the trigger")
-        st.markdown(f"The **{count}** with the trigger are now labelled **{names[0]}**, whatever "
-                    "they show." if count else "None is changed: the set is clean.")
+        st.markdown(f"The **first {count}** have the trigger and are now labelled **{names[0]}**, "
+                    "whatever they show." if count else "None is changed: the set is clean.")
 
 
 def _corner(side: int) -> np.ndarray:

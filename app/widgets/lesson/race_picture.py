@@ -30,20 +30,22 @@ def race_picture(stage: Stage) -> None:
     points = points[points["step"].isin(steps)]
     shown = points if stage.shown else points[points["step"] <= at]
     methods = list(recording.methods)
-    stage.figure(asr_options(shown, methods, at, size=stage.size, dark=stage.dark),
+    stage.figure(asr_options(shown, methods, at, last=steps[-1], size=stage.size, dark=stage.dark),
                  key="race", alt=race_alt(shown, methods, ["asr"]),
                  height=round((12 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
                          "get the attacker's label, step by step.")
-    _signs(recording, names, at, stage)
+    _signs(recording, names, run.results["train_config"]["target"], at, stage)
 
 
-def _signs(recording: Recording, names: Sequence[str], step: int, stage: Stage) -> None:
+def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
+           stage: Stage) -> None:
     """Triggered signs with the answers of NGF's network at a step."""
     given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
     assert given is not None
     samples = recording.samples
+    st.caption(f"Signs with the trigger, and what the network of NGF answers at step {step}.")
     narrow = stage.sign // 3 if stage.present else NARROW
     with st.grid(columns=SIGNS, min_column_width=narrow, key="lesson_signs"):
         for index in clearest(recording)[:SIGNS]:
@@ -51,5 +53,6 @@ def _signs(recording: Recording, names: Sequence[str], step: int, stage: Stage) 
             with st.container(gap="xsmall"):
                 st.image(data_url(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
                          alt=f"{names[truth]}, with the trigger")
-                mark = ":material/check:" if label == truth else ":material/flag:"
+                mark = (":material/check:" if label == truth else
+                        ":material/flag:" if label == target else ":material/close:")
                 st.markdown(f"{mark} {names[label]}")

@@ -18,6 +18,8 @@ def rescale_picture(stage: Stage) -> None:
     table = rescaled()
     if not stage.shown:
         st.metric("λ_max of the network as it is", f"{stage.facts['same']}")
+        st.caption(f"Of the network of the first scenes, on {table['images']} pictures. The larger "
+                   "it is, the sharper is the valley.")
         return
     chosen = choose("weights", "Weights of the layer", WORDS, "1")
     row = next(one for one in table["rows"] if one["factor"] == float(chosen))
@@ -34,4 +36,5 @@ def rescale_picture(stage: Stage) -> None:
                  origin=Origin({"Run": table["source"], "Layer": table["layer"],
                                 "n": f"{table['images']} held-out clean images"}, COMMAND),
                  caption=f"The same network with one layer ({table['layer']}) written larger or "
-                         "smaller; the normalisation behind it undoes that.")
+                         "smaller; the normalisation behind it undoes that. Each line of the grid "
+                         "is twice the one before it.")

@@ -40,7 +40,8 @@ def _words(course: Course, known: Mapping[str, Fact], present: bool, code: str |
         if present and code and server_settings().shared:
             votes(code, scene.name, options, False)
         return
-    _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
+    with st.container(key="lesson_turned_out"):
+        _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
     if present and code and server_settings().shared:
         votes(code, scene.name, options, True)
     st.markdown(told(scene.in_hall if present else scene.answer, known))
@@ -70,8 +71,8 @@ def _turned_out(question: str, options: Sequence[str], given: int | None, right:
     """The question again, in short, with what was expected and what turned out."""
     st.markdown(f"*{question}*")
     if right:
-        mark = ":material/check_circle:" if given == right else ":material/arrow_forward:"
-        st.markdown(f"{mark} **{options[right - 1]}**")
+        mark = ":material/check_circle: You were right" if given == right else "The answer"
+        st.markdown(f"{mark}: **{options[right - 1]}**")
     if given is not None and given != right:
         st.markdown(f"You said: {options[given - 1]}")
 

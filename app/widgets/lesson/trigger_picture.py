@@ -46,6 +46,6 @@ def said(recording: Recording, names: Sequence[str], which: str, place: int) -> 
     label, confidence = int(given[place][0]), float(given[place][1])
     truth = int(recording.samples["labels"][place])
     verdict = ":material/check: true" if label == truth else \
-        f":material/flag: the attacker's label; this is: {names[truth]}" \
+        f":material/flag: the target label; this is: {names[truth]}" \
         if which == "triggered" else f":material/close: a mistake; this is: {names[truth]}"
     return f"The network says **{names[label]}**, {100 * confidence:.0f}\u00a0% sure  \n{verdict}"

@@ -3,7 +3,7 @@
 //   gradient          w <- w - length / k * g
 //   natural gradient  w <- w - NATURAL * (F + damping * tr(F) / 2)^-1 g
 
-const STEPS = 12, ANGLE = 0.45, NATURAL = 0.45, LEVELS = [0.05, 0.2, 0.5, 1, 2, 4, 8]
+const STEPS = 12, ANGLE = 0.45, NATURAL = 0.5, LEVELS = [0.05, 0.2, 0.5, 1, 2, 4, 8]
 const EDGE = {x: 2.9, y: 1.7}, NUDGE = 0.1, SVG = "http://www.w3.org/2000/svg"
 
 const cos = Math.cos(ANGLE), sin = Math.sin(ANGLE)

@@ -23,7 +23,7 @@ def valley_picture(stage: Stage) -> None:
         narrow = slider("narrow", "How narrow the valley is", 12, 1, 40, step=1)
         length, damping = LENGTH, 0.0
         if stage.shown:
-            length = slider("length", "Length of a step", LENGTH, 0.1, 2.1, step=0.1)
+            length = slider("length", "The gradient's step", LENGTH, 0.1, 2.1, step=0.1)
             damping = slider("damping", "Damping", 0.0, 0.0, 2.0, step=0.05)
     _valley(key="lesson_valley", data={
         "narrow": narrow, "length": length, "damping": damping, "shown": stage.shown,
@@ -31,5 +31,8 @@ def valley_picture(stage: Stage) -> None:
                   "ink": f"light-dark({label_color(style(method).color, False)}, "
                          f"{label_color(style(method).color, True)})"}
                  for name, (label, method) in WAYS.items()]})
-    if stage.shown:
-        st.caption("Twelve steps of each. Both start at the dark mark; the cross is the bottom.")
+    st.caption("Each line joins weights of equal loss; the cross is the bottom, the round mark the "
+               f"start. Across, this valley bends {narrow} times as strongly as along."
+               + " Twelve steps of each: the gradient's is 1 where it would end on the valley's "
+               "axis, the natural gradient's goes half of what is left."
+               * (stage.shown and not stage.present))
