@@ -20,7 +20,7 @@ from app.widgets.lesson.class_card import (
 )
 from app.widgets.lesson.course import Course, course
 from app.widgets.lesson.exercise_cards import exercise_cards
-from app.widgets.lesson.keys import keys
+from app.widgets.lesson.keys import hand_on, keys
 from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
 
 TEXT = sections("lesson")
@@ -58,7 +58,7 @@ def _alone() -> None:
     _contents(here)
     if code:
         go_along(code)
-    keys(False)
+    keys(here.word, room=code)
 
 
 def _contents(here: Course) -> None:
@@ -93,7 +93,7 @@ def _presented() -> None:
         st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
         live(here.scene)
         st.button("End", key="lesson_end", type="tertiary", on_click=end, args=(code,))
-    keys(True, notes_address(code))
+    keys(here.word, True, code, notes_address(code))
 
 
 def _notes() -> None:
@@ -114,6 +114,7 @@ def _notes() -> None:
         votes(code, here.scene.name, options, True)
         st.caption(f"The class: {address(code)}")
         go_along(code)
+        hand_on(code)
 
 
 guarded(page)()

@@ -118,6 +118,35 @@ def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
     expect(page.locator(".lesson-black")).to_have_count(0)
 
 
+def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipped, new_page):
+    hall = new_page(1920)
+    hall.goto(f"{shipped.url}/lesson?present=1")
+    on(hall, TITLES[0])
+    held = hall.get_by_role("switch", name="Hold the class")
+    hall.keyboard.press("p")
+    expect(held).to_be_checked()
+    hall.get_by_text("Hold the class").click()
+    expect(held).not_to_be_checked()
+    for _ in range(4):
+        hall.keyboard.press("ArrowRight")
+    on(hall, TITLES[2])
+    hall.keyboard.press("q")
+    expect(hall.get_by_role("img", name="QR code")).to_be_visible()
+    hall.keyboard.press("q")
+    expect(hall.get_by_role("img", name="QR code")).to_have_count(0)
+    with hall.context.expect_page() as opened:
+        hall.keyboard.press("n")
+    notes = opened.value
+    expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[2]}")
+    at_rest(notes)
+    notes.keyboard.press("ArrowRight")
+    notes.keyboard.press("ArrowRight")
+    on(hall, TITLES[3])
+    expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[3]}")
+    notes.keyboard.press("b")
+    expect(hall.locator(".lesson-black")).to_be_visible()
+
+
 def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
     with serving(tmp_path, NGF_SHARED="1") as server:
         hall, pupil = new_page(1920), new_page(390, touch=True)

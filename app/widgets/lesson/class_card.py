@@ -120,9 +120,10 @@ def address(code: str | None) -> str:
 def join(code: str | None) -> None:
     """The address as a QR code and in letters."""
     here = address(code)
-    st.markdown(TEXT["join" if server_settings().shared else "alone"])
-    st.image(qr_code(here), width=480, alt=f"QR code of {here}")
-    st.code(here, language=None, wrap_lines=True)
+    with st.container(key="lesson_address"):
+        st.markdown(TEXT["join" if server_settings().shared else "alone"])
+        st.image(qr_code(here), width=480, alt=f"QR code of {here}")
+        st.code(here, language=None, wrap_lines=True)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
