@@ -104,14 +104,12 @@ def _notes() -> None:
     st.title(f"Notes: {here.scene.title}", anchor=False)
     st.markdown(told(here.scene.notes, known) or "This scene has no notes.")
     options = tuple(told(option, known, hints=False) for option in here.scene.options)
-    if here.scene.right:
-        st.markdown(f"**The answer:** {options[here.scene.right - 1]}")
+    votes(code, here.scene.name, options, here.scene.right)
     st.markdown(told(here.scene.answer, known))
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
     if code:
-        votes(code, here.scene.name, options, True)
         st.caption(f"The class: {address(code)}")
         go_along(code)
         hand_on(code)

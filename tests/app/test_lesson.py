@@ -163,7 +163,8 @@ def test_votes_are_counted_on_a_shared_server_and_gone_at_the_end(lesson, monkey
     assert "**3** answered" in text_of(sound(hall.run()))
     hall = sound(hall.button("lesson_next").click().run())
     shown = [bar.proto.text for bar in hall.get("progress")]
-    assert [text.partition(":")[0] for text in shown] == ["**1** of 3", "**0** of 3", "**2** of 3"]
+    assert [text.partition(" of 3: ")[0] for text in shown] == [
+        "1", "0", ":material/check_circle: **2"]
     hall = sound(hall.button("lesson_end").click().run())
     assert address(hall, "class") is None and not class_rooms().counts(code, "accuracy")
     assert "no class with this code" in text_of(lesson(class_=code))
@@ -174,6 +175,18 @@ def test_alone_one_sees_only_one_s_own(lesson):
     sound(hall.radio(key="guess_accuracy").set_value(2).run())
     assert not class_rooms().counts(address(hall, "class"), "accuracy")
     assert not hall.get("progress") and "answered" not in text_of(hall)
+
+
+def test_the_presenter_s_own_answer_is_none_of_the_class(lesson, monkeypatch):
+    monkeypatch.setenv("NGF_SHARED", "1")
+    hall = lesson(present="1", scene="accuracy")
+    sound(hall.radio(key="guess_accuracy").set_value(2).run())
+    assert not class_rooms().counts(address(hall, "class"), "accuracy")
+
+
+def test_a_hall_without_votes_keeps_all_options_beside_the_answer(lesson):
+    said = text_of(lesson(present="1", scene="accuracy", shown="yes"))
+    assert "right on 99.9" in said and ":material/check_circle: **The one that is right" in said
 
 
 def test_another_browser_cannot_take_a_class_over(lesson):

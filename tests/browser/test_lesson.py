@@ -170,6 +170,29 @@ def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
             page.context.close()
 
 
+def test_a_hall_sees_all_of_a_scene_with_its_votes(new_page, tmp_path):
+    with serving(tmp_path, NGF_SHARED="1") as server:
+        hall, pupil = new_page(1920), new_page(1440)
+        hall.set_viewport_size({"width": 1920, "height": 1080})
+        hall.goto(f"{server.url}/lesson?present=1")
+        on(hall, TITLES[0])
+        hall.wait_for_url("**class=*")
+        pupil.goto(f"{server.url}/lesson?class={hall.url.partition('class=')[2][:5]}")
+        for number, title in enumerate(TITLES, start=1):
+            on(pupil, title)
+            pupil.keyboard.press("2")
+            expect(hall.get_by_text("1 answered")).to_be_visible()
+            hall.keyboard.press("PageDown")
+            expect(hall.get_by_text("1 of 1: ")).to_be_visible()
+            at_rest(hall)
+            shot(hall, f"lesson-hall-votes-{number}")
+            assert hall.get_by_test_id("stMain").evaluate(
+                "node => node.scrollHeight - node.clientHeight") == 0, title
+            hall.keyboard.press("PageDown")
+        for page in (hall, pupil):  # before their server ends
+            page.context.close()
+
+
 def test_the_valley_by_keyboard(shipped, page):
     page.goto(f"{shipped.url}/lesson?scene=gradient&shown=yes")
     at_rest(page)

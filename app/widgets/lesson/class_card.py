@@ -95,19 +95,26 @@ def vote(code: str | None, scene: Scene, option: int) -> None:
 
 
 @st.fragment(run_every=EVERY)
-def votes(code: str, name: str, options: tuple[str, ...], shown: bool) -> None:
-    """How many have answered; with the answer shown, what."""
-    counts = class_rooms().counts(code, name)
+def answered(code: str, name: str) -> None:
+    """How many have answered."""
+    total = class_rooms().counts(code, name).total()
+    st.markdown(f":material/how_to_vote: **{total}** answered" if total else
+                ":material/how_to_vote: No answers yet")
+
+
+@st.fragment(run_every=EVERY)
+def votes(code: str | None, name: str, options: tuple[str, ...], right: int) -> None:
+    """The options, the right one marked, each with the bar of those who chose it."""
+    counts = class_rooms().counts(code or "", name)
     total = counts.total()
-    if not shown:
-        st.markdown(f":material/how_to_vote: **{total}** answered" if total else
-                    ":material/how_to_vote: No answers yet")
-        return
-    if not total:
-        return
-    for number, option in enumerate(options, start=1):
-        st.progress(counts[number] / total if total else 0.0,
-                    text=f"**{counts[number]}** of {total}: {option}")
+    with st.container(key="lesson_votes", gap=None):
+        for number, option in enumerate(options, start=1):
+            said = f"{counts[number]} of {total}: {option}" if total else option
+            said = f":material/check_circle: **{said}**" if number == right else said
+            if total:
+                st.progress(counts[number] / total, text=said)
+            else:
+                st.markdown(said)
 
 
 def address(code: str | None) -> str:

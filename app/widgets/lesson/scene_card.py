@@ -10,7 +10,7 @@ from app.read.lesson.facts import Fact, facts, told
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.class_card import vote, votes
+from app.widgets.lesson.class_card import answered, vote, votes
 from app.widgets.lesson.course import Course, go
 from app.widgets.lesson.pictures import picture
 from app.widgets.lesson.stage import Stage
@@ -36,13 +36,15 @@ def _words(course: Course, known: Mapping[str, Fact], present: bool, code: str |
         st.markdown(told(scene.opening, known))
     question = told(scene.question, known, hints=False)
     if not course.shown:
-        _ask(scene, question, options, code)
+        _ask(scene, question, options, None if present else code)
         if present and code and server_settings().shared:
-            votes(code, scene.name, options, False)
+            answered(code, scene.name)
         return
-    _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
-    if present and code and server_settings().shared:
-        votes(code, scene.name, options, True)
+    st.markdown(f"*{question}*")
+    if present:
+        votes(code, scene.name, options, scene.right)
+    else:
+        _turned_out(options, state.remembered(_kept(scene)), scene.right)
     st.markdown(told(scene.in_hall if present else scene.answer, known))
     st.info(told(scene.home, known, hints=False), icon=":material/lightbulb:")
     if scene.further and not present:
@@ -66,9 +68,8 @@ def _ask(scene: Scene, question: str, options: Sequence[str], code: str | None) 
         vote(code, scene, chosen)
 
 
-def _turned_out(question: str, options: Sequence[str], given: int | None, right: int) -> None:
-    """The question again, in short, with what was expected and what turned out."""
-    st.markdown(f"*{question}*")
+def _turned_out(options: Sequence[str], given: int | None, right: int) -> None:
+    """What turned out, and what was expected."""
     if right:
         mark = ":material/check_circle:" if given == right else ":material/arrow_forward:"
         st.markdown(f"{mark} **{options[right - 1]}**")
