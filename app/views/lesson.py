@@ -16,7 +16,9 @@ from app.widgets.lesson.class_card import (
     go_along,
     join,
     lead,
+    pace,
     votes,
+    where,
 )
 from app.widgets.lesson.course import Course, course
 from app.widgets.lesson.exercise_cards import exercise_cards
@@ -46,12 +48,16 @@ def _alone() -> None:
     code = attend()
     here = course(scenes())
     st.title(here.scene.title, anchor=False)
+    if code:
+        where(code, here)
     scene_card(here, False, code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
     if here.at == 0:
         st.caption(f"{TEXT['intro']} {TEXT['keys']}")
+        if not code:
+            _link("For a lecture hall", ":material/slideshow:", present="1")
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
         _link("To the exercises", ":material/assignment:", part="exercises")
@@ -90,9 +96,14 @@ def _presented() -> None:
         controls(here)
         if st.button("Address (Q)", key="lesson_join", type="tertiary"):
             join(code)
-        st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
+        if st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"]):
+            st.badge("Held", icon=":material/pause:", color="orange")
         live(here.scene)
-        st.button("End", key="lesson_end", type="tertiary", on_click=end, args=(code,))
+        with st.popover("Keys", type="tertiary"):
+            st.markdown(f"{TEXT['keys']} {TEXT['hall keys']}")
+        with st.popover("End", type="tertiary"):
+            st.markdown(TEXT["end the class"])
+            st.button("End the class", key="lesson_end", on_click=end, args=(code,))
     keys(here.word, True, code, notes_address(code))
 
 
@@ -102,6 +113,8 @@ def _notes() -> None:
     here = course(scenes())
     known = facts(here.scene.facts)
     st.title(f"Notes: {here.scene.title}", anchor=False)
+    if code:
+        pace(code, here)
     st.markdown(told(here.scene.notes, known) or "This scene has no notes.")
     options = tuple(told(option, known, hints=False) for option in here.scene.options)
     votes(code, here.scene.name, options, here.scene.right)
@@ -111,7 +124,7 @@ def _notes() -> None:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
     if code:
         st.caption(f"The class: {address(code)}")
-        go_along(code)
+        go_along(code, TEXT["notes keys"])
         hand_on(code)
 
 

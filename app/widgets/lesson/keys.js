@@ -28,6 +28,8 @@ function move(name) {
 
 function drawn(at) {
   if (moves.at === at) return
+  const another = moves.at && moves.at.split(":")[0] !== at.split(":")[0]
+  if (another) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
   Object.assign(moves, {at, since: 0})
   if (moves.waiting.length) move(moves.waiting.shift())
 }
@@ -86,8 +88,10 @@ export default function ({data, parentElement}) {
   }
   if (hall && data.present) hall.onmessage = ({data: key}) =>
     document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))
-  drawn(data.at)
   const look = document.documentElement.classList
+  drawn(data.at)
+  const reach = () => look.toggle("offline", !navigator.onLine)
+  for (const name of ["online", "offline"]) window.addEventListener(name, reach, {signal})
   look.add("lesson")
   look.toggle("lecture", data.present)
   window.addEventListener("keydown", event => keydown(event, data), {capture: true, signal})

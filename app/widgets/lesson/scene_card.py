@@ -10,7 +10,7 @@ from app.read.lesson.facts import Fact, facts, told
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.class_card import answered, vote, votes
+from app.widgets.lesson.class_card import answered, vote, voted, votes
 from app.widgets.lesson.course import Course, go
 from app.widgets.lesson.pictures import picture
 from app.widgets.lesson.stage import Stage
@@ -58,7 +58,7 @@ def _kept(scene: Scene) -> str:
 
 def _ask(scene: Scene, question: str, options: Sequence[str], code: str | None) -> None:
     """The question, with what this session answered before."""
-    given = state.remembered(_kept(scene))
+    given = state.remembered(_kept(scene)) or voted(code, scene)
     with st.container(key="lesson_guess"):
         chosen = st.radio(f"**{question}**", range(1, len(options) + 1), key=f"guess_{scene.name}",
                           index=None if given is None else given - 1,
@@ -66,6 +66,8 @@ def _ask(scene: Scene, question: str, options: Sequence[str], code: str | None) 
     if chosen is not None and chosen != given:
         state.remember(_kept(scene), chosen)
         vote(code, scene, chosen)
+    if chosen is not None and voted(code, scene):
+        st.caption(f":material/how_to_vote: {TEXT['counted']}")
 
 
 def _turned_out(options: Sequence[str], given: int | None, right: int) -> None:
