@@ -193,6 +193,20 @@ def test_a_hall_sees_all_of_a_scene_with_its_votes(new_page, tmp_path):
             page.context.close()
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (3840, 2160)])
+def test_a_hall_s_scene_fits_every_screen(shipped, new_page, size):
+    page = new_page(size[0])
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{shipped.url}/lesson?present=1&scene=doubt&shown=yes")
+    on(page, TITLES[-1])
+    box = page.get_by_test_id("stMain").evaluate(
+        "node => [node.scrollHeight - node.clientHeight, node.getBoundingClientRect().bottom]")
+    assert box == [0, size[1]]
+    home = page.get_by_test_id("stAlert").bounding_box()
+    bar = page.locator(".st-key-lesson_bar").bounding_box()
+    assert home["y"] + home["height"] <= bar["y"] + 1
+
+
 def test_the_valley_by_keyboard(shipped, page):
     page.goto(f"{shipped.url}/lesson?scene=gradient&shown=yes")
     at_rest(page)

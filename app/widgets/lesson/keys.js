@@ -45,6 +45,18 @@ function black() {
   document.body.append(sheet)
 }
 
+// A scene is laid out for a hall's screen of 1920 by 1080 and drawn smaller or larger on any other; a phone
+// that opens the hall's address reads it as a column.
+const HALL = [1920, 1080], COLUMN = 960
+function fit(present) {
+  const {style} = document.documentElement
+  const zoom = present && innerWidth >= COLUMN ? Math.min(innerWidth / HALL[0], innerHeight / HALL[1]) : 1
+  style.zoom = zoom === 1 ? "" : zoom
+  style.setProperty("--lesson-zoom", zoom)
+  const app = document.querySelector("[data-testid=stApp]")
+  if (app) style.setProperty("--lesson-ground", getComputedStyle(app).backgroundColor)
+}
+
 function keydown(event, data) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
   const done = () => { event.preventDefault(); event.stopPropagation() }
@@ -92,6 +104,8 @@ export default function ({data, parentElement}) {
   drawn(data.at)
   const reach = () => look.toggle("offline", !navigator.onLine)
   for (const name of ["online", "offline"]) window.addEventListener(name, reach, {signal})
+  fit(data.present)
+  window.addEventListener("resize", () => fit(data.present), {signal})
   look.add("lesson")
   look.toggle("lecture", data.present)
   window.addEventListener("keydown", event => keydown(event, data), {capture: true, signal})
@@ -110,7 +124,8 @@ export default function ({data, parentElement}) {
   return () => {
     if (window.ngfLesson !== control) return
     control.abort()
-    look.remove("lesson", "lecture")
+    look.remove("lesson", "lecture", "offline")
+    fit(false)
     document.querySelector(".lesson-black")?.remove()
   }
 }
