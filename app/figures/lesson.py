@@ -114,17 +114,17 @@ def dots_height(dots: Sequence[Dot], size: int) -> int:
     return round(len({dot.row for dot in dots}) * 1.55 * size + 3.4 * size)
 
 
-def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size: int = 15,
-                dark: bool = False) -> dict[str, Any]:
+def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last: int,
+                size: int = 15, dark: bool = False) -> dict[str, Any]:
     """ASR in percent against the step, bold up to `step` and pale behind it, a line per method.
 
-    `points` is a race's long table: method, step, metric, value (of 1).
+    `points` is a race's long table: method, step, metric, value (of 1); `last` the step at which
+    the axis ends, whatever part of the race the table holds.
     """
     tone = ink(dark)
     text = {"color": tone.text, "fontSize": size, "fontFamily": FONT}
     lines = {name: points[(points["method"] == name) & (points["metric"] == "asr")]
              .dropna(subset="value").sort_values("step") for name in methods}
-    last = max((int(line["step"].max()) for line in lines.values() if len(line)), default=1)
     series = []
     for name, line in lines.items():
         look = style(name)
@@ -140,6 +140,7 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size
                       "symbolSize": size / 2, "lineStyle": {"width": size / 3.5, "type": stroke},
                       "labelLayout": {"moveOverlap": "shiftY"},
                       "endLabel": {"show": bool(past), "fontSize": size, "fontWeight": 600,
+                                   "lineHeight": round(1.3 * size),
                                    "color": label_color(look.color, dark),
                                    "backgroundColor": tone.background,
                                    "formatter": f"{look.label} {past[-1][1]:.0f} %"
@@ -151,6 +152,7 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, size
         "grid": {"left": size, "right": round(1.1 * LETTER * size * longest) + size,
                  "top": size, "bottom": round(2.2 * size), "containLabel": True},
         "xAxis": axis | {"type": "value", "min": 0, "max": last, "name": "Step",
+                         "axisLabel": text | {"alignMaxLabel": "right"},
                          "nameGap": round(1.9 * size), "splitLine": {"show": False}},
         "yAxis": axis | {"type": "value", "min": 0, "max": 100, "interval": 50,
                          "axisLabel": text | {"formatter": "{value} %"},

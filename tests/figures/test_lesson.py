@@ -39,7 +39,7 @@ def test_marks_stand_in_their_rows_with_their_intervals():
 def test_letters_have_the_size_of_the_hall():
     points = pd.DataFrame({"method": "ngf", "step": [0, 10], "metric": "asr", "value": [1.0, 0.1]})
     for options in (dots_options(DOTS, "axis", size=26), valleys_options(size=26),
-                    asr_options(points, ["ngf"], 10, size=26)):
+                    asr_options(points, ["ngf"], 10, last=10, size=26)):
         assert set(letters(options)) == {26}
     assert dots_height(DOTS, 26) > dots_height(DOTS, 15)
 
@@ -47,7 +47,9 @@ def test_letters_have_the_size_of_the_hall():
 def test_a_race_is_bold_up_to_its_step_and_pale_behind_it():
     points = pd.DataFrame({"method": "ngf", "step": [0, 10, 20], "metric": "asr",
                            "value": [1.0, 0.5, math.nan]})
-    series = {one["id"]: one for one in asr_options(points, ["ngf"], 0)["series"]}
+    options = asr_options(points, ["ngf"], 0, last=100)
+    series = {one["id"]: one for one in options["series"]}
+    assert options["xAxis"]["max"] == 100, "the axis is the race's before its end is shown"
     assert series["ngf"]["data"] == [[0, 100.0]]
     assert series["ngf-later"]["data"] == [[0, 100.0], [10, 50.0]]
     assert series["ngf"]["endLabel"]["formatter"] == "NGF 100 %"
