@@ -9,6 +9,7 @@ from app import state
 from app.read.lesson.presenting import without_menus
 from app.widgets.controls.history import one_page_per_press
 from app.widgets.controls.notice import guarded
+from app.widgets.lesson.class_card import way_back
 from app.widgets.model.model_bar import model_bar
 from app.widgets.model.next_question import next_question
 from app.widgets.runs.job_banner import job_banner
@@ -29,6 +30,8 @@ def framed(page: StreamlitPage) -> None:
     state.take_snapshot()
     state.restore_after_back()
     alive = not without_menus() and job_banner()
+    if not without_menus():
+        guarded(way_back)(page.url_path)
     if page.url_path not in OF_SEVERAL:
         guarded(model_bar)(page.url_path)
     page.run()

@@ -119,7 +119,8 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last
     """ASR in percent against the step up to `last`, bold up to `step` and pale behind it, a line
     per method; one label where all of them say the same.
 
-    `points` is a race's long table: method, step, metric, value (of 1).
+    `points` is a race's long table: method, step, metric, value (of 1); `last` the step at which
+    the axis ends, whatever part of the race the table holds.
     """
     tone = ink(dark)
     text = {"color": tone.text, "fontSize": size, "fontFamily": FONT}
@@ -145,6 +146,7 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last
                       "labelLayout": {"moveOverlap": "shiftY"},
                       "endLabel": {"show": bool(past) and not (together and number),
                                    "fontSize": size, "fontWeight": 600,
+                                   "lineHeight": round(1.3 * size),
                                    "color": tone.text if together
                                    else label_color(look.color, dark),
                                    "backgroundColor": tone.background,
@@ -158,6 +160,7 @@ def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last
                  "right": round(1.1 * LETTER * size * longest) + size,
                  "top": size, "bottom": round(2.2 * size), "containLabel": True},
         "xAxis": axis | {"type": "value", "min": 0, "max": last, "name": "Step",
+                         "axisLabel": text | {"alignMaxLabel": "right"},
                          "nameGap": round(1.9 * size), "splitLine": {"show": False}},
         "yAxis": axis | {"type": "value", "min": 0, "max": 100, "interval": 50, "name": "ASR",
                          "nameGap": round(3.2 * size),

@@ -18,11 +18,13 @@ from app.widgets.lesson.class_card import (
     go_along,
     join,
     lead,
+    pace,
     votes,
+    where,
 )
 from app.widgets.lesson.course import Course, course, go
 from app.widgets.lesson.exercise_cards import exercise_cards
-from app.widgets.lesson.keys import keys
+from app.widgets.lesson.keys import hand_on, keys
 from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
 from app.widgets.lesson.turn import turn
 
@@ -49,19 +51,23 @@ def _alone() -> None:
     code = attend()
     here = course(scenes())
     st.title(here.scene.title, anchor=False)
+    if code:
+        where(code, here)
     scene_card(here, False, code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
     if here.at == 0:
         st.caption(f"{TEXT['intro']} {TEXT['keys']}")
+        if not code:
+            _to_hall(here, "lesson_hall")
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
         _to_exercises("To the exercises", "lesson_go_on", "primary")
     _contents(here)
     if code:
         go_along(code)
-    keys(False)
+    keys(here.word, room=code)
     turn(here)
 
 
@@ -73,10 +79,14 @@ def _contents(here: Course) -> None:
             st.button(f"{number}. {scene.title}", key=f"lesson_scene_{scene.name}", type="tertiary",
                       on_click=go, args=(scene.name, False))
         _to_exercises("Exercises", "lesson_to_exercises")
-        st.button("For a lecture hall", key="lesson_to_hall", type="tertiary",
-                  icon=":material/slideshow:", on_click=state.write_address,
-                  args=({"scene": here.scene.name, "shown": None, "present": "1"},))
+        _to_hall(here, "lesson_to_hall")
         st.caption(f"{TEXT['keys']} {TEXT['hall keys']}")
+
+
+def _to_hall(here: Course, key: str) -> None:
+    st.button("For a lecture hall", key=key, type="tertiary", icon=":material/slideshow:",
+              on_click=state.write_address,
+              args=({"scene": here.scene.name, "shown": None, "present": "1"},))
 
 
 def _to_exercises(label: str, key: str, kind: Literal["primary", "tertiary"] = "tertiary") -> None:
@@ -101,10 +111,16 @@ def _presented() -> None:
         controls(here)
         if st.button("Address (Q)", key="lesson_join", type="tertiary"):
             join(code)
-        st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
+        if st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"]):
+            st.badge("Held", icon=":material/pause:", color="orange")
         live(here.scene)
-        st.button("End", key="lesson_end", type="tertiary", on_click=end, args=(code,))
-    keys(True, notes_address(code))
+        with st.popover("Keys", type="tertiary"):
+            st.markdown(f"{TEXT['keys']} {TEXT['hall keys']}")
+        with st.popover("End", type="tertiary"):
+            st.markdown(TEXT["end the class"])
+            st.button("End the class", key="lesson_end", on_click=end, args=(code,))
+    keys(here.word, True, code, notes_address(code))
+    turn(here)
 
 
 def _notes() -> None:
@@ -113,18 +129,19 @@ def _notes() -> None:
     here = course(scenes())
     known = facts(here.scene.facts)
     st.title(f"Notes: {here.scene.title}", anchor=False)
+    if code:
+        pace(code, here)
     st.markdown(told(here.scene.notes, known) or "This scene has no notes.")
     options = tuple(told(option, known, hints=False) for option in here.scene.options)
-    if here.scene.right:
-        st.markdown(f"**The answer:** {options[here.scene.right - 1]}")
+    votes(code, here.scene.name, options, here.scene.right)
     st.markdown(told(here.scene.answer, known))
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
     if code:
-        votes(code, here.scene.name, options, True)
         st.caption(f"The class: {address(code)}")
-        go_along(code)
+        go_along(code, TEXT["notes keys"])
+        hand_on(code)
 
 
 guarded(page)()

@@ -179,7 +179,8 @@ def test_votes_are_counted_on_a_shared_server_and_gone_at_the_end(lesson, monkey
     assert "**3** answered" in text_of(sound(hall.run()))
     hall = sound(hall.button("lesson_next").click().run())
     shown = [bar.proto.text for bar in hall.get("progress")]
-    assert [text.partition(":")[0] for text in shown] == ["**1** of 3", "**0** of 3", "**2** of 3"]
+    assert [text.partition(" of 3: ")[0] for text in shown] == [
+        "1", "0", ":material/check_circle: **2"]
     hall = sound(hall.button("lesson_end").click().run())
     assert address(hall, "class") is None and not class_rooms().counts(code, "accuracy")
     assert "no class with this code" in text_of(lesson(class_=code))
@@ -192,16 +193,62 @@ def test_alone_one_sees_only_one_s_own(lesson):
     assert not hall.get("progress") and "answered" not in text_of(hall)
 
 
+def test_the_presenter_s_own_answer_is_none_of_the_class(lesson, monkeypatch):
+    monkeypatch.setenv("NGF_SHARED", "1")
+    hall = lesson(present="1", scene="accuracy")
+    sound(hall.radio(key="guess_accuracy").set_value(2).run())
+    assert not class_rooms().counts(address(hall, "class"), "accuracy")
+
+
+def test_a_hall_without_votes_keeps_all_options_beside_the_answer(lesson):
+    said = text_of(lesson(present="1", scene="accuracy", shown="yes"))
+    assert "right on 99.9" in said and ":material/check_circle: **Network C, right on" in said
+
+
 def test_another_browser_cannot_take_a_class_over(lesson):
     code = address(lesson(present="1", scene="race"), "class")
     other = lesson(present="1", scene="fails", class_=code)
-    assert address(other, "class") != code and class_rooms().place(code).scene == "race"
+    assert "led from another browser" in other.title[0].value and not other.button
+    assert class_rooms().place(code).scene == "race"
+
+
+def test_a_code_may_be_typed_in_small_letters(lesson):
+    code = address(lesson(present="1", scene="race"), "class")
+    assert scene_of(lesson(class_=code.lower())) == ("race", False)
+
+
+def test_a_reload_shows_what_one_answered(lesson, monkeypatch):
+    monkeypatch.setenv("NGF_SHARED", "1")
+    monkeypatch.setattr(state, "browser", lambda: "the same browser")
+    code = class_rooms().open("another", "accuracy")
+    sound(lesson(class_=code, scene="accuracy").radio(key="guess_accuracy").set_value(2).run())
+    again = lesson(class_=code, scene="accuracy")
+    assert again.radio(key="guess_accuracy").value == 2 and "is counted" in text_of(again)
+
+
+def test_a_reader_is_told_where_the_class_is_not(lesson):
+    code = address(lesson(present="1", scene="race"), "class")
+    pupil = lesson(class_=code)
+    assert "follows the presenter" in text_of(pupil)
+    assert "by yourself" in text_of(sound(pupil.button("lesson_next").click().run()))
+
+
+def test_other_pages_lead_back_to_the_lecture_until_it_ends(lesson):
+    hall = lesson(present="1", scene="race", shown="yes")
+    words = "Back to the lecture"
+    assert words not in [link.label for link in hall.get("page_link")]
+    hall.query_params.clear()
+    left = sound(hall.switch_page("app/views/layers.py").run())
+    assert words in [link.label for link in left.get("page_link")]
+    class_rooms.clear()
+    assert words not in [link.label for link in sound(left.run()).get("page_link")]
 
 
 def test_the_notes_follow_the_class(lesson):
     hall = lesson(present="1", scene="race", shown="yes")
     notes = lesson(notes="1", class_=address(hall, "class"))
     assert notes.title[0].value == "Notes: The race" and "stopping at a lucky" in text_of(notes)
+    assert "Scene 6 of 10 · The hall sees the answer · 0 min" in text_of(notes)
     assert "**Next:** Did it get flatter?" in text_of(notes)
 
 

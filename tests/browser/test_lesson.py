@@ -131,6 +131,35 @@ def test_a_hall_reads_every_letter_and_sees_no_menu(shipped, new_page):
     expect(page.locator(".lesson-black")).to_have_count(0)
 
 
+def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipped, new_page):
+    hall = new_page(1920)
+    hall.goto(f"{shipped.url}/lesson?present=1")
+    on(hall, TITLES[0])
+    held = hall.get_by_role("switch", name="Hold the class")
+    hall.keyboard.press("p")
+    expect(held).to_be_checked()
+    hall.get_by_text("Hold the class").click()
+    expect(held).not_to_be_checked()
+    for _ in range(4):
+        hall.keyboard.press("ArrowRight")
+    on(hall, TITLES[2])
+    hall.keyboard.press("q")
+    expect(hall.get_by_role("img", name="QR code")).to_be_visible()
+    hall.keyboard.press("q")
+    expect(hall.get_by_role("img", name="QR code")).to_have_count(0)
+    with hall.context.expect_page() as opened:
+        hall.keyboard.press("n")
+    notes = opened.value
+    expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[2]}")
+    at_rest(notes)
+    notes.keyboard.press("ArrowRight")
+    notes.keyboard.press("ArrowRight")
+    on(hall, TITLES[3])
+    expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[3]}")
+    notes.keyboard.press("b")
+    expect(hall.locator(".lesson-black")).to_be_visible()
+
+
 def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
     with serving(tmp_path, NGF_SHARED="1") as server:
         hall, pupil = new_page(1920), new_page(390, touch=True)
@@ -152,6 +181,43 @@ def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
         on(pupil, TITLES[1])
         for page in (hall, pupil):  # before their server ends
             page.context.close()
+
+
+def test_a_hall_sees_all_of_a_scene_with_its_votes(new_page, tmp_path):
+    with serving(tmp_path, NGF_SHARED="1") as server:
+        hall, pupil = new_page(1920), new_page(1440)
+        hall.set_viewport_size({"width": 1920, "height": 1080})
+        hall.goto(f"{server.url}/lesson?present=1")
+        on(hall, TITLES[0])
+        hall.wait_for_url("**class=*")
+        pupil.goto(f"{server.url}/lesson?class={hall.url.partition('class=')[2][:5]}")
+        for number, title in enumerate(TITLES, start=1):
+            on(pupil, title)
+            pupil.keyboard.press("2")
+            expect(hall.get_by_text("1 answered")).to_be_visible()
+            hall.keyboard.press("PageDown")
+            expect(hall.get_by_text("1 of 1: ")).to_be_visible()
+            at_rest(hall)
+            shot(hall, f"lesson-hall-votes-{number}")
+            assert hall.get_by_test_id("stMain").evaluate(
+                "node => node.scrollHeight - node.clientHeight") == 0, title
+            hall.keyboard.press("PageDown")
+        for page in (hall, pupil):  # before their server ends
+            page.context.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (3840, 2160)])
+def test_a_hall_s_scene_fits_every_screen(shipped, new_page, size):
+    page = new_page(size[0])
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{shipped.url}/lesson?present=1&scene=doubt&shown=yes")
+    on(page, TITLES[-1])
+    box = page.get_by_test_id("stMain").evaluate(
+        "node => [node.scrollHeight - node.clientHeight, node.getBoundingClientRect().bottom]")
+    assert box == [0, size[1]]
+    home = page.get_by_test_id("stAlert").bounding_box()
+    bar = page.locator(".st-key-lesson_bar").bounding_box()
+    assert home["y"] + home["height"] <= bar["y"] + 1
 
 
 def test_the_valley_by_keyboard(shipped, page):

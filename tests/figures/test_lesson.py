@@ -61,7 +61,9 @@ def test_methods_that_say_the_same_share_a_label_and_the_axis_has_all_steps():
 def test_a_race_is_bold_up_to_its_step_and_pale_behind_it():
     points = pd.DataFrame({"method": "ngf", "step": [0, 10, 20], "metric": "asr",
                            "value": [1.0, 0.5, math.nan]})
-    series = {one["id"]: one for one in asr_options(points, ["ngf"], 0, last=20)["series"]}
+    options = asr_options(points, ["ngf"], 0, last=100)
+    series = {one["id"]: one for one in options["series"]}
+    assert options["xAxis"]["max"] == 100, "the axis is the race's before its end is shown"
     assert series["ngf"]["data"] == [[0, 100.0]]
     assert series["ngf-later"]["data"] == [[0, 100.0], [10, 50.0]]
     assert series["ngf"]["endLabel"]["formatter"] == "NGF 100 %"

@@ -33,6 +33,7 @@ class Place:
 class _Class:
     presenter: str
     place: Place
+    opened: float
     seen: float
     votes: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -53,7 +54,8 @@ class ClassRooms:
             code = ""
             while not code or code in self._classes:
                 code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-            self._classes[code] = _Class(presenter, Place(scene, False), self._clock())
+            now = self._clock()
+            self._classes[code] = _Class(presenter, Place(scene, False), now, now)
             return code
 
     def close(self, code: str, browser: str) -> None:
@@ -95,6 +97,18 @@ class ClassRooms:
             votes = found.votes.setdefault(scene, {})
             if browser in votes or len(votes) < MOST_VOTERS:
                 votes[browser] = option
+
+    def voted(self, code: str, browser: str, scene: str) -> int | None:
+        """The option that this browser voted for; None where it has not."""
+        with self._lock:
+            found = self._classes.get(code)
+            return found.votes.get(scene, {}).get(browser) if found else None
+
+    def minutes(self, code: str) -> int:
+        """How many whole minutes ago a class was opened; 0 where there is none."""
+        with self._lock:
+            found = self._classes.get(code)
+            return int((self._clock() - found.opened) // 60) if found else 0
 
     def counts(self, code: str, scene: str) -> Counter[int]:
         """How many browsers voted for each option of a scene."""

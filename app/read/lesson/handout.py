@@ -17,6 +17,7 @@ h2 { margin-top: 2em; } section { break-inside: avoid-page; }
 pre { font-size: 9pt; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; }
 @media print { body { margin: 0; max-width: none; } .answers { break-before: page; } }
 """
+ON_THE_PAGE = "The signs or the numbers for this task are on the page Lesson, Exercises."
 CODE, BOLD, ITALIC = (re.compile(part) for part in (r"`([^`]+)`", r"\*\*(.+?)\*\*", r"\*(.+?)\*"))
 
 
@@ -65,6 +66,7 @@ def _task(exercise: Exercise) -> str:
     return (f"<section><h3>{exercise.number}. {html.escape(exercise.title)}</h3>"
             f"{to_html(told(exercise.task, known, hints=False))}"
             f"{f'<ul>{options}</ul>' if options else ''}"
+            f"{f'<p><em>{ON_THE_PAGE}</em></p>' if exercise.picture else ''}"
             '<div class="room"></div></section>')
 
 

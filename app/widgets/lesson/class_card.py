@@ -1,6 +1,7 @@
 """A class that follows the lesson: its code, its QR code, its votes, and who goes along."""
 
 import time
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -8,21 +9,25 @@ from app import state
 from app.read.lesson.class_room import class_rooms
 from app.read.lesson.scene import Scene
 from app.text import sections
-from app.widgets.lesson.course import Course, go
+from app.widgets.lesson.course import SHOWN, Course, go
 from app.widgets.lesson.keys import heartbeat
 from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
 CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 2.0
+LECTURE = "lesson_lecture"  # the address by which this session takes part in a class
 CODE = 12  # pixels of a module of the QR code
+OWN = ("localhost", "127.0.0.1", "::1")
 
 
 def lead(course: Course) -> str | None:
     """The code of the class that this browser presents, opened on the first visit, and moved along
     unless it is held; None where none can be opened."""
     rooms, browser = class_rooms(), state.browser()
-    code = st.query_params.get(CLASS, "")
+    code = _code()
     if not rooms.presents(code, browser):
+        if rooms.place(code):
+            _led_elsewhere(course, code)
         opened = rooms.open(browser, course.scene.name)
         state.write_url(CLASS, opened)
         if opened is None:
@@ -30,16 +35,44 @@ def lead(course: Course) -> str | None:
             return None
         code = opened
     rooms.place(code)
+    state.remember(LECTURE, {"present": "1", CLASS: code, "scene": course.scene.name}
+                   | ({"shown": SHOWN} if course.shown else {}))
     if not state.remembered(HELD):
         rooms.move(code, browser, course.scene.name, course.shown)
     return code
+
+
+def _led_elsewhere(course: Course, code: str) -> None:
+    """In place of the scene: whose address of the hall it is, and what may be done with it."""
+    st.title("This class is led from another browser", anchor=False)
+    for label, words in (("Follow it", {CLASS: code}),
+                         ("Lead a class of my own", {"present": "1", "scene": course.scene.name})):
+        st.page_link("app/views/lesson.py", label=label, query_params=words)
+    st.stop()
+
+
+def way_back(page: str) -> None:
+    """A link to the lecture or the class that this session has left for another page."""
+    words = state.remembered(LECTURE)
+    if not words or (page == "lesson" and _code() == words[CLASS]):
+        return
+    if class_rooms().place(words[CLASS]):
+        st.page_link("app/views/lesson.py", query_params=words, icon=":material/co_present:",
+                     label="Back to the lecture" if "present" in words else "Back to the class")
+
+
+def _code() -> str:
+    """The code of the address, which somebody may have typed in small letters."""
+    return st.query_params.get(CLASS, "").upper()
 
 
 def end(code: str | None) -> None:
     """Forget the class and its votes, and go on alone; before the page is drawn."""
     if code:
         class_rooms().close(code, state.browser())
+        st.toast(TEXT["ended"], icon=":material/co_present:")
     state.leave_out((CLASS, MOVES, "present"))
+    state.remember(LECTURE, None)
 
 
 def attend() -> str | None:
@@ -49,27 +82,45 @@ def attend() -> str | None:
     How often the class had moved when this page was drawn stands in the address too: what is drawn
     may be lost on its way, and the address tells what the browser has.
     """
-    code = st.query_params.get(CLASS)
+    code = _code()
     if not code:
         return None
     place = class_rooms().place(code)
     if place is None:
         st.caption(TEXT["no class"])
         return None
+    if st.query_params.get("notes") != "1":
+        state.remember(LECTURE, {CLASS: code})
     if st.query_params.get(MOVES) != str(place.moves):
         go(place.scene, place.shown)
         state.write_url(MOVES, str(place.moves))
     return code
 
 
-def go_along(code: str) -> None:
+def where(code: str, course: Course) -> None:
+    """Whether a reader is where the class is."""
+    place = class_rooms().place(code)
+    along = place is None or (place.scene, place.shown) == (course.scene.name, course.shown)
+    st.caption(f":material/co_present: {TEXT['following' if along else 'by oneself']}")
+
+
+@st.fragment(run_every=EVERY)
+def pace(code: str, course: Course) -> None:
+    """For the speaker: which scene the hall sees, and how long the class has been open."""
+    st.caption(f"Scene {course.at + 1} of {len(course.scenes)} · The hall sees the "
+               f"{'answer' if course.shown else 'question'} · "
+               f"{class_rooms().minutes(code)} min since the class was opened")
+
+
+def go_along(code: str, words: str = "") -> None:
     """Look every two seconds whether the presenter has moved on, and offer the way back to there.
 
     At the end of the page, since one that is interrupted before has to be drawn again.
     """
     state.remember(_drawn(code), st.query_params.get(MOVES))
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_following"):
-        st.markdown(f":material/co_present: {TEXT['following']}", width="content")
+        if words:
+            st.markdown(f":material/keyboard: {words}", width="content")
         st.button(TEXT["to the presenter"], key="lesson_look", type="tertiary",
                   on_click=state.leave_out, args=((MOVES,),))
         _looking(code)
@@ -88,6 +139,11 @@ def _drawn(code: str) -> str:
     return f"moves:{code}"
 
 
+def voted(code: str | None, scene: Scene) -> int | None:
+    """What this browser answered, which a reload forgets and the class does not."""
+    return class_rooms().voted(code, state.browser(), scene.name) if code else None
+
+
 def vote(code: str | None, scene: Scene, option: int) -> None:
     """Count an answer, where there is a class and its server has others than this browser."""
     if code and server_settings().shared:
@@ -95,19 +151,26 @@ def vote(code: str | None, scene: Scene, option: int) -> None:
 
 
 @st.fragment(run_every=EVERY)
-def votes(code: str, name: str, options: tuple[str, ...], shown: bool) -> None:
-    """How many have answered; with the answer shown, what."""
-    counts = class_rooms().counts(code, name)
+def answered(code: str, name: str) -> None:
+    """How many have answered."""
+    total = class_rooms().counts(code, name).total()
+    st.markdown(f":material/how_to_vote: **{total}** answered" if total else
+                ":material/how_to_vote: No answers yet")
+
+
+@st.fragment(run_every=EVERY)
+def votes(code: str | None, name: str, options: tuple[str, ...], right: int) -> None:
+    """The options, the right one marked, each with the bar of those who chose it."""
+    counts = class_rooms().counts(code or "", name)
     total = counts.total()
-    if not shown:
-        st.markdown(f":material/how_to_vote: **{total}** answered" if total else
-                    ":material/how_to_vote: No answers yet")
-        return
-    if not total:
-        return
-    for number, option in enumerate(options, start=1):
-        st.progress(counts[number] / total if total else 0.0,
-                    text=f"**{counts[number]}** of {total}: {option}")
+    with st.container(key="lesson_votes", gap=None):
+        for number, option in enumerate(options, start=1):
+            said = f"{counts[number]} of {total}: {option}" if total else option
+            said = f":material/check_circle: **{said}**" if number == right else said
+            if total:
+                st.progress(counts[number] / total, text=said)
+            else:
+                st.markdown(said)
 
 
 def address(code: str | None) -> str:
@@ -116,13 +179,17 @@ def address(code: str | None) -> str:
     return f"{here}?{CLASS}={code}" if code else here
 
 
-@st.dialog("Come along", width="medium")
+@st.dialog("Come along", width="large")
 def join(code: str | None) -> None:
     """The address as a QR code and in letters."""
     here = address(code)
-    st.markdown(TEXT["join" if server_settings().shared else "alone"])
-    st.image(qr_code(here), width=480, alt=f"QR code of {here}")
-    st.code(here, language=None, wrap_lines=True)
+    with st.container(key="lesson_address"):
+        words, code_image = st.columns(2, vertical_alignment="center")
+        words.markdown(TEXT["join" if server_settings().shared else "alone"])
+        words.code(here, language=None, wrap_lines=True)
+        code_image.image(qr_code(here), width=480, alt=f"QR code of {here}")
+        if server_settings().shared and urlsplit(here).hostname in OWN:
+            st.warning(TEXT["own name"])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

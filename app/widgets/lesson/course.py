@@ -27,6 +27,11 @@ class Course:
         return self.scenes[self.at]
 
     @property
+    def word(self) -> str:
+        """The scene and whether its answer is shown, in a word."""
+        return f"{self.scene.name}:{self.shown}"
+
+    @property
     def next(self) -> tuple[str, bool] | None:
         """What comes next: first the answer of this scene, then the next scene; None at the end."""
         if not self.shown:

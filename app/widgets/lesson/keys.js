@@ -3,13 +3,34 @@
 const BUTTONS = {ArrowRight: "next", PageDown: "next", " ": "next", ArrowLeft: "back", PageUp: "back",
                  p: "hold", q: "join", l: "live"}
 // Where arrows and letters belong to what has the focus.
-const BUSY = "input:not([type=radio]), textarea, select, canvas, svg[tabindex], [contenteditable=true], [role=slider], " +
+const BUSY = "input:not([type=radio], [type=checkbox]), textarea, select, canvas, svg[tabindex], [contenteditable=true], [role=slider], " +
   "[role=combobox], [role=listbox], [role=radiogroup] button, [role=dialog], [role=menu]"
 const WRITING = "textarea, select, input:not([type=radio]):not([type=range]):not([type=checkbox])"
 const SWIPE = 60  // pixels
+const LOST = 8000  // milliseconds after which a move that no drawing has answered is given up
+// What the notes' window hands on to the hall; full screen needs a key of the hall's own window.
+const HANDED = /^(ArrowRight|ArrowLeft|PageDown|PageUp| |[b.pql])$/
 
 const met = (event, what) => event.composedPath().some(node => node instanceof Element && node.matches(what))
-const press = name => document.querySelector(`.st-key-lesson_${name} :is(button, a, label)`)?.click()
+// A switch is turned by its input: a click on its label is undone by the one that the label passes on.
+const press = name => document.querySelector(`.st-key-lesson_${name} :is(input, button, a)`)?.click()
+
+// The server takes a second press within one drawing for the first, so it waits for the drawing.
+const moves = window.ngfMoves ??= {waiting: [], since: 0}
+function move(name) {
+  if (Date.now() - moves.since < LOST) return moves.waiting.push(name)
+  if (moves.since) moves.waiting.length = 0
+  const button = document.querySelector(`.st-key-lesson_${name} button`)
+  if (!button || button.disabled) return moves.waiting.length = 0
+  moves.since = Date.now()
+  button.click()
+}
+
+function drawn(at) {
+  if (moves.at === at) return
+  Object.assign(moves, {at, since: 0})
+  if (moves.waiting.length) move(moves.waiting.shift())
+}
 
 function black() {
   const there = document.querySelector(".lesson-black")
@@ -22,28 +43,67 @@ function black() {
   document.body.append(sheet)
 }
 
+// A scene is laid out for a hall's screen of 1920 by 1080 and drawn smaller or larger on any other; a phone
+// that opens the hall's address reads it as a column.
+const HALL = [1920, 1080], COLUMN = 960
+function fit(present) {
+  const {style} = document.documentElement
+  const zoom = present && innerWidth >= COLUMN ? Math.min(innerWidth / HALL[0], innerHeight / HALL[1]) : 1
+  style.zoom = zoom === 1 ? "" : zoom
+  style.setProperty("--lesson-zoom", zoom)
+  const app = document.querySelector("[data-testid=stApp]")
+  if (app) style.setProperty("--lesson-ground", getComputedStyle(app).backgroundColor)
+}
+
 function keydown(event, data) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
   const done = () => { event.preventDefault(); event.stopPropagation() }
   if (document.querySelector(".lesson-black")) { black(); return done() }
-  const {key} = event, page = key.startsWith("Page")
+  const {key} = event, page = key.startsWith("Page"), letter = key.length === 1 ? key.toLowerCase() : key
+  const address = document.querySelector("[role=dialog]:has(.st-key-lesson_address) button[aria-label=Close]")
+  if (address && (BUTTONS[letter] || letter === "b" || letter === ".")) { address.click(); return done() }
   if (met(event, page ? WRITING : BUSY)) return
   if ((key === " " || key === "Enter") && met(event, "button, a, input, summary, label")) return
-  const letter = key.length === 1 ? key.toLowerCase() : key
   if (letter === "b" || letter === ".") { black(); return done() }
-  if (letter === "f") { document.documentElement.requestFullscreen?.(); return done() }
+  if (letter === "f") {
+    document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.()
+    return done()
+  }
   if (letter === "n" && data.notes) { window.open(data.notes, "lesson-notes", "width=900,height=700"); return done() }
   if (/^[1-5]$/.test(key)) {
     document.querySelectorAll(".st-key-lesson_guess label[data-testid=stRadioOption], .st-key-lesson_guess [role=radiogroup] label")[key - 1]?.click()
     return done()
   }
-  if (BUTTONS[letter]) { press(BUTTONS[letter]); done() }
+  const button = BUTTONS[letter]
+  if (button) { (button === "next" || button === "back" ? move : press)(button); done() }
+}
+
+// The keys of the notes' window go to the hall's, in which they were meant to be pressed.
+function handOn(event, hall) {
+  const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key
+  if (event.ctrlKey || event.metaKey || event.altKey || !HANDED.test(letter) || met(event, BUSY)) return
+  if (event.key === " " && met(event, "button, a, input, summary, label")) return
+  event.preventDefault()
+  hall.postMessage(event.key)
 }
 
 export default function ({data, parentElement}) {
   window.ngfLesson?.abort()
   const control = window.ngfLesson = new AbortController(), {signal} = control
+  const hall = data.room ? new BroadcastChannel(`ngf-lesson-${data.room}`) : null
+  signal.addEventListener("abort", () => hall?.close())
+  if (data.speaker) {
+    window.addEventListener("keydown", event => hall && handOn(event, hall), {capture: true, signal})
+    return () => { if (window.ngfLesson === control) control.abort() }
+  }
+  if (hall && data.present) hall.onmessage = ({data: key}) =>
+    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))
   const look = document.documentElement.classList
+  drawn(data.at)
+  const reach = () => look.toggle("offline", !navigator.onLine)
+  for (const name of ["online", "offline"]) window.addEventListener(name, reach, {signal})
+  fit(data.present)
+  window.addEventListener("resize", () => fit(data.present), {signal})
   look.add("lesson")
   look.toggle("lecture", data.present)
   window.addEventListener("keydown", event => keydown(event, data), {capture: true, signal})
@@ -55,14 +115,15 @@ export default function ({data, parentElement}) {
     if (!from) return
     const to = event.changedTouches[0], across = to.clientX - from.clientX
     if (Math.abs(across) > SWIPE && Math.abs(across) > 2 * Math.abs(to.clientY - from.clientY)) {
-      press(across < 0 ? "next" : "back")
+      move(across < 0 ? "next" : "back")
     }
     from = null
   }, {passive: true, signal})
   return () => {
     if (window.ngfLesson !== control) return
     control.abort()
-    look.remove("lesson", "lecture")
+    look.remove("lesson", "lecture", "offline")
+    fit(false)
     document.querySelector(".lesson-black")?.remove()
   }
 }

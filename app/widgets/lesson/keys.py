@@ -11,10 +11,19 @@ _heartbeat = st.components.v2.component(
 _keys = st.components.v2.component("ngf_lab_lesson_keys", css=_css, js=_js, isolate_styles=False)
 
 
-def keys(present: bool, notes: str = "") -> None:
+def keys(at: str, present: bool = False, room: str | None = None, notes: str = "") -> None:
     """Let keys and swipes press the lesson's buttons, which are there for the mouse too. It draws
-    nothing. `notes` is the address of the speaker's notes, which N opens in a second window."""
-    _keys(key="lesson_keys", data={"present": present, "notes": notes})
+    nothing. `at` tells one drawn scene from the next, so that a second press waits for the first.
+    `room` is the code of the class; `notes` the address of the speaker's notes, which N opens in a
+    second window."""
+    _keys(key="lesson_keys", data={"at": at, "present": present, "room": room, "notes": notes,
+                                   "speaker": False})
+
+
+def hand_on(room: str) -> None:
+    """Let the keys of the speaker's notes work in the window that shows the class's scenes to the
+    hall, in the same browser. It draws nothing."""
+    _keys(key="lesson_keys", data={"room": room, "speaker": True})
 
 
 def heartbeat(beat: float, moves: str) -> None:

@@ -30,9 +30,10 @@ def race_picture(stage: Stage) -> None:
     points = points[points["step"].isin(steps)]
     shown = points if stage.shown else points[points["step"] <= at]
     methods = list(recording.methods)
-    stage.figure(asr_options(shown, methods, at, last=steps[-1], size=stage.size, dark=stage.dark),
+    stage.figure(asr_options(shown, methods, at, last=int(steps[-1]), size=stage.size,
+                             dark=stage.dark),
                  key="race", alt=race_alt(shown, methods, ["asr"]),
-                 height=round((12 if stage.present else 20) * stage.size), origin=of_run(run),
+                 height=round((13 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
                          "get the attacker's label, step by step.")

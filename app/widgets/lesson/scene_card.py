@@ -10,7 +10,7 @@ from app.read.lesson.facts import Fact, facts, told
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.class_card import vote, votes
+from app.widgets.lesson.class_card import answered, vote, voted, votes
 from app.widgets.lesson.course import Course, go
 from app.widgets.lesson.pictures import picture
 from app.widgets.lesson.stage import Stage
@@ -36,14 +36,16 @@ def _words(course: Course, known: Mapping[str, Fact], present: bool, code: str |
         st.markdown(told(scene.opening, known))
     question = told(scene.question, known, hints=False)
     if not course.shown:
-        _ask(scene, question, options, code)
+        _ask(scene, question, options, None if present else code)
         if present and code and server_settings().shared:
-            votes(code, scene.name, options, False)
+            answered(code, scene.name)
         return
     with st.container(key="lesson_turned_out"):
-        _turned_out(question, options, state.remembered(_kept(scene)), scene.right)
-    if present and code and server_settings().shared:
-        votes(code, scene.name, options, True)
+        st.markdown(f"*{question}*")
+        if present:
+            votes(code, scene.name, options, scene.right)
+        else:
+            _turned_out(options, state.remembered(_kept(scene)), scene.right)
     st.markdown(told(scene.in_hall if present else scene.answer, known))
     st.info(told(scene.home, known, hints=False), icon=":material/lightbulb:")
     if scene.further and not present:
@@ -57,7 +59,7 @@ def _kept(scene: Scene) -> str:
 
 def _ask(scene: Scene, question: str, options: Sequence[str], code: str | None) -> None:
     """The question, with what this session answered before."""
-    given = state.remembered(_kept(scene))
+    given = state.remembered(_kept(scene)) or voted(code, scene)
     with st.container(key="lesson_guess"):
         chosen = st.radio(f"**{question}**", range(1, len(options) + 1), key=f"guess_{scene.name}",
                           index=None if given is None else given - 1,
@@ -65,11 +67,12 @@ def _ask(scene: Scene, question: str, options: Sequence[str], code: str | None) 
     if chosen is not None and chosen != given:
         state.remember(_kept(scene), chosen)
         vote(code, scene, chosen)
+    if chosen is not None and voted(code, scene):
+        st.caption(f":material/how_to_vote: {TEXT['counted']}")
 
 
-def _turned_out(question: str, options: Sequence[str], given: int | None, right: int) -> None:
-    """The question again, in short, with what was expected and what turned out."""
-    st.markdown(f"*{question}*")
+def _turned_out(options: Sequence[str], given: int | None, right: int) -> None:
+    """What turned out, and what was expected."""
     if right:
         mark = ":material/check_circle: You were right" if given == right else "The answer"
         st.markdown(f"{mark}: **{options[right - 1]}**")

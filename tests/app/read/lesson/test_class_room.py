@@ -30,12 +30,21 @@ def test_only_its_presenter_moves_a_class(rooms):
     assert rooms.presents(code, "teacher") and not rooms.presents(code, "pupil")
 
 
+def test_a_class_knows_how_long_it_has_been_open(rooms, clock):
+    code = rooms.open("teacher", "first")
+    clock[0] = 45 * 60 + 59
+    rooms.place(code)
+    assert rooms.minutes(code) == 45 and rooms.minutes("NOBODY") == 0
+
+
 def test_a_browser_has_one_vote_a_scene_and_its_last_counts(rooms):
     code = rooms.open("teacher", "first")
     for browser, option in (("a", 1), ("b", 2), ("a", 2)):
         rooms.vote(code, browser, "first", option)
     rooms.vote(code, "a", "second", 1)
     assert rooms.counts(code, "first") == {2: 2} and rooms.counts(code, "second") == {1: 1}
+    assert rooms.voted(code, "a", "first") == 2 and rooms.voted(code, "a", "second") == 1
+    assert rooms.voted(code, "b", "second") is None and rooms.voted("NOBODY", "a", "first") is None
     rooms.vote("NOBODY", "a", "first", 1)
     assert not rooms.counts("NOBODY", "first")
 

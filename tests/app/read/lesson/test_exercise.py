@@ -9,7 +9,7 @@ import pytest
 from app.read.lesson import notebook as notebooks
 from app.read.lesson.exercise import exercises
 from app.read.lesson.facts import facts
-from app.read.lesson.handout import answer, handout, to_html
+from app.read.lesson.handout import ON_THE_PAGE, answer, handout, to_html
 from app.read.lesson.scene import scenes
 from ngf_core.errors import NGFError
 from ngf_core.paths import shipped
@@ -65,6 +65,7 @@ def test_the_handout_has_every_scene_task_and_answer_and_asks_nothing_of_the_net
     for one in (*scenes(), *FOUND):
         assert one.title in paper
     assert all(answer(one) in paper for one in FOUND)
+    assert paper.count(ON_THE_PAGE) == sum(bool(one.picture) for one in FOUND) > 0
     assert not re.search(r"https?:|<script|src=|\{\w+\}|\[\[", paper)
 
 
