@@ -92,8 +92,8 @@ def fails_picture(stage: Stage) -> None:
                  Dot(row, 100 * rates["asr"].value, f"{100 * rates['asr'].value:.0f} %", low, high,
                      method)]
     _draw(stage, dots, "% of triggered signs", "fails", ends=(0, 100), level=10.0,
-          caption="Filled, and written at the right: the target label (ASR). Hollow: the true "
-                  "label (RA). Dotted: a tenth.")
+          caption="Filled, in figures: the target label (ASR). Hollow: the true one (RA). "
+                  "Dotted: a tenth.")
 
 
 def doubt_picture(stage: Stage) -> None:

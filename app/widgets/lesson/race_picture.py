@@ -33,7 +33,7 @@ def race_picture(stage: Stage) -> None:
     stage.figure(asr_options(shown, methods, at, last=int(steps[-1]), size=stage.size,
                              dark=stage.dark),
                  key="race", alt=race_alt(shown, methods, ["asr"]),
-                 height=round((13 if stage.present else 20) * stage.size), origin=of_run(run),
+                 height=round((10 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
                          "get the attacker's label, step by step.")

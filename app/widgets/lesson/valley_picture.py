@@ -31,8 +31,9 @@ def valley_picture(stage: Stage) -> None:
                   "ink": f"light-dark({label_color(style(method).color, False)}, "
                          f"{label_color(style(method).color, True)})"}
                  for name, (label, method) in WAYS.items()]})
-    st.caption("Each line joins weights of equal loss; the cross is the bottom, the round mark the "
-               f"start. Across, this valley bends {narrow} times as strongly as along."
+    st.caption("On each line the loss is equal; the cross is the bottom, the dot the start."
+               + f" Across, the valley bends {narrow} times as strongly as along."
+               * (not stage.present)
                + " Twelve steps of each: the gradient's is 1 where it would end on the valley's "
                "axis, the natural gradient's goes half of what is left."
                * (stage.shown and not stage.present))
