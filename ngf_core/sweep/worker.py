@@ -11,8 +11,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from ngf_core.errors import NGFError, RunError
+from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell, finished
+from ngf_core.launch.needs import check_needs
 from ngf_core.launch.slurm import JOB
 from ngf_core.launch.taking import computed
 from ngf_core.runs import RunStore, default_store
@@ -34,17 +35,6 @@ def compute(cell: Cell, store: RunStore, job: str | None) -> int:
     """Put the cell's run into the store. Raises NGFError where its model is not there."""
     check_needs(needs(cell), store)
     return computed(store, cell.run_id, cell.config(store), lambda: _is_there(cell, store), job)
-
-
-def check_needs(run_ids: tuple[str, ...], store: RunStore) -> None:
-    """Raise RunError where one of the runs that a cell starts from is not done."""
-    for run_id in run_ids:
-        try:
-            state, message = store.find(run_id).status()
-        except RunError:
-            state, message = "missing", ""
-        if state != "done":
-            raise RunError(f"It starts from {run_id}, which is {state}. {message}".rstrip())
 
 
 def _is_there(cell: Cell, store: RunStore) -> bool:
