@@ -35,7 +35,8 @@ class Launcher(Protocol):
     one, `ngf_core.launch.submitted` does."""
 
     def refuse(self, seconds: float) -> None:
-        """Raise NGFError where a task of so many seconds cannot be computed here."""
+        """Raise NGFError where a task cannot be computed that needs so many seconds without a
+        stop."""
 
     def submit(self, stages: Sequence[Sequence[Task]], folder: Path) -> str:
         """Start the workers of all tasks, those of a stage after those of the stages before; what

@@ -14,4 +14,5 @@ def check_needs(run_ids: Iterable[str], store: RunStore) -> None:
         except RunError:
             state, message = "missing", ""
         if state != "done":
-            raise RunError(f"It starts from {run_id}, which is {state}. {message}".rstrip())
+            why = f" {message}" if state == "failed" else ""
+            raise RunError(f"It starts from {run_id}, which is {state}.{why}")

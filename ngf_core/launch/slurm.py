@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ JOB = "NGF_JOB"  # in the environment of a worker: the job that it computes for
 MOST = 1000  # tasks of an array: MaxArraySize is 1001 where nobody changed it
 # Of the environment, what a worker needs even where a site exports nothing to its jobs.
 HANDED_ON = ("PYTHONPATH", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "NGF_DATA", "NGF_CACHE")
-WARNING_SECONDS = 60  # before the time limit, in which the job puts itself back into the queue
+# Before the time limit, in which the job puts itself back into the queue; a quarter of a short one.
+WARNING_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ class SlurmLauncher:
         self.settings = settings
 
     def refuse(self, seconds: float) -> None:
-        """Raise NGFError where Slurm or submitit is missing, and ConfigError where a task takes
-        longer than its job may, or the partition has not what a job asks for."""
+        """Raise NGFError where Slurm or submitit is missing, and ConfigError where so many seconds
+        are more than a job may take, or the partition has not what a job asks for."""
         _submitit()
         asking = self.settings
         if seconds > 60 * asking.minutes:
-            raise ConfigError("minutes", f"a cell takes about {seconds / 60:.0f} minutes, and a job "
-                              f"may take {asking.minutes}", f"Use --minutes {seconds / 30:.0f}, "
-                              "twice as many as it is estimated to take.")
+            raise ConfigError("minutes", f"a cell needs about {seconds / 60:.1f} minutes without a "
+                              f"stop, and a job may take {asking.minutes}",
+                              f"Use --minutes {ceil(seconds / 30)}, twice as many.")
         check_partition(asking)
 
     def submit(self, stages: Sequence[Sequence[Task]], folder: Path) -> str:
@@ -112,7 +114,7 @@ class SlurmLauncher:
         executor.update_parameters(
             job_name=batch.name, time=asking.minutes, cpus_per_task=asking.cores,
             array_parallelism=asking.array_parallelism, stderr_to_stdout=True,
-            signal_delay_s=WARNING_SECONDS, additional_parameters=further,
+            signal_delay_s=min(WARNING_SECONDS, 15 * asking.minutes), additional_parameters=further,
             setup=[f"export {name}={shlex.quote(environment[name])}"
                    for name in HANDED_ON if name in environment],
             **({"partition": asking.partition} if asking.partition else {}),
@@ -131,8 +133,8 @@ def active_jobs(runs: set[str], folder: Path) -> set[str]:
 def check_partition(asking: LaunchSettings) -> None:
     """Raise ConfigError where the partition does not exist, or no node of it has what a job asks
     for: Slurm would let the job wait forever. Raises NGFError where Slurm does not answer."""
-    rows = [line.strip().split("|") for line in
-            asked("sinfo", "--noheader", "--format=%P|%l|%c|%G").splitlines() if line.count("|") == 3]
+    told = asked("sinfo", "--noheader", "--format=%P|%l|%c|%G").splitlines()
+    rows = [line.strip().split("|") for line in told if line.count("|") == 3]
     names = sorted({name.rstrip("*") for name, *_ in rows})
     mine = [row for row in rows if (row[0].rstrip("*") == asking.partition if asking.partition
                                     else row[0].endswith("*"))]

@@ -1,4 +1,4 @@
-"""What became of submitted runs that have no run directory yet, or one whose worker is elsewhere."""
+"""What became of submitted runs that have no run directory yet, or whose worker is elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

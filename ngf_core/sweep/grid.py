@@ -109,8 +109,9 @@ def grid_of(values: Mapping[str, Any]) -> Grid:
         if field.default is dataclasses.MISSING and field.name not in values:
             raise ConfigError(field.name, "is missing", f"Name at least one, as {field.name} = "
                               f'["{CHOICES[field.name][0]}"].')
-    grid = Grid(**{name: tuple(value) if isinstance(value, list) else value
-                   for name, value in values.items()})
+    entries: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                               for name, value in values.items()}
+    grid = Grid(**entries)
     for name, choices in CHOICES.items():
         _check_names(name, getattr(grid, name), choices)
     _check_seeds(grid.seeds)

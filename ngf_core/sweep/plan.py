@@ -15,14 +15,17 @@ from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
 from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState
 
 MEGABYTE = 1e6
+JOBS = 4  # submitit puts a job that reached its time limit back three times
 
 
 @dataclass(frozen=True)
 class Plan:
     """The cells of a grid, by their state, and what those still to be computed cost.
 
-    core_hours: their seconds on `cores` cores each. longest: seconds of the longest cell. bases:
-    what the seconds rest on, with the number of cells. free: megabytes free on the disk.
+    core_hours: their seconds on `cores` cores each. longest: seconds of the longest cell. at_once:
+    the most seconds that one must get without a stop; a training goes on after one, in as many as
+    `JOBS` jobs, where a purification takes its steps again. bases: what the seconds rest on, with
+    the number of cells. free: megabytes free on the disk.
     """
 
     cells: int
@@ -31,6 +34,7 @@ class Plan:
     cores: int
     core_hours: float
     longest: float
+    at_once: float
     megabytes: float
     free: float
     bases: dict[str, int]
@@ -63,6 +67,8 @@ def plan(found: Sequence[CellState], store: RunStore, cores: int) -> Plan:
         submitted=sum(one.state in (QUEUED, RUNNING) for one in found), cores=cores,
         core_hours=sum(cost.seconds for cost in costs) * cores / 3600,
         longest=max((cost.seconds for cost in costs), default=0.0),
+        at_once=max((cost.seconds / (1 if cell.entrant else JOBS)
+                     for cell, cost in zip(missing, costs, strict=True)), default=0.0),
         megabytes=sum(cost.megabytes for cost in costs), free=_free(store.root) / MEGABYTE,
         bases=dict(Counter(cost.basis for cost in costs)))
 
@@ -74,7 +80,7 @@ def refuse(planned: Plan, launcher: Launcher) -> None:
                           f"{planned.free:.0f} MB are free", "Free some space, or name a folder on "
                           "another disk with --out.")
     if planned.missing:
-        launcher.refuse(planned.longest)
+        launcher.refuse(planned.at_once)
 
 
 def _costs(cells: Sequence[Cell], store: RunStore) -> list[Cost]:

@@ -1,5 +1,5 @@
-"""The command `sweep`, with pretended cells, killed when Slurm has taken the first jobs but their id
-is not written yet: run it with python -m."""
+"""The command `sweep`, with pretended cells, killed when Slurm has taken the first jobs but their
+id is not written yet: run it with python -m."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """The worker of a sweep's cell without the science: run it with python -m, as the real one.
 
-A cell counts to STEPS; its result is a sum that depends on every step and on the cell. It keeps each
-step in its run directory and goes on from there, and a line of counted.log in the folder of the runs
-tells that a step was taken. So whoever counts twice, or from elsewhere, is found out.
+A cell counts to STEPS; its result is a sum that depends on every step and on the cell. It keeps
+each step in its run directory and goes on from there, and a line of counted.log in the folder of
+the runs tells that a step was taken. So whoever counts twice, or from elsewhere, is found out.
 """
 
 import json
@@ -17,12 +17,12 @@ from ngf_core.config import Config, TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute import worker
+from ngf_core.launch.needs import check_needs
 from ngf_core.launch.slurm import JOB
 from ngf_core.launch.taking import computed
 from ngf_core.runs import RunStore
 from ngf_core.runs.disk import replace_file
 from ngf_core.runs.names import model_name
-from ngf_core.launch.needs import check_needs
 
 STEPS, SECONDS, KEPT = 6, 0.15, "steps.json"
 WORKER = (sys.executable, "-m", "tests.support.pretended_cell")

@@ -1,5 +1,5 @@
-"""A sweep on a real Slurm, through scancel, kill -9, requeue and a dead submitting process, ends with
-the table of an uninterrupted one on this machine, and no step of a cell is taken twice."""
+"""A sweep on a real Slurm, through scancel, kill -9, requeue and a dead submitting process, ends
+with the table of an uninterrupted one on this machine, and no step of a cell is taken twice."""
 
 import json
 import os
@@ -82,9 +82,10 @@ def test_a_sweep_through_everything_ends_as_an_uninterrupted_one(
     assert f"Submitted {CELLS - 8} cells, as job " in capsys.readouterr().out
     of = sweep_in(out)
 
-    # The second of two tasks of an array is cancelled, the worker of another killed, a third requeued.
+    # One job is cancelled, the worker of another killed, a third put back into the queue.
     cancelled = one_running(of, set())
-    cluster.ask("scancel", cancelled.manifest["job"])
+    job = cancelled.manifest["job"]
+    cluster.ask("scancel", job)
     killed = one_running(of, {cancelled.id})
     os.kill(killed.manifest["pid"], signal.SIGKILL)
     requeued = one_running(of, {cancelled.id, killed.id})
@@ -94,12 +95,13 @@ def test_a_sweep_through_everything_ends_as_an_uninterrupted_one(
     found = {one.cell.run_id: one for one in of.states()}
     ended = {name: one.said for name, one in found.items() if one.state == "failed"}
     assert {cancelled.id, killed.id} <= set(ended)
-    assert f"Job {cancelled.manifest['job'] or ''}" in ended[cancelled.id]
+    assert f"Job {job} ended as CANCELLED." in ended[cancelled.id]
+    assert "ended as FAILED." in ended[killed.id]
     assert found[requeued.id].state == "done" and len(requeued.manifest["resumed"]) == 1
     for name, said in ended.items():
         if name not in (cancelled.id, killed.id):  # what starts from one of them
             source = f"{name.rpartition('-')[0]}-train"
-            assert said.startswith(f"It starts from {source}, which is lost.")
+            assert said == f"It starts from {source}, which is lost."
             assert source in (cancelled.id, killed.id)
     assert all(one.state == "done" for name, one in found.items() if name not in ended)
 
