@@ -6,7 +6,6 @@ system that all nodes share. Slurm alone decides when; nothing here has to stay 
 
 import os
 import shlex
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -98,7 +97,7 @@ class SlurmLauncher:
             executor = self._executor(batch, folder, before)
             with executor.batch():  # as one array
                 made = [executor.submit(Job(task.command)) for task in tasks]
-        except subprocess.SubprocessError as error:
+        except _submitit().core.utils.FailedJobError as error:
             raise NGFError(f"Slurm refused to take the jobs: {shown(error, 300)}.") from None
         job = str(made[0].job_id).partition("_")[0]
         keep_batch(folder, replace(batch, job=job))

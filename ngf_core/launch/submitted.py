@@ -40,9 +40,9 @@ def _of(batch: Batch, place: int, on_slurm: Mapping[Place, SlurmJob]) -> Submitt
                          "The process that was to compute it has ended.")
     job = on_slurm.get((batch.name, place))
     if job is None:
-        named = f"Job {batch.job}_{place}" if batch.job else "Its job"
-        return Submitted(False, False, f"{named} is no longer in Slurm's queue.",
-                         f"{batch.job}_{place}" if batch.job else "")
+        name = batch.job if len(batch.runs) == 1 else f"{batch.job}_{place}"
+        return Submitted(False, False, f"Job {name} is no longer in Slurm's queue.", name) \
+            if batch.job and name else Submitted(False, False, "Slurm has no job for it.")
     if job.ended:
         return Submitted(False, False, f"Job {job.id} ended as {job.state}.", job.id)
     reason = "" if job.reason in ("", "None") else f" ({job.reason})"
