@@ -56,7 +56,8 @@ class LocalLauncher:
                 self._compute(stage)
         finally:
             keep_batch(folder, batch)  # whose process is done with it
-        return f"{len(tasks)} cells were computed here, {self.workers} at a time."
+        many = f"{len(tasks)} cells were" if len(tasks) != 1 else "1 cell was"
+        return f"{many} computed here, {self.workers} at a time."
 
     def _compute(self, tasks: Sequence[Task]) -> None:
         waiting, at_work, done = deque(tasks), dict[str, Worker](), 0

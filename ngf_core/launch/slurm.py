@@ -87,7 +87,7 @@ class SlurmLauncher:
             for first in range(0, len(stage), MOST):
                 submitted.append(self._submit(stage[first:first + MOST], folder))
         count = sum(map(len, stages))
-        return f"Submitted {count} cells, as {_plural(submitted)}."
+        return f"Submitted {count} cell{'s' * (count != 1)}, as {_plural(submitted)}."
 
     def _submit(self, tasks: Sequence[Task], folder: Path) -> str:
         before = sorted(active_jobs({run for task in tasks for run in task.needs}, folder))

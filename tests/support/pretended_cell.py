@@ -25,11 +25,14 @@ from ngf_core.runs.disk import replace_file
 from ngf_core.runs.names import model_name
 
 STEPS, SECONDS, KEPT = 6, 0.15, "steps.json"
+FAILS = "PRETENDED_FAILURE"  # in the environment: the id of a run that fails
 WORKER = (sys.executable, "-m", "tests.support.pretended_cell")
 
 
 def execute(config: Config, store: RunStore, writer) -> dict:
     run = writer.run
+    if os.environ.get(FAILS) == run.id:
+        raise NGFError("The disk is full.")
     kept = run.path / KEPT
     taken = json.loads(kept.read_text()) if kept.exists() else [zlib.crc32(run.id.encode())]
     for step in range(len(taken), STEPS + 1):
