@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ngf_core.cli.job import add_option
 from ngf_core.cli.tables import print_json
+from ngf_core.launch.opened import opened
 from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.store import BENCHMARK
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
     found = sweep.states()
-    launcher = sweep.launch.opened()
+    launcher = opened(sweep.launch)
     planned = plan(found, sweep.store, sweep.launch.cores)
     for sentence in planned.sentences():
         print(sentence, flush=True)

@@ -2,13 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ngf_core.errors import ConfigError
 from ngf_core.options import check_fields, option
-
-if TYPE_CHECKING:
-    from ngf_core.launch.launcher import Launcher
 
 
 def available_cores() -> int:
@@ -46,14 +42,3 @@ class LaunchSettings:
         """The options of `sbatch` by name; True for one without a value."""
         split = [part.strip().lstrip("-").partition("=") for part in self.sbatch.split(",")]
         return {name: value if sign else True for name, sign, value in split} if self.sbatch else {}
-
-    def opened(self) -> "Launcher":
-        """The launcher that these settings describe."""
-        self.check()
-        if self.launcher == "slurm":
-            from ngf_core.launch.slurm import SlurmLauncher
-
-            return SlurmLauncher(self)
-        from ngf_core.launch.local import LocalLauncher
-
-        return LocalLauncher(self.cores, self.workers)

@@ -6,6 +6,7 @@ system that all nodes share. Slurm alone decides when; nothing here has to stay 
 
 import os
 import shlex
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -37,7 +38,11 @@ class Job:
     command: Command
 
     def __call__(self) -> None:
+        # Slurm's warning goes to both processes. A worker that died of it would end the job before
+        # submitit has put it back into the queue.
+        handler = signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # which a new process inherits
         worker = self.command.start(os.environ | {JOB: job_id()})
+        signal.signal(signal.SIGUSR2, handler)
         try:
             code = worker.wait()
         finally:

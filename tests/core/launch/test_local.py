@@ -12,6 +12,7 @@ from ngf_core.errors import ConfigError
 from ngf_core.launch.batches import batches
 from ngf_core.launch.launcher import Command, Task
 from ngf_core.launch.local import LocalLauncher
+from ngf_core.launch.opened import opened
 from ngf_core.launch.settings import LaunchSettings, available_cores
 from ngf_core.launch.submitted import submitted
 from tests.support.waiting import until
@@ -91,5 +92,5 @@ def test_the_cores_are_shared_out():
     ({"sbatch": "mem=8G,,x"}, "sbatch: 'mem=8G,,x' has a part without a name.")])
 def test_settings_that_cannot_be_used(entries, said):
     with pytest.raises(ConfigError) as caught:
-        LaunchSettings(**entries).opened()
+        opened(LaunchSettings(**entries))
     assert str(caught.value).startswith(said)

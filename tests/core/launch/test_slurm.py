@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -151,10 +152,13 @@ Job(Command((sys.executable, "-c", "import os, time; print(os.getpid(), flush=Tr
                            env=os.environ | {"SLURM_JOB_ID": "1", "PYTHONPATH": os.getcwd()})
     log = tmp_path / "log"
     until(lambda: log.exists() and log.read_text().endswith("\n"))
-    time.sleep(0.05)
-    job.send_signal(12)
+    worker = int(log.read_text())
+    os.kill(worker, signal.SIGUSR2)  # Slurm warns all processes, in any order
+    time.sleep(0.3)
+    assert job.poll() is None and Path(f"/proc/{worker}").exists()
+    job.send_signal(signal.SIGUSR2)
     assert job.wait(30) == 3
-    assert not Path(f"/proc/{int(log.read_text())}").exists()
+    assert not Path(f"/proc/{worker}").exists()
 
 
 def test_a_job_that_starts_again_does_the_same(tmp_path):
