@@ -10,9 +10,8 @@ from pathlib import Path
 from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell, finished
 from ngf_core.launch.submitted import Submitted, submitted
-from ngf_core.runs import Run, RunStore
+from ngf_core.runs import ManifestReadings, Run, RunStore, StoreSnapshot
 from ngf_core.runs.job import strike_job
-from ngf_core.runs.run import LIVE
 from ngf_core.sweep.grid import Grid
 
 MISSING, QUEUED, RUNNING, DONE, FAILED = "missing", "queued", "running", "done", "failed"
@@ -40,7 +39,8 @@ def states(grid: Grid, store: RunStore, folder: Path) -> list[CellState]:
     everybody sees it as lost. Raises NGFError where Slurm does not answer.
     """
     cells = [cell for stage in grid.stages() for cell in stage]
-    done = [finished(cell, store) is not None for cell in cells]
+    now = StoreSnapshot(store, ManifestReadings())  # each manifest read once
+    done = [finished(cell, now) is not None for cell in cells]
     jobs = {} if all(done) else submitted(folder)
     return [CellState(cell, DONE) if there else _unfinished(cell, store, folder, jobs)
             for cell, there in zip(cells, done, strict=True)]
@@ -52,24 +52,32 @@ def _unfinished(cell: Cell, store: RunStore, folder: Path, jobs: Mapping[str, Su
     run = Run(store.root / cell.run_id)
     if not run.path.is_dir():
         return _without_run(cell, folder, job)
-    if job is not None and not job.active and job.job and run.manifest["state"] in LIVE:
+    if job is not None and not job.active and job.job:
         with contextlib.suppress(NGFError, OSError):
             strike_job(run, job.job)
     state, message = run.status()
     if state == "done" and finished(cell, store) is not None:
         return CellState(cell, DONE)  # it was finished after we looked first
-    if job is not None and job.active and state not in ("running", "done"):
-        return CellState(cell, QUEUED, job.said)
-    if state == "running":
-        return CellState(cell, RUNNING, _progress(run) or message)
-    if state == "queued" and (run.manifest["job"] or run.manifest["pid"] is not None):
-        return CellState(cell, RUNNING, message)  # its worker is about to begin
+    if job is not None and job.active:
+        # What a run says is of an earlier job where Slurm says that this one waits.
+        if state == "running" and not (job.job and job.waits):
+            return CellState(cell, RUNNING, _progress(run) or message)
+        return CellState(cell, QUEUED if job.waits else RUNNING, job.said)
+    return _submitted_by_nobody(cell, run, state, message, job)
+
+
+def _submitted_by_nobody(cell: Cell, run: Run, state: str, message: str, job: Submitted | None
+                         ) -> CellState:
+    """A run of which no submission is on its way any more; `job`: the last one."""
+    manifest = run.manifest
+    if state == "running" or (state == "queued" and (manifest["job"] or manifest["pid"])):
+        return CellState(cell, RUNNING, _progress(run) or message)  # by somebody else
     if state == "done":
         return CellState(cell, MISSING, "The run that is there has other settings, or is stale.")
+    ended = f" {job.said}" if job is not None and job.job else ""
     if state == "queued":
-        message = "Its worker ended before it began."
-    ended = "" if job is None or job.active or not job.job else f" {job.said}"
-    return CellState(cell, FAILED, f"{message}{ended if state not in ('failed',) else ''}")
+        return CellState(cell, FAILED, f"Its worker ended before it began.{ended}")
+    return CellState(cell, FAILED, message if state == "failed" else message + ended)
 
 
 def _without_run(cell: Cell, folder: Path, job: Submitted | None) -> CellState:

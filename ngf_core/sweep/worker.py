@@ -5,6 +5,7 @@ It is the worker of any other run on a run directory in FOLDER, which needs no t
 has decided that it is its. A model that ships with NGF Lab is copied.
 """
 
+import faulthandler
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell, finished
+from ngf_core.execute.worker import limit_memory
 from ngf_core.launch.needs import check_needs
 from ngf_core.launch.slurm import JOB
 from ngf_core.launch.taking import computed
@@ -24,6 +26,7 @@ from ngf_core.sweep.grid import needs
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 where the cell's run is done, 1 where it is not, with the reason on stderr."""
     folder, cell = sys.argv[1:] if arguments is None else arguments
+    limit_memory()
     try:
         return compute(Cell(**json.loads(cell)), RunStore(Path(folder)), os.environ.get(JOB))
     except NGFError as error:
@@ -54,4 +57,5 @@ def _is_there(cell: Cell, store: RunStore) -> bool:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
     raise SystemExit(main())

@@ -68,7 +68,8 @@ def test_a_sweep_here_its_status_its_table_and_what_failed_again(command, monkey
 
 
 def test_on_slurm_it_submits_and_returns(command, tmp_path, capsys, fake_slurm: FakeSlurm):
-    assert command("grid.toml", "--launcher", "slurm", "--partition", "cpu", "--minutes", "600") == 1
+    on_slurm = ("--launcher", "slurm", "--partition", "cpu", "--minutes", "600")
+    assert command("grid.toml", *on_slurm) == 1
     said = capsys.readouterr().out
     assert "Submitted 3 cells, as jobs 17, 17." in said
     assert len(fake_slurm.asked("sbatch")) == 2, "trainings, then purifications"

@@ -145,8 +145,8 @@ from pathlib import Path
 from ngf_core.launch.launcher import Command
 from ngf_core.launch.slurm import Job
 signal.signal(signal.SIGUSR2, lambda *_: sys.exit(3))
-Job(Command((sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"),
-            Path({str(tmp_path / 'log')!r})))()
+says = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+Job(Command((sys.executable, "-c", says), Path({str(tmp_path / 'log')!r})))()
 """)
     job = subprocess.Popen((sys.executable, tmp_path / "stopped.py"),
                            env=os.environ | {"SLURM_JOB_ID": "1", "PYTHONPATH": os.getcwd()})

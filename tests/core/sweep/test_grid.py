@@ -47,9 +47,9 @@ def test_a_cell_needs_only_what_comes_before():
 
 
 @pytest.mark.parametrize(("entries", "said"), [
-    ({"attack": ["badnets"]}, "attack: a grid has no such entry. It has attacks, methods, datasets"),
+    ({"attack": ["badnets"]}, "attack: a grid has no such entry. It has attacks, methods, "),
     ({"attacks": ["badnet"]}, "attacks: 'badnet' is unknown. Choose among badnets, blend"),
-    ({"attacks": "badnets"}, "attacks: 'badnets' is empty or not a list. Write a list, as attacks "),
+    ({"attacks": "badnets"}, "attacks: 'badnets' is empty or not a list. Write a list, as a"),
     ({"methods": []}, "methods: () is empty or not a list. Write a list, as methods = [\"ngf\"]"),
     ({"methods": ["sgd", "sgd"]}, "methods: sgd, sgd names something twice. Name each once."),
     ({"methods": [["sgd"]]}, "methods: ['sgd'] is unknown."),

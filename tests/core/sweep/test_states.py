@@ -1,15 +1,18 @@
 """Where each cell stands, on fabricated runs and a fake Slurm."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ngf_core.config import to_json
 from ngf_core.evidence.cells import Cell
 from ngf_core.launch.batches import SLURM, keep_batch, new_batch
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.job import note_job
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs.process import start_time
 from ngf_core.sweep.grid import Grid
 from ngf_core.sweep.states import CellState, counted, log_of, states
 from tests.support.fake_slurm import FakeSlurm
@@ -72,7 +75,15 @@ def test_one_that_computes_tells_how_far_it_is(submitted):
 def test_one_whose_job_was_put_back_is_queued(submitted):
     submitted.jobs("PENDING", "", "")
     submitted.run(NONE, "17_0", state="running", **ELSEWHERE)
-    assert submitted.of(NONE).state == "running", "until its worker begins again"
+    assert submitted.of(NONE) == CellState(NONE, "queued", "Job 17_0 is PENDING (Priority).")
+
+
+def test_one_that_somebody_else_computes_is_running(submitted):
+    submitted.jobs("COMPLETED", "", "")
+    here = os.getpid()
+    submitted.run(NONE, state="running", pid=here, pid_started=start_time(here))
+    submitted.run(BADNETS, "99", state="running", **ELSEWHERE)
+    assert submitted.of(NONE).state == submitted.of(BADNETS).state == "running"
 
 
 @pytest.mark.parametrize(("word", "said"), [
@@ -114,10 +125,11 @@ def test_a_failed_one_that_was_submitted_again_waits(submitted):
 def test_done_with_these_settings_or_with_others(submitted):
     submitted.jobs()
     submitted.run(NONE, "17_0", state="done")
-    submitted.run(replace(BADNETS, epochs=5), "17_1", state="done").path.rename(
-        submitted.store.root / BADNETS.run_id)
+    change_manifest(submitted.run(BADNETS, "17_1", state="done").path,
+                    config=to_json(replace(BADNETS, epochs=5).asked()))
     assert submitted.of(NONE) == CellState(NONE, "done")
-    assert submitted.of(BADNETS).state in ("missing", "failed")
+    assert submitted.of(BADNETS) == CellState(
+        BADNETS, "missing", "The run that is there has other settings, or is stale.")
 
 
 def test_one_that_is_finished_while_slurm_is_asked_is_done(submitted, monkeypatch):
