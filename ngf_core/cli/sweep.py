@@ -80,7 +80,7 @@ def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
     refuse(planned, launcher)
     if arguments.dry_run:
         return 0
-    print(sweep.submit(found, launcher), flush=True)
+    print(sweep.submit(launcher), flush=True)
     return _told(sweep, arguments)
 
 

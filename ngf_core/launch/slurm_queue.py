@@ -74,8 +74,8 @@ def _of_sacct(line: str) -> tuple[Place, SlurmJob]:
 def jobs(names: Iterable[str]) -> Mapping[Place, SlurmJob]:
     """Everything that Slurm still knows of the jobs of these batches."""
     names = sorted(set(names))
-    found = queued(names)
-    found = accounted(names) | found
+    here = queued(names)
+    found = accounted(names) | here
     return {place: job for place, job in found.items() if place[0] in names}
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.cells import Cell
 from ngf_core.launch.launcher import Command, Launcher, Task
@@ -14,7 +16,7 @@ from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore
 from ngf_core.runs.disk import replace_file
 from ngf_core.sweep.grid import Grid, depth, grid_of, needs
-from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, log_of, states
+from ngf_core.sweep.states import DONE, LOGS, QUEUED, RUNNING, CellState, log_of, states
 
 WORKER = (sys.executable, "-m", "ngf_core.sweep.worker")
 HIDDEN, NAME = ".sweep", "sweep.json"
@@ -45,14 +47,24 @@ class Sweep:
         """Where each cell stands. Raises NGFError where Slurm does not answer."""
         return states(self.grid, self.store, self.folder)
 
-    def submit(self, found: Sequence[CellState], launcher: Launcher) -> str:
+    def submit(self, launcher: Launcher) -> str:
         """Hand the cells that are neither done nor on their way to the launcher; what was done, as
-        a sentence."""
-        missing = [one.cell for one in found if one.state not in (DONE, QUEUED, RUNNING)]
-        if not missing:
-            return "There is nothing to compute."
+        a sentence. Raises RunError where another process does so now, and what the launcher and
+        `states` raise."""
         self.keep()
-        (self.folder / "logs").mkdir(exist_ok=True)
+        (self.folder / LOGS).mkdir(exist_ok=True)
+        try:
+            alone = FileLock(self.folder / ".lock").acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"Another sweep submits or computes in {self.store.root}. `sweep "
+                           "status` tells how far it is; wait until it is done, or name another "
+                           "folder with --out.") from None
+        with alone:
+            missing = [one.cell for one in self.states()
+                       if one.state not in (DONE, QUEUED, RUNNING)]
+            return self._handed(missing, launcher) if missing else "There is nothing to compute."
+
+    def _handed(self, missing: Sequence[Cell], launcher: Launcher) -> str:
         stages: list[list[Task]] = [[], [], []]
         for cell in missing:
             stages[depth(cell)].append(self._task(cell))

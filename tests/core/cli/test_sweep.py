@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from filelock import FileLock
 
 from ngf_core.cli.main import main
 from ngf_core.sweep import sweep
@@ -88,6 +89,14 @@ def test_what_cannot_be_is_refused_before_anything_starts(command, tmp_path, cap
     assert command("grid.toml", *words) == 2
     assert capsys.readouterr().err.startswith(said)
     assert not (tmp_path / "out").exists() and not fake_slurm.asked("sbatch")
+
+
+def test_two_sweeps_do_not_submit_into_one_folder(command, tmp_path, capsys):
+    (tmp_path / "out" / ".sweep").mkdir(parents=True)
+    with FileLock(tmp_path / "out" / ".sweep" / ".lock"):
+        assert command("grid.toml") == 2
+    assert "Another sweep submits or computes in" in capsys.readouterr().err
+    assert command("status") == 0
 
 
 def test_a_slurm_that_does_not_answer_is_told(command, capsys, fake_slurm: FakeSlurm):
