@@ -15,4 +15,4 @@ def check_needs(run_ids: Iterable[str], store: RunStore) -> None:
             state, message = "missing", ""
         if state != "done":
             why = f" {message}" if state == "failed" else ""
-            raise RunError(f"It starts from {run_id}, which is {state}.{why}")
+            raise RunError(f"It starts from {run_id}, which was {state} when its turn came.{why}")

@@ -26,7 +26,8 @@ def worked(cell: Cell, store: RunStore) -> int:
 
 def test_a_cell_whose_model_is_not_there(here, capsys):
     assert worked(SGD, here) == 1
-    assert capsys.readouterr().err == f"It starts from {TRAIN.run_id}, which is missing.\n"
+    assert capsys.readouterr().err == (
+        f"It starts from {TRAIN.run_id}, which was missing when its turn came.\n")
 
 
 def test_a_model_then_its_purification_each_once(here, monkeypatch):
@@ -43,7 +44,7 @@ def test_a_failed_model_is_told_with_its_sentence(here, capsys):
     run = here.get(TRAIN.run_id)
     change_manifest(run.path, state="failed", message="It diverged.")
     assert worked(replace(SGD, entrant="sgd"), here) == 1
-    assert capsys.readouterr().err.endswith("which is failed. It diverged.\n")
+    assert capsys.readouterr().err.endswith("which was failed when its turn came. It diverged.\n")
     change_manifest(run.path, state="done", message="")
 
 
