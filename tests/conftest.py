@@ -12,7 +12,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from ngf_core.runs import RunStore, jobs  # noqa: E402
 
-pytest_plugins = ["tests.support.dataset_root", "tests.support.tiny_runs"]
+pytest_plugins = ["tests.support.dataset_root", "tests.support.tiny_runs",
+                  "tests.support.fake_slurm"]
 
 
 @pytest.fixture

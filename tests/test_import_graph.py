@@ -12,9 +12,10 @@ from tests.support.import_graph import Graph, circle, import_graph
 
 ROOT = Path(__file__).parents[1]
 # Each room may import those below it, and none of those above.
-SCIENCE = ("__main__", "cli", "bundle", "compare", "evidence", "execute", "inside", "library",
-           "audit", "layers", "trained", "training", "imports", "runs", "config", "purify",
-           "landscape", "evaluate", "attacks", "fisher", "curvature", "models", "data", "options",
+SCIENCE = ("__main__", "cli", "bundle", "compare", "sweep", "evidence", "launch", "execute",
+           "inside", "library", "audit", "layers", "trained", "training", "imports", "runs",
+           "config", "purify", "landscape", "evaluate", "attacks", "fisher", "curvature", "models",
+           "data", "options",
            "text_table", "registry", "paths", "device", "errors", "")
 FACE = ("frame", "views", "widgets.lesson", "widgets.inside", "widgets.model", "widgets.start",
         "widgets.benchmark", "widgets.compare", "widgets.layers", "widgets.curvature",

@@ -83,7 +83,7 @@ def _files(run: Run, weights: bool) -> dict[str, bytes]:
     manifest = run.manifest
     files = {f"runs/{run.id}/{name}": run.content(name) for name in sorted(manifest["files"])
              if weights or not (name.endswith(WEIGHTS) or name.startswith(PATHS))}
-    stripped = manifest | {"askers": [], "pid": None, "pid_started": None}
+    stripped = manifest | {"askers": [], "pid": None, "pid_started": None, "job": None}
     return files | {f"runs/{run.id}/manifest.json": encoded(stripped)}
 
 

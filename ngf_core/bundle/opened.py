@@ -173,5 +173,5 @@ def _is_there(run: Run, store: RunStore) -> bool:
 
 def _placed(run: Run, store: RunStore, mark: dict[str, Any]) -> Run:
     write_manifest(run.path, run.manifest | {"askers": [], "pid": None, "pid_started": None,
-                                             "foreign": mark})
+                                             "job": None, "foreign": mark})
     return Run(run.path.rename(store.root / run.id))

@@ -35,17 +35,16 @@ from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.report import report
 from ngf_core.evidence.sizes_report import claim_at_sizes
 from ngf_core.evidence.table import SHARPNESS, cells_table, path_table
+from ngf_core.launch.local import KEPT_MEMORY
+from ngf_core.launch.settings import available_cores
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.disk import replace_file
 from ngf_core.runs.manifest import git_state
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.sweep.grid import depth
 
 STAGES = ("cells", "claim", "sharpness", "tables")
-# For glibc's allocator in the worker processes: freed memory stays with the process. Otherwise the
-# kernel clears 50 MB of pages for each step of the mini network, an eighth of the time.
-KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33),
-               "MALLOC_TOP_PAD_": str(2**28)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="passes over the training images (default: %(default)s)")
     add_list(parser, "stages", choices=STAGES, default=list(STAGES),
              help="what to do (default: all)")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0))
-                        if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    parser.add_argument("--workers", type=int, default=available_cores(),
                         help="processes, one thread each (default: one per core)")
     parser.add_argument("--out", type=Path, default=default_store().root / "benchmark",
                         help="folder for the runs (default: %(default)s)")
@@ -101,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if "cells" in arguments.stages:
         stages: list[list[Cell]] = [[], [], []]  # each needs the one before
         for cell in wanted:
-            stages[_depth(cell)].append(cell)
+            stages[depth(cell)].append(cell)
         for batch in stages:
             missing = [cell for cell in batch if finished(cell, store) is None]
             print(f"{len(batch) - len(missing)} of {len(batch)} runs exist already.", flush=True)
@@ -147,11 +145,6 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise ConfigError("tables", f"{arguments.tables} has those of models trained with "
                                   f"--limit {there['limit']} --epochs {there['epochs']}",
                                   "Name another folder.")
-
-
-def _depth(cell: Cell) -> int:
-    """How many runs have to precede it: none, the trained model, the choice of a layer."""
-    return 0 if not cell.entrant else 2 if ENTRANTS[cell.entrant].layer_of else 1
 
 
 def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:

@@ -38,6 +38,7 @@ _MORE = {
     "export": ("ngf_core.cli.export", "Write a model of a run as a file, with a model card."),
     "bundle": ("ngf_core.cli.bundle", "Runs as one zip with a report and what repeats them."),
     "benchmark": ("ngf_core.cli.benchmark", "Compare all defenses on all attacks."),
+    "sweep": ("ngf_core.cli.sweep", "Compute a grid of runs, here or on a Slurm cluster."),
 }
 
 

@@ -57,10 +57,12 @@ class Model:
     layers: tuple[str, ...]
 
 
-def estimate(config: Config, store: RunStore | None = None) -> Cost:
-    """The cost of a run; where the source of its config is missing, that of a mini network's."""
+def estimate(config: Config, store: RunStore | None = None,
+             trained: TrainConfig | None = None) -> Cost:
+    """The cost of a run; where the source of its config is missing, that of one which is `trained`
+    so, by default a mini network's."""
     store = store or default_store()
-    model = _model(config, store)
+    model = _model(config, store, trained)
     work, size = _work(config, model), _megabytes(config, model)
     for run in store.list(config.kind):
         # One that went on has in its manifest only when its last part began.
@@ -170,11 +172,11 @@ def parameters(arch: str) -> int:
         return sum(p.numel() for p in build_model(arch, (3, 32, 32), 10).parameters())
 
 
-def _model(config: Config, store: RunStore) -> Model:
-    """The model behind the run; a default one where that is unknown, and a network of middle size
-    for one that is yet to be imported."""
+def _model(config: Config, store: RunStore, trained: TrainConfig | None = None) -> Model:
+    """The model behind the run; where that is unknown, one that is `trained` so, by default a mini
+    network's; a network of middle size for one that is yet to be imported."""
     try:
-        made = training_behind(config, store)
+        made = trained or training_behind(config, store)
         if isinstance(made, ImportConfig) and not isinstance(config, ModelConfig):
             came_as = holder_of(store.get(config.source), store).results["came_as"]
             return Model(made, came_as["multiply_adds"], came_as["parameters"],

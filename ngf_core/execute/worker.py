@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 from ngf_core.errors import ConfigError, NGFError, RunError
@@ -46,11 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     return work(run, store)
 
 
-def work(run: Run, store: RunStore) -> int:
-    """Wait, compute and write the final state; 0 where the run is done, else 1."""
+def work(run: Run, store: RunStore, waits: bool = True) -> int:
+    """Wait, compute and write the final state; 0 where the run is done, else 1.
+
+    It `waits` for its turn in its folder, unless something else has decided that it is.
+    """
     writer = RunWriter(run)
     try:
-        with turn(run, writer):
+        with turn(run, writer) if waits else nullcontext():
             _must_wait(run)
             writer.begin(threads=_threads())
             writer.checkpoint()

@@ -236,7 +236,7 @@ def _see_to_it(run: Run, term_after: float, kill_after: float) -> None:
                 return
             time.sleep(0.1)
         manifest = run.now().manifest
-        pid = manifest.get("pid")
+        pid = None if manifest.get("job") else manifest.get("pid")  # which is another machine's
         if pid is not None and is_alive(pid, manifest.get("pid_started")):
             _signal_group(pid, number)
 
@@ -294,11 +294,12 @@ def _slot(folder: Path) -> FileLock | None:
 def _standing(run: Run, readings: ManifestReadings) -> tuple[int, int, str]:
     """The run's place among those that wait, from 1; how many slots are free; its place in words.
 
-    Of the others only those with a living worker count.
+    Of the others only those with a living worker count, and none that a cluster computes.
     """
     store = StoreSnapshot(RunStore(run.path.parent), readings)
     known = [other.manifest for other in store.list() if other.state != CORRUPT]
-    others = [other.manifest for other in store.list() if other != run and other.live]
+    others = [other.manifest for other in store.list() if other != run and other.live
+              and not other.manifest["job"]]
     running = [m for m in others if m["state"] == "running"]
     waiting = {m["id"]: m for m in (run.manifest, *others)
                if m["id"] == run.id or (m["state"] == "queued" and m["pid"] is not None)}

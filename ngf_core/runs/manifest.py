@@ -10,7 +10,7 @@ import json
 import math
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -42,7 +42,7 @@ _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str
 _OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str, "source": str,
             "config_sha": str, "askers": list, "versions": dict, "git": dict, "device": str,
             "instructions": str, "threads": int, "data_sha": str, "resumed": list, "lacked": str,
-            "foreign": dict}
+            "foreign": dict, "job": str}
 _TIMES = ("created", "started", "finished")
 
 
@@ -60,7 +60,7 @@ def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dic
         "started": None, "finished": None, "pid": None, "pid_started": None, "engine": ENGINE,
         "versions": versions(), "git": None, "device": None, "instructions": None,
         "threads": None, "data_sha": None, "resumed": [], "lacked": None,
-        "foreign": None, "results": {},
+        "foreign": None, "job": None, "results": {},
         "files": {},
     }
 
@@ -190,9 +190,19 @@ def _sha(manifest: dict[str, Any]) -> str:
 
 def change_manifest(folder: Path, **entries: Any) -> dict[str, Any]:
     """Change some entries and return the new manifest. Raises RunError and DiskFull."""
+    return change_as_it_is(folder, lambda manifest: entries)
+
+
+def change_as_it_is(folder: Path, entries: Callable[[dict[str, Any]], dict[str, Any]]
+                    ) -> dict[str, Any]:
+    """The same for entries that depend on the manifest: nobody changes it between. Where there are
+    none, nothing is written."""
     with telling_full(folder / NAME), FileLock(folder.parent / ".manifest.lock"):
-        manifest = read_manifest(folder) | entries
-        write_manifest(folder, manifest)
+        manifest = read_manifest(folder)
+        changes = entries(manifest)
+        manifest |= changes
+        if changes:
+            write_manifest(folder, manifest)
     return manifest
 
 

@@ -63,5 +63,5 @@ def requeue(run: Run) -> None:
     (run.path / "pause").unlink(missing_ok=True)
     manifest = run.manifest
     change_manifest(run.path, state="queued", message="", pid=None, pid_started=None,
-                    finished=None, lacked=None, resumed=[*manifest["resumed"], {
+                    finished=None, lacked=None, job=None, resumed=[*manifest["resumed"], {
                         "at": utc_now(), "instructions": manifest["instructions"]}])

@@ -111,6 +111,9 @@ class Run:
         """State and message of one moment, from one reading of the disk."""
         manifest = self.manifest
         state, message, pid = manifest["state"], manifest["message"], manifest.get("pid")
+        if state in LIVE and manifest.get("job"):
+            # Of a process on another machine the cluster knows whether it lives, see `job`.
+            return state, message or f"Job {manifest['job']} of the cluster."
         if state not in LIVE or is_alive(pid, manifest.get("pid_started")):
             return state, message
         # The worker may have written its final state between our two readings.

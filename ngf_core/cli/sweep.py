@@ -1,0 +1,117 @@
+"""`sweep`: data sets × networks × attacks × methods × seeds, here or on a Slurm cluster."""
+
+import argparse
+import dataclasses
+import json
+import signal
+import time
+from pathlib import Path
+
+from ngf_core.cli.job import add_option
+from ngf_core.cli.tables import print_json
+from ngf_core.launch.opened import opened
+from ngf_core.launch.settings import LaunchSettings
+from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.store import BENCHMARK
+from ngf_core.sweep.grid import read_grid
+from ngf_core.sweep.plan import plan, refuse
+from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, counted
+from ngf_core.sweep.sweep import Sweep, sweep_in
+from ngf_core.sweep.table import as_text, sweep_table
+from ngf_core.text_table import aligned
+
+STATUS, TABLE = "status", "table"
+DESCRIPTION = """\
+Compute every combination of data set, network, attack, method and seed of a grid, each as a run of
+its own; what is there already is not computed again. It says first how many cells there are and
+what they cost, and refuses what cannot fit. `sweep status` tells where each cell stands, `sweep
+table` prints the results.
+
+On a Slurm cluster the command submits jobs and returns. The folder of the runs has to be on a disk
+that all nodes share. docs/cluster.md has an example.
+"""
+_LOOK = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `python -m ngf_core sweep`."""
+    parser.description = DESCRIPTION
+    parser.add_argument("what", metavar="GRID.toml|status|table", help="file of the grid; or what "
+                        "to tell of the sweep in --out")
+    parser.add_argument("--out", type=Path, default=default_store().root / BENCHMARK,
+                        help="folder of the runs, that of the benchmark (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="say what it costs, and stop")
+    parser.add_argument("--resubmit", action="store_true",
+                        help="status: submit again what failed or is missing, as it was before")
+    parser.add_argument("--wait", action="store_true", help="return when no cell is queued or "
+                        "running any more")
+    parser.add_argument("--json", action="store_true", help="status, table: print as JSON")
+    for field in dataclasses.fields(LaunchSettings):
+        add_option(parser, field)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the sweep, or tell of it; 0 unless a cell failed.
+
+    Raises ConfigError for a grid or a setting that cannot be used, and NGFError where the cells
+    cannot fit or Slurm does not answer.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if arguments.what == TABLE:
+        return _tell_table(sweep_in(arguments.out.absolute()), arguments.json)
+    if arguments.what == STATUS:
+        sweep = sweep_in(arguments.out.absolute())
+        if arguments.resubmit:
+            return _submitted(sweep, arguments)
+        return _told(sweep, arguments)
+    launch = LaunchSettings(**{field.name: getattr(arguments, field.name)
+                               for field in dataclasses.fields(LaunchSettings)})
+    launch.check()
+    grid = read_grid(Path(arguments.what))
+    return _submitted(Sweep(RunStore(arguments.out.absolute()), grid, launch), arguments)
+
+
+def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
+    found = sweep.states()
+    launcher = opened(sweep.launch)
+    planned = plan(found, sweep.store, sweep.launch.cores)
+    for sentence in planned.sentences():
+        print(sentence, flush=True)
+    refuse(planned, launcher)
+    if arguments.dry_run:
+        return 0
+    print(sweep.submit(launcher), flush=True)
+    return _told(sweep, arguments)
+
+
+def _told(sweep: Sweep, arguments: argparse.Namespace) -> int:
+    found = sweep.states()
+    while arguments.wait and any(one.state in (QUEUED, RUNNING) for one in found):
+        time.sleep(_LOOK)
+        found = sweep.states()
+    if arguments.json:
+        print_json([{"run": one.cell.run_id, "state": one.state, "said": one.said}
+                    for one in found])
+    else:
+        rows = [[one.cell.run_id, one.state, one.said] for one in found if one.state != DONE]
+        if rows:
+            print(aligned([["run", "state", ""], *rows]))
+        print(counted(found) + ".")
+        _advise(found)
+    return int(any(one.state == "failed" for one in found))
+
+
+def _advise(found: list[CellState]) -> None:
+    if any(one.state == "failed" for one in found):
+        print("`sweep status --resubmit` submits again what failed.")
+    elif all(one.state == DONE for one in found):
+        print("`sweep table` prints the results.")
+
+
+def _tell_table(sweep: Sweep, as_json: bool) -> int:
+    table = sweep_table(sweep.states(), sweep.store)
+    if as_json:
+        print_json(json.loads(table.to_json(orient="records")))
+    else:
+        print(aligned(list(as_text(table))))
+    return 0

@@ -1,0 +1,1 @@
+"""Sweeps: data set × network × attack × method × seed, computed by any launcher."""

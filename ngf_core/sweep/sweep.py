@@ -1,0 +1,93 @@
+"""A sweep: a grid in a folder, whose missing cells are handed to a launcher."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ngf_core.errors import NGFError, RunError
+from ngf_core.evidence.cells import Cell
+from ngf_core.launch.launcher import Command, Launcher, Task
+from ngf_core.launch.settings import LaunchSettings
+from ngf_core.runs import RunStore
+from ngf_core.runs.disk import replace_file
+from ngf_core.sweep.grid import Grid, depth, grid_of, needs
+from ngf_core.sweep.states import DONE, LOGS, QUEUED, RUNNING, CellState, log_of, states
+
+WORKER = (sys.executable, "-m", "ngf_core.sweep.worker")
+HIDDEN, NAME = ".sweep", "sweep.json"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The grid of a folder of runs, and how its cells are computed."""
+
+    store: RunStore
+    grid: Grid
+    launch: LaunchSettings
+
+    @property
+    def folder(self) -> Path:
+        """Where the sweep itself is kept, and what was submitted."""
+        return self.store.root / HIDDEN
+
+    def keep(self) -> None:
+        """Write grid and launch settings, so that later calls need only the folder."""
+        self.store.prepare()
+        self.folder.mkdir(exist_ok=True)
+        replace_file(self.folder / NAME, json.dumps({
+            "grid": self.grid.to_json(), "launch": dataclasses.asdict(self.launch)},
+            indent=1).encode())
+
+    def states(self) -> list[CellState]:
+        """Where each cell stands. Raises NGFError where Slurm does not answer."""
+        return states(self.grid, self.store, self.folder)
+
+    def submit(self, launcher: Launcher) -> str:
+        """Hand the cells that are neither done nor on their way to the launcher; what was done, as
+        a sentence. Raises RunError where another process does so now, and what the launcher and
+        `states` raise."""
+        self.keep()
+        (self.folder / LOGS).mkdir(exist_ok=True)
+        try:
+            alone = FileLock(self.folder / ".lock").acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"Another sweep submits or computes in {self.store.root}. `sweep "
+                           "status` tells how far it is; wait until it is done, or name another "
+                           "folder with --out.") from None
+        with alone:
+            missing = [one.cell for one in self.states()
+                       if one.state not in (DONE, QUEUED, RUNNING)]
+            return self._handed(missing, launcher) if missing else "There is nothing to compute."
+
+    def _handed(self, missing: Sequence[Cell], launcher: Launcher) -> str:
+        stages: list[list[Task]] = [[], [], []]
+        for cell in missing:
+            stages[depth(cell)].append(self._task(cell))
+        return launcher.submit([stage for stage in stages if stage], self.folder)
+
+    def _task(self, cell: Cell) -> Task:
+        log = log_of(self.folder, cell.run_id)
+        log.unlink(missing_ok=True)  # whose last line would be taken for that of the new worker
+        words = (*WORKER, str(self.store.root), json.dumps(dataclasses.asdict(cell)))
+        return Task(cell.run_id, Command(words, log), needs(cell))
+
+
+def sweep_in(folder: Path) -> Sweep:
+    """The sweep that was started in a folder of runs. Raises RunError where there is none."""
+    path = folder / HIDDEN / NAME
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        launch = LaunchSettings(**kept["launch"])
+        launch.check()
+        return Sweep(RunStore(folder), grid_of(kept["grid"]), launch)
+    except FileNotFoundError:
+        raise RunError(f"No sweep was started in {folder}. Start one with `python -m ngf_core "
+                       "sweep GRID.toml`, or name its folder with --out.") from None
+    except (OSError, ValueError, TypeError, KeyError, NGFError) as error:
+        raise RunError(f"{path} cannot be used ({error}). Start the sweep again from its "
+                       "GRID.toml.") from None
