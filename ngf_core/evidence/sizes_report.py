@@ -67,11 +67,11 @@ def _rates(table: pd.DataFrame) -> str:
     rows, removed = [], table[table["part"] == REMOVED]
     models = [name for name in SHOWN if name in set(removed["model"])]
     for _, of in removed.groupby(["dataset", "weights"], sort=False):
-        first, known = of.iloc[0], of.set_index(["measure", "model"])
+        first, known, most = of.iloc[0], of.set_index(["measure", "model"]), of["n"].max()
         rows.append([*_where(first), training_text(first),
-                     *(_cell(known.loc[key]) if (key := (measure, model)) in known.index
+                     *(_cell(known.loc[key], most) if (key := (measure, model)) in known.index
                        else "not measured" for measure in ("asr", "acc") for model in models),
-                     str(of["n"].max()), first["seeds"]])
+                     str(most), first["seeds"]])
     return markdown(["data set", "weights", "training",
                      *(f"{measure} % {model_title(model)}" for measure in ("ASR", "ACC")
                        for model in models), "n", "seeds"], rows)
@@ -81,7 +81,9 @@ def _where(row: pd.Series) -> list[str]:
     return [DATASETS[row["dataset"]].title, weights_text(row["arch"])]
 
 
-def _cell(row: pd.Series) -> str:
-    """The verdict's sign, the mean with its interval, and a rate's spread over models."""
+def _cell(row: pd.Series, most: int = 0) -> str:
+    """The verdict's sign, the mean with its interval, a rate's spread over models, and how many
+    models these are where others of the same line have `most`, which is more."""
     spread = "" if pd.isna(row["spread"]) else f" ± {100 * row['spread']:.1f}"
-    return SIGNS.get(row["verdict"], "") + interval_text(row) + spread
+    fewer = f" (n = {row['n']})" if row["n"] < most else ""
+    return SIGNS.get(row["verdict"], "") + interval_text(row) + spread + fewer

@@ -201,6 +201,17 @@ def test_the_document_has_the_sentences_and_the_numbers(four):
     assert ratios.splitlines()[2].endswith("| 9 | 0, 1, 2 |") and "nan" not in told
 
 
+def test_a_mean_of_fewer_models_than_its_line_has_says_so(tmp_path):
+    folder = write(tmp_path, W16)
+    cells = pd.read_parquet(folder / "cells.parquet")
+    cells[(cells["entrant"] != "finetune") | (cells["seed"] == 0)].to_parquet(
+        folder / "cells.parquet")
+    (line,) = (line for line in claim_at_sizes(tmp_path).splitlines() if "20 epochs" in line)
+    cells = [cell.strip() for cell in line.split("|")]
+    assert [cell.endswith("(n = 3)") for cell in cells].count(True) == 2, "ASR and ACC"
+    assert cells[-3:-1] == ["9", "0, 1, 2"]
+
+
 def test_a_size_is_computed_by_an_ordinary_command():
     assert command("signs", MINI) == (
         "ngf benchmark --dataset signs --arch mini_preact_resnet --attacks badnets blend wanet "
