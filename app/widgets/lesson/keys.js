@@ -15,6 +15,10 @@ const met = (event, what) => event.composedPath().some(node => node instanceof E
 // A switch is turned by its input: a click on its label is undone by the one that the label passes on.
 const press = name => document.querySelector(`.st-key-lesson_${name} :is(input, button, a)`)?.click()
 
+// A press that is kept while there is no connection would be played when it is back, with all that followed.
+const connected = () => navigator.onLine &&
+  document.querySelector("[data-testid=stApp]")?.dataset.testConnectionState === "CONNECTED"
+
 // The server takes a second press within one drawing for the first, so it waits for the drawing.
 const moves = window.ngfMoves ??= {waiting: [], since: 0}
 function move(name) {
@@ -75,6 +79,9 @@ function keydown(event, data) {
     return done()
   }
   const button = BUTTONS[letter]
+  // What was last clicked keeps no frame on the wall.
+  if (button) document.querySelector(".st-key-lesson_bar :focus-visible")?.blur()
+  if (button && !connected()) { moves.waiting.length = 0; return done() }
   if (button) { (button === "next" || button === "back" ? move : press)(button); done() }
 }
 
