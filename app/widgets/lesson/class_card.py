@@ -201,7 +201,7 @@ def join(code: str | None) -> None:
         words, code_image = st.columns(2, vertical_alignment="center")
         words.markdown(TEXT["join" if server_settings().shared else "alone"])
         words.code(here, language=None, wrap_lines=True)
-        code_image.image(qr_code(here), width=640, alt=f"QR code of {here}")
+        code_image.image(qr_code(here), width=560, alt=f"QR code of {here}")
         if server_settings().shared and urlsplit(here).hostname in OWN:
             st.warning(TEXT["own name"].format(port=urlsplit(here).port))
 

@@ -8,6 +8,7 @@ const BUSY = "input:not([type=radio], [type=checkbox]), textarea, select, canvas
 const WRITING = "textarea, select, input:not([type=radio]):not([type=range]):not([type=checkbox])"
 const SWIPE = 60  // pixels
 const LOST = 8000  // milliseconds after which a move that no drawing has answered is given up
+const SCHEME = 500  // milliseconds that the page takes to turn dark itself
 // What the notes' window hands on to the hall; full screen needs a key of the hall's own window.
 const HANDED = /^(ArrowRight|ArrowLeft|PageDown|PageUp| |[b.pql])$/
 
@@ -94,12 +95,14 @@ function handOn(event, hall) {
   hall.postMessage(event.key)
 }
 
-export default function ({data, parentElement}) {
+export default function ({data, setTriggerValue}) {
   window.ngfLesson?.abort()
   const control = window.ngfLesson = new AbortController(), {signal} = control
   const hall = data.room ? new BroadcastChannel(`ngf-lesson-${data.room}`) : null
   signal.addEventListener("abort", () => hall?.close())
   if (data.speaker) {
+    document.documentElement.classList.add("lesson-notes")
+    signal.addEventListener("abort", () => document.documentElement.classList.remove("lesson-notes"))
     window.addEventListener("keydown", event => hall && handOn(event, hall), {capture: true, signal})
     return () => { if (window.ngfLesson === control) control.abort() }
   }
@@ -109,6 +112,9 @@ export default function ({data, parentElement}) {
   drawn(data.at)
   const reach = () => look.toggle("offline", !navigator.onLine)
   for (const name of ["online", "offline"]) window.addEventListener(name, reach, {signal})
+  // A computer that turns dark at dusk: the figures are drawn for one or the other, on the server.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    setTimeout(setTriggerValue, SCHEME, "scheme", true), {signal})
   fit(data.present)
   window.addEventListener("resize", () => fit(data.present), {signal})
   look.add("lesson")
