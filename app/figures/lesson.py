@@ -111,7 +111,7 @@ def dots_alt(dots: Sequence[Dot], axis: str) -> str:
 
 def dots_height(dots: Sequence[Dot], size: int) -> int:
     """The pixels that the figure needs."""
-    return round(len({dot.row for dot in dots}) * 1.55 * size + 3.4 * size)
+    return round(len({dot.row for dot in dots}) * 1.5 * size + 3.4 * size)
 
 
 def asr_options(points: pd.DataFrame, methods: Sequence[str], step: int, *, last: int,

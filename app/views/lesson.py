@@ -111,14 +111,17 @@ def _presented() -> None:
         controls(here)
         if st.button("Address (Q)", key="lesson_join", type="tertiary"):
             join(code)
-        if st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"]):
-            st.badge("Held", icon=":material/pause:", color="orange")
-        live(here.scene)
+        held = st.toggle("Hold the class (P)", key=HELD, help=TEXT["held"])
         with st.popover("Keys", type="tertiary"):
             st.markdown(f"{TEXT['keys']} {TEXT['hall keys']}")
         with st.popover("End", type="tertiary"):
             st.markdown(TEXT["end the class"])
             st.button("End the class", key="lesson_end", on_click=end, args=(code,))
+        live(here.scene)
+        if held:
+            st.badge("Held", icon=":material/pause:", color="orange")
+        if here.next is None:
+            st.markdown(TEXT["end of a lecture"], width="content")
     keys(here.word, True, code, notes_address(code))
     turn(here)
 

@@ -248,8 +248,20 @@ def test_the_notes_follow_the_class(lesson):
     hall = lesson(present="1", scene="race", shown="yes")
     notes = lesson(notes="1", class_=address(hall, "class"))
     assert notes.title[0].value == "Notes: The race" and "stopping at a lucky" in text_of(notes)
-    assert "Scene 6 of 10 · The hall sees the answer · 0 min" in text_of(notes)
+    assert "Scene 6 of 10 · The hall sees the answer · **0 min**" in text_of(notes)
     assert "**Next:** Did it get flatter?" in text_of(notes)
+
+
+def test_the_notes_stay_with_the_hall_while_the_class_is_held(lesson):
+    hall = lesson(present="1", scene="race", shown="yes")
+    hall = sound(hall.toggle("lesson_hold").set_value(True).run())
+    code = address(hall, "class")
+    sound(hall.button("lesson_next").click().run())
+    notes = lesson(notes="1", class_=code)
+    assert notes.title[0].value == "Notes: Did it get flatter?"
+    assert "The hall sees the question" in text_of(notes)
+    assert "held at “The race”, answer" in text_of(notes)
+    assert scene_of(lesson(class_=code)) == ("race", True)
 
 
 def test_exercises_are_checked_and_counted(lesson):

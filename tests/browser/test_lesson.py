@@ -160,6 +160,22 @@ def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipp
     expect(hall.locator(".lesson-black")).to_be_visible()
 
 
+def test_what_is_pressed_without_a_connection_is_not_played_when_it_is_back(shipped, new_page):
+    hall = new_page(1920)
+    hall.goto(f"{shipped.url}/lesson?present=1")
+    on(hall, TITLES[0])
+    hall.context.set_offline(True)
+    for _ in range(4):
+        hall.keyboard.press("ArrowRight")
+    hall.context.set_offline(False)
+    hall.wait_for_selector("[data-test-connection-state=CONNECTED]", state="attached")
+    at_rest(hall)
+    hall.keyboard.press("ArrowRight")
+    expect(hall.get_by_test_id("stAlert").first).to_be_visible()
+    at_rest(hall)
+    on(hall, TITLES[0])
+
+
 def test_a_class_is_taken_along_and_its_votes_are_seen(new_page, tmp_path):
     with serving(tmp_path, NGF_SHARED="1") as server:
         hall, pupil = new_page(1920), new_page(390, touch=True)
@@ -207,11 +223,12 @@ def test_a_hall_sees_all_of_a_scene_with_its_votes(new_page, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (3840, 2160)])
-def test_a_hall_s_scene_fits_every_screen(shipped, new_page, size):
+@pytest.mark.parametrize(("scene", "title"), [("race", "The race"), ("doubt", TITLES[-1])])
+def test_a_hall_s_scene_fits_every_screen(shipped, new_page, size, scene, title):
     page = new_page(size[0])
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.goto(f"{shipped.url}/lesson?present=1&scene=doubt&shown=yes")
-    on(page, TITLES[-1])
+    page.goto(f"{shipped.url}/lesson?present=1&scene={scene}&shown=yes")
+    on(page, title)
     box = page.get_by_test_id("stMain").evaluate(
         "node => [node.scrollHeight - node.clientHeight, node.getBoundingClientRect().bottom]")
     assert box == [0, size[1]]

@@ -28,11 +28,17 @@ class Place:
     shown: bool
     moves: int = 0
 
+    def moved(self, scene: str, shown: bool) -> "Place":
+        """The place after a move to a scene; this one where that is no move."""
+        there = (self.scene, self.shown) == (scene, shown)
+        return self if there else Place(scene, shown, self.moves + 1)
+
 
 @dataclass
 class _Class:
     presenter: str
     place: Place
+    hall: Place
     opened: float
     seen: float
     votes: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -55,7 +61,8 @@ class ClassRooms:
             while not code or code in self._classes:
                 code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
             now = self._clock()
-            self._classes[code] = _Class(presenter, Place(scene, False), now, now)
+            first = Place(scene, False)
+            self._classes[code] = _Class(presenter, first, first, now, now)
             return code
 
     def close(self, code: str, browser: str) -> None:
@@ -67,26 +74,30 @@ class ClassRooms:
     def place(self, code: str) -> Place | None:
         """Where a class is; None where there is no such class, or no longer."""
         with self._lock:
-            self._forget()
-            found = self._classes.get(code)
-            if found is None:
-                return None
-            found.seen = self._clock()
-            return found.place
+            found = self._visited(code)
+            return found.place if found else None
+
+    def hall(self, code: str) -> Place | None:
+        """Where its presenter is, who goes ahead of a class that is held."""
+        with self._lock:
+            found = self._visited(code)
+            return found.hall if found else None
 
     def presents(self, code: str, browser: str) -> bool:
         """Whether this browser opened the class."""
         with self._lock:
             return self._presented(code, browser)
 
-    def move(self, code: str, browser: str, scene: str, shown: bool) -> None:
-        """Take the class to a scene, if this browser is its presenter's."""
+    def move(self, code: str, browser: str, scene: str, shown: bool, held: bool = False) -> None:
+        """Take the hall to a scene, if this browser is its presenter's, and the class with it
+        unless that is held."""
         with self._lock:
             if not self._presented(code, browser):
                 return
             found = self._classes[code]
-            if (found.place.scene, found.place.shown) != (scene, shown):
-                found.place = Place(scene, shown, found.place.moves + 1)
+            found.hall = found.hall.moved(scene, shown)
+            if not held:
+                found.place = found.place.moved(scene, shown)
 
     def vote(self, code: str, browser: str, scene: str, option: int) -> None:
         """Count this browser's vote for an option of a scene; its last one counts."""
@@ -115,6 +126,13 @@ class ClassRooms:
         with self._lock:
             found = self._classes.get(code)
             return Counter(found.votes.get(scene, {}).values() if found else ())
+
+    def _visited(self, code: str) -> _Class | None:
+        self._forget()
+        found = self._classes.get(code)
+        if found:
+            found.seen = self._clock()
+        return found
 
     def _presented(self, code: str, browser: str) -> bool:
         found = self._classes.get(code)

@@ -15,18 +15,18 @@ h2 { margin-top: 2em; } section { break-inside: avoid-page; }
 .question { border-left: 3px solid #0072B2; padding-left: 1em; } .home { font-weight: bold; }
 .room { height: 5em; border-bottom: 1px solid #999; }
 pre { font-size: 9pt; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; }
-@media print { body { margin: 0; max-width: none; } .answers { break-before: page; } }
+@media print { body { margin: 0; max-width: none; } .part { break-before: page; } }
 """
 ON_THE_PAGE = "The signs or the numbers for this task are on the page Lesson, Exercises."
 CODE, BOLD, ITALIC = (re.compile(part) for part in (r"`([^`]+)`", r"\*\*(.+?)\*\*", r"\*(.+?)\*"))
 
 
 def handout(scenes: Sequence[Scene], exercises: Sequence[Exercise]) -> str:
-    """The scenes with their questions and numbers, the tasks with room to write, and the answers
-    on a page of their own."""
+    """The questions of the scenes and the tasks, with room to write, and on pages of their own,
+    which may be given out later, what turned out and the answers."""
     parts = ["<h1>NGF Lab: the lesson</h1>"]
-    parts += [_scene(number, scene) for number, scene in enumerate(scenes, start=1)]
-    parts.append("<h1>Exercises</h1>")
+    parts += [_question(number, scene) for number, scene in enumerate(scenes, start=1)]
+    parts.append('<h1 class="part">Exercises</h1>')
     level = ""
     for one in exercises:
         if one.level != level:
@@ -34,7 +34,9 @@ def handout(scenes: Sequence[Scene], exercises: Sequence[Exercise]) -> str:
             parts.append(f"<h2>{html.escape(level)}</h2>")
         parts.append(_task(one))
     answers = "".join(f"<li>{html.escape(answer(one))}</li>" for one in exercises)
-    parts.append(f'<div class="answers"><h2>Answers</h2><ol>{answers}</ol></div>')
+    parts.append('<h1 class="part">What turned out</h1>')
+    parts += [_answer(number, scene) for number, scene in enumerate(scenes, start=1)]
+    parts.append(f"<section><h2>Answers to the exercises</h2><ol>{answers}</ol></section>")
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8">'
             f"<title>NGF Lab: the lesson</title><style>{STYLE}</style></head><body>"
             f"{''.join(parts)}</body></html>\n")
@@ -47,17 +49,25 @@ def answer(exercise: Exercise) -> str:
     return exercise.answer or "Several answers are good; the page scores yours."
 
 
-def _scene(number: int, scene: Scene) -> str:
+def _question(number: int, scene: Scene) -> str:
+    options = "".join(f"<li>{_inline(one)}</li>" for one in _said(scene, *scene.options))
+    opening, question = map(to_html, _said(scene, scene.opening, scene.question))
+    return (f"<section><h2>{number}. {html.escape(scene.title)}</h2>{opening}"
+            f'<div class="question">{question}<ol>{options}</ol></div></section>')
+
+
+def _answer(number: int, scene: Scene) -> str:
+    options, told_so = _said(scene, *scene.options), ""
+    if scene.right:
+        told_so = f"<p><strong>{scene.right}. {_inline(options[scene.right - 1])}</strong></p>"
+    answer, home, further = map(to_html, _said(scene, scene.answer, scene.home, scene.further))
+    return (f"<section><h2>{number}. {html.escape(scene.title)}</h2>{told_so}{answer}"
+            f'<div class="home">{home}</div>{further}</section>')
+
+
+def _said(scene: Scene, *texts: str) -> list[str]:
     known = facts(scene.facts)
-
-    def said(text: str) -> str:
-        return to_html(told(text, known, hints=False))
-
-    options = "".join(f"<li>{_inline(told(one, known, hints=False))}</li>" for one in scene.options)
-    return (f"<section><h2>{number}. {html.escape(scene.title)}</h2>{said(scene.opening)}"
-            f'<div class="question">{said(scene.question)}<ol>{options}</ol></div>'
-            f'{said(scene.answer)}<div class="home">{said(scene.home)}</div>{said(scene.further)}'
-            "</section>")
+    return [told(text, known, hints=False) for text in texts]
 
 
 def _task(exercise: Exercise) -> str:

@@ -54,7 +54,7 @@ def scenes(place: Path | None = None) -> tuple[Scene, ...]:
     is none.
     """
     files = sorted((place or folder()).glob("[0-9][0-9]_*.md"))
-    found = tuple(read(file.name, file.read_text(encoding="utf-8")) for file in files)
+    found = tuple(read(file.name, _text(file)) for file in files)
     names = [scene.name for scene in found]
     for name in names:
         if names.count(name) > 1:
@@ -64,6 +64,15 @@ def scenes(place: Path | None = None) -> tuple[Scene, ...]:
         raise NGFError(f"The lesson has no scene: {place or folder()} holds no file NN_name.md. "
                        "Put one there; the shipped ones are examples.")
     return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[:error.start].count(b"\n") + 1
+        raise NGFError(f"The scene {file.name} is not in UTF-8 (line {line}). Save it with that "
+                       "encoding.") from None
 
 
 def read(file: str, text: str) -> Scene:
@@ -77,7 +86,7 @@ def read(file: str, text: str) -> Scene:
         raise NGFError(f"The scene {file} does not begin with its settings. Put them between two "
                        f"lines of {FENCE} at its top.")
     try:
-        settings = tomllib.loads(parts[1])
+        settings = tomllib.loads(f"\n{parts[1]}")  # the fence is the file's first line
     except tomllib.TOMLDecodeError as error:
         raise NGFError(f"The settings of the scene {file} are not TOML: {error}. Compare with "
                        "another scene.") from None

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app import state
-from app.read.lesson.class_room import class_rooms
+from app.read.lesson.class_room import Place, class_rooms
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.lesson.course import SHOWN, Course, go
@@ -37,8 +37,7 @@ def lead(course: Course) -> str | None:
     rooms.place(code)
     state.remember(LECTURE, {"present": "1", CLASS: code, "scene": course.scene.name}
                    | ({"shown": SHOWN} if course.shown else {}))
-    if not state.remembered(HELD):
-        rooms.move(code, browser, course.scene.name, course.shown)
+    rooms.move(code, browser, course.scene.name, course.shown, bool(state.remembered(HELD)))
     return code
 
 
@@ -77,7 +76,8 @@ def end(code: str | None) -> None:
 
 def attend() -> str | None:
     """The code of the class of the address, which takes this session to the presenter's scene
-    whenever that has moved; None where the address names no class.
+    whenever that has moved, the speaker's notes also where the class is held; None where the
+    address names no class.
 
     How often the class had moved when this page was drawn stands in the address too: what is drawn
     may be lost on its way, and the address tells what the browser has.
@@ -85,16 +85,25 @@ def attend() -> str | None:
     code = _code()
     if not code:
         return None
-    place = class_rooms().place(code)
+    place = _place(code)
     if place is None:
         st.caption(TEXT["no class"])
         return None
-    if st.query_params.get("notes") != "1":
+    if not _speaks():
         state.remember(LECTURE, {CLASS: code})
     if st.query_params.get(MOVES) != str(place.moves):
         go(place.scene, place.shown)
         state.write_url(MOVES, str(place.moves))
     return code
+
+
+def _speaks() -> bool:
+    return st.query_params.get("notes") == "1"
+
+
+def _place(code: str) -> Place | None:
+    """Where this page belongs: the notes to the hall, a reader's to the class."""
+    return class_rooms().hall(code) if _speaks() else class_rooms().place(code)
 
 
 def where(code: str, course: Course) -> None:
@@ -107,9 +116,14 @@ def where(code: str, course: Course) -> None:
 @st.fragment(run_every=EVERY)
 def pace(code: str, course: Course) -> None:
     """For the speaker: which scene the hall sees, and how long the class has been open."""
-    st.caption(f"Scene {course.at + 1} of {len(course.scenes)} · The hall sees the "
-               f"{'answer' if course.shown else 'question'} · "
-               f"{class_rooms().minutes(code)} min since the class was opened")
+    st.markdown(f"Scene {course.at + 1} of {len(course.scenes)} · The hall sees the "
+                f"{'answer' if course.shown else 'question'} · "
+                f"**{class_rooms().minutes(code)} min** since the class was opened")
+    there = class_rooms().place(code)
+    if there and (there.scene, there.shown) != (course.scene.name, course.shown):
+        title = next((one.title for one in course.scenes if one.name == there.scene), there.scene)
+        st.badge(f"The class is held at “{title}”, {'answer' if there.shown else 'question'}",
+                 icon=":material/pause:", color="orange")
 
 
 def go_along(code: str, words: str = "") -> None:
@@ -128,7 +142,7 @@ def go_along(code: str, words: str = "") -> None:
 
 @st.fragment(run_every=EVERY)
 def _looking(code: str) -> None:
-    place = class_rooms().place(code)
+    place = _place(code)
     # Not by the address: that of a question which was asked before a drawing is one behind it.
     if place is None or state.remembered(_drawn(code)) != str(place.moves):
         st.rerun()
@@ -187,9 +201,9 @@ def join(code: str | None) -> None:
         words, code_image = st.columns(2, vertical_alignment="center")
         words.markdown(TEXT["join" if server_settings().shared else "alone"])
         words.code(here, language=None, wrap_lines=True)
-        code_image.image(qr_code(here), width=480, alt=f"QR code of {here}")
+        code_image.image(qr_code(here), width=560, alt=f"QR code of {here}")
         if server_settings().shared and urlsplit(here).hostname in OWN:
-            st.warning(TEXT["own name"])
+            st.warning(TEXT["own name"].format(port=urlsplit(here).port))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -8,12 +8,17 @@ const BUSY = "input:not([type=radio], [type=checkbox]), textarea, select, canvas
 const WRITING = "textarea, select, input:not([type=radio]):not([type=range]):not([type=checkbox])"
 const SWIPE = 60  // pixels
 const LOST = 8000  // milliseconds after which a move that no drawing has answered is given up
+const SCHEME = 500  // milliseconds that the page takes to turn dark itself
 // What the notes' window hands on to the hall; full screen needs a key of the hall's own window.
 const HANDED = /^(ArrowRight|ArrowLeft|PageDown|PageUp| |[b.pql])$/
 
 const met = (event, what) => event.composedPath().some(node => node instanceof Element && node.matches(what))
 // A switch is turned by its input: a click on its label is undone by the one that the label passes on.
 const press = name => document.querySelector(`.st-key-lesson_${name} :is(input, button, a)`)?.click()
+
+// A press that is kept while there is no connection would be played when it is back, with all that followed.
+const connected = () => navigator.onLine &&
+  document.querySelector("[data-testid=stApp]")?.dataset.testConnectionState === "CONNECTED"
 
 // The server takes a second press within one drawing for the first, so it waits for the drawing.
 const moves = window.ngfMoves ??= {waiting: [], since: 0}
@@ -75,6 +80,9 @@ function keydown(event, data) {
     return done()
   }
   const button = BUTTONS[letter]
+  // What was last clicked keeps no frame on the wall.
+  if (button) document.querySelector(".st-key-lesson_bar :focus-visible")?.blur()
+  if (button && !connected()) { moves.waiting.length = 0; return done() }
   if (button) { (button === "next" || button === "back" ? move : press)(button); done() }
 }
 
@@ -87,12 +95,14 @@ function handOn(event, hall) {
   hall.postMessage(event.key)
 }
 
-export default function ({data, parentElement}) {
+export default function ({data, setTriggerValue}) {
   window.ngfLesson?.abort()
   const control = window.ngfLesson = new AbortController(), {signal} = control
   const hall = data.room ? new BroadcastChannel(`ngf-lesson-${data.room}`) : null
   signal.addEventListener("abort", () => hall?.close())
   if (data.speaker) {
+    document.documentElement.classList.add("lesson-notes")
+    signal.addEventListener("abort", () => document.documentElement.classList.remove("lesson-notes"))
     window.addEventListener("keydown", event => hall && handOn(event, hall), {capture: true, signal})
     return () => { if (window.ngfLesson === control) control.abort() }
   }
@@ -102,6 +112,9 @@ export default function ({data, parentElement}) {
   drawn(data.at)
   const reach = () => look.toggle("offline", !navigator.onLine)
   for (const name of ["online", "offline"]) window.addEventListener(name, reach, {signal})
+  // A computer that turns dark at dusk: the figures are drawn for one or the other, on the server.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    setTimeout(setTriggerValue, SCHEME, "scheme", true), {signal})
   fit(data.present)
   window.addEventListener("resize", () => fit(data.present), {signal})
   look.add("lesson")

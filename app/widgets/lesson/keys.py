@@ -17,7 +17,7 @@ def keys(at: str, present: bool = False, room: str | None = None, notes: str = "
     `room` is the code of the class; `notes` the address of the speaker's notes, which N opens in a
     second window."""
     _keys(key="lesson_keys", data={"at": at, "present": present, "room": room, "notes": notes,
-                                   "speaker": False})
+                                   "speaker": False}, on_scheme_change=lambda: None)
 
 
 def hand_on(room: str) -> None:

@@ -1,8 +1,9 @@
 """A race step by step: the attack success rates, and what NGF's network answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.figures.curves import curve_table, race_alt
@@ -15,7 +16,7 @@ from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
 from app.widgets.lesson.trigger_picture import RACE, clearest
 
-SIGNS, NARROW = 4, 135  # signs, and pixels of the narrowest
+SIGNS, NARROW, IN_A_HALL = 4, 135, 144  # signs; pixels of the narrowest, and of one in a hall
 
 
 def race_picture(stage: Stage) -> None:
@@ -33,7 +34,7 @@ def race_picture(stage: Stage) -> None:
     stage.figure(asr_options(shown, methods, at, last=int(steps[-1]), size=stage.size,
                              dark=stage.dark),
                  key="race", alt=race_alt(shown, methods, ["asr"]),
-                 height=round((10 if stage.present else 20) * stage.size), origin=of_run(run),
+                 height=round((14 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
                          "get the attacker's label, step by step.")
@@ -47,13 +48,20 @@ def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
     assert given is not None
     samples = recording.samples
     st.caption(f"Signs with the trigger, and what the network of NGF answers at step {step}.")
-    narrow = stage.sign // 3 if stage.present else NARROW
-    with st.grid(columns=SIGNS, min_column_width=narrow, key="lesson_signs"):
-        for index in clearest(recording)[:SIGNS]:
-            label, truth = int(given[index][0]), int(samples["labels"][index])
-            with st.container(gap="xsmall"):
-                st.image(data_url(strip(samples["triggered"][index:index + 1], 6)), width="stretch",
-                         alt=f"{names[truth]}, with the trigger")
-                mark = (":material/check:" if label == truth else
-                        ":material/flag:" if label == target else ":material/close:")
-                st.markdown(f"{mark} {names[label]}")
+    for place, index in zip(_places(stage), clearest(recording), strict=False):
+        label, truth = int(given[index][0]), int(samples["labels"][index])
+        with place, st.container(gap="xsmall"):
+            st.image(data_url(strip(samples["triggered"][index:index + 1], 6)),
+                     width=IN_A_HALL if stage.present else "stretch",
+                     alt=f"{names[truth]}, with the trigger")
+            mark = (":material/check:" if label == truth else
+                    ":material/flag:" if label == target else ":material/close:")
+            st.markdown(f"{mark} {names[label]}")
+
+
+def _places(stage: Stage) -> Iterable[DeltaGenerator]:
+    """Where the signs stand: side by side in a hall, as many in a row as fit elsewhere."""
+    if stage.present:
+        return st.columns(SIGNS)
+    with st.grid(columns=SIGNS, min_column_width=NARROW, key="lesson_signs"):
+        return [st.container() for _ in range(SIGNS)]

@@ -13,7 +13,7 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 
 # Pixels of a figure's letters, and of a sign: on a screen, and in a lecture hall.
-LETTERS, SIGN = (15, 26), (320, 448)
+LETTERS, SIGN = (15, 26), (320, 576)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ def trigger_picture(stage: Stage) -> None:
     place, on = clearest(recording)[0], False
     words = {str(at + 1): names[int(label)] for at, label in enumerate(labels)}
     if stage.shown:
-        on = choose("trigger", "Trigger", {"on": "On", "off": "Off"}, "on") == "on"
-        place = int(choose("sign", "Sign", words, str(place + 1))) - 1
+        with st.container(horizontal=True):
+            on = choose("trigger", "Trigger", {"on": "On", "off": "Off"}, "on") == "on"
+            place = int(choose("sign", "Sign", words, str(place + 1))) - 1
     which = "triggered" if on else "clean"
     sign, truth = recording.samples[which][place], names[int(labels[place])]
     st.image(data_url(strip(sign[None], stage.sign // sign.shape[-1])), width=stage.sign,

@@ -30,6 +30,19 @@ def test_only_its_presenter_moves_a_class(rooms):
     assert rooms.presents(code, "teacher") and not rooms.presents(code, "pupil")
 
 
+def test_a_presenter_goes_ahead_of_a_class_that_is_held(rooms):
+    code = rooms.open("teacher", "first")
+    rooms.move(code, "teacher", "second", False, held=True)
+    rooms.move(code, "teacher", "second", True, held=True)
+    assert rooms.hall(code) == Place("second", True, 2)
+    assert rooms.place(code) == Place("first", False)
+    rooms.move(code, "pupil", "third", False, held=True)
+    rooms.move(code, "teacher", "second", True)
+    assert (rooms.hall(code), rooms.place(code)) == (Place("second", True, 2),
+                                                     Place("second", True, 1))
+    assert rooms.hall("NOBODY") is None
+
+
 def test_a_class_knows_how_long_it_has_been_open(rooms, clock):
     code = rooms.open("teacher", "first")
     clock[0] = 45 * 60 + 59

@@ -8,7 +8,7 @@ import pytest
 
 from app.read.lesson import notebook as notebooks
 from app.read.lesson.exercise import exercises
-from app.read.lesson.facts import facts
+from app.read.lesson.facts import facts, told
 from app.read.lesson.handout import ON_THE_PAGE, answer, handout, to_html
 from app.read.lesson.scene import scenes
 from ngf_core.errors import NGFError
@@ -64,7 +64,11 @@ def test_the_handout_has_every_scene_task_and_answer_and_asks_nothing_of_the_net
     paper = handout(scenes(), FOUND)
     for one in (*scenes(), *FOUND):
         assert one.title in paper
-    assert all(answer(one) in paper for one in FOUND)
+    before, _, after = paper.partition("What turned out")
+    assert all(answer(one) in after for one in FOUND)
+    for scene in scenes():
+        told_at_last = to_html(told(scene.home, facts(scene.facts), hints=False))
+        assert told_at_last in after and told_at_last not in before, scene.name
     assert paper.count(ON_THE_PAGE) == sum(bool(one.picture) for one in FOUND) > 0
     assert not re.search(r"https?:|<script|src=|\{\w+\}|\[\[", paper)
 

@@ -42,7 +42,7 @@ def test_scenes_come_in_the_order_of_their_numbers_and_others_are_left(tmp_path)
 
 @pytest.mark.parametrize(("change", "told"), [
     (("+++\ntitle", "title"), "does not begin with its settings"),
-    (('title = "A title"', "title = A title"), "are not TOML"),
+    (('title = "A title"', "title = A title"), "are not TOML: Invalid value (at line 2, "),
     (('picture = "trigger"\n', ""), "it has no picture"),
     (("right = 2", "right = 3"), "right must be 0 or the number of an option, 1 to 2"),
     (('["This", "That"]', '["This"]'), "options must be two to five texts"),
@@ -53,6 +53,12 @@ def test_a_mistake_is_named_with_its_file(change, told):
     with pytest.raises(NGFError, match=re.escape(told)) as caught:
         read("04_my_scene.md", GOOD.replace(*change))
     assert "04_my_scene.md" in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path):
+    (tmp_path / "03_mine.md").write_bytes(GOOD.replace("That.", "Déjà vu.").encode("latin-1"))
+    with pytest.raises(NGFError, match=r"03_mine\.md is not in UTF-8 \(line 11\)"):
+        scenes(tmp_path)
 
 
 def test_no_two_scenes_share_a_name_and_there_is_one(tmp_path):
