@@ -67,9 +67,9 @@ MEASURED: dict[tuple[str, str], Callable[[], bool]] = {
 COUNTS_NOTHING = {
     "poison": ("On about half of them", "a set of a million pictures"),
     "accuracy": ("Three networks", "Two of them", "of the three", "one of the first two"),
-    "gradient": ("just two weights", "step a half", "the two agree",
+    "gradient": ("just two weights", "step a half", "the two agree", "the two ways",
                  "In two dimensions", "unit of weight"),
-    "race": ("At about half", "Three methods"),
+    "race": ("At about half", "Three methods", "all three stay"),
     "flatter": ("About half",),
     "fooled": ("these two networks",),
     "fails": ("In about two thirds", "In fewer than half"),
