@@ -17,6 +17,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.evaluate.rates import Rate
 
 COMMAND = "python -m ngf_core zoo build"
+LETTERS = {"wanet": "A", "badnets": "B", "none": "C"}  # of the networks in the question
 LEAST = 4.0  # where the axis of λ_max begins
 
 
@@ -31,7 +32,8 @@ def accuracy_picture(stage: Stage) -> None:
     for run in trained:
         acc, attack = Rate(**run.results["train"]["acc"]), run.config_as(TrainConfig).attack
         low, high = percent_interval(acc)
-        dots.append(Dot(attack_name(attack), 100 * acc.value, acc.percent(), low, high,
+        letter = f"{LETTERS[attack]}: " if attack in LETTERS else ""
+        dots.append(Dot(letter + attack_name(attack), 100 * acc.value, acc.percent(), low, high,
                         "benign" if attack == "none" else "before"))
     dots.sort(key=lambda dot: -dot.value)
     _draw(stage, dots, "clean accuracy, %", "accuracy", ends=(95, 100), runs=trained,
