@@ -98,12 +98,19 @@ def fails_picture(stage: Stage) -> None:
                   "label (RA). Dotted: a tenth.")
 
 
+def scale_of_sharpness() -> str:
+    """Between which values λ_max of the backdoored networks lies, in a sentence."""
+    values = zoo().query("method == 'ngf'")["lambda_max_before"]
+    return (f"The {len(values)} backdoored networks of this lesson have {values.min():.0f} to "
+            f"{values.max():.0f}.")
+
+
 def doubt_picture(stage: Stage) -> None:
     """λ_max before and after NGF, attack by attack, with one standard error over the pictures."""
     if not stage.shown:
         st.metric("λ_max, as a plot would print it", stage.facts["before"].text)
         st.caption(f"Of the network of the first scenes, on {stage.facts['images']} pictures. The "
-                   "larger it is, the sharper is the valley.")
+                   f"larger it is, the sharper is the valley. {scale_of_sharpness()}")
         return
     rows = zoo().query("method == 'ngf'").sort_values("lambda_max")
     dots = []

@@ -38,8 +38,9 @@ def poison_picture(stage: Stage) -> None:
                           label=f"{names[int(labels[0])]}, enlarged, to be painted over: arrow "
                           "keys move, the space bar paints")
         state.remember(PAINT, np.zeros_like(begun) if painted is None else painted)
-        st.caption("Only drawn: the network of this lesson learned the black and white patch, on "
-                   f"{stage.facts['share']} of its pictures. Nothing is trained with yours.")
+        if not stage.present:
+            st.caption("Only drawn: the network of this lesson learned the black and white patch, "
+                       f"on {stage.facts['share']} of its pictures. Nothing is trained with yours.")
     with right:
         st.markdown("**Poison the set**")
         share = slider("share", "Pictures that are poisoned, %", 8, 0, 50, step=2)

@@ -62,12 +62,6 @@ class Valley {
     const nodes = LEVELS.map(level => node("ellipse", {rx: Math.sqrt(2 * level), ry: Math.sqrt(2 * level / narrow),
                                                        transform: turn, class: "level"}))
     nodes.push(node("path", {d: "M-0.08 0H0.08M0 -0.08V0.08", class: "bottom"}))
-    for (const [text, turned] of [["one weight →", ""], ["the other weight →", "rotate(-90)"]]) {
-      const name = node("text", {x: turned ? -1.7 : 2.9, y: turned ? -2.82 : 1.7, transform: turned,
-                                 "text-anchor": turned ? "start" : "end", class: "axis"})
-      name.textContent = text
-      nodes.push(name)
-    }
     const ends = []
     for (const {name, label, color, ink} of shown ? ways : []) {
       const points = way(this.start, this.data, name === "natural")
