@@ -56,5 +56,5 @@ def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
                          alt=f"{names[truth]}, with the trigger")
                 mark = (":material/check:" if label == truth else
                         ":material/flag:" if label == target else ":material/close:")
-                missed = "" if label == truth else f"  \nthis is: {names[truth]}"
+                missed = "" if stage.present or label == truth else f"  \nthis is: {names[truth]}"
                 st.markdown(f"{mark} {names[label]}{missed}")

@@ -34,7 +34,7 @@ def valley_picture(stage: Stage) -> None:
     rise = (f"At the same distance from it the loss is {narrow} times as high across the valley as "
             "along it." if narrow > 1 else "The valley is round.")
     st.caption("Each line joins points of equal loss; the cross is the bottom, the round mark the "
-               "start. "
-               + f"{rise} " * (not stage.present) + "Both take twelve steps. A gradient's step of 1 across the valley ends on its "
+               "start. " + f"{rise} " * (not stage.present)
+               + "Both take twelve steps. A gradient's step of 1 across the valley ends on its "
                "middle line, a longer one beyond; the natural gradient, without damping, goes half "
                "of the way that is left." * (stage.shown and not stage.present))
