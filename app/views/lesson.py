@@ -68,7 +68,7 @@ def _alone() -> None:
     if code:
         go_along(code)
     keys(here.word, room=code)
-    turn(here)
+    turn(here.scene.name, here.shown)
 
 
 # The ways within the lesson are buttons: after a link to the page itself the browser keeps the old
@@ -99,6 +99,7 @@ def _exercises() -> None:
     st.button("Back to the lesson", key="lesson_from_exercises", type="tertiary",
               icon=":material/arrow_back:", on_click=state.write_url, args=("part", None))
     exercise_cards()
+    turn("exercises", False)
 
 
 def _presented() -> None:
@@ -123,7 +124,7 @@ def _presented() -> None:
         if here.next is None:
             st.markdown(TEXT["end of a lecture"], width="content")
     keys(here.word, True, code, notes_address(code))
-    turn(here)
+    turn(here.scene.name, here.shown)
 
 
 def _notes() -> None:

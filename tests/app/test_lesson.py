@@ -1,5 +1,6 @@
 """The lesson: a prediction before each answer, the state in the address, a class that follows."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -287,3 +288,19 @@ def test_a_trigger_is_measured_where_it_is_asked_for(lesson):
     app = sound(app.button_group("pixels").set_value([1, 2, 4]).run())
     app = sound(app.button("measure_pixels").click().run())
     assert "PSNR 35." in app.success[0].value
+
+
+@pytest.mark.parametrize("name", ["fooled", "doubt"])
+def test_a_sharpness_stands_beside_those_of_the_other_networks(name, lesson):
+    paths = sorted(Path(shipped("assets", "zoo")).glob("signs-*-s0-spectrum/manifest.json"))
+    values = [json.loads(path.read_text(encoding="utf-8"))["results"]["before"]["lambda_max"]
+              for path in paths if "-none-" not in str(path)]
+    said = f"The {len(values)} backdoored networks of this lesson have {min(values):.0f} to " \
+           f"{max(values):.0f}."
+    assert any(said in caption.value for caption in lesson(scene=name).caption)
+
+
+def test_a_share_too_small_for_the_pictures_shown_is_not_called_clean(lesson):
+    app = lesson(scene="poison", share="2")
+    assert "None of these" in text_of(app) and "the set is clean" not in text_of(app)
+    assert "the set is clean" in text_of(lesson(scene="poison", share="0"))

@@ -74,7 +74,7 @@ def test_the_exercises_are_readable(shipped, new_page, width, scheme):
     shot(page, f"lesson-exercises-{width}-{scheme}")
 
 
-def test_a_phone_reads_an_answer_from_its_question_and_a_scene_from_its_top(shipped, new_page):
+def test_a_phone_reads_an_answer_from_its_question_and_all_else_from_its_top(shipped, new_page):
     """The button that turns the page stands below the picture, screens away from both."""
     page = new_page(390, "dark")
     page.goto(f"{shipped.url}/lesson?scene=poison")
@@ -84,6 +84,11 @@ def test_a_phone_reads_an_answer_from_its_question_and_a_scene_from_its_top(ship
     at_rest(page)
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Why accuracy does not reveal it")
+    expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
+    at_rest(page)
+    page.get_by_text("All scenes").click()
+    page.get_by_role("button", name="Exercises").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Exercises")
     expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
 
 

@@ -17,6 +17,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.evaluate.rates import Rate
 
 COMMAND = "python -m ngf_core zoo build"
+LETTERS = {"wanet": "A", "badnets": "B", "none": "C"}  # of the networks in the question
 LEAST = 4.0  # where the axis of λ_max begins
 
 
@@ -31,7 +32,8 @@ def accuracy_picture(stage: Stage) -> None:
     for run in trained:
         acc, attack = Rate(**run.results["train"]["acc"]), run.config_as(TrainConfig).attack
         low, high = percent_interval(acc)
-        dots.append(Dot(attack_name(attack), 100 * acc.value, acc.percent(), low, high,
+        letter = f"{LETTERS[attack]}: " if attack in LETTERS else ""
+        dots.append(Dot(letter + attack_name(attack), 100 * acc.value, acc.percent(), low, high,
                         "benign" if attack == "none" else "before"))
     dots.sort(key=lambda dot: -dot.value)
     _draw(stage, dots, "clean accuracy, %", "accuracy", ends=(95, 100), runs=trained,
@@ -96,12 +98,19 @@ def fails_picture(stage: Stage) -> None:
                   "Dotted: a tenth.")
 
 
+def scale_of_sharpness() -> str:
+    """Between which values λ_max of the backdoored networks lies, in a sentence."""
+    values = zoo().query("method == 'ngf'")["lambda_max_before"]
+    return (f"The {len(values)} backdoored networks of this lesson have {values.min():.0f} to "
+            f"{values.max():.0f}.")
+
+
 def doubt_picture(stage: Stage) -> None:
     """λ_max before and after NGF, attack by attack, with one standard error over the pictures."""
     if not stage.shown:
         st.metric("λ_max, as a plot would print it", stage.facts["before"].text)
         st.caption(f"Of the network of the first scenes, on {stage.facts['images']} pictures. The "
-                   "larger it is, the sharper is the valley.")
+                   f"larger it is, the sharper is the valley. {scale_of_sharpness()}")
         return
     rows = zoo().query("method == 'ngf'").sort_values("lambda_max")
     dots = []

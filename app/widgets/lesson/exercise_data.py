@@ -47,7 +47,7 @@ def _rates(exercise: Exercise) -> None:
     for name in exercise.runs:
         results = state.store().get(name).results
         for model, label in (("before", "as received"), ("ngf", "after NGF")):
-            rates = {what: Rate(**results[model][what]) for what in ("acc", "asr", "ra")}
+            rates = {what: Rate(**results[model][what]) for what in ("asr", "ra", "acc")}
             rows.append({"attack": attack_name(results["train_config"]["attack"]),
                          "network": label} | {what.upper(): rate.percent()
                                               for what, rate in rates.items()})
@@ -72,7 +72,7 @@ def _faked(exercise: Exercise) -> None:
         sharpness = spectrum[method]["sharpness"]
         return [f"{sharpness['lambda_max']['value']:.0f}",
                 f"{sharpness['adaptive_lambda_max']['value']:.2f}",
-                Rate(**race[method]["acc"]).percent(), Rate(**race[method]["asr"]).percent()]
+                Rate(**race[method]["asr"]).percent(), Rate(**race[method]["acc"]).percent()]
 
     def written(factor: float) -> list[str]:
         return [f"{table[factor]['lambda_max']:.0f}", f"{table[factor]['adaptive_lambda_max']:.2f}",
@@ -81,7 +81,7 @@ def _faked(exercise: Exercise) -> None:
     rows = {"As received": written(0.125), "Network A": trained("finetune"),
             "Network B": written(1.0), "Network C": trained("sgd")}
     st.dataframe(pd.DataFrame([[name, *row] for name, row in rows.items()],
-                              columns=["network", "λ_max", "adaptive λ_max", "ACC", "ASR"]),
+                              columns=["network", "λ_max", "adaptive λ_max", "ASR", "ACC"]),
                  hide_index=True, key=f"data_{exercise.number}")
 
 
@@ -92,9 +92,10 @@ DATA: Mapping[str, Callable[[Exercise], None]] = {
 def checked_layer(exercise: Exercise) -> tuple[bool, str] | None:
     """What a defender can measure of each layer, and the score of the one that is chosen."""
     results = state.store().get(exercise.runs[0]).results
-    rows = [{"layer": look["layer"], "weights": f"{look['parameters']:,}",
+    rows = [{"layer": look["layer"],
+             "change of the answers": f"{look['probed']['augmented']['travel']:.2f}",
              "ACC after retraining it": f"{100 * look['probed']['clean']['accuracy']:.0f} %",
-             "change of the answers": f"{look['probed']['augmented']['travel']:.2f}"}
+             "weights": f"{look['parameters']:,}"}
             for look in results["looks"]]
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content",
                  key=f"data_{exercise.number}")

@@ -18,6 +18,7 @@ def layer_picture(stage: Stage) -> None:
     """Weights by layer; with the answer shown, the ASR that retraining each layer leaves."""
     run = state.store().get(RUN)
     layers = [entry for entry in run.results["map"] if entry["method"] == METHOD]
+    rest = int(stage.facts["all"].value) - sum(entry["parameters"] for entry in layers)
     if stage.present:  # what the last row can read: every second layer, and the last ones
         layers = layers[:-4:3] + layers[-3:]
     if not stage.shown:
@@ -25,7 +26,11 @@ def layer_picture(stage: Stage) -> None:
                     low=0, high=entry["parameters"], method="train") for entry in layers]
         axis, ends = "weights of the layer", (0, 150_000)
         caption = (f"The layers from the picture ({layers[0]['layer']}, at the top) to the answer "
-                   f"({layers[-1]['layer']}), and how many weights each has.")
+                   f"({layers[-1]['layer']}), and how many weights each has."
+                   + " Between them stand blocks of two layers (conv1, conv2); a shortcut leads "
+                   f"past a block. The other {rest:,} weights belong to the normalisation (scene "
+                   "8)."
+                   * (not stage.present))
     else:
         dots = []
         for entry in layers:
@@ -35,7 +40,8 @@ def layer_picture(stage: Stage) -> None:
                             high))
         axis, ends = "ASR after retraining this layer alone, %", (0, 100)
         caption = (f"The layers from the picture ({layers[0]['layer']}, at the top) to the answer "
-                   f"({layers[-1]['layer']}). Lower is better.")
+                   f"({layers[-1]['layer']}). Lower is better; the bar at a mark is its 95 % "
+                   "interval.")
     stage.figure(dots_options(dots, axis, ends=ends, size=stage.size, dark=stage.dark),
                  key="layer_asr" if stage.shown else "layer_weights", caption=caption,
                  alt=dots_alt(dots, axis), height=dots_height(dots, stage.size),

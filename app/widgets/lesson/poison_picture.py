@@ -13,7 +13,7 @@ from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
 from ngf_core.config import TrainConfig
 
-COUNT, COLUMNS, SCALE = 24, 8, 3
+COUNT, COLUMNS, SCALE = 12, 4, 6
 PAINT = "lesson_paint"  # what this session painted, for the canvas of the answer
 
 
@@ -38,6 +38,9 @@ def poison_picture(stage: Stage) -> None:
                           label=f"{names[int(labels[0])]}, enlarged, to be painted over: arrow "
                           "keys move, the space bar paints")
         state.remember(PAINT, np.zeros_like(begun) if painted is None else painted)
+        if not stage.present:
+            st.caption("Only drawn: the network of this lesson learned the black and white patch, "
+                       f"on {stage.facts['share']} of its pictures. Nothing is trained with yours.")
     with right:
         st.markdown("**Poison the set**")
         share = slider("share", "Pictures that are poisoned, %", 8, 0, 50, step=2)
@@ -50,8 +53,12 @@ def poison_picture(stage: Stage) -> None:
             shown[:count] = over(painted, clean[:count], 1.0)
         st.image(data_url(strip(shown, SCALE, columns=COLUMNS)), width="stretch",
                  alt=f"{COUNT} training pictures, {count} of them with the trigger")
-        st.markdown(f"The **first {count}** have the trigger and are now labelled **{names[0]}**, "
-                    "whatever they show." if count else "None is changed: the set is clean.")
+        st.markdown("The **first** has the trigger and is now labelled "
+                    f"**{names[0]}**, whatever it shows." if count == 1 else
+                    f"The **first {count}** have the trigger and are now labelled **{names[0]}**, "
+                    "whatever they show." if count else
+                    f"None of these {COUNT} is among them." if share else
+                    "None is changed: the set is clean.")
 
 
 def _corner(side: int) -> np.ndarray:

@@ -37,7 +37,7 @@ def race_picture(stage: Stage) -> None:
                  height=round((14 if stage.present else 20) * stage.size), origin=of_run(run),
                  table=curve_table(shown, ["asr"]),
                  caption=f"The share of {recording.images_behind('asr'):,} triggered signs that "
-                         "get the attacker's label, step by step.")
+                         "get the target label, step by step.")
     _signs(recording, names, run.results["train_config"]["target"], at, stage)
 
 
@@ -47,7 +47,7 @@ def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
     given = recording.predicted("ngf", "triggered", step) or recording.received("triggered")
     assert given is not None
     samples = recording.samples
-    st.caption(f"Signs with the trigger, and what the network of NGF answers at step {step}.")
+    st.caption(f"Signs with the trigger, and what the network answers after {step} steps of NGF.")
     for place, index in zip(_places(stage), clearest(recording), strict=False):
         label, truth = int(given[index][0]), int(samples["labels"][index])
         with place, st.container(gap="xsmall"):
@@ -56,7 +56,8 @@ def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
                      alt=f"{names[truth]}, with the trigger")
             mark = (":material/check:" if label == truth else
                     ":material/flag:" if label == target else ":material/close:")
-            st.markdown(f"{mark} {names[label]}")
+            missed = "" if stage.present or label == truth else f"  \nthis is: {names[truth]}"
+            st.markdown(f"{mark} {names[label]}{missed}")
 
 
 def _places(stage: Stage) -> Iterable[DeltaGenerator]:

@@ -7,6 +7,7 @@ from app.figures.lesson import Dot, dots_alt, dots_height, dots_options
 from app.figures.origin import Origin
 from app.read.lesson.rescaled import rescaled
 from app.widgets.controls.address import choose
+from app.widgets.lesson.dot_pictures import scale_of_sharpness
 from app.widgets.lesson.stage import Stage
 
 WORDS = {"4": "×4", "1": "as it is", "0.5": "×1/2", "0.25": "×1/4", "0.125": "×1/8"}
@@ -19,7 +20,7 @@ def rescale_picture(stage: Stage) -> None:
     if not stage.shown:
         st.metric("λ_max of the network as it is", f"{stage.facts['same']}")
         st.caption(f"Of the network of the first scenes, on {table['images']} pictures. The larger "
-                   "it is, the sharper is the valley.")
+                   f"it is, the sharper is the valley. {scale_of_sharpness()}")
         return
     chosen = choose("weights", "Weights of the layer", WORDS, "1")
     row = next(one for one in table["rows"] if one["factor"] == float(chosen))

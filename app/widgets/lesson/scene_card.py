@@ -98,7 +98,8 @@ def live(scene: Scene) -> None:
     words = {name: value for name, value in scene.live.items() if name != "page"}
     with st.container(key="lesson_live", width="content"):
         st.page_link(f"app/views/{scene.live['page']}.py", label="Live", icon=":material/bolt:",
-                     query_params=words)
+                     query_params=words, help="The page where this is computed anew. The browser's "
+                     "Back returns to this scene.")
 
 
 def notes_address(code: str | None) -> str:

@@ -4,8 +4,6 @@ from importlib.resources import files
 
 import streamlit as st
 
-from app.widgets.lesson.course import Course
-
 # A key makes the browser frame the whole page, which takes no input of its own.
 _CSS = """.st-key-lesson_turn { display: none; }
 html.lesson [data-testid=stMain]:focus-visible { box-shadow: none; }"""
@@ -14,7 +12,7 @@ _turn = st.components.v2.component(
     css=_CSS, isolate_styles=False)
 
 
-def turn(course: Course) -> None:
+def turn(scene: str, shown: bool) -> None:
     """Scroll to the top of a scene that is new, and to the question whose answer is. It draws
     nothing."""
-    _turn(key="lesson_turn", data={"scene": course.scene.name, "shown": course.shown})
+    _turn(key="lesson_turn", data={"scene": scene, "shown": shown})

@@ -31,9 +31,10 @@ def valley_picture(stage: Stage) -> None:
                   "ink": f"light-dark({label_color(style(method).color, False)}, "
                          f"{label_color(style(method).color, True)})"}
                  for name, (label, method) in WAYS.items()]})
-    st.caption("On each line the loss is equal; the cross is the bottom, the dot the start."
-               + f" Across, the valley bends {narrow} times as strongly as along."
-               * (not stage.present)
-               + " Twelve steps of each: the gradient's is 1 where it would end on the valley's "
-               "axis, the natural gradient's goes half of what is left."
-               * (stage.shown and not stage.present))
+    rise = (f"At the same distance from it the loss is {narrow} times as high across the valley as "
+            "along it." if narrow > 1 else "The valley is round.")
+    st.caption("Each line joins points of equal loss; the cross is the bottom, the dot the start. "
+               + f"{rise} " * (not stage.present)
+               + "Both take twelve steps. A gradient's step of 1 across the valley ends on its "
+               "middle line, a longer one beyond; the natural gradient, without damping, goes half "
+               "of the way that is left." * (stage.shown and not stage.present))

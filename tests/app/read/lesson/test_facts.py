@@ -125,3 +125,11 @@ def test_the_right_options_follow_from_the_runs(zoo):
     assert right["fails"] == 2 and 0.55 < fact("zoo cured ngf").value / len(races()) < 0.75
     measured = results("signs-badnets-s0-spectrum")["before"]["sharpness"]["lambda_max"]
     assert right["doubt"] == 3 and measured["sampling_error"] > measured["value"] / 2
+
+
+def test_the_layer_quoted_from_the_middle_is_the_best_before_the_last_block():
+    layers = [entry for entry in results("signs-badnets-s0-layers")["map"]
+              if entry["method"] == "ngf" and not entry["layer"].startswith(("blocks.7", "linear"))]
+    best = min(layers, key=lambda entry: entry["asr"]["hits"])["layer"]
+    scene = next(scene for scene in SHIPPED if scene.name == "layer")
+    assert f" {best} " in scene.facts["middle"]

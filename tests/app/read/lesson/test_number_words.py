@@ -60,16 +60,16 @@ MEASURED: dict[tuple[str, str], Callable[[], bool]] = {
     ("doubt", "over twelve networks"): lambda: audited_networks() == 12,
     ("doubt", "the trace and two other\nmeasures did rise"):
         lambda: risen().startswith("trace; ") and risen().count(";") == 2,
-    ("doubt", "half as much, or half as much again"): lambda: 0.5 < relative_error() < 1,
+    ("doubt", "from half\nto one and a half times as much"): lambda: 0.5 < relative_error() < 1,
     ("doubt", "than half of its value"): lambda: relative_error() > 0.5,
 }
 # What counts the words of the scene itself, an option that turns out wrong, or the toy.
 COUNTS_NOTHING = {
     "poison": ("On about half of them", "a set of a million pictures"),
     "accuracy": ("Three networks", "Two of them", "of the three", "one of the first two"),
-    "gradient": ("just two weights", "step a half", "the two agree",
+    "gradient": ("just two weights", "step a half", "the two agree", "the two ways",
                  "In two dimensions", "unit of weight"),
-    "race": ("At about half", "Three methods"),
+    "race": ("At about half", "Three methods", "all three stay"),
     "flatter": ("About half",),
     "fooled": ("these two networks",),
     "fails": ("In about two thirds", "In fewer than half"),
