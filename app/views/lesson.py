@@ -1,13 +1,11 @@
 """Lesson: scenes with a question each, for oneself, for a class, and for a lecture hall."""
 
-from typing import Literal
-
 import streamlit as st
 
 from app import state
 from app.read.lesson.facts import facts, told
 from app.read.lesson.presenting import presenting
-from app.read.lesson.scene import scenes
+from app.read.lesson.scene import readable
 from app.text import sections
 from app.widgets.controls.notice import guarded
 from app.widgets.lesson.class_card import (
@@ -22,7 +20,8 @@ from app.widgets.lesson.class_card import (
     votes,
     where,
 )
-from app.widgets.lesson.course import Course, course, go
+from app.widgets.lesson.contents import contents, to_exercises, to_hall
+from app.widgets.lesson.course import Course, course
 from app.widgets.lesson.exercise_cards import exercise_cards
 from app.widgets.lesson.keys import hand_on, keys
 from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
@@ -46,52 +45,37 @@ def page() -> None:
         _alone()
 
 
+def _course() -> Course:
+    """Where the lesson is; a file that is no scene is named and left out."""
+    found, faults = readable()
+    for fault in faults:
+        st.error(fault, icon=":material/edit_document:")
+    return course(found)
+
+
 def _alone() -> None:
     """For one reader, who may follow a class."""
     code = attend()
-    here = course(scenes())
+    here = _course()
     st.title(here.scene.title, anchor=False)
     if code:
         where(code, here)
-    scene_card(here, False, code)
+    guarded(scene_card)(here, False, code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         live(here.scene)
     if here.at == 0:
         st.caption(f"{TEXT['intro']} {TEXT['keys']}")
         if not code:
-            _to_hall(here, "lesson_hall")
+            to_hall(here, "lesson_hall")
     if here.next is None:
         st.success(TEXT["end"], icon=":material/school:")
-        _to_exercises("To the exercises", "lesson_go_on", "primary")
-    _contents(here)
+        to_exercises("To the exercises", "lesson_go_on", "primary")
+    contents(here)
     if code:
         go_along(code)
     keys(here.word, room=code)
     turn(here.scene.name, here.shown)
-
-
-# The ways within the lesson are buttons: after a link to the page itself the browser keeps the old
-# address, and the next full rerun goes back to it.
-def _contents(here: Course) -> None:
-    with st.expander("All scenes", key="lesson_contents"), st.container(gap=None):
-        for number, scene in enumerate(here.scenes, start=1):
-            st.button(f"{number}. {scene.title}", key=f"lesson_scene_{scene.name}", type="tertiary",
-                      on_click=go, args=(scene.name, False))
-        _to_exercises("Exercises", "lesson_to_exercises")
-        _to_hall(here, "lesson_to_hall")
-        st.caption(f"{TEXT['keys']} {TEXT['hall keys']}")
-
-
-def _to_hall(here: Course, key: str) -> None:
-    st.button("For a lecture hall", key=key, type="tertiary", icon=":material/slideshow:",
-              on_click=state.write_address,
-              args=({"scene": here.scene.name, "shown": None, "present": "1"},))
-
-
-def _to_exercises(label: str, key: str, kind: Literal["primary", "tertiary"] = "tertiary") -> None:
-    st.button(label, key=key, type=kind, icon=":material/assignment:",
-              on_click=state.write_url, args=("part", "exercises"))
 
 
 def _exercises() -> None:
@@ -104,10 +88,10 @@ def _exercises() -> None:
 
 def _presented() -> None:
     """For a hall, and for the class that follows."""
-    here = course(scenes())
+    here = _course()
     code = lead(here)
     st.title(here.scene.title, anchor=False)
-    scene_card(here, True, code)
+    guarded(scene_card)(here, True, code)
     with st.container(horizontal=True, vertical_alignment="center", key="lesson_bar"):
         controls(here)
         if st.button("Address (Q)", key="lesson_join", type="tertiary"):
@@ -130,7 +114,7 @@ def _presented() -> None:
 def _notes() -> None:
     """The speaker's notes of the scene that the class sees."""
     code = attend()
-    here = course(scenes())
+    here = _course()
     known = facts(here.scene.facts)
     st.title(f"Notes: {here.scene.title}", anchor=False)
     if code:

@@ -138,6 +138,12 @@ def test_a_scene_that_is_added_removed_or_edited_needs_no_code(lesson, tmp_path,
     (mine / "11_mine.md").write_text(text.replace("picture =", "pictures ="), encoding="utf-8")
     app = app.run()
     assert not app.exception and "11_mine.md" in app.error[0].value
+    labels = [button.label for button in app.button]
+    assert "9. How to doubt a sharpness plot, and what to read" in labels, "the others stay"
+    (mine / "11_mine.md").write_text(text.replace("train asr", "train nothing"), encoding="utf-8")
+    app = app.run()
+    assert not app.exception and "nothing stands at “nothing”" in app.error[0].value
+    assert not app.button("lesson_back").disabled, "a wrong fact leaves the ways on"
 
 
 def test_without_shipped_runs_there_is_a_sentence(runs, open_page):

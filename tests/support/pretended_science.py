@@ -16,7 +16,8 @@ from ngf_core.trained import poison_preview as preview
 from tests.support.faked import faked
 
 
-def estimate(config: Config, store: RunStore | None) -> Cost:
+def estimate(config: Config, store: RunStore | None = None,
+             trained: TrainConfig | None = None) -> Cost:
     return Cost(38.0, 4.25, "From the pace of an earlier run.")
 
 

@@ -53,17 +53,33 @@ def scenes(place: Path | None = None) -> tuple[Scene, ...]:
     Raises NGFError where a file cannot be read as a scene, where two have one name, and where there
     is none.
     """
-    files = sorted((place or folder()).glob("[0-9][0-9]_*.md"))
-    found = tuple(read(file.name, _text(file)) for file in files)
-    names = [scene.name for scene in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise NGFError(f"Two scenes of the lesson are called {name}. Give one file another "
-                           "name behind its number.")
-    if not found:
-        raise NGFError(f"The lesson has no scene: {place or folder()} holds no file NN_name.md. "
-                       "Put one there; the shipped ones are examples.")
+    found, faults = readable(place)
+    if faults:
+        raise NGFError(faults[0])
     return found
+
+
+def readable(place: Path | None = None) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    """The scenes that can be read, and what is wrong with each file that cannot.
+
+    Raises NGFError where there is no scene.
+    """
+    found: dict[str, Scene] = {}
+    faults = []
+    for file in sorted((place or folder()).glob("[0-9][0-9]_*.md")):
+        try:
+            scene = read(file.name, _text(file))
+        except NGFError as error:
+            faults.append(str(error))
+            continue
+        if scene.name in found:
+            faults.append(f"Two scenes of the lesson are called {scene.name}. Give one file "
+                          "another name behind its number.")
+        found.setdefault(scene.name, scene)
+    if not found:
+        raise NGFError(" ".join(faults) or f"The lesson has no scene: {place or folder()} holds no "
+                       "file NN_name.md. Put one there; the shipped ones are examples.")
+    return tuple(found.values()), tuple(faults)
 
 
 def _text(file: Path) -> str:

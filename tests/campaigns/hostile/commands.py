@@ -22,7 +22,7 @@ from tests.campaigns.hostile.values import TEXTS, holding
 COMMANDS = ("train", "import", "purify", "spectrum", "landscape", "layers", "runs", "data",
             "export", "audit", "inside", "zoo build", "zoo check", "attacks check",
             "attacks rebuild", "benchmark", "app", "bundle", "bundle open", "bundle check",
-            "compare", "")
+            "compare", "sweep", "sweep status", "sweep table", "")
 OPTIONS = ("--dataset", "--attack", "--epochs", "--lr", "--methods", "--ngf.kl-bound", "--source",
            "--root", "--weights", "--parameters", "--json", "--detach", "--seed", "--labels",
            "--normalisation", "--builder", "--inside", "--model", "--format", "--out", "--limit",
@@ -79,6 +79,10 @@ ODD: dict[str, tuple[str, ...]] = {
     "a benchmark whose tables are a file": ("benchmark", "--tables", "/etc/passwd"),
     "a benchmark in a folder that cannot be": ("benchmark", "--out", "/proc/x"),
     "a stage that there is not": ("benchmark", "--stages", "evil"),
+    "a sweep of what is no grid": ("sweep", "/etc/passwd"),
+    "a sweep of a folder": ("sweep", "/etc", "--dry-run"),
+    "a sweep that there is not": ("sweep", "status", "--out", "/proc/x"),
+    "a table of no sweep": ("sweep", "table", "--out", "/etc/passwd"),
     "a bundle of a run that is a path": ("bundle", "../../etc"),
     "a bundle of nothing": ("bundle",),
     "a bundle that is a folder": ("bundle", "open", "/etc"),

@@ -260,4 +260,6 @@ def test_the_pages_show_one_figure_for_one_quantity():
         assert known.loc[(row.attack, row.seed, row.entrant), row.measure] == row.value
     # No other figure: those of another setting would stand under the same name.
     benign = cells[(cells.entrant == "benign") & (cells.attack == "none")]
-    assert cells.lambda_max.notna().sum() == models + len(benign)
+    measured = cells[cells.lambda_max.notna()]
+    assert measured.weights.nunique() == models + len(benign)
+    assert (measured.groupby("weights").lambda_max.nunique() == 1).all()

@@ -11,6 +11,7 @@ from ngf_core.runs import RunStore
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.sweep import worker
 
+pytestmark = pytest.mark.xdist_group("sweep")  # later tests read the first one's runs
 TRAIN = Cell("signs", "mini_preact_resnet", "badnets", 0, epochs=1)
 SGD = replace(TRAIN, entrant="ablate_tuning")  # one step
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.read.lesson.facts import NAMED, WORD
-from app.read.lesson.scene import folder, read, scenes
+from app.read.lesson.scene import folder, read, readable, scenes
 from app.text import define
 from ngf_core.errors import NGFError
 
@@ -68,6 +68,18 @@ def test_no_two_scenes_share_a_name_and_there_is_one(tmp_path):
         (tmp_path / f"{number}_same.md").write_text(GOOD)
     with pytest.raises(NGFError, match="Two scenes of the lesson are called same"):
         scenes(tmp_path)
+
+
+def test_a_file_that_is_no_scene_is_told_and_the_others_stay(tmp_path):
+    for name, text in (("01_good", GOOD), ("02_bad", "Nothing."), ("03_good", GOOD)):
+        (tmp_path / f"{name}.md").write_text(text)
+    found, faults = readable(tmp_path)
+    assert [scene.name for scene in found] == ["good"]
+    assert "02_bad.md" in faults[0] and "called good" in faults[1] and len(faults) == 2
+    (tmp_path / "01_good.md").unlink()
+    (tmp_path / "03_good.md").unlink()
+    with pytest.raises(NGFError, match=re.escape("02_bad.md")):
+        readable(tmp_path)
 
 
 def test_there_are_ten_scenes():
