@@ -184,23 +184,29 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
 
 def _label_places(points: pd.DataFrame, labels: Mapping[Any, str], across: tuple[float, float],
                   up: tuple[float, float]) -> dict[Any, str]:
-    """For each point the side for its name that covers least of other marks and names, chosen one
-    after the other in pixels of a phone-wide figure."""
+    """For each point the side for its name that covers least of other marks and names, in pixels of
+    a phone-wide figure: chosen one after the other, and twice again when all others are known."""
     wide, tall, letter, line, mark = 300, 370, 7, 15, 12
     at = {name: (wide * (x - across[0]) / (across[1] - across[0]),
                  tall * (y - up[0]) / (up[1] - up[0])) for name, (x, y) in points.iterrows()}
-    taken = [(x - mark / 2, y - mark / 2, x + mark / 2, y + mark / 2) for x, y in at.values()]
-    places = {}
-    for name, (x, y) in at.items():
+    marks = [(x - mark / 2, y - mark / 2, x + mark / 2, y + mark / 2) for x, y in at.values()]
+    places: dict[Any, str] = {}
+    taken: dict[Any, tuple[float, ...]] = {}
+    for name, (x, y) in 3 * list(at.items()):
         long = letter * len(labels[name])
-        boxes = {
-            "middle right": (x + mark / 2, y - line / 2, x + mark / 2 + long, y + line / 2),
-            "top center": (x - long / 2, y + mark / 2, x + long / 2, y + mark / 2 + line),
-            "bottom center": (x - long / 2, y - mark / 2 - line, x + long / 2, y - mark / 2),
-            "middle left": (x - mark / 2 - long, y - line / 2, x - mark / 2, y + line / 2)}
-        places[name] = min(boxes, key=lambda side: sum(_shared(boxes[side], box) for box in taken)
+        right, left = (x + mark / 2, x + mark / 2 + long), (x - mark / 2 - long, x - mark / 2)
+        above, below = (y + mark / 2, y + mark / 2 + line), (y - mark / 2 - line, y - mark / 2)
+        middle, centre = (y - line / 2, y + line / 2), (x - long / 2, x + long / 2)
+        boxes = {f"{height} {side}": (flat[0], rise[0], flat[1], rise[1])
+                 for height, side, flat, rise in (
+                     ("middle", "right", right, middle), ("top", "center", centre, above),
+                     ("bottom", "center", centre, below), ("middle", "left", left, middle),
+                     ("top", "right", right, above), ("bottom", "right", right, below),
+                     ("top", "left", left, above), ("bottom", "left", left, below))}
+        others = [*marks, *(box for other, box in taken.items() if other != name)]
+        places[name] = min(boxes, key=lambda side: sum(_shared(boxes[side], box) for box in others)
                            + 1e3 * (boxes[side][0] < 0 or boxes[side][2] > wide))
-        taken.append(boxes[places[name]])
+        taken[name] = boxes[places[name]]
     return places
 
 

@@ -18,6 +18,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -147,7 +148,8 @@ async def _counted(url: str, code: str, scene: Scene) -> int:
     async with browsing(url, told.append) as notes:
         await notes.open("lesson", f"notes=1&class={code}&scene={scene.name}")
     text = b"".join(told).decode("utf-8", "ignore")
-    return int(text.partition("** of ")[2].partition(":")[0] or 0)
+    found = re.search(r"\d+ of (\d+): ", text)
+    return int(found[1]) if found else 0
 
 
 def measure(students: int, count: int, within: float, folder: Path) -> dict[str, Any]:
