@@ -186,7 +186,7 @@ def _label_places(points: pd.DataFrame, labels: Mapping[Any, str], across: tuple
                   up: tuple[float, float]) -> dict[Any, str]:
     """For each point the side for its name that covers least of other marks and names, in pixels of
     a phone-wide figure: chosen one after the other, and twice again when all others are known."""
-    wide, tall, letter, line, mark = 300, 370, 7, 15, 12
+    wide, tall, letter, line, mark = 250, 350, 7, 18, 12
     at = {name: (wide * (x - across[0]) / (across[1] - across[0]),
                  tall * (y - up[0]) / (up[1] - up[0])) for name, (x, y) in points.iterrows()}
     marks = [(x - mark / 2, y - mark / 2, x + mark / 2, y + mark / 2) for x, y in at.values()]
