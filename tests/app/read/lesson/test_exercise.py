@@ -115,4 +115,5 @@ def test_the_markdown_of_the_lesson_as_html():
     assert to_html("One **bold** and *slanting* `word`.\n\n1 < 2 & <b>") == (
         "<p>One <strong>bold</strong> and <em>slanting</em> <code>word</code>.</p>"
         "<p>1 &lt; 2 &amp; &lt;b&gt;</p>")
-    assert to_html("- one\n- *two*,\n  three") == "<ul><li>one</li><li><em>two</em>, three</li></ul>"
+    assert to_html("- one\n- *two*,\n  three") == (
+        "<ul><li>one</li><li><em>two</em>, three</li></ul>")
