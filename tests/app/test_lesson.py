@@ -219,6 +219,18 @@ def test_another_browser_cannot_take_a_class_over(lesson):
     assert class_rooms().place(code).scene == "race"
 
 
+def test_going_back_to_an_ended_class_opens_no_other(lesson):
+    hall = lesson(present="1", scene="race")
+    code = address(hall, "class")
+    hall = sound(hall.button("lesson_end").click().run())
+    hall.query_params.update({"present": "1", "class": code})
+    hall = sound(hall.run())
+    assert hall.title[0].value == "This class has ended" and address(hall, "class") == code
+    assert class_rooms().place(code) is None
+    new = lesson(present="1", class_=code)  # a link that the presenter has kept
+    assert class_rooms().place(address(new, "class"))
+
+
 def test_a_code_may_be_typed_in_small_letters(lesson):
     code = address(lesson(present="1", scene="race"), "class")
     assert scene_of(lesson(class_=code.lower())) == ("race", False)

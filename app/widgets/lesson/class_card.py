@@ -15,6 +15,7 @@ from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
 CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 2.0
+ENDED = "lesson_ended"  # the class that this session has ended
 LECTURE = "lesson_lecture"  # the address by which this session takes part in a class
 CODE = 12  # pixels of a module of the QR code
 OWN = ("localhost", "127.0.0.1", "::1")
@@ -27,7 +28,10 @@ def lead(course: Course) -> str | None:
     code = _code()
     if not rooms.presents(code, browser):
         if rooms.place(code):
-            _led_elsewhere(course, code)
+            _instead(course, "This class is led from another browser", ("Follow it", {CLASS: code}))
+        if code and state.remembered(ENDED) == code:  # the browser's Back leads here
+            _instead(course, "This class has ended",
+                     ("Go on alone", {"scene": course.scene.name}))
         opened = rooms.open(browser, course.scene.name)
         state.write_url(CLASS, opened)
         if opened is None:
@@ -41,11 +45,11 @@ def lead(course: Course) -> str | None:
     return code
 
 
-def _led_elsewhere(course: Course, code: str) -> None:
-    """In place of the scene: whose address of the hall it is, and what may be done with it."""
-    st.title("This class is led from another browser", anchor=False)
-    for label, words in (("Follow it", {CLASS: code}),
-                         ("Lead a class of my own", {"present": "1", "scene": course.scene.name})):
+def _instead(course: Course, why: str, way: tuple[str, dict[str, str]]) -> None:
+    """In place of the scene: why this address leads no class, and two ways on."""
+    st.title(why, anchor=False)
+    another = {"present": "1", "scene": course.scene.name}
+    for label, words in (way, ("Lead a class of my own", another)):
         st.page_link("app/views/lesson.py", label=label, query_params=words)
     st.stop()
 
@@ -69,6 +73,7 @@ def end(code: str | None) -> None:
     """Forget the class and its votes, and go on alone; before the page is drawn."""
     if code:
         class_rooms().close(code, state.browser())
+        state.remember(ENDED, code)
         st.toast(TEXT["ended"], icon=":material/co_present:")
     state.leave_out((CLASS, MOVES, "present"))
     state.remember(LECTURE, None)
