@@ -15,6 +15,7 @@ from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
 CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 2.0
+FROM = "lesson"  # on a page that the lesson led to: the scene
 ENDED = "lesson_ended"  # the class that this session has ended
 LECTURE = "lesson_lecture"  # the address by which this session takes part in a class
 CODE = 12  # pixels of a module of the QR code
@@ -28,12 +29,13 @@ def lead(course: Course) -> str | None:
     code = _code()
     if not rooms.presents(code, browser):
         if rooms.place(code):
-            _instead(course, "This class is led from another browser", ("Follow it", {CLASS: code}))
+            _instead("This class is led from another browser", "Follow it")
         if code and state.remembered(ENDED) == code:  # the browser's Back leads here
-            _instead(course, "This class has ended",
-                     ("Go on alone", {"scene": course.scene.name}))
+            _instead(f"The class {code} has ended", "Go on alone", CLASS, MOVES)
         opened = rooms.open(browser, course.scene.name)
         state.write_url(CLASS, opened)
+        if code and opened:
+            st.toast(TEXT["another"].format(code=code), icon=":material/co_present:")
         if opened is None:
             st.caption(TEXT["full"])
             return None
@@ -45,18 +47,24 @@ def lead(course: Course) -> str | None:
     return code
 
 
-def _instead(course: Course, why: str, way: tuple[str, dict[str, str]]) -> None:
-    """In place of the scene: why this address leads no class, and two ways on."""
+def _instead(why: str, other_way: str, *left_out: str) -> None:
+    """In place of the scene: why this address leads no class, and two ways on, the other one
+    without `left_out` of the address."""
     st.title(why, anchor=False)
-    another = {"present": "1", "scene": course.scene.name}
-    for label, words in (way, ("Lead a class of my own", another)):
-        st.page_link("app/views/lesson.py", label=label, query_params=words)
+    with st.container(horizontal=True):
+        for key, label, names in (("own", "Open a new class", (CLASS, MOVES)),
+                                  ("other", other_way, ("present", *left_out))):
+            st.button(label, key=f"lesson_{key}", on_click=state.leave_out, args=(names,))
     st.stop()
 
 
 def way_back(page: str) -> None:
-    """A link to the lecture or the class that this session has left for another page."""
+    """A link to the lecture or the class that this session has left for another page, or to the
+    scene that led a single reader there."""
     words = state.remembered(LECTURE)
+    if st.query_params.get(FROM) and page != "lesson" and not words:
+        st.page_link("app/views/lesson.py", query_params={"scene": st.query_params[FROM]},
+                     label="Back to the lesson", icon=":material/school:")
     if not words or (page == "lesson" and _code() == words[CLASS]):
         return
     if class_rooms().place(words[CLASS]):
@@ -92,7 +100,7 @@ def attend() -> str | None:
         return None
     place = _place(code)
     if place is None:
-        st.caption(TEXT["no class"])
+        st.info(TEXT["no class"], icon=":material/co_present:")
         return None
     if not _speaks():
         state.remember(LECTURE, {CLASS: code})

@@ -51,9 +51,11 @@ def checked_layer(exercise: Exercise) -> tuple[bool, str] | None:
     if chosen is None:
         return None
     regret = 100 * (left[chosen].value - left[best].value)
-    return regret <= exercise.within, (
-        f"Retraining {chosen} leaves an ASR of {left[chosen].percent()}, the best layer, {best}, "
-        f"{left[best].percent()}: {max(regret, 0):.1f} points more.")
+    good = regret <= exercise.within
+    return good, (
+        f"{'A good choice' if good else 'Not a good choice'}: retraining {chosen} leaves an ASR of "
+        f"{left[chosen].percent()}, {max(regret, 0):.1f} points more than the best layer"
+        f"{f', {best}' if good else ''}.")
 
 
 def checked_pixels(exercise: Exercise) -> tuple[bool, str] | None:

@@ -10,7 +10,7 @@ from app.read.lesson.facts import Fact, facts, told
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.class_card import answered, vote, voted, votes
+from app.widgets.lesson.class_card import FROM, answered, vote, voted, votes
 from app.widgets.lesson.course import Course, go
 from app.widgets.lesson.pictures import picture
 from app.widgets.lesson.stage import Stage
@@ -96,9 +96,11 @@ def live(scene: Scene) -> None:
     if not scene.live:
         return
     words = {name: value for name, value in scene.live.items() if name not in ("page", "takes")}
+    words[FROM] = scene.name
     with st.container(key="lesson_live", width="content"):
-        st.page_link(f"app/views/{scene.live['page']}.py", label="Live", icon=":material/bolt:",
-                     query_params=words, help=f"{TEXT['live']} {takes(scene)}")
+        st.page_link(f"app/views/{scene.live['page']}.py", label="Try it live",
+                     icon=":material/bolt:", query_params=words,
+                     help=f"{TEXT['live']} {takes(scene)}")
 
 
 def takes(scene: Scene) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from app.read.lesson import notebook as notebooks
 from app.read.lesson.exercise import exercises
 from app.read.lesson.facts import facts, told
-from app.read.lesson.handout import ON_THE_PAGE, answer, handout, to_html
+from app.read.lesson.handout import TEXT, answer, handout, to_html
 from app.read.lesson.material import material
 from app.read.lesson.scene import scenes
 from ngf_core.errors import NGFError
@@ -75,12 +75,12 @@ def test_the_handout_has_every_scene_task_and_answer_and_asks_nothing_of_the_net
     for scene in scenes():
         told_at_last = to_html(told(scene.home, facts(scene.facts), hints=False))
         assert told_at_last in after and told_at_last not in before, scene.name
-    assert paper.count(ON_THE_PAGE) == sum(bool(one.psnr) for one in FOUND) > 0
+    assert paper.count(TEXT["paper trigger"]) == sum(bool(one.psnr) for one in FOUND) > 0
     assert not re.search(r"https?:|<script|src=\"(?!data:image/png)|\{\w+\}|\[\[", paper)
 
 
 def test_a_task_on_paper_has_the_table_and_the_signs_of_the_page(zoo):
-    tasks = handout((), FOUND).partition("What turned out")[0].split("<section>")[1:]
+    tasks = handout((), FOUND).partition("<section><h2>Hints")[0].split("<section>")[1:]
     for one, task in zip(FOUND, tasks, strict=True):
         found = material(one)
         if isinstance(found, pd.DataFrame):
@@ -103,6 +103,12 @@ def test_the_good_layers_on_paper_are_those_that_the_page_accepts(zoo):
             for entry in results["map"] if entry["method"] == "ngf"}
     good = {layer for layer, asr in left.items() if asr - min(left.values()) <= one.within}
     assert set(re.findall(r"([\w.]+) \(", answer(one))) == good
+
+
+def test_the_words_behind_question_marks_are_explained_on_paper(zoo):
+    paper = handout(scenes(), FOUND)
+    for word in ("ASR", "RA", "PSNR", "Trigger", "WaNet", "FBA (DFST-lite)"):
+        assert f"<dt>{word}</dt>" in paper, word
 
 
 def test_the_first_scene_shows_its_sign_and_keeps_the_answer_for_later(zoo):
