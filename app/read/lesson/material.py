@@ -37,7 +37,10 @@ Material: TypeAlias = pd.DataFrame | Sequence[Picture]
 
 def material(exercise: Exercise) -> Material | None:
     """The table or the pictures of an exercise; None where it needs none."""
-    return MATERIAL[exercise.picture](exercise) if exercise.picture else None
+    if not exercise.picture:
+        return None
+    found = MATERIAL[exercise.picture](exercise)
+    return found.replace(" %", "\u00a0%", regex=True) if isinstance(found, pd.DataFrame) else found
 
 
 def layers_left(run: str) -> tuple[dict[str, Rate], str]:
@@ -102,10 +105,9 @@ def _faked(_: Exercise) -> pd.DataFrame:
     race = state.store().get(RACE).results
 
     def row(network: str, of: Mapping[str, float], method: str) -> dict[str, str]:
-        rates = _rates_of(race[method])
         return {"network": network, "λ_max": f"{of['lambda_max']:.0f}",
                 "adaptive λ_max": f"{of['adaptive_lambda_max']:.2f}",
-                "ASR": rates["ASR"], "ACC": rates["ACC"]}
+                **_rates_of(race[method], "asr", "acc")}
 
     def trained(network: str, method: str) -> dict[str, str]:
         sharpness = spectrum[method]["sharpness"]
@@ -122,13 +124,14 @@ def _layers(exercise: Exercise) -> pd.DataFrame:
     return pd.DataFrame(
         [{"layer": look["layer"],
           "change of the answers": f"{look['probed']['augmented']['travel']:.2f}",
-          "ACC after retraining it": f"{100 * look['probed']['clean']['accuracy']:.0f} %",
+          "ACC after it": f"{100 * look['probed']['clean']['accuracy']:.0f} %",
           "weights": f"{look['parameters']:,}"}
          for look in state.store().get(exercise.runs[0]).results["looks"]])
 
 
-def _rates_of(evaluation: Mapping[str, Mapping]) -> dict[str, str]:
-    return {what.upper(): Rate(**evaluation[what]).percent() for what in ("asr", "ra", "acc")}
+def _rates_of(evaluation: Mapping[str, Mapping], *names: str) -> dict[str, str]:
+    return {f"{name.upper()}, %": f"{100 * Rate(**evaluation[name]).value:.1f}"
+            for name in names or ("asr", "ra", "acc")}
 
 
 MATERIAL: Mapping[str, Callable[[Exercise], Material]] = {

@@ -27,7 +27,7 @@ def shown(exercise: Exercise) -> None:
     """Draw the exercise's table or pictures."""
     found = material(exercise)
     if isinstance(found, pd.DataFrame):
-        st.dataframe(found, hide_index=True, height="content", key=f"data_{exercise.number}")
+        st.table(found, border="horizontal", hide_index=True, width="content")
     elif found is not None:
         _drawn(found)
 
