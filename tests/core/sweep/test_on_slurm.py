@@ -79,7 +79,7 @@ def test_a_sweep_through_everything_ends_as_an_uninterrupted_one(
 
     # Another one submits the rest, and only that.
     assert main(words(grid, out)) == 0
-    assert f"Submitted {CELLS - 8} cells, as job " in capsys.readouterr().out
+    assert f"Submitted {CELLS - 8} tasks, as job " in capsys.readouterr().out
     of = sweep_in(out)
 
     # One job is cancelled, the worker of another killed, a third put back into the queue.
