@@ -73,7 +73,8 @@ def test_what_a_job_computes_is_waited_for_and_not_submitted_again(tmp_path, mon
                                  f"{batch.name}|17|1|PENDING|Priority\n")
     failed = carry_out([tasks], lambda one: (tmp_path / one.name).exists(),
                        SlurmLauncher(LaunchSettings(launcher="slurm")), kept)
-    assert looks == [carrying_out.LOOK] and [one.runs for one in batches(kept)] == [("a", "b"), ("c",)]
+    assert looks == [carrying_out.LOOK]
+    assert [one.runs for one in batches(kept)] == [("a", "b"), ("c",)]
     assert len(fake_slurm.asked("sbatch")) == 1
     assert tasks[0].command.log.read_text() == "What its worker says.\n"
     assert failed == {"b": "Job 17_1 ended as CANCELLED.", "c": "Job 17_0 ended as OUT_OF_MEMORY."}
