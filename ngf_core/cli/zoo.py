@@ -96,6 +96,8 @@ def _build(arguments: argparse.Namespace) -> int:
     for train in trainings:
         validate(train)
     store = RunStore(arguments.out.absolute())
+    if not arguments.dry_run:
+        store.prepare()
     folder = store.root / HIDDEN
     stages = to_make(store, trainings, arguments.kinds)
     runs = {one.run_id: one for stage in stages for one in stage}
@@ -103,7 +105,6 @@ def _build(arguments: argparse.Namespace) -> int:
     say(_plan(list(runs.values()), of_all, store, launch.cores), launcher)
     if arguments.dry_run:
         return 0
-    store.prepare()
     failed = carry_out([[one.task(store, folder) for one in stage] for stage in stages],
                        lambda task: is_there(store, task.name, runs[task.name].config),
                        launcher, folder)
