@@ -4,6 +4,10 @@ Trains the missing models, purifies each backdoored model by each entrant, measu
 trace of the models of the sharpness claim and then of all others, and writes the tables. Finished
 cells are used again, and existing tables are completed. The conditions are in
 ngf_core/evidence/entrants.py.
+
+On a Slurm cluster each stage is submitted as jobs and waited for. Where this command is stopped,
+they go on, and the next call waits for them; `sweep status` tells where each cell stands.
+docs/cluster.md has an example.
 """
 
 import argparse
@@ -12,37 +16,39 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli.launching import add_launch, launch_of, say
 from ngf_core.cli.lists import add_list
 from ngf_core.config import TrainConfig, validate
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evidence import COMMAND, claim, load, sharpness, sizes, tables_folder
-from ngf_core.evidence.cells import Cell, cells, finished, make_cell
+from ngf_core.evidence.cells import Cell, cells, finished
 from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.floor import floor
 from ngf_core.evidence.measures import BEFORE
+from ngf_core.evidence.measuring import measure_all
 from ngf_core.evidence.report import report
 from ngf_core.evidence.sizes_report import claim_at_sizes
 from ngf_core.evidence.table import SHARPNESS, cells_table, path_table
-from ngf_core.launch.local import KEPT_MEMORY
-from ngf_core.launch.settings import available_cores
+from ngf_core.launch.opened import opened
 from ngf_core.models import ARCHITECTURES
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.disk import replace_file
 from ngf_core.runs.manifest import git_state
 from ngf_core.runs.names import ZOO_ARCH
-from ngf_core.sweep.grid import depth
+from ngf_core.sweep.grid import Grid
+from ngf_core.sweep.plan import plan
+from ngf_core.sweep.states import DONE
+from ngf_core.sweep.sweep import Sweep
 
 STAGES = ("cells", "claim", "sharpness", "tables")
 
@@ -68,58 +74,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="passes over the training images (default: %(default)s)")
     add_list(parser, "stages", choices=STAGES, default=list(STAGES),
              help="what to do (default: all)")
-    parser.add_argument("--workers", type=int, default=available_cores(),
-                        help="processes, one thread each (default: one per core)")
     parser.add_argument("--out", type=Path, default=default_store().root / "benchmark",
                         help="folder for the runs (default: %(default)s)")
     parser.add_argument("--tables", type=Path, default=tables_folder(),
                         help="folder for the tables (default: %(default)s)")
+    add_launch(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the requested stages; 0 when all went well, 1 where a cell failed.
 
     Raises ConfigError for unusable arguments, before anything is computed, and NGFError where the
-    tables would replace those of more cells.
+    cells cannot fit, Slurm does not answer, or the tables would replace those of more cells.
     """
+    launch = launch_of(arguments)
     _check(arguments)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for name, value in KEPT_MEMORY.items():
-        os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    store = RunStore(arguments.out.absolute())
+    launcher, store = opened(launch), RunStore(arguments.out.absolute())
+    sweep = Sweep(store, _grid(arguments), launch)
+    if "cells" in arguments.stages or arguments.dry_run:
+        say(plan(sweep.states(), store, launch.cores), launcher)
+    if arguments.dry_run:
+        return 0
     store.prepare()
-    # All finished cells go into the tables, whatever this call computes.
-    of, training = (arguments.dataset, arguments.arch), (arguments.limit, arguments.epochs)
-    needed = {ENTRANTS[name].layer_of for name in arguments.methods} - {""}
-    wanted = list(cells(*of, arguments.attacks, [name for name in ENTRANTS
-                                                if name in needed | set(arguments.methods)],
-                       arguments.seeds, *training))
-    failed = 0
+    failed: dict[str, str] = {}
     if "cells" in arguments.stages:
-        stages: list[list[Cell]] = [[], [], []]  # each needs the one before
-        for cell in wanted:
-            stages[depth(cell)].append(cell)
-        for batch in stages:
-            missing = [cell for cell in batch if finished(cell, store) is None]
-            print(f"{len(batch) - len(missing)} of {len(batch)} runs exist already.", flush=True)
-            failed += _compute(make_cell, [(cell, store.root) for cell in missing],
-                               arguments.workers)
+        print(sweep.submit(launcher), flush=True)
+        failed |= _reported({one.cell.run_id: one.said for one in sweep.waited()
+                             if one.state != DONE})
+    wanted = [cell for stage in sweep.grid.stages() for cell in stage]
     if "claim" in arguments.stages:
-        failed += _compute(sharpness.measured, claim.claim_tasks(wanted, store), arguments.workers)
+        failed |= _reported(measure_all(claim.claim_readings(wanted, store), store, launcher,
+                                        sweep.folder))
     if "sharpness" in arguments.stages:
-        unmeasured = [(run_id, model, "", store.root) for run_id, model in _models(wanted, store)
+        unmeasured = [(run_id, model, "") for run_id, model in _models(wanted, store)
                       if not sharpness.kept_file(store, run_id, model).exists()]
-        failed += _compute(sharpness.measured, unmeasured, arguments.workers)
+        failed |= _reported(measure_all(unmeasured, store, launcher, sweep.folder))
     if "tables" in arguments.stages:
-        write_tables(list(cells(*of, list(ATTACKS), list(ENTRANTS), arguments.seeds, *training)),
+        # All finished cells go into the tables, whatever this call computes.
+        write_tables(list(cells(arguments.dataset, arguments.arch, list(ATTACKS), list(ENTRANTS),
+                                arguments.seeds, arguments.limit, arguments.epochs)),
                      store, arguments.tables)
-    return int(failed > 0)
+    return int(bool(failed))
+
+
+def _grid(arguments: argparse.Namespace) -> Grid:
+    def once(values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
+
+    return Grid(attacks=once(arguments.attacks), methods=once(arguments.methods),
+                datasets=(arguments.dataset,), networks=(arguments.arch,),
+                seeds=once(arguments.seeds), limit=arguments.limit, epochs=arguments.epochs)
+
+
+def _reported(failed: dict[str, str]) -> dict[str, str]:
+    """The same, printed: what failed, and why."""
+    for name, why in failed.items():
+        print(f"{name}: {why}", file=sys.stderr, flush=True)
+    return failed
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.workers < 1:
-        raise ConfigError("workers", f"{arguments.workers} is not positive", "Use 1 or more.")
     if min(arguments.seeds) < 0:
         raise ConfigError("seeds", f"{min(arguments.seeds)} is negative", "Count seeds from 0.")
     trained = TrainConfig(dataset=arguments.dataset, arch=arguments.arch, limit=arguments.limit,
@@ -236,40 +251,3 @@ def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[str, str]]:
     there = [cell for cell in wanted if finished(cell, store)]
     return [(cell.run_id, ENTRANTS[cell.entrant].method if cell.entrant else BEFORE)
             for cell in there]
-
-
-def _compute(function: Callable[..., Any], tasks: Sequence[tuple], workers: int) -> int:
-    """Call function(*task) for all tasks, several at a time; how many returned an error message."""
-    failed = 0
-    for done, (task, answer) in enumerate(_called(function, tasks, workers), 1):
-        if isinstance(answer, str) and answer:
-            failed += 1
-            print(answer, file=sys.stderr, flush=True)
-        print(f"{done}/{len(tasks)} {getattr(task[0], 'run_id', task[0])}", flush=True)
-    return failed
-
-
-def _answer(function: Callable[..., Any], task: tuple) -> Any:
-    """What the function returns, or its error message: one task must not stop the others."""
-    try:
-        return function(*task)
-    except NGFError as error:
-        return f"{task[0]}: {error}"
-
-
-def _called(function: Callable[..., Any], tasks: Sequence[tuple], workers: int
-            ) -> Iterator[tuple[tuple, Any]]:
-    """(task, answer) as the answers arrive; in this process where one worker is enough."""
-    if workers == 1 or len(tasks) < 2:
-        yield from ((task, _answer(function, task)) for task in tasks)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting = {pool.submit(_answer, function, task): task for task in tasks}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        except BaseException:  # Ctrl-C or a kill: otherwise the workers would continue
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in active_children():
-                process.terminate()
-            raise

@@ -1,21 +1,18 @@
 """`sweep`: data sets × networks × attacks × methods × seeds, here or on a Slurm cluster."""
 
 import argparse
-import dataclasses
 import json
 import signal
-import time
 from pathlib import Path
 
-from ngf_core.cli.job import add_option
+from ngf_core.cli.launching import add_launch, launch_of, say
 from ngf_core.cli.tables import print_json
 from ngf_core.launch.opened import opened
-from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.store import BENCHMARK
 from ngf_core.sweep.grid import read_grid
-from ngf_core.sweep.plan import plan, refuse
-from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, counted
+from ngf_core.sweep.plan import plan
+from ngf_core.sweep.states import DONE, CellState, counted
 from ngf_core.sweep.sweep import Sweep, sweep_in
 from ngf_core.sweep.table import as_text, sweep_table
 from ngf_core.text_table import aligned
@@ -30,7 +27,6 @@ table` prints the results.
 On a Slurm cluster the command submits jobs and returns. The folder of the runs has to be on a disk
 that all nodes share. docs/cluster.md has an example.
 """
-_LOOK = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "to tell of the sweep in --out")
     parser.add_argument("--out", type=Path, default=default_store().root / BENCHMARK,
                         help="folder of the runs, that of the benchmark (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="say what it costs, and stop")
     parser.add_argument("--resubmit", action="store_true",
                         help="status: submit again what failed or is missing, as it was before")
     parser.add_argument("--wait", action="store_true", help="return when no cell is queued or "
                         "running any more")
     parser.add_argument("--json", action="store_true", help="status, table: print as JSON")
-    for field in dataclasses.fields(LaunchSettings):
-        add_option(parser, field)
+    add_launch(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,20 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.resubmit:
             return _submitted(sweep, arguments)
         return _told(sweep, arguments)
-    launch = LaunchSettings(**{field.name: getattr(arguments, field.name)
-                               for field in dataclasses.fields(LaunchSettings)})
-    launch.check()
-    grid = read_grid(Path(arguments.what))
+    launch, grid = launch_of(arguments), read_grid(Path(arguments.what))
     return _submitted(Sweep(RunStore(arguments.out.absolute()), grid, launch), arguments)
 
 
 def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
     found = sweep.states()
     launcher = opened(sweep.launch)
-    planned = plan(found, sweep.store, sweep.launch.cores)
-    for sentence in planned.sentences():
-        print(sentence, flush=True)
-    refuse(planned, launcher)
+    say(plan(found, sweep.store, sweep.launch.cores), launcher)
     if arguments.dry_run:
         return 0
     print(sweep.submit(launcher), flush=True)
@@ -85,10 +73,7 @@ def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
 
 
 def _told(sweep: Sweep, arguments: argparse.Namespace) -> int:
-    found = sweep.states()
-    while arguments.wait and any(one.state in (QUEUED, RUNNING) for one in found):
-        time.sleep(_LOOK)
-        found = sweep.states()
+    found = sweep.waited() if arguments.wait else sweep.states()
     if arguments.json:
         print_json([{"run": one.cell.run_id, "state": one.state, "said": one.said}
                     for one in found])

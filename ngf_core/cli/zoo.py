@@ -1,31 +1,37 @@
 """`zoo`: build the runs that ship with NGF Lab, and check them."""
 
 import argparse
+import signal
+import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli.launching import add_launch, launch_of, say
 from ngf_core.cli.lists import add_list
 from ngf_core.cli.tables import print_json
-from ngf_core.config import TrainConfig
+from ngf_core.config import TrainConfig, validate
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
-from ngf_core.errors import RunError
+from ngf_core.execute.cost import estimate
 from ngf_core.execute.standing import FINE, MISSING, OTHER, STALE, UNFINISHED, Standing, standing
-from ngf_core.execute.zoo import KINDS, build, runs_on
+from ngf_core.execute.zoo import KINDS, is_there, runs_on, told
+from ngf_core.launch.carrying_out import carry_out
+from ngf_core.launch.opened import opened
 from ngf_core.models import ARCHITECTURES
-from ngf_core.runs import RunStore, default_store
+from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot, default_store
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.sweep.plan import Plan, plan_of
+from ngf_core.sweep.sweep import HIDDEN
+from ngf_core.sweep.zoo import ZooRun, to_make
 from ngf_core.text_table import aligned
 
 BUILD = """\
 Train a benign network and a backdoored one per attack, let NGF, SGD and full fine-tuning race on
 each, measure spectra and landscapes, and map the layers. The same command built assets/zoo. A build
-that was stopped resumes where it stopped.
+that was stopped goes on where it stopped. On a Slurm cluster each run is a job, for which the
+command waits; docs/cluster.md has an example.
 """
 CHECK = """\
 List the runs that `zoo build` with the same options would make: which are missing or unfinished,
@@ -60,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             help="training epochs (default: %(default)s)")
         action.add_argument("--out", type=Path, default=default_store().shipped,
                             help="folder of the runs (default: assets/zoo)")
+    add_launch(builder)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,31 +77,50 @@ def run(arguments: argparse.Namespace) -> int:
     return _check(arguments) if arguments.action == "check" else _build(arguments)
 
 
-def _trainings(arguments: argparse.Namespace) -> Iterator[TrainConfig]:
+def _trainings(arguments: argparse.Namespace) -> list[TrainConfig]:
     """The settings of every model."""
-    for dataset in arguments.datasets:
-        for seed in arguments.seeds:
-            for attack in arguments.attacks:
-                yield TrainConfig(dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
-                                  epochs=arguments.epochs, root=arguments.root,
-                                  limit=arguments.limit, size=arguments.size)
+    return [TrainConfig(dataset=dataset, attack=attack, seed=seed, arch=arguments.arch,
+                        epochs=arguments.epochs, root=arguments.root, limit=arguments.limit,
+                        size=arguments.size)
+            for dataset in arguments.datasets for seed in arguments.seeds
+            for attack in arguments.attacks]
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    launch = launch_of(arguments)
     for dataset in arguments.datasets:
         if not DATASETS[dataset].embedded:
             find_source(dataset, arguments.root)  # else each of its runs would fail
-    store = RunStore(arguments.out)
-    store.prepare()
-    lock = FileLock(store.root / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise RunError(f"Another build is writing into {arguments.out}. Wait until it is done, "
-                       "or name another folder with --out.") from None
-    with lock:
-        built = [build(store, train, arguments.kinds) for train in _trainings(arguments)]
-    return int(not all(built))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    launcher, trainings = opened(launch), _trainings(arguments)
+    for train in trainings:
+        validate(train)
+    store = RunStore(arguments.out.absolute())
+    if not arguments.dry_run:
+        store.prepare()
+    folder = store.root / HIDDEN
+    stages = to_make(store, trainings, arguments.kinds)
+    runs = {one.run_id: one for stage in stages for one in stage}
+    of_all = sum(len(runs_on(train, arguments.kinds)) for train in trainings)
+    say(_plan(list(runs.values()), of_all, store, launch.cores), launcher)
+    if arguments.dry_run:
+        return 0
+    failed = carry_out([[one.task(store, folder) for one in stage] for stage in stages],
+                       lambda task: is_there(store, task.name, runs[task.name].config),
+                       launcher, folder)
+    for name in runs:
+        if name in failed:
+            print(f"{name}: {failed[name]}", file=sys.stderr)
+        else:
+            print(f"{name}:", end=" ")
+            told(store.get(name), store)
+    return int(bool(failed))
+
+
+def _plan(missing: list[ZooRun], of_all: int, store: RunStore, cores: int) -> Plan:
+    now = StoreSnapshot(store, ManifestReadings())
+    costs = [(one.depth == 0, estimate(one.config, now, one.train)) for one in missing]
+    return plan_of(costs, done=of_all - len(missing), submitted=0, cores=cores, folder=store.root)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -1,30 +1,22 @@
 """The cells of the benchmark: one run per attack, entrant and seed, computed once and kept.
 
-A cell is an ordinary purification run, so that it can be opened like any other. Several are
-computed at a time, each by its own process on one thread; a finished one is moved to the store in
-one step, so that the store holds whole cells only and a stopped benchmark resumes where it stopped.
+A cell is an ordinary run, so that it can be opened like any other. `ngf_core.sweep.worker` computes
+it.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from ngf_core.attacks.attack import attack_class
-from ngf_core.config import Config, PurifyConfig, TrainConfig, config_sha
+from ngf_core.config import PurifyConfig, TrainConfig, config_sha
 from ngf_core.errors import NGFError
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute.standing import is_current
-from ngf_core.execute.worker import work
-from ngf_core.execute.zoo import NOT_SHIPPED
-from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs import Run, RunStore
 from ngf_core.runs.lineage import weights_sha
 from ngf_core.runs.names import model_name
-from ngf_core.runs.rewrite import whole_copy
 
 
 @dataclass(frozen=True)
@@ -117,41 +109,3 @@ def finished(cell: Cell, store: RunStore) -> Run | None:
     except NGFError:
         return None
     return run if same else None
-
-
-def make_cell(cell: Cell, root: Path) -> str:
-    """Put the cell's run into `root`, on one thread; an error message where that failed, else "".
-
-    A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
-    this cell uses. Raises KeyboardInterrupt where the computation was cancelled.
-    """
-    torch.set_num_threads(1)
-    at_work = RunStore(root / f".at-work-{cell.run_id}", root)
-    shutil.rmtree(at_work.root, ignore_errors=True)
-    try:
-        zoo = default_store().shipped
-        there = None if zoo is None else finished(cell, RunStore(zoo))
-        if there:
-            run = whole_copy(there, at_work.root / cell.run_id)
-        else:
-            run = _made(cell.config(at_work), cell.run_id, at_work)
-        if run.state == "cancelled":
-            raise KeyboardInterrupt
-        if run.state != "done":
-            return f"{cell.run_id} {run.state}. {run.message}"
-        shutil.rmtree(root / cell.run_id, ignore_errors=True)
-        run.path.rename(root / cell.run_id)
-        return ""
-    except NGFError as error:
-        return f"{cell.run_id}: {error}"
-    finally:
-        shutil.rmtree(at_work.root, ignore_errors=True)
-
-
-def _made(config: Config, run_id: str, store: RunStore) -> Run:
-    run = store.create(config, run_id)
-    work(run, store)
-    for name in NOT_SHIPPED:
-        for path in run.path.glob(name):
-            path.unlink()
-    return run

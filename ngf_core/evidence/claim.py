@@ -6,7 +6,6 @@ and three purified models per attack and seed, over all parameters and over the 
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -41,15 +40,12 @@ def measure_claim(models: Mapping[str, nn.Module], layer: str, sets: Sets, seed:
             for row in measure_sharpness_of(model, where, sets, seed)]
 
 
-Task = tuple[str, str, str, Path]
-
-
-def claim_tasks(wanted: Sequence[Cell], store: RunStore) -> list[Task]:
-    """The arguments of each call of `sharpness.measured` that is still to be made."""
-    tasks = dict.fromkeys((run.id, model, layer, store.root)
-                          for _, _, run, model, tuned in _models(wanted, store)
-                          for layer in _where(tuned).values())
-    return [task for task in tasks if not kept_file(store, *task[:3]).exists()]
+def claim_readings(wanted: Sequence[Cell], store: RunStore) -> list[tuple[str, str, str]]:
+    """Run, model and layer of each call of `sharpness.measured` that is still to be made."""
+    readings = dict.fromkeys((run.id, model, layer)
+                             for _, _, run, model, tuned in _models(wanted, store)
+                             for layer in _where(tuned).values())
+    return [reading for reading in readings if not kept_file(store, *reading).exists()]
 
 
 def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[str, Any]],

@@ -105,7 +105,6 @@ def setting() -> dict[str, Any]:
 
 def measured(run_id: str, model: str, layer: str, root: Path) -> None:
     """`measure_sharpness_of` one model of a run, kept below root under a hash of its weights."""
-    torch.set_num_threads(1)
     store = RunStore(root)
     kept = kept_file(store, run_id, model, layer)
     if kept.exists():

@@ -34,22 +34,6 @@ PLANES, GRID = ("random", "path", "models"), 31
 NOT_SHIPPED = ("log.txt", ".manifest.lock", ".krylov-*", ".part-*")
 
 
-def build(store: RunStore, train: TrainConfig, kinds: Sequence[str] = KINDS) -> bool:
-    """One model's runs of these kinds, each computed only if it is missing.
-
-    False where one failed or has no finished run to start from; those after it are then left out.
-    """
-    for run_id, config in runs_on(train, kinds).items():
-        source = getattr(config, "source", None)
-        if source is not None and not _is_done(store, source):
-            print(f"{run_id}: there is no finished run {source} to start from. Build that one "
-                  "first.", file=sys.stderr)
-            return False
-        if make(store, run_id, config).state != "done":
-            return False
-    return True
-
-
 def runs_on(train: TrainConfig, kinds: Sequence[str] = KINDS) -> dict[str, Config]:
     """The settings of one model's runs by id, each after the one that it starts from.
 
@@ -73,53 +57,72 @@ def run_name(train: TrainConfig) -> str:
     return model_name(train.dataset, train.arch, train.attack, train.seed)
 
 
-def _is_done(store: RunStore, run_id: str) -> bool:
-    try:
-        return store.find(run_id).state == "done"
-    except RunError:
-        return False
+def is_there(store: RunStore, run_id: str, config: Config) -> bool:
+    """Whether the run is there, finished and of today. Raises RunError where a finished run of that
+    id has another config, since it may still be needed."""
+    there = standing(store, run_id, config)
+    if there.state == OTHER:
+        raise RunError(f"{store.root / run_id} is a finished run with other settings. Delete it, "
+                       "or name another folder with --out.")
+    return there.state == FINE
 
 
 def make(store: RunStore, run_id: str, config: Config) -> Run:
     """The finished run of that id and config: the existing one, or a new one computed here.
 
-    One that is stale or unfinished is computed again. A new one is computed in a folder beside and
-    moved to its place once it is slim, so that what others start from never changes. Raises
-    RunError where a finished run of that id has another config, since it may still be needed, and
-    KeyboardInterrupt where the computation was cancelled.
+    One that is stale or unfinished is computed again, `beside` and then `settled`. Raises RunError
+    as `is_there`, and KeyboardInterrupt where the computation was cancelled.
     """
-    there = standing(store, run_id, config)
-    if there.state == FINE:
+    if is_there(store, run_id, config):
         return store.get(run_id)
-    if there.state == OTHER:
-        raise RunError(f"{store.root / run_id} is a finished run with other settings. Delete it, "
-                       "or name another folder with --out.")
-    source = getattr(config, "source", None)
-    at_work = RunStore(store.root / f".at-work-{run_id}",
-                       store.find(source).path.parent if source else None)
+    at_work = beside(store, run_id, config)
     shutil.rmtree(at_work.root, ignore_errors=True)
     try:
         made = at_work.create(config, run_id)
         print(f"{run_id} ...", end=" ", flush=True)
         work(made, store)
-        for name in NOT_SHIPPED:
-            for path in made.path.glob(name):
-                path.unlink()
-        if made.state == "done":
-            slim(made, at_work, store.root)
-        print(summary(made), flush=True)
-        shutil.rmtree(store.root / run_id, ignore_errors=True)
-        made = Run(made.path.rename(store.root / run_id))
+        made = settled(made, at_work, store)
     finally:
         shutil.rmtree(at_work.root, ignore_errors=True)
-    if made.state != "done":
-        print(made.message, file=sys.stderr)
+    told(made, store)
     if made.state == "cancelled":
         raise KeyboardInterrupt
+    return made
+
+
+def source_of(config: Config) -> tuple[str, ...]:
+    """The id of the run that one of these settings starts from; none for a training."""
+    source = getattr(config, "source", None)
+    return (source,) if source else ()
+
+
+def beside(store: RunStore, run_id: str, config: Config) -> RunStore:
+    """A folder in which the run can be computed while others still start from the one that is to be
+    replaced. It finds the run's source."""
+    sources = [store.find(source).path.parent for source in source_of(config)]
+    return RunStore(store.root / f".at-work-{run_id}", *sources)
+
+
+def settled(made: Run, at_work: RunStore, store: RunStore) -> Run:
+    """The run made slim and moved to its place in `store`, so that what others start from never
+    changes."""
+    for name in NOT_SHIPPED:
+        for path in made.path.glob(name):
+            path.unlink()
+    if made.state == "done":
+        slim(made, at_work, store.root)
+    shutil.rmtree(store.root / made.id, ignore_errors=True)
+    return Run(made.path.rename(store.root / made.id))
+
+
+def told(made: Run, store: RunStore) -> None:
+    """Print the results; why there are none, or what is wrong with them, on stderr."""
+    print(summary(made), flush=True)
+    if made.state != "done":
+        print(made.message, file=sys.stderr)
     warning = verdict(made, store) if made.kind == "train" else None
     if warning:
-        print(f"{run_id}: {warning}", file=sys.stderr)
-    return made
+        print(f"{made.id}: {warning}", file=sys.stderr)
 
 
 def summary(made: Run) -> str:

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ngf_core.data.floats import as_floats
-from ngf_core.data.torchvision_guard import torchvision
 from ngf_core.errors import ConfigError
 
 # Means and deviations of pixels in [0, 1]. `cifar10` to `gtsrb` are those of BackdoorBench
@@ -93,6 +92,9 @@ def settled(network: nn.Module) -> nn.Module:
     Dropout and stochastic depth are off also in training mode, as in this package's networks, and
     activations are computed out of place.
     """
+    # Its import takes as long as torch's: not for every worker that might load an imported model.
+    from ngf_core.data.torchvision_guard import torchvision
+
     for module in network.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth):
             module.p = 0.0

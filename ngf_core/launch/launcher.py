@@ -23,9 +23,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Task:
-    """One run to compute: the command of its worker, and the runs that have to be there before."""
+    """What one worker computes: a run, by its id, or what is measured of one. Its command, and the
+    runs that have to be there before."""
 
-    run_id: str
+    name: str
     command: Command
     needs: tuple[str, ...] = field(default=())
 

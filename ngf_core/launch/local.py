@@ -48,7 +48,7 @@ class LocalLauncher:
         Where this process is stopped, so are its workers; the runs go on when submitted again.
         """
         tasks = [task for stage in stages for task in stage]
-        batch = new_batch(LOCAL, (task.run_id for task in tasks))
+        batch = new_batch(LOCAL, (task.name for task in tasks))
         pid = os.getpid()
         keep_batch(folder, replace(batch, pid=pid, pid_started=start_time(pid)))
         try:
@@ -56,7 +56,7 @@ class LocalLauncher:
                 self._compute(stage)
         finally:
             keep_batch(folder, batch)  # whose process is done with it
-        many = f"{len(tasks)} cells were" if len(tasks) != 1 else "1 cell was"
+        many = f"{len(tasks)} tasks were" if len(tasks) != 1 else "1 task was"
         return f"{many} computed here, {self.workers} at a time."
 
     def _compute(self, tasks: Sequence[Task]) -> None:
@@ -65,12 +65,12 @@ class LocalLauncher:
             while waiting or at_work:
                 while waiting and len(at_work) < self.workers:
                     task = waiting.popleft()
-                    at_work[task.run_id] = task.command.start(threads_set(self.cores))
-                for run_id in [name for name, worker in at_work.items()
-                               if worker.poll() is not None]:
-                    del at_work[run_id]
+                    at_work[task.name] = task.command.start(threads_set(self.cores))
+                for name in [name for name, worker in at_work.items()
+                             if worker.poll() is not None]:
+                    del at_work[name]
                     done += 1
-                    print(f"{done}/{len(tasks)} {run_id}", flush=True)
+                    print(f"{done}/{len(tasks)} {name}", flush=True)
                 time.sleep(_LOOK)
         finally:
             for worker in at_work.values():  # after Ctrl-C or a kill

@@ -1,4 +1,4 @@
-"""How the workers of a sweep are started, as settings."""
+"""How workers are started, as settings."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ def available_cores() -> int:
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """Where the cells of a sweep are computed, and on what."""
+    """Where cells are computed, and on what."""
 
     launcher: str = option("local", "where workers run: processes of this machine, or jobs of "
                            "a Slurm cluster", choices=("local", "slurm"))

@@ -92,11 +92,11 @@ class SlurmLauncher:
             for first in range(0, len(stage), MOST):
                 submitted.append(self._submit(stage[first:first + MOST], folder))
         count = sum(map(len, stages))
-        return f"Submitted {count} cell{'s' * (count != 1)}, as {_plural(submitted)}."
+        return f"Submitted {count} task{'s' * (count != 1)}, as {_plural(submitted)}."
 
     def _submit(self, tasks: Sequence[Task], folder: Path) -> str:
         before = sorted(active_jobs({run for task in tasks for run in task.needs}, folder))
-        batch = new_batch(SLURM, (task.run_id for task in tasks))
+        batch = new_batch(SLURM, (task.name for task in tasks))
         keep_batch(folder, batch)
         try:
             executor = self._executor(batch, folder, before)

@@ -61,15 +61,24 @@ class Plan:
 def plan(found: Sequence[CellState], store: RunStore, cores: int) -> Plan:
     """The plan for cells in these states, whose runs are to lie in `store`."""
     missing = [one.cell for one in found if one.state not in (DONE, QUEUED, RUNNING)]
-    costs = _costs(missing, store)
+    return plan_of([(not cell.entrant, cost)
+                    for cell, cost in zip(missing, _costs(missing, store), strict=True)],
+                   done=sum(one.state == DONE for one in found),
+                   submitted=sum(one.state in (QUEUED, RUNNING) for one in found),
+                   cores=cores, folder=store.root)
+
+
+def plan_of(missing: Sequence[tuple[bool, Cost]], done: int, submitted: int, cores: int,
+            folder: Path) -> Plan:
+    """The plan for runs of these costs, each with whether it is a training, to lie in `folder`."""
+    costs = [cost for _, cost in missing]
     return Plan(
-        cells=len(found), done=sum(one.state == DONE for one in found),
-        submitted=sum(one.state in (QUEUED, RUNNING) for one in found), cores=cores,
+        cells=done + submitted + len(missing), done=done, submitted=submitted, cores=cores,
         core_hours=sum(cost.seconds for cost in costs) * cores / 3600,
         longest=max((cost.seconds for cost in costs), default=0.0),
-        at_once=max((cost.seconds / (1 if cell.entrant else JOBS)
-                     for cell, cost in zip(missing, costs, strict=True)), default=0.0),
-        megabytes=sum(cost.megabytes for cost in costs), free=_free(store.root) / MEGABYTE,
+        at_once=max((cost.seconds / (JOBS if training else 1) for training, cost in missing),
+                    default=0.0),
+        megabytes=sum(cost.megabytes for cost in costs), free=_free(folder) / MEGABYTE,
         bases=dict(Counter(cost.basis for cost in costs)))
 
 

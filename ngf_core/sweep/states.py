@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell, finished
+from ngf_core.launch.logs import last_line, log_of
 from ngf_core.launch.submitted import Submitted, submitted
 from ngf_core.runs import ManifestReadings, Run, RunStore, StoreSnapshot
 from ngf_core.runs.job import strike_job
@@ -16,7 +17,6 @@ from ngf_core.sweep.grid import Grid
 
 MISSING, QUEUED, RUNNING, DONE, FAILED = "missing", "queued", "running", "done", "failed"
 STATES = (DONE, RUNNING, QUEUED, FAILED, MISSING)
-LOGS = "logs"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _without_run(cell: Cell, folder: Path, job: Submitted | None) -> CellState:
         return CellState(cell, MISSING)
     if job.active:
         return CellState(cell, QUEUED if job.waits else RUNNING, job.said)
-    return CellState(cell, FAILED, _last_line(log_of(folder, cell.run_id)) or job.said)
+    return CellState(cell, FAILED, last_line(log_of(folder, cell.run_id)) or job.said)
 
 
 def _progress(run: Run) -> str:
@@ -94,19 +94,6 @@ def _progress(run: Run) -> str:
         if progress is not None:
             return f"{progress['done']}/{progress['total']} {progress['text']}"
     return ""
-
-
-def log_of(folder: Path, run_id: str) -> Path:
-    """The file that a cell's worker writes its output to."""
-    return folder / LOGS / f"{run_id}.log"
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def counted(found: Iterable[CellState]) -> str:

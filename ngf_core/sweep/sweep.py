@@ -3,23 +3,25 @@
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.cells import Cell
+from ngf_core.launch.alone import alone
 from ngf_core.launch.launcher import Command, Launcher, Task
+from ngf_core.launch.logs import clear, log_of
 from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore
 from ngf_core.runs.disk import replace_file
 from ngf_core.sweep.grid import Grid, depth, grid_of, needs
-from ngf_core.sweep.states import DONE, LOGS, QUEUED, RUNNING, CellState, log_of, states
+from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, states
 
 WORKER = (sys.executable, "-m", "ngf_core.sweep.worker")
 HIDDEN, NAME = ".sweep", "sweep.json"
+LOOK = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,20 @@ class Sweep:
         """Where each cell stands. Raises NGFError where Slurm does not answer."""
         return states(self.grid, self.store, self.folder)
 
+    def waited(self) -> list[CellState]:
+        """The same, once no cell is queued or running any more."""
+        found = self.states()
+        while any(one.state in (QUEUED, RUNNING) for one in found):
+            time.sleep(LOOK)
+            found = self.states()
+        return found
+
     def submit(self, launcher: Launcher) -> str:
         """Hand the cells that are neither done nor on their way to the launcher; what was done, as
         a sentence. Raises RunError where another process does so now, and what the launcher and
         `states` raise."""
         self.keep()
-        (self.folder / LOGS).mkdir(exist_ok=True)
-        try:
-            alone = FileLock(self.folder / ".lock").acquire(timeout=0)
-        except Timeout:
-            raise RunError(f"Another sweep submits or computes in {self.store.root}. `sweep "
-                           "status` tells how far it is; wait until it is done, or name another "
-                           "folder with --out.") from None
-        with alone:
+        with alone(self.folder):
             missing = [one.cell for one in self.states()
                        if one.state not in (DONE, QUEUED, RUNNING)]
             return self._handed(missing, launcher) if missing else "There is nothing to compute."
@@ -71,9 +74,9 @@ class Sweep:
         return launcher.submit([stage for stage in stages if stage], self.folder)
 
     def _task(self, cell: Cell) -> Task:
-        log = log_of(self.folder, cell.run_id)
-        log.unlink(missing_ok=True)  # whose last line would be taken for that of the new worker
         words = (*WORKER, str(self.store.root), json.dumps(dataclasses.asdict(cell)))
+        log = log_of(self.folder, cell.run_id)
+        clear(log)
         return Task(cell.run_id, Command(words, log), needs(cell))
 
 

@@ -48,3 +48,15 @@ import ngf_core.runs.attack_check, ngf_core.execute.cost, ngf_core.runs, ngf_cor
 print(json.dumps(sorted(sys.modules)))
 """)
     assert "ngf_core.config" in loaded and "torch" not in loaded
+
+
+def test_workers_cost_no_torchvision():
+    """Its import takes as long as torch's, and only imported networks and a few families need it.
+    """
+    loaded = isolated({"torchvision"}, """
+import ngf_core.execute.train, ngf_core.execute.purify, ngf_core.execute.spectrum
+import ngf_core.execute.landscape, ngf_core.execute.layers, ngf_core.execute.audit
+import ngf_core.evidence.measuring, ngf_core.sweep.worker, ngf_core.sweep.zoo_worker
+print(json.dumps(sorted(sys.modules)))
+""")
+    assert "torch" in loaded and "torchvision" not in loaded

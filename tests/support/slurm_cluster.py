@@ -1,6 +1,6 @@
 """A real Slurm of one node on this machine, for tests: munge, slurmctld and slurmd, no systemd.
 
-There is no slurmdbd, as on many clusters, so that sacct fails.
+There is no slurmdbd unless a test asks for it, as on many clusters, so that sacct fails.
 """
 
 import contextlib
@@ -18,7 +18,8 @@ import pytest
 
 from tests.support.waiting import until
 
-PACKAGES = "munge slurmctld slurmd slurm-client"
+PACKAGES = "munge slurmctld slurmd slurm-client slurmdbd mariadb-server"
+DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd")
 CONF = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -39,7 +40,7 @@ MpiDefault=none
 ReturnToService=2
 JobRequeue=1
 KillWait=5
-MinJobAge={remembers}
+MinJobAge=300
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -51,6 +52,30 @@ SchedulerParameters=bf_interval=1,sched_interval=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
 """
+NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none"
+ACCOUNTS = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={port}"""
+SLURMDBD = """\
+AuthType=auth/munge
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=slurm
+StoragePass=x
+StorageLoc=slurm_acct_db
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+"""
+DATABASE = ("create database slurm_acct_db; create user slurm@localhost identified by 'x'; "
+            "grant all on slurm_acct_db.* to slurm@localhost")
+
+
+HOST = socket.gethostname().split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -68,10 +93,23 @@ class Cluster:
         """Whether no job waits or computes."""
         return self.ask("squeue", "--noheader") == ""
 
+    def node(self) -> str:
+        """The state of the node: idle, mix, drng while jobs end on a drained one, drain."""
+        return self.ask("sinfo", "--noheader", "--format=%t")
+
+    def drain(self) -> None:
+        """Let the node take no more jobs, and wait until its last one has ended."""
+        self.ask("scontrol", "update", f"nodename={HOST}", "state=drain", "reason=test")
+        until(lambda: self.node() == "drain", 60)
+
+    def resume(self) -> None:
+        """Let it take jobs again."""
+        self.ask("scontrol", "update", f"nodename={HOST}", "state=resume")
+
 
 def why_none() -> str | None:
     """Why no Slurm can be started here; None where one can."""
-    missing = [name for name in ("munged", "slurmctld", "slurmd", "sbatch")
+    missing = [name for name in DAEMONS
                if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if missing:
         return f"there is no {missing[0]} here: apt-get install {PACKAGES}"
@@ -79,8 +117,9 @@ def why_none() -> str | None:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: Path, remembers: int = 300) -> Iterator[Cluster]:
-    """A Slurm without accounts in an empty folder, that `remembers` ended jobs for some seconds.
+def running_cluster(folder: Path, accounts: bool = False) -> Iterator[Cluster]:
+    """A Slurm in an empty folder, with `accounts` or without; squeue tells of ended jobs for five
+    minutes.
 
     Skips the test where none can be started; in CI that is a failure.
     """
@@ -90,16 +129,20 @@ def running_cluster(folder: Path, remembers: int = 300) -> Iterator[Cluster]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     conf = folder / "slurm.conf"
+    port = _free_port()
     conf.write_text(CONF.format(
-        host=socket.gethostname().split(".")[0], ports=[_free_port(), _free_port()], folder=folder,
-        accounting="AccountingStorageType=accounting_storage/none", remembers=remembers))
-    with pytest.MonkeyPatch.context() as patch, _munge():
+        host=HOST, ports=[_free_port(), _free_port()], folder=folder,
+        accounting=ACCOUNTS.format(port=port) if accounts else NO_ACCOUNTS))
+    with contextlib.ExitStack() as running:
+        patch = running.enter_context(pytest.MonkeyPatch.context())
+        running.enter_context(_munge())
         patch.setenv("SLURM_CONF", str(conf))
+        if accounts:
+            running.enter_context(_accounts(folder, port))
         cluster = Cluster(folder)
         try:
             for daemon in ("slurmctld", "slurmd"):
-                subprocess.run([shutil.which(daemon, path="/usr/sbin:/usr/bin") or daemon],
-                               check=True, timeout=60)
+                _start(daemon)
             until(lambda: _is_idle(cluster), 60)
             yield cluster
         finally:
@@ -109,9 +152,49 @@ def running_cluster(folder: Path, remembers: int = 300) -> Iterator[Cluster]:
 
 def _is_idle(cluster: Cluster) -> bool:
     try:
-        return cluster.ask("sinfo", "--noheader", "--format=%t") == "idle"
+        return cluster.node() == "idle"
     except subprocess.SubprocessError:
         return False
+
+
+def _start(daemon: str, **environment: str) -> None:
+    """Start a daemon that goes into the background by itself."""
+    subprocess.run([shutil.which(daemon, path="/usr/sbin:/usr/bin") or daemon], check=True,
+                   timeout=60, env=os.environ | environment)
+
+
+@contextlib.contextmanager
+def _accounts(folder: Path, port: int) -> Iterator[None]:
+    """A slurmdbd at that port, on a MariaDB that listens on a socket in the folder alone."""
+    data = folder / "mysql"
+    data.mkdir()  # of root, as the folders above it, into which MariaDB's own user may not look
+    at = f"--socket={data}/s.sock"
+    subprocess.run(["mariadb-install-db", "--user=root", f"--datadir={data}", "--skip-test-db",
+                    "--auth-root-authentication-method=normal"], check=True, timeout=60,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    database = subprocess.Popen(
+        ["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", at, "--skip-networking",
+         "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        until(lambda: subprocess.run(["mariadb-admin", at, "ping"], capture_output=True
+                                     ).returncode == 0, 60)
+        subprocess.run(["mariadb", at, "-e", DATABASE], check=True, timeout=60)
+        conf = folder / "slurmdbd.conf"
+        conf.write_text(SLURMDBD.format(port=port, folder=folder))
+        conf.chmod(0o600)
+        _start("slurmdbd", MYSQL_UNIX_PORT=f"{data}/s.sock")
+        until(lambda: _answers(port), 60)
+        yield
+    finally:
+        _stop(folder / "slurmdbd.pid")
+        database.terminate()
+        database.wait(30)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

@@ -14,7 +14,7 @@ from streamlit.web.cli import main_run
 from ngf_core.cli import attacks, benchmark, bundle, compare, zoo
 from ngf_core.cli import main as command
 from ngf_core.errors import RunError
-from ngf_core.execute import zoo as shipped
+from ngf_core.launch.launcher import Command
 from ngf_core.runs import RunStore, jobs
 from tests.campaigns.hostile.case import TAKEN, Case, Give
 from tests.campaigns.hostile.values import TEXTS, holding
@@ -73,12 +73,14 @@ ODD: dict[str, tuple[str, ...]] = {
     "a check of seed -1": ("attacks", "check", "--seeds", "-1"),
     "a check in a folder that is a file": ("attacks", "check", "--out", "/etc/passwd"),
     "a poisoned set of a run that is a path": ("attacks", "rebuild", "../../etc"),
-    "a benchmark by no process": ("benchmark", "--workers", "0"),
+    "a benchmark by -1 processes": ("benchmark", "--workers", "-1"),
     "a benchmark of seed -1": ("benchmark", "--seeds", "-1"),
     "a benchmark of -1 images": ("benchmark", "--limit", "-1"),
     "a benchmark whose tables are a file": ("benchmark", "--tables", "/etc/passwd"),
     "a benchmark in a folder that cannot be": ("benchmark", "--out", "/proc/x"),
     "a stage that there is not": ("benchmark", "--stages", "evil"),
+    "a benchmark on no cluster that there is": ("benchmark", "--launcher", "lsf"),
+    "a zoo by half a process": ("zoo", "build", "--workers", "0.5"),
     "a sweep of what is no grid": ("sweep", "/etc/passwd"),
     "a sweep of a folder": ("sweep", "/etc", "--dry-run"),
     "a sweep that there is not": ("sweep", "status", "--out", "/proc/x"),
@@ -141,8 +143,8 @@ def _alone(folder: Path):
         changed.enter_context(patch.dict("os.environ", {"NGF_RUNS": str(folder / "runs"),
                                                         "NGF_DATA": str(folder)}))
         for holder, name, instead in (
-                (jobs, "launch", refuse), (shipped, "work", refuse),
-                (benchmark, "_compute", refuse), (benchmark, "write_tables", refuse),
+                (jobs, "launch", refuse), (Command, "start", refuse),
+                (benchmark, "write_tables", refuse),
                 (main_run, "main", _parsed),
                 (benchmark, "tables_folder", lambda: folder / "tables"),
                 *((module, "default_store", alone)

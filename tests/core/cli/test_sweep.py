@@ -44,7 +44,7 @@ def test_a_sweep_here_its_status_its_table_and_what_failed_again(command, monkey
     monkeypatch.setenv(FAILS, "signs-mini_preact_resnet-none-s0-train")
     assert command("grid.toml", "--workers", "1") == 1
     said = capsys.readouterr().out
-    assert "3 cells were computed here, 1 at a time." in said
+    assert "3 tasks were computed here, 1 at a time." in said
     assert "signs-mini_preact_resnet-none-s0-train  failed  The disk is full." in said
     assert "2 done, 0 running, 0 queued, 1 failed, 0 missing." in said
     assert command("status", "--json") == 1
@@ -62,7 +62,7 @@ def test_a_sweep_here_its_status_its_table_and_what_failed_again(command, monkey
     assert command("status", "--resubmit", "--wait") == 0
     said = capsys.readouterr().out
     assert "2 are there, 0 are queued or running, 1 to compute" in said
-    assert "1 cell was computed here, 1 at a time." in said, "settings as before"
+    assert "1 task was computed here, 1 at a time." in said, "settings as before"
     assert "3 done" in said and "`sweep table` prints the results." in said
     assert command("grid.toml") == 0
     assert "There is nothing to compute." in capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_on_slurm_it_submits_and_returns(command, tmp_path, capsys, fake_slurm: 
     on_slurm = ("--launcher", "slurm", "--partition", "cpu", "--minutes", "600")
     assert command("grid.toml", *on_slurm) == 1
     said = capsys.readouterr().out
-    assert "Submitted 3 cells, as jobs 17, 17." in said
+    assert "Submitted 3 tasks, as jobs 17, 17." in said
     assert len(fake_slurm.asked("sbatch")) == 2, "trainings, then purifications"
     assert "Job 17_0 is no longer in Slurm's queue." in said  # the fake has no jobs
     kept = sweep_in(tmp_path / "out").launch
@@ -95,7 +95,7 @@ def test_two_sweeps_do_not_submit_into_one_folder(command, tmp_path, capsys):
     (tmp_path / "out" / ".sweep").mkdir(parents=True)
     with FileLock(tmp_path / "out" / ".sweep" / ".lock"):
         assert command("grid.toml") == 2
-    assert "Another sweep submits or computes in" in capsys.readouterr().err
+    assert "Another process submits or computes in" in capsys.readouterr().err
     assert command("status") == 0
 
 

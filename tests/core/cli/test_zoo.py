@@ -8,12 +8,15 @@ import pytest
 from filelock import FileLock
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.cli import zoo as command
 from ngf_core.cli.main import main
 from ngf_core.config import TrainConfig
 from ngf_core.execute import zoo
+from ngf_core.launch import taking
 from ngf_core.runs import Run, RunStore, RunWriter, default_store
 from ngf_core.runs.manifest import ENGINE, change_manifest, write_manifest
 from ngf_core.runs.names import ZOO_ARCH
+from tests.support.launching_here import launch_here
 
 TRAIN = TrainConfig(attack="blend", arch=ZOO_ARCH)
 RUNS = zoo.runs_on(TRAIN)
@@ -148,25 +151,62 @@ def test_some_kinds_and_json(whole, capsys):
 
 def test_a_stale_run_is_made_again_and_one_of_other_settings_is_not(whole, monkeypatch, capsys):
     made = []
-    monkeypatch.setattr(zoo, "work", lambda run, store: made.append(run.id) or RunWriter(
+    monkeypatch.setattr(taking, "work", lambda run, store, waits: made.append(run.id) or RunWriter(
         run).finish({}))
     monkeypatch.setattr(zoo, "slim", lambda *_: None)
+    launch_here(monkeypatch, command)
     build = ["zoo", "build", "--out", str(whole.root), "--attack", "blend"]
     change_manifest(whole.get("signs-blend-s0-train").path, engine=0)
     assert main(build) == 0
-    assert made == list(RUNS)  # the others start from it
+    # The others start from it: first what starts from the training, then what does from the race.
+    train, race, spectrum, landscape, layers = RUNS
+    assert made == [train, race, layers, spectrum, landscape]
     capsys.readouterr()
     assert checked(whole, capsys)[0] == 0
     change_manifest(whole.get("signs-blend-s0-layers").path, engine=0)
     assert main([*build, "--epochs", "7"]) == 2
     assert "is a finished run with other settings. Delete it" in capsys.readouterr().err
-    assert made == list(RUNS)
+    assert len(made) == len(RUNS)
+
+
+def test_a_dry_run_says_what_a_build_would_cost(whole, capsys):
+    change_manifest(whole.get("signs-blend-s0-race").path, engine=0)
+    assert main(["zoo", "build", "--out", str(whole.root), "--attack", "blend", "--dry-run"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "5 cells: 2 are there, 0 are queued or running, 3 to compute."
+    assert "core hours (1 core a cell; the longest takes" in second
+    assert not (whole.root / ".sweep").exists()
+
+
+def test_a_run_that_fails_is_told_and_so_are_those_that_start_from_it(tmp_path, monkeypatch,
+                                                                      capsys):
+    def work(run, store, waits):
+        writer = RunWriter(run)
+        if run.kind == "purify":
+            writer.fail("It diverged.")
+        else:
+            writer.finish({})
+
+    monkeypatch.setattr(taking, "work", work)
+    monkeypatch.setattr(zoo, "slim", lambda *_: None)
+    launch_here(monkeypatch, command)
+    assert main(["zoo", "build", "--out", str(tmp_path / "zoo"), "--attack", "blend"]) == 1
+    said = capsys.readouterr()
+    race = "signs-blend-s0-race"
+    assert said.err == f"{race}: It diverged.\n" + "".join(
+        f"signs-blend-s0-{kind}: It starts from {race}, which was failed when its turn came. It "
+        "diverged.\n" for kind in ("spectrum", "landscape"))
+    assert "signs-blend-s0-layers: done" in said.out
+    store = RunStore(tmp_path / "zoo")
+    assert store.get(race).state == "failed" and not list(store.root.glob(".at-work-*"))
 
 
 def test_two_builds_do_not_write_into_one_folder(whole, capsys):
-    with FileLock(whole.root / ".lock"):
-        assert main(["zoo", "build", "--out", str(whole.root)]) == 2
-    assert "Another build is writing into" in capsys.readouterr().err
+    change_manifest(whole.get("signs-blend-s0-race").path, engine=0)
+    (whole.root / ".sweep").mkdir()
+    with FileLock(whole.root / ".sweep" / ".lock"):
+        assert main(["zoo", "build", "--out", str(whole.root), "--attack", "blend"]) == 2
+    assert "Another process submits or computes in" in capsys.readouterr().err
 
 
 # ---- what ships

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ngf_core.cli import benchmark as command
-from ngf_core.evidence import cells, entrants
+from ngf_core.evidence import entrants
 from ngf_core.runs import RunStore
+from ngf_core.sweep import worker
+from tests.support.launching_here import launch_here
 
 ATTACKS = ("badnets", "blend")
 ENTRANTS = ("clp", "finetune")
@@ -20,7 +22,8 @@ def patched(tiny_data: None, tmp_path_factory: pytest.TempPathFactory
     """No shipped models (theirs are of another size), few steps."""
     nothing = RunStore(tmp_path_factory.mktemp("none"), tmp_path_factory.mktemp("shipped"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "default_store", lambda: nothing)
+        patch.setattr(worker, "default_store", lambda: nothing)
+        launch_here(patch, command)
         patch.setattr(command, "ATTACKS", ATTACKS)
         patch.setattr(command, "ENTRANTS", {n: entrants.ENTRANTS[n] for n in ENTRANTS})
         patch.setitem(entrants.CONDITIONS, "steps", 3)

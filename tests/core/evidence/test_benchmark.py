@@ -14,8 +14,8 @@ from ngf_core.config.command import command_line
 from ngf_core.device import device
 from ngf_core.errors import NGFError, RunError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
-from ngf_core.evidence import cells, load, sharpness
-from ngf_core.evidence.cells import Cell, make_cell
+from ngf_core.evidence import load, sharpness
+from ngf_core.evidence.cells import Cell
 from ngf_core.evidence.cells import finished as finished_run
 from ngf_core.evidence.earlier import KEYS
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
@@ -31,6 +31,7 @@ from ngf_core.trained.load import load_trained
 from ngf_core.trained.samples import held_out
 from tests.core.evidence.conftest import ATTACKS
 from tests.core.evidence.conftest import ENTRANTS as TRIED
+from tests.support.launching_here import launch_here
 
 # Two attacks are computed once, by whichever process runs this group.
 pytestmark = pytest.mark.xdist_group("benchmark")
@@ -73,7 +74,8 @@ def test_the_runs_are_ordinary_ones_and_nothing_else_is_left(finished):
     store = RunStore(finished.out)
     assert {run.id for run in store.list("purify")} == {
         f"signs-{a}-s0-{e}" for a in ATTACKS for e in TRIED}
-    assert not list(finished.out.glob(".at-work-*"))
+    assert not [path.name for path in finished.out.glob(".[!.]*") if path.is_dir()
+                and path.name != ".sweep"]
     run = store.get("signs-badnets-s0-finetune")
     assert run.config == asked("finetune") and run.config.steps == CONDITIONS["steps"]
 
@@ -201,23 +203,37 @@ def test_every_entrant_names_layers_that_its_network_has(arch):
 
 
 def test_finished_cells_are_used_again(finished, patched, monkeypatch, capsys):
-    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed twice"))
-    monkeypatch.setattr(command.sharpness, "measured", lambda *_: pytest.fail("measured twice"))
+    here = launch_here(monkeypatch, command)
     assert command.run(finished) == 0
-    assert "4 of 4 runs exist already." in capsys.readouterr().out
+    assert here.names == []
+    assert "7 cells: 7 are there, 0 are queued or running, 0 to comp" in capsys.readouterr().out
+
+
+def test_what_a_measurement_says_when_it_fails(finished, patched, monkeypatch, tmp_path, capsys):
+    """It stops no other, and is made by the next call, alone."""
+    out, failing = tmp_path / "out", "signs-blend-s0-clp"
+    shutil.copytree(finished.out, out, ignore=shutil.ignore_patterns("claim"))
+    arguments = type(finished)(**vars(finished) | {"out": out, "stages": ["sharpness"]})
+    measured = sharpness.measured
+
+    def fails(run_id, *others):
+        if run_id == failing:
+            raise NGFError("No number here.")
+        measured(run_id, *others)
+
+    here = launch_here(monkeypatch, command)
+    with monkeypatch.context() as patch:
+        patch.setattr(sharpness, "measured", fails)
+        assert command.run(arguments) == 1
+    assert len(here.names) == 7
+    assert capsys.readouterr().err.endswith(": No number here.\n")
+    assert command.run(arguments) == 0
+    assert len(here.names) == 8 and here.names[-1].startswith(f"{failing}.clp.")
 
 
 def test_a_cell_of_other_settings_is_made_again(finished, monkeypatch):
     monkeypatch.setitem(CONDITIONS, "steps", 4)
     assert finished_run(cell("finetune"), RunStore(finished.out)) is None
-
-
-def test_a_shipped_model_is_copied_and_not_trained(finished, monkeypatch, tmp_path):
-    shipped = RunStore(tmp_path / "mine", finished.out)
-    monkeypatch.setattr(cells, "default_store", lambda: shipped)
-    monkeypatch.setattr(cells, "work", lambda *_: pytest.fail("trained"))
-    assert make_cell(cell(), tmp_path / "other") == ""
-    assert finished_run(cell(), RunStore(tmp_path / "other")) is not None
 
 
 def test_a_failing_cell_says_why_and_the_others_go_on(finished, patched, monkeypatch, tmp_path,

@@ -12,8 +12,8 @@ from ngf_core.evidence import claim, sharpness
 from ngf_core.evidence.cells import Cell, cells
 from ngf_core.evidence.claim import (
     COLUMNS,
+    claim_readings,
     claim_table,
-    claim_tasks,
     measure_claim,
 )
 from ngf_core.evidence.sharpness import image_sets, measure_sharpness_of, measured
@@ -122,15 +122,15 @@ def asked(finished, monkeypatch) -> tuple[list[Cell], RunStore]:
 
 def test_each_model_is_measured_once_and_gathered(asked):
     wanted, store = asked
-    tasks = claim_tasks(wanted, store)
+    readings = claim_readings(wanted, store)
     # A benign, two backdoored and two purified models, over all parameters and over the layer.
-    assert len(tasks) == 5 * 2
-    for task in tasks[:3]:
-        measured(*task)
-    assert claim_tasks(wanted, store) == tasks[3:]
-    for task in tasks[3:]:
-        measured(*task)
-    assert claim_tasks(wanted, store) == []
+    assert len(readings) == 5 * 2
+    for reading in readings[:3]:
+        measured(*reading, store.root)
+    assert claim_readings(wanted, store) == readings[3:]
+    for reading in readings[3:]:
+        measured(*reading, store.root)
+    assert claim_readings(wanted, store) == []
     floors = {(attack, 0): {"acc": {"hits": 5, "n": 10}, "asr": {"hits": 1, "n": 8}}
               for attack in ATTACKS}
     table = claim_table(wanted, floors, store)
@@ -148,8 +148,8 @@ def test_each_model_is_measured_once_and_gathered(asked):
 
 def test_the_table_holds_what_was_measured_on_the_models(asked):
     wanted, store = asked
-    for task in claim_tasks(wanted, store):
-        measured(*task)
+    for reading in claim_readings(wanted, store):
+        measured(*reading, store.root)
     table = claim_table(wanted, {}, store)
     source = load_trained("signs-badnets-s0-finetune", store)
     rows = measure_claim({"finetune": source.models["finetune"]}, source.layer,
@@ -171,8 +171,8 @@ def test_the_two_sets_share_no_image_and_are_as_they_are(asked):
 
 def test_what_ngf_has_not_purified_has_no_tuned_layer_yet(asked):
     wanted, store = asked
-    for task in claim_tasks(wanted, store):
-        measured(*task)
+    for reading in claim_readings(wanted, store):
+        measured(*reading, store.root)
     without = [cell for cell in wanted if cell.entrant != "finetune" or cell.attack != "blend"]
     table = claim_table(without, {}, store)
     blend = table[table.attack == "blend"]

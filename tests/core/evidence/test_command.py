@@ -16,13 +16,14 @@ from ngf_core.evidence import floor, sharpness
 from ngf_core.evidence.cells import Cell, cells
 from ngf_core.runs import RunStore
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.sweep.sweep import Sweep
 from tests.support import fabricated_benchmark, fabricated_claim
 
 WANTED = list(cells("signs", ZOO_ARCH, ["blend"], ["clp"], [0]))
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    (["--workers", "0"], "workers: 0 is not positive"),
+    (["--workers", "-1"], "workers: -1 is out of range"),
     (["--seeds", "0", "-1"], "seeds: -1 is negative"),
     (["--tables", "a/file"], "tables: nothing can be written in"),
     (["--epochs", "0"], "epochs: 0"),
@@ -35,7 +36,7 @@ def test_bad_input_is_refused_before_anything_is_computed(given, said, tmp_path,
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NGF_DATA", str(tmp_path / "no data"))
     monkeypatch.setattr(fashion_mnist, "INSTALLED", tmp_path / "not installed")
-    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(Sweep, "submit", lambda *_: pytest.fail("computed"))
     assert main(["benchmark", "--out", "out", "--tables", "tables", *given]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -110,14 +111,14 @@ def test_half_a_set_of_tables_is_told(name, left, tables):
 
 def test_tables_of_another_network_are_refused_before_anything_is_computed(tables, tmp_path,
                                                                           monkeypatch, capsys):
-    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(Sweep, "submit", lambda *_: pytest.fail("computed"))
     assert main(["benchmark", "--out", str(tmp_path / "out"), "--tables", str(tables),
                  "--arch", "mini_vgg"]) == 2
     assert f"has those of signs {ZOO_ARCH}. Name another folder" in capsys.readouterr().err
 
 
 def test_tables_of_other_training_are_refused(tables, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "make_cell", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(Sweep, "submit", lambda *_: pytest.fail("computed"))
     arch = pd.read_parquet(tables / "cells.parquet").arch[0]
     assert main(["benchmark", "--out", str(tmp_path / "out"), "--tables", str(tables),
                  "--arch", arch, "--epochs", "5"]) == 2
@@ -149,18 +150,6 @@ def test_a_store_without_runs_makes_tables_that_can_be_completed(tmp_path):
     for _ in range(2):
         command.write_tables(WANTED, RunStore(tmp_path / "runs"), tmp_path / "tables")
     assert pd.read_parquet(tmp_path / "tables" / "cells.parquet").empty
-
-
-def _third_fails(number: int) -> None:
-    if number == 3:
-        raise NGFError("No number here.")
-
-
-def test_a_measurement_that_fails_does_not_stop_the_others(capsys):
-    tasks = [(number,) for number in range(5)]
-    assert command._compute(_third_fails, tasks, workers=1) == 1
-    said = capsys.readouterr()
-    assert said.err == "3: No number here.\n" and "5/5" in said.out
 
 
 def test_an_interrupted_write_leaves_no_half_of_a_floor(tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ def said(folder: Path) -> list[list[str]]:
 def test_so_many_at_a_time_on_so_many_threads_stage_by_stage(tmp_path, capsys):
     stages = [[task(tmp_path, name) for name in "abcd"], [task(tmp_path, "e")]]
     assert LocalLauncher(cores=3, workers=2).submit(stages, tmp_path / "kept") == (
-        "5 cells were computed here, 2 at a time.")
+        "5 tasks were computed here, 2 at a time.")
     at_work, most = set(), 0
     for what, name, threads in said(tmp_path):
         (at_work.add if what == "begin" else at_work.remove)(name)

@@ -34,7 +34,7 @@ def test_an_array_with_what_was_asked_for(fake_slurm: FakeSlurm, tmp_path):
         launcher="slurm", cores=4, partition="big", gpus=1, minutes=30, array_parallelism=2,
         sbatch="account=lab, --exclusive"))
     assert launcher.submit([[task("a"), task("b"), task("c")]], tmp_path) == (
-        "Submitted 3 cells, as job 17.")
+        "Submitted 3 tasks, as job 17.")
     (batch,) = batches(tmp_path)
     assert (batch.runs, batch.job, batch.launcher) == (("a", "b", "c"), "17", "slurm")
     script = fake_slurm.given()
@@ -68,7 +68,7 @@ def test_more_tasks_than_an_array_may_have(fake_slurm: FakeSlurm, tmp_path, monk
     monkeypatch.setattr(slurm, "MOST", 2)
     said = SlurmLauncher(LaunchSettings(launcher="slurm")).submit(
         [[task(name) for name in "abcde"]], tmp_path)
-    assert said == "Submitted 5 cells, as jobs 17, 17, 17."
+    assert said == "Submitted 5 tasks, as jobs 17, 17, 17."
     assert sorted(len(batch.runs) for batch in batches(tmp_path)) == [1, 2, 2]
 
 

@@ -1,5 +1,6 @@
-"""A sweep on a real Slurm, through scancel, kill -9, requeue and a dead submitting process, ends
-with the table of an uninterrupted one on this machine, and no step of a cell is taken twice."""
+"""A sweep on a real Slurm, through scancel, kill -9, requeue, a drained node and a dead submitting
+process, ends with the table of an uninterrupted one on this machine, and no step of a cell is taken
+twice."""
 
 import json
 import os
@@ -79,7 +80,7 @@ def test_a_sweep_through_everything_ends_as_an_uninterrupted_one(
 
     # Another one submits the rest, and only that.
     assert main(words(grid, out)) == 0
-    assert f"Submitted {CELLS - 8} cells, as job " in capsys.readouterr().out
+    assert f"Submitted {CELLS - 8} tasks, as job " in capsys.readouterr().out
     of = sweep_in(out)
 
     # One job is cancelled, the worker of another killed, a third put back into the queue.
@@ -90,9 +91,22 @@ def test_a_sweep_through_everything_ends_as_an_uninterrupted_one(
     os.kill(killed.manifest["pid"], signal.SIGKILL)
     requeued = one_running(of, {cancelled.id, killed.id})
     cluster.ask("scontrol", "requeue", requeued.manifest["job"])
+
+    # The node is drained, as before a repair: what computes ends well, the rest waits.
+    at_work = one_running(of, {cancelled.id, killed.id, requeued.id})
+    cluster.drain()
+    found = {one.cell.run_id: one.state for one in of.states()}
+    assert set(found.values()) == {"done", "queued", "failed"}
+    assert found[at_work.id] == "done" and found[requeued.id] == "queued"
+    waiting = {name for name, state in found.items() if state == "queued"}
+    assert main(["sweep", "status", "--out", str(out), "--resubmit", "--dry-run"]) == 0
+    assert f" {len(waiting)} are queued or running" in capsys.readouterr().out
+    cluster.resume()
     until(cluster.is_empty, 300)
 
     found = {one.cell.run_id: one for one in of.states()}
+    assert all(found[name].state == "done" or "It starts from" in found[name].said
+               for name in waiting)
     ended = {name: one.said for name, one in found.items() if one.state == "failed"}
     assert {cancelled.id, killed.id} <= set(ended)
     assert f"Job {job} ended as CANCELLED." in ended[cancelled.id]

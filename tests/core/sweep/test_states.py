@@ -9,12 +9,13 @@ import pytest
 from ngf_core.config import to_json
 from ngf_core.evidence.cells import Cell
 from ngf_core.launch.batches import SLURM, keep_batch, new_batch
+from ngf_core.launch.logs import log_of
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.job import note_job
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.process import start_time
 from ngf_core.sweep.grid import Grid
-from ngf_core.sweep.states import CellState, counted, log_of, states
+from ngf_core.sweep.states import CellState, counted, states
 from tests.support.fake_slurm import FakeSlurm
 
 GRID = Grid(("badnets",), ("sgd",), networks=("mini_preact_resnet",))
