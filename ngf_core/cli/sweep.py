@@ -13,9 +13,10 @@ from ngf_core.launch.opened import opened
 from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.store import BENCHMARK
+from ngf_core.sweep.cell_states import DONE, QUEUED, RUNNING
 from ngf_core.sweep.grid import read_grid
 from ngf_core.sweep.plan import plan, refuse
-from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, counted
+from ngf_core.sweep.states import CellState, counted
 from ngf_core.sweep.sweep import Sweep, sweep_in
 from ngf_core.sweep.table import as_text, sweep_table
 from ngf_core.text_table import aligned
@@ -85,10 +86,10 @@ def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
 
 
 def _told(sweep: Sweep, arguments: argparse.Namespace) -> int:
-    found = sweep.states()
+    found = sweep.struck()
     while arguments.wait and any(one.state in (QUEUED, RUNNING) for one in found):
         time.sleep(_LOOK)
-        found = sweep.states()
+        found = sweep.struck()
     if arguments.json:
         print_json([{"run": one.cell.run_id, "state": one.state, "said": one.said}
                     for one in found])

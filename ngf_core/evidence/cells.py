@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ngf_core.attacks.attack import attack_class
 from ngf_core.config import Config, PurifyConfig, TrainConfig, config_sha
-from ngf_core.errors import NGFError
+from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute.standing import is_current
 from ngf_core.execute.worker import work
-from ngf_core.execute.zoo import NOT_SHIPPED
 from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.lineage import weights_sha
 from ngf_core.runs.names import model_name
@@ -66,8 +63,12 @@ class Cell:
         Raises RunError where it takes the layer of another entrant whose run is not in `store`.
         """
         layer_of = ENTRANTS[self.entrant].layer_of if self.entrant else ""
-        return self.asked(store.get(f"{self.model}-{layer_of}").results["layer"]
-                          if layer_of else None)
+        if not layer_of:
+            return self.asked()
+        chosen = store.get(f"{self.model}-{layer_of}").results.get("layer")
+        if chosen is None:
+            raise RunError(f"Run {self.model}-{layer_of} has chosen no layer yet. Wait for it.")
+        return self.asked(chosen)
 
     def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
         """The same, given the `layer` that the entrant takes over, if it takes one over."""
@@ -125,6 +126,8 @@ def make_cell(cell: Cell, root: Path) -> str:
     A model that ships with NGF Lab is copied, all else computed, in a folder below root that only
     this cell uses. Raises KeyboardInterrupt where the computation was cancelled.
     """
+    import torch
+
     torch.set_num_threads(1)
     at_work = RunStore(root / f".at-work-{cell.run_id}", root)
     shutil.rmtree(at_work.root, ignore_errors=True)
@@ -149,6 +152,8 @@ def make_cell(cell: Cell, root: Path) -> str:
 
 
 def _made(config: Config, run_id: str, store: RunStore) -> Run:
+    from ngf_core.execute.zoo import NOT_SHIPPED
+
     run = store.create(config, run_id)
     work(run, store)
     for name in NOT_SHIPPED:

@@ -20,11 +20,13 @@ from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("start", "lesson", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
-         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
+         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "sweep",
+         "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
 LINK, EVIL = "[x](http://evil.example)", "evil.example"
-FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",)}
+FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",),
+          "sweep": ("folder",)}
 
 
 def names() -> tuple[str, ...]:
