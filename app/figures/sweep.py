@@ -2,7 +2,7 @@
 
 import html
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from ngf_core.evaluate.rates import RATES
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
 
 # A state has its sign in each cell too, so that nobody needs its colour.
-SIGNS = {DONE: "✓", RUNNING: "▶", QUEUED: "…", FAILED: "✕", MISSING: "·"}
+SIGNS = {DONE: "✓", RUNNING: "▶", QUEUED: "…", FAILED: "✕", MISSING: "–"}
 LIGHT = {DONE: "#0072B2", RUNNING: "#56B4E9", QUEUED: "#C3C9D2", FAILED: "#D55E00",
          MISSING: "#F0F2F5"}
 DARK = LIGHT | {QUEUED: "#5C6470", MISSING: "#1E242F"}
@@ -32,31 +32,32 @@ def heat(cells: pd.DataFrame, show: str, attacks: Mapping[str, str],
     `attacks` and `methods` are the titles. A transparent mark on each cell receives the click: its
     customdata are (attack, seed, method). Cividis, reversed for ASR, so that bright is good.
     """
-    rows = list(dict.fromkeys(zip(cells["attack"], cells["seed"], strict=True)))
+    known = set(zip(cells["attack"], cells["seed"], strict=True))
+    rows = [(attack, seed) for attack in cells["attack"].unique()
+            for seed in sorted(cells["seed"].unique()) if (attack, seed) in known]
     columns = list(dict.fromkeys(cells["method"]))
     down = cells[["attack", "seed"]].apply(tuple, axis=1).map({at: i for i, at in enumerate(rows)})
     across = cells["method"].map({name: i for i, name in enumerate(columns)})
     values = percent(cells, show)
     measured = values.notna()
     small = len(rows) > MANY
-    size = 10 if small or len(columns) > SLIM else 12
+    sizes = {STATE: 10 if small else 14, show: 10 if small or len(columns) > SLIM else 12}
     figure = go.Figure()
-    drawn = LIGHT if not dark else DARK
-    for kind, known in ((STATE, ~measured), (show, measured)):
-        if not known.any():
+    drawn = DARK if dark else LIGHT
+    for kind, of in ((STATE, ~measured), (show, measured)):
+        if not of.any():
             continue
-        z, text = np.full((len(rows), len(columns)), np.nan), np.full((len(rows), len(columns)), "")
-        text = text.astype(object)
-        at = down[known].to_numpy(), across[known].to_numpy()
+        z = np.full((len(rows), len(columns)), np.nan)
+        text = np.full(z.shape, "", dtype=object)
+        at = down[of].to_numpy(), across[of].to_numpy()
         if kind == STATE:
-            z[at] = cells.loc[known, "state"].map(STATES.index)
-            text[at] = cells.loc[known, "state"].map(SIGNS)
+            z[at], text[at] = cells["state"][of].map(STATES.index), cells["state"][of].map(SIGNS)
             scale, low, high = _steps(drawn), -0.5, len(STATES) - 0.5
         else:
-            z[at], text[at] = values[known], [f"{value:.0f}" for value in values[known]]
+            z[at], text[at] = values[of], [f"{value:.0f}" for value in values[of]]
             scale = f"{SEQUENTIAL}_r" if show == "asr" else SEQUENTIAL
-            low, high = _range(values[known], show)
-        figure.add_heatmap(z=z, text=text, texttemplate="%{text}", textfont={"size": size},
+            low, high = _range(values[of], show)
+        figure.add_heatmap(z=z, text=text, texttemplate="%{text}", textfont={"size": sizes[kind]},
                            colorscale=scale, zmin=low, zmax=high, showscale=False, xgap=1, ygap=1,
                            hoverinfo="skip")
     figure.add_scatter(
@@ -82,7 +83,7 @@ def heat(cells: pd.DataFrame, show: str, attacks: Mapping[str, str],
     for i in range(1, len(rows)):
         if rows[i][0] != rows[i - 1][0]:
             figure.add_hline(y=i - 0.5, line={"color": ink(dark).muted, "width": 1})
-    figure.update_layout(template=plotly_template(dark), hoverdistance=60, dragmode=False,
+    figure.update_layout(template=plotly_template(dark), hoverdistance=300, dragmode=False,
                          height=190 + (15 if small else 25) * len(rows),
                          clickmode="event+select", legend={"itemclick": False,
                                                            "itemdoubleclick": False})
@@ -118,7 +119,7 @@ def _range(values: pd.Series, rate: str) -> tuple[float, float]:
     return (float(values.min()), float(values.max()) + 1e-9) if rate == "acc" else (0, 100)
 
 
-def _row_name(rows: list[tuple[str, int]], place: int, attacks: Mapping[str, str]) -> str:
+def _row_name(rows: Sequence[tuple[str, int]], place: int, attacks: Mapping[str, str]) -> str:
     """The attack stands at the first of its rows alone."""
     name, seed = rows[place]
     if place and rows[place - 1][0] == name:

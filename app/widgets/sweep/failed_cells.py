@@ -8,7 +8,7 @@ from app.figures.origin import Origin
 from app.text import sections
 from app.widgets.runs.run_name import attack_name, dataset_name
 from app.widgets.runs.run_table import table_key
-from app.widgets.sweep.names import method_name
+from app.widgets.sweep.names import cell_name, method_name
 from app.widgets.sweep.one_cell import pick
 from ngf_core.sweep.cell_states import FAILED
 
@@ -24,24 +24,25 @@ def failed_cells(cells: pd.DataFrame, origin: Origin) -> None:
         return
     st.header(f"Failed cells ({len(failed):,})", anchor=False)
     st.caption(TEXT["failed"])
-    table = failed_table(failed)
+    several = [name for name in ("dataset", "network") if cells[name].nunique() > 1]
+    shown = pd.DataFrame({name: failed[name] for name in several} | {
+        "cell": [cell_name(row) for row in failed.itertuples()], "why": failed["said"],
+        "run": failed["run"]})
     key = table_key("sweep_failed", list(failed["run"]))
-    st.dataframe(table, key=key, hide_index=True, height=35 * (min(len(table), ROWS) + 1) + 3,
+    st.dataframe(shown, key=key, hide_index=True, height=35 * (min(len(shown), ROWS) + 1) + 3,
                  selection_mode="single-row", on_select=lambda: _ticked(key, failed),
-                 alt=f"Table of {len(table)} failed cells with their reasons.", column_config={
-                     "attack": st.column_config.TextColumn(width=110),
-                     "seed": st.column_config.NumberColumn(width=50),
-                     "method": st.column_config.TextColumn(width=110),
-                     "why": st.column_config.TextColumn(width="large")})
-    st.download_button("Download CSV", lambda: origin.csv(table), "failed-cells.csv", "text/csv",
-                       key="sweep_failed_csv", on_click="ignore")
+                 alt=f"Table of {len(shown)} failed cells with their reasons.", column_config={
+                     "dataset": "data set",
+                     "cell": st.column_config.TextColumn(width=170),
+                     "why": st.column_config.TextColumn(width=480)})
+    st.download_button("Download CSV", lambda: origin.csv(failed_table(failed)),
+                       "failed-cells.csv", "text/csv", key="sweep_failed_csv", on_click="ignore")
 
 
 def failed_table(failed: pd.DataFrame) -> pd.DataFrame:
-    """Attack, seed, method, sentence and run; data set and network where there are several."""
-    several = {name: failed[name].map(title) for name, title in (
-        ("dataset", dataset_name), ("network", str)) if failed[name].nunique() > 1}
-    return pd.DataFrame(several | {
+    """Data set, network, attack, seed, method, sentence and run of each."""
+    return pd.DataFrame({
+        "data set": failed["dataset"].map(dataset_name), "network": failed["network"],
         "attack": failed["attack"].map(attack_name), "seed": failed["seed"],
         "method": failed["method"].map(method_name), "why": failed["said"], "run": failed["run"]})
 

@@ -14,7 +14,7 @@ from app.widgets.sweep.which_sweep import Chosen
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
 
 TEXT = sections("sweep")
-FEW = 4  # cells at work that are named, and bases of the estimate
+FEW, FEW_BASES = 4, 2  # cells at work, and bases of the estimate, that are named
 
 
 def standing_lines(looked: Looked, chosen: Chosen) -> None:
@@ -29,7 +29,9 @@ def standing_lines(looked: Looked, chosen: Chosen) -> None:
     running = looked.cells[looked.cells["state"] == RUNNING]
     if len(running):
         st.caption(_at_work(running))
-    st.code(f"ngf sweep {_go_on(counts)}{chosen.out}", language="bash", wrap_lines=True)
+    what, how = _go_on(counts)
+    st.caption(TEXT[what])
+    st.code(f"ngf sweep {how}{chosen.out}", language="bash", wrap_lines=True)
 
 
 def live(looked: Looked) -> bool:
@@ -48,11 +50,11 @@ def _hours(looked: Looked) -> str:
     if not hours.bases:
         return told + "."
     bases = sorted(hours.bases.items(), key=lambda one: -one[1])
-    basis, count = bases[0]
-    more = "" if len(bases) == 1 else \
-        f" {sum(hours.bases.values()) - count:,} other cells: from {len(bases) - 1} more."
-    return (f"{told}, about {_number(hours.left)} left. {count:,} "
-            f"cell{'s' * (count > 1)}: {plain(basis)}{more}")
+    named = [f"{count:,} cell{'s' * (count > 1)}: {plain(basis[:1].lower() + basis[1:])}"
+             for basis, count in bases[:FEW_BASES]]
+    more = sum(count for _, count in bases[FEW_BASES:])
+    return " ".join([f"{told}, about {_number(hours.left)} left.", *named,
+                     *([f"{more:,} more: from the paces of other runs."] if more else [])])
 
 
 def _number(hours: float) -> str:
@@ -66,7 +68,10 @@ def _at_work(running: pd.DataFrame) -> str:
     return f"{SIGNS[RUNNING]} Running: {'; '.join(named)}{more}."
 
 
-def _go_on(counts: Mapping[str, int]) -> str:
+def _go_on(counts: Mapping[str, int]) -> tuple[str, str]:
+    """What can be done now, and the words that do it."""
     if counts.get(FAILED) or counts.get(MISSING):
-        return "status --resubmit"
-    return "status --wait" if counts.get(QUEUED) or counts.get(RUNNING) else "table"
+        return "resubmit", "status --resubmit"
+    if counts.get(QUEUED) or counts.get(RUNNING):
+        return "wait", "status --wait"
+    return "all done", "table"
