@@ -79,6 +79,7 @@ def test_a_data_set_that_is_not_here(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_DATA", str(tmp_path))
     with pytest.raises(ConfigError):
         grid_of(SMALL | {"datasets": ["cifar10"]})
+    assert grid_of(SMALL | {"datasets": ["cifar10"]}, data_here=False).datasets == ("cifar10",)
 
 
 def test_the_file_is_named(tmp_path):
@@ -95,11 +96,3 @@ def test_the_file_is_named(tmp_path):
     with pytest.raises(NGFError, match="cannot be read as text"):
         read_grid(path)
     assert of_grid.MOST_CELLS == 100_000
-
-
-def test_to_look_at_a_sweep_needs_none_of_its_data(tmp_path, monkeypatch):
-    monkeypatch.setenv("NGF_DATA", str(tmp_path))
-    entries = SMALL | {"datasets": ["cifar10"]}
-    assert grid_of(entries, data_here=False).datasets == ("cifar10",)
-    with pytest.raises(ConfigError):
-        grid_of(entries)
