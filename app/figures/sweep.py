@@ -3,6 +3,9 @@
 import html
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,70 +27,98 @@ MANY, SLIM = 40, 12  # rows and columns from which on cells and letters are smal
 MOST_SAID = 240
 
 
-def heat(cells: pd.DataFrame, show: str, attacks: Mapping[str, str],
-         methods: Mapping[str, str], *, dark: bool) -> go.Figure:
+@dataclass(frozen=True)
+class Places:
+    """Where the cells stand: their rows, (attack, seed), and columns, methods, in order; and row
+    and column of each cell."""
+
+    rows: list[tuple[str, int]]
+    columns: list[str]
+    down: pd.Series
+    across: pd.Series
+
+    @property
+    def slim(self) -> bool:
+        """Whether there are so many rows that they have to be slim."""
+        return len(self.rows) > MANY
+
+
+def heat(cells: pd.DataFrame, show: str, attacks: Mapping[str, str], methods: Mapping[str, str],
+         *, dark: bool) -> go.Figure:
     """One cell per row of `cells` (one data set and network), coloured by its state, or where
     `show` is a rate and it is measured, by that rate in percent, which it then holds as text.
 
     `attacks` and `methods` are the titles. A transparent mark on each cell receives the click: its
     customdata are (attack, seed, method). Cividis, reversed for ASR, so that bright is good.
     """
-    known = set(zip(cells["attack"], cells["seed"], strict=True))
-    rows = [(attack, seed) for attack in cells["attack"].unique()
-            for seed in sorted(cells["seed"].unique()) if (attack, seed) in known]
-    columns = list(dict.fromkeys(cells["method"]))
-    down = cells[["attack", "seed"]].apply(tuple, axis=1).map({at: i for i, at in enumerate(rows)})
-    across = cells["method"].map({name: i for i, name in enumerate(columns)})
-    values = percent(cells, show)
+    places, values, colors = _places(cells), percent(cells, show), DARK if dark else LIGHT
     measured = values.notna()
-    small = len(rows) > MANY
-    sizes = {STATE: 10 if small else 14, show: 10 if small or len(columns) > SLIM else 12}
     figure = go.Figure()
-    drawn = DARK if dark else LIGHT
-    for kind, of in ((STATE, ~measured), (show, measured)):
-        if not of.any():
-            continue
-        z = np.full((len(rows), len(columns)), np.nan)
-        text = np.full(z.shape, "", dtype=object)
-        at = down[of].to_numpy(), across[of].to_numpy()
-        if kind == STATE:
-            z[at], text[at] = cells["state"][of].map(STATES.index), cells["state"][of].map(SIGNS)
-            scale, low, high = _steps(drawn), -0.5, len(STATES) - 0.5
-        else:
-            z[at], text[at] = values[of], [f"{value:.0f}" for value in values[of]]
-            scale = f"{SEQUENTIAL}_r" if show == "asr" else SEQUENTIAL
-            low, high = _range(values[of], show)
-        figure.add_heatmap(z=z, text=text, texttemplate="%{text}", textfont={"size": sizes[kind]},
-                           colorscale=scale, zmin=low, zmax=high, showscale=False, xgap=1, ygap=1,
-                           hoverinfo="skip")
+    others, state = cells[~measured], cells["state"][~measured]
+    if len(others):
+        _layer(figure, places, state.map(STATES.index), state.map(SIGNS),
+               size=10 if places.slim else 14, colorscale=_steps(colors), zmin=-0.5,
+               zmax=len(STATES) - 0.5)
+    if measured.any():
+        known = values[measured]
+        low, high = _range(known, show)
+        _layer(figure, places, known, known.map("{:.0f}".format),
+               size=10 if places.slim or len(places.columns) > SLIM else 12, zmin=low, zmax=high,
+               colorscale=f"{SEQUENTIAL}_r" if show == "asr" else SEQUENTIAL)
     figure.add_scatter(
-        x=across, y=down, mode="markers", name="", showlegend=False,
+        x=places.across, y=places.down, mode="markers", name="", showlegend=False,
         customdata=cells[["attack", "seed", "method"]].to_numpy(),
         hovertext=_told(cells, attacks, methods), hovertemplate="%{hovertext}<extra></extra>",
         marker={"size": 16, "opacity": 0, "symbol": "square"},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}})
-    for state in STATES:
-        if (there := (cells["state"] == state) & ~measured).any():
-            figure.add_scatter(x=[None], y=[None], mode="markers", hoverinfo="skip",
-                               name=f"{SIGNS[state]} {state} ({there.sum():,})",
-                               marker={"size": 12, "symbol": "square", "color": drawn[state],
-                                       "line": {"color": ink(dark).muted, "width": 1}})
-    names = [_row_name(rows, i, attacks) for i in range(len(rows))]
+    for name, count in state.value_counts().reindex(STATES).dropna().items():
+        figure.add_scatter(x=[None], y=[None], mode="markers", hoverinfo="skip",
+                           name=f"{SIGNS[str(name)]} {name} ({count:,.0f})",
+                           marker={"size": 12, "symbol": "square", "color": colors[str(name)],
+                                   "line": {"color": ink(dark).muted, "width": 1}})
+    _axes(figure, places, attacks, methods, ink(dark).muted)
+    figure.update_layout(template=plotly_template(dark), hoverdistance=300, dragmode=False,
+                         height=190 + (15 if places.slim else 25) * len(places.rows),
+                         clickmode="event+select",
+                         legend={"itemclick": False, "itemdoubleclick": False})
+    return figure
+
+
+def _places(cells: pd.DataFrame) -> Places:
+    there = set(zip(cells["attack"], cells["seed"], strict=True))
+    rows = [(attack, seed) for attack in cells["attack"].unique()
+            for seed in sorted(cells["seed"].unique()) if (attack, seed) in there]
+    columns = list(cells["method"].unique())
+    down = cells[["attack", "seed"]].apply(tuple, axis=1).map({at: i for i, at in enumerate(rows)})
+    return Places(rows, columns, down, cells["method"].map(columns.index))
+
+
+def _layer(figure: go.Figure, places: Places, values: pd.Series, text: pd.Series, *, size: int,
+           **look: Any) -> None:
+    """Colour and text of some of the cells; the others are left to another layer."""
+    z = np.full((len(places.rows), len(places.columns)), np.nan)
+    texts = np.full(z.shape, "", dtype=object)
+    at = places.down[values.index], places.across[values.index]
+    z[at], texts[at] = values, text
+    figure.add_heatmap(z=z, text=texts, texttemplate="%{text}", textfont={"size": size}, xgap=1,
+                       ygap=1, showscale=False, hoverinfo="skip", **look)
+
+
+def _axes(figure: go.Figure, places: Places, attacks: Mapping[str, str],
+          methods: Mapping[str, str], line: str) -> None:
+    """Methods above, attacks and seeds at the left, a line between attacks."""
+    rows, columns, bare = places.rows, places.columns, {"showgrid": False, "ticks": "",
+                                                        "fixedrange": True}
     figure.update_xaxes(side="top", tickangle=-60, tickvals=list(range(len(columns))),
                         ticktext=[methods[name] for name in columns], tickfont={"size": 12},
-                        showgrid=False, ticks="", fixedrange=True,
-                        range=[-0.5, len(columns) - 0.5])
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names,
-                        tickfont={"size": 10 if small else 12}, showgrid=False, ticks="",
-                        fixedrange=True, range=[len(rows) - 0.5, -0.5])
-    for i in range(1, len(rows)):
-        if rows[i][0] != rows[i - 1][0]:
-            figure.add_hline(y=i - 0.5, line={"color": ink(dark).muted, "width": 1})
-    figure.update_layout(template=plotly_template(dark), hoverdistance=300, dragmode=False,
-                         height=190 + (15 if small else 25) * len(rows),
-                         clickmode="event+select", legend={"itemclick": False,
-                                                           "itemdoubleclick": False})
-    return figure
+                        range=[-0.5, len(columns) - 0.5], **bare)
+    figure.update_yaxes(tickvals=list(range(len(rows))),
+                        ticktext=[_row_name(rows, i, attacks) for i in range(len(rows))],
+                        tickfont={"size": 10 if places.slim else 12},
+                        range=[len(rows) - 0.5, -0.5], **bare)
+    for i, (before, after) in enumerate(pairwise(rows)):
+        if before[0] != after[0]:
+            figure.add_hline(y=i + 0.5, line={"color": line, "width": 1})
 
 
 def percent(cells: pd.DataFrame, rate: str) -> pd.Series:
