@@ -65,9 +65,9 @@ def _asked(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def _for_newcomers() -> None:
     st.info(TEXT["none"], icon=":material/grid_on:")
-    st.code(TEXT["example"], language="toml")
+    st.code(TEXT["example"], language=None)
     st.markdown(TEXT["start"])
-    st.code(TEXT["commands"], language="bash")
+    st.code(TEXT["commands"], language=None)
 
 
 guarded(page)()

@@ -211,9 +211,10 @@ def test_without_slurm_the_run_directories_tell_and_the_page_says_so(made, open_
 
 
 def test_a_sweep_of_this_machine_asks_no_slurm(runs, open_page, no_slurm):
-    made = fabricated(runs.root / "benchmark", GRID, lambda cell: DONE,
-                      LaunchSettings(launcher="local"))
-    assert made.states and not open_page("sweep").warning
+    fabricated(runs.root / "benchmark", GRID, lambda cell: FAILED if cell.entrant else DONE,
+               LaunchSettings(launcher="local"))
+    app = open_page("sweep")
+    assert not app.warning and set(failed_rows(app)["why"]) == {DIVERGED}
 
 
 def test_files_that_are_half_written(made, open_page, runs):

@@ -58,7 +58,7 @@ def accessible(page: Page) -> None:
 
 def test_the_pages_are_found():
     assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers", "runs",
-            "leaderboard", "ablation", "claim", "compare", "inside"} <= set(PAGES)
+            "leaderboard", "ablation", "claim", "compare", "inside", "sweep"} <= set(PAGES)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -75,7 +75,7 @@ def test_every_page_opens_and_follows_the_window_and_the_mode(filled, page, name
 
 
 def _looks_right(page: Page, name: str, width: int) -> None:
-    if name in ("race", "landscape", "spectrum", "inside", "layers"):
+    if name in ("race", "landscape", "spectrum", "inside", "layers", "sweep"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(UNREADABLE) == []

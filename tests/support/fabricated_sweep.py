@@ -44,13 +44,15 @@ class Fabricated:
 
 def fabricated(root: Path, grid: Grid, state_of: Callable[[Cell], str],
                launch: LaunchSettings | None = None) -> Fabricated:
-    """A sweep of `grid` in `root`, submitted to Slurm, whose cells are in the states that
-    `state_of` tells; one that is missing was never submitted."""
+    """A sweep of `grid` in `root`, submitted to Slurm unless `launch` says otherwise, whose cells
+    are in the states that `state_of` tells; one that is missing was never submitted."""
     sweep = Sweep(RunStore(root), grid, launch or LaunchSettings(launcher="slurm"))
     sweep.keep()
     states = {cell: state_of(cell) for stage in grid.stages() for cell in stage}
     submitted = [cell.run_id for cell, state in states.items() if state != MISSING]
-    batch = replace(new_batch(SLURM, submitted), job="17")
+    batch = new_batch(sweep.launch.launcher, submitted)
+    if batch.launcher == SLURM:
+        batch = replace(batch, job="17")
     keep_batch(sweep.folder, batch)
     for cell, state in states.items():
         if state in (DONE, RUNNING, FAILED):

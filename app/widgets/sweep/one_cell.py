@@ -71,5 +71,5 @@ def _its_run(run: str, chosen: Chosen) -> None:
         st.caption(TEXT["elsewhere many"])
     else:
         st.caption(TEXT["elsewhere"])
-        st.code(f"NGF_RUNS={shlex.quote(str(chosen.folder))} ngf app", language="bash",
+        st.code(f"NGF_RUNS={shlex.quote(str(chosen.folder))} ngf app", language=None,
                 wrap_lines=True)

@@ -31,7 +31,7 @@ def standing_lines(looked: Looked, chosen: Chosen) -> None:
         st.caption(_at_work(running))
     what, how = _go_on(counts)
     st.caption(TEXT[what])
-    st.code(f"ngf sweep {how}{chosen.out}", language="bash", wrap_lines=True)
+    st.code(f"ngf sweep {how}{chosen.out}", language=None, wrap_lines=True)
 
 
 def live(looked: Looked) -> bool:
