@@ -1,6 +1,7 @@
 """The grid of a sweep as a heat map that fills in: attacks and seeds by methods."""
 
 import html
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
-from app.theme import SEQUENTIAL, ink, plotly_template
+from app.theme import SEQUENTIAL, ink, luminance, plotly_template
 from ngf_core.evaluate.rates import RATES
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
 
@@ -54,17 +56,18 @@ def heat(cells: pd.DataFrame, show: str, attacks: Mapping[str, str], methods: Ma
     places, values, colors = _places(cells), percent(cells, show), DARK if dark else LIGHT
     measured = values.notna()
     figure = go.Figure()
-    others, state = cells[~measured], cells["state"][~measured]
-    if len(others):
-        _layer(figure, places, state.map(STATES.index), state.map(SIGNS),
-               size=10 if places.slim else 14, colorscale=_steps(colors), zmin=-0.5,
-               zmax=len(STATES) - 0.5)
-    if measured.any():
-        known = values[measured]
+    state, known = cells["state"][~measured], values[measured]
+    if len(state):
+        _colour(figure, places, state.map(STATES.index), _steps(colors), -0.5, len(STATES) - 0.5)
+        _text(figure, places, state.map(SIGNS), state.map(colors), 10 if places.slim else 14)
+    if len(known):
         low, high = _range(known, show)
-        _layer(figure, places, known, known.map("{:.0f}".format),
-               size=10 if places.slim or len(places.columns) > SLIM else 12, zmin=low, zmax=high,
-               colorscale=f"{SEQUENTIAL}_r" if show == "asr" else SEQUENTIAL)
+        scale = get_colorscale(f"{SEQUENTIAL}_r" if show == "asr" else SEQUENTIAL)
+        _colour(figure, places, known, scale, low, high)
+        shades = sample_colorscale(scale, (known.clip(low, high) - low) / (high - low))
+        _text(figure, places, known.map("{:.0f}".format),
+              pd.Series([_hex(shade) for shade in shades], known.index),
+              10 if places.slim or len(places.columns) > SLIM else 12)
     figure.add_scatter(
         x=places.across, y=places.down, mode="markers", name="", showlegend=False,
         customdata=cells[["attack", "seed", "method"]].to_numpy(),
@@ -93,15 +96,26 @@ def _places(cells: pd.DataFrame) -> Places:
     return Places(rows, columns, down, cells["method"].map(columns.index))
 
 
-def _layer(figure: go.Figure, places: Places, values: pd.Series, text: pd.Series, *, size: int,
-           **look: Any) -> None:
-    """Colour and text of some of the cells; the others are left to another layer."""
+def _colour(figure: go.Figure, places: Places, values: pd.Series, scale: list[Any], low: float,
+            high: float) -> None:
+    """Colours of some of the cells; the others are left to another layer."""
     z = np.full((len(places.rows), len(places.columns)), np.nan)
-    texts = np.full(z.shape, "", dtype=object)
-    at = places.down[values.index], places.across[values.index]
-    z[at], texts[at] = values, text
-    figure.add_heatmap(z=z, text=texts, texttemplate="%{text}", textfont={"size": size}, xgap=1,
-                       ygap=1, showscale=False, hoverinfo="skip", **look)
+    z[places.down[values.index], places.across[values.index]] = values
+    figure.add_heatmap(z=z, colorscale=scale, zmin=low, zmax=high, xgap=1, ygap=1,
+                       showscale=False, hoverinfo="skip")
+
+
+def _text(figure: go.Figure, places: Places, words: pd.Series, shades: pd.Series, size: int
+          ) -> None:
+    """Words on cells of these colours, in black or white, whichever is more legible: a trace for
+    each, since a trace has one colour for what is not selected."""
+    # Both have the same contrast where the luminance is the geometric mean of theirs.
+    light = shades.map(luminance) + 0.05 > math.sqrt(0.05 * 1.05)
+    for tone, of in (("#000000", light), ("#FFFFFF", ~light)):
+        mine, font = words[of], {"textfont": {"color": tone}}
+        figure.add_scatter(x=places.across[mine.index], y=places.down[mine.index], text=mine,
+                           mode="text", textfont={"color": tone, "size": size}, name="",
+                           showlegend=False, hoverinfo="skip", selected=font, unselected=font)
 
 
 def _axes(figure: go.Figure, places: Places, attacks: Mapping[str, str],
@@ -137,6 +151,11 @@ def heat_table(cells: pd.DataFrame, attacks: Mapping[str, str], methods: Mapping
     return pd.DataFrame({"attack": cells["attack"].map(attacks), "seed": cells["seed"],
                          "method": cells["method"].map(methods), "state": cells["state"],
                          "why": cells["said"], **rates, **images, "run": cells["run"]})
+
+
+def _hex(shade: str) -> str:
+    """"rgb(0, 34, 78)" as "#00224E"."""
+    return "#" + "".join(f"{round(part):02X}" for part in unlabel_rgb(shade))
 
 
 def _steps(colors: dict[str, str]) -> list[tuple[float, str]]:

@@ -78,8 +78,8 @@ def commands(app):
 def texts(app):
     """What the heat map has in its cells, counted."""
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
-    found = [text for layer in figure["data"] if layer["type"] == "heatmap"
-             for row in layer["text"] for text in row if text]
+    found = [text for trace in figure["data"] if trace.get("mode") == "text"
+             for text in trace["text"]]
     return {text: found.count(text) for text in found}
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from plotly.colors import sample_colorscale, unlabel_rgb
 
 from app.figures import sweep as figures
+from app.theme import CONTRAST, luminance
 from ngf_core.evidence.measures import COUNTS
 from ngf_core.sweep.cell_states import STATES
 
@@ -46,15 +48,22 @@ def places(figure):
             for about, x, y in zip(marks.customdata, marks.x, marks.y, strict=True)}
 
 
+def texts(figure):
+    return [trace for trace in figure.data if getattr(trace, "mode", None) == "text"]
+
+
 def shown(figure):
     """What is written into each cell; nothing may be written where none is, or twice."""
     by_place = {at: cell for cell, at in places(figure).items()}
     written = {}
-    for layer in (trace for trace in figure.data if trace.type == "heatmap"):
-        for row, column in np.argwhere(np.isfinite(layer.z)):
+    for words in texts(figure):
+        for row, column, text in zip(words.y, words.x, words.text, strict=True):
             name = by_place[row, column]
             assert name not in written
-            written[name] = layer.text[row][column]
+            written[name] = text
+    coloured = [tuple(at) for trace in figure.data if trace.type == "heatmap"
+                for at in np.argwhere(np.isfinite(trace.z))]
+    assert sorted(coloured) == sorted(by_place)
     return written
 
 
@@ -100,7 +109,7 @@ def test_a_rate_stands_where_it_was_measured_and_the_state_elsewhere():
     assert shown(figure) == {
         ("none", 0, ""): "✓", ("badnets", 0, ""): "95", ("blend", 0, ""): "▶",
         ("badnets", 0, "ngf"): "2", ("blend", 0, "ngf"): "…", ("badnets", 0, "sgd"): "50"}
-    rates = next(trace for trace in figure.data if trace.zmax == 100)
+    rates = next(trace for trace in figure.data if getattr(trace, "zmax", 0) == 100)
     assert rates.z[places(figure)["badnets", 0, "ngf"]] == 1.5
     assert shown(heat("acc", cells))["none", 0, ""] == "100"
 
@@ -111,6 +120,29 @@ def test_bright_is_good():
 
     assert [color for _, color in scale("asr")] == [color for _, color in scale("ra")][::-1]
     assert scale("ra") == scale("acc") and scale("ra")[0][1] < scale("ra")[-1][1]
+
+
+@pytest.mark.parametrize("show", figures.SHOWN)
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_can_be_read_on_their_cells_and_a_click_changes_no_ink(show, dark):
+    figure = heat(show, dark=dark)
+    shades = {}
+    for layer in (trace for trace in figure.data if trace.type == "heatmap"):
+        for at in map(tuple, np.argwhere(np.isfinite(layer.z))):
+            share = (layer.z[at] - layer.zmin) / (layer.zmax - layer.zmin)
+            if layer.zmin == -0.5:
+                shades[at] = (figures.DARK if dark else figures.LIGHT)[STATES[int(layer.z[at])]]
+            else:
+                name = "Cividis_r" if show == "asr" else "Cividis"
+                parts = unlabel_rgb(sample_colorscale(name, [share])[0])
+                shades[at] = "#" + "".join(f"{round(part):02X}" for part in parts)
+    for words in texts(figure):
+        ink = luminance(words.textfont.color)
+        assert words.unselected.textfont.color == words.selected.textfont.color \
+            == words.textfont.color
+        for at in zip(words.y, words.x, strict=True):
+            deep, light = sorted((ink, luminance(shades[at])))
+            assert (light + 0.05) / (deep + 0.05) >= CONTRAST
 
 
 def test_what_a_run_says_is_no_html():
