@@ -123,7 +123,8 @@ def _axes(figure: go.Figure, places: Places, attacks: Mapping[str, str],
     """Methods above, attacks and seeds at the left, a line between attacks."""
     rows, columns, bare = places.rows, places.columns, {"showgrid": False, "ticks": "",
                                                         "fixedrange": True}
-    figure.update_xaxes(side="top", tickangle=-60, tickvals=list(range(len(columns))),
+    # Slanting, the last one would lie outside, and Plotly leaves such a label out.
+    figure.update_xaxes(side="top", tickangle=-90, tickvals=list(range(len(columns))),
                         ticktext=[methods[name] for name in columns], tickfont={"size": 12},
                         range=[-0.5, len(columns) - 0.5], **bare)
     figure.update_yaxes(tickvals=list(range(len(rows))),
