@@ -125,7 +125,8 @@ def _axes(figure: go.Figure, places: Places, attacks: Mapping[str, str],
                                                         "fixedrange": True}
     # Slanting, the last one would lie outside, and Plotly leaves such a label out.
     figure.update_xaxes(side="top", tickangle=-90, tickvals=list(range(len(columns))),
-                        ticktext=[methods[name] for name in columns], tickfont={"size": 12},
+                        ticktext=[methods[name] for name in columns],
+                        tickfont={"size": 10 if len(columns) > SLIM else 12},
                         range=[-0.5, len(columns) - 0.5], **bare)
     figure.update_yaxes(tickvals=list(range(len(rows))),
                         ticktext=[_row_name(rows, i, attacks) for i in range(len(rows))],
