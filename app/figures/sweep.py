@@ -18,7 +18,7 @@ from ngf_core.evaluate.rates import RATES
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
 
 # A state has its sign in each cell too, so that nobody needs its colour.
-SIGNS = {DONE: "✓", RUNNING: "▶", QUEUED: "…", FAILED: "✕", MISSING: "–"}
+SIGNS = {DONE: "✓", RUNNING: "►", QUEUED: "…", FAILED: "✕", MISSING: "–"}
 LIGHT = {DONE: "#0072B2", RUNNING: "#56B4E9", QUEUED: "#C3C9D2", FAILED: "#D55E00",
          MISSING: "#F0F2F5"}
 DARK = LIGHT | {QUEUED: "#5C6470", MISSING: "#1E242F"}

@@ -14,6 +14,7 @@ from app.read.sweep import look
 from app.widgets.sweep.failed_cells import failed_table
 from ngf_core.execute.cost import Cost
 from ngf_core.launch.settings import LaunchSettings
+from ngf_core.runs.events import append_event
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.sweep import plan
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
@@ -187,6 +188,17 @@ def test_it_fills_in_as_cells_finish(made, open_page, runs):
     assert "Failed cells" not in text_of(app)
 
 
+def test_the_heat_map_stays_while_cells_only_get_further(made, open_page, runs):
+    app = open_page("sweep")
+    before = app.get("plotly_chart")[0].proto.spec
+    folder = runs.root / "benchmark" / of(RUNNING)[0].run_id
+    append_event(folder, "progress", done=9, total=20, eta=1.0, text="Epoch 9 of 20")
+    st.cache_resource.clear()
+    app.run()
+    assert "Epoch 9 of 20" in text_of(app)
+    assert app.get("plotly_chart")[0].proto.spec == before
+
+
 def test_nothing_is_written_where_somebody_elses_jobs_are_gone(made, open_page, runs, fake_slurm):
     fake_slurm.answers("squeue", made.squeue.replace("RUNNING", "CANCELLED"))
 
@@ -291,6 +303,28 @@ def test_on_a_server_of_several_people_nobody_names_a_folder(made, open_page, tm
     assert progress(app).text.startswith(f"**✓ {len(of(DONE))} done**")
     assert not [field for field in app.text_input if field.key == "folder"]
     assert not any(os.sep + "disk" in command for command in commands(app))
+
+
+def test_a_sweep_that_is_not_there_gives_the_other_and_a_toast(made, open_page):
+    app = open_page("sweep", sweep="[x](http://evil.example)")
+    assert progress(app).text.startswith(f"**✓ {len(of(DONE))} done**")
+    assert "not one of benchmark" in app.toast[0].value and "\\[x]" in app.toast[0].value
+
+
+def test_a_folder_that_must_not_be_read_is_none(made, open_page, runs, monkeypatch):
+    closed = runs.root / "closed"
+    closed.mkdir()
+    is_file = Path.is_file
+
+    def refused(path: Path) -> bool:
+        if closed in path.parents:
+            raise PermissionError(path)
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    app = open_page("sweep")
+    assert not app.exception and not app.error and progress(app).value > 0
+    assert "no sweep in" in open_page("sweep", folder=str(closed)).error[0].value
 
 
 def test_several_sweeps_below_the_runs(made, open_page, runs):

@@ -70,7 +70,7 @@ def shown(figure):
 def test_every_cell_has_the_sign_of_its_state_and_the_others_are_empty():
     assert shown(heat()) == {
         ("none", 0, ""): "✓", ("none", 1, ""): "✓", ("badnets", 0, ""): "✓",
-        ("badnets", 1, ""): "✓", ("blend", 0, ""): "▶", ("blend", 1, ""): "–",
+        ("badnets", 1, ""): "✓", ("blend", 0, ""): "►", ("blend", 1, ""): "–",
         ("badnets", 0, "ngf"): "✓", ("badnets", 1, "ngf"): "✕", ("blend", 0, "ngf"): "…",
         ("badnets", 0, "sgd"): "✓"}
 
@@ -99,7 +99,7 @@ def test_states_differ_in_colour_and_sign_and_the_legend_names_both(dark):
     assert len(set((figures.DARK if dark else figures.LIGHT).values())) == len(STATES)
     legend = [trace.name for trace in heat(dark=dark).data if trace.showlegend is None
               and trace.type == "scatter"]
-    assert legend == ["✓ done (6)", "▶ running (1)", "… queued (1)", "✕ failed (1)",
+    assert legend == ["✓ done (6)", "► running (1)", "… queued (1)", "✕ failed (1)",
                       "– missing (1)"]
 
 
@@ -107,7 +107,7 @@ def test_a_rate_stands_where_it_was_measured_and_the_state_elsewhere():
     cells = CELLS[CELLS["seed"] == 0]
     figure = heat("asr", cells)
     assert shown(figure) == {
-        ("none", 0, ""): "✓", ("badnets", 0, ""): "95", ("blend", 0, ""): "▶",
+        ("none", 0, ""): "✓", ("badnets", 0, ""): "95", ("blend", 0, ""): "►",
         ("badnets", 0, "ngf"): "2", ("blend", 0, "ngf"): "…", ("badnets", 0, "sgd"): "50"}
     rates = next(trace for trace in figure.data if getattr(trace, "zmax", 0) == 100)
     assert rates.z[places(figure)["badnets", 0, "ngf"]] == 1.5

@@ -3,6 +3,7 @@
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +47,11 @@ def which_sweep() -> Chosen | None:
     if many and st.query_params.get("folder"):
         st.caption(f":material/info: {TEXT['for many']}")
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_which"):
-        name = choose("sweep", "Sweep", {word: plain(word) for word in found}, next(iter(found))) \
-            if len(found) > 1 else next(iter(found), None)
+        name = next(iter(found), None)
+        if name is not None and len(found) > 1:
+            name = choose("sweep", "Sweep", {word: plain(word) for word in found}, name)
+        else:
+            state.warn_unknown("sweep", list(found))
         if not many:
             typed = text("folder", "Folder of another sweep", help=TEXT["folder"],
                          placeholder="/shared/runs/benchmark").strip()
@@ -70,16 +74,21 @@ def known(root: Path) -> dict[str, Path]:
         return {}
     places = {ROOT: root} | {path.name: path for path in below}
     first = {BENCHMARK: root / BENCHMARK} | places
-    return {name: path for name, path in first.items() if sweep_file(path).is_file()}
+    return {name: path for name, path in first.items() if _has_sweep(path)}
+
+
+def _has_sweep(folder: Path) -> bool:
+    try:
+        return sweep_file(folder).is_file()
+    except (OSError, ValueError):  # one that must not be read, and a name that cannot be one
+        return False
 
 
 def _typed(words: str) -> Path:
-    try:
+    with suppress(RuntimeError):  # ~ of somebody who is unknown here
         folder = Path(words).expanduser().absolute()
-        if len(words) <= LONGEST and sweep_file(folder).is_file():
+        if len(words) <= LONGEST and _has_sweep(folder):
             return folder
-    except (OSError, ValueError, RuntimeError):
-        pass
     raise RunError(f"There is no sweep in {shown(words)}. Name the folder of its runs, which "
                    "`ngf sweep` was given with --out.")
 

@@ -9,7 +9,7 @@ import pytest
 from ngf_core.config import to_json
 from ngf_core.errors import NGFError
 from ngf_core.evidence.cells import Cell
-from ngf_core.launch.batches import SLURM, keep_batch, new_batch
+from ngf_core.launch.batches import LOCAL, SLURM, keep_batch, new_batch
 from ngf_core.runs import ManifestReadings, Run, RunStore, RunWriter, StoreSnapshot
 from ngf_core.runs.job import note_job
 from ngf_core.runs.manifest import change_manifest
@@ -17,6 +17,7 @@ from ngf_core.runs.process import start_time
 from ngf_core.sweep.grid import Grid
 from ngf_core.sweep.states import Ask, CellState, counted, log_of, states, strike
 from ngf_core.sweep.unasked import unasked
+from tests.support.fabricated_sweep import fabricated
 from tests.support.fake_slurm import FakeSlurm
 
 GRID = Grid(("badnets",), ("sgd",), networks=("mini_preact_resnet",))
@@ -146,6 +147,24 @@ def test_where_slurm_cannot_be_asked_the_run_directories_tell(submitted):
     assert none == CellState(NONE, "running", "Job 17_0 of the cluster.")
     assert badnets == CellState(BADNETS, "failed", "It diverged.")
     assert sgd.state == "queued" and sgd.said.startswith("Submitted at 20")
+
+
+def test_what_a_process_of_this_machine_was_to_compute_ends_with_it(submitted):
+    keep_batch(submitted.folder, replace(new_batch(LOCAL, [SGD.run_id]), pid=2**22 + 1,
+                                         pid_started=1.0))
+    found = submitted.all(lambda folder: unasked(folder, submitted.store))
+    assert [one.state for one in found] == ["queued", "queued", "failed"]
+
+
+def test_one_that_takes_over_a_layer_that_nobody_chose_is_not_done(tmp_path):
+    grid = replace(GRID, methods=("sgd_auto_layer",))
+    made = fabricated(tmp_path, grid, lambda cell: "done")
+    (chooser,) = (cell for cell in made.states if cell.entrant == "ablate_auto_layer")
+    change_manifest(tmp_path / chooser.run_id, results={})
+    now = StoreSnapshot(made.sweep.store, ManifestReadings())
+    (taker,) = (one for one in states(grid, now, made.sweep.folder, lambda folder: {})
+                if one.cell.entrant == "sgd_auto_layer")
+    assert taker.state == "missing"
 
 
 def test_a_failed_one_that_was_submitted_since_counts_as_waiting(submitted):
