@@ -9,6 +9,7 @@ from ngf_core.sweep.grid import Grid
 from ngf_core.sweep.place import sweep_file
 from ngf_core.sweep.sweep import sweep_in
 from tests.support.fabricated_sweep import fabricated
+from tests.support.fake_slurm import FakeSlurm
 
 GRID = Grid(("badnets",), ("sgd",), networks=("mini_preact_resnet",))
 KEPT = {"grid": GRID.to_json(), "launch": {}}
@@ -34,3 +35,22 @@ def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path, content):
     path.write_text(content)
     with pytest.raises(RunError, match="cannot be used .* Start the sweep again from its GRID"):
         sweep_in(tmp_path)
+
+
+def test_a_job_that_is_gone_is_struck_out_before_its_run_is_submitted_again(tmp_path,
+                                                                            fake_slurm: FakeSlurm):
+    made = fabricated(tmp_path, GRID, lambda cell: "running")
+    fake_slurm.answers("squeue", made.squeue.replace("RUNNING", "CANCELLED"))
+    seen = {}
+
+    class Noting:
+        def refuse(self, seconds: float) -> None:
+            raise AssertionError("nobody asks that here")
+
+        def submit(self, stages, folder) -> str:
+            seen.update({task.run_id: made.sweep.store.get(task.run_id).state
+                         for stage in stages for task in stage})
+            return "Submitted."
+
+    assert made.sweep.submit(Noting()) == "Submitted."
+    assert seen == {cell.run_id: "lost" for cell in made.states}
