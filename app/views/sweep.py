@@ -13,7 +13,7 @@ from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import dataset_name, titles
 from app.widgets.sweep.failed_cells import failed_cells
 from app.widgets.sweep.grid_card import grid_card
-from app.widgets.sweep.one_cell import DATASET, NETWORK, one_cell
+from app.widgets.sweep.one_cell import one_cell
 from app.widgets.sweep.standing_lines import live, standing_lines
 from app.widgets.sweep.which_sweep import Chosen, which_sweep
 from ngf_core.models import ARCHITECTURES
@@ -55,9 +55,9 @@ def _asked(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     datasets = {name: dataset_name(name) for name in cells["dataset"].unique()}
     networks = {name: titles(ARCHITECTURES).get(name, name) for name in cells["network"].unique()}
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_filters"):
-        dataset = choose(DATASET, "Data set", datasets, next(iter(datasets))) \
+        dataset = choose("grid_dataset", "Data set", datasets, next(iter(datasets))) \
             if len(datasets) > 1 else next(iter(datasets))
-        network = choose(NETWORK, "Network", networks, next(iter(networks))) \
+        network = choose("grid_network", "Network", networks, next(iter(networks))) \
             if len(networks) > 1 else next(iter(networks))
         show = choose("show", "Colour", SHOWN, STATE)
     return cells[(cells["dataset"] == dataset) & (cells["network"] == network)], show

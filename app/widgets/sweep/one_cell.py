@@ -10,7 +10,7 @@ from app import state
 from app.figures.sweep import SIGNS
 from app.text import sections
 from app.text.outside import unlinked
-from app.widgets.controls.address import choose
+from app.widgets.controls.address import choose, same
 from app.widgets.runs.run_name import attack_name
 from app.widgets.sweep.names import MODEL, method_name
 from app.widgets.sweep.which_sweep import Chosen
@@ -20,16 +20,14 @@ from ngf_core.runs.server_settings import server_settings
 from ngf_core.sweep.cell_states import FAILED
 
 TEXT = sections("sweep")
-# In the address; the method of a trained model is "model" there.
-DATASET, NETWORK = "grid_dataset", "grid_network"
-ATTACK, SEED, METHOD = "grid_attack", "grid_seed", "grid_method"
 
 
 def pick(attack: str, seed: str, method: str, dataset: str = "", network: str = "") -> None:
     """Let the page show that cell, of the data set and network shown now unless others are given;
     before its controls are drawn."""
-    for name, word in ((ATTACK, attack), (SEED, seed), (METHOD, method or MODEL),
-                       (DATASET, dataset), (NETWORK, network)):
+    for name, word in (("grid_attack", attack), ("grid_seed", seed),
+                       ("grid_method", method or MODEL), ("grid_dataset", dataset),
+                       ("grid_network", network)):
         if word:
             state.remember(f"{name}_choice", word)
 
@@ -39,14 +37,13 @@ def one_cell(cells: pd.DataFrame, chosen: Chosen) -> None:
     st.header("One cell", anchor=False)
     failed = cells[cells["state"] == FAILED]
     first = (failed if len(failed) else cells).iloc[0]
+    attacks = {name: attack_name(name) for name in cells["attack"].unique()}
+    seeds = same([str(seed) for seed in sorted(cells["seed"].unique())])
+    methods = {name or MODEL: method_name(name) for name in cells["method"].unique()}
     with st.grid(columns=3, min_column_width=200, key="sweep_cell"):
-        attack = choose(ATTACK, "Attack", {name: attack_name(name)
-                                           for name in cells["attack"].unique()}, first["attack"])
-        seed = choose(SEED, "Seed", {str(n): str(n) for n in sorted(cells["seed"].unique())},
-                      str(first["seed"]))
-        method = choose(METHOD, "Method", {name or MODEL: method_name(name)
-                                           for name in cells["method"].unique()},
-                        first["method"] or MODEL)
+        attack = choose("grid_attack", "Attack", attacks, first["attack"])
+        seed = choose("grid_seed", "Seed", seeds, str(first["seed"]))
+        method = choose("grid_method", "Method", methods, first["method"] or MODEL)
     mine = cells[(cells["attack"] == attack) & (cells["seed"].astype(str) == seed)
                  & (cells["method"] == ("" if method == MODEL else method))]
     if mine.empty:
