@@ -18,9 +18,10 @@ SCIENCE = ("__main__", "cli", "bundle", "compare", "sweep", "evidence", "launch"
            "data", "options",
            "text_table", "registry", "paths", "device", "errors", "")
 FACE = ("frame", "views", "widgets.lesson", "widgets.inside", "widgets.model", "widgets.start",
-        "widgets.benchmark", "widgets.compare", "widgets.layers", "widgets.curvature",
-        "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs", "widgets.controls",
-        "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets", "")
+        "widgets.benchmark", "widgets.sweep", "widgets.compare", "widgets.layers",
+        "widgets.curvature", "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs",
+        "widgets.controls", "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets",
+        "")
 ROOMS = ("streamlit_app", *(f"app.{room}".strip(".") for room in FACE),
          *(f"ngf_core.{room}".strip(".") for room in SCIENCE))
 HALLS = ("app", "app.widgets", "ngf_core")  # what holds rooms, and itself only an __init__

@@ -20,14 +20,16 @@ from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("start", "lesson", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
-         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
+         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "sweep",
+         "runs")
 CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run|'
                      r'warn_unknown)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
 # What an address can hold: a browser sends no half of a character.
 SENT = tuple(text for text in TEXTS if text.encode("utf-8", "ignore").decode() == text)
 LINK, EVIL = "[x](http://evil.example)", "evil.example"
-FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",)}
+FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",),
+          "sweep": ("folder",)}
 
 
 def names() -> tuple[str, ...]:

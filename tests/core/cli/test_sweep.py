@@ -7,7 +7,10 @@ from filelock import FileLock
 
 from ngf_core.cli.main import main
 from ngf_core.sweep import sweep
+from ngf_core.sweep.cell_states import RUNNING
+from ngf_core.sweep.grid import Grid
 from ngf_core.sweep.sweep import sweep_in
+from tests.support.fabricated_sweep import fabricated
 from tests.support.fake_slurm import FakeSlurm
 from tests.support.pretended_cell import FAILS, WORKER
 
@@ -77,6 +80,19 @@ def test_on_slurm_it_submits_and_returns(command, tmp_path, capsys, fake_slurm: 
     assert "Job 17_0 is no longer in Slurm's queue." in said  # the fake has no jobs
     kept = sweep_in(tmp_path / "out").launch
     assert (kept.launcher, kept.partition, kept.minutes) == ("slurm", "cpu", 600)
+
+
+def test_status_strikes_out_the_jobs_that_slurm_no_longer_has(command, tmp_path, capsys,
+                                                              fake_slurm: FakeSlurm):
+    grid = Grid(("badnets",), ("sgd",), networks=("mini_preact_resnet",))
+    made = fabricated(tmp_path / "out", grid, lambda cell: RUNNING)
+    fake_slurm.answers("squeue", made.squeue.replace("RUNNING", "CANCELLED"))
+    runs = [made.sweep.store.get(cell.run_id) for cell in made.states]
+    assert command("table") == 0
+    assert [run.state for run in runs] == ["running"] * 3, "looking writes nothing"
+    assert command("status") == 1
+    assert "0 running, 0 queued, 3 failed" in capsys.readouterr().out
+    assert [run.state for run in runs] == ["lost"] * 3
 
 
 @pytest.mark.parametrize(("words", "said"), [
