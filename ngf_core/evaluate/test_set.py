@@ -14,8 +14,8 @@ from ngf_core.evaluate.rates import Evaluation, Rate
 from ngf_core.evaluate.stamped import Stamped
 
 BATCH = 250
-# Bytes up to which triggered test images are kept, so that a race does not stamp them again for each
-# evaluation. Those of Tiny-ImageNet take 122 MB, those of ImageNet 7.5 GB.
+# Bytes up to which triggered test images are kept, so that a race does not stamp them again for
+# each evaluation. Those of Tiny-ImageNet take 122 MB, those of ImageNet 7.5 GB.
 KEPT = 256_000_000
 
 

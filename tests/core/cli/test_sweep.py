@@ -36,7 +36,7 @@ def test_a_dry_run_starts_nothing(command, tmp_path, capsys):
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "3 cells: 0 are there, 0 are queued or running, 3 to compute."
     assert second.startswith("About 0.") and "core hours (1 core a cell; the longest" in second
-    assert third.startswith("  3 cells: A cautious guess: no such run has finished")
+    assert third.startswith("  3 cells: By the scaling model, on one core: no such run has")
     assert not (tmp_path / "out").exists()
 
 
