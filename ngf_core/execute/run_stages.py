@@ -47,13 +47,13 @@ def stages_of(config: Config, made: ModelConfig, network: Network, layers: int) 
     """The stages of a run on a model that was `made` so: a network with so many tunable layers."""
     test = evaluated(made)
     if isinstance(config, ImportConfig):  # the evaluation, and seventeen others on clean images
-        return [Evaluate(network, test + 17 * 500)]
+        return [Evaluate(network, test), Evaluate(network, 500, 17)]
     if isinstance(config, TrainConfig):
         return _training(config, network, test)
     if isinstance(config, PurifyConfig):
         return _purification(config, made, network, layers, test)
     if isinstance(config, LayersConfig):
-        return [Evaluate(network, _map_passes(config, layers, test))]
+        return [Evaluate(network, test, _map_passes(config, layers, test) / test)]
     if isinstance(config, SpectrumConfig):
         return [_spectrum(config, network)]
     if isinstance(config, AuditConfig):
@@ -87,7 +87,7 @@ def _training(config: TrainConfig, network: Network, test: float) -> list[Stage]
     if config.attack != "none":
         stages.append(Poison(images, config.poison_rate * images, network.image))
     return [*stages, Train(network, config.epochs * images, config.batch_size),
-            Evaluate(network, config.epochs * test)]
+            Evaluate(network, test, config.epochs)]
 
 
 def _purification(config: PurifyConfig, made: ModelConfig, network: Network, layers: int,
@@ -101,8 +101,8 @@ def _purification(config: PurifyConfig, made: ModelConfig, network: Network, lay
         stages.append(_tuning(own, config, network, clean, times))
     if AUTO in config.layers.values():
         # The default rule tunes each layer for ten steps on 64 images, and evaluates its answers.
-        stages.append(Evaluate(network, 0.46 * layers * 10 * 64 * 8))
-    return [*stages, Evaluate(network, len(config.methods) * (config.evaluations + 1) * test)]
+        stages.append(Evaluate(network, 64, 0.46 * layers * 10 * 8))
+    return [*stages, Evaluate(network, test, len(config.methods) * (config.evaluations + 1))]
 
 
 def _tuning(own: MethodSettings, config: PurifyConfig, network: Network, clean: float,
@@ -111,8 +111,9 @@ def _tuning(own: MethodSettings, config: PurifyConfig, network: Network, clean: 
     steps = round(times * config.steps)
     whole = Purify(network, clean, config.batch_size, steps)
     if not isinstance(own, LayerSettings) or own.layer != LAST:
-        return Evaluate(network, 6 * steps * min(config.batch_size, clean))
-    return whole if own.method == "ngf" else Evaluate(network, whole.passes)
+        return Evaluate(network, whole.size, 6 * steps)
+    return whole if own.method == "ngf" else Evaluate(network, whole.size,
+                                                      whole.passes / whole.size)
 
 
 def _map_passes(config: LayersConfig, layers: int, test: float) -> float:

@@ -134,16 +134,18 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """`images` pass forward, in batches of 250 (`BATCH`); their probabilities are kept."""
+    """`images` pass forward, `times` over, in batches of 250 (`BATCH`); the probabilities of one time
+    are kept."""
 
     network: Network
     images: float
+    times: float = 1.0
 
     BATCH: ClassVar[int] = 250
 
     @property
     def time(self) -> Terms:
-        return _passes(self.network, self.images)
+        return _passes(self.network, self.images * self.times)
 
     @property
     def memory(self) -> Terms:
@@ -288,14 +290,15 @@ class System:
 def system(network: Network, batch: float) -> System:
     """That of the last layer, P = C (d + 1) weights, for a batch of n: r = n C rows.
 
-    Up to 6,000 weights the matrix itself in float64: n P^2 for a batch's, P^3 / 6 for Cholesky.
+    Up to 6,000 weights the matrix itself in float64: n P^2 for a batch's, P^3 / 6 for Cholesky; five
+    of that size are held (the mean, the batch's as it is put in order, the factor).
     Beyond, the rows, while they are at most 2,500 and take at most 256 MB: r^2 P in float32,
     r^3 / 6 in float64. Else conjugate gradients in float64, taken at all of their 500 products of
     n r + 8 r (`ngf_core.fisher.metric`, `softmax_head`).
     """
     weights, rows = (network.features + 1) * network.classes, batch * network.classes
     if weights <= 6_000:
-        return System(0, batch * weights**2 + weights**3 / 6, 8 * 3 * weights**2)
+        return System(0, batch * weights**2 + weights**3 / 6, 8 * 5 * weights**2)
     side = min(rows, weights)
     if 4e-6 * rows * weights <= 256 and side <= 2_500:
         return System(side * rows * weights, side**3 / 6, 4 * 2 * rows * weights + 8 * side**2)
