@@ -60,7 +60,7 @@ def stages_of(config: Config, made: ModelConfig, network: Network, layers: int) 
         # Three readings of all measures, and the few of the controls on each further set.
         products = 3 * SHARPNESS_PRODUCTS["cheap"] + 30 * (3 + 2 * config.further)
         return [Spectrum(network, config.samples, products,
-                         rebuilt=_too_large(config.samples, network, config.memory))]
+                         rebuilt=_rebuilt(config.samples, network, config.memory))]
     assert isinstance(config, LandscapeConfig)
     return _landscape(config, network)
 
@@ -139,7 +139,7 @@ def _spectrum(config: SpectrumConfig, network: Network) -> Stage:
         products += SLICE_POINTS * (config.k + config.bottom) // 9
     return Spectrum(network, config.samples, CURVATURE_MODELS * products,
                     krylov_steps(config) + config.k,
-                    _too_large(config.samples, network, config.memory))
+                    _rebuilt(config.samples, network, config.memory))
 
 
 def _landscape(config: LandscapeConfig, network: Network) -> list[Stage]:
@@ -151,11 +151,10 @@ def _landscape(config: LandscapeConfig, network: Network) -> list[Stage]:
     stages: list[Stage] = [Landscape(network, config.samples, 2 * points)]  # clean, triggered
     if "eigen" in config.planes:
         stages.append(Spectrum(network, config.samples, 20,
-                               rebuilt=_too_large(config.samples, network, config.memory)))
+                               rebuilt=_rebuilt(config.samples, network, config.memory)))
     return stages
 
 
-def _too_large(samples: float, network: Network, gigabytes: float) -> bool:
-    """Whether the graphs of all samples do not fit beside the vectors, and are built again for each
-    product."""
-    return GRAPH * samples * network.saved > gigabytes * 1e9 / 2
+def _rebuilt(samples: float, network: Network, gigabytes: float) -> float:
+    """The share of the samples whose graphs do not fit beside the vectors."""
+    return max(0.0, 1 - gigabytes * 1e9 / 2 / (GRAPH * samples * network.saved))

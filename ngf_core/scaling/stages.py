@@ -134,8 +134,8 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """`images` pass forward, `times` over, in batches of 250 (`BATCH`); the probabilities of one time
-    are kept."""
+    """`images` pass forward, `times` over, in batches of 250 (`BATCH`); the probabilities of one
+    time are kept."""
 
     network: Network
     images: float
@@ -204,7 +204,7 @@ class Purify:
 @dataclass(frozen=True)
 class Spectrum:
     """`products` of the Hessian of all weights with vectors, over `samples` images, whose graphs
-    are kept from one to the next or else `rebuilt`; and `vectors` held.
+    are kept from one to the next but for a share that is `rebuilt`; and `vectors` held.
 
     A graph costs three passes forward (one, and one back that can be differentiated), a product
     through it six. t: multiply-adds and bytes written of those passes. m: 1; bytes of the
@@ -216,11 +216,11 @@ class Spectrum:
     samples: float
     products: float
     vectors: float = 0.0
-    rebuilt: bool = False
+    rebuilt: float = 0.0
 
     @property
     def time(self) -> Terms:
-        graphs = self.products if self.rebuilt else min(1.0, self.products)
+        graphs = 1 + self.rebuilt * (self.products - 1)
         return _passes(self.network, self.samples * (3 * graphs + 6 * self.products))
 
     @property
@@ -290,8 +290,8 @@ class System:
 def system(network: Network, batch: float) -> System:
     """That of the last layer, P = C (d + 1) weights, for a batch of n: r = n C rows.
 
-    Up to 6,000 weights the matrix itself in float64: n P^2 for a batch's, P^3 / 6 for Cholesky; five
-    of that size are held (the mean, the batch's as it is put in order, the factor).
+    Up to 6,000 weights the matrix itself in float64: n P^2 for a batch's, P^3 / 6 for Cholesky;
+    five of that size are held (the mean, the batch's as it is put in order, the factor).
     Beyond, the rows, while they are at most 2,500 and take at most 256 MB: r^2 P in float32,
     r^3 / 6 in float64. Else conjugate gradients in float64, taken at all of their 500 products of
     n r + 8 r (`ngf_core.fisher.metric`, `softmax_head`).

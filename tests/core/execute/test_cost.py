@@ -36,8 +36,9 @@ def test_the_guess_grows_with_the_work(store):
     for dearer in (NGF(layer="linear", step_size="chosen"), NGF(layer="auto")):
         assert race(dearer) > 1.1 * one
     assert race(CLP()) == pytest.approx(one)
-    assert (seconds(SpectrumConfig(source="x", samples=600))
-            == pytest.approx(2 * seconds(SpectrumConfig(source="x", samples=300))))
+    few, some, many = (seconds(SpectrumConfig(source="x", samples=n)) for n in (150, 300, 6000))
+    assert some == pytest.approx(2 * few)
+    assert many > 1.4 * 40 * few, "most graphs do not fit the memory, and are built each time"
     assert seconds(LandscapeConfig(source="x", grid=31)) > 2 * seconds(
         LandscapeConfig(source="x", grid=17))
     assert seconds(LandscapeConfig(source="x", grid=51)) > 4 * seconds(

@@ -65,7 +65,7 @@ def test_the_passes_of_a_purification_are_those_it_makes():
 
 def test_a_graph_counts_three_passes_and_a_product_six():
     kept, rebuilt = (Spectrum(NET, 5, 4, rebuilt=again).time["multiply-adds"]
-                     for again in (False, True))
+                     for again in (0.0, 1.0))
     assert kept == 10 * 5 * (3 + 24) and rebuilt == 10 * 5 * (12 + 24)
     assert Spectrum(NET, 5, 4, vectors=9).disk == 4 * 7 * 9
 
