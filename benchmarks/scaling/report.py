@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from benchmarks.scaling.sizes import DECODED, NETWORKS, SIZES, TESTED, WORK, stage_of
 from ngf_core.config import LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.data import DATASETS
+from ngf_core.execute.cost import curvature_memory
 from ngf_core.execute.run_stages import stages_of
 from ngf_core.models.build import tunable_layer_names
 from ngf_core.scaling.fit import fitted
 from ngf_core.scaling.model import NAMES, Coefficients, exchange, is_divided, predicted
 from ngf_core.scaling.network import Network, network_of
-from ngf_core.scaling.stages import STAGES, Decode, Poison, Spectrum, Stage
+from ngf_core.scaling.stages import ONE, STAGES, Decode, Poison, Spectrum, Stage
 
 SEEN = SIZES[:-1]
-# Fitted together, since a pass forward is one whether a model is judged or tuned.
-TOGETHER = {name: ("evaluate", "purify") for name in ("evaluate", "purify")}
+# Their seconds are fitted together, since a pass forward is one whether a model is judged or tuned.
+TOGETHER = ("evaluate", "purify")
+TERMS = {"seconds": "time", "bytes": "memory"}
 BOUND = 0.25
 CORES, RANKS, BANDWIDTH, GPU = 16, 8, 1.25e9, 1000
 EXTRAPOLATED = {"ImageNet": TrainConfig(dataset="imagenet", arch="resnet50", epochs=90),
@@ -25,21 +27,21 @@ Model = dict[str, dict[str, Coefficients]]
 
 def fit(measured: Measured) -> Model:
     """By stage, the coefficients of its seconds and bytes, from the three sizes it may see."""
-    return {name: {"seconds": _fit(measured, TOGETHER.get(name, (name,)), "seconds", "time"),
-                   "bytes": _fit(measured, (name,), "bytes", "memory")} for name in STAGES}
+    return {name: {what: _fit(measured, name, what) for what in TERMS} for name in STAGES}
 
 
-def _fit(measured: Measured, names: tuple[str, ...], what: str, terms: str) -> Coefficients:
-    sizes = [(name, size) for name in names for size in SEEN]
-    return fitted([getattr(stage_of(*one), terms) for one in sizes],
-                  [measured[name][size][what] for name, size in sizes])
+def _fit(measured: Measured, name: str, what: str) -> Coefficients:
+    together = TOGETHER if name in TOGETHER and what == "seconds" else (name,)
+    sizes = [(one, size) for one in together for size in SEEN]
+    found = fitted([getattr(stage_of(*one), TERMS[what]) for one in sizes],
+                   [measured[one][size][what] for one, size in sizes])
+    return {term: found[term] for term in getattr(stage_of(name, SEEN[0]), TERMS[what])}
 
 
 def errors(measured: Measured, model: Model, size: str = TESTED) -> dict[str, dict[str, float]]:
     """By stage and "seconds" or "bytes": predicted / measured - 1 at a size."""
     return {name: {what: predicted(model[name][what], getattr(stage_of(name, size), terms))
-                   / measured[name][size][what] - 1
-                   for what, terms in (("seconds", "time"), ("bytes", "memory"))}
+                   / measured[name][size][what] - 1 for what, terms in TERMS.items()}
             for name in STAGES}
 
 
@@ -90,9 +92,9 @@ def _network(size: str) -> Network:
 def _coefficients(model: Model) -> str:
     rows = [["of stage", "seconds", "bytes"]]
     for name in STAGES:
-        rows.append([name, *(" + ".join(f"{value:.2g} {term}" for term, value in
-                                        model[name][what].items() if value)
-                             for what in ("seconds", "bytes"))])
+        rows.append([name, *(" + ".join(f"{value:.2g} × {term}".removesuffix(f" × {ONE}")
+                                        for term, value in model[name][what].items() if value)
+                             for what in TERMS)])
     return _table(rows)
 
 
@@ -101,20 +103,24 @@ def _extrapolated(title: str, train: TrainConfig, model: Model) -> str:
     entry = DATASETS[train.dataset]
     network = network_of(train.arch, entry.size, entry.classes)
     layers = len(tunable_layer_names(train.arch, (3, entry.size, entry.size)))
-    runs = {f"training, {train.epochs} epochs": train,
-            "race, NGF and SGD": PurifyConfig(source="x"),
-            "spectra of three models": SpectrumConfig(source="x"),
-            "landscape": LandscapeConfig(source="x")}
+    race = PurifyConfig(source="x")
+    evaluations = len(race.methods) * (race.evaluations + 1)
+    runs = {train: ("decode, once", "poison", f"train, {train.epochs} epochs",
+                    f"evaluate, {train.epochs} times"),
+            race: ("race: NGF tunes", "race: SGD tunes", f"race: evaluate, {evaluations} times"),
+            SpectrumConfig(source="x"): ("spectra of three models",),
+            LandscapeConfig(source="x"): ("landscape",)}
     rows = [[f"{title}, ResNet-50", "one core", f"{CORES} cores", f"{RANKS} × {CORES} cores",
              "a GPU", "memory, GB", "disk, GB"]]
-    for run, config in runs.items():
-        for stage in stages_of(config, train, network, layers):
+    for config, labels in runs.items():
+        stages = stages_of(config, train, network, layers)
+        for label, stage in zip(labels, stages, strict=True):
             name = NAMES[type(stage)]
             seconds = predicted(model[name]["seconds"], stage.time)
             bytes_ = predicted(model[name]["bytes"], stage.memory)
             if isinstance(stage, Spectrum):
-                bytes_ = min(bytes_ + 4 * network.weights * stage.vectors, 3.5e9)
-            rows.append([f"{run}: {name}", *map(_duration, _elsewhere(stage, seconds)),
+                bytes_ = curvature_memory(bytes_, network.weights, SpectrumConfig.memory)
+            rows.append([label, *map(_duration, _elsewhere(stage, seconds)),
                          _number(bytes_ / 1e9), _number(stage.disk / 1e9)])
     return _table(rows)
 

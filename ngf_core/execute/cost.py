@@ -63,11 +63,10 @@ class Model:
         return sum(map(modelled, self._stages(config)))
 
     def memory(self, config: Config) -> float:
-        """Megabytes of the stage that takes the most; graphs and vectors of curvature no more than
-        the run's setting allows, beside the copies of the network."""
+        """Megabytes of the stage that takes the most."""
         most = max(map(modelled_memory, self._stages(config)))
         if isinstance(config, SpectrumConfig | AuditConfig):
-            most = min(most, config.memory * 1e9) + COPIES * 4 * self.network.weights
+            most = curvature_memory(most, self.network.weights, config.memory)
         return PROCESS_MEGABYTES + most / 1e6
 
     def _stages(self, config: Config) -> list[Stage]:
@@ -92,6 +91,12 @@ def estimate(config: Config, store: RunStore | None = None,
                         memory)
     return Cost(START_SECONDS + work, size, "By the scaling model, on one core: no such run has "
                 "finished on this machine yet.", memory)
+
+
+def curvature_memory(wanted: float, weights: int, gigabytes: float) -> float:
+    """Bytes of a spectrum that would take as many as `wanted`: graphs and vectors no more than the
+    setting allows, copies of the network besides."""
+    return min(wanted, gigabytes * 1e9) + COPIES * 4 * weights
 
 
 def _megabytes(config: Config, of: Model) -> float:

@@ -17,9 +17,10 @@ def seconds(stage: Stage) -> float:
 
 
 def memory(stage: Stage) -> float:
-    """Bytes that the process holds besides Python, libraries and mapped files; of a spectrum
-    without its vectors."""
-    return predicted(_coefficients()[NAMES[type(stage)]]["bytes"], stage.memory)
+    """Bytes that the process holds besides Python, libraries and mapped files; of a spectrum with
+    its vectors, whose number is known."""
+    found = predicted(_coefficients()[NAMES[type(stage)]]["bytes"], stage.memory)
+    return found + (stage.disk if isinstance(stage, Spectrum) else 0.0)
 
 
 def is_divided(stage: Stage) -> bool:
