@@ -26,7 +26,7 @@ from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.lineage import holder_of, training_behind
 from ngf_core.scaling.model import memory as modelled_memory
 from ngf_core.scaling.model import seconds as modelled
-from ngf_core.scaling.stages import Stage
+from ngf_core.scaling.stages import Poison, Stage
 
 if TYPE_CHECKING:
     from ngf_core.scaling.network import Network
@@ -63,8 +63,11 @@ class Model:
         return sum(map(modelled, self._stages(config)))
 
     def memory(self, config: Config) -> float:
-        """Megabytes of the stage that takes the most."""
-        most = max(map(modelled_memory, self._stages(config)))
+        """Megabytes of the stage that takes the most, and of the poisoned images, which stay."""
+        stages = self._stages(config)
+        stay = sum(modelled_memory(stage) for stage in stages if isinstance(stage, Poison))
+        most = stay + max(modelled_memory(stage) for stage in stages
+                          if not isinstance(stage, Poison))
         if isinstance(config, SpectrumConfig | AuditConfig):
             most = curvature_memory(most, self.network.weights, config.memory)
         return PROCESS_MEGABYTES + most / 1e6

@@ -6,10 +6,13 @@ import pytest
 
 from ngf_core.config import LandscapeConfig, LayersConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.curvature.sharpness.slices import POINTS
-from ngf_core.execute.cost import START_SECONDS, estimate
+from ngf_core.execute.cost import COPIES, PROCESS_MEGABYTES, START_SECONDS, estimate
 from ngf_core.execute.run_stages import SLICE_POINTS
 from ngf_core.purify import CLP, NGF, SGD
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.scaling.model import memory as modelled
+from ngf_core.scaling.network import network_of
+from ngf_core.scaling.stages import Poison, Train
 from tests.support.fabricated_runs import make_run
 
 
@@ -108,3 +111,36 @@ def test_sharpness_measures_are_part_of_a_spectrums_cost(store):
     none, cheap, every = (estimate(SpectrumConfig(source="x", sharpness=name), store).seconds
                           for name in ("none", "cheap", "all"))
     assert none < cheap < every
+
+
+def test_memory_is_that_of_the_largest_stage_beside_the_poisoned_images(store):
+    def memory(config) -> float:
+        return 1e6 * (estimate(config, store).memory - PROCESS_MEGABYTES)
+
+    config = TrainConfig(batch_size=1024)
+    network = network_of(config.arch, 32)
+    assert memory(config) == pytest.approx(modelled(Train(network, 20 * 4750, 1024))
+                                           + modelled(Poison(4750, 380, 3072)))
+    assert memory(TrainConfig(batch_size=1024, attack="none")) < memory(config)
+
+
+def test_curvature_takes_no_more_memory_than_its_setting_beside_the_copies(store):
+    big = make_run(store, "train", arch="preact_resnet18")
+    little, much = (estimate(SpectrumConfig(source=big.id, memory=gb), store).memory
+                    for gb in (1.0, 500.0))
+    weights = network_of("preact_resnet18", 32).weights
+    assert little == pytest.approx(PROCESS_MEGABYTES + 1000 + COPIES * 4e-6 * weights)
+    assert much > 2 * little
+
+
+def test_an_imported_network_costs_its_own_multiply_adds(store):
+    imported = make_run(store, "import")
+    came_as = imported.results["came_as"]
+
+    def seconds() -> float:
+        return estimate(SpectrumConfig(source=imported.id), store).seconds - START_SECONDS
+
+    once = seconds()
+    change_manifest(imported.path, results=imported.results | {
+        "came_as": came_as | {"multiply_adds": 3 * came_as["multiply_adds"]}})
+    assert seconds() == pytest.approx(3 * once)
