@@ -38,7 +38,8 @@ def estimates(monkeypatch) -> list:
 
     def estimate(config, store, trained):
         asked.append((config, trained))
-        return Cost(400, 5, "From run x.") if config.kind == "train" else Cost(60, 3, "A guess.")
+        return (Cost(400, 5, "From run x.", 900) if config.kind == "train"
+                else Cost(60, 3, "A guess.", 900))
 
     faked(monkeypatch, module, "estimate", estimate)
     return asked
