@@ -26,7 +26,8 @@ def add_arguments(commands: Any) -> None:
             ("list", _list, "all runs, newest first"),
             ("show", _show, "settings, state and results of one run"),
             ("cancel", _cancel, "stop a run and keep its curves"),
-            ("resume", _resume, "let a run go on that was lost, or lacked disk or memory"),
+            ("resume", _resume, "let a run go on that was lost, or lacked disk, memory or a "
+             "process"),
             ("restart", _restart, "start a new run with the settings of an old one"),
             ("delete", _delete, "delete a run that is not running")):
         action = actions.add_parser(name, help=help_text, description=help_text)
@@ -80,7 +81,7 @@ def _stopped_last(store: RunStore) -> Run:
     for run in store.list():
         if stopped_short(run):
             return run
-    raise RunError("There is no run here that was lost, or lacked disk or memory. "
+    raise RunError("There is no run here that was lost, or lacked disk, memory or a process. "
                    "`python -m ngf_core runs` lists the runs that exist here.")
 
 
