@@ -6,7 +6,7 @@ from typing import Any
 from ngf_core.cli.tables import described, detailed, print_json, results_of, runs_table
 from ngf_core.cli.watch import warn, watch
 from ngf_core.config import CONFIGS
-from ngf_core.config.command import command_line, on_threads
+from ngf_core.config.command import command_again
 from ngf_core.errors import RunError
 from ngf_core.runs import Run, RunStore, default_store, jobs
 from ngf_core.runs.resuming import stopped_short
@@ -57,7 +57,7 @@ def _show(options: argparse.Namespace) -> int:
         print_json(detailed(run))
         return 0
     state, message = run.status()
-    command = on_threads(command_line(run.config), run.manifest["threads"])
+    command = command_again(run.config, run.manifest)
     print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command}")
     if run.results:
         print(results_of(run))
