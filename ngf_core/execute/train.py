@@ -16,6 +16,7 @@ from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
 from ngf_core.ranks.group import joined
+from ngf_core.ranks.whole_batch import WholeBatch
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.files import ATTACK, POISON, RECEIVED, SAMPLES, model_entry, model_file
 from ngf_core.trained.load import attack_of, dataset_of
@@ -58,6 +59,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     earlier = writer.part("epoch") or {"training": None, "poisoned": [], "covered": []}
     poisoned: list[Tensor] = earlier["poisoned"]
     covered: list[Tensor] = earlier["covered"]
+    answering = model if ranks is None else WholeBatch(model, ranks, trained=False)
     kept, took = time.monotonic(), 0.0
     test: TestSet | None = None
     for epoch in train(model, dataset.train, attack, config, where, earlier["training"],
@@ -69,7 +71,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
             attack = epoch.attack
             test = build_test_set(dataset.test, attack)
             writer.arrays(SAMPLES, samples(dataset, attack))
-        evaluation = evaluate(model, test)
+        evaluation = evaluate(answering, test)
         rates = evaluation.rates()
         seconds = writer.point("train", epoch.epoch, epoch.seconds, {"loss": epoch.loss} | {
             name: rate.value for name, rate in rates.items()},

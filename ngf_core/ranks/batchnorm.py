@@ -15,16 +15,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.nn.modules._functions import SyncBatchNorm
 from torch.overrides import TorchFunctionMode
 
 from ngf_core.ranks.group import Ranks
 
 
 class Statistics(NamedTuple):
-    """Of each channel: how many numbers, their mean and their variance (division by n)."""
+    """How many numbers each channel has, (), and of each its mean and variance (division by n)."""
 
-    n: float
+    n: Tensor
     mean: Tensor
     variance: Tensor
 
@@ -48,20 +47,16 @@ class WholeBatchStatistics(TorchFunctionMode):
         if not training:
             return functional.batch_norm(input, running_mean, running_var, weight, bias, training,
                                          momentum, eps)
-        if input.is_cuda:  # torch's own, which there is for GPUs alone
-            y: Tensor = SyncBatchNorm.apply(
-                input, weight, bias, running_mean, running_var, eps, momentum, None,
-                self._ranks.count)
-            return y
         found = statistics(input, self._ranks)
-        if found.n == 1:
+        # Looking at n makes a GPU wait.
+        if input.numel() <= input.shape[1] and found.n == 1:
             raise ValueError("BatchNorm needs more than one number per channel in training")
         if running_mean is not None and running_var is not None:
             with torch.no_grad():
                 running_mean.lerp_(found.mean.to(running_mean), momentum)
                 unbiased = found.variance * (found.n / (found.n - 1))
                 running_var.lerp_(unbiased.to(running_var), momentum)
-        y = _Normalised.apply(  # type: ignore[no-untyped-call]  # torch's own
+        y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]  # torch's own
             input, weight, bias, found, eps, self._ranks)
         return y
 
@@ -77,21 +72,21 @@ def statistics(x: Tensor, ranks: Ranks) -> Statistics:
         variance, mean = torch.var_mean(wide, [d for d in range(x.ndim) if d != 1], correction=0)
     else:
         variance = mean = wide.new_zeros(channels)
-    own = torch.cat([wide.new_tensor([n]), mean, n * variance])
+    own = torch.cat([wide.new_full((1,), n), mean, n * variance])
     each = ranks.join(own[None], ranks.count)
     counts, means, squares = each[:, :1], each[:, 1 : channels + 1], each[:, channels + 1 :]
     total = counts.sum()
     mean = (counts * means).sum(0) / total
     variance = (squares + counts * (means - mean).square()).sum(0) / total
-    return Statistics(total.item(), mean, variance)
+    return Statistics(total, mean, variance)
 
 
 class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None,
                 found: Statistics, eps: float, ranks: Ranks) -> Tensor:
-        ctx.n, ctx.eps, ctx.ranks = found.n, eps, ranks
-        ctx.save_for_backward(x, weight, found.mean, found.variance)
+        ctx.eps, ctx.ranks = eps, ranks
+        ctx.save_for_backward(x, weight, *found)
         y: Tensor = torch.ops.aten.native_batch_norm(x, weight, bias, found.mean, found.variance,
                                                      False, 0, eps)[0]
         return y
@@ -99,17 +94,17 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, variance = ctx.saved_tensors
+        x, weight, n, mean, variance = ctx.saved_tensors
         scale = torch.ones_like(mean) if weight is None else weight.to(mean)
         # As if mean and variance were constants: dy w / √(v + ε), Σ dy x̂ and Σ dy.
         # (torch's kernel divides by the number of images.)
         dx, dw, db = torch.ops.aten.native_batch_norm_backward(
             dy, x, scale, mean, variance, None, None, False, ctx.eps, [True, True, True]
         ) if len(x) else (dy, torch.zeros_like(scale), torch.zeros_like(scale))
-        along, over = ctx.ranks.sum(torch.stack([dw, db])) / ctx.n
+        along, over = ctx.ranks.sum(torch.stack([dw, db])) / n
         inverse = (variance + ctx.eps).rsqrt()
         slope = scale * inverse.square() * along
         shift = scale * inverse * over - slope * mean
         channel = [1, -1] + [1] * (x.ndim - 2)
-        wide = dx.to(mean.dtype) - (slope.view(channel) * x + shift.view(channel))
-        return (wide.to(x.dtype), *((None, None) if weight is None else (dw, db)), None, None, None)
+        dx = dx - torch.addcmul(shift.view(channel), slope.view(channel), x)
+        return (dx.to(x.dtype), *((None, None) if weight is None else (dw, db)), None, None, None)

@@ -21,15 +21,17 @@ class WholeBatch(nn.Module):
 
     n may be less than there are ranks. BatchNorm has the statistics of the whole batch. In
     training mode a backward pass leaves the same gradients in the model's parameters on all ranks;
-    in evaluation mode there are gradients by the inputs alone.
+    in evaluation mode, and where the model is not to be `trained`, there are gradients by the
+    inputs alone.
     """
 
-    def __init__(self, model: nn.Module, ranks: Ranks) -> None:
+    def __init__(self, model: nn.Module, ranks: Ranks, trained: bool = True) -> None:
         super().__init__()
-        self._ranks, self._network = ranks, ranks.fabric.setup_module(model)
+        self._ranks, self._model = ranks, model
+        self._trained = ranks.fabric.setup_module(model) if trained else model
 
     def forward(self, x: Tensor) -> Tensor:
-        network = self._network if self.training else self._network.module
+        network = self._trained if self.training else self._model
         own = _Share.apply(x, self._ranks)  # type: ignore[no-untyped-call]  # torch's own
         with WholeBatchStatistics(self._ranks):
             answers = network(own)

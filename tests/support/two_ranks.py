@@ -17,6 +17,7 @@ from ngf_core.curvature.operators.sharded import ShardedOperator, sharded
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS, measure_spectrum
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
+from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.landscape import losses_at, random_plane
 from ngf_core.models.build import build_model
 from ngf_core.models.normalise import Normalise
@@ -46,6 +47,7 @@ def main(out: Path) -> None:
             "badnets", ranks, images=30, epochs=1, double=False)),
         "train stopped": both(ranks, stopped),
         "gradients by the images": both(ranks, by_the_images),
+        "rates": both(ranks, rates),
         **{f"{name} of {what}": both(ranks, lambda ranks, name=name, what=what: products(
             name, what, ranks)) for name in OPERATORS for what in SAMPLES},
         "spectrum": both(ranks, spectrum),
@@ -118,6 +120,14 @@ def by_the_images(ranks: Ranks | None) -> dict[str, Tensor]:
         cross_entropy(whole.train(mode)(x), y).backward()
         found[str(mode)] = x.grad
     return found
+
+
+def rates(ranks: Ranks | None) -> dict[str, Any]:
+    """Of 45 test images and those of them that get a trigger."""
+    model, data = network(double=False), image_set(45)
+    attack = build_attack("badnets", target=3, poison_rate=0.2, seed=0, shape=SHAPE, classes=10)
+    answering = model if ranks is None else WholeBatch(model, ranks, trained=False)
+    return evaluate(answering, build_test_set(data, attack)).to_json()
 
 
 # Of 11 samples: as two tensors, as batches of which one rank has two, and as one that one rank has.

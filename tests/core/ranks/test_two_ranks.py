@@ -69,6 +69,11 @@ def test_gradients_by_the_images(found, mode):
     close(first[TOGETHER][mode], first[ALONE][mode])
 
 
+def test_rates(found):
+    first, second = (rank["rates"] for rank in found)
+    assert first[ALONE] == first[TOGETHER] == second[TOGETHER] and first[ALONE]["asr"]["n"] > 30
+
+
 @pytest.mark.parametrize("what", SAMPLES)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_products(found, name, what):
