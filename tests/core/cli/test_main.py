@@ -154,7 +154,7 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("runs delete nothing", "There is no run nothing here."),
     ("runs delete latest", "There is no run latest here."),
     ("runs show latest", "There is no finished "),
-    ("runs resume latest", "There is no run here that was lost, or lacked disk or memory."),
+    ("runs resume latest", "There is no run here that was lost, or lacked disk, memory"),
     ("runs restart nothing", "There is no run nothing here."),
     ("runs dance", "invalid choice: 'dance'"),
 ])
