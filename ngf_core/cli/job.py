@@ -128,9 +128,10 @@ def _number(kind: type) -> Callable[[str], Any]:
 def _job(options: argparse.Namespace) -> int:
     store = default_store()
     config = _config(options, store)
-    devices, nodes = getattr(options, "devices", 1), getattr(options, "nodes", 1)
-    check_ranks(devices, nodes, available_cores())
-    return watch(jobs.start(config, store, devices=devices, nodes=nodes), store, options)
+    ranks = {"devices": options.devices, "nodes": options.nodes} if options.kind in SHARED else {}
+    if ranks:
+        check_ranks(**ranks, cores=available_cores())
+    return watch(jobs.start(config, store, **ranks), store, options)
 
 
 def _config(options: argparse.Namespace, store: RunStore) -> Config:
