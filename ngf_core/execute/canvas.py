@@ -39,7 +39,10 @@ class Canvas:
         self._earlier = _left_behind(config, store, writer)
         self.ranks = joined()
         if self.ranks is not None:
-            self._earlier = self.ranks.agreed(self._earlier)
+            numbers = {key: torch.from_numpy(array) for key, array in self._earlier.items()
+                       if array.dtype.kind in "bif"}
+            self._earlier = {key: array.numpy()
+                             for key, array in self.ranks.agreed(numbers).items()}
 
     def tick(self, done: int, text: str) -> None:
         """Report `done` more of the total; raises Cancelled if the run is to stop."""

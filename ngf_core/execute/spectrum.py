@@ -13,6 +13,7 @@ from ngf_core.curvature.sharpness import Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness, report
 from ngf_core.curvature.sharpness.slices import slices
 from ngf_core.curvature.spectral.measure_spectrum import Spectrum, measure_spectrum
+from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.execute import krylov_files
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers
@@ -66,7 +67,8 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
             name for layer in layers for name in layer_parameters(model, layer)]
         state, earlier = krylov_files.find(config, store, name, where)
         if ranks is not None:
-            state, earlier = ranks.agreed((state, earlier))
+            kept, earlier = ranks.agreed((state.to_tensors(), earlier))
+            state = SpectrumState.from_tensors(kept, where)
         known = state.products
         try:
             spectrum = measure_spectrum(

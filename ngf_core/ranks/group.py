@@ -54,8 +54,9 @@ class Ranks:
     def join(self, own: Tensor, n: int) -> Tensor:
         """n rows of which each rank has its share `own`."""
         longest = -(-n // self.count)
-        padded = own.detach().to(self.fabric.device).new_zeros((longest, *own.shape[1:]))
-        padded[: len(own)] = own
+        padded = torch.zeros((longest, *own.shape[1:]), dtype=own.dtype,
+                             device=self.fabric.device)
+        padded[: len(own)] = own.detach()
         parts = [torch.empty_like(padded) for _ in range(self.count)]
         distributed.all_gather(parts, padded)
         shares = [self.share(n, rank) for rank in range(self.count)]
@@ -65,15 +66,15 @@ class Ranks:
     def agreed(self, value: Any) -> Any:
         """What the first rank has; the others' `value` is not looked at.
 
-        Plain values, tensors and what holds such; tensors of the first rank's GPU come to this
-        one's.
+        Plain values, tensors, and dicts, lists and tuples of such; tensors of the first rank's GPU
+        come to this one's.
         """
         content = io.BytesIO()
         if self.rank == 0:
             torch.save(value, content)
         sent: bytes = self.fabric.broadcast(content.getvalue())
         first = {"cuda:0": str(self.fabric.device)}
-        return torch.load(io.BytesIO(sent), map_location=first, weights_only=False)
+        return torch.load(io.BytesIO(sent), map_location=first, weights_only=True)
 
 
 @cache
