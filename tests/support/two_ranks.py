@@ -3,6 +3,7 @@ OUT, under torchrun. Each rank writes OUT/RANK.pt: what it found by name."""
 
 import copy
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,26 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ngf_core.attacks.attack import build_attack
-from ngf_core.config import TrainConfig
+from ngf_core.config import Config, LandscapeConfig, SpectrumConfig, TrainConfig
 from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.sharded import ShardedOperator, sharded
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS, measure_spectrum
 from ngf_core.data.dataset import Images
 from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
+from ngf_core.execute.together import FirstWriter, OtherWriter
+from ngf_core.execute.worker import EXECUTES
 from ngf_core.landscape import losses_at, random_plane
 from ngf_core.models.build import build_model
 from ngf_core.models.normalise import Normalise
 from ngf_core.ranks.group import Ranks, joined, leave
 from ngf_core.ranks.whole_batch import WholeBatch
+from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.training import train
 from tests.support.seeded import seeded
 from tests.support.small_attacks import hurried
 from tests.support.small_networks import MODELS, case
+from tests.support.tiny_runs import tiny, train_config
 
 CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)
@@ -57,12 +62,41 @@ def main(out: Path) -> None:
         "agreed": {TOGETHER: ranks.agreed({"rank": ranks.rank, "x": torch.full((2,), ranks.rank)})},
     }
     torch.save(found, out / f"{ranks.rank}.pt")
+    with tiny():
+        source = computed(train_config(attack="badnets"), out / "runs", ranks)
+        computed(spectrum_config(source), out / "runs", ranks)
+        computed(landscape_config(source), out / "runs", ranks)
     leave()
 
 
 def both(ranks: Ranks, compute: Any) -> dict[str, Any]:
     alone = {ALONE: compute(None)} if ranks.rank == 0 else {}
     return alone | {TOGETHER: compute(ranks)}
+
+
+def spectrum_config(source: str) -> SpectrumConfig:
+    return SpectrumConfig(source=source, samples=40, k=1, trace_probes=4, check="none",
+                          sharpness="none")
+
+
+def landscape_config(source: str) -> LandscapeConfig:
+    return LandscapeConfig(source=source, samples=20, grid=3, planes=("random", "eigen"),
+                           mode="exact")
+
+
+def computed(config: Config, folder: Path, ranks: Ranks) -> str:
+    """The id of a run that both ranks have computed as their workers do."""
+    store = RunStore(folder)
+    run = Run(folder / ranks.agreed(store.create(config).id if ranks.rank == 0 else None))
+    execute = import_module(EXECUTES[config.kind]).execute
+    if ranks.rank:
+        execute(config, store, OtherWriter(run, ranks))
+    else:
+        writer = RunWriter(run)
+        writer.begin(1, ranks.count)
+        writer.finish(execute(config, store, FirstWriter(writer, ranks)))
+    ranks.agreed(None)  # all wait for the first
+    return run.id
 
 
 def image_set(n: int) -> Images:

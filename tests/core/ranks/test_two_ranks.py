@@ -1,29 +1,48 @@
 """Two processes compute what one computes: one pair of them for all comparisons."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS
+from ngf_core.runs import RunStore
 from tests.core.ranks.conftest import needs_ranks, two_ranks
 from tests.support.small_networks import MODELS
-from tests.support.two_ranks import ALONE, ATTACKS, SAMPLES, TOGETHER
+from tests.support.tiny_runs import made
+from tests.support.two_ranks import (
+    ALONE,
+    ATTACKS,
+    SAMPLES,
+    TOGETHER,
+    landscape_config,
+    spectrum_config,
+)
 
 pytestmark = [needs_ranks, pytest.mark.xdist_group("ranks")]
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of the two ranks found."""
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which two ranks have written what they found."""
     out = tmp_path_factory.mktemp("ranks")
     done = subprocess.run(two_ranks("tests.support.two_ranks", str(out)), cwd=ROOT, text=True,
                           capture_output=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
+    (source,) = (out / "runs").glob("*-train-*")
+    shutil.copytree(source, out / "sources" / source.name)
+    return out
+
+
+@pytest.fixture(scope="module")
+def found(out: Path) -> list[dict[str, Any]]:
+    """What each of the two ranks found."""
     return [torch.load(out / f"{rank}.pt") for rank in (0, 1)]
 
 
@@ -102,6 +121,21 @@ def test_losses(found, name, points):
     same(first[TOGETHER], second[TOGETHER])
     assert first[ALONE].shape == (2, points)
     close(first[TOGETHER], first[ALONE])
+
+
+@pytest.mark.parametrize(("kind", "of"), [("spectrum", spectrum_config),
+                                          ("landscape", landscape_config)])
+def test_a_run_of_two_ranks_has_the_numbers_of_one(out, tiny_data, tmp_path, kind, of):
+    (together,), (source,) = (RunStore(out / "runs").list(each) for each in (kind, "train"))
+    assert together.manifest["ranks"] == 2 and together.state == "done"
+    # In a folder of its own, since a spectrum goes on from an earlier one beside it.
+    alone = made(of(source.id), RunStore(tmp_path, out / "sources"))
+    there, here = together.arrays(kind), alone.arrays(kind)
+    assert set(there) == set(here)
+    for name, values in here.items():
+        if values.dtype.kind == "f":
+            scale = np.abs(values).max()
+            np.testing.assert_allclose(there[name], values, rtol=1e-3, atol=1e-3 * scale + 1e-9)
 
 
 def test_all_get_what_the_first_has(found):
