@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 SCIENCE = ("__main__", "cli", "bundle", "compare", "sweep", "evidence", "launch", "execute",
            "inside", "library", "audit", "layers", "trained", "training", "imports", "runs",
            "config", "purify", "landscape", "scaling", "evaluate", "attacks", "fisher", "curvature",
-           "models", "data", "options",
+           "models", "ranks", "data", "options",
            "text_table", "registry", "paths", "device", "errors", "")
 FACE = ("frame", "views", "widgets.lesson", "widgets.inside", "widgets.model", "widgets.start",
         "widgets.benchmark", "widgets.sweep", "widgets.compare", "widgets.layers",

@@ -1,6 +1,7 @@
 """Here `signs` and the mini are tiny; real runs are made once for all tests of a file."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,14 @@ REMEMBERED = (dataset.load_dataset, dataset.outline, network_of, tunable_layer_n
 
 @pytest.fixture(scope="module")
 def tiny_data() -> Iterator[None]:
-    """The data set `signs`, the mini network and the zoo's are tiny for the module's tests."""
+    """`tiny` for the module's tests."""
+    with tiny():
+        yield
+
+
+@contextmanager
+def tiny() -> Iterator[None]:
+    """Within it the data set `signs`, the mini network and the zoo's are tiny."""
     with pytest.MonkeyPatch.context() as patch:
         entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
         patch.setitem(DATASETS, "signs", entry)
