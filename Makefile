@@ -64,6 +64,7 @@ hostile: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.side_by_side
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.page_reads
 
 SIZES := signs-mini_preact_resnet signs-preact_resnet18_w32 signs-preact_resnet18 \

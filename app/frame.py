@@ -16,7 +16,7 @@ from app.widgets.runs.job_banner import job_banner
 from app.widgets.runs.watch import watch
 
 # Pages about models of their own choice.
-OF_SEVERAL = ("compare", "lesson")
+OF_SEVERAL = ("compare", "lesson", "sweep")
 STYLE = Path(__file__).with_name("theme.css")
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -37,6 +38,12 @@ def store() -> StoreSnapshot:
     if "snapshot" not in st.session_state:
         take_snapshot()
     return st.session_state["snapshot"]
+
+
+def readings(folder: Path) -> ManifestReadings:
+    """The manifests read so far of a folder of runs; of one in NGF_RUNS, those of the snapshots."""
+    inside = folder.is_relative_to(store().root)
+    return _readings(os.environ.get("NGF_RUNS") if inside else str(folder))
 
 
 def browser() -> str:

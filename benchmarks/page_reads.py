@@ -7,7 +7,8 @@ The store: the shipped runs, and copies of them under other ids in a temporary f
 sources are copies too. Each page is drawn by Streamlit's AppTest in a fresh session, once with
 empty caches and then RERUNS times. A read is an opening of a manifest.json, as Python's audit hook
 reports it. The time is the median processor time of the reruns; the first draw imports too
-much to be compared.
+much to be compared. The page Sweep shows a fabricated sweep of 2,024 cells, seven of eight seeds of
+it done, and looks at its folder anew at each rerun.
 
 Writes benchmarks/results/page_reads.json and page_reads.md, one row per page and label.
 """
@@ -26,15 +27,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.read.sweep import FRESH
 from benchmarks.environment import environment
+from ngf_core.attacks import ATTACKS
+from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.runs import Run, default_store
+from ngf_core.runs.store import BENCHMARK
 from ngf_core.runs.tensors import encode, shapes
+from ngf_core.sweep.cell_states import DONE, MISSING
+from ngf_core.sweep.grid import Grid
+from tests.support.fabricated_sweep import fabricated
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PAGES = tuple(sorted(path.stem for path in (ROOT / "app" / "views").glob("[a-z]*.py")))
 RUNS, RERUNS = 500, 5
 LABELS = ("before", "after")
+SEEDS = 8
+SWEEP = Grid(tuple(ATTACKS), tuple(name for name, entrant in ENTRANTS.items()
+                                   if entrant.group == "defense"), seeds=tuple(range(SEEDS)))
 
 
 @contextmanager
@@ -97,6 +108,8 @@ def measure(page: str) -> dict[str, Any]:
         app.switch_page(f"app/views/{page}.py")
     draws = []
     for _ in range(1 + RERUNS):
+        if page == "sweep":
+            time.sleep(FRESH)  # until then all sessions share one look
         began = time.process_time()
         with manifest_reads() as reads:
             app.run()
@@ -112,13 +125,16 @@ def measure(page: str) -> dict[str, Any]:
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """One line per page: reads of a first draw and of a rerun, its seconds, before and after."""
+    """One line per page that was measured: reads of a first draw and of a rerun, its seconds,
+    before and after."""
     lines = ["| page | first draw: reads | most of one manifest | rerun: reads | "
              "most of one manifest | processor seconds | ratio |",
              "|---|---|---|---|---|---|---|"]
     for page in PAGES:
         pair = [next((row for row in rows if (row["page"], row["label"]) == (page, label)), None)
                 for label in LABELS]
+        if pair == [None, None]:
+            continue
         cells = [_pair(pair, name) for name in
                  ("first_reads", "first_most", "reads", "most", "seconds")]
         lines.append(f"| {' | '.join([page, *cells, _ratio(pair, 'seconds')])} |")
@@ -147,12 +163,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NGF_RUNS"] = folder
         fill(Path(folder), RUNS)
+        fabricated(Path(folder) / BENCHMARK, SWEEP,
+                   lambda cell: MISSING if cell.seed == SEEDS - 1 else DONE)
         for page in arguments.only:
             rows[arguments.label, page] = {"label": arguments.label} | measure(page)
             print(rows[arguments.label, page], flush=True)
     ordered = [rows[key] for key in sorted(rows, key=lambda k: (LABELS.index(k[0]), k[1]))]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    known["environment"][arguments.label] = environment()
+    of = "" if set(arguments.only) == set(PAGES) else f": {', '.join(arguments.only)}"
+    known["environment"][arguments.label + of] = environment()
     path.write_text(json.dumps({"runs": RUNS, "reruns": RERUNS, "rows": ordered,
                                 "environment": known["environment"]}, indent=1) + "\n")
     (arguments.out / "page_reads.md").write_text(markdown(ordered))

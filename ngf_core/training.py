@@ -18,6 +18,8 @@ from ngf_core.attacks.attack import Attack
 from ngf_core.attacks.control import Control
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Images
+from ngf_core.ranks.group import Ranks
+from ngf_core.ranks.whole_batch import WholeBatch
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def train(model: nn.Module, images: Images, attack: Attack | None, config: TrainConfig,
-          device: torch.device, earlier: Mapping[str, Any] | None = None) -> Iterator[Epoch]:
+          device: torch.device, earlier: Mapping[str, Any] | None = None,
+          ranks: Ranks | None = None) -> Iterator[Epoch]:
     """Train `model` in place, one epoch per iteration.
 
     The attack, fitted before, acts through its `Control`. After the last epoch the model is in eval
     mode. `earlier` is the `state` of an epoch of the same training, which then goes on after it,
-    bit by bit as if it had not stopped, on the same machine and number of threads.
+    bit by bit as if it had not stopped, on the same machine and number of threads. `ranks` train
+    together what one process trains, up to rounding: the same batches in the same order, of which
+    each computes a share.
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"
@@ -78,6 +83,7 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
         schedule.load_state_dict(earlier["schedule"])
         control.restore(earlier["control"])
         generator.set_state(earlier["generator"])
+    network = model if ranks is None else WholeBatch(model, ranks)
 
     def state() -> dict[str, Any]:
         return {"epoch": epoch + 1, "seconds": seconds, "model": model.state_dict(),
@@ -87,7 +93,7 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
     for epoch in range(first, config.epochs):
         started = time.perf_counter()
         drawn = control.epoch(epoch, model)
-        model.train()
+        network.train()
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
             if len(batch) == 1 < len(images):
@@ -95,7 +101,7 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
             x = drawn.images.x[batch].to(device, memory_format=torch.channels_last)
             y = drawn.images.y[batch].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = control.loss(model, batch, x, y)
+                loss = control.loss(network, batch, x, y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -103,6 +109,6 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
             control.step()
             total += loss.item() * len(batch)
         seconds += time.perf_counter() - started
-        model.eval()
+        network.eval()
         yield Epoch(epoch + 1, total / len(images), seconds, drawn.indices, drawn.cover,
                     control.attack, state)

@@ -14,13 +14,14 @@ ROOT = Path(__file__).parents[1]
 # Each room may import those below it, and none of those above.
 SCIENCE = ("__main__", "cli", "bundle", "compare", "sweep", "evidence", "launch", "execute",
            "inside", "library", "audit", "layers", "trained", "training", "imports", "runs",
-           "config", "purify", "landscape", "evaluate", "attacks", "fisher", "curvature", "models",
-           "data", "options",
+           "config", "purify", "landscape", "scaling", "evaluate", "attacks", "fisher", "curvature",
+           "models", "ranks", "data", "options",
            "text_table", "registry", "paths", "device", "errors", "")
 FACE = ("frame", "views", "widgets.lesson", "widgets.inside", "widgets.model", "widgets.start",
-        "widgets.benchmark", "widgets.compare", "widgets.layers", "widgets.curvature",
-        "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs", "widgets.controls",
-        "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets", "")
+        "widgets.benchmark", "widgets.sweep", "widgets.compare", "widgets.layers",
+        "widgets.curvature", "widgets.attacks", "widgets.race", "widgets.imports", "widgets.runs",
+        "widgets.controls", "read", "state", "jobs", "warm", "figures", "theme", "text", "widgets",
+        "")
 ROOMS = ("streamlit_app", *(f"app.{room}".strip(".") for room in FACE),
          *(f"ngf_core.{room}".strip(".") for room in SCIENCE))
 HALLS = ("app", "app.widgets", "ngf_core")  # what holds rooms, and itself only an __init__

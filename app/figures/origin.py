@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ngf_core.config import AuditConfig, LandscapeConfig, flat
-from ngf_core.config.command import command_line, on_threads
+from ngf_core.config.command import command_again
 from ngf_core.evaluate.rates import Rate
 from ngf_core.runs import Run
 
@@ -40,8 +40,7 @@ def of_run(run: Run) -> Origin:
     """A figure of one run."""
     facts = {"Run": run.id, "Seed": str(run.config.seed), "n": _counted(run),
              "Settings": _settings([run])}
-    return Origin(_known(facts),
-                  on_threads(command_line(run.config), run.manifest.get("threads")))
+    return Origin(_known(facts), command_again(run.config, run.manifest))
 
 
 def of_runs(runs: Sequence[Run], command: str) -> Origin:

@@ -99,6 +99,18 @@ class Recording:
         known = (self.predicted(method, images, 0) for method in self.methods)
         return next((made for made in known if made), None)
 
+    def first_right(self, count: int) -> list[int]:
+        """The first samples whose clean version the received model gets right, else the first."""
+        labels = self.samples["labels"]
+        answers = self.received("clean") or []
+        right = [at for at, answer in enumerate(answers) if int(answer[0]) == int(labels[at])]
+        return (right or list(range(len(labels))))[:count]
+
+    def clearest(self) -> list[int]:
+        """The samples that the received model gets right, those of the greatest contrast first."""
+        contrast = self.samples["clean"].std(axis=(1, 2, 3))
+        return sorted(self.first_right(len(contrast)), key=lambda at: -contrast[at])
+
 
 def record(run: Run) -> Recording:
     """Read a purify run's recording from disk; works while the run still writes it."""

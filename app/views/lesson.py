@@ -24,7 +24,7 @@ from app.widgets.lesson.contents import contents, to_exercises, to_hall
 from app.widgets.lesson.course import Course, course
 from app.widgets.lesson.exercise_cards import exercise_cards
 from app.widgets.lesson.keys import hand_on, keys
-from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card
+from app.widgets.lesson.scene_card import controls, live, notes_address, scene_card, takes
 from app.widgets.lesson.turn import turn
 
 TEXT = sections("lesson")
@@ -124,6 +124,8 @@ def _notes() -> None:
     votes(code, here.scene.name, options, here.scene.right)
     st.markdown(told(here.scene.answer, known))
     st.markdown(f"**To take home:** {told(here.scene.home, known, hints=False)}")
+    if here.scene.live:
+        st.markdown(f"**Live (L):** {TEXT['live']} {takes(here.scene)}")
     if here.next and here.next[0] != here.scene.name:
         st.markdown(f"**Next:** {here.scenes[here.at + 1].title}")
     if code:

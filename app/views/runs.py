@@ -20,13 +20,15 @@ STATES = ("queued", "running", "done", "failed", "cancelled", "lost", "corrupt")
 def page() -> None:
     """The table of runs and the run in ?run=."""
     st.title(TEXT["title"])
-    runs = state.store().list()
+    runs, chosen = state.store().list(), run_in_address()
     if not runs:
         st.info(TEXT["empty"], icon=":material/inbox:")
         st.page_link("app/views/configure.py", label="Train a model", icon=":material/tune:")
+        if chosen:  # one of a sweep, which are found and not listed
+            run_detail(chosen)
         return
     st.markdown(TEXT["intro"])
-    chosen, ticked = run_in_address(), runs_in_address()
+    ticked = runs_in_address()
     frame = run_frame(runs)
     search = st.text_input("Search", key="search", type="search", bind="query-params",
                            placeholder="badnets, signs, failed, part of an id")

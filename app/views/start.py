@@ -32,7 +32,9 @@ WAYS = {1: "one way", 2: "two ways", 3: "three ways"}
 def page() -> None:
     """The first sixty seconds: a trigger to put on, a purification to move through, a verdict."""
     races = scenarios(state.store())
-    st.title(TEXT["title"], anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(TEXT["title"], anchor=False, width="content")
+        st.page_link("app/views/lesson.py", label=TEXT["lesson"], icon=":material/school:")
     if not races:
         st.info(TEXT["nothing"])
         st.page_link("app/views/configure.py", label="Train a model",

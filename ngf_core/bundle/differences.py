@@ -82,8 +82,9 @@ def compare(bundled: Sequence[Run], store: RunStore) -> Comparison:
 
 def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two runs have to give equal numbers: on processors of the same instructions, with as
-    many threads and the same versions."""
-    return (one["device"] == other["device"] == "cpu" and all(
+    many threads and ranks and the same versions."""
+    ranks = [manifest.get("ranks") or 1 for manifest in (one, other)]
+    return (one["device"] == other["device"] == "cpu" and ranks[0] == ranks[1] and all(
         one[key] is not None and one[key] == other[key] for key in ("instructions", "threads"))
         and all((one["versions"] or {}).get(name) == (other["versions"] or {}).get(name)
                 for name in ("torch", "numpy")))

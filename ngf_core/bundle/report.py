@@ -17,7 +17,7 @@ from typing import Any
 
 from ngf_core.bundle.figures import Figure, label
 from ngf_core.config import flat
-from ngf_core.config.command import command_line, on_threads
+from ngf_core.config.command import command_again
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Rate, is_rate
 from ngf_core.runs import Run
@@ -187,13 +187,15 @@ def _details(run: Run) -> str:
     git = manifest["git"] or {}
     versions = ", ".join(f"{name} {value}" for name, value in (manifest["versions"] or {}).items())
     changed = ", with changes that are in no commit" if git.get("dirty") else ""
+    ranks = manifest["ranks"] or 1
     facts = {"Processor": f"{manifest['device'] or 'unknown'}, instructions "
                           f"{manifest['instructions'] or 'not recorded'}",
-             "Threads": manifest["threads"] or "not recorded", "Versions": versions,
+             "Threads": f"{manifest['threads'] or 'not recorded'}" + (
+                 f", in each of {ranks} processes" if ranks > 1 else ""), "Versions": versions,
              "Commit": f"{git['sha']}{changed}" if git.get("sha") else "not recorded",
              "Created": manifest["created"], "Finished": manifest["finished"],
              "Data (SHA-256)": manifest["data_sha"] or "not recorded"}
-    command = on_threads(command_line(run.config), manifest["threads"])
+    command = command_again(run.config, manifest)
     return (f"<h3>Command</h3><pre>{_text(command)}</pre>"
             f"<h3>Computed on</h3>{_facts(facts)}"
             f"<details><summary>All settings</summary>{_facts(flat(run.config))}</details>"

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ngf_core.config import ImportConfig, ModelConfig
-from ngf_core.config.command import command_words
+from ngf_core.config.command import command_words, ranks_words
 from ngf_core.runs import Run
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -46,6 +46,8 @@ def _words(run: Run, variables: Mapping[str, str]) -> list[str]:
         config = dataclasses.replace(config, root="")
     # The commit's defaults may be others than those of today.
     words = command_words(config, run.manifest["config"])[3:]
+    if (run.manifest["nodes"] or 1) == 1:  # of several, this machine is one at most
+        words += ranks_words(run.manifest)
     quoted = [f'"${variables[word]}"' if word in variables else shlex.quote(word)
               for word in words]
     if isinstance(config, ImportConfig):

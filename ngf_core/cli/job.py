@@ -31,8 +31,12 @@ from ngf_core.errors import ConfigError
 from ngf_core.models.layer_names import AUTO, LAST, named_layers
 from ngf_core.purify.registry import LAYERED, PURIFIERS
 from ngf_core.purify.settings import LayerSettings
+from ngf_core.ranks.torchrun import check_ranks
 from ngf_core.runs import SOURCES, RunStore, default_store, jobs
+from ngf_core.runs.cores import available_cores
 from ngf_core.runs.lineage import training_of
+
+SHARED = ("train", "spectrum", "landscape")  # what several processes can compute together
 
 
 def add_job(commands: Any, kind: str, config: type[Config]) -> None:
@@ -50,9 +54,20 @@ def add_job(commands: Any, kind: str, config: type[Config]) -> None:
             _add_methods(parser, field, config)
         else:
             add_option(parser, field)
+    if kind in SHARED:
+        _add_ranks(parser)
     parser.add_argument("--detach", action="store_true", help="print the run's id and do not wait")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(command=_job, kind=kind)
+
+
+def _add_ranks(parser: argparse.ArgumentParser) -> None:
+    """--devices and --nodes: they change what computes a run, and not its results."""
+    parser.add_argument("--devices", type=_number(int), default=1, metavar="N", help=(
+        "processes of a node, each with a GPU of its own or, where there is none, a share of the "
+        "cores (default 1)"))
+    parser.add_argument("--nodes", type=_number(int), default=1, metavar="N", help=(
+        "nodes, on each of which torchrun has to be called (default 1)"))
 
 
 def _add_methods(parser: argparse.ArgumentParser, field: dataclasses.Field, config: type[Config]
@@ -113,7 +128,10 @@ def _number(kind: type) -> Callable[[str], Any]:
 def _job(options: argparse.Namespace) -> int:
     store = default_store()
     config = _config(options, store)
-    return watch(jobs.start(config, store), store, options)
+    ranks = {"devices": options.devices, "nodes": options.nodes} if options.kind in SHARED else {}
+    if ranks:
+        check_ranks(**ranks, cores=available_cores())
+    return watch(jobs.start(config, store, **ranks), store, options)
 
 
 def _config(options: argparse.Namespace, store: RunStore) -> Config:

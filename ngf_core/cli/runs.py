@@ -6,7 +6,7 @@ from typing import Any
 from ngf_core.cli.tables import described, detailed, print_json, results_of, runs_table
 from ngf_core.cli.watch import warn, watch
 from ngf_core.config import CONFIGS
-from ngf_core.config.command import command_line, on_threads
+from ngf_core.config.command import command_again
 from ngf_core.errors import RunError
 from ngf_core.runs import Run, RunStore, default_store, jobs
 from ngf_core.runs.resuming import stopped_short
@@ -26,7 +26,8 @@ def add_arguments(commands: Any) -> None:
             ("list", _list, "all runs, newest first"),
             ("show", _show, "settings, state and results of one run"),
             ("cancel", _cancel, "stop a run and keep its curves"),
-            ("resume", _resume, "let a run go on that was lost, or lacked disk or memory"),
+            ("resume", _resume, "let a run go on that was lost, or lacked disk, memory or a "
+             "process"),
             ("restart", _restart, "start a new run with the settings of an old one"),
             ("delete", _delete, "delete a run that is not running")):
         action = actions.add_parser(name, help=help_text, description=help_text)
@@ -56,7 +57,7 @@ def _show(options: argparse.Namespace) -> int:
         print_json(detailed(run))
         return 0
     state, message = run.status()
-    command = on_threads(command_line(run.config), run.manifest["threads"])
+    command = command_again(run.config, run.manifest)
     print(f"{run.id}\n{state}{': ' + message if message else ''}\n{command}")
     if run.results:
         print(results_of(run))
@@ -80,7 +81,7 @@ def _stopped_last(store: RunStore) -> Run:
     for run in store.list():
         if stopped_short(run):
             return run
-    raise RunError("There is no run here that was lost, or lacked disk or memory. "
+    raise RunError("There is no run here that was lost, or lacked disk, memory or a process. "
                    "`python -m ngf_core runs` lists the runs that exist here.")
 
 

@@ -10,9 +10,10 @@ from ngf_core.cli.tables import print_json
 from ngf_core.launch.opened import opened
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.store import BENCHMARK
+from ngf_core.sweep.cell_states import DONE
 from ngf_core.sweep.grid import read_grid
 from ngf_core.sweep.plan import plan
-from ngf_core.sweep.states import DONE, CellState, counted
+from ngf_core.sweep.states import CellState, counted
 from ngf_core.sweep.sweep import Sweep, sweep_in
 from ngf_core.sweep.table import as_text, sweep_table
 from ngf_core.text_table import aligned
@@ -73,7 +74,7 @@ def _submitted(sweep: Sweep, arguments: argparse.Namespace) -> int:
 
 
 def _told(sweep: Sweep, arguments: argparse.Namespace) -> int:
-    found = sweep.waited() if arguments.wait else sweep.states()
+    found = sweep.waited() if arguments.wait else sweep.struck()
     if arguments.json:
         print_json([{"run": one.cell.run_id, "state": one.state, "said": one.said}
                     for one in found])

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ngf_core.cli.tables import detailed, print_json, results_of
+from ngf_core.ranks.torchrun import told_for_nodes
 from ngf_core.runs import Run, RunStore, jobs
 from ngf_core.runs.attack_check import verdict
 
@@ -17,6 +18,11 @@ _POLL = 0.2
 def watch(run: Run, store: RunStore, options: argparse.Namespace) -> int:
     """Follow a run to its end and print its results, with a warning where its model has hardly a
     backdoor."""
+    nodes = run.manifest.get("nodes") or 1
+    if nodes > 1 and run.state == "queued":
+        devices = run.manifest["ranks"] // nodes
+        print("Run on each node: " + told_for_nodes(jobs.WORKER[-1], str(run.path.absolute()),
+                                                    devices, nodes), file=sys.stderr)
     if options.detach:
         print(json.dumps({"id": run.id}) if options.json else run.id)
         return 0

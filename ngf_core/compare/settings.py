@@ -107,7 +107,8 @@ def _of(config: Config) -> dict[tuple[str, str], str]:
 def _machine(run: Run) -> dict[tuple[str, str], str]:
     manifest = run.manifest
     known = {"device": manifest.get("device"), "instructions": manifest.get("instructions"),
-             "threads": manifest.get("threads"), "engine": manifest.get("engine")}
+             "threads": manifest.get("threads"), "ranks": manifest.get("ranks") or 1,
+             "engine": manifest.get("engine")}
     known |= manifest.get("versions") or {}
     return {(MACHINE, name): _text(value) for name, value in known.items()}
 

@@ -50,6 +50,20 @@ def on_threads(command: str, threads: int | None) -> str:
     return f"OMP_NUM_THREADS={threads} {command}" if threads else command
 
 
+def ranks_words(manifest: Mapping[str, Any]) -> list[str]:
+    """The words that let a command compute a run on as many ranks as its manifest names."""
+    ranks, nodes = manifest.get("ranks") or 1, manifest.get("nodes") or 1
+    words = ["--devices", str(ranks // nodes)] if ranks > nodes else []
+    return [*words, "--nodes", str(nodes)] if nodes > 1 else words
+
+
+def command_again(config: Config, manifest: Mapping[str, Any]) -> str:
+    """The command that computes a run of `config` again, on as many threads and ranks as its
+    manifest names."""
+    command = shlex.join([*command_words(config), *ranks_words(manifest)])
+    return on_threads(command, manifest.get("threads"))
+
+
 def flag(name: str, method: str = "") -> str:
     """The option of a setting, --batch-size, or of a method's own setting, --ngf.kl-bound."""
     return f"--{method}{'.' * bool(method)}{name.replace('_', '-')}"

@@ -1,26 +1,35 @@
 """Evaluating a model on clean and triggered test images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ngf_core.attacks.attack import PART, Attack
+from ngf_core.attacks.attack import Attack
 from ngf_core.data.dataset import Images
 from ngf_core.errors import ConfigError
 from ngf_core.evaluate.rates import Evaluation, Rate
+from ngf_core.evaluate.stamped import Stamped
+
+BATCH = 250
+# Bytes up to which triggered test images are kept, so that a race does not stamp them again for
+# each evaluation. Those of Tiny-ImageNet take 122 MB, those of ImageNet 7.5 GB.
+KEPT = 256_000_000
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Clean test images and, under an attack, its victims with trigger, true and wanted labels."""
+    """Clean test images and, under an attack, its victims with trigger, true and wanted labels.
+
+    Triggered images of more than `KEPT` bytes are not held: they are made batch by batch.
+    """
 
     __test__ = False
 
     clean: Images
-    triggered: Images | None
+    triggered: Images | Stamped | None
     wanted: Tensor | None
 
 
@@ -53,14 +62,14 @@ def build_test_set(test: Images, attack: Attack | None, given: Triggered | None 
         return TestSet(test, given.images, given.wanted)
     if attack is None:
         return TestSet(test, None, None)
-    victims = test.take(attack.victims(test.y))
-    stamped = torch.cat([attack.trigger(part) for part in victims.x.split(PART)])
-    return TestSet(test, Images(stamped, victims.y), attack.target_labels(victims.y))
+    stamped = Stamped(test, attack.victims(test.y).nonzero()[:, 0], attack)
+    kept = Images(stamped.x, stamped.y) if stamped.nbytes <= KEPT else stamped
+    return TestSet(test, kept, attack.target_labels(stamped.y))
 
 
 def evaluate(model: nn.Module, test: TestSet) -> Evaluation:
     """ACC, and ASR and RA where there is an attack; the model's mode is restored afterwards."""
-    triggered = None if test.triggered is None else predict(model, test.triggered.x)
+    triggered = None if test.triggered is None else answers(model, test.triggered)
     return rates_of(test, predict(model, test.clean.x), triggered)
 
 
@@ -78,20 +87,31 @@ def rates_of(test: TestSet, clean: Tensor, triggered: Tensor | None) -> Evaluati
                       _hits(predicted, test.triggered.y) if known else None)
 
 
-def predict(model: nn.Module, x: Tensor, batch_size: int = 250) -> Tensor:
+def answers(model: nn.Module, images: Images | Stamped) -> Tensor:
+    """`predict` for images that may have to be made first."""
+    if isinstance(images, Stamped) and len(images):
+        return _predicted(model, images.batches(BATCH))
+    return predict(model, images.x)
+
+
+def predict(model: nn.Module, x: Tensor, batch_size: int = BATCH) -> Tensor:
     """Probabilities (n, classes) on the CPU, in eval mode without gradients."""
     if not len(x):
         raise ConfigError("images", "there are none", "Give at least one image.")
+    return _predicted(model, x.split(batch_size))
+
+
+def _predicted(model: nn.Module, parts: Iterable[Tensor]) -> Tensor:
     device = next(model.parameters()).device
     training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            parts = [model(part.to(device, memory_format=torch.channels_last)).softmax(1).cpu()
-                     for part in x.split(batch_size)]
+            found = [model(part.to(device, memory_format=torch.channels_last)).softmax(1).cpu()
+                     for part in parts]
     finally:
         model.train(training)
-    return torch.cat(parts)
+    return torch.cat(found)
 
 
 def _hits(predicted: Tensor, wanted: Tensor) -> Rate:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ngf_core.attacks.attack import attack_class
 from ngf_core.config import PurifyConfig, TrainConfig, config_sha
-from ngf_core.errors import NGFError
+from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.execute.standing import is_current
 from ngf_core.runs import Run, RunStore
@@ -58,8 +58,12 @@ class Cell:
         Raises RunError where it takes the layer of another entrant whose run is not in `store`.
         """
         layer_of = ENTRANTS[self.entrant].layer_of if self.entrant else ""
-        return self.asked(store.get(f"{self.model}-{layer_of}").results["layer"]
-                          if layer_of else None)
+        if not layer_of:
+            return self.asked()
+        chosen = store.get(f"{self.model}-{layer_of}").results.get("layer")
+        if chosen is None:
+            raise RunError(f"Run {self.model}-{layer_of} has chosen no layer yet. Wait for it.")
+        return self.asked(chosen)
 
     def asked(self, layer: str | None = None) -> TrainConfig | PurifyConfig:
         """The same, given the `layer` that the entrant takes over, if it takes one over."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ngf_core.config import LandscapeConfig
 from ngf_core.errors import RunError
-from ngf_core.landscape import Evaluator, Plane, preview_rounds
+from ngf_core.landscape import Evaluator, Plane, SharedPoints, preview_rounds, shared
+from ngf_core.ranks.group import Ranks, joined
 from ngf_core.runs import RunStore, RunWriter
 
 Count = Callable[[int, int], None]
@@ -25,7 +26,8 @@ class Canvas:
 
     Rows, rounds and curves left by an unfinished run of the same config and versions, or by this
     one before it stopped, are reused and not computed again. `resumed` counts their points,
-    `points` all points. `memory` holds `config.memory` GB in bytes.
+    `points` all points. `memory` holds `config.memory` GB in bytes. `ranks` share the points, where
+    there are several.
     """
 
     def __init__(self, config: LandscapeConfig, store: RunStore, writer: RunWriter,
@@ -35,6 +37,12 @@ class Canvas:
         self.points = self.resumed = 0
         self._writer, self._parts, self._total, self._done = writer, parts, total, 0
         self._earlier = _left_behind(config, store, writer)
+        self.ranks = joined()
+        if self.ranks is not None:
+            numbers = {key: torch.from_numpy(array) for key, array in self._earlier.items()
+                       if array.dtype.kind in "bif"}
+            self._earlier = {key: array.numpy()
+                             for key, array in self.ranks.agreed(numbers).items()}
 
     def tick(self, done: int, text: str) -> None:
         """Report `done` more of the total; raises Cancelled if the run is to stop."""
@@ -79,12 +87,12 @@ class Canvas:
                 ys: np.ndarray, batches: Batches) -> None:
         """key.<part> over the grid, row by row or, as a preview, round by round."""
         if self.config.mode == "exact":
-            self._exact(key, text, _Lazy(model, plane, batches, self.memory), xs, ys)
+            self._exact(key, text, _Lazy(model, plane, batches, self.memory, self.ranks), xs, ys)
         else:
             start = self._done
             for i, (part, batch) in enumerate(batches.items(), 1):
                 self._preview(f"{key}.{part}", f"{text}, {part}",
-                              _Lazy(model, plane, {part: batch}, self.memory), xs, ys)
+                              _Lazy(model, plane, {part: batch}, self.memory, self.ranks), xs, ys)
                 until = start + len(xs) * len(ys) * i // len(batches)
                 self.tick(until - self._done, text)
 
@@ -147,9 +155,10 @@ class Canvas:
 class _Lazy:
     """An `Evaluator` that is built at its first point: none for a surface already computed."""
 
-    def __init__(self, model: nn.Module, plane: Plane, batches: Batches, memory: int) -> None:
-        self._made: Evaluator | None = None
-        self._make = lambda: Evaluator(model, plane, batches, memory=memory)
+    def __init__(self, model: nn.Module, plane: Plane, batches: Batches, memory: int,
+                 ranks: Ranks | None) -> None:
+        self._made: Evaluator | SharedPoints | None = None
+        self._make = lambda: shared(Evaluator(model, plane, batches, memory=memory), ranks)
 
     def losses(self, points: list[tuple[float, float]], progress: Count) -> dict[str, Tensor]:
         self._made = self._made or self._make()

@@ -11,7 +11,7 @@ from ngf_core.data.dataset import outline, prepare_dataset
 from ngf_core.device import device
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evaluate.rates import Evaluation
-from ngf_core.evaluate.test_set import TestSet, build_test_set, predict, rates_of
+from ngf_core.evaluate.test_set import TestSet, answers, build_test_set, predict, rates_of
 from ngf_core.imports.doubts import check_answers, doubts
 from ngf_core.imports.model import NETWORK, as_received, received
 from ngf_core.imports.reading import came_as, load
@@ -109,7 +109,7 @@ def _measured(model: nn.Module, test: TestSet) -> Evaluation:
     as some class."""
     clean = predict(model, test.clean.x)
     check_answers(clean, "clean test images")
-    triggered = None if test.triggered is None else predict(model, test.triggered.x)
+    triggered = None if test.triggered is None else answers(model, test.triggered)
     if triggered is not None:
         check_answers(triggered, "triggered images")
     return rates_of(test, clean, triggered)

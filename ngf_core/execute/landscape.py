@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ngf_core.config import LandscapeConfig
 from ngf_core.curvature.operators.hessian import HessianOperator
+from ngf_core.curvature.operators.sharded import Curvature, sharded
 from ngf_core.errors import NGFError
 from ngf_core.execute.canvas import Canvas
 from ngf_core.landscape import (
@@ -103,7 +104,7 @@ def _lines(canvas: Canvas, source: TrainedModels, random: Any, batches: Batches)
     for name, model in source.models.items():
         canvas.curve(f"{name}.line", f"{name}: line", LINE_POINTS, partial(
             losses_at, model, random.around(model), [(t, 0.0) for t in ts], batches,
-            memory=canvas.memory))
+            memory=canvas.memory, ranks=canvas.ranks))
 
 
 def _between(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batches
@@ -115,13 +116,13 @@ def _between(canvas: Canvas, source: TrainedModels, paths: Paths, batches: Batch
         straight = chord(before, model, names=("before", name))
         canvas.curve(f"{name}.chord", f"{name}: straight from before", len(CHORD),
                      partial(losses_at, before, straight, [(t, 0.0) for t in CHORD], batches,
-                             memory=canvas.memory))
+                             memory=canvas.memory, ranks=canvas.ranks))
     for name, path in paths.items():
         canvas.arrays |= {f"{name}.path_steps": path.steps,
                           f"{name}.path_length": arc_length(path.states).numpy()}
         canvas.curve(f"{name}.along", f"{name}: along its path", len(path.states),
                      partial(path_losses, source.models[name], path.states, batches,
-                             memory=canvas.memory))
+                             memory=canvas.memory, ranks=canvas.ranks))
 
 
 def _eigen(canvas: Canvas, source: TrainedModels, batches: Batches, generator: torch.Generator
@@ -130,9 +131,12 @@ def _eigen(canvas: Canvas, source: TrainedModels, batches: Batches, generator: t
     def count(done: int, most: int) -> None:
         canvas.tick(0, f"eigenvectors: Hessian product {done} of at most {most}")
 
-    before, clean = source.models["before"], batches["clean"]
-    found = eigen_plane(before, HessianOperator(before, clean, memory=canvas.memory), generator,
-                        progress=count)
+    def hessian(model: nn.Module) -> Curvature:
+        return sharded(lambda share: HessianOperator(model, share, memory=canvas.memory),
+                       batches["clean"], canvas.ranks)
+
+    before = source.models["before"]
+    found = eigen_plane(before, hessian(before), generator, progress=count)
     # At this distance lambda_1 x^2 / 2 is one nat.
     nat = (2 / max(abs(float(found.values[0])), 1e-12)) ** 0.5
     half = 2 * canvas.config.span * nat
@@ -141,9 +145,8 @@ def _eigen(canvas: Canvas, source: TrainedModels, batches: Batches, generator: t
                       "eigen_residuals": found.residuals.cpu().numpy()}
     for name, model in source.models.items():
         plane = found.plane.around(model)
-        operator = HessianOperator(model.requires_grad_(True), clean, memory=canvas.memory)
-        canvas.arrays[f"{name}.curvature"] = curvature_along(plane, operator).cpu().numpy()
-        del operator
+        canvas.arrays[f"{name}.curvature"] = curvature_along(
+            plane, hessian(model.requires_grad_(True))).cpu().numpy()
         canvas.surface(f"{name}.eigen", f"{name}, eigen plane", model, plane, side, side, batches)
 
 

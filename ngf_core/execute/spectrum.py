@@ -13,9 +13,11 @@ from ngf_core.curvature.sharpness import Reading, Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness, report
 from ngf_core.curvature.sharpness.slices import slices
 from ngf_core.curvature.spectral.measure_spectrum import Spectrum, measure_spectrum
+from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.execute import krylov_files
 from ngf_core.fisher.layer_spectrum import layer_fisher_spectrum
 from ngf_core.models.build import tuned_layers
+from ngf_core.ranks.group import joined
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.files import SLICES
 from ngf_core.trained.load import load_trained
@@ -32,7 +34,7 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
     Each finished model is kept as the part "model_<name>", so that a run that stopped measures only
     the others.
     """
-    source = load_trained(config.source, store)
+    source, ranks = load_trained(config.source, store), joined()
     where = next(source.models["before"].parameters()).device
     writer.note(device=str(where), data_sha=source.dataset.sha256)
     x, y = held_out(source.dataset, None, config.samples, config.seed, where)["clean"]
@@ -64,6 +66,9 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
         names = None if config.parameters == "all" else [
             name for layer in layers for name in layer_parameters(model, layer)]
         state, earlier = krylov_files.find(config, store, name, where)
+        if ranks is not None:
+            kept, earlier = ranks.agreed((state.to_tensors(), earlier))
+            state = SpectrumState.from_tensors(kept, where)
         known = state.products
         try:
             spectrum = measure_spectrum(
@@ -71,7 +76,7 @@ def execute(config: SpectrumConfig, store: RunStore, writer: RunWriter) -> dict[
                 bottom=config.bottom, probes=config.probes, steps=config.steps,
                 trace_probes=config.trace_probes, trace_error=config.trace_error / 100,
                 seed=config.seed, memory=config.memory * GIGABYTE, earlier=state,
-                progress=progress)
+                progress=progress, ranks=ranks)
         finally:
             krylov_files.keep(writer, name, state)
         results[name] = _results(spectrum) | {"spent": spectrum.products - known,

@@ -15,6 +15,8 @@ from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import TestSet, build_test_set, evaluate
 from ngf_core.models.build import build_model
 from ngf_core.models.pretrained import load_pretrained
+from ngf_core.ranks.group import joined
+from ngf_core.ranks.whole_batch import WholeBatch
 from ngf_core.runs import RunStore, RunWriter
 from ngf_core.runs.files import ATTACK, POISON, RECEIVED, SAMPLES, model_entry, model_file
 from ngf_core.trained.load import attack_of, dataset_of
@@ -35,7 +37,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     What an attack learned before training is kept as the part "fitted", and the state after an
     epoch as the part "epoch", so that a run that stopped goes on from there.
     """
-    where = device()
+    where, ranks = device(), joined()
     writer.progress(0, config.epochs, "Preparing images")
 
     def report(done: int, total: int, sentence: str = "Decoding images") -> None:
@@ -52,12 +54,16 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     model = build_model(config.arch, dataset.shape, dataset.classes, config.seed)
     loaded = load_pretrained(model, config.arch, config.weights) if config.weights else None
     attack, fitting = _fitted(attack, dataset.train, where, report, writer)
+    if ranks is not None and attack is not None:
+        attack = attack.with_learned(ranks.agreed(dict(attack.learned)))
     earlier = writer.part("epoch") or {"training": None, "poisoned": [], "covered": []}
     poisoned: list[Tensor] = earlier["poisoned"]
     covered: list[Tensor] = earlier["covered"]
+    answering = model if ranks is None else WholeBatch(model, ranks, trained=False)
     kept, took = time.monotonic(), 0.0
     test: TestSet | None = None
-    for epoch in train(model, dataset.train, attack, config, where, earlier["training"]):
+    for epoch in train(model, dataset.train, attack, config, where, earlier["training"],
+                       ranks):
         if not math.isfinite(epoch.loss):
             raise NGFError(f"Training diverged in epoch {epoch.epoch}: the loss is no longer "
                            "finite. Use a smaller learning rate (a tenth).")
@@ -65,7 +71,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
             attack = epoch.attack
             test = build_test_set(dataset.test, attack)
             writer.arrays(SAMPLES, samples(dataset, attack))
-        evaluation = evaluate(model, test)
+        evaluation = evaluate(answering, test)
         rates = evaluation.rates()
         seconds = writer.point("train", epoch.epoch, epoch.seconds, {"loss": epoch.loss} | {
             name: rate.value for name, rate in rates.items()},

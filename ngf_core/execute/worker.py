@@ -1,7 +1,9 @@
 """The process that computes one run: `python -m ngf_core.execute.worker RUN_DIR`.
 
 It waits its turn, computes, and ends in one of three states: done, cancelled, or failed with a
-message. The run directory records what it computed and how far it came, so it may be killed.
+message. The run directory records what it computed and how far it came, so it may be killed. Of
+several ranks, started by torchrun, the first does all this and the others compute along, see
+`together`.
 """
 
 import errno
@@ -15,7 +17,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ngf_core.errors import ConfigError, NGFError, RunError
+from ngf_core.execute.together import FirstWriter, all_ranks, follow, is_lost, lost_rank
+from ngf_core.ranks.torchrun import place
 from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
+from ngf_core.runs.cores import available_cores
 from ngf_core.runs.jobs import turn
 from ngf_core.runs.server_settings import GIGABYTE, ServerSettings, server_settings
 
@@ -31,19 +36,22 @@ def main(arguments: list[str] | None = None) -> int:
     if len(arguments) != 1:
         print("Usage: python -m ngf_core.execute.worker RUN_DIR", file=sys.stderr)
         return 2
-    run = Run(Path(arguments[0]).resolve())
+    run, here = Run(Path(arguments[0]).resolve()), place()
     store = RunStore(run.path.parent, default_store().shipped)
     try:
         store.get(run.id)
-        _must_wait(run)
+        if here is None or here.rank == 0:
+            _must_wait(run)
     except RunError as error:
         print(error, file=sys.stderr)
         return 2
     faulthandler.enable()
     give_way()
     limit_memory()
-    signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
+    if here is not None and here.rank:
+        return follow(run, here, EXECUTES)
+    signal.signal(signal.SIGTERM, _stop)
     return work(run, store)
 
 
@@ -52,23 +60,34 @@ def work(run: Run, store: RunStore, waits: bool = True) -> int:
 
     It `waits` for its turn in its folder, unless something else has decided that it is.
     """
-    writer = RunWriter(run)
+    writer, here = RunWriter(run), place()
     try:
         with turn(run, writer) if waits else nullcontext():
             _must_wait(run)
-            writer.begin(threads=_threads())
+            writer.begin(_threads(), *((here.count, here.nodes) if here else ()))
             writer.checkpoint()
             from ngf_core.device import instructions  # imports torch, which waiting does not need
 
             writer.note(instructions=instructions())
             config = run.config
             execute = importlib.import_module(EXECUTES[config.kind]).execute
-            writer.finish(execute(config, store, writer))
+            if here is None:
+                writer.finish(execute(config, store, writer))
+            else:
+                with all_ranks() as ranks:
+                    writer.finish(execute(config, store, FirstWriter(writer, ranks)))
         return 0
     except (Cancelled, KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        writer.cancel(f"Cancelled {run.reached()}.")
+        if here is not None and not (run.path / "cancel").exists():
+            writer.fail(lost_rank(here, run), "process")  # torchrun stops all where one ends
+        else:
+            writer.cancel(f"Cancelled {run.reached()}.")
     except Exception as error:
+        if here is not None and is_lost(error):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun now sends to all
+            writer.fail(lost_rank(here, run), "process")
+            return 1
         if not isinstance(error, NGFError):
             _log(writer, error)
         writer.fail(explain(error, run), lacked(error))
@@ -159,9 +178,7 @@ def _threads() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return available_cores()
 
 
 if __name__ == "__main__":

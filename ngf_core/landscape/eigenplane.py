@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.operator import Progress
+from ngf_core.curvature.operators.sharded import Curvature
 from ngf_core.curvature.spectral.eigenvalues import top_eigenvalues
 from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.plane import Plane, model_state, parameter_names
@@ -37,7 +37,7 @@ class EigenPlane:
     products: int
 
 
-def eigen_plane(model: nn.Module, operator: HessianOperator, generator: torch.Generator, *,
+def eigen_plane(model: nn.Module, operator: Curvature, generator: torch.Generator, *,
                 max_steps: int = MAX_STEPS, tolerance: float = TOLERANCE,
                 progress: Progress | None = None) -> EigenPlane:
     """The plane around `model` along the two leading eigenvectors of its Hessian `operator`.
@@ -55,7 +55,7 @@ def eigen_plane(model: nn.Module, operator: HessianOperator, generator: torch.Ge
                       pairs.values, pairs.residuals, pairs.products)
 
 
-def curvature_along(plane: Plane, operator: HessianOperator) -> Tensor:
+def curvature_along(plane: Plane, operator: Curvature) -> Tensor:
     """u^T H u and v^T H v, (2,) float64, by two products with a model's Hessian.
 
     The second derivatives of its loss along x and y, at its weights. Parameters that the operator
@@ -70,6 +70,6 @@ def curvature_along(plane: Plane, operator: HessianOperator) -> Tensor:
     return torch.stack(found)
 
 
-def _direction(operator: HessianOperator, vector: Tensor) -> Direction:
+def _direction(operator: Curvature, vector: Tensor) -> Direction:
     upright = vector if vector[vector.abs().argmax()] > 0 else -vector
     return {name: part.clone() for name, part in operator.unflatten(upright).items()}

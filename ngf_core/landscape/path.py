@@ -20,6 +20,7 @@ from ngf_core.landscape.plane import (
 )
 from ngf_core.landscape.samples import Batches
 from ngf_core.landscape.surface import losses_at
+from ngf_core.ranks.group import Ranks
 
 
 def chord(a: nn.Module, b: nn.Module, names: tuple[str, str] = ("first", "second")) -> Plane:
@@ -46,7 +47,7 @@ def chord(a: nn.Module, b: nn.Module, names: tuple[str, str] = ("first", "second
 
 def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batches: Batches,
                 progress: Progress | None = None, *, loss: Loss = cross_entropy,
-                memory: int = MEMORY) -> dict[str, Tensor]:
+                memory: int = MEMORY, ranks: Ranks | None = None) -> dict[str, Tensor]:
     """The exact loss at each recorded point of a path, for each named data set: (s,) float64.
 
     states: name -> tensor, all with the same names; what they do not name is as in `model`, and so
@@ -71,7 +72,7 @@ def path_losses(model: nn.Module, states: Sequence[Mapping[str, Tensor]], batche
         u, v = ({n: there[n] - first[n] for n in first} for there in (*others, first, first)[:2])
         corners = Plane(origin | {n: t.to(origin[n]) for n, t in first.items()}, u, v, parameters)
         found = losses_at(model, corners, [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)][:len(others) + 1],
-                          batches, loss=loss, memory=memory)
+                          batches, loss=loss, memory=memory, ranks=ranks)
         for name, row in found.items():
             losses[name].append(row)
         if progress is not None:

@@ -14,6 +14,8 @@ from ngf_core.landscape.directions import Direction
 from ngf_core.landscape.evaluator import MEMORY, Evaluator, Points, Progress
 from ngf_core.landscape.plane import Plane, model_state
 from ngf_core.landscape.samples import Batches
+from ngf_core.landscape.shared_points import shared
+from ngf_core.ranks.group import Ranks
 
 
 def surface(model: nn.Module, plane: Plane, xs: Sequence[float] | Tensor,
@@ -65,12 +67,14 @@ def line(model: nn.Module, direction: Direction, ts: Sequence[float] | Tensor, b
 
 def losses_at(model: nn.Module, plane: Plane, points: Points, batches: Batches,
               progress: Progress | None = None, *, loss: Loss = cross_entropy,
-              memory: int = MEMORY) -> dict[str, Tensor]:
+              memory: int = MEMORY, ranks: Ranks | None = None) -> dict[str, Tensor]:
     """Mean loss at each of `points` (n, 2), for each named data set: (n,) float64.
 
     For one list of points; where more will follow, make an `Evaluator` and call it each time.
+    ranks: which compute a share of the points each, see `SharedPoints`.
     """
-    return Evaluator(model, plane, batches, loss=loss, memory=memory).losses(points, progress)
+    evaluator = Evaluator(model, plane, batches, loss=loss, memory=memory)
+    return shared(evaluator, ranks).losses(points, progress)
 
 
 def _rows(evaluator: Evaluator, xs: list[float], ys: list[float], progress: Progress | None,

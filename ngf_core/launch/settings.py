@@ -1,17 +1,10 @@
 """How workers are started, as settings."""
 
-import os
 from dataclasses import dataclass
 
 from ngf_core.errors import ConfigError
 from ngf_core.options import check_fields, option
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from ngf_core.runs.cores import available_cores as available_cores
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,30 @@ def note_job(run: Run, job: str | None) -> None:
     change_as_it_is(run.path, lambda manifest: {} if manifest["job"] == job else {"job": job})
 
 
+class Struck(Run):
+    """A run as it is once the job is struck out of it. Nothing is written."""
+
+    def __init__(self, run: Run, job: str) -> None:
+        super().__init__(run.path, run.shipped)
+        self._run, self._job = run, job
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The run's own as of now, without the job."""
+        manifest = self._run.now().manifest
+        return manifest | _without(manifest, self._job)
+
+
+def names_job(run: Run, job: str) -> bool:
+    """Whether the run waits for the job, or is computed by it, as far as its manifest tells."""
+    return bool(_without(run.manifest, job))
+
+
 def strike_job(run: Run, job: str) -> None:
     """The cluster no longer has the job: where the run still waits for it, it has none now."""
-    def changes(manifest: dict[str, Any]) -> dict[str, Any]:
-        held = manifest["state"] in LIVE and manifest["job"] == job
-        return {"job": None, "pid_started": None} if held else {}
+    change_as_it_is(run.path, lambda manifest: _without(manifest, job))
 
-    change_as_it_is(run.path, changes)
+
+def _without(manifest: dict[str, Any], job: str) -> dict[str, Any]:
+    held = manifest["state"] in LIVE and manifest["job"] == job
+    return {"job": None, "pid_started": None} if held else {}

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 import ngf_core
 from ngf_core.config import Config, config_sha
 from ngf_core.errors import RunError
+from ngf_core.ranks.torchrun import started_by_torchrun
 from ngf_core.runs import (
     Cancelled,
     DiskFull,
@@ -33,6 +34,7 @@ from ngf_core.runs import (
     StoreSnapshot,
 )
 from ngf_core.runs.access import askers, check_access
+from ngf_core.runs.cores import available_cores
 from ngf_core.runs.disk import telling_full
 from ngf_core.runs.manifest import CORRUPT, change_manifest
 from ngf_core.runs.process import is_alive, start_time
@@ -53,15 +55,17 @@ _LOOK = 0.5
 _RARELY = 6  # looks that a run far behind lets pass
 
 
-def start(config: Config, store: RunStore, asker: str | None = None, again: bool = False) -> Run:
-    """Create a run of `config` and start its worker. Raises ConfigError, RunError, DiskFull.
+def start(config: Config, store: RunStore, asker: str | None = None, again: bool = False,
+          devices: int = 1, nodes: int = 1) -> Run:
+    """Create a run of `config` and start its worker, or one for each of several `devices` of each
+    of several `nodes`, see `launch`. Raises ConfigError, RunError, DiskFull.
 
     A browser `asker` that asks for what already waits or computes shares that run instead, and
     what is finished too, unless it is to be computed `again`. It gets a RunError where it has
     NGF_MAX_WAITING runs waiting or the store is larger than NGF_STORE_GB.
     """
     if asker is None:
-        return _launched(store.create(config))
+        return _launched(store.create(config, ranks=devices * nodes, nodes=nodes))
     refuse_readonly()
     store.prepare()
     with _asking(store.root):
@@ -148,6 +152,8 @@ def _check_waiting(store: RunStore, asker: str) -> None:
 def launch(run: Run) -> None:
     """Start the worker of a queued run and return at once. Its output goes to log.txt.
 
+    Where the run is to have several ranks, torchrun starts a worker for each; where they are on
+    several nodes, torchrun is to be called on each of these, and nothing is started here.
     Raises RunError where the run is not waiting to be started, and on a server that only shows;
     DiskFull, and then no worker is left.
     """
@@ -156,9 +162,16 @@ def launch(run: Run) -> None:
     if run.shipped or run.state != "queued" or manifest["pid"] is not None:
         raise RunError(f"Run {run.id} cannot be started: it is already {run.state}. "
                        "Start a new run with the same settings instead.")
+    nodes = manifest["nodes"] or 1
+    devices = (manifest["ranks"] or 1) // nodes
+    if nodes > 1:
+        change_manifest(run.path, message=f"It waits for torchrun on each of {nodes} nodes.")
+        return
+    worker_of_run = (*WORKER, str(run.path.absolute()))
+    command = started_by_torchrun(worker_of_run, devices) if devices > 1 else worker_of_run
     with telling_full(run.path / "log.txt"), open(run.path / "log.txt", "ab") as log:
-        worker = subprocess.Popen((*WORKER, str(run.path.absolute())),
-                                  env=environment() | _same_threads(manifest),
+        worker = subprocess.Popen(command,
+                                  env=environment() | _threads(manifest, devices),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   start_new_session=True)
     try:
@@ -171,9 +184,12 @@ def launch(run: Run) -> None:
     threading.Thread(target=worker.wait, daemon=True).start()
 
 
-def _same_threads(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """A run that goes on does so on as many threads as before: on others sums round otherwise."""
+def _threads(manifest: Mapping[str, Any], devices: int) -> dict[str, str]:
+    """A run that goes on does so on as many threads as before: on others sums round otherwise.
+    Several ranks share out the cores; torchrun alone would give each of them one."""
     threads = manifest["threads"] if manifest["resumed"] else None
+    if devices > 1 and "OMP_NUM_THREADS" not in os.environ:
+        threads = threads or max(1, available_cores() // devices)
     return {"OMP_NUM_THREADS": str(threads)} if threads else {}
 
 
@@ -194,8 +210,11 @@ def live(store: RunStore) -> list[Run]:
 
 
 def restart(run: Run, store: RunStore, asker: str | None = None) -> Run:
-    """Start a new run of the same config. Raises what `start` raises."""
-    return start(run.config, store, asker, again=True)
+    """Start a new run of the same config, by as many ranks. Raises what `start` raises."""
+    manifest = run.manifest
+    nodes = manifest["nodes"] or 1
+    return start(run.config, store, asker, again=True, devices=(manifest["ranks"] or 1) // nodes,
+                 nodes=nodes)
 
 
 def withdraw(run: Run, asker: str) -> bool:

@@ -42,7 +42,7 @@ _REQUIRED = {"schema": int, "id": str, "kind": str, "config": dict, "state": str
 _OR_NONE = {"pid": int, "pid_started": int | float, "started": str, "finished": str, "source": str,
             "config_sha": str, "askers": list, "versions": dict, "git": dict, "device": str,
             "instructions": str, "threads": int, "data_sha": str, "resumed": list, "lacked": str,
-            "foreign": dict, "job": str}
+            "foreign": dict, "job": str, "ranks": int, "nodes": int}
 _TIMES = ("created", "started", "finished")
 
 
@@ -51,17 +51,18 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def new_manifest(run_id: str, config: Config, askers: Sequence[str] = ()) -> dict[str, Any]:
-    """The manifest of a run that has not been started yet, for the browsers that asked for it."""
+def new_manifest(run_id: str, config: Config, askers: Sequence[str] = (), ranks: int = 1,
+                 nodes: int = 1) -> dict[str, Any]:
+    """The manifest of a run that has not been started yet, for the browsers that asked for it, to
+    be computed by so many ranks on so many nodes."""
     return {
         "schema": SCHEMA, "id": run_id, "kind": config.kind, "config": to_json(config),
         "config_sha": config_sha(config), "source": getattr(config, "source", None),
         "askers": list(askers), "state": "queued", "message": "", "created": utc_now(),
         "started": None, "finished": None, "pid": None, "pid_started": None, "engine": ENGINE,
         "versions": versions(), "git": None, "device": None, "instructions": None,
-        "threads": None, "data_sha": None, "resumed": [], "lacked": None,
-        "foreign": None, "job": None, "results": {},
-        "files": {},
+        "threads": None, "ranks": ranks, "nodes": nodes, "data_sha": None, "resumed": [],
+        "lacked": None, "foreign": None, "job": None, "results": {}, "files": {},
     }
 
 
@@ -137,6 +138,9 @@ def _check_entries(folder: Path, manifest: dict[str, Any]) -> None:
     text."""
     for key in _TIMES:
         if manifest.get(key) is not None and not _is_time(manifest[key]):
+            raise _broken(folder, f"has no usable entry '{key}'")
+    for key in ("ranks", "nodes"):
+        if manifest.get(key) is not None and not 0 < manifest[key] < 2**31:
             raise _broken(folder, f"has no usable entry '{key}'")
     pid, began = manifest.get("pid"), manifest.get("pid_started")
     if pid is not None and not 0 < pid < 2**31:

@@ -1,7 +1,8 @@
 """Which unfinished runs can go on where they stopped, and putting one back into the queue.
 
-One that is lost can, and one that failed for want of disk or memory: nothing is wrong with what it
-computed. What it did until then lies in its parts, its points and its files.
+One that is lost can, and one that failed for want of disk or memory or since one of its processes
+had ended: nothing is wrong with what it computed. What it did until then lies in its parts, its
+points and its files.
 """
 
 from collections.abc import Mapping
@@ -23,8 +24,8 @@ def stopped_short(run: Run) -> bool:
 def why_no_resume(run: Run) -> str | None:
     """Why the run cannot go on, as sentences that say what to do; None where it can."""
     if not stopped_short(run):
-        return ("Only a run that is lost, or failed for want of disk or memory, can go on; this "
-                f"one {'ships with NGF Lab' if run.shipped else f'is {run.state}'}.")
+        return ("Only a run that is lost, or failed for want of disk, memory or a process, can go "
+                f"on; this one {'ships with NGF Lab' if run.shipped else f'is {run.state}'}.")
     manifest = run.manifest
     others = other_versions(manifest)
     if others:

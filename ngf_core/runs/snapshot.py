@@ -97,11 +97,13 @@ class StoreSnapshot(RunStore):
         super().__init__(store.root, store.shipped)
         self._readings = readings
         self._seen: dict[Path, RunSnapshot] = {}
-        self._listed = super().list()
+        self._listed: dict[str | None, tuple[Run, ...]] = {None: tuple(super().list())}
 
     def list(self, kind: str | None = None) -> list[Run]:
         """All runs, newest first; corrupt ones too, unless a kind is given."""
-        return [run for run in self._listed if kind is None or run.kind == kind]
+        if kind not in self._listed:
+            self._listed[kind] = tuple(run for run in self._listed[None] if run.kind == kind)
+        return [*self._listed[kind]]
 
     def _run(self, path: Path, shipped: bool) -> Run:
         if path not in self._seen:

@@ -37,11 +37,12 @@ class RunStore:
     def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root, self.shipped = Path(root), None if shipped is None else Path(shipped)
 
-    def create(self, config: Config, run_id: str | None = None,
-               askers: Sequence[str] = ()) -> Run:
+    def create(self, config: Config, run_id: str | None = None, askers: Sequence[str] = (),
+               ranks: int = 1, nodes: int = 1) -> Run:
         """A new queued run of `config`, under a new id or the one given; nothing is started.
 
-        `askers` are the browsers that asked for it, none for the command line.
+        `askers` are the browsers that asked for it, none for the command line. It is to be computed
+        by that many processes, `ranks`, on that many `nodes`.
 
         Raises ConfigError for a bad value or a source that does not fit, RunError for a missing
         source, for a root that cannot be written and on a server that only shows, DiskFull.
@@ -56,7 +57,7 @@ class RunStore:
         with telling_full(draft):
             try:
                 draft.mkdir()
-                write_manifest(draft, new_manifest(run_id, config, askers))
+                write_manifest(draft, new_manifest(run_id, config, askers, ranks, nodes))
                 draft.rename(self.root / run_id)
                 sync_folder(self.root)
             except BaseException:

@@ -46,15 +46,16 @@ class RunWriter:
         """The worker is alive and waits its turn; `message` names the run it waits for."""
         self._state("queued", message, **_this_process())
 
-    def begin(self, threads: int | None = None) -> None:
-        """The worker starts to compute, or goes on where an earlier one stopped."""
+    def begin(self, threads: int | None = None, ranks: int = 1, nodes: int = 1) -> None:
+        """The worker starts to compute, or goes on where an earlier one stopped; on how many
+        threads, as the first of how many ranks on how many nodes."""
         sweep(self.path)
         mend_events(self.path)
         self._points = {(event["method"], event["step"]): event
                         for event in self.run.events()[0] if event["type"] == "point"}
         replace_file(self._reserve, b"\0" * _RESERVE)
         self._state("running", "", started=utc_now(), git=git_state(), threads=threads,
-                    **_this_process())
+                    ranks=ranks, nodes=nodes, **_this_process())
 
     def note(self, **entries: Any) -> None:
         """Record device, instructions, threads or data_sha in the manifest."""
@@ -83,7 +84,7 @@ class RunWriter:
     def fail(self, sentence: str, lacked: str | None = None) -> None:
         """The run failed; `sentence` states why and what to do.
 
-        `lacked` is "disk" or "memory" where it failed for want of it: it can then go on.
+        `lacked` is "disk", "memory" or "process" where it failed for want of it: it can then go on.
         """
         self._end("failed", sentence, lacked=lacked)
 

@@ -97,9 +97,9 @@ def read_grid(path: Path) -> Grid:
         raise ConfigError(f"{path.name}: {error.field}", error.why, error.fix) from None
 
 
-def grid_of(values: Mapping[str, Any]) -> Grid:
-    """The grid of these entries. Raises ConfigError for the first one that cannot be used, and for
-    a data set whose files are not here."""
+def grid_of(values: Mapping[str, Any], data_here: bool = True) -> Grid:
+    """The grid of these entries. Raises ConfigError for the first one that cannot be used, and,
+    unless it is enough to look (`data_here`), for a data set whose files are not here."""
     known = [field.name for field in dataclasses.fields(Grid)]
     for name in values:
         if name not in known:
@@ -121,7 +121,7 @@ def grid_of(values: Mapping[str, Any]) -> Grid:
              * (1 + len(grid.attacks) * (1 + len(grid.methods))))
     if count > MOST_CELLS:
         raise ConfigError("seeds", f"the grid has {count} cells", f"Use at most {MOST_CELLS}.")
-    for name in grid.datasets:
+    for name in grid.datasets if data_here else ():
         if not DATASETS[name].embedded:
             find_source(name)
     return grid

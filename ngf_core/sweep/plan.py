@@ -12,7 +12,9 @@ from ngf_core.evidence.cells import Cell
 from ngf_core.execute.cost import Cost, estimate
 from ngf_core.launch.launcher import Launcher
 from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
-from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState
+from ngf_core.runs.manifest import took
+from ngf_core.sweep.cell_states import DONE, QUEUED, RUNNING
+from ngf_core.sweep.states import CellState
 
 MEGABYTE = 1e6
 JOBS = 4  # submitit puts a job that reached its time limit back three times
@@ -58,11 +60,37 @@ class Plan:
         return lines
 
 
+@dataclass(frozen=True)
+class Hours:
+    """Core hours that the runs of finished cells took, and that the others will take about.
+
+    bases: what the estimate rests on, with the number of cells.
+    """
+
+    spent: float
+    left: float
+    bases: dict[str, int]
+
+
+def hours(found: Sequence[CellState], now: StoreSnapshot, cores: int) -> Hours:
+    """What cells in these states took and will take on `cores` cores each.
+
+    A cell that is computed counts as a whole; of a run that went on after a stop only its last
+    part is known to have been spent.
+    """
+    seconds = [took(now.get(one.cell.run_id).manifest) for one in found if one.state == DONE]
+    costs = _costs([one.cell for one in found if one.state != DONE], now)
+    return Hours(sum(filter(None, seconds)) * cores / 3600,
+                 sum(cost.seconds for cost in costs) * cores / 3600,
+                 dict(Counter(cost.basis for cost in costs)))
+
+
 def plan(found: Sequence[CellState], store: RunStore, cores: int) -> Plan:
     """The plan for cells in these states, whose runs are to lie in `store`."""
     missing = [one.cell for one in found if one.state not in (DONE, QUEUED, RUNNING)]
+    now = StoreSnapshot(store, ManifestReadings())
     return plan_of([(not cell.entrant, cost)
-                    for cell, cost in zip(missing, _costs(missing, store), strict=True)],
+                    for cell, cost in zip(missing, _costs(missing, now), strict=True)],
                    done=sum(one.state == DONE for one in found),
                    submitted=sum(one.state in (QUEUED, RUNNING) for one in found),
                    cores=cores, folder=store.root)
@@ -92,9 +120,8 @@ def refuse(planned: Plan, launcher: Launcher) -> None:
         launcher.refuse(planned.at_once)
 
 
-def _costs(cells: Sequence[Cell], store: RunStore) -> list[Cost]:
+def _costs(cells: Sequence[Cell], now: StoreSnapshot) -> list[Cost]:
     """The cost of each cell; those that differ in their seed cost the same."""
-    now = StoreSnapshot(store, ManifestReadings())
     known: dict[Cell, Cost] = {}
     for cell in cells:
         alike = replace(cell, seed=0)

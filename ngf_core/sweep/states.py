@@ -3,20 +3,20 @@ its worker is on another machine, what became of its submission."""
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ngf_core.errors import NGFError
+from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.cells import Cell, finished
 from ngf_core.launch.logs import last_line, log_of
 from ngf_core.launch.submitted import Submitted, submitted
-from ngf_core.runs import ManifestReadings, Run, RunStore, StoreSnapshot
-from ngf_core.runs.job import strike_job
+from ngf_core.runs import Run, RunStore, StoreSnapshot
+from ngf_core.runs.job import Struck, names_job, strike_job
+from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
 from ngf_core.sweep.grid import Grid
 
-MISSING, QUEUED, RUNNING, DONE, FAILED = "missing", "queued", "running", "done", "failed"
-STATES = (DONE, RUNNING, QUEUED, FAILED, MISSING)
+Ask = Callable[[Path], Mapping[str, Submitted]]
 
 
 @dataclass(frozen=True)
@@ -24,39 +24,57 @@ class CellState:
     """A cell with its state, one of `STATES`, and the sentence that goes with it.
 
     failed: everything that neither is done nor will be unless it is submitted again, such as a job
-    that was killed. missing: never submitted.
+    that was killed. missing: never submitted. gone: the job that its run still names although
+    Slurm no longer has it.
     """
 
     cell: Cell
     state: str
     said: str = ""
+    gone: str = ""
 
 
-def states(grid: Grid, store: RunStore, folder: Path) -> list[CellState]:
-    """All cells of the grid, in the order of their stages; `folder` is where submissions are kept.
+def states(grid: Grid, now: StoreSnapshot, folder: Path,
+           ask: Ask | None = None) -> list[CellState]:
+    """All cells of the grid, in the order of their stages, with the runs of a store as of just
+    now; `folder` is where submissions are kept. Nothing is written.
 
-    The runs are read before Slurm is asked. A run whose job Slurm no longer has loses it, so that
-    everybody sees it as lost. Raises NGFError where Slurm does not answer.
+    `ask` tells what became of the submissions: by default Slurm is asked. The runs are read before
+    and, unless they are done, after that. Raises NGFError where Slurm does not answer.
     """
     cells = [cell for stage in grid.stages() for cell in stage]
-    now = StoreSnapshot(store, ManifestReadings())  # each manifest read once
     done = [finished(cell, now) is not None for cell in cells]
-    jobs = {} if all(done) else submitted(folder)
-    return [CellState(cell, DONE) if there else _unfinished(cell, store, folder, jobs)
+    jobs = {} if all(done) else (ask or submitted)(folder)
+    return [CellState(cell, DONE) if there else _unfinished(cell, now, folder, jobs)
             for cell, there in zip(cells, done, strict=True)]
 
 
-def _unfinished(cell: Cell, store: RunStore, folder: Path, jobs: Mapping[str, Submitted]
+def strike(found: Iterable[CellState], store: RunStore) -> None:
+    """Strike the jobs that Slurm no longer has out of their runs, so that everybody sees these as
+    lost, and they can go on. A run that cannot be written stays as it is."""
+    for one in found:
+        if one.gone:
+            with contextlib.suppress(NGFError, OSError):
+                strike_job(Run(store.root / one.cell.run_id), one.gone)
+
+
+def _unfinished(cell: Cell, store: StoreSnapshot, folder: Path, jobs: Mapping[str, Submitted]
                 ) -> CellState:
     job = jobs.get(cell.run_id)
-    run = Run(store.root / cell.run_id)
-    if not run.path.is_dir():
+    try:
+        run = store.find(cell.run_id).now()
+    except RunError:
         return _without_run(cell, folder, job)
-    if job is not None and not job.active and job.job:
-        with contextlib.suppress(NGFError, OSError):
-            strike_job(run, job.job)
+    if job is not None and not job.active and job.job and names_job(run, job.job):
+        lost = _after_all(cell, Struck(run, job.job), job, store)
+        return replace(lost, gone=job.job)
+    return _after_all(cell, run, job, store)
+
+
+def _after_all(cell: Cell, run: Run, job: Submitted | None, store: StoreSnapshot) -> CellState:
+    """Where a cell stands whose run was not done when we looked first."""
     state, message = run.status()
-    if state == "done" and finished(cell, store) is not None:
+    if state == "done" and finished(cell, RunStore(store.root)) is not None:
         return CellState(cell, DONE)  # it was finished after we looked first
     if job is not None and job.active:
         # What a run says is of an earlier job where Slurm says that this one waits.

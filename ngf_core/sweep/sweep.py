@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ngf_core.errors import NGFError, RunError
+from ngf_core.errors import NGFError, RunError, shown
 from ngf_core.evidence.cells import Cell
 from ngf_core.launch.alone import alone
 from ngf_core.launch.launcher import Command, Launcher, Task
 from ngf_core.launch.logs import clear, log_of
 from ngf_core.launch.settings import LaunchSettings
-from ngf_core.runs import RunStore
+from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
 from ngf_core.runs.disk import replace_file
+from ngf_core.sweep.cell_states import DONE, QUEUED, RUNNING
 from ngf_core.sweep.grid import Grid, depth, grid_of, needs
-from ngf_core.sweep.states import DONE, QUEUED, RUNNING, CellState, states
+from ngf_core.sweep.place import HIDDEN, sweep_file
+from ngf_core.sweep.states import CellState, states, strike
 
 WORKER = (sys.executable, "-m", "ngf_core.sweep.worker")
-HIDDEN, NAME = ".sweep", "sweep.json"
 LOOK = 5.0
 
 
@@ -41,20 +42,28 @@ class Sweep:
         """Write grid and launch settings, so that later calls need only the folder."""
         self.store.prepare()
         self.folder.mkdir(exist_ok=True)
-        replace_file(self.folder / NAME, json.dumps({
+        replace_file(sweep_file(self.store.root), json.dumps({
             "grid": self.grid.to_json(), "launch": dataclasses.asdict(self.launch)},
             indent=1).encode())
 
     def states(self) -> list[CellState]:
-        """Where each cell stands. Raises NGFError where Slurm does not answer."""
-        return states(self.grid, self.store, self.folder)
+        """Where each cell stands; nothing is written. Raises NGFError where Slurm does not answer.
+        """
+        now = StoreSnapshot(self.store, ManifestReadings())  # each manifest read once
+        return states(self.grid, now, self.folder)
+
+    def struck(self) -> list[CellState]:
+        """The same, and jobs that Slurm no longer has are struck out of their runs."""
+        found = self.states()
+        strike(found, self.store)
+        return found
 
     def waited(self) -> list[CellState]:
         """The same, once no cell is queued or running any more."""
-        found = self.states()
+        found = self.struck()
         while any(one.state in (QUEUED, RUNNING) for one in found):
             time.sleep(LOOK)
-            found = self.states()
+            found = self.struck()
         return found
 
     def submit(self, launcher: Launcher) -> str:
@@ -63,7 +72,7 @@ class Sweep:
         `states` raise."""
         self.keep()
         with alone(self.folder):
-            missing = [one.cell for one in self.states()
+            missing = [one.cell for one in self.struck()
                        if one.state not in (DONE, QUEUED, RUNNING)]
             return self._handed(missing, launcher) if missing else "There is nothing to compute."
 
@@ -82,15 +91,16 @@ class Sweep:
 
 def sweep_in(folder: Path) -> Sweep:
     """The sweep that was started in a folder of runs. Raises RunError where there is none."""
-    path = folder / HIDDEN / NAME
+    path = sweep_file(folder)
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         launch = LaunchSettings(**kept["launch"])
         launch.check()
-        return Sweep(RunStore(folder), grid_of(kept["grid"]), launch)
+        return Sweep(RunStore(folder), grid_of(kept["grid"], data_here=False), launch)
     except FileNotFoundError:
         raise RunError(f"No sweep was started in {folder}. Start one with `python -m ngf_core "
                        "sweep GRID.toml`, or name its folder with --out.") from None
-    except (OSError, ValueError, TypeError, KeyError, NGFError) as error:
-        raise RunError(f"{path} cannot be used ({error}). Start the sweep again from its "
-                       "GRID.toml.") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError,
+            NGFError) as error:
+        raise RunError(f"{path} cannot be used ({shown(error, 300)}). Start the sweep again from "
+                       "its GRID.toml.") from None

@@ -9,7 +9,8 @@ from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import BEFORE, COUNTS, counts_of
 from ngf_core.runs import RunStore
 from ngf_core.runs.files import model_entry
-from ngf_core.sweep.states import DONE, CellState
+from ngf_core.sweep.cell_states import DONE
+from ngf_core.sweep.states import CellState
 
 COLUMNS = ["dataset", "network", "attack", "seed", "method", *COUNTS, "run"]
 
@@ -22,11 +23,11 @@ def sweep_table(found: Iterable[CellState], store: RunStore) -> pd.DataFrame:
         if one.state != DONE:
             continue
         cell, results = one.cell, store.get(one.cell.run_id).results
-        entry = results[ENTRANTS[cell.entrant].method if cell.entrant
-                        else model_entry("train", BEFORE)]
+        entry = results.get(ENTRANTS[cell.entrant].method if cell.entrant
+                            else model_entry("train", BEFORE))
         rows.append({"dataset": cell.dataset, "network": cell.arch, "attack": cell.attack,
                      "seed": cell.seed, "method": cell.entrant, "run": cell.run_id}
-                    | counts_of(entry))
+                    | counts_of(entry if isinstance(entry, dict) else {}))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(COUNTS, "Int64"))
 

@@ -86,8 +86,8 @@ def draw(dataset: Dataset, attack: Attack | None, count: int, seed: int,
         return Drawn(clean, given.images.take(rows), given.wanted[rows])
     if attack is None:
         return Drawn(clean)
-    victims = test.take(attack.victims(test.y))
-    chosen = victims.take(torch.randperm(len(victims), generator=generator)[:count])
+    victims = attack.victims(test.y).nonzero()[:, 0]
+    chosen = test.take(victims[torch.randperm(len(victims), generator=generator)[:count]])
     return Drawn(clean, Images(attack.trigger(chosen.x), chosen.y), attack.target_labels(chosen.y),
                  chosen.x)
 

@@ -47,7 +47,7 @@ def test_nothing_starts_by_itself(open_page, started) -> None:
 def test_poison_rate_is_shown_with_its_count_and_the_cost(open_page, started) -> None:
     text = text_of(open_page("configure", poison_rate="0.1"))
     assert "475 of 4,750" in text and "(10.0\u00a0%)" in text
-    assert "About 38 s and 4.2 MB" in text
+    assert "About 38 s, 4.2 MB of disk and 1.5 GB of memory" in text
 
 
 def test_the_address_is_the_form(open_page, started) -> None:

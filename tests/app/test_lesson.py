@@ -190,7 +190,7 @@ def test_votes_are_counted_on_a_shared_server_and_gone_at_the_end(lesson, monkey
         "1", "0", ":material/check_circle: **2"]
     hall = sound(hall.button("lesson_end").click().run())
     assert address(hall, "class") is None and not class_rooms().counts(code, "accuracy")
-    assert "no class with this code" in text_of(lesson(class_=code))
+    assert "none with this code" in text_of(lesson(class_=code))
 
 
 def test_alone_one_sees_only_one_s_own(lesson):
@@ -215,8 +215,35 @@ def test_a_hall_without_votes_keeps_all_options_beside_the_answer(lesson):
 def test_another_browser_cannot_take_a_class_over(lesson):
     code = address(lesson(present="1", scene="race"), "class")
     other = lesson(present="1", scene="fails", class_=code)
-    assert "led from another browser" in other.title[0].value and not other.button
+    assert "led from another browser" in other.title[0].value
+    assert [one.key for one in other.button] == ["lesson_own", "lesson_other"]
     assert class_rooms().place(code).scene == "race"
+    follower = sound(other.button("lesson_other").click().run())
+    assert address(follower, "present") is None and address(follower, "class") == code
+
+
+def test_going_back_to_an_ended_class_opens_no_other(lesson):
+    hall = lesson(present="1", scene="race")
+    code = address(hall, "class")
+    hall = sound(hall.button("lesson_end").click().run())
+    hall.query_params.update({"present": "1", "class": code})
+    hall = sound(hall.run())
+    assert hall.title[0].value == f"The class {code} has ended"
+    assert address(hall, "class") == code and class_rooms().place(code) is None
+    alone = sound(hall.button("lesson_other").click().run())
+    assert address(alone, "class") is address(alone, "present") is None
+    assert alone.button("lesson_next")
+    new = lesson(present="1", class_=code)  # a link that the presenter has kept
+    assert class_rooms().place(address(new, "class")) and code in new.toast[0].value
+
+
+def test_a_single_reader_is_led_back_from_the_page_that_computes(lesson):
+    page = lesson(lesson="poison")
+    words = "Back to the lesson"
+    assert words not in [link.label for link in page.get("page_link")]  # it is the lesson
+    left = sound(page.switch_page("app/views/layers.py").run())
+    link = next(one for one in left.get("page_link") if one.label == words)
+    assert link.query_string == "scene=poison"
 
 
 def test_a_code_may_be_typed_in_small_letters(lesson):

@@ -1,6 +1,6 @@
 """The copied store, what counts as a read, and the table."""
 
-from benchmarks.page_reads import fill, manifest_reads, markdown
+from benchmarks.page_reads import SWEEP, fill, manifest_reads, markdown
 from ngf_core.runs import RunStore, default_store
 
 
@@ -15,6 +15,10 @@ def test_copies_stand_on_copies(tmp_path):
         if run.manifest["source"]:
             assert run.config.source == run.manifest["source"] != run.id
             assert run.config.source.endswith(run.id[run.id.rindex("-copy"):])
+
+
+def test_the_sweep_has_two_thousand_cells():
+    assert sum(map(len, SWEEP.stages())) >= 2000
 
 
 def test_only_reading_a_manifest_counts(tmp_path):

@@ -4,13 +4,19 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ngf_core.launch.settings import LaunchSettings
+from ngf_core.runs.store import BENCHMARK
+from ngf_core.sweep.cell_states import DONE, FAILED, MISSING
+from ngf_core.sweep.grid import Grid
 from tests.browser.server import Server, serving
 from tests.browser.watch import watched
 from tests.support.fabricated_runs import make_run
+from tests.support.fabricated_sweep import fabricated
 
 # The shell has no window's interface, which takes a second of a core per page in the others.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome",
@@ -19,6 +25,7 @@ PATIENCE = 120_000
 # Software WebGL, for the surfaces: there is no graphics card to count on.
 FLAGS = ["--enable-unsafe-swiftshader", "--disable-background-networking",
          "--disable-component-update", "--disable-quic"]
+SWEEP = Grid(("badnets", "blend", "wanet"), ("ngf", "sgd", "finetune", "anp"), seeds=(0, 1))
 
 
 @pytest.fixture(scope="session")
@@ -84,12 +91,15 @@ def shipped(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def filled(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a fabricated race, its landscape, spectrum and layer map; tests only look."""
+    """A server with a fabricated race, its landscape, spectrum and layer map, and a sweep; tests
+    only look."""
     for running in _without_traces(tmp_path_factory.mktemp("filled")):
         race = make_run(running.store, "purify")
         make_run(running.store, "landscape", source=race.id)
         make_run(running.store, "spectrum", source=race.id)
         make_run(running.store, "layers", source=race.config.source)
+        fabricated(running.store.root / BENCHMARK, SWEEP, lambda cell: (DONE, FAILED, MISSING)[
+            crc32(cell.run_id.encode()) % 3], LaunchSettings(launcher="local"))
         yield running
 
 

@@ -1,5 +1,6 @@
 """The lesson by keyboard alone, on every width, and as a lecture hall sees it."""
 
+import re
 import shutil
 
 import pytest
@@ -163,6 +164,12 @@ def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipp
     expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[3]}")
     notes.keyboard.press("b")
     expect(hall.locator(".lesson-black")).to_be_visible()
+    black = re.compile("hall-black")
+    expect(notes.locator("html")).to_have_class(black)
+    notes.reload()  # the notes that open now ask
+    expect(notes.locator("html")).to_have_class(black)
+    hall.locator(".lesson-black").click()
+    expect(notes.locator("html")).not_to_have_class(black)
 
 
 def test_what_is_pressed_without_a_connection_is_not_played_when_it_is_back(shipped, new_page):

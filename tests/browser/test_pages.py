@@ -58,7 +58,7 @@ def accessible(page: Page) -> None:
 
 def test_the_pages_are_found():
     assert {"start", "attacks", "configure", "race", "landscape", "spectrum", "layers", "runs",
-            "leaderboard", "ablation", "claim", "compare", "inside"} <= set(PAGES)
+            "leaderboard", "ablation", "claim", "compare", "inside", "sweep"} <= set(PAGES)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -75,7 +75,7 @@ def test_every_page_opens_and_follows_the_window_and_the_mode(filled, page, name
 
 
 def _looks_right(page: Page, name: str, width: int) -> None:
-    if name in ("race", "landscape", "spectrum", "inside", "layers"):
+    if name in ("race", "landscape", "spectrum", "inside", "layers", "sweep"):
         expect(page.locator(CHARTS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(UNREADABLE) == []
@@ -125,3 +125,27 @@ def test_ticked_runs_are_compared_and_back_leads_to_them(filled, page):
     page.go_back()
     expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()
     at_rest(page)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_column_and_row_of_a_sweep_has_its_name(filled, new_page, width):
+    page = new_page(width)
+    page.goto(f"{filled.url}/sweep")
+    at_rest(page)
+    told = page.locator(".js-plotly-plot .xtick text, .js-plotly-plot .ytick text")
+    models = ["benign, seed 0", "1", *(word for attack in ("BadNets", "Blend", "WaNet")
+                                       for word in (f"{attack}, seed 0", "1"))]
+    assert told.all_text_contents() == ["model", "NGF", "SGD", "Fine-tuning", "ANP", *models]
+
+
+def test_a_click_on_a_cell_of_a_sweep_shows_it(filled, page):
+    page.goto(f"{filled.url}/sweep")
+    at_rest(page)
+    grid = page.locator(".js-plotly-plot .nsewdrag").first
+    box = grid.bounding_box()
+    at = {"x": 2.2 * box["width"] / 5, "y": 4.5 * box["height"] / 8}  # SGD, Blend, seed 0
+    grid.hover(position=at)
+    expect(page.locator(".hoverlayer").first).to_contain_text("Blend, seed 0, SGD")
+    grid.click(position=at)
+    for name in ("Blend", "SGD"):
+        expect(page.locator(".st-key-sweep_cell").get_by_role("radio", name=name)).to_be_checked()

@@ -13,7 +13,8 @@ FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json|txt)")
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
 INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in
-                               ("index", "results", "performance", "protocol", "attacks"))]
+                               ("index", "results", "performance", "protocol", "attacks",
+                                "scaling"))]
 
 
 def numbers(file: str) -> set[float]:

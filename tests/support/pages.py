@@ -21,8 +21,8 @@ def text_of(app: AppTest) -> str:
 
 
 def select(app: AppTest, kind: str, place: int, selection: Mapping[str, Any]) -> AppTest:
-    """Run the page again as the browser does when `selection` is made in a chart: the `place`-th of
-    its `kind`, "echarts_chart" or "plotly_chart"."""
+    """Run the page again as the browser does when `selection` is made in a chart or a table: the
+    `place`-th of its `kind`, "echarts_chart", "plotly_chart" or "dataframe"."""
     states = app._tree.get_widget_states()
     states.widgets.add(id=app.get(kind)[place].proto.id,
                        string_value=json.dumps({"selection": selection}))

@@ -18,7 +18,7 @@ from tests.support.faked import faked
 
 def estimate(config: Config, store: RunStore | None = None,
              trained: TrainConfig | None = None) -> Cost:
-    return Cost(38.0, 4.25, "From the pace of an earlier run.")
+    return Cost(38.0, 4.25, "From the pace of an earlier run.", 1540.0)
 
 
 def poison_preview(config: TrainConfig, count: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Here `signs` and the mini are tiny; real runs are made once for all tests of a file."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -10,20 +11,27 @@ from ngf_core.config.methods import made as methods_of
 from ngf_core.config.methods import with_layer
 from ngf_core.data import DATASETS, dataset
 from ngf_core.execute import worker
-from ngf_core.execute.cost import multiply_adds, parameters
 from ngf_core.models import preact_resnet
 from ngf_core.models.build import tunable_layer_names
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.names import ZOO_ARCH
+from ngf_core.scaling.network import network_of
 from tests.support import tiny_signs
 
 # What is remembered of data sets and networks by name.
-REMEMBERED = (dataset.load_dataset, dataset.outline, multiply_adds, parameters, tunable_layer_names)
+REMEMBERED = (dataset.load_dataset, dataset.outline, network_of, tunable_layer_names)
 
 
 @pytest.fixture(scope="module")
 def tiny_data() -> Iterator[None]:
-    """The data set `signs`, the mini network and the zoo's are tiny for the module's tests."""
+    """`tiny` for the module's tests."""
+    with tiny():
+        yield
+
+
+@contextmanager
+def tiny() -> Iterator[None]:
+    """Within it the data set `signs`, the mini network and the zoo's are tiny."""
     with pytest.MonkeyPatch.context() as patch:
         entry = replace(DATASETS["signs"], where=f"{tiny_signs.__name__}:load")
         patch.setitem(DATASETS, "signs", entry)

@@ -12,6 +12,7 @@ from ngf_core.errors import NGFError
 FENCE, CUT = "+++", "\n\n---\n\n"
 HEADS = ("Answer", "Take home", "Notes", "Read on")
 SHIPPED = Path(__file__).parents[2] / "text" / "lesson"
+PAGES = sorted(path.stem for path in SHIPPED.parents[1].glob("views/[a-z]*.py"))
 NEEDED = ("title", "picture", "question", "options")
 
 
@@ -22,8 +23,8 @@ class Scene:
     name: of its file, without number and ending: the scene's word in the address. picture: its word
     in the registry of pictures. right: which option turned out to be so, from 1; 0 where the
     question has no right answer. facts: name -> where the number stands (`app.read.lesson.facts`).
-    live: the page where the same is computed instead of replayed, and what opens it there. in_hall:
-    what a hall sees of the answer.
+    live: the `page` where the same is computed instead of replayed, how long that `takes`, and what
+    opens it there. in_hall: what a hall sees of the answer.
     """
 
     name: str
@@ -132,6 +133,10 @@ def _check(file: str, settings: Mapping[str, Any], sections: Mapping[str, str]) 
         problems.append("options must be two to five texts")
     elif options and settings.get("right", 0) not in range(len(options) + 1):
         problems.append(f"right must be 0 or the number of an option, 1 to {len(options)}")
+    live = settings.get("live", {})
+    if live and not (isinstance(live, Mapping) and live.get("page") in PAGES
+                     and all(isinstance(one, str) for one in live.values())):
+        problems.append(f"live needs texts, and a page among {', '.join(PAGES)}")
     if problems:
         raise NGFError(f"The scene {file} cannot be shown: {'; '.join(problems)}. Settings are "
                        f"{', '.join(sorted(known))}; sections are {', '.join(HEADS)}.")

@@ -15,6 +15,8 @@ from ngf_core.runs.server_settings import server_settings
 
 TEXT = sections("lesson")
 CLASS, MOVES, HELD, EVERY = "class", "moves", "lesson_hold", 2.0
+FROM = "lesson"  # on a page that the lesson led to: the scene
+ENDED = "lesson_ended"  # the class that this session has ended
 LECTURE = "lesson_lecture"  # the address by which this session takes part in a class
 CODE = 12  # pixels of a module of the QR code
 OWN = ("localhost", "127.0.0.1", "::1")
@@ -27,9 +29,13 @@ def lead(course: Course) -> str | None:
     code = _code()
     if not rooms.presents(code, browser):
         if rooms.place(code):
-            _led_elsewhere(course, code)
+            _instead("This class is led from another browser", "Follow it")
+        if code and state.remembered(ENDED) == code:  # the browser's Back leads here
+            _instead(f"The class {code} has ended", "Go on alone", CLASS, MOVES)
         opened = rooms.open(browser, course.scene.name)
         state.write_url(CLASS, opened)
+        if code and opened:
+            st.toast(TEXT["another"].format(code=code), icon=":material/co_present:")
         if opened is None:
             st.caption(TEXT["full"])
             return None
@@ -41,18 +47,24 @@ def lead(course: Course) -> str | None:
     return code
 
 
-def _led_elsewhere(course: Course, code: str) -> None:
-    """In place of the scene: whose address of the hall it is, and what may be done with it."""
-    st.title("This class is led from another browser", anchor=False)
-    for label, words in (("Follow it", {CLASS: code}),
-                         ("Lead a class of my own", {"present": "1", "scene": course.scene.name})):
-        st.page_link("app/views/lesson.py", label=label, query_params=words)
+def _instead(why: str, other_way: str, *left_out: str) -> None:
+    """In place of the scene: why this address leads no class, and two ways on, the other one
+    without `left_out` of the address."""
+    st.title(why, anchor=False)
+    with st.container(horizontal=True):
+        for key, label, names in (("own", "Open a new class", (CLASS, MOVES)),
+                                  ("other", other_way, ("present", *left_out))):
+            st.button(label, key=f"lesson_{key}", on_click=state.leave_out, args=(names,))
     st.stop()
 
 
 def way_back(page: str) -> None:
-    """A link to the lecture or the class that this session has left for another page."""
+    """A link to the lecture or the class that this session has left for another page, or to the
+    scene that led a single reader there."""
     words = state.remembered(LECTURE)
+    if st.query_params.get(FROM) and page != "lesson" and not words:
+        st.page_link("app/views/lesson.py", query_params={"scene": st.query_params[FROM]},
+                     label="Back to the lesson", icon=":material/school:")
     if not words or (page == "lesson" and _code() == words[CLASS]):
         return
     if class_rooms().place(words[CLASS]):
@@ -69,6 +81,7 @@ def end(code: str | None) -> None:
     """Forget the class and its votes, and go on alone; before the page is drawn."""
     if code:
         class_rooms().close(code, state.browser())
+        state.remember(ENDED, code)
         st.toast(TEXT["ended"], icon=":material/co_present:")
     state.leave_out((CLASS, MOVES, "present"))
     state.remember(LECTURE, None)
@@ -87,7 +100,7 @@ def attend() -> str | None:
         return None
     place = _place(code)
     if place is None:
-        st.caption(TEXT["no class"])
+        st.info(TEXT["no class"], icon=":material/co_present:")
         return None
     if not _speaks():
         state.remember(LECTURE, {CLASS: code})

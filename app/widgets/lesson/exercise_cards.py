@@ -9,7 +9,7 @@ from app.read.lesson.handout import handout
 from app.read.lesson.scene import scenes
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.exercise_data import DATA, checked_layer, checked_pixels
+from app.widgets.lesson.exercise_data import checked_layer, checked_pixels, shown
 
 TEXT = sections("lesson")
 SPECIAL = {"layers": checked_layer, "pixels": checked_pixels}
@@ -44,14 +44,11 @@ def _card(exercise: Exercise) -> None:
     mark = " :material/check_circle:" if state.remembered(_kept(exercise)) else ""
     st.subheader(f"{exercise.number}. {exercise.title}{mark}", anchor=False)
     st.markdown(told(exercise.task, known))
-    if exercise.picture in DATA:
-        DATA[exercise.picture](exercise)
     if exercise.picture in SPECIAL:
         verdict = SPECIAL[exercise.picture](exercise)
-    elif exercise.options:
-        verdict = _choice(exercise)
     else:
-        verdict = _number(exercise)
+        shown(exercise)
+        verdict = _choice(exercise) if exercise.options else _number(exercise)
     if verdict is not None:
         right, words = verdict
         (st.success if right else st.warning)(words)

@@ -37,15 +37,26 @@ function drawn(at) {
   if (moves.waiting.length) move(moves.waiting.shift())
 }
 
+const BLACK = ".lesson-black", ASK = "?"  // what a window of notes that opens asks the hall
+
+// The notes are told, since their reader does not look at the wall.
+function tell() {
+  window.ngfHall?.postMessage({black: document.querySelector(BLACK) !== null})
+}
+
 function black() {
-  const there = document.querySelector(".lesson-black")
-  if (there) return there.remove()
+  const there = document.querySelector(BLACK)
+  if (there) {
+    there.remove()
+    return tell()
+  }
   const sheet = document.createElement("div")
   sheet.className = "lesson-black"
   sheet.setAttribute("role", "img")
   sheet.setAttribute("aria-label", "Black screen. Any key shows the lesson again.")
-  sheet.onclick = () => sheet.remove()
+  sheet.onclick = black
   document.body.append(sheet)
+  tell()
 }
 
 // A scene is laid out for a hall's screen of 1920 by 1080 and drawn smaller or larger on any other; a phone
@@ -63,7 +74,7 @@ function fit(present) {
 function keydown(event, data) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
   const done = () => { event.preventDefault(); event.stopPropagation() }
-  if (document.querySelector(".lesson-black")) { black(); return done() }
+  if (document.querySelector(BLACK)) { black(); return done() }
   const {key} = event, page = key.startsWith("Page"), letter = key.length === 1 ? key.toLowerCase() : key
   const address = document.querySelector("[role=dialog]:has(.st-key-lesson_address) button[aria-label=Close]")
   if (address && (BUTTONS[letter] || letter === "b" || letter === ".")) { address.click(); return done() }
@@ -104,10 +115,19 @@ export default function ({data, setTriggerValue}) {
     document.documentElement.classList.add("lesson-notes")
     signal.addEventListener("abort", () => document.documentElement.classList.remove("lesson-notes"))
     window.addEventListener("keydown", event => hall && handOn(event, hall), {capture: true, signal})
+    signal.addEventListener("abort", () => document.documentElement.classList.remove("hall-black"))
+    if (hall) {
+      hall.onmessage = ({data: said}) => document.documentElement.classList.toggle("hall-black", said.black === true)
+      hall.postMessage(ASK)
+    }
     return () => { if (window.ngfLesson === control) control.abort() }
   }
-  if (hall && data.present) hall.onmessage = ({data: key}) =>
-    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))
+  window.ngfHall = data.present ? hall : null
+  if (window.ngfHall) {
+    hall.onmessage = ({data: key}) => key === ASK ? tell() : typeof key === "string" &&
+      document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))
+    tell()
+  }
   const look = document.documentElement.classList
   drawn(data.at)
   const reach = () => look.toggle("offline", !navigator.onLine)
@@ -134,9 +154,10 @@ export default function ({data, setTriggerValue}) {
   }, {passive: true, signal})
   return () => {
     if (window.ngfLesson !== control) return
+    if (document.querySelector(BLACK)) black()
+    window.ngfHall = null
     control.abort()
     look.remove("lesson", "lecture", "offline")
     fit(false)
-    document.querySelector(".lesson-black")?.remove()
   }
 }

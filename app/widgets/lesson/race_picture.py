@@ -11,10 +11,10 @@ from app.figures.lesson import asr_options
 from app.figures.origin import of_run
 from app.figures.samples import strip
 from app.figures.triggers import data_url
+from app.read.lesson.material import RACE
 from app.read.recording import Recording, recording_of
 from app.widgets.controls.address import slider
 from app.widgets.lesson.stage import Stage
-from app.widgets.lesson.trigger_picture import RACE, clearest
 
 SIGNS, NARROW, IN_A_HALL = 4, 135, 144  # signs; pixels of the narrowest, and of one in a hall
 
@@ -48,7 +48,7 @@ def _signs(recording: Recording, names: Sequence[str], target: int, step: int,
     assert given is not None
     samples = recording.samples
     st.caption(f"Signs with the trigger, and what the network answers after {step} steps of NGF.")
-    for place, index in zip(_places(stage), clearest(recording), strict=False):
+    for place, index in zip(_places(stage), recording.clearest(), strict=False):
         label, truth = int(given[index][0]), int(samples["labels"][index])
         with place, st.container(gap="xsmall"):
             st.image(data_url(strip(samples["triggered"][index:index + 1], 6)),

@@ -10,7 +10,7 @@ from app.read.lesson.facts import Fact, facts, told
 from app.read.lesson.scene import Scene
 from app.text import sections
 from app.widgets.controls.notice import guarded
-from app.widgets.lesson.class_card import answered, vote, voted, votes
+from app.widgets.lesson.class_card import FROM, answered, vote, voted, votes
 from app.widgets.lesson.course import Course, go
 from app.widgets.lesson.pictures import picture
 from app.widgets.lesson.stage import Stage
@@ -95,11 +95,17 @@ def live(scene: Scene) -> None:
     """A link to the page where this is computed instead of replayed, where there is one."""
     if not scene.live:
         return
-    words = {name: value for name, value in scene.live.items() if name != "page"}
+    words = {name: value for name, value in scene.live.items() if name not in ("page", "takes")}
+    words[FROM] = scene.name
     with st.container(key="lesson_live", width="content"):
-        st.page_link(f"app/views/{scene.live['page']}.py", label="Live", icon=":material/bolt:",
-                     query_params=words, help="The page where this is computed anew. The browser's "
-                     "Back returns to this scene.")
+        st.page_link(f"app/views/{scene.live['page']}.py", label="Try it live",
+                     icon=":material/bolt:", query_params=words,
+                     help=f"{TEXT['live']} {takes(scene)}")
+
+
+def takes(scene: Scene) -> str:
+    """How long that takes, where the scene says it."""
+    return told(scene.live.get("takes", ""), facts(scene.facts), hints=False)
 
 
 def notes_address(code: str | None) -> str:

@@ -7,12 +7,10 @@ import streamlit as st
 from app import state
 from app.figures.samples import strip
 from app.figures.triggers import data_url
+from app.read.lesson.material import RACE
 from app.read.recording import Recording, recording_of
 from app.widgets.controls.address import choose
 from app.widgets.lesson.stage import Stage
-from app.widgets.race.prediction_strip import first_right
-
-RACE = "signs-badnets-s0-race"
 
 
 def trigger_picture(stage: Stage) -> None:
@@ -20,7 +18,7 @@ def trigger_picture(stage: Stage) -> None:
     run = state.store().get(RACE)
     recording, names = recording_of(run), state.class_names("signs", run)
     labels = recording.samples["labels"]
-    place, on = clearest(recording)[0], False
+    place, on = recording.clearest()[0], False
     words = {str(at + 1): names[int(label)] for at, label in enumerate(labels)}
     if stage.shown:
         with st.container(horizontal=True):
@@ -31,13 +29,6 @@ def trigger_picture(stage: Stage) -> None:
     st.image(data_url(strip(sign[None], stage.sign // sign.shape[-1])), width=stage.sign,
              alt=f"A sign, {truth}, {'with' if on else 'without'} the trigger")
     st.markdown(said(recording, names, which, place))
-
-
-def clearest(recording: Recording) -> list[int]:
-    """The samples that the received network gets right, those of the greatest contrast first."""
-    contrast = recording.samples["clean"].std(axis=(1, 2, 3))
-    right = first_right(recording, len(contrast))
-    return sorted(right, key=lambda at: -contrast[at])
 
 
 def said(recording: Recording, names: Sequence[str], which: str, place: int) -> str:

@@ -30,7 +30,8 @@ QUESTIONS = {
     "ablation": Question("Is a backdoored model sharper at all?", "claim", "gavel"),
     "claim": Question("Would that flattening stand up to a check?", "audit", "policy"),
     "audit": Question("How does it compare with other runs?", "compare", "compare_arrows"),
-    "compare": Question("Where are the runs behind all this?", "runs", "list"),
+    "compare": Question("How far is the whole grid?", "sweep", "grid_on"),
+    "sweep": Question("Where are the runs behind all this?", "runs", "list"),
 }
 
 

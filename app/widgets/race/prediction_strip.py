@@ -27,17 +27,9 @@ def prediction_strip(recording: Recording, names: Sequence[str], *, methods: Seq
     answers = {"As received": recording.received(images)}
     answers |= {style(m).label: recording.predicted(m, images, step) for m in methods}
     with st.grid(columns=columns, min_column_width=130, key=key):
-        for index in first_right(recording, count):
+        for index in recording.first_right(count):
             with st.container(gap="xsmall"):
                 _sample(recording.samples, images, index, names, answers)
-
-
-def first_right(recording: Recording, count: int) -> list[int]:
-    """The first samples whose clean version the received model gets right, else the first."""
-    labels = recording.samples["labels"]
-    answers = recording.received("clean") or []
-    right = [i for i, answer in enumerate(answers) if int(answer[0]) == int(labels[i])]
-    return (right or list(range(len(labels))))[:count]
 
 
 def _sample(samples: Mapping[str, np.ndarray], images: str, index: int, names: Sequence[str],

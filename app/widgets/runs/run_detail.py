@@ -23,7 +23,7 @@ from app.widgets.runs.run_name import run_name
 from app.widgets.runs.run_table import results_table
 from app.widgets.runs.training import training_curve
 from ngf_core.config import flat
-from ngf_core.config.command import command_line, on_threads
+from ngf_core.config.command import command_again
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.access import why_not
 from ngf_core.runs.archive import packed
@@ -75,7 +75,7 @@ def run_detail(run: Run) -> None:
                                    "value": [_text(value) for value in values.values()]}),
                      hide_index=True, key="run_settings", height="content")
     st.markdown("**The command that computes it again**")
-    st.code(on_threads(command_line(config), manifest.get("threads")), language="bash",
+    st.code(command_again(config, manifest), language="bash",
             wrap_lines=True)
     _files(run, manifest)
 
@@ -86,8 +86,11 @@ def _summary(manifest: dict) -> str:
     changed = " with changes" if git.get("dirty") else ""
     commit = f"commit {git['sha'][:8]}{changed}" if git else "no commit"
     device = manifest.get("device") or "an unknown device"
+    ranks = manifest.get("ranks") or 1
+    threads = f"{manifest.get('threads') or 'unknown'}" + (
+        f" in each of {ranks} processes" if ranks > 1 else "")
     parts = [f"Run {manifest['id']}", f"created {manifest['created'][:19].replace('T', ' ')} UTC",
-             f"on {device}, threads: {manifest.get('threads') or 'unknown'}", versions, commit,
+             f"on {device}, threads: {threads}", versions, commit,
              f"settings {manifest['config_sha'][:8]}"]
     if manifest["started"] and manifest["finished"] and took(manifest) is None:
         parts.append(sections("runs")["clock"])

@@ -42,7 +42,7 @@ def measure_graph(build: Callable[[int], object], samples: int,
 
     Counts each storage once; those of the `ignored` tensors, the parameters, not at all.
     """
-    known = {t.untyped_storage().data_ptr() for t in ignored}
+    known = {t.untyped_storage()._cdata for t in ignored}
     one = _kept(build, 1, known)
     if samples == 1:
         return GraphBytes(0, one)
@@ -51,13 +51,14 @@ def measure_graph(build: Callable[[int], object], samples: int,
 
 
 def _kept(build: Callable[[int], object], samples: int, known: set[int]) -> int:
-    # The storages themselves, so that no address is reused while counting.
+    # By their own addresses, as tensors on the meta device have no data; and kept, so that none is
+    # reused while counting.
     storages: dict[int, UntypedStorage] = {}
 
     def pack(saved: Tensor) -> Tensor:
         storage = saved.untyped_storage()
-        if storage.data_ptr() not in known:
-            storages[storage.data_ptr()] = storage
+        if storage._cdata not in known:
+            storages[storage._cdata] = storage
         # Detached: an output that its own node keeps would prevent the graph from being freed.
         return saved.detach()
 

@@ -16,6 +16,7 @@ from ngf_core.curvature.operators.hessian import HessianOperator
 from ngf_core.curvature.operators.loss import Loss
 from ngf_core.curvature.operators.loss_operator import LossOperator
 from ngf_core.curvature.operators.operator import Progress, SymmetricOperator, check_count
+from ngf_core.curvature.operators.sharded import sharded
 from ngf_core.curvature.spectral.deflated_trace import FEWEST, TraceEstimate
 from ngf_core.curvature.spectral.density import Density, spectral_density
 from ngf_core.curvature.spectral.density_probe import outliers, run_as_probe
@@ -33,6 +34,7 @@ from ngf_core.curvature.spectral.stages import (
 from ngf_core.curvature.spectral.state import SpectrumState
 from ngf_core.curvature.spectral.vector_budget import VectorBudget
 from ngf_core.errors import ConfigError
+from ngf_core.ranks.group import Ranks
 
 OPERATORS: dict[str, Callable[..., LossOperator]] = {
     "hessian": HessianOperator, "ggn": GGNOperator, "fisher": FisherOperator,
@@ -77,11 +79,12 @@ def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
                      loss: Loss = cross_entropy, parameters: Sequence[str] | None = None,
                      dtype: torch.dtype = torch.float32, memory: float = MEMORY,
                      batch_size: int | None = None, k: int = 5, bottom: int = 1,
-                     steps: int = 40, **wanted: Any) -> Spectrum:
+                     steps: int = 40, ranks: Ranks | None = None, **wanted: Any) -> Spectrum:
     """`spectrum_of` the Hessian, GGN, true ("fisher") or empirical Fisher of a model's mean loss.
 
     data, loss, parameters, dtype, batch_size: see `LossOperator`. memory: bytes for the autograd
-    graphs and all vectors together; the rest of the arguments are those of `spectrum_of`.
+    graphs and all vectors together, of each of the `ranks` that share the samples; the rest of the
+    arguments are those of `spectrum_of`.
     Raises ConfigError for arguments that do not fit, NGFError for a loss that is not finite.
     """
     if operator not in OPERATORS:
@@ -89,8 +92,9 @@ def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
                           f"Choose one of {', '.join(OPERATORS)}.")
     each = _parameter_count(model, parameters) * torch.finfo(dtype).bits // 8
     vectors = min(memory / 2, max(USUAL_VECTORS + k + bottom, EACH_VECTORS * (k + bottom)) * each)
-    curvature = OPERATORS[operator](model, data, loss=loss, parameters=parameters, dtype=dtype,
-                                    memory=memory - vectors, batch_size=batch_size)
+    curvature = sharded(lambda share: OPERATORS[operator](
+        model, share, loss=loss, parameters=parameters, dtype=dtype, memory=memory - vectors,
+        batch_size=batch_size), data, ranks)
     return spectrum_of(curvature, k=k, bottom=bottom, steps=steps, memory=vectors, **wanted)
 
 

@@ -20,18 +20,23 @@ from tests.support.pretended_science import pretend
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("start", "lesson", "attacks", "configure", "import_model", "race", "landscape", "spectrum",
-         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "runs")
-CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run)\(\s*|'
+         "layers", "inside", "leaderboard", "ablation", "claim", "compare", "audit", "sweep",
+         "runs")
+CONTROL = re.compile(r'(?:\b(?:choose|choose_some|number|slider|text|select|ask|pick_run|'
+                     r'warn_unknown)\(\s*|'
                      r'query_params(?:\.get\(|\[))"(\w+)"')
+# What an address can hold: a browser sends no half of a character.
+SENT = tuple(text for text in TEXTS if text.encode("utf-8", "ignore").decode() == text)
 LINK, EVIL = "[x](http://evil.example)", "evil.example"
-FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",)}
+FIELDS = {"configure": ("parameters", "root", "weights"), "import_model": ("inside",),
+          "sweep": ("folder",)}
 
 
 def names() -> tuple[str, ...]:
     """The parameters of the pages, as their source names them."""
     found = {name for path in (ROOT / "app").rglob("*.py")
              for name in CONTROL.findall(path.read_text(encoding="utf-8"))}
-    return tuple(sorted(found | {"run", "source", "attack"}))
+    return tuple(sorted(found | {"run", "source", "attack", "class", "moves"}))
 
 
 def addresses(examples: int, number: int) -> list[Case]:
@@ -52,7 +57,7 @@ def addresses(examples: int, number: int) -> list[Case]:
 
 def _drawn(page: str, examples: int, number: int) -> Give:
     queries = strategies.dictionaries(strategies.sampled_from(names()), strategies.sampled_from(
-        (*TEXTS, "-5", "0", "7", "10000000", "badnets", "signs", "ngf,sgd")), max_size=5)
+        (*SENT, "-5", "0", "7", "10000000", "badnets", "signs", "ngf,sgd")), max_size=5)
 
     def give(folder: Path) -> str:
         with pages(folder):

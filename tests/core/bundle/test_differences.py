@@ -161,6 +161,11 @@ def test_the_run_itself_and_a_foreign_one_prove_nothing(tmp_path):
     assert len(compare(bundled, other).differences) == 2
 
 
+def test_other_numbers_of_processes_round_otherwise():
+    run = {"device": "cpu", "instructions": "AVX2", "threads": 1, "versions": {}}
+    assert same_place(run, run | {"ranks": 1}) and not same_place(run, run | {"ranks": 2})
+
+
 def test_an_unknown_processor_is_not_the_same_as_another_unknown_one():
     run = {"device": "cpu", "instructions": None, "threads": 1, "versions": {}}
     assert not same_place(run, run)

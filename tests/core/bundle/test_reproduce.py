@@ -107,6 +107,16 @@ def test_the_command_makes_the_same_settings(store, kind, fields):
     assert _config(parser.parse_args(words), store) == run.config
 
 
+@pytest.mark.parametrize(("ranks", "nodes", "words"), [(1, 1, ""), (4, 1, " --devices 4"),
+                                                       (8, 2, "")])
+def test_it_computes_on_as_many_devices_of_this_machine(store, ranks, nodes, words):
+    run = make_run(store, "train")
+    change_manifest(run.path, ranks=ranks, nodes=nodes)
+    (line,) = (line for line in script([run], None).decode().splitlines()
+               if "$(compute train" in line)
+    assert ("--devices" in line, line.endswith(f"{words})")) == (bool(words), True)
+
+
 def test_words_of_data_stay_words(store):
     run = make_run(store, "import", file="$(touch evil)`id`';x.pt", file_sha="0" * 64,
                    arch="'; touch evil; '")

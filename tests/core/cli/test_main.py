@@ -154,7 +154,7 @@ def test_a_failed_run_is_exit_code_1_and_a_sentence(capsys):
     ("runs delete nothing", "There is no run nothing here."),
     ("runs delete latest", "There is no run latest here."),
     ("runs show latest", "There is no finished "),
-    ("runs resume latest", "There is no run here that was lost, or lacked disk or memory."),
+    ("runs resume latest", "There is no run here that was lost, or lacked disk, memory"),
     ("runs restart nothing", "There is no run nothing here."),
     ("runs dance", "invalid choice: 'dance'"),
 ])
@@ -229,6 +229,10 @@ def test_show(capsys, store):
             "--layer blocks.2.conv1\n" in out)
     unknown = make_run(store, "train", state="queued")
     assert "\npython -m ngf_core train\n" in ngf(f"runs show {unknown.id}", capsys)[1]
+    change_manifest(unknown.path, ranks=2)
+    assert " ngf_core train --devices 2\n" in ngf(f"runs show {unknown.id}", capsys)[1]
+    change_manifest(unknown.path, ranks=6, nodes=3)
+    assert " train --devices 2 --nodes 3\n" in ngf(f"runs show {unknown.id}", capsys)[1]
     assert re.search(r"^sgd +98\.8 % \[97\.9, 99\.3\] n=1000 ", out, re.M)
     assert "clean_images: 250" in out and "layer: blocks.2.conv1" in out
     _, out, _ = ngf(f"runs show {run.id} --json", capsys)
@@ -373,7 +377,7 @@ def test_an_attack_that_did_not_take_is_told(capsys, store, monkeypatch):
             "poison more images, or use the default strength.\n")
     assert ngf(f"runs show {weak.id}", capsys)[2] == says
     assert ngf(f"runs show {strong.id}", capsys)[2] == ""
-    monkeypatch.setattr(jobs, "start", lambda config, _: weak)
+    monkeypatch.setattr(jobs, "start", lambda config, _, **ranks: weak)
     assert ngf("train --json", capsys)[2].endswith(says)
 
 
@@ -446,7 +450,8 @@ def test_the_impossible_is_refused_before_it_queues(line, says, store, capsys):
 def test_a_painted_trigger_is_trained_on_as_its_command_says(store, capsys, monkeypatch):
     config = TrainConfig(attack="painted", parameters=f"picture={CROSS}", epochs=3)
     made = []
-    monkeypatch.setattr(jobs, "start", lambda config, _: made.append(config) or pytest.fail("ran"))
+    monkeypatch.setattr(jobs, "start", lambda config, _, **ranks: made.append(config)
+                        or pytest.fail("ran"))
     line = command_line(config)
     with pytest.raises(pytest.fail.Exception):
         ngf(line.removeprefix("python -m ngf_core "), capsys)

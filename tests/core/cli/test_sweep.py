@@ -7,7 +7,10 @@ from filelock import FileLock
 
 from ngf_core.cli.main import main
 from ngf_core.sweep import sweep
+from ngf_core.sweep.cell_states import RUNNING
+from ngf_core.sweep.grid import Grid
 from ngf_core.sweep.sweep import sweep_in
+from tests.support.fabricated_sweep import fabricated
 from tests.support.fake_slurm import FakeSlurm
 from tests.support.pretended_cell import FAILS, WORKER
 
@@ -36,7 +39,7 @@ def test_a_dry_run_starts_nothing(command, tmp_path, capsys):
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "3 cells: 0 are there, 0 are queued or running, 3 to compute."
     assert second.startswith("About 0.") and "core hours (1 core a cell; the longest" in second
-    assert third.startswith("  3 cells: A cautious guess: no such run has finished")
+    assert third.startswith("  3 cells: By the scaling model, on one core: no such run has")
     assert not (tmp_path / "out").exists()
 
 
@@ -79,6 +82,19 @@ def test_on_slurm_it_submits_and_returns(command, tmp_path, capsys, fake_slurm: 
     assert (kept.launcher, kept.partition, kept.minutes) == ("slurm", "cpu", 600)
 
 
+def test_status_strikes_out_the_jobs_that_slurm_no_longer_has(command, tmp_path, capsys,
+                                                              fake_slurm: FakeSlurm):
+    grid = Grid(("badnets",), ("sgd",), networks=("mini_preact_resnet",))
+    made = fabricated(tmp_path / "out", grid, lambda cell: RUNNING)
+    fake_slurm.answers("squeue", made.squeue.replace("RUNNING", "CANCELLED"))
+    runs = [made.sweep.store.get(cell.run_id) for cell in made.states]
+    assert command("table") == 0
+    assert [run.state for run in runs] == ["running"] * 3, "looking writes nothing"
+    assert command("status") == 1
+    assert "0 running, 0 queued, 3 failed" in capsys.readouterr().out
+    assert [run.state for run in runs] == ["lost"] * 3
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (("--launcher", "slurm", "--partition", "gpu"), "partition: there is no partition gpu."),
     (("--launcher", "slurm", "--minutes", "1"), "minutes: a cell needs about "),
@@ -86,6 +102,8 @@ def test_on_slurm_it_submits_and_returns(command, tmp_path, capsys, fake_slurm: 
     (("--launcher", "lsf"), "launcher: 'lsf' is unknown. Choose one of local, slurm.")])
 def test_what_cannot_be_is_refused_before_anything_starts(command, tmp_path, capsys, words, said,
                                                           fake_slurm: FakeSlurm):
+    # A purification of the mini takes less than a minute.
+    (tmp_path / "grid.toml").write_text(GRID.replace("mini_preact_resnet", "preact_resnet18"))
     assert command("grid.toml", *words) == 2
     assert capsys.readouterr().err.startswith(said)
     assert not (tmp_path / "out").exists() and not fake_slurm.asked("sbatch")

@@ -15,10 +15,12 @@ import torch
 from safetensors.torch import save_file
 
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.imports.aside import _bare, turn
+from ngf_core.imports import reading
+from ngf_core.imports.aside import REPORT, _bare, turn
 from ngf_core.imports.reader import read_here
 from ngf_core.imports.reading import came_as, load, read_before, read_model
 from ngf_core.imports.take_in import Look
+from tests.support.faked import faked
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
 STATE = preact_resnet18(width=4)
@@ -32,6 +34,17 @@ class Marker:
 
     def __reduce__(self):
         return os.mkdir, (self.place,)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Files read in this process: what comes out of them does not depend on where that is done."""
+    def here(task, file, folder, *words, memory_gb, seconds):
+        report = read_here(file, folder, *words)
+        (folder / REPORT).write_text(json.dumps(report))
+        return report
+
+    faked(monkeypatch, reading, "aside", here)
 
 
 def equal(found, wanted):
@@ -48,7 +61,7 @@ def equal(found, wanted):
     (lambda s: {"ema": dict(s), "model": s}, "model", ""),
     (lambda s: {"ema": {f"module.{k}": v for k, v in s.items()}, "step": 5}, "ema", "module."),
 ], ids=["bare", "checkpoint", "data parallel", "compiled", "with ema", "ema alone"])
-def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix):
+def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix, at_once):
     torch.save(wrapped(STATE), tmp_path / "model.pt")
     read = read_model(tmp_path / "model.pt", tmp_path / "kept")
     assert (read.place, read.prefix) == (place, prefix)
@@ -56,7 +69,7 @@ def test_the_tensors_come_out_as_they_went_in(tmp_path, wrapped, place, prefix):
     assert came_as(read)["prefix"] == prefix
 
 
-def test_what_an_earlier_version_read_is_read_as_it_came(tmp_path):
+def test_what_an_earlier_version_read_is_read_as_it_came(tmp_path, at_once):
     """It reported the names in the file's order and only counted the types."""
     mixed = {"b.weight": torch.ones(3, dtype=torch.float16),
              "a.weight": torch.ones(2, 2, dtype=torch.bfloat16), "n": torch.tensor(4)}
@@ -72,7 +85,7 @@ def test_what_an_earlier_version_read_is_read_as_it_came(tmp_path):
 
 
 @pytest.mark.parametrize("report", ["{}", '{"types": {"a": "float3', '[1]', '{"names": ["a.b"]}'])
-def test_a_report_that_says_nothing_usable_is_read_again(tmp_path, report):
+def test_a_report_that_says_nothing_usable_is_read_again(tmp_path, report, at_once):
     torch.save(STATE, tmp_path / "model.pt")
     read = read_model(tmp_path / "model.pt", tmp_path / "kept")
     (kept,) = (tmp_path / "kept").glob("*.json")
@@ -81,7 +94,7 @@ def test_a_report_that_says_nothing_usable_is_read_again(tmp_path, report):
     assert read_model(tmp_path / "model.pt", tmp_path / "kept") == read
 
 
-def test_types_are_kept_and_counted(tmp_path):
+def test_types_are_kept_and_counted(tmp_path, at_once):
     mixed = {"a.weight": torch.ones(2, 2, dtype=torch.bfloat16),
              "b.weight": torch.ones(3, dtype=torch.float16), "n": torch.tensor(4)}
     torch.save(mixed, tmp_path / "model.pt")
@@ -90,7 +103,7 @@ def test_types_are_kept_and_counted(tmp_path):
     assert read.counts() == {"bfloat16": 1, "float16": 1, "int64": 1}
 
 
-def test_safetensors(tmp_path):
+def test_safetensors(tmp_path, at_once):
     save_file(STATE, tmp_path / "model.safetensors")
     read = read_model(tmp_path / "model.safetensors", tmp_path / "kept")
     assert {k: v.tolist() for k, v in load(read).items()} == {k: v.tolist()
@@ -127,7 +140,7 @@ def test_code_that_a_file_names_is_named_and_not_run(tmp_path, zipped):
     assert read_model(tmp_path / "model.pt", tmp_path / "kept").ignored_count == 0
 
 
-def test_names_of_code_are_few_short_and_printable(tmp_path):
+def test_names_of_code_are_few_short_and_printable(tmp_path, at_once):
     names = [f"b\x1b{i:02}{'c' * 200}" for i in range(30)]
     with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
         torch.save({"a": torch.ones(2), "b": torch.ones(2)}, tmp_path / "plain.pt")
@@ -144,7 +157,7 @@ def test_names_of_code_are_few_short_and_printable(tmp_path):
     assert any(sentence.endswith(" and 10 more.") for sentence in Look(read, None).sentences())
 
 
-def test_what_was_read_before_names_were_noted_is_read_again(tmp_path):
+def test_what_was_read_before_names_were_noted_is_read_again(tmp_path, at_once):
     torch.save({"state_dict": STATE, "x": Marker(tmp_path / "marker")}, tmp_path / "model.pt")
     read = read_model(tmp_path / "model.pt", tmp_path / "kept")
     (report,) = (tmp_path / "kept").glob("*.json")
@@ -164,7 +177,7 @@ def test_a_file_that_was_read_is_not_read_again(tmp_path, monkeypatch):
     assert read_before(tmp_path / "kept", "0" * 64) is None
 
 
-def test_another_state_dict_of_the_same_file(tmp_path):
+def test_another_state_dict_of_the_same_file(tmp_path, at_once):
     torch.save({"model": STATE, "ema": {name: value + 1 for name, value in STATE.items()}},
                tmp_path / "model.pt")
     assert read_model(tmp_path / "model.pt", tmp_path / "kept").others == ("ema",)
@@ -320,12 +333,12 @@ def test_a_pickle_cannot_change_what_it_may_call(tmp_path):
     assert torch._utils._rebuild_tensor_v2.__name__ == "_rebuild_tensor_v2"
 
 
-def test_legacy_files_of_tensors_are_read(tmp_path):
+def test_legacy_files_of_tensors_are_read(tmp_path, at_once):
     torch.save(STATE, tmp_path / "model.pt", _use_new_zipfile_serialization=False)
     assert equal(load(read_model(tmp_path / "model.pt", tmp_path / "kept")), STATE)
 
 
-def test_a_tar_is_refused(tmp_path):
+def test_a_tar_is_refused(tmp_path, at_once):
     (tmp_path / "\x80a").write_bytes(b"1")
     with tarfile.open(tmp_path / "model.pt", "w") as archive:
         archive.add(tmp_path / "\x80a", "\x80a")

@@ -6,7 +6,7 @@ import pytest
 
 from ngf_core.config import TrainConfig
 from ngf_core.runs import ManifestReadings, jobs
-from ngf_core.runs.job import note_job, strike_job
+from ngf_core.runs.job import Struck, names_job, note_job, strike_job
 from ngf_core.runs.manifest import change_manifest, read_manifest
 from ngf_core.runs.process import start_time
 from ngf_core.runs.resuming import requeue
@@ -47,6 +47,17 @@ def test_a_job_is_not_struck_from_what_is_no_longer_its(run, entries):
     before = read_manifest(run.path)
     strike_job(run, "17_3")
     assert read_manifest(run.path) == before
+
+
+def test_what_striking_would_do_can_be_seen_before(run):
+    assert names_job(run, "17_3") and not names_job(run, "17_4")
+    assert Struck(run, "17_4").status() == run.status()
+    change_manifest(run.path, state="running", **GONE)
+    before = read_manifest(run.path)
+    foreseen = Struck(run, "17_3").status()
+    assert foreseen[0] == "lost" and read_manifest(run.path) == before
+    strike_job(run, "17_3")
+    assert run.status() == foreseen and not names_job(run, "17_3")
 
 
 def test_one_that_goes_on_here_has_no_job(run):

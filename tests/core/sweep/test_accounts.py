@@ -40,7 +40,7 @@ def test_sacct_tells_why_a_job_ended(tmp_path, monkeypatch):
         until(cluster.is_empty, 60)
         until(lambda: "FAILED" in cluster.ask("sacct", "--noheader", "--allocations"), 60)
         monkeypatch.setattr(slurm_queue, "queued", lambda names: {})  # it has forgotten them
-        found = {one.cell.run_id: one for one in sweep_in(out).states()}
+        found = {one.cell.run_id: one for one in sweep_in(out).struck()}
     assert found[BADNETS].state == "done"
-    assert found[NONE].said.endswith("ended as FAILED.")
-    assert found[BLEND].said.endswith("ended as CANCELLED.")
+    assert found[NONE].said.endswith("ended as FAILED.") and none.state == "lost"
+    assert found[BLEND].said.endswith("ended as CANCELLED.") and blend.state == "lost"

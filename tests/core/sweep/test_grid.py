@@ -79,6 +79,7 @@ def test_a_data_set_that_is_not_here(tmp_path, monkeypatch):
     monkeypatch.setenv("NGF_DATA", str(tmp_path))
     with pytest.raises(ConfigError):
         grid_of(SMALL | {"datasets": ["cifar10"]})
+    assert grid_of(SMALL | {"datasets": ["cifar10"]}, data_here=False).datasets == ("cifar10",)
 
 
 def test_the_file_is_named(tmp_path):

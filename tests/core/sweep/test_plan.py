@@ -6,11 +6,12 @@ import pytest
 
 from ngf_core.errors import ConfigError
 from ngf_core.execute.cost import Cost
-from ngf_core.runs import RunStore
+from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
 from ngf_core.sweep import plan as module
 from ngf_core.sweep.grid import Grid
-from ngf_core.sweep.plan import JOBS, plan, refuse
+from ngf_core.sweep.plan import JOBS, hours, plan, refuse
 from ngf_core.sweep.states import CellState
+from tests.support.fabricated_sweep import SECONDS, fabricated
 from tests.support.faked import faked
 
 GRID = Grid(("badnets", "blend"), ("sgd",), networks=("mini_preact_resnet",), seeds=(0, 1))
@@ -37,7 +38,8 @@ def estimates(monkeypatch) -> list:
 
     def estimate(config, store, trained):
         asked.append((config, trained))
-        return Cost(400, 5, "From run x.") if config.kind == "train" else Cost(60, 3, "A guess.")
+        return (Cost(400, 5, "From run x.", 900) if config.kind == "train"
+                else Cost(60, 3, "A guess.", 900))
 
     faked(monkeypatch, module, "estimate", estimate)
     return asked
@@ -90,3 +92,16 @@ def test_a_disk_without_room_and_a_launcher_that_asks(tmp_path, estimates):
     assert room.asked == [100]
     with pytest.raises(ConfigError, match="out: the cells need about 42 MB, and 41 MB are free"):
         refuse(replace(planned, free=41.4), Room())
+
+
+def test_hours_spent_are_those_of_finished_runs_and_the_others_are_left(tmp_path, estimates):
+    made = fabricated(tmp_path, GRID, {cell: state for cell, state in zip(
+        CELLS, ["done"] * 3 + ["running", "queued", "failed", "missing"] + ["done"] * 3,
+        strict=True)}.__getitem__)
+    now = StoreSnapshot(made.sweep.store, ManifestReadings())
+    told = hours([CellState(*one) for one in made.states.items()], now, 2)
+    assert told.spent == pytest.approx(6 * SECONDS * 2 / 3600)
+    left = [cell for cell, state in made.states.items() if state != "done"]
+    trained = sum(not cell.entrant for cell in left)
+    assert told.left == pytest.approx((400 * trained + 60 * (4 - trained)) * 2 / 3600)
+    assert told.bases == {"From run x.": trained, "A guess.": 4 - trained} and 0 < trained < 4

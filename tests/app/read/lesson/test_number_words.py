@@ -60,7 +60,6 @@ MEASURED: dict[tuple[str, str], Callable[[], bool]] = {
     ("doubt", "over twelve networks"): lambda: audited_networks() == 12,
     ("doubt", "the trace and two other\nmeasures did rise"):
         lambda: risen().startswith("trace; ") and risen().count(";") == 2,
-    ("doubt", "from half\nto one and a half times as much"): lambda: 0.5 < relative_error() < 1,
     ("doubt", "than half of its value"): lambda: relative_error() > 0.5,
 }
 # What counts the words of the scene itself, an option that turns out wrong, or the toy.

@@ -46,6 +46,9 @@ def test_scenes_come_in_the_order_of_their_numbers_and_others_are_left(tmp_path)
     (('picture = "trigger"\n', ""), "it has no picture"),
     (("right = 2", "right = 3"), "right must be 0 or the number of an option, 1 to 2"),
     (('["This", "That"]', '["This"]'), "options must be two to five texts"),
+    (("right = 2", 'right = 2\n[live]\npage = "elsewhere"'),
+     "live needs texts, and a page among ablation, attacks"),
+    (("right = 2", 'right = 2\n[live]\npage = "race"\nsteps = 5'), "live needs texts, and a page"),
     (("right = 2", "wrong = 2"), "wrong is no setting of a scene"),
     (("## Answer", "## Reveal"), "it has no section “Answer”; “Reveal” is no section of a scene"),
 ])
@@ -92,7 +95,7 @@ def test_no_bare_figure_stands_in_a_scene(name):
     """A number is a named fact of a run; only what one reads on may have digits of its own."""
     scene = SHIPPED[name]
     for text in (scene.title, scene.question, *scene.options, scene.opening, scene.answer,
-                 scene.home, scene.notes):
+                 scene.home, scene.notes, scene.live.get("takes", "")):
         assert not re.findall(r"\d[\d.,]*", NAMED.sub("", text)), text
 
 
@@ -100,7 +103,7 @@ def test_no_bare_figure_stands_in_a_scene(name):
 def test_every_fact_is_quoted_and_every_word_explained(name):
     scene = SHIPPED[name]
     text = " ".join((scene.question, *scene.options, scene.opening, scene.answer, scene.home,
-                     scene.notes, scene.further))
+                     scene.notes, scene.further, scene.live.get("takes", "")))
     assert {found[1] for found in NAMED.finditer(text)} == set(scene.facts)
     assert all(define(found[2] or found[1]) for found in WORD.finditer(text))
 

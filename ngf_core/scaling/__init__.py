@@ -1,0 +1,1 @@
+"""Seconds, memory and disk of every stage, in images, pixels, weights, multiply-adds and ranks."""
