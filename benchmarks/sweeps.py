@@ -13,7 +13,7 @@ and of `sweep status` while they are queued. Each size in a process of its own, 
 listed. The command has to import torch besides, which is a column of its own.
 efficiency: the same cells, twelve trainings and purifications of the mini network, on one worker
 and on two; wall time on one over twice that on two. Processor seconds stand beside the wall time,
-since a machine with other work to do takes longer.
+since a machine with other work to do takes longer; its load before each is told.
 
 Writes benchmarks/results/sweeps.json after each part, and sweeps.md.
 """
@@ -64,7 +64,7 @@ def computed(grid: Any, workers: int, partition: str = "") -> dict[str, Any]:
     # Not in /tmp of its own: on a cluster the nodes have to see it.
     with tempfile.TemporaryDirectory(dir=os.environ.get("NGF_RUNS")) as folder:
         sweep = sweep_of(Path(folder), grid, **launch)
-        cpu, began = _children(), time.perf_counter()
+        load, cpu, began = os.getloadavg()[0], _children(), time.perf_counter()
         sweep.submit(opened(sweep.launch))
         found = sweep.waited()
         wall = time.perf_counter() - began
@@ -74,7 +74,7 @@ def computed(grid: Any, workers: int, partition: str = "") -> dict[str, Any]:
         own = sum(_seconds(sweep.store.get(one.cell.run_id).manifest) for one in found)
     return {"launcher": "slurm" if partition else "local", "workers": workers,
             "cells": len(found), "wall": round(wall, 1), "own": round(own, 1),
-            "cpu": None if partition else round(_children() - cpu, 1),
+            "cpu": None if partition else round(_children() - cpu, 1), "load": round(load, 1),
             "overhead": round((wall * workers - own) / len(found), 2)}
 
 
@@ -90,7 +90,7 @@ def _seconds(manifest: dict[str, Any]) -> float:
 
 def grown(cells: int, partition: str) -> dict[str, Any]:
     """Plan, status and submission of a sweep of so many cells, most of them fabricated."""
-    row: dict[str, Any] = {"cells": cells}
+    row: dict[str, Any] = {"cells": cells, "load": round(os.getloadavg()[0], 1)}
     timed(row, "import", lambda: import_module("ngf_core.cli.sweep"))
     from ngf_core.launch.opened import opened
     from ngf_core.sweep.grid import Grid
@@ -167,13 +167,13 @@ def markdown(known: dict[str, Any]) -> str:
     blocks = []
     if "overhead" in known:
         lines = ["| tiny cells | workers | wall time, s | cells' own seconds | overhead of a cell, "
-                 "s | of it import, s |", "|---|---|---|---|---|---|"]
+                 "s | of it import, s | load before |", "|---|---|---|---|---|---|---|"]
         lines += [f"| {row['cells']}, {row['launcher']} | {row['workers']} | {row['wall']:.0f} | "
-                  f"{row['own']:.0f} | {row['overhead']:.1f} | {row['import']:.1f} |"
+                  f"{row['own']:.0f} | {row['overhead']:.1f} | {row['import']:.1f} | {_load(row)} |"
                   for row in known["overhead"]]
         blocks.append("\n".join(lines))
     if "growth" in known:
-        lines = ["| cells of a sweep | `sweep status`, s | plan, s | submitted to Slurm, s | "
+        lines = ["| cells of a sweep | `sweep status`, s | plan, s | half submitted to Slurm, s | "
                  "`sweep status` while queued, s | import, s | peak memory, MB |",
                  "|---|---|---|---|---|---|---|"]
         lines += [" | ".join([f"| {row['cells']:,}", *(_pair(row, name) for name in (
@@ -182,13 +182,19 @@ def markdown(known: dict[str, Any]) -> str:
         blocks.append("\n".join(lines))
     if "efficiency" in known:
         one, two = known["efficiency"]
-        lines = ["| cells of the mini network | wall time, s | processor seconds | of ideal |",
-                 "|---|---|---|---|",
-                 f"| {one['cells']}, on one worker | {one['wall']:.0f} | {one['cpu']:.0f} | 1 |",
+        lines = ["| cells of the mini network | wall time, s | processor seconds | of ideal | load "
+                 "before |", "|---|---|---|---|---|",
+                 f"| {one['cells']}, on one worker | {one['wall']:.0f} | {one['cpu']:.0f} | 1 | "
+                 f"{_load(one)} |",
                  f"| {two['cells']}, on two workers | {two['wall']:.0f} | {two['cpu']:.0f} | "
-                 f"{efficiency(one, two):.2f} |"]
+                 f"{efficiency(one, two):.2f} | {_load(two)} |"]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
+
+
+def _load(row: dict[str, Any]) -> str:
+    """Of the machine before, without what was measured."""
+    return str(row.get("load", "not noted"))
 
 
 def _pair(row: dict[str, Any], name: str) -> str:

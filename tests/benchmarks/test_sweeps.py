@@ -10,7 +10,7 @@ from ngf_core.sweep.table import sweep_table
 
 def computed(workers: int, wall: float, cpu: float | None, launcher: str = "local") -> dict:
     return {"launcher": launcher, "workers": workers, "cells": 12, "wall": wall, "own": 150.0,
-            "cpu": cpu, "overhead": 2.5, "import": 1.4}
+            "cpu": cpu, "load": 0.3, "overhead": 2.5, "import": 1.4}
 
 
 def test_efficiency_is_a_share_of_the_ideal():
@@ -26,12 +26,12 @@ def test_the_tables():
                                             "queued_cpu": 0.5}],
                      "efficiency": [computed(1, 100.0, 90.0), computed(2, 52.0, 92.0)]})
     overhead, growth, shared = (block.splitlines() for block in told.strip().split("\n\n"))
-    assert overhead[2:] == ["| 12, local | 2 | 100 | 150 | 2.5 | 1.4 |",
-                            "| 12, slurm | 2 | 100 | 150 | 2.5 | 1.4 |"]
+    assert overhead[2:] == ["| 12, local | 2 | 100 | 150 | 2.5 | 1.4 | 0.3 |",
+                            "| 12, slurm | 2 | 100 | 150 | 2.5 | 1.4 | 0.3 |"]
     assert growth[2] == ("| 2,000 | 0.50 (0.40) | 1.00 (0.90) | not measured | not measured | "
                          "2.00 (1.50) | 400 |")
     assert "| 9.00 (3.00) | 1.00 (0.50) |" in growth[3]
-    assert shared[3] == "| 12, on two workers | 52 | 92 | 0.96 |"
+    assert shared[3] == "| 12, on two workers | 52 | 92 | 0.96 | 0.3 |"
     assert {len(block[0].split("|")) - len(line.split("|")) for block in (overhead, growth, shared)
             for line in block} == {0}
     assert markdown({}) == "\n"

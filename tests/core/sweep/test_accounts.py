@@ -26,20 +26,20 @@ NONE, BADNETS, BLEND = (f"signs-mini_preact_resnet-{attack}-s0-train"
 
 def test_sacct_tells_why_a_job_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "WORKER", WORKER)
-    monkeypatch.setattr(slurm_queue, "queued", lambda names: {})  # it has forgotten them
     (tmp_path / "grid.toml").write_text(GRID)
     out = tmp_path / "out"
     (tmp_path / "slurm").mkdir()
     with running_cluster(tmp_path / "slurm", accounts=True) as cluster:
         main(["sweep", str(tmp_path / "grid.toml"), "--out", str(out), "--launcher", "slurm",
               "--partition", "cpu", "--minutes", "5", "--array-parallelism", "2"])
-        none, badnets, blend = (Run(out / name) for name in (NONE, BADNETS, BLEND))
+        none, blend = Run(out / NONE), Run(out / BLEND)
         until((none.path / "steps.json").exists, 60)
         os.kill(none.manifest["pid"], signal.SIGKILL)
         until((blend.path / "steps.json").exists, 60)
         cluster.ask("scancel", blend.manifest["job"])
         until(cluster.is_empty, 60)
         until(lambda: "FAILED" in cluster.ask("sacct", "--noheader", "--allocations"), 60)
+        monkeypatch.setattr(slurm_queue, "queued", lambda names: {})  # it has forgotten them
         found = {one.cell.run_id: one for one in sweep_in(out).struck()}
     assert found[BADNETS].state == "done"
     assert found[NONE].said.endswith("ended as FAILED.") and none.state == "lost"
