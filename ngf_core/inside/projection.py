@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ngf_core.errors import ConfigError, NGFError
 
 Floats = NDArray[np.floating]
+_ONE_AT_A_TIME = Lock()  # numba's workqueue ends a process in which two threads call it at once
 FEWEST, PERPLEXITY, NEIGHBOURS = 4, 30.0, 15
 
 
@@ -79,10 +81,15 @@ def umap(features: Floats) -> Floats:
         raise NGFError("UMAP is drawn by the package umap-learn, which is not installed here. "
                        "Install it: pip install 'ngf-lab[umap]', in a checkout "
                        "pip install -c constraints.txt -e '.[umap]'. PCA and t-SNE need no more.")
+    import numba
+
+    # Numba's own choice is a second OpenMP, beside which torch's convolutions crash the process.
+    numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]  # its own
     from umap import UMAP
 
-    return UMAP(n_neighbors=min(NEIGHBOURS, len(features) - 1), init="pca", random_state=0,
-                n_jobs=1).fit_transform(features.astype(np.float64))
+    with _ONE_AT_A_TIME:
+        return UMAP(n_neighbors=min(NEIGHBOURS, len(features) - 1), init="pca", random_state=0,
+                    n_jobs=1).fit_transform(features.astype(np.float64))
 
 
 # Methods that place the images of each model on its own; the dashboard offers them by these words.

@@ -1,6 +1,7 @@
 """Principal components against a singular value decomposition by hand; t-SNE and UMAP by
 neighbourhoods."""
 
+import numba
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
@@ -50,6 +51,12 @@ def test_neighbours_stay_together_and_it_repeats(method):
     nearest = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points)[1][:, 1:]
     assert (groups[nearest] == groups[:, None]).mean() > 0.95
     assert np.array_equal(points, EMBEDDINGS[method](features))
+
+
+def test_umap_takes_no_second_openmp_into_the_process(features):
+    """With numba's layer "omp" a later convolution of torch ended in a segmentation fault."""
+    umap(features)
+    assert numba.threading_layer() == "workqueue"
 
 
 def test_umap_without_its_package_says_what_to_install(features, monkeypatch):
