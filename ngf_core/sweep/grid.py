@@ -82,13 +82,13 @@ def read_grid(path: Path) -> Grid:
     """The grid in a file. Raises ConfigError, which names the file and the entry, for one that
     cannot be used, and NGFError where the file cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad writes a mark first
     except FileNotFoundError:
         raise NGFError(f"There is no file {path}. Write the grid of the sweep into one; "
                        "docs/cluster.md has an example.") from None
     except (OSError, UnicodeDecodeError):
         raise NGFError(f"{path} cannot be read as text. Name a file of TOML.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(path.name, f"is not TOML ({shown(error)})",
                           'Write an entry a line, as attacks = ["badnets", "blend"].') from None
     try:
