@@ -3,7 +3,7 @@ the memory of four of them at a fifth, which tests their terms again.
 
     python -m benchmarks.scaling                       # about 8 minutes of one quiet core
     python -m benchmarks.scaling --only train --fresh
-    python -m benchmarks.scaling --only train --memory # bytes again, of a single run; seconds stay
+    python -m benchmarks.scaling --only train --memory # bytes again, seconds stay
 
 Each measurement is a process of its own on one thread. Seconds are processor seconds, since other
 work may run beside it; the lowest of some repeats where one is short. Memory is the most
@@ -49,10 +49,10 @@ def main() -> None:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        from benchmarks.scaling.measure import REPEATS, measured
+        from benchmarks.scaling.measure import LEAST, SEEN, measured
 
         print(json.dumps(measured(arguments.only[0], arguments.sizes[0], arguments.child,
-                                  1 if arguments.memory else REPEATS)))
+                                  SEEN if arguments.memory else LEAST)))
         return
     path = RESULTS / "scaling.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"measured": {}}

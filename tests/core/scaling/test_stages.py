@@ -28,7 +28,7 @@ NET = Network(multiply_adds=10, written=20, alive=5, saved=50, weights=7, featur
 def test_constants_are_those_of_the_code():
     assert Decode.CHUNK == mapped.CHUNK and Poison.PART == PART and Evaluate.BATCH == BATCH
     assert Purify.CALIBRATION == CALIBRATION_BATCHES
-    assert Spectrum.CHUNK == loss_operator.CHUNK["cpu"]
+    assert loss_operator.CHUNK["cpu"] == Spectrum.CHUNK
     source = inspect.getsource(stages.system)
     assert f"{LARGEST:_}" in source and f"{PRODUCTS} * rows" in source
 
