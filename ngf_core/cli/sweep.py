@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ngf_core.cli.launching import add_launch, launch_of, say
 from ngf_core.cli.tables import print_json
+from ngf_core.errors import ConfigError
 from ngf_core.launch.opened import opened
+from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import RunStore, default_store
 from ngf_core.runs.store import BENCHMARK
 from ngf_core.sweep.cell_states import DONE
@@ -52,6 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     cannot fit or Slurm does not answer.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    launch = launch_of(arguments)
+    if arguments.what in (STATUS, TABLE) and launch != LaunchSettings():
+        raise ConfigError("launcher", f"`sweep {arguments.what}` takes no settings of workers: a "
+                          "sweep keeps those that it was started with", "Leave them out, or start "
+                          "the grid again with others.")
+    if arguments.json and (arguments.what not in (STATUS, TABLE) or arguments.resubmit):
+        raise ConfigError("json", "only `sweep status` and `sweep table` print JSON, and not while "
+                          "they submit", "Leave it out, and ask `sweep status --json` afterwards.")
     if arguments.what == TABLE:
         return _tell_table(sweep_in(arguments.out.absolute()), arguments.json)
     if arguments.what == STATUS:
@@ -59,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.resubmit:
             return _submitted(sweep, arguments)
         return _told(sweep, arguments)
-    launch, grid = launch_of(arguments), read_grid(Path(arguments.what))
+    grid = read_grid(Path(arguments.what))
     return _submitted(Sweep(RunStore(arguments.out.absolute()), grid, launch), arguments)
 
 

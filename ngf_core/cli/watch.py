@@ -17,13 +17,13 @@ _POLL = 0.2
 
 def watch(run: Run, store: RunStore, options: argparse.Namespace) -> int:
     """Follow a run to its end and print its results, with a warning where its model has hardly a
-    backdoor."""
+    backdoor. One of several nodes is not followed: it has to be started on each of them."""
     nodes = run.manifest.get("nodes") or 1
     if nodes > 1 and run.state == "queued":
         devices = run.manifest["ranks"] // nodes
         print("Run on each node: " + told_for_nodes(jobs.WORKER[-1], str(run.path.absolute()),
                                                     devices, nodes), file=sys.stderr)
-    if options.detach:
+    if options.detach or nodes > 1:
         print(json.dumps({"id": run.id}) if options.json else run.id)
         return 0
     state, message = to_the_end(run)

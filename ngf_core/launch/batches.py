@@ -8,7 +8,7 @@ twice, and the ids of jobs, which a new cluster counts from 1 again, are never t
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ngf_core.errors import RunError
@@ -54,9 +54,20 @@ def batches(folder: Path) -> list[Batch]:
 
 def _read(path: Path) -> Batch:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return Batch(**values | {"runs": tuple(values["runs"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        batch = Batch(**json.loads(path.read_text(encoding="utf-8")))
+        if not _is_whole(batch):
+            raise ValueError
+        return replace(batch, runs=tuple(batch.runs))
+    except (OSError, ValueError, TypeError, RecursionError):
         raise RunError(f"{path} cannot be read: it tells which runs were submitted to which jobs. "
                        "Restore it from a copy. Or delete it, once none of its jobs is left in "
                        "the queue.") from None
+
+
+def _is_whole(batch: Batch) -> bool:
+    """Whether everything is of its kind, as it is in a file that was written here."""
+    return (isinstance(batch.runs, list) and all(isinstance(one, str) for one in batch.runs)
+            and isinstance(batch.name, str) and isinstance(batch.submitted, str)
+            and batch.launcher in (LOCAL, SLURM) and isinstance(batch.job, str | None)
+            and (batch.pid is None or (type(batch.pid) is int and batch.pid > 0))
+            and isinstance(batch.pid_started, int | float | None))

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -54,6 +55,9 @@ class LocalLauncher:
         try:
             for stage in stages:
                 self._compute(stage)
+        except KeyboardInterrupt:
+            print("Stopped. The same command goes on from here.", file=sys.stderr, flush=True)
+            raise
         finally:
             keep_batch(folder, batch)  # whose process is done with it
         many = f"{len(tasks)} tasks were" if len(tasks) != 1 else "1 task was"

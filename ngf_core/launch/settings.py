@@ -6,6 +6,8 @@ from ngf_core.errors import ConfigError
 from ngf_core.options import check_fields, option
 from ngf_core.runs.cores import available_cores as available_cores
 
+SLURM_ONLY = ("partition", "gpus", "minutes", "array_parallelism", "sbatch")
+
 
 @dataclass(frozen=True)
 class LaunchSettings:
@@ -26,6 +28,11 @@ class LaunchSettings:
     def check(self) -> None:
         """Raise ConfigError for a value that cannot be used."""
         check_fields(self)
+        if self.launcher == "local":
+            for name in SLURM_ONLY:
+                if getattr(self, name) != getattr(LaunchSettings, name):
+                    raise ConfigError(name, "is for jobs of Slurm, and workers of this machine "
+                                      "are asked for", "Add --launcher slurm, or leave it out.")
         if not all(self.further):
             raise ConfigError("sbatch", f"{self.sbatch!r} has a part without a name",
                               "Write it as account=lab,mem=8G.")

@@ -73,7 +73,8 @@ class RunStore:
                 tempfile.TemporaryFile(dir=self.root).close()
         except OSError as error:
             raise RunError(f"Runs cannot be kept in {self.root} ({error.strerror}). Point NGF_RUNS "
-                           "(for the zoo: --out) at a folder that can be written.") from error
+                           "(or --out, where it is given) at a folder that can be written."
+                           ) from error
 
     def find(self, run_id: str) -> Run:
         """The run of that id, whole or corrupt. Raises RunError where there is none."""

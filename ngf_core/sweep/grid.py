@@ -82,13 +82,13 @@ def read_grid(path: Path) -> Grid:
     """The grid in a file. Raises ConfigError, which names the file and the entry, for one that
     cannot be used, and NGFError where the file cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad writes a mark first
     except FileNotFoundError:
         raise NGFError(f"There is no file {path}. Write the grid of the sweep into one; "
                        "docs/cluster.md has an example.") from None
     except (OSError, UnicodeDecodeError):
         raise NGFError(f"{path} cannot be read as text. Name a file of TOML.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(path.name, f"is not TOML ({shown(error)})",
                           'Write an entry a line, as attacks = ["badnets", "blend"].') from None
     try:
@@ -115,8 +115,10 @@ def grid_of(values: Mapping[str, Any], data_here: bool = True) -> Grid:
     for name, choices in CHOICES.items():
         _check_names(name, getattr(grid, name), choices)
     _check_seeds(grid.seeds)
-    for name, low in (("limit", 0), ("epochs", 1)):
-        _check_whole(name, getattr(grid, name), low)
+    for field in dataclasses.fields(TrainConfig):
+        if field.name in ("limit", "epochs"):
+            _check_whole(field.name, getattr(grid, field.name), field.metadata["low"],
+                         field.metadata["high"])
     count = (len(grid.datasets) * len(grid.networks) * len(grid.seeds)
              * (1 + len(grid.attacks) * (1 + len(grid.methods))))
     if count > MOST_CELLS:
@@ -147,9 +149,9 @@ def _check_seeds(seeds: Any) -> None:
     _check_once("seeds", seeds)
 
 
-def _check_whole(field: str, value: Any, low: int, high: int | None = None) -> None:
-    if type(value) is not int or value < low or (high is not None and value > high):
-        raise ConfigError(field, f"{shown(repr(value))} is not a whole number from {low} on",
+def _check_whole(field: str, value: Any, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(field, f"{shown(repr(value))} is not a whole number from {low} to {high}",
                           f"Write it as {low + 1}.")
 
 

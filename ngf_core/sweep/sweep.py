@@ -70,8 +70,9 @@ class Sweep:
         """Hand the cells that are neither done nor on their way to the launcher; what was done, as
         a sentence. Raises RunError where another process does so now, and what the launcher and
         `states` raise."""
-        self.keep()
+        self.store.prepare()
         with alone(self.folder):
+            self.keep()  # not while another grid of this folder is computed
             missing = [one.cell for one in self.struck()
                        if one.state not in (DONE, QUEUED, RUNNING)]
             return self._handed(missing, launcher) if missing else "There is nothing to compute."

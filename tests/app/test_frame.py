@@ -70,6 +70,14 @@ def test_the_banner_is_there_only_while_a_job_lives(runs, open_page):
     assert any("Purify running, " in c.value for c in open_page("start").caption)
 
 
+def test_a_sweep_at_work_takes_few_lines_of_the_banner(runs, open_page):
+    for seed in range(6):
+        make_run(runs, "train", state="running", seed=seed)
+    told = [c.value for c in open_page("start").caption]
+    assert sum("Train running, " in line for line in told) == 3
+    assert any(line.endswith("3 more run or wait.") for line in told)
+
+
 def test_a_shipped_run_that_is_being_built_is_no_job(runs, open_page, tmp_path):
     make_run(RunStore(tmp_path / "shipped"), "purify", state="running")
     assert any(run.shipped and run.live for run in runs.list())

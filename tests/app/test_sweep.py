@@ -44,7 +44,7 @@ WORDS = dict(zip(CELLS, [DONE] * 5 + [RUNNING, DONE, FAILED, DONE, QUEUED, QUEUE
 def cheap(monkeypatch):
     """Each cell that is left takes an hour."""
     def estimate(config, store, trained):
-        return Cost(3600, 5, "From the pace of run x.")
+        return Cost(3600, 5, "From the pace of run x.", 900)
 
     faked(monkeypatch, plan, "estimate", estimate)
 

@@ -16,6 +16,8 @@ PAGES = {"train": "app/views/configure.py", "import": "app/views/import_model.py
          "spectrum": "app/views/spectrum.py", "landscape": "app/views/landscape.py",
          "layers": "app/views/layers.py", "audit": "app/views/audit.py"}
 
+SHOWN = 3  # lines; a sweep may have a hundred runs at work
+
 
 def job_banner() -> bool:
     """Draw the banner; the live runs are read every two seconds, and the page is drawn again when
@@ -41,7 +43,7 @@ def _banner(runs: list[Run]) -> None:
         count = len(alive) - len(own)
         st.caption(f":material/group: {count} job{'s' * (count > 1)} of other browsers "
                    f"{'run or wait' if count > 1 else 'runs or waits'}.")
-    for run in own:
+    for run in own[:SHOWN]:
         progress = run.progress()
         kind = run.config.kind.capitalize()
         with st.container(horizontal=True, vertical_alignment="center", key=f"job_{run.id}"):
@@ -52,6 +54,11 @@ def _banner(runs: list[Run]) -> None:
                 st.caption(f":material/autorenew: {kind} {run.state}, "
                            f"{100 * share(progress):.0f} %", width="content")
             st.page_link(PAGES[run.config.kind], label="Open", query_params={"run": run.id})
+    if len(own) > SHOWN:
+        with st.container(horizontal=True, vertical_alignment="center", key="job_others"):
+            st.caption(f":material/autorenew: {len(own) - SHOWN} more run or wait.",
+                       width="content")
+            st.page_link("app/views/runs.py", label="All runs")
 
 
 def _own(run: Run) -> bool:

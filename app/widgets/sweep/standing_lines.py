@@ -24,8 +24,8 @@ def standing_lines(looked: Looked, chosen: Chosen) -> None:
     st.progress(counts.get(DONE, 0) / of, text=_counted(counts, of))
     st.caption(_hours(looked), help=TEXT["hours"])
     if looked.silent:
-        st.warning(f"{unlinked(looked.silent)} {TEXT['silent']}", title="Slurm could not be asked",
-                   icon=":material/cloud_off:")
+        st.warning(f"{unlinked(looked.silent)} {TEXT['silent']}",
+                   title="What became of the jobs is not known", icon=":material/cloud_off:")
     running = looked.cells[looked.cells["state"] == RUNNING]
     if len(running):
         st.caption(_at_work(running))

@@ -99,6 +99,8 @@ def test_status_strikes_out_the_jobs_that_slurm_no_longer_has(command, tmp_path,
     (("--launcher", "slurm", "--partition", "gpu"), "partition: there is no partition gpu."),
     (("--launcher", "slurm", "--minutes", "1"), "minutes: a cell needs about "),
     (("--cores", "200"), "cores: 200 are more than the "),
+    (("--partition", "cpu"), "partition: is for jobs of Slurm, and workers of this machine"),
+    (("--json",), "json: only `sweep status` and `sweep table` print JSON"),
     (("--launcher", "lsf"), "launcher: 'lsf' is unknown. Choose one of local, slurm.")])
 def test_what_cannot_be_is_refused_before_anything_starts(command, tmp_path, capsys, words, said,
                                                           fake_slurm: FakeSlurm):
@@ -114,7 +116,8 @@ def test_two_sweeps_do_not_submit_into_one_folder(command, tmp_path, capsys):
     with FileLock(tmp_path / "out" / ".sweep" / ".lock"):
         assert command("grid.toml") == 2
     assert "Another process submits or computes in" in capsys.readouterr().err
-    assert command("status") == 0
+    assert command("status") == 2
+    assert "No sweep was started in" in capsys.readouterr().err, "the refused one was not kept"
 
 
 def test_a_slurm_that_does_not_answer_is_told(command, capsys, fake_slurm: FakeSlurm):
@@ -123,6 +126,13 @@ def test_a_slurm_that_does_not_answer_is_told(command, capsys, fake_slurm: FakeS
     capsys.readouterr()
     assert command("status") == 2
     assert "Slurm refused squeue: Unable to contact slurm controller" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("status", "--resubmit", "--launcher", "slurm"),
+                                   ("table", "--cores", "2")])
+def test_a_sweep_keeps_the_settings_that_it_was_started_with(command, capsys, words):
+    assert command(*words) == 2
+    assert f"launcher: `sweep {words[0]}` takes no settings of workers" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_sweep_and_one_whose_file_is_damaged(command, tmp_path, capsys):

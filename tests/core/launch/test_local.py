@@ -89,7 +89,8 @@ def test_the_cores_are_shared_out():
 @pytest.mark.parametrize(("entries", "said"), [
     ({"launcher": "lsf"}, "launcher: 'lsf' is unknown. Choose one of local, slurm."),
     ({"cores": 0}, "cores: 0 is out of range."), ({"minutes": "ten"}, "minutes: 'ten' is not a"),
-    ({"sbatch": "mem=8G,,x"}, "sbatch: 'mem=8G,,x' has a part without a name.")])
+    ({"launcher": "slurm", "sbatch": "mem=8G,,x"},
+     "sbatch: 'mem=8G,,x' has a part without a name.")])
 def test_settings_that_cannot_be_used(entries, said):
     with pytest.raises(ConfigError) as caught:
         opened(LaunchSettings(**entries))

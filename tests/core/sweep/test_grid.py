@@ -56,12 +56,12 @@ def test_a_cell_needs_only_what_comes_before():
     ({"networks": ["resnet"]}, "networks: 'resnet' is unknown. Choose among "),
     ({"datasets": ["mnist5"]}, "datasets: 'mnist5' is unknown. Choose among "),
     ({"seeds": 3}, "seeds: 3 is empty or not a list. Write a list, as seeds = [0, 1, 2]."),
-    ({"seeds": [-1]}, "seeds: -1 is not a whole number from 0 on."),
-    ({"seeds": [True]}, "seeds: True is not a whole number from 0 on."),
+    ({"seeds": [-1]}, "seeds: -1 is not a whole number from 0 to 2147483647."),
+    ({"seeds": [True]}, "seeds: True is not a whole number from 0 to 2147483647."),
     ({"seeds": [0, 0]}, "seeds: 0, 0 names something twice."),
-    ({"seeds": [2**31]}, "seeds: 2147483648 is not a whole number from 0 on."),
-    ({"limit": 1.5}, "limit: 1.5 is not a whole number from 0 on."),
-    ({"epochs": 0}, "epochs: 0 is not a whole number from 1 on. Write it as 2."),
+    ({"seeds": [2**31]}, "seeds: 2147483648 is not a whole number from 0 to 2147483647."),
+    ({"limit": 1.5}, "limit: 1.5 is not a whole number from 0 to 10000000."),
+    ({"epochs": 0}, "epochs: 0 is not a whole number from 1 to 500. Write it as 2."),
     ({"seeds": list(range(40_000))}, "seeds: the grid has 120000 cells. Use at most 100000.")])
 def test_what_cannot_be_used(entries, said):
     with pytest.raises(ConfigError) as caught:
