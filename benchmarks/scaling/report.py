@@ -62,7 +62,8 @@ def _prediction(model: Model, name: str, what: str, size: str) -> float:
 def page(measured: Measured) -> str:
     """All tables, each a block of its own."""
     model = fit(measured)
-    blocks = [_compared(measured, model), _compared_again(measured, model), _sizes(), _coefficients(model)]
+    blocks = [_compared(measured, model), _compared_again(measured, model), _sizes(),
+              _coefficients(model)]
     blocks += [_extrapolated(title, config, model) for title, config in EXTRAPOLATED.items()]
     return "\n\n".join(blocks) + "\n"
 

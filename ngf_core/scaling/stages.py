@@ -79,8 +79,8 @@ class Decode:
 class Poison:
     """`poisoned` of `images` mapped images, of `image` bytes each, get the trigger.
 
-    t: images, whose labels are drawn from; bytes of the poisoned ones. m: 1; bytes of the pages that
-    the poisoned ones touch, which are private from then on, and of one part of them with the
+    t: images, whose labels are drawn from; bytes of the poisoned ones. m: 1; bytes of the pages
+    that the poisoned ones touch, which are private from then on, and of one part of them with the
     trigger (the part without it is freed before the pages are written); bytes of a part that the
     allocator keeps when they are freed, for the next, which it does not with a block above `KEPT`.
     d: their indices.
@@ -225,11 +225,12 @@ class Spectrum:
 
     A graph costs three passes forward (one, and one back that can be differentiated), a product
     through it six. t: multiply-adds and bytes written of those passes. m: 1; bytes held during a
-    product: the weights, the operator's copy of them, the vector as it is given and as it is copied,
-    the product of a chunk and the sum over chunks; twice what a training pass saves for each sample
-    (a graph that can be differentiated keeps the maps and their gradients), and once more for those
-    of one chunk, whose cotangents wait for the way back through the maps. Of the graphs no more than
-    the setting `memory` are kept. The vectors come on top: their number is known. d: the vectors.
+    product: the weights, the operator's copy of them, the vector as it is given and as it is
+    copied, the product of a chunk and the sum over chunks; twice what a training pass saves for
+    each sample (a graph that can be differentiated keeps the maps and their gradients), and once
+    more for those of one chunk, whose cotangents wait for the way back through the maps. Of the
+    graphs no more than the setting `memory` are kept. The vectors come on top: their number is
+    known. d: the vectors.
     """
 
     network: Network

@@ -67,7 +67,7 @@ def test_what_the_page_quotes_and_computes():
         for number in quoted:
             assert f" {number} " in rows[row], (row, number)
             assert number.removesuffix(" days") in told, number
-    model, network = fit(MEASURED), network_of("resnet50", 224, 1000)
+    network = network_of("resnet50", 224, 1000)
     half = SpectrumConfig.memory * 1e9 / 2
     assert half // (4 * network.weights) == 12 and "twelve" in told
     assert half // (GRAPH * network.saved) == 3
