@@ -1,7 +1,9 @@
-"""Every stage at four sizes on one core: the first three fit the model, the fourth tests it.
+"""Every stage at four sizes on one core: the first three fit the model, the fourth tests it; and
+the memory of four of them at a fifth, which tests their terms again.
 
     python -m benchmarks.scaling                       # about 8 minutes of one quiet core
     python -m benchmarks.scaling --only train --fresh
+    python -m benchmarks.scaling --only train --memory # bytes again, seconds stay
 
 Each measurement is a process of its own on one thread. Seconds are processor seconds, since other
 work may run beside it; the lowest of some repeats where one is short. Memory is the most
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import environment
-from benchmarks.scaling.sizes import SIZES
+from benchmarks.scaling.sizes import AGAIN, SIZES, TESTED_AGAIN
 from ngf_core.scaling.model import FITTED
 from ngf_core.scaling.stages import STAGES
 
@@ -40,23 +42,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STAGES, default=list(STAGES))
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--sizes", nargs="+", choices=(*SIZES, AGAIN),
+                        default=[*SIZES, AGAIN])
     parser.add_argument("--fresh", action="store_true", help="measure again what is known")
+    parser.add_argument("--memory", action="store_true", help="measure only the bytes again")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        from benchmarks.scaling.measure import measured
+        from benchmarks.scaling.measure import LEAST, SEEN, measured
 
-        print(json.dumps(measured(arguments.only[0], arguments.sizes[0], arguments.child)))
+        print(json.dumps(measured(arguments.only[0], arguments.sizes[0], arguments.child,
+                                  SEEN if arguments.memory else LEAST)))
         return
     path = RESULTS / "scaling.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"measured": {}}
     rows = known["measured"]
     for name in arguments.only:
         for size in arguments.sizes:
-            if size in rows.get(name, {}) and not arguments.fresh:
+            if size == AGAIN and name not in TESTED_AGAIN:
                 continue
-            rows.setdefault(name, {})[size] = measure(name, size)
+            found = rows.setdefault(name, {}).setdefault(size, {})
+            if found and not (arguments.fresh or arguments.memory):
+                continue
+            if arguments.memory or size == AGAIN:
+                found["bytes"] = measure(name, size, "--memory")["bytes"]
+            else:
+                found |= measure(name, size)
             print(name, size, rows[name][size], flush=True)
             path.write_text(json.dumps({"measured": rows, "environment": environment()
                                         | {"threads": 1}}, indent=1) + "\n")
@@ -67,7 +78,7 @@ def main() -> None:
         (RESULTS / "scaling.md").write_text(page(rows))
 
 
-def measure(name: str, size: str) -> dict[str, float]:
+def measure(name: str, size: str, *options: str) -> dict[str, float]:
     """{"seconds", "bytes"} of a stage at a size, by a process of its own.
 
     Its memory is looked at from here, so that looking takes none of its time.
@@ -77,7 +88,7 @@ def measure(name: str, size: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         prepared(name, size, Path(folder))
         command = [sys.executable, "-m", "benchmarks.scaling", "--child", folder, "--only", name,
-                   "--sizes", size]
+                   "--sizes", size, *options]
         most = 0
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
                               env=os.environ | THREADS) as child:

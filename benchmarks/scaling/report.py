@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from benchmarks.scaling.sizes import DECODED, NETWORKS, SIZES, TESTED, WORK, stage_of
+from benchmarks.scaling.sizes import (
+    AGAIN,
+    DECODED,
+    NETWORKS,
+    SIZES,
+    TESTED,
+    TESTED_AGAIN,
+    WORK,
+    stage_of,
+)
 from ngf_core.config import LandscapeConfig, PurifyConfig, SpectrumConfig, TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.execute.cost import curvature_memory
@@ -39,16 +48,22 @@ def _fit(measured: Measured, name: str, what: str) -> Coefficients:
 
 
 def errors(measured: Measured, model: Model, size: str = TESTED) -> dict[str, dict[str, float]]:
-    """By stage and "seconds" or "bytes": predicted / measured - 1 at a size."""
-    return {name: {what: predicted(model[name][what], getattr(stage_of(name, size), terms))
-                   / measured[name][size][what] - 1 for what, terms in TERMS.items()}
-            for name in STAGES}
+    """By stage and "seconds" or "bytes": predicted / measured - 1 of what was measured at a size.
+    """
+    return {name: {what: _prediction(model, name, what, size) / true - 1
+                   for what, true in measured[name][size].items()}
+            for name in STAGES if size in measured[name]}
+
+
+def _prediction(model: Model, name: str, what: str, size: str) -> float:
+    return predicted(model[name][what], getattr(stage_of(name, size), TERMS[what]))
 
 
 def page(measured: Measured) -> str:
     """All tables, each a block of its own."""
     model = fit(measured)
-    blocks = [_compared(measured, model), _sizes(), _coefficients(model)]
+    blocks = [_compared(measured, model), _compared_again(measured, model), _sizes(),
+              _coefficients(model)]
     blocks += [_extrapolated(title, config, model) for title, config in EXTRAPOLATED.items()]
     return "\n\n".join(blocks) + "\n"
 
@@ -62,26 +77,40 @@ def _compared(measured: Measured, model: Model) -> str:
         for what, scale in (("seconds", 1.0), ("bytes", 1e-6)):
             true = measured[name][TESTED][what]
             error = off[name][what]
-            told = f"{100 * error:+.0f} %"
-            cells += [_number(scale * true * (1 + error)), _number(scale * true),
-                      told if abs(error) <= BOUND else f"**{told}**"]
+            cells += [_number(scale * true * (1 + error)), _number(scale * true), _told(error)]
         rows.append(cells)
     return _table(rows)
 
 
+def _compared_again(measured: Measured, model: Model) -> str:
+    off = errors(measured, model, AGAIN)
+    rows = [["stage, second test", "predicted, MB", "measured, MB", "error"]]
+    for name in TESTED_AGAIN:
+        cells = [name, _number(1e-6 * _prediction(model, name, "bytes", AGAIN))]
+        rows.append(cells + ([_number(1e-6 * measured[name][AGAIN]["bytes"]),
+                              _told(off[name]["bytes"])] if name in off else ["–", "–"]))
+    return _table(rows)
+
+
+def _told(error: float) -> str:
+    told = f"{100 * error:+.0f} %"
+    return told if abs(error) <= BOUND else f"**{told}**"
+
+
 def _sizes() -> str:
-    rows = [["size", *SIZES],
-            ["network", *(NETWORKS[size][0] for size in SIZES)],
-            ["pixels", *(f"{NETWORKS[size][1]} × {NETWORKS[size][1]}" for size in SIZES)],
-            ["weights, millions", *(_number(_network(size).weights / 1e6) for size in SIZES)],
+    sizes = (*SIZES, AGAIN)
+    rows = [["size", *sizes],
+            ["network", *(NETWORKS[size][0] for size in sizes)],
+            ["pixels", *(f"{NETWORKS[size][1]} × {NETWORKS[size][1]}" for size in sizes)],
+            ["weights, millions", *(_number(_network(size).weights / 1e6) for size in sizes)],
             ["multiply-adds an image, millions",
-             *(_number(_network(size).multiply_adds / 1e6) for size in SIZES)],
+             *(_number(_network(size).multiply_adds / 1e6) for size in sizes)],
             ["decode: files, their pixels", *(f"{DECODED[size][0]:,}, {DECODED[size][1]} × "
-                                              f"{DECODED[size][2]}" for size in SIZES)]]
+                                              f"{DECODED[size][2]}" for size in SIZES), "–"]]
     for name, work in WORK.items():
         rows.append([f"{name}: {', '.join(work[TESTED])}",
                      *(", ".join(f"{value:,}" for value in work[size].values())
-                       for size in SIZES)])
+                       if size in work else "–" for size in sizes)])
     return _table(rows)
 
 

@@ -8,20 +8,23 @@ bytes that a network writes stand beside each other because a core waits for one
 a network of few channels for memory, one of many for arithmetic.
 
 Memory is what a process holds besides Python and the libraries, without pages of mapped files,
-which the system takes back when it needs them.
+which the system takes back when it needs them. "bytes held" are those of the tensors that the code
+has at its peak, counted one by one, so that their coefficient is near 1; what it has above 1 is the
+allocator's, and the constant is what the libraries allocate when they are first used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:  # it needs torch, and pages estimate without
     from ngf_core.scaling.network import Network
 
 Terms = Mapping[str, float]
-ONE = "1"
+ONE, HELD = "1", "bytes held"
 
 
 class Stage(Protocol):
@@ -76,9 +79,11 @@ class Decode:
 class Poison:
     """`poisoned` of `images` mapped images, of `image` bytes each, get the trigger.
 
-    t: images, whose labels are drawn from; bytes of the poisoned ones. m: 1; bytes of the poisoned
-    ones in whole pages, which are private from then on, and of a part of them twice, without the
-    trigger and with it. d: their indices.
+    t: images, whose labels are drawn from; bytes of the poisoned ones. m: 1; bytes of the pages
+    that the poisoned ones touch, which are private from then on, and of one part of them with the
+    trigger (the part without it is freed before the pages are written); bytes of a part that the
+    allocator keeps when they are freed, for the next, which it does not with a block above `KEPT`.
+    d: their indices.
     """
 
     images: float
@@ -87,6 +92,7 @@ class Poison:
 
     PAGE: ClassVar[int] = 4096
     PART: ClassVar[int] = 500  # of ngf_core.attacks.attack
+    KEPT: ClassVar[int] = 32 << 20  # the largest threshold of glibc for blocks of their own
 
     @property
     def time(self) -> Terms:
@@ -94,10 +100,16 @@ class Poison:
 
     @property
     def memory(self) -> Terms:
-        # An image of b bytes that begins anywhere touches b / PAGE pages and one more, at most all.
-        pages = min(self.poisoned * (self.image + self.PAGE), self.images * self.image)
-        part = 2 * min(self.poisoned, self.PART) * self.image
-        return {ONE: 1, "bytes poisoned": pages + part}
+        part = min(self.poisoned, self.PART) * self.image
+        return {ONE: 1, HELD: self.pages + part,
+                "bytes of a part": part if part <= self.KEPT else 0}
+
+    @property
+    def pages(self) -> float:
+        """Bytes of the pages that the poisoned images touch: an image of b bytes that begins at any
+        multiple of g = gcd(b, PAGE) touches (b + PAGE - g) / PAGE on average; at most all."""
+        touched = self.image + self.PAGE - gcd(int(self.image), self.PAGE)
+        return min(self.poisoned * touched, self.images * self.image)
 
     @property
     def disk(self) -> float:
@@ -108,9 +120,11 @@ class Poison:
 class Train:
     """`images` (over all epochs) pass forward and back in batches of `batch`.
 
-    t: multiply-adds; bytes written; weights updated. m: 1; bytes of the weights (which stand for
-    gradients and momenta too); bytes that a batch's graph saves. d: the weights, and twice as much
-    while it runs, for going on after a stop.
+    t: multiply-adds; bytes written; weights updated. m: 1; bytes held where the way forward ends:
+    for each weight itself, its momentum, its gradient of the step before, in float32, and a copy in
+    bf16; and what a batch's graph saves, half of what it does in float32. (On the way back no more
+    is alive at a time: the graph goes as gradients come.) d: the weights, and twice as much while
+    it runs, for going on after a stop.
     """
 
     network: Network
@@ -124,8 +138,8 @@ class Train:
 
     @property
     def memory(self) -> Terms:
-        return {ONE: 1, "bytes of weights": 4 * self.network.weights,
-                "bytes of the graph": self.batch * self.network.saved}
+        return {ONE: 1, HELD: (3 * 4 + 2) * self.network.weights
+                + self.batch * self.network.saved / 2}
 
     @property
     def disk(self) -> float:
@@ -165,7 +179,9 @@ class Purify:
     Each step is a pass forward, as are 10 batches for BatchNorm, the first loss, and once the whole
     clean set for the Fisher diagonal. t: multiply-adds of those passes and, in float32, of the
     damped Fisher systems (`system`); bytes written of the passes; multiply-adds in float64 of the
-    systems. m: 1; bytes of the weights; bytes of a batch's pass and of a system.
+    systems. m: 1; bytes held: the weights, and a batch's pass or a system, whichever takes more,
+    since no graph is kept from the one to the other. The pass is not in channels-last order, so
+    that the maps alive are beside copies in the order in which oneDNN's convolutions work.
     """
 
     network: Network
@@ -193,8 +209,9 @@ class Purify:
 
     @property
     def memory(self) -> Terms:
-        return {ONE: 1, "bytes of weights": 4 * self.network.weights, "bytes of a pass":
-                self.size * _forward(self.network) + system(self.network, self.size).size}
+        a_pass = self.size * (_forward(self.network) + self.network.alive)
+        return {ONE: 1, HELD: 4 * self.network.weights
+                + max(a_pass, system(self.network, self.size).size)}
 
     @property
     def disk(self) -> float:
@@ -207,9 +224,13 @@ class Spectrum:
     are kept from one to the next but for a share that is `rebuilt`; and `vectors` held.
 
     A graph costs three passes forward (one, and one back that can be differentiated), a product
-    through it six. t: multiply-adds and bytes written of those passes. m: 1; bytes of the
-    weights; bytes that the samples' graphs save, of which no more than the setting `memory` are
-    kept. The vectors come on top: their number is known. d: the vectors.
+    through it six. t: multiply-adds and bytes written of those passes. m: 1; bytes held during a
+    product: the weights, the operator's copy of them, the vector as it is given and as it is
+    copied, the product of a chunk and the sum over chunks; twice what a training pass saves for
+    each sample (a graph that can be differentiated keeps the maps and their gradients), and once
+    more for those of one chunk, whose cotangents wait for the way back through the maps. Of the
+    graphs no more than the setting `memory` are kept. The vectors come on top: their number is
+    known. d: the vectors.
     """
 
     network: Network
@@ -218,6 +239,8 @@ class Spectrum:
     vectors: float = 0.0
     rebuilt: float = 0.0
 
+    CHUNK: ClassVar[int] = 50  # of ngf_core.curvature, which needs torch
+
     @property
     def time(self) -> Terms:
         graphs = 1 + self.rebuilt * (self.products - 1)
@@ -225,8 +248,9 @@ class Spectrum:
 
     @property
     def memory(self) -> Terms:
-        return {ONE: 1, "bytes of weights": 4 * self.network.weights,
-                "bytes of the graphs": self.samples * self.network.saved}
+        chunk = min(self.samples, self.CHUNK)
+        return {ONE: 1, HELD: 6 * 4 * self.network.weights
+                + (2 * self.samples + chunk) * self.network.saved}
 
     @property
     def disk(self) -> float:
@@ -291,15 +315,19 @@ def system(network: Network, batch: float) -> System:
     """That of the last layer, P = C (d + 1) weights, for a batch of n: r = n C rows.
 
     Up to 6,000 weights the matrix itself in float64: n P^2 for a batch's, P^3 / 6 for Cholesky;
-    five of that size are held (the mean, the batch's as it is put in order, the factor).
-    Beyond, the rows, while they are at most 2,500 and take at most 256 MB: r^2 P in float32,
-    r^3 / 6 in float64. Else conjugate gradients in float64, taken at all of their 500 products of
-    n r + 8 r (`ngf_core.fisher.metric`, `softmax_head`).
+    held are the mean, a copy with the damping, the factor, its absolute numbers, and three masks of
+    a byte that look for one that is not finite. Beyond, the rows, while they are at most 2,500 and
+    take at most 256 MB: r^2 P in float32, r^3 / 6 in float64; held are they and, as they are made,
+    those of the weights without the biases, or then their products in both precisions, the factor,
+    its absolute numbers and masks. Else conjugate gradients in float64, taken at all of their 500
+    products of n r + 8 r; held are seven vectors of P in float32 and four in float64
+    (`ngf_core.fisher.metric`, `rows`, `natural`, `softmax_head`).
     """
     weights, rows = (network.features + 1) * network.classes, batch * network.classes
     if weights <= 6_000:
-        return System(0, batch * weights**2 + weights**3 / 6, 8 * 5 * weights**2)
+        return System(0, batch * weights**2 + weights**3 / 6, (8 * 4 + 3) * weights**2)
     side = min(rows, weights)
     if 4e-6 * rows * weights <= 256 and side <= 2_500:
-        return System(side * rows * weights, side**3 / 6, 4 * 2 * rows * weights + 8 * side**2)
-    return System(0, 500 * rows * (batch + 8), 8 * (12 * rows + 3 * weights))
+        made, solved = 4 * 2 * rows * weights, 4 * rows * weights + (4 + 3 * 8 + 3) * side**2
+        return System(side * rows * weights, side**3 / 6, max(made, solved))
+    return System(0, 500 * rows * (batch + 8), 8 * 12 * rows + (4 * 7 + 8 * 4) * weights)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ngf_core.attacks.attack import PART
+from ngf_core.curvature.operators import loss_operator
 from ngf_core.data import mapped
 from ngf_core.data.dataset import Images
 from ngf_core.evaluate.test_set import BATCH
@@ -27,6 +28,7 @@ NET = Network(multiply_adds=10, written=20, alive=5, saved=50, weights=7, featur
 def test_constants_are_those_of_the_code():
     assert Decode.CHUNK == mapped.CHUNK and Poison.PART == PART and Evaluate.BATCH == BATCH
     assert Purify.CALIBRATION == CALIBRATION_BATCHES
+    assert loss_operator.CHUNK["cpu"] == Spectrum.CHUNK
     source = inspect.getsource(stages.system)
     assert f"{LARGEST:_}" in source and f"{PRODUCTS} * rows" in source
 
@@ -50,7 +52,7 @@ def test_the_fisher_system_is_the_one_that_is_solved(features, classes, batch):
 def test_training():
     one = Train(NET, images=100, batch=25)
     assert one.time == {"multiply-adds": 1000, "bytes written": 2000, "weights updated": 28}
-    assert one.memory == {"1": 1, "bytes of weights": 28, "bytes of the graph": 1250}
+    assert one.memory == {"1": 1, "bytes held": 14 * 7 + 25 * 50 / 2}
 
 
 def test_the_passes_of_a_purification_are_those_it_makes():
@@ -72,9 +74,36 @@ def test_a_graph_counts_three_passes_and_a_product_six():
 
 def test_pages_of_poisoned_images():
     one = Poison(images=10_000, poisoned=800, image=3072)
-    assert one.memory["bytes poisoned"] == 800 * (3072 + 4096) + 2 * 500 * 3072
+    # Of four images, in three pages, two lie in one page and two in two.
+    assert one.memory == {"1": 1, "bytes held": 800 * 1.5 * 4096 + 500 * 3072,
+                          "bytes of a part": 500 * 3072}
     # Nearly every page is touched: no more than there are.
-    assert Poison(1000, 900, 3072).memory["bytes poisoned"] == 1000 * 3072 + 2 * 500 * 3072
+    assert Poison(1000, 900, 3072).pages == 1000 * 3072
+    # What fills its pages touches no other; a part above 32 MiB is given back.
+    large = Poison(10_000, 800, 3 * 256**2)
+    assert large.memory == {"1": 1, "bytes held": 1300 * 3 * 256**2, "bytes of a part": 0}
+
+
+@pytest.mark.parametrize("image", [3072, 147, 12_288, 5000])
+def test_pages_by_counting_them(image):
+    touched = [1 + (first + image - 1) // 4096 - first // 4096
+               for first in range(0, 4096 * image, image)]
+    assert Poison(1e9, 10, image).pages == pytest.approx(10 * 4096 * sum(touched) / len(touched))
+
+
+def test_a_purification_holds_a_pass_or_a_system():
+    one = Purify(NET, clean=30, batch=20, steps=3)
+    a_pass, solved = 20 * (2 * 4 * 48 + 2 * 5), stages.system(NET, 20).size
+    assert (a_pass, solved) == (7880, 35 * 15**2)
+    assert one.memory == {"1": 1, "bytes held": 28 + a_pass}
+    many = Network(**{**vars(NET), "features": 40})
+    assert Purify(many, 30, 20, 3).memory["bytes held"] == 28 + 35 * 123**2
+
+
+def test_a_product_holds_six_vectors_and_the_graphs():
+    held = Spectrum(NET, 60, 4).memory["bytes held"]
+    assert held == 6 * 28 + 50 * (2 * 60 + 50)
+    assert Spectrum(NET, 9, 4).memory["bytes held"] == 6 * 28 + 50 * 3 * 9
 
 
 def test_decoding_stores_every_byte():
