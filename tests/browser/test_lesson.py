@@ -163,10 +163,12 @@ def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipp
         hall.keyboard.press("n")
     notes = opened.value
     expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[2]}")
-    at_rest(notes)
+    notes.wait_for_selector("html.lesson-notes", state="attached")  # else its keys are not there yet
+    hall.evaluate("window.channelOfTheTest = window.ngfChannel")
     notes.keyboard.press("ArrowRight")
     notes.keyboard.press("ArrowRight")
     on(hall, TITLES[3])
+    assert hall.evaluate("window.channelOfTheTest === window.ngfChannel")  # one hears every key
     expect(notes.get_by_role("heading", level=1)).to_have_text(f"Notes: {TITLES[3]}")
     notes.keyboard.press("b")
     expect(hall.locator(".lesson-black")).to_be_visible()
@@ -176,6 +178,24 @@ def test_a_hall_s_keys_work_after_a_click_twice_at_once_and_from_the_notes(shipp
     expect(notes.locator("html")).to_have_class(black)
     hall.locator(".lesson-black").click()
     expect(notes.locator("html")).not_to_have_class(black)
+
+
+def test_a_press_that_is_lost_is_repeated_and_no_other(shipped, new_page):
+    hall = new_page(1920)
+    hall.goto(f"{shipped.url}/lesson?present=1")
+    on(hall, TITLES[0])
+    hall.evaluate("""() => {
+      window.presses = 0;
+      document.addEventListener('click', event => {
+        if (event.target.closest('.st-key-lesson_next') && ++window.presses === 1) event.stopImmediatePropagation();
+      }, {capture: true});
+    }""")
+    for _ in range(2):
+        hall.keyboard.press("ArrowRight")
+    on(hall, TITLES[1])
+    hall.wait_for_timeout(2500)  # longer than a press is waited for
+    assert hall.evaluate("window.presses") == 3
+    on(hall, TITLES[1])
 
 
 def test_what_is_pressed_without_a_connection_is_not_played_when_it_is_back(shipped, new_page):

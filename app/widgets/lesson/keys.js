@@ -8,6 +8,7 @@ const BUSY = "input:not([type=radio], [type=checkbox]), textarea, select, canvas
 const WRITING = "textarea, select, input:not([type=radio]):not([type=range]):not([type=checkbox])"
 const SWIPE = 60  // pixels
 const LOST = 8000  // milliseconds after which a move that no drawing has answered is given up
+const AGAIN = 2000  // milliseconds after which it is pressed once more
 const SCHEME = 500  // milliseconds that the page takes to turn dark itself
 // What the notes' window hands on to the hall; full screen needs a key of the hall's own window.
 const HANDED = /^(ArrowRight|ArrowLeft|PageDown|PageUp| |[b.pql])$/
@@ -17,8 +18,8 @@ const met = (event, what) => event.composedPath().some(node => node instanceof E
 const press = name => document.querySelector(`.st-key-lesson_${name} :is(input, button, a)`)?.click()
 
 // A press that is kept while there is no connection would be played when it is back, with all that followed.
-const connected = () => navigator.onLine &&
-  document.querySelector("[data-testid=stApp]")?.dataset.testConnectionState === "CONNECTED"
+const app = () => document.querySelector("[data-testid=stApp]")
+const connected = () => navigator.onLine && app()?.dataset.testConnectionState === "CONNECTED"
 
 // The server takes a second press within one drawing for the first, so it waits for the drawing.
 const moves = window.ngfMoves ??= {waiting: [], since: 0}
@@ -29,6 +30,16 @@ function move(name) {
   if (!button || button.disabled) return moves.waiting.length = 0
   moves.since = Date.now()
   button.click()
+  setTimeout(again, AGAIN, name, moves.since)
+}
+
+// Streamlit loses a press that comes while it draws the page for another reason.
+function again(name, since) {
+  if (moves.since !== since || Date.now() - since > LOST) return
+  if (connected() && app().dataset.testScriptState === "notRunning") {
+    document.querySelector(`.st-key-lesson_${name} button`)?.click()
+  }
+  setTimeout(again, AGAIN, name, since)
 }
 
 function drawn(at) {
@@ -67,8 +78,7 @@ function fit(present) {
   const zoom = present && innerWidth >= COLUMN ? Math.min(innerWidth / HALL[0], innerHeight / HALL[1]) : 1
   style.zoom = zoom === 1 ? "" : zoom
   style.setProperty("--lesson-zoom", zoom)
-  const app = document.querySelector("[data-testid=stApp]")
-  if (app) style.setProperty("--lesson-ground", getComputedStyle(app).backgroundColor)
+  if (app()) style.setProperty("--lesson-ground", getComputedStyle(app()).backgroundColor)
 }
 
 function keydown(event, data) {
@@ -106,11 +116,18 @@ function handOn(event, hall) {
   hall.postMessage(event.key)
 }
 
+// One channel for all drawings of a class: what arrives while one is closed for the next would be lost.
+function channel(room) {
+  const name = room ? `ngf-lesson-${room}` : undefined
+  if (window.ngfChannel?.name === name) return window.ngfChannel ?? null
+  window.ngfChannel?.close()
+  return window.ngfChannel = name ? new BroadcastChannel(name) : null
+}
+
 export default function ({data, setTriggerValue}) {
   window.ngfLesson?.abort()
   const control = window.ngfLesson = new AbortController(), {signal} = control
-  const hall = data.room ? new BroadcastChannel(`ngf-lesson-${data.room}`) : null
-  signal.addEventListener("abort", () => hall?.close())
+  const hall = channel(data.room)
   if (data.speaker) {
     document.documentElement.classList.add("lesson-notes")
     signal.addEventListener("abort", () => document.documentElement.classList.remove("lesson-notes"))
@@ -120,14 +137,18 @@ export default function ({data, setTriggerValue}) {
       hall.onmessage = ({data: said}) => document.documentElement.classList.toggle("hall-black", said.black === true)
       hall.postMessage(ASK)
     }
-    return () => { if (window.ngfLesson === control) control.abort() }
+    return () => {
+      if (window.ngfLesson !== control) return
+      control.abort()
+      channel(null)
+    }
   }
   window.ngfHall = data.present ? hall : null
   if (window.ngfHall) {
     hall.onmessage = ({data: key}) => key === ASK ? tell() : typeof key === "string" &&
       document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))
     tell()
-  }
+  } else if (hall) hall.onmessage = null
   const look = document.documentElement.classList
   drawn(data.at)
   const reach = () => look.toggle("offline", !navigator.onLine)
@@ -157,6 +178,7 @@ export default function ({data, setTriggerValue}) {
     if (document.querySelector(BLACK)) black()
     window.ngfHall = null
     control.abort()
+    channel(null)
     look.remove("lesson", "lecture", "offline")
     fit(false)
   }
