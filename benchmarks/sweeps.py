@@ -4,7 +4,8 @@
     python -m benchmarks.sweeps --partition cpu          # and on the Slurm that answers here
     python -m benchmarks.sweeps --only overhead --cells 40 --out /tmp/sweeps
 
-overhead: tiny cells of the mini network (40 images per class, one epoch), computed by real workers.
+overhead, slurm: tiny cells of the mini network (40 images per class, one epoch), computed by real workers,
+here and, with --partition, on Slurm.
 Overhead of a cell: wall time × workers, less the seconds between beginning and end in the cells'
 manifests, per cell. It holds the start of Python, the import of torch and the launcher.
 growth: fabricated run directories, half of the cells done and a tenth failed; seconds of the plan,
@@ -32,11 +33,12 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("overhead", "growth", "efficiency")
+PARTS = ("overhead", "slurm", "growth", "efficiency")
 SIZES = (200, 500, 1000, 2000)
 # Ten cells a seed: a benign model, three backdoored ones, and two purifications of each.
 GRID: dict[str, Any] = {"attacks": ("badnets", "blend", "wanet"), "methods": ("clp", "sgd"),
                         "networks": ("mini_preact_resnet",)}
+FILES = tuple(f"file{number}" for number in range(6))  # of a fabricated run
 TINY = {"limit": 40, "epochs": 1}
 # Of a size at which a cell takes ten seconds and more.
 REAL: dict[str, Any] = {"attacks": ("badnets",), "methods": ("sgd",), "seeds": (0, 1, 2, 3),
@@ -142,7 +144,9 @@ def fabricate(sweep: Any) -> None:
         change_manifest(run.path, started=now, finished=now, state="done" if done else "failed",
                         message="" if done else "The loss is not finite. Use a smaller rate.",
                         results=results if done else {},
-                        files={f"file{number}": "0" * 64 for number in range(6)})
+                        files=dict.fromkeys(FILES, "0" * 64))
+        for name in FILES:
+            (run.path / name).touch()
 
 
 def _cancel(sweep: Any) -> None:
@@ -226,16 +230,20 @@ def main() -> None:
     path = arguments.out / "sweeps.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     for part in arguments.only:
-        if part == "overhead":
+        if part == "slurm" and not arguments.partition:
+            continue
+        if part in ("overhead", "slurm"):
             tiny = Grid(**GRID, **TINY, seeds=tuple(range(arguments.cells // 10)))
             spent = {"import": import_seconds()}
-            known[part] = [computed(tiny, 2, where) | spent
-                           for where in dict.fromkeys(("", arguments.partition))]
+            row = computed(tiny, 2, arguments.partition if part == "slurm" else "") | spent
+            others = [one for one in known.get("overhead", ())
+                      if one["launcher"] != row["launcher"]]
+            known["overhead"] = sorted([*others, row], key=lambda one: str(one["launcher"]))
         elif part == "growth":
             known[part] = [_child(size, arguments.partition) for size in arguments.sizes]
         else:
             known[part] = [computed(Grid(**REAL), workers) for workers in (1, 2)]
-        print(json.dumps(known[part], indent=1), flush=True)
+        print(json.dumps(known["overhead" if part == "slurm" else part], indent=1), flush=True)
         known["environment"] = _environment()
         arguments.out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known, indent=1) + "\n")
