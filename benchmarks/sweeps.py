@@ -4,8 +4,8 @@
     python -m benchmarks.sweeps --partition cpu          # and on the Slurm that answers here
     python -m benchmarks.sweeps --only overhead --cells 40 --out /tmp/sweeps
 
-overhead, slurm: tiny cells of the mini network (40 images per class, one epoch), computed by real workers,
-here and, with --partition, on Slurm.
+overhead, slurm: tiny cells of the mini network (40 images per class, one epoch), computed by real
+workers, here and, with --partition, on Slurm.
 Overhead of a cell: wall time × workers, less the seconds between beginning and end in the cells'
 manifests, per cell. It holds the start of Python, the import of torch and the launcher.
 growth: fabricated run directories, half of the cells done and a tenth failed; seconds of the plan,

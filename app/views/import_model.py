@@ -93,7 +93,6 @@ def _ask(form: ConfigForm) -> None:
     elif not DATASETS[dataset].embedded:
         if not server_settings().for_many:
             form.ask("root", "Folder of your data sets")
-        form.ask("limit", "Images per class")
         form.ask("size", "Side of the images")
     pixels = choose("pixels", "Pixels it was trained on", PIXELS, "imagenet", help=TEXT["pixels"])
     if pixels == "own":
@@ -102,6 +101,7 @@ def _ask(form: ConfigForm) -> None:
         form.give("normalisation", pixels)
     _ask_attack(form)
     with st.expander("More", icon=":material/tune:", key="import_more"):
+        form.ask("limit", "Images per class")
         form.ask("order", "Order of the channels", options={"rgb": "RGB", "bgr": "BGR"})
         form.ask("labels", "Output for each label")
         form.ask("anyway", "Take it in although its answers look wrong")

@@ -94,7 +94,7 @@ def add_option(parser: Any, field: dataclasses.Field, method: str = "") -> None:
     """Add an option for a config's field, or for a `method`'s own; one not given is absent."""
     meta, default = field.metadata, field.default
     several = isinstance(default, tuple)
-    shown = " ".join(default) if isinstance(default, tuple) else default
+    shown = " ".join(default) if isinstance(default, tuple) else default if default != "" else '""'
     allowed = ", ".join(meta["choices"]) if meta["choices"] else (
         f"{meta['low']} to {meta['high']}" if meta["low"] is not None else "")
     if method and field.name == "layer":

@@ -106,10 +106,12 @@ def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[st
 
 
 def finished(cell: Cell, store: RunStore) -> Run | None:
-    """The cell's run where it exists, is done and has the current settings; else None."""
+    """The cell's run where it exists, is done, has the current settings and all its files; else
+    None."""
     try:
         run = store.get(cell.run_id)
-        same = run.state == "done" and run.config == cell.config(store) and is_current(run)
-    except NGFError:
+        fine = (run.state == "done" and run.config == cell.config(store) and is_current(run)
+                and not run.missing())
+    except (NGFError, OSError):
         return None
-    return run if same else None
+    return run if fine else None

@@ -1,6 +1,5 @@
 """What a worker does with the run that it is to compute: take it, alone, and go on with it."""
 
-import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,8 @@ def computed(store: RunStore, run_id: str, config: Config, is_fine: Callable[[],
     machine: 0 where it is done, else 1.
 
     Nothing is computed where `is_fine` says that the run is there. One that stopped goes on where
-    it stopped, where it can; else it is computed from its start. Raises RunError where another
+    it stopped, where it can; else it is computed from its start. One whose manifest is damaged is
+    kept beside it, as .damaged-RUN. Raises RunError where another
     worker computes it, ConfigError and DiskFull.
     """
     run = taken(store, run_id, config, is_fine, job)
@@ -39,7 +39,7 @@ def taken(store: RunStore, run_id: str, config: Config, is_fine: Callable[[], bo
             return None
         run = _goes_on(store, run_id, config, job)
         if run is None:
-            _remove(store.root / run_id)
+            _clear(store.root / run_id)
             run = store.create(config, run_id)
         note_job(run, job)
     return run
@@ -65,10 +65,15 @@ def _goes_on(store: RunStore, run_id: str, config: Config, job: str | None) -> R
     return run
 
 
-def _remove(path: Path) -> None:
-    """Remove a run of other settings, or one that cannot go on."""
-    hidden = path.with_name(f".gone-{path.name}")  # no listing shows a half-deleted run
+def _clear(path: Path) -> None:
+    """Remove a run of other settings, or one that cannot go on; set a damaged one aside, of which
+    nobody knows what it holds."""
+    if not path.exists():
+        return
+    damaged = Run(path).state == CORRUPT
+    # No listing shows a half-deleted run, nor one that was set aside.
+    hidden = path.with_name(f".{'damaged' if damaged else 'gone'}-{path.name}")
     shutil.rmtree(hidden, ignore_errors=True)
-    with contextlib.suppress(FileNotFoundError):
-        path.rename(hidden)
+    path.rename(hidden)
+    if not damaged:
         shutil.rmtree(hidden)

@@ -167,6 +167,11 @@ class Run:
         """True where a file `name` exists (the suffix may be left out)."""
         return any((self.path / (name + suffix)).is_file() for suffix in ("", *_SUFFIXES))
 
+    def missing(self) -> list[str]:
+        """The files that the manifest of a done run lists and its directory no longer has."""
+        there = {path.name for path in self.path.iterdir()}
+        return [name for name in self.manifest["files"] if name not in there]
+
     def tensors(self, name: str) -> "dict[str, torch.Tensor]":
         """All tensors of `name`.safetensors, those of half precision as float32.
 

@@ -11,6 +11,7 @@ can be made of them.
 """
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.data.dataset import find_source
+from ngf_core.data.dataset import RESERVE_SHARE, find_source
 from ngf_core.errors import ConfigError, NGFError, shown
 from ngf_core.evidence.cells import Cell, cells
 from ngf_core.evidence.entrants import ENTRANTS
@@ -119,6 +120,12 @@ def grid_of(values: Mapping[str, Any], data_here: bool = True) -> Grid:
         if field.name in ("limit", "epochs"):
             _check_whole(field.name, getattr(grid, field.name), field.metadata["low"],
                          field.metadata["high"])
+    for name in grid.datasets:
+        images = grid.limit * DATASETS[name].classes
+        if images and round(RESERVE_SHARE * images) < 1:
+            raise ConfigError("limit", f"{grid.limit} per class leaves no clean image of {name} to "
+                              "purify with", "Use at least "
+                              f"{math.ceil(1 / RESERVE_SHARE / DATASETS[name].classes)}.")
     count = (len(grid.datasets) * len(grid.networks) * len(grid.seeds)
              * (1 + len(grid.attacks) * (1 + len(grid.methods))))
     if count > MOST_CELLS:
@@ -131,7 +138,7 @@ def grid_of(values: Mapping[str, Any], data_here: bool = True) -> Grid:
 
 def _check_names(field: str, names: Any, choices: tuple[str, ...]) -> None:
     if not isinstance(names, tuple) or not names:
-        raise ConfigError(field, f"{shown(repr(names))} is empty or not a list",
+        raise ConfigError(field, f"{_written(names)} is empty or not a list",
                           f'Write a list, as {field} = ["{choices[0]}"].')
     for name in names:
         if name not in choices:
@@ -140,9 +147,14 @@ def _check_names(field: str, names: Any, choices: tuple[str, ...]) -> None:
     _check_once(field, names)
 
 
+def _written(value: Any) -> str:
+    """An entry as it stands in the file."""
+    return shown(repr(list(value) if isinstance(value, tuple) else value))
+
+
 def _check_seeds(seeds: Any) -> None:
     if not isinstance(seeds, tuple) or not seeds:
-        raise ConfigError("seeds", f"{shown(repr(seeds))} is empty or not a list",
+        raise ConfigError("seeds", f"{_written(seeds)} is empty or not a list",
                           "Write a list, as seeds = [0, 1, 2].")
     for seed in seeds:
         _check_whole("seeds", seed, 0, MOST_SEED)

@@ -11,6 +11,7 @@ from ngf_core.errors import NGFError, RunError
 from ngf_core.evidence.cells import Cell, finished
 from ngf_core.launch.logs import last_line, log_of
 from ngf_core.launch.submitted import Submitted, submitted
+from ngf_core.options import listed
 from ngf_core.runs import Run, RunStore, StoreSnapshot
 from ngf_core.runs.job import Struck, names_job, strike_job
 from ngf_core.sweep.cell_states import DONE, FAILED, MISSING, QUEUED, RUNNING, STATES
@@ -91,11 +92,19 @@ def _submitted_by_nobody(cell: Cell, run: Run, state: str, message: str, job: Su
     if state == "running" or (state == "queued" and (manifest["job"] or manifest["pid"])):
         return CellState(cell, RUNNING, _progress(run) or message)  # by somebody else
     if state == "done":
-        return CellState(cell, MISSING, "The run that is there has other settings, or is stale.")
+        return CellState(cell, MISSING, _unusable(run))
     ended = f" {job.said}" if job is not None and job.job else ""
     if state == "queued":
         return CellState(cell, FAILED, f"Its worker ended before it began.{ended}")
     return CellState(cell, FAILED, message if state == "failed" else message + ended)
+
+
+def _unusable(run: Run) -> str:
+    """Why a run that is done is not the cell's."""
+    with contextlib.suppress(OSError):
+        if lost := run.missing():
+            return f"It no longer has {listed(tuple(lost))}."
+    return "The run that is there has other settings, or is stale."
 
 
 def _without_run(cell: Cell, folder: Path, job: Submitted | None) -> CellState:

@@ -1,4 +1,4 @@
-"""A real Slurm of one node on this machine, for tests: munge, slurmctld and slurmd, no systemd.
+"""A real Slurm on this machine, for tests: munge, slurmctld and a slurmd per node, no systemd.
 
 There is no slurmdbd unless a test asks for it, as on many clusters, so that sacct fails.
 """
@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd")
 CONF = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
+SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -42,16 +42,17 @@ JobRequeue=1
 KillWait=5
 MinJobAge=300
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={spool}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
+PartitionName=cpu Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} " \
+    "RealMemory=2000 State=UNKNOWN\n"
 NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none"
 ACCOUNTS = """\
 AccountingStorageType=accounting_storage/slurmdbd
@@ -94,17 +95,17 @@ class Cluster:
         return self.ask("squeue", "--noheader") == ""
 
     def node(self) -> str:
-        """The state of the node: idle, mix, drng while jobs end on a drained one, drain."""
+        """The state of the nodes: idle, mix, drng while jobs end on a drained one, drain."""
         return self.ask("sinfo", "--noheader", "--format=%t")
 
     def drain(self) -> None:
         """Let the node take no more jobs, and wait until its last one has ended."""
-        self.ask("scontrol", "update", f"nodename={HOST}", "state=drain", "reason=test")
+        self.ask("scontrol", "update", "nodename=ALL", "state=drain", "reason=test")
         until(lambda: self.node() == "drain", 60)
 
     def resume(self) -> None:
         """Let it take jobs again."""
-        self.ask("scontrol", "update", f"nodename={HOST}", "state=resume")
+        self.ask("scontrol", "update", "nodename=ALL", "state=resume")
 
 
 def why_none() -> str | None:
@@ -117,23 +118,29 @@ def why_none() -> str | None:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: Path, accounts: bool = False) -> Iterator[Cluster]:
-    """A Slurm in an empty folder, with `accounts` or without; squeue tells of ended jobs for five
-    minutes.
+def running_cluster(folder: Path, accounts: bool = False, nodes: int = 1) -> Iterator[Cluster]:
+    """A Slurm in an empty folder, whose `nodes` share two cores, with `accounts` or without; squeue
+    tells of ended jobs for five minutes.
 
     Skips the test where none can be started; in CI that is a failure.
     """
     reason = why_none()
     if reason:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    for name in ("state", "spool"):
-        (folder / name).mkdir()
-    conf = folder / "slurm.conf"
-    port = _free_port()
-    conf.write_text(CONF.format(
-        host=HOST, ports=[_free_port(), _free_port()], folder=folder,
-        accounting=ACCOUNTS.format(port=port) if accounts else NO_ACCOUNTS))
+    names = [f"node{number}" for number in range(nodes)]
     with contextlib.ExitStack() as running:
+        (folder / "state").mkdir()
+        conf = folder / "slurm.conf"
+        port = _free_port()
+        # The path of a socket, which slurmd makes there, has at most 108 letters.
+        spool = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="slurm")))
+        for name in names:
+            (spool / name).mkdir()
+        conf.write_text(CONF.format(
+            host=HOST, port=_free_port(), folder=folder, spool=spool,
+            accounting=ACCOUNTS.format(port=port) if accounts else NO_ACCOUNTS) + "".join(
+                NODE.format(name=name, host=HOST, port=_free_port(), cores=2 // nodes)
+                for name in names))
         patch = running.enter_context(pytest.MonkeyPatch.context())
         running.enter_context(_munge())
         patch.setenv("SLURM_CONF", str(conf))
@@ -141,12 +148,13 @@ def running_cluster(folder: Path, accounts: bool = False) -> Iterator[Cluster]:
             running.enter_context(_accounts(folder, port))
         cluster = Cluster(folder)
         try:
-            for daemon in ("slurmctld", "slurmd"):
-                _start(daemon)
+            _start("slurmctld")
+            for name in names:
+                _start("slurmd", "-N", name)
             until(lambda: _is_idle(cluster), 60)
             yield cluster
         finally:
-            for daemon in ("slurmd", "slurmctld"):
+            for daemon in (*(f"slurmd-{name}" for name in names), "slurmctld"):
                 _stop(folder / f"{daemon}.pid")
 
 
@@ -157,10 +165,10 @@ def _is_idle(cluster: Cluster) -> bool:
         return False
 
 
-def _start(daemon: str, **environment: str) -> None:
+def _start(daemon: str, *options: str, **environment: str) -> None:
     """Start a daemon that goes into the background by itself."""
-    subprocess.run([shutil.which(daemon, path="/usr/sbin:/usr/bin") or daemon], check=True,
-                   timeout=60, env=os.environ | environment)
+    subprocess.run([shutil.which(daemon, path="/usr/sbin:/usr/bin") or daemon, *options],
+                   check=True, timeout=60, env=os.environ | environment)
 
 
 @contextlib.contextmanager

@@ -11,21 +11,25 @@ from ngf_core.errors import NGFError
 
 # v, one part per parameter, each of the parameter's shape -> the same; None for zero.
 Product = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
+Build = Callable[[Tensor, Tensor], Product]
 
 
 class ChunkGraphs:
-    """An iterable over the products with each chunk's matrix, the same each time.
+    """The products with each chunk's matrix, the same each time they are asked for.
 
     build(inputs, targets) makes a graph and returns the product through it. The graphs of the first
     chunks, of at most `wanted` samples each, are made once and kept within `memory` bytes. see: is
     called with every chunk's targets, once, at the start.
 
+    `build` is not kept: it belongs to an operator, which holds this, and what is in a circle stays
+    in memory until Python's collector runs.
+
     Attributes: cached_samples, cached_bytes (of the graphs kept), recomputed_samples.
     """
 
-    def __init__(self, build: Callable[[Tensor, Tensor], Product], data: Data, graph: GraphBytes,
+    def __init__(self, build: Build, data: Data, graph: GraphBytes,
                  memory: float, wanted: int, see: Callable[[Tensor], None]) -> None:
-        self._build, self._data = build, data
+        self._data = data
         self._chunk = graph.largest_chunk(memory, wanted)
         self.cached_bytes = 0.0
         self.cached_samples = self.recomputed_samples = 0
@@ -44,7 +48,8 @@ class ChunkGraphs:
                 self.cached_bytes += needed
                 self.cached_samples += len(inputs)
 
-    def __iter__(self) -> Iterator[Product]:
+    def products(self, build: Build) -> Iterator[Product]:
+        """The products of all chunks, in order; `build` again for those that are not kept."""
         yield from self._kept
         if not self._left_out:
             return
@@ -54,4 +59,4 @@ class ChunkGraphs:
                 raise NGFError("The data are not the same as when they were first read, so their "
                                "curvature is not defined. Switch off shuffling and random "
                                "augmentation, or allow memory for all graphs.")
-            yield self._build(*batch)
+            yield build(*batch)

@@ -20,9 +20,8 @@ class HessianOperator(LossOperator):
     _derived_twice = True
 
     def _product(self, outputs: Tensor, targets: Tensor) -> Product:
-        loss = self._loss(outputs, targets) * len(outputs)
-        gradient = torch.autograd.grad(loss, self._parameters, create_graph=True,
-                                       allow_unused=True)
+        loss, parameters = self._loss(outputs, targets) * len(outputs), self._parameters
+        gradient = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
         # Where a parameter does not enter the loss twice there is no graph: zero curvature.
         curved = [i for i, g in enumerate(gradient) if g is not None and g.requires_grad]
         # The gradient's numbers are not needed, only where its graph begins.
@@ -31,7 +30,7 @@ class HessianOperator(LossOperator):
         def product(v: Sequence[Tensor]) -> Sequence[Tensor | None]:
             if not edges:
                 return [None] * len(v)
-            return torch.autograd.grad(edges, self._parameters, [v[i] for i in curved],
+            return torch.autograd.grad(edges, parameters, [v[i] for i in curved],
                                        retain_graph=True, allow_unused=True)
 
         return product

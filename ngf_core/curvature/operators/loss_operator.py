@@ -122,7 +122,7 @@ class LossOperator(ABC):
             wide = v.detach().to(self.device, self.dtype, copy=True)
             total = torch.zeros_like(wide)
             parts, sums = list(self.unflatten(wide).values()), list(self.unflatten(total).values())
-            for product in self._graphs:
+            for product in self._graphs.products(self._build):
                 for whole, part in zip(sums, product(parts), strict=True):
                     if part is not None:
                         whole += part

@@ -1,5 +1,8 @@
 """Hessian, GGN and Fisher products against dense float64 matrices and a second library."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from scipy.sparse.linalg import eigsh
@@ -209,6 +212,19 @@ def test_later_changes_to_model_and_data_are_not_seen():
         model.linear.weight.zero_()
         x.zero_()
     assert torch.equal(operator @ v, first)
+
+
+@OPERATORS
+def test_it_leaves_nothing_in_memory(kind):
+    operator = made(kind, PROBLEMS["conv and batchnorm"]())
+    operator @ torch.ones(operator.size)
+    weights = [weakref.ref(weight) for weight in operator._parameters]
+    gc.disable()  # else its collector may come by
+    try:
+        del operator
+        assert not any(weight() is not None for weight in weights)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -93,9 +93,12 @@ def test_nor_does_one_of_other_settings(store):
     assert not (run.path / "kept").exists() and run.config == TrainConfig(epochs=4)
 
 
-def test_a_damaged_one_is_replaced(store):
-    (left(store).path / "manifest.json").write_text("{")
+def test_a_damaged_one_is_set_aside(store):
+    run = left(store)
+    (run.path / "manifest.json").write_text("{")
     assert take(store).manifest["state"] == "queued"
+    assert (store.root / f".damaged-{ID}" / "manifest.json").read_text() == "{"
+    assert not (run.path / "kept").exists() and store.list() == [run]
 
 
 def test_a_purification_on_a_gpu_begins_again(store):

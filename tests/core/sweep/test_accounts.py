@@ -38,7 +38,10 @@ def test_sacct_tells_why_a_job_ended(tmp_path, monkeypatch):
         until((blend.path / "steps.json").exists, 60)
         cluster.ask("scancel", blend.manifest["job"])
         until(cluster.is_empty, 60)
-        until(lambda: "FAILED" in cluster.ask("sacct", "--noheader", "--allocations"), 60)
+        # Records arrive one by one, and the purification of a failed model fails as well.
+        until(lambda: all(ended in cluster.ask(
+            "sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State")
+            for ended in ("1_0|FAILED", "1_2|CANCELLED")), 60)
         monkeypatch.setattr(slurm_queue, "queued", lambda names: {})  # it has forgotten them
         found = {one.cell.run_id: one for one in sweep_in(out).struck()}
     assert found[BADNETS].state == "done"

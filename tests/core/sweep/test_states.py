@@ -209,6 +209,15 @@ def test_done_with_these_settings_or_with_others(submitted):
         BADNETS, "missing", "The run that is there has other settings, or is stale.")
 
 
+def test_one_whose_file_was_deleted_is_not_done(submitted):
+    submitted.jobs()
+    run = submitted.run(NONE, "17_0", state="done", files={"model.safetensors": "0", "log": "1"})
+    (run.path / "log").touch()
+    assert submitted.of(NONE) == CellState(NONE, "missing", "It no longer has model.safetensors.")
+    (run.path / "model.safetensors").touch()
+    assert submitted.of(NONE) == CellState(NONE, "done")
+
+
 def test_one_that_is_finished_while_slurm_is_asked_is_done(submitted, monkeypatch):
     run = submitted.run(NONE, "17_0", state="running", **ELSEWHERE)
     from ngf_core.sweep import states as module
