@@ -97,7 +97,8 @@ def follow(run: Run, here: Place, executes: Mapping[str, str]) -> int:
     except Exception as error:
         if not is_lost(error):
             raise
-        print(f"Process {here.rank} of {here.count} ends, as another one has.", file=sys.stderr)
+        print(f"Process {here.rank} of {here.count} ends, since it does not reach the others: "
+              f"{error}", file=sys.stderr)
     return 1
 
 

@@ -84,13 +84,15 @@ def work(run: Run, store: RunStore, waits: bool = True) -> int:
         else:
             writer.cancel(f"Cancelled {run.reached()}.")
     except Exception as error:
-        if here is not None and is_lost(error):
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun now sends to all
-            writer.fail(lost_rank(here, run), "process")
-            return 1
+        if here is not None:
+            # torchrun sends it to all as soon as one ends, as those do that raise the same.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not isinstance(error, NGFError):
             _log(writer, error)
-        writer.fail(explain(error, run), lacked(error))
+        if here is not None and is_lost(error):
+            writer.fail(lost_rank(here, run), "process")
+        else:
+            writer.fail(explain(error, run), lacked(error))
     return 1
 
 

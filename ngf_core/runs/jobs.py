@@ -79,7 +79,7 @@ def start(config: Config, store: RunStore, asker: str | None = None, again: bool
             return store.get(finished.id)
         _check_waiting(now, asker)
         refuse_full(store.root)
-        return _launched(store.create(config, askers=(asker,)))
+        return _launched(store.create(config, askers=(asker,), ranks=devices * nodes, nodes=nodes))
 
 
 def _launched(run: Run) -> Run:

@@ -47,6 +47,15 @@ def test_the_same_request_is_one_run(store, workers):
     assert other != first and workers == [first, other]
 
 
+@pytest.mark.parametrize("browser", [None, "a"])
+def test_a_restart_is_by_as_many_processes(store, workers, browser):
+    run = make_run(store, "train")
+    change_manifest(run.path, ranks=6, nodes=3)
+    again = jobs.restart(run.now(), store, browser)
+    assert (again.manifest["ranks"], again.manifest["nodes"]) == (6, 3)
+    assert workers == [again] and again != run
+
+
 def test_what_computes_is_shared_and_what_ended_is_not(store, workers):
     first = ask(store, "a")
     RunWriter(first).begin()
