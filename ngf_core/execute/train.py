@@ -59,7 +59,6 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
     earlier = writer.part("epoch") or {"training": None, "poisoned": [], "covered": []}
     poisoned: list[Tensor] = earlier["poisoned"]
     covered: list[Tensor] = earlier["covered"]
-    answering = model if ranks is None else WholeBatch(model, ranks, trained=False)
     kept, took = time.monotonic(), 0.0
     test: TestSet | None = None
     for epoch in train(model, dataset.train, attack, config, where, earlier["training"],
@@ -71,6 +70,7 @@ def execute(config: TrainConfig, store: RunStore, writer: RunWriter) -> dict[str
             attack = epoch.attack
             test = build_test_set(dataset.test, attack)
             writer.arrays(SAMPLES, samples(dataset, attack))
+        answering = model if ranks is None else WholeBatch(model, ranks, trained=False)
         evaluation = evaluate(answering, test)
         rates = evaluation.rates()
         seconds = writer.point("train", epoch.epoch, epoch.seconds, {"loss": epoch.loss} | {

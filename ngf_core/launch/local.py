@@ -39,9 +39,9 @@ class LocalLauncher:
 
     def refuse(self, seconds: float) -> None:
         """Raise ConfigError where a worker is to have more cores than there are."""
-        if self.cores > available_cores():
-            raise ConfigError("cores", f"{self.cores} are more than the {available_cores()} cores "
-                              "that may be used here", "Use fewer.")
+        if self.cores > (here := available_cores()):
+            raise ConfigError("cores", f"{self.cores} are more than the {here} "
+                              f"core{'s' * (here > 1)} that may be used here", "Use fewer.")
 
     def submit(self, stages: Sequence[Sequence[Task]], folder: Path) -> str:
         """Compute all tasks and return when none is left.

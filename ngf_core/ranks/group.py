@@ -63,6 +63,12 @@ class Ranks:
         return torch.cat([part[: share.stop - share.start]
                           for part, share in zip(parts, shares, strict=True)]).to(own.device)
 
+    def each(self, value: Any) -> list[Any]:
+        """What every rank has, in their order: plain values."""
+        found: list[Any] = [None] * self.count
+        distributed.all_gather_object(found, value)
+        return found
+
     def agreed(self, value: Any) -> Any:
         """What the first rank has; the others' `value` is not looked at.
 
@@ -87,9 +93,10 @@ def joined() -> Ranks | None:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
-    fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu",
-                    strategy=DDPStrategy(timeout=PATIENCE), devices=here.count // here.nodes,
-                    num_nodes=here.nodes)
+    # Buffers are alike without being sent: each rank has the statistics of the whole batch.
+    strategy = DDPStrategy(timeout=PATIENCE, broadcast_buffers=False)
+    fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", strategy=strategy,
+                    devices=here.count // here.nodes, num_nodes=here.nodes)
     fabric.launch()
     return Ranks(fabric)
 

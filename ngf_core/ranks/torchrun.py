@@ -32,8 +32,9 @@ def place() -> Place | None:
 def started_by_torchrun(words: Sequence[str], devices: int) -> tuple[str, ...]:
     """The command that starts the Python program `words` (python -m module …) as `devices` ranks
     of this machine."""
-    return (words[0], "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-            str(devices), *words[1:])
+    # What the ranks print goes to torchrun's own output; its folder of logs would stay behind.
+    return (words[0], "-m", "torch.distributed.run", "--standalone", "--log-dir", os.devnull,
+            "--nproc-per-node", str(devices), *words[1:])
 
 
 def told_for_nodes(module: str, folder: str, devices: int, nodes: int) -> str:
@@ -60,5 +61,6 @@ def check_ranks(devices: int, nodes: int, cores: int) -> None:
                        "several devices need. Use one device.")
     gpus = torch.cuda.device_count()
     if nodes == 1 and devices > (gpus or cores):
-        here = f"{gpus} GPU{'s' * (gpus > 1)}" if gpus else f"{cores} cores that may be used"
+        here = (f"{gpus} GPU{'s' * (gpus > 1)}" if gpus
+                else f"{cores} core{'s' * (cores > 1)} that may be used")
         raise ConfigError("devices", f"{devices} are more than the {here} here", "Use fewer.")

@@ -22,13 +22,14 @@ class WholeBatch(nn.Module):
     n may be less than there are ranks. BatchNorm has the statistics of the whole batch. In
     training mode a backward pass leaves the same gradients in the model's parameters on all ranks;
     in evaluation mode, and where the model is not to be `trained`, there are gradients by the
-    inputs alone.
+    inputs alone. It begins in the mode in which the model is, and sets the model's with its own.
     """
 
     def __init__(self, model: nn.Module, ranks: Ranks, trained: bool = True) -> None:
         super().__init__()
         self._ranks, self._model = ranks, model
         self._trained = ranks.fabric.setup_module(model) if trained else model
+        self.training = model.training
 
     def forward(self, x: Tensor) -> Tensor:
         network = self._trained if self.training else self._model

@@ -3,21 +3,25 @@ OUT, under torchrun. Each rank writes OUT/RANK.pt: what it found by name."""
 
 import copy
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ngf_core.attacks.attack import build_attack
+from ngf_core.attacks.control import Control
 from ngf_core.config import Config, LandscapeConfig, SpectrumConfig, TrainConfig
+from ngf_core.curvature.operators.data import chunks
 from ngf_core.curvature.operators.hessian import HessianOperator
-from ngf_core.curvature.operators.sharded import ShardedOperator, sharded
+from ngf_core.curvature.operators.sharded import sharded
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS, measure_spectrum
 from ngf_core.data.dataset import Images
-from ngf_core.errors import NGFError
 from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.execute.together import FirstWriter, OtherWriter
 from ngf_core.execute.worker import EXECUTES
@@ -39,6 +43,8 @@ SHAPE = (3, 16, 16)
 # the same with more rows than images and a network in evaluation mode; a loss over pairs of images.
 ATTACKS = ("none", "badnets", "wanet", "dyn_one", "lira", "cba")
 ALONE, TOGETHER = "alone", "together"
+# How many images this process's network had in each of its calls meanwhile.
+IMAGES = {ALONE: "images alone", TOGETHER: "images together"}
 
 
 def main(out: Path) -> None:
@@ -52,26 +58,54 @@ def main(out: Path) -> None:
             "badnets", ranks, images=30, epochs=1, double=False)),
         "train stopped": both(ranks, stopped),
         "gradients by the images": both(ranks, by_the_images),
+        "buffer": {TOGETHER: own_buffer(ranks)},
         "rates": both(ranks, rates),
         **{f"{name} of {what}": both(ranks, lambda ranks, name=name, what=what: products(
             name, what, ranks)) for name in OPERATORS for what in SAMPLES},
         "spectrum": both(ranks, spectrum),
-        "not finite": {TOGETHER: refused(ranks)},
+        "samples": both(ranks, samples_shared),
+        **{f"refusal: {name}": both(ranks, lambda ranks, data=data: refusal(data(), ranks))
+           for name, data in REFUSED.items()},
+        "refusal: no room": {TOGETHER: broken_on_the_second(ranks)},
         **{f"losses at {n} of {name}": both(ranks, lambda ranks, n=n, name=name: losses(
             name, n, ranks)) for name in MODELS for n in (1, 7)},
         "agreed": {TOGETHER: ranks.agreed({"rank": ranks.rank, "x": torch.full((2,), ranks.rank)})},
     }
-    torch.save(found, out / f"{ranks.rank}.pt")
     with tiny():
-        source = computed(train_config(attack="badnets"), out / "runs", ranks)
+        with modes() as seen:
+            source = computed(train_config(attack="badnets", epochs=2), out / "runs", ranks)
         computed(spectrum_config(source), out / "runs", ranks)
         computed(landscape_config(source), out / "runs", ranks)
+    torch.save(found | {"modes": {TOGETHER: seen}}, out / f"{ranks.rank}.pt")
     leave()
 
 
+@contextmanager
+def modes() -> Iterator[list[bool]]:
+    """Whether the network that is trained is in training mode as each epoch begins, and at the
+    end."""
+    seen: list[bool] = []
+    networks: list[nn.Module] = []
+    epoch_of = Control.epoch
+
+    def epoch(control: Control, number: int, model: nn.Module) -> Any:
+        seen.append(model.training)
+        networks.append(model)
+        return epoch_of(control, number, model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Control, "epoch", epoch)
+        yield seen
+    seen.append(networks[-1].training)
+
+
 def both(ranks: Ranks, compute: Any) -> dict[str, Any]:
-    alone = {ALONE: compute(None)} if ranks.rank == 0 else {}
-    return alone | {TOGETHER: compute(ranks)}
+    found = {}
+    for name, given in ((ALONE, None), (TOGETHER, ranks)):
+        if given is not None or ranks.rank == 0:
+            CALLS.clear()
+            found |= {name: compute(given), IMAGES[name]: list(CALLS)}
+    return found
 
 
 def spectrum_config(source: str) -> SpectrumConfig:
@@ -111,8 +145,13 @@ class InDouble(Normalise):
         return super().forward(x.double() / (255 if x.dtype == torch.uint8 else 1))
 
 
+CALLS: list[int] = []
+
+
 def network(double: bool = True) -> nn.Module:
+    """One that notes in CALLS how many images it gets."""
     model = build_model("mini_preact_resnet", SHAPE, 10)
+    model.register_forward_pre_hook(lambda _, inputs: CALLS.append(len(inputs[0])))
     if double:
         model.double().normalise = InDouble()
     return model
@@ -149,11 +188,21 @@ def by_the_images(ranks: Ranks | None) -> dict[str, Tensor]:
     found = {}
     for mode in (True, False):
         model, x, y = case("residual", 5)
-        whole = model.double() if ranks is None else WholeBatch(model.double(), ranks)
+        network = model.double() if ranks is None else WholeBatch(model.double(), ranks)
         x = x.double().requires_grad_()
-        cross_entropy(whole.train(mode)(x), y).backward()
+        cross_entropy(network.train(mode)(x), y).backward()
         found[str(mode)] = x.grad
     return found
+
+
+def own_buffer(ranks: Ranks) -> int:
+    """What a buffer of each rank's own is after a step."""
+    model, x, y = case("residual")
+    model.register_buffer("of_rank", torch.zeros(1))
+    network = WholeBatch(model, ranks)
+    model.of_rank += ranks.rank
+    cross_entropy(network(x), y).backward()
+    return int(model.of_rank)
 
 
 def rates(ranks: Ranks | None) -> dict[str, Any]:
@@ -185,24 +234,70 @@ def spectrum(ranks: Ranks | None) -> Tensor:
     return torch.cat([found.eigenvalues, found.lowest, torch.tensor([found.trace.value])])
 
 
-def refused(ranks: Ranks) -> str:
-    """Of samples of which the last one, the second rank's, is not finite."""
+def samples_shared(ranks: Ranks | None) -> dict[str, int]:
+    """On how many samples this process makes its operator."""
     model, x, y = case("residual")
+    counted = {}
+    for what, made in SAMPLES.items():
+        def make(share: Any, what: str = what) -> HessianOperator:
+            counted[what] = sum(len(targets) for _, targets in chunks(share, 1))
+            return HessianOperator(model, share)
+
+        sharded(make, made(x, y), ranks)
+    return counted
+
+
+def whole() -> tuple[Tensor, Tensor]:
+    """All samples."""
+    return case("residual")[1:]
+
+
+def not_finite() -> tuple[Tensor, Tensor]:
+    """Samples of which the last one, the second rank's, is not finite."""
+    x, y = whole()
     x[-1] = torch.inf
+    return x, y
+
+
+# Of what the second rank alone sees the fault, or where its share hides it.
+REFUSED: dict[str, Callable[[], Any]] = {
+    "not finite": not_finite,
+    "more targets": lambda: (whole()[0][:9], whole()[1]),
+    "fewer targets": lambda: (whole()[0], whole()[1][:9]),
+    "no batch": lambda: [whole(), "nonsense"],
+}
+
+
+def refusal(data: Any, ranks: Ranks | None, make: Callable[[Any], Any] | None = None) -> list[str]:
+    """The class and the text of what is raised."""
+    model = case("residual")[0]
     try:
-        ShardedOperator(lambda share: HessianOperator(model, share), (x, y), ranks)
-    except NGFError as error:
-        return str(error)
-    raise AssertionError("nothing was refused")
+        sharded(make or (lambda share: HessianOperator(model, share)), data, ranks)
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+    return []
 
 
-def losses(name: str, n: int, ranks: Ranks | None) -> Tensor:
+def broken_on_the_second(ranks: Ranks) -> list[str]:
+    """Where one rank has no room for its operator."""
+    def make(share: Any) -> HessianOperator:
+        if ranks.rank:
+            raise MemoryError("no room")
+        return HessianOperator(case("residual")[0], share)
+
+    return refusal(whole(), ranks, make)
+
+
+def losses(name: str, n: int, ranks: Ranks | None) -> dict[str, Any]:
+    """At n points, with the number of them that this process computes."""
     model, x, y = case(name)
     model = model.double()
     points = torch.randn(n, 2, generator=seeded(5)).tolist()
+    computed_here = [0]
     found = losses_at(model, random_plane(model, seeded(1)), points,
-                      {"clean": (x.double(), y), "few": (x[:3].double(), y[:3])}, ranks=ranks)
-    return torch.stack(list(found.values()))
+                      {"clean": (x.double(), y), "few": (x[:3].double(), y[:3])},
+                      lambda done, _: computed_here.append(done), ranks=ranks)
+    return {"losses": torch.stack(list(found.values())), "points": max(computed_here)}
 
 
 if __name__ == "__main__":

@@ -21,9 +21,23 @@ def chunks(data: Data, size: int) -> Iterator[Batch]:
     Raises ConfigError for data that can be read only once or is not made of pairs of tensors.
     """
     for inputs, targets in _batches(data):
-        _check(inputs, targets)
+        check_batch(inputs, targets)
         if len(inputs):
             yield from zip(inputs.split(size), targets.split(size), strict=True)
+
+
+def check_batch(inputs: Any, targets: Any) -> None:
+    """Raise ConfigError unless these are tensors with one target for each input."""
+    for name, part in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(part, Tensor):
+            raise ConfigError(name, f"they are a {type(part).__name__}", "Give a tensor.")
+    if inputs.dtype not in (torch.uint8, torch.int64) and not inputs.is_floating_point():
+        raise ConfigError("inputs", f"their type is {inputs.dtype}",
+                          "Give uint8 images, floats or int64 indices.")
+    if targets.ndim == 0 or inputs.ndim == 0 or len(targets) != len(inputs):
+        raise ConfigError("targets", f"{targets.dtype} of shape {tuple(targets.shape)} do not "
+                          f"label inputs of shape {tuple(inputs.shape)}",
+                          "Give one target for each input.")
 
 
 def as_float(inputs: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -58,16 +72,3 @@ def _batches(data: Data) -> Iterator[Batch]:
             raise ConfigError("data", "a batch is neither a pair nor one in which inputs and "
                               "labels are unambiguous", "Give batches of (inputs, targets).")
         yield batch[0], batch[1]
-
-
-def _check(inputs: Tensor, targets: Tensor) -> None:
-    for name, part in (("inputs", inputs), ("targets", targets)):
-        if not isinstance(part, Tensor):
-            raise ConfigError(name, f"they are a {type(part).__name__}", "Give a tensor.")
-    if inputs.dtype not in (torch.uint8, torch.int64) and not inputs.is_floating_point():
-        raise ConfigError("inputs", f"their type is {inputs.dtype}",
-                          "Give uint8 images, floats or int64 indices.")
-    if targets.ndim == 0 or inputs.ndim == 0 or len(targets) != len(inputs):
-        raise ConfigError("targets", f"{targets.dtype} of shape {tuple(targets.shape)} do not "
-                          f"label inputs of shape {tuple(inputs.shape)}",
-                          "Give one target for each input.")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngf_core.curvature.operators.data import Data, chunks
+from ngf_core.curvature.operators.data import Data, check_batch, chunks
 from ngf_core.curvature.operators.loss_operator import LossOperator
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.ranks.group import Ranks
@@ -25,26 +25,28 @@ class ShardedOperator:
         one sample where a rank has none.
 
     Attributes: size, dtype, device, shapes as the operator's; samples n; products made so far.
-    Raises on all ranks what `make` raises on one of them.
+    Where the data do not fit or `make` fails on one rank, all raise: an NGFError with the sentence
+    of the first that has one, RuntimeError for what is none.
     """
 
     def __init__(self, make: Callable[[Data], LossOperator], data: Data, ranks: Ranks) -> None:
         self._ranks = ranks
-        share = _share(data, ranks)
-        empty = next(chunks(share, 1), None) is None
-        error: Exception | None = None
+        own, error = 0, None
         try:
+            share = _share(data, ranks)
+            empty = next(chunks(share, 1), None) is None
             self._own = make(_first(data) if empty else share)
+            own = 0 if empty else self._own.samples
         except Exception as found:
             error = found
-        own = 0 if empty or error else self._own.samples
-        self.samples, failed = (int(total) for total in ranks.sum(
-            torch.tensor([own, error is not None], dtype=torch.float64)))
-        if error is not None:
-            raise error
-        if failed:
-            raise NGFError(f"The operator could not be made on {failed} of {ranks.count} ranks, "
-                           "which say why.")
+        told = ranks.each((own, _said(error)))
+        first = next((said for _, said in told if said is not None), None)
+        if first is not None:
+            if error is not None and _said(error) == first:
+                raise error
+            known, sentence = first
+            raise (NGFError if known else RuntimeError)(sentence) from error
+        self.samples = sum(samples for samples, _ in told)
         self._weight = own / self.samples
         self.size, self.dtype, self.device = self._own.size, self._own.dtype, self._own.device
         self.shapes, self.products = self._own.shapes, 0
@@ -83,11 +85,20 @@ class _EveryNth(Iterable[Any]):
 
 def _share(data: Data, ranks: Ranks) -> Data:
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
+        check_batch(*data)
         rows = ranks.share(len(data[0]))
         return data[0][rows], data[1][rows]
     if isinstance(data, Iterator) or not isinstance(data, Iterable):
         return data  # which the operator refuses
     return _EveryNth([data] if isinstance(data, Mapping) else data, ranks)
+
+
+def _said(error: Exception | None) -> tuple[bool, str] | None:
+    """Whether it is a sentence for the user, and what it says."""
+    if error is None:
+        return None
+    known = isinstance(error, NGFError)
+    return known, str(error) if known else f"{type(error).__name__}: {error}"
 
 
 def _first(data: Data) -> Data:

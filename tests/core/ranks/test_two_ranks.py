@@ -1,5 +1,6 @@
 """Two processes compute what one computes: one pair of them for all comparisons."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.support.tiny_runs import made
 from tests.support.two_ranks import (
     ALONE,
     ATTACKS,
+    IMAGES,
+    REFUSED,
     SAMPLES,
     TOGETHER,
     landscape_config,
@@ -32,8 +35,10 @@ ROOT = Path(__file__).parents[3]
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder into which two ranks have written what they found."""
     out = tmp_path_factory.mktemp("ranks")
+    (out / "tmp").mkdir()
     done = subprocess.run(two_ranks("tests.support.two_ranks", str(out)), cwd=ROOT, text=True,
-                          capture_output=True, timeout=280, check=False)
+                          env=os.environ | {"TMPDIR": str(out / "tmp")}, capture_output=True,
+                          timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     (source,) = (out / "runs").glob("*-train-*")
     shutil.copytree(source, out / "sources" / source.name)
@@ -44,6 +49,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(out: Path) -> list[dict[str, Any]]:
     """What each of the two ranks found."""
     return [torch.load(out / f"{rank}.pt") for rank in (0, 1)]
+
+
+def test_torchrun_leaves_nothing_behind(out):
+    assert not list((out / "tmp").glob("torchelastic_*"))
 
 
 def same(one: Any, other: Any) -> None:
@@ -72,6 +81,24 @@ def test_training_in_float32(found):
 def test_training_that_stopped_goes_on_bit_by_bit(found):
     for rank in found:
         same(rank["train stopped"][TOGETHER]["model"], rank["train wanet"][TOGETHER]["model"])
+
+
+@pytest.mark.parametrize("name", [*(f"train {attack}" for attack in ATTACKS), "train float32",
+                                  "rates"])
+def test_each_computes_its_share_of_the_images(found, name):
+    alone = found[0][name][IMAGES[ALONE]]
+    shares = list(zip(*(rank[name][IMAGES[TOGETHER]] for rank in found), strict=True))
+    assert [sum(share) for share in shares] == alone and len(alone) > 1
+    assert all(abs(one - other) <= 1 for one, other in shares)
+
+
+def test_a_run_has_the_network_in_the_modes_of_one_process(found):
+    for rank in found:
+        assert rank["modes"][TOGETHER] == [True, False, False]
+
+
+def test_buffers_are_not_sent(found):
+    assert [rank["buffer"][TOGETHER] for rank in found] == [0, 1]
 
 
 def test_the_comparisons_are_of_trainings_that_move(found):
@@ -108,19 +135,42 @@ def test_a_spectrum(found):
     torch.testing.assert_close(first[TOGETHER], first[ALONE], rtol=1e-6, atol=1e-8)
 
 
-def test_what_one_rank_refuses_all_refuse(found):
-    first, second = (rank["not finite"][TOGETHER] for rank in found)
-    assert first == "The operator could not be made on 1 of 2 ranks, which say why."
-    assert second.startswith("The loss of this model on these inputs is not finite")
+def test_each_multiplies_with_its_share_of_the_samples(found):
+    assert found[0]["samples"][ALONE] == {"tensors": 11, "batches": 11, "one sample": 1}
+    # A rank without a sample makes its operator of one that does not count.
+    assert [rank["samples"][TOGETHER] for rank in found] == [
+        {"tensors": 6, "batches": 7, "one sample": 1},
+        {"tensors": 5, "batches": 4, "one sample": 1}]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_one_rank_refuses_all_refuse_in_its_words(found, name):
+    first, second = (rank[f"refusal: {name}"] for rank in found)
+    assert first[ALONE][1].startswith({
+        "not finite": "The loss of this model on these inputs is not finite",
+        "more targets": "targets: torch.int64 of shape (11,) do not label inputs of shape (9, 2, ",
+        "fewer targets": "targets: torch.int64 of shape (9,) do not label inputs of shape (11, 2, ",
+        "no batch": "data: a batch is neither a pair nor one in which"}[name])
+    assert first[TOGETHER][1] == second[TOGETHER][1] == first[ALONE][1]
+    assert {first[TOGETHER][0], second[TOGETHER][0]} <= {"ConfigError", "NGFError"}
+
+
+def test_what_goes_wrong_on_one_rank_is_no_refusal_on_the_others(found):
+    assert [rank["refusal: no room"][TOGETHER] for rank in found] == [
+        ["RuntimeError", "MemoryError: no room"], ["MemoryError", "no room"]]
 
 
 @pytest.mark.parametrize("points", [1, 7])
 @pytest.mark.parametrize("name", MODELS)
 def test_losses(found, name, points):
     first, second = (rank[f"losses at {points} of {name}"] for rank in found)
-    same(first[TOGETHER], second[TOGETHER])
-    assert first[ALONE].shape == (2, points)
-    close(first[TOGETHER], first[ALONE])
+    alone, together = first[ALONE]["losses"], first[TOGETHER]["losses"]
+    same(together, second[TOGETHER]["losses"])
+    assert alone.shape == (2, points)
+    close(together, alone)
+    assert first[ALONE]["points"] == points
+    assert [rank[TOGETHER]["points"] for rank in (first, second)] == [
+        points - points // 2, points // 2]
 
 
 @pytest.mark.parametrize(("kind", "of"), [("spectrum", spectrum_config),
