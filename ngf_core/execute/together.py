@@ -7,7 +7,7 @@ sentence, and the run can go on.
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -70,12 +70,19 @@ class OtherWriter(RunWriter):
 
 
 @contextmanager
-def all_ranks() -> Iterator["Ranks"]:
-    """The ranks, once all have come; they part where nothing went wrong."""
+def all_ranks(tell: Callable[[str], None] = lambda _: None) -> Iterator["Ranks"]:
+    """The ranks, once all have come; they part where nothing went wrong. Where their processors
+    are of several kinds, one is to `tell` so."""
+    from ngf_core.device import instructions
     from ngf_core.ranks.group import joined, leave
 
     ranks = joined()
     assert ranks is not None, "torchrun has started this process"
+    kinds = sorted(set(ranks.each(instructions())))
+    if len(kinds) > 1:
+        tell(f"The processors of this run are of several kinds ({', '.join(kinds)}). What each "
+             "process computes of its own may differ in the last digits, and training may drift "
+             "apart. Use nodes of one kind.")
     yield ranks
     leave()
 

@@ -74,7 +74,7 @@ def work(run: Run, store: RunStore, waits: bool = True) -> int:
             if here is None:
                 writer.finish(execute(config, store, writer))
             else:
-                with all_ranks() as ranks:
+                with all_ranks(writer.log) as ranks:
                     writer.finish(execute(config, store, FirstWriter(writer, ranks)))
         return 0
     except (Cancelled, KeyboardInterrupt):

@@ -3,12 +3,15 @@
 import os
 import signal
 from contextlib import contextmanager
+from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.execute import together, worker
+from ngf_core.ranks import group
 from ngf_core.ranks.torchrun import Place
 from ngf_core.runs import RunWriter
 from tests.support.fabricated_runs import make_run
@@ -19,7 +22,7 @@ NO_INTERFACE = "[gloo/transport/tcp/device.cc:84] Unable to find interface for: 
 def raising(error):
     """In the place of `all_ranks`: what goes wrong as soon as the ranks are to come together."""
     @contextmanager
-    def all_ranks():
+    def all_ranks(*_):
         raise error
         yield
     return all_ranks
@@ -64,3 +67,13 @@ def test_a_refusal_by_all_is_kept_where_torchrun_stops_the_first_as_it_writes(
     assert worker.work(first, store) == 1
     assert first.status() == ("failed", "Training diverged.")
     assert first.manifest["lacked"] is None
+
+
+@pytest.mark.parametrize(("others", "says"), [
+    (["AVX512 bf16", "AVX2"], ["The processors of this run are of several kinds (AVX2, AVX512 "]),
+    (["AVX2", "AVX2"], [])])
+def test_processors_of_several_kinds_are_told(monkeypatch, others, says):
+    monkeypatch.setattr(group, "joined", cache(lambda: SimpleNamespace(each=lambda _: others)))
+    told = []
+    with together.all_ranks(told.append):
+        assert [text[:len(start)] for text, start in zip(told, says, strict=True)] == says

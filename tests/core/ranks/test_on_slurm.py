@@ -22,7 +22,7 @@ TINY = "--arch mini_preact_resnet --limit 20 --epochs 2 --batch-size 32"
 @pytest.mark.xdist_group("slurm")
 def test_two_nodes_train_one_model(tmp_path, monkeypatch):
     (script,) = (code for code in blocks(ROOT / "docs/cluster.md", "bash")
-                 if "srun torchrun" in code)
+                 if "torchrun --nnodes" in code)
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
@@ -30,7 +30,9 @@ def test_two_nodes_train_one_model(tmp_path, monkeypatch):
     for written, here in (
             (TRAINING, TINY), ("--devices 4", "--devices 1"),
             ("--nproc-per-node 4", "--nproc-per-node 1"),
-            (" --gpus-per-node 4 --cpus-per-task 32 --time 8:00:00", ""), (":29500", f":{port}")):
+            (" --gpus-per-node 4 --cpus-per-task 32 --time 8:00:00", ""),
+            ("OMP_NUM_THREADS=8", "OMP_NUM_THREADS=1"),
+            ("srun --cpus-per-task 32", "srun --cpus-per-task 1"), (":29500", f":{port}")):
         assert written in script
         script = script.replace(written, here)
     path = tmp_path / "train.sh"
