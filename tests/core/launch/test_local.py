@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ngf_core.errors import ConfigError
+from ngf_core.launch import local
 from ngf_core.launch.batches import batches
 from ngf_core.launch.launcher import Command, Task
 from ngf_core.launch.local import LocalLauncher
@@ -77,13 +78,16 @@ LocalLauncher(workers=1).submit([[Task("a", Command(words, Path({str(tmp_path / 
     assert not submitted(tmp_path / "kept")["a"].active
 
 
-def test_the_cores_are_shared_out():
+def test_the_cores_are_shared_out(monkeypatch):
     assert LocalLauncher().workers == available_cores()
     assert LocalLauncher(cores=available_cores()).workers == 1
     assert LocalLauncher(cores=10**4).workers == 1
     LocalLauncher(cores=available_cores()).refuse(0)
     with pytest.raises(ConfigError, match="cores: 10000 are more than the .* Use fewer."):
         LocalLauncher(cores=10**4).refuse(0)
+    monkeypatch.setattr(local, "available_cores", lambda: 1)
+    with pytest.raises(ConfigError, match="2 are more than the 1 core that may be used here"):
+        LocalLauncher(cores=2).refuse(0)
 
 
 @pytest.mark.parametrize(("entries", "said"), [

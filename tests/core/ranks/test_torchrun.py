@@ -63,6 +63,8 @@ def test_more_than_there_are(monkeypatch):
     check_ranks(8, 1, 8)
     with pytest.raises(ConfigError, match="9 are more than the 8 cores that may be used here"):
         check_ranks(9, 1, 8)
+    with pytest.raises(ConfigError, match="2 are more than the 1 core that may be used here"):
+        check_ranks(2, 1, 1)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ConfigError, match="3 are more than the 2 GPUs here. Use fewer"):
         check_ranks(3, 1, 8)
