@@ -18,6 +18,7 @@ from ngf_core.attacks.attack import Attack
 from ngf_core.attacks.control import Control
 from ngf_core.config import TrainConfig
 from ngf_core.data.dataset import Images
+from ngf_core.models.layout import layout
 from ngf_core.ranks.group import Ranks
 from ngf_core.ranks.whole_batch import WholeBatch
 
@@ -65,8 +66,8 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
     """
     generator = torch.Generator().manual_seed(config.seed)
     bf16 = resolve_precision(config.precision, device) == "bf16"
-    # torch's types leave it out.
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    order = layout(model, device)
+    model.to(device, memory_format=order)  # type: ignore[call-overload]  # torch's types miss it
     batches = -(-len(images) // config.batch_size)
     optimiser = torch.optim.SGD(model.parameters(), config.lr, momentum=0.9, nesterov=True,
                                 weight_decay=config.weight_decay)
@@ -98,7 +99,7 @@ def train(model: nn.Module, images: Images, attack: Attack | None, config: Train
         for batch in torch.randperm(len(images), generator=generator).split(config.batch_size):
             if len(batch) == 1 < len(images):
                 continue  # BatchNorm over one image of one pixel has no variance
-            x = drawn.images.x[batch].to(device, memory_format=torch.channels_last)
+            x = drawn.images.x[batch].to(device, memory_format=order)
             y = drawn.images.y[batch].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 loss = control.loss(network, batch, x, y)

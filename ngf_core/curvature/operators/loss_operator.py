@@ -27,6 +27,7 @@ from ngf_core.curvature.operators.operator import check_count
 from ngf_core.curvature.operators.parameters import choose
 from ngf_core.errors import ConfigError, NGFError
 from ngf_core.models.answers import plain_copy, with_logits
+from ngf_core.models.layout import layout
 
 LARGEST_DENSE = 5000
 
@@ -79,9 +80,11 @@ class LossOperator(ABC):
             check_count("batch_size", batch_size, 1)
         self._check_loss(loss)
         with torch.inference_mode(False):
-            # Channels last: the order that convolutions work in. (torch's types leave it out.)
-            self._model = _private(model).to(  # type: ignore[call-overload]
-                dtype, memory_format=torch.channels_last).eval()
+            private = _private(model)
+            self._order = layout(private, next(
+                (weight.device for weight in private.parameters()), torch.device("cpu")))
+            self._model = private.to(  # type: ignore[call-overload]  # torch's types miss it
+                dtype, memory_format=self._order).eval()
             self._model.zero_grad(set_to_none=True)
             chosen = choose(self._model, parameters)
         self._parameters = list(chosen.values())
@@ -184,7 +187,7 @@ class LossOperator(ABC):
     def _outputs(self, inputs: Tensor, targets: Tensor) -> Tensor:
         x = as_float(inputs, self.dtype, self.device)
         if x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=self._order)
         outputs = with_logits(self._model(x))
         if not isinstance(outputs, Tensor) or outputs.ndim == 0 or len(outputs) != len(inputs):
             raise ConfigError("model", "it does not return a tensor with one row per input",
