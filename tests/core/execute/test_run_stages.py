@@ -1,6 +1,7 @@
 """Of which stages runs consist: counted by hand from what the code does."""
 
 import pytest
+import torch
 
 from ngf_core.config import (
     AuditConfig,
@@ -11,8 +12,18 @@ from ngf_core.config import (
     SpectrumConfig,
     TrainConfig,
 )
+from ngf_core.curvature import HessianOperator
+from ngf_core.curvature.spectral.measure_spectrum import OPERATORS, measure_spectrum
 from ngf_core.data import mapped
-from ngf_core.execute.run_stages import DECODERS, SHARPNESS_PRODUCTS, evaluated, stages_of
+from ngf_core.execute.run_stages import (
+    DECODERS,
+    SHARPNESS_PRODUCTS,
+    bytes_for_graphs,
+    evaluated,
+    rebuilt,
+    stages_of,
+)
+from ngf_core.models.build import build_model
 from ngf_core.purify import CLP, NGF, SGD
 from ngf_core.scaling.network import network_of
 from ngf_core.scaling.stages import Decode, Evaluate, Landscape, Poison, Purify, Spectrum, Train
@@ -26,9 +37,25 @@ def stages(config, made=MADE, network=MINI):
 
 
 def test_a_training_poisons_once_and_is_evaluated_after_each_epoch():
-    assert stages(TrainConfig(epochs=7)) == [
-        Poison(4750, 380, 3072), Train(MINI, 7 * 4750, 128), Evaluate(MINI, 1900, 7)]
+    assert stages(TrainConfig(epochs=7, precision="bf16")) == [
+        Poison(4750, 380, 3072), Train(MINI, 7 * 4750, 128, bf16=True), Evaluate(MINI, 1900, 7)]
     assert [type(one) for one in stages(TrainConfig(attack="none"))] == [Train, Evaluate]
+
+
+def test_a_batch_is_no_larger_than_the_set():
+    (train,) = (one for one in stages(TrainConfig(limit=10, batch_size=1024, epochs=3))
+                if isinstance(one, Train))
+    assert (train.images, train.batch) == (3 * 95, 95)
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_the_arithmetic_of_a_training_is_that_of_the_config_here(multiplies, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: multiplies)
+    for precision, bf16 in (("float32", False), ("bf16", True), ("auto", multiplies)):
+        train = stages(TrainConfig(attack="none", precision=precision))[0]
+        assert isinstance(train, Train) and train.bf16 == bf16
 
 
 def test_a_set_on_disk_is_decoded_whole():
@@ -59,10 +86,39 @@ def test_graphs_that_do_not_fit_the_memory_are_built_again():
     large = network_of("resnet50", 224, 1000)
     few, many = stages(SpectrumConfig(source="x"))[0], stages(SpectrumConfig(source="x"),
                                                               network=large)[0]
-    assert few.rebuilt == 0 and 0.9 < many.rebuilt < 1
+    assert few.rebuilt == 0 and many.rebuilt == 1
     assert few.products == many.products > 3 * SHARPNESS_PRODUCTS["cheap"]
     wide = stages(SpectrumConfig(source="x", memory=500.0), network=large)[0]
     assert wide.rebuilt == 0 and wide.vectors == 25
+
+
+@pytest.mark.parametrize("graphs", [8, 29.5, 30.5, 45.5, 61])
+def test_the_share_that_is_built_again_is_the_operators(graphs, monkeypatch):
+    """Chunks of 8 images of 30: how many of them are kept beside one that is built."""
+    monkeypatch.setattr(Spectrum, "CHUNK", 8)
+    model = build_model("mini_preact_resnet", (3, 32, 32), 10)
+    data = torch.zeros(30, 3, 32, 32), torch.arange(30) % 10
+    probe = HessianOperator(model, (data[0][:8], data[1][:8]))
+    assert probe.graph.per_sample / MINI.saved == pytest.approx(Spectrum.GRAPH, rel=0.03)
+    made = HessianOperator(model, data, memory=graphs * probe.graph.of(1), batch_size=8)
+    assert rebuilt(30, MINI, graphs * 2 * MINI.saved) == pytest.approx(made.recomputed_samples / 30)
+
+
+def test_a_spectrum_leaves_for_graphs_what_its_vectors_do_not_take(monkeypatch):
+    left = []
+
+    def operator(*_, memory, **__):
+        left.append(memory)
+        raise StopIteration
+
+    monkeypatch.setitem(OPERATORS, "hessian", operator)
+    for memory in (0.1, 2.5):
+        config = SpectrumConfig(source="x", memory=memory)
+        with pytest.raises(StopIteration):
+            measure_spectrum(build_model("mini_preact_resnet", (3, 32, 32), 10),
+                             (torch.zeros(8, 3, 32, 32), torch.arange(8)), k=config.k,
+                             bottom=config.bottom, memory=memory * 1e9)
+        assert bytes_for_graphs(config, MINI) == left.pop()
 
 
 def test_the_other_kinds():
