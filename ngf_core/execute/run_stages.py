@@ -83,9 +83,20 @@ def _training(config: TrainConfig, network: Network, test: float) -> list[Stage]
         stages.append(Decode(whole, SOURCE_PIXELS.get(config.dataset, network.pixels),
                              network.image, DECODERS))
     if config.attack != "none":
-        stages.append(Poison(images, config.poison_rate * images, network.image))
+        stages.append(_poisoning(config, images, network))
     return [*stages, Train(network, config.epochs * images, min(config.batch_size, images),
                            _is_bf16(config)), Evaluate(network, test, config.epochs)]
+
+
+def _poisoning(config: TrainConfig, images: float, network: Network) -> Poison:
+    from ngf_core.attacks.attack import attack_class, changes_from
+
+    attack, poisoned = attack_class(config.attack), config.poison_rate * images
+    found = attack.strengths[config.strength] | changes_from(config.parameters)
+    cover = (found.get(attack.cover_of_poisoned, 0) * poisoned
+             + found.get(attack.cover_of_all, 0) * images)
+    return Poison(images, poisoned, network.image, min(cover, images - poisoned),
+                  attack.redrawn_each_epoch)
 
 
 def _is_bf16(config: TrainConfig) -> bool:

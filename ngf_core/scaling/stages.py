@@ -78,18 +78,22 @@ class Decode:
 
 @dataclass(frozen=True)
 class Poison:
-    """`poisoned` of `images` mapped images, of `image` bytes each, get the trigger.
+    """`poisoned` of `images` mapped images, of `image` bytes each, get the trigger, and so many
+    beside them, the `cover`, are changed; where they are `redrawn`, again for each epoch.
 
-    t: images, whose labels are drawn from; bytes of the poisoned ones. m: 1; bytes of the pages
-    that the poisoned ones touch, which are private from then on, and of one part of them with the
-    trigger (the part without it is freed before the pages are written); bytes of a part that the
-    allocator keeps when they are freed, for the next, which it does not with a block above `KEPT`.
+    t: images, whose labels are drawn from; bytes of the poisoned ones, once. m: 1; bytes of the
+    pages that the changed ones touch, which are private from then on, twice where those of the
+    epoch before are held while the next are made, and of one part of them with the trigger (the
+    part without it is freed before the pages are written); bytes of a part that the allocator keeps
+    when they are freed, for the next, which it does not with a block above `KEPT`.
     d: their indices.
     """
 
     images: float
     poisoned: float
     image: float
+    cover: float = 0.0
+    redrawn: bool = False
 
     PAGE: ClassVar[int] = 4096
     PART: ClassVar[int] = 500  # of ngf_core.attacks.attack
@@ -102,15 +106,15 @@ class Poison:
     @property
     def memory(self) -> Terms:
         part = min(self.poisoned, self.PART) * self.image
-        return {ONE: 1, HELD: self.pages + part,
+        return {ONE: 1, HELD: (1 + self.redrawn) * self.pages + part,
                 "bytes of a part": part if part <= self.KEPT else 0}
 
     @property
     def pages(self) -> float:
-        """Bytes of the pages that the poisoned images touch: an image of b bytes that begins at any
+        """Bytes of the pages that the changed images touch: an image of b bytes that begins at any
         multiple of g = gcd(b, PAGE) touches (b + PAGE - g) / PAGE on average; at most all."""
         touched = self.image + self.PAGE - gcd(int(self.image), self.PAGE)
-        return min(self.poisoned * touched, self.images * self.image)
+        return min((self.poisoned + self.cover) * touched, self.images * self.image)
 
     @property
     def disk(self) -> float:

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from ngf_core.attacks import EVERY_ATTACK
+from ngf_core.attacks.attack import attack_class, build_attack, changes_from
 from ngf_core.config import (
     AuditConfig,
     ImportConfig,
@@ -15,6 +17,7 @@ from ngf_core.config import (
 from ngf_core.curvature import HessianOperator
 from ngf_core.curvature.spectral.measure_spectrum import OPERATORS, measure_spectrum
 from ngf_core.data import mapped
+from ngf_core.data.dataset import Images
 from ngf_core.execute.run_stages import (
     DECODERS,
     SHARPNESS_PRODUCTS,
@@ -56,6 +59,34 @@ def test_the_arithmetic_of_a_training_is_that_of_the_config_here(multiplies, mon
     for precision, bf16 in (("float32", False), ("bf16", True), ("auto", multiplies)):
         train = stages(TrainConfig(attack="none", precision=precision))[0]
         assert isinstance(train, Train) and train.bf16 == bf16
+
+
+@pytest.mark.parametrize("name", EVERY_ATTACK)
+def test_images_that_an_attack_changes_are_counted(name):
+    """As many as attacks say that change the images of a set, in their default and other strength.
+    """
+    for strength in ("default", "published"):
+        poison = next(one for one in stages(TrainConfig(attack=name, strength=strength))
+                      if isinstance(one, Poison))
+        attack = attack_class(name)
+        assert poison.redrawn == attack.redrawn_each_epoch
+        per = {"wanet": {"default": 380, "published": 760}, "bpp": {"default": 190,
+               "published": 380}, "dyn_one": {"default": 190, "published": 380},
+               "dyn_all": {"default": 190, "published": 380},
+               "cba": {"default": 1187.5, "published": 2375},
+               "fba": {"default": 380, "published": 380}}.get(name, {})
+        assert poison.cover == pytest.approx(per.get(strength, 0))
+
+
+@pytest.mark.parametrize(("changes", "rate"), [("noise_ratio=2", 0.1), ("noise_ratio=5", 0.5)])
+def test_the_cover_is_what_the_attack_draws(changes, rate):
+    config = TrainConfig(attack="wanet", parameters=changes, poison_rate=rate)
+    attack = build_attack("wanet", target=0, poison_rate=rate, seed=0, shape=(3, 8, 8), classes=10,
+                          changes=changes_from(changes))
+    images = Images(torch.zeros(500, 3, 8, 8, dtype=torch.uint8), torch.arange(500) % 10)
+    drawn = attack.poison(images, torch.Generator().manual_seed(0))
+    poison = stages(config)[0]
+    assert len(drawn.cover) / 500 == pytest.approx(poison.cover / poison.images)
 
 
 def test_a_set_on_disk_is_decoded_whole():

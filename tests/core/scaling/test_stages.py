@@ -79,6 +79,8 @@ def test_pages_of_poisoned_images():
     # Of four images, in three pages, two lie in one page and two in two.
     assert one.memory == {"1": 1, "bytes held": 800 * 1.5 * 4096 + 500 * 3072,
                           "bytes of a part": 500 * 3072}
+    drawn = replace(one, cover=200, redrawn=True)
+    assert drawn.memory["bytes held"] == 2 * 1000 * 1.5 * 4096 + 500 * 3072
     # Nearly every page is touched: no more than there are.
     assert Poison(1000, 900, 3072).pages == 1000 * 3072
     # What fills its pages touches no other; a part above 32 MiB is given back.
