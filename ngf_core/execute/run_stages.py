@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ngf_core.config import (
@@ -16,6 +17,7 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.data import DATASETS
+from ngf_core.errors import ConfigError
 from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.scaling.stages import (
@@ -92,7 +94,9 @@ def _poisoning(config: TrainConfig, images: float, network: Network) -> Poison:
     from ngf_core.attacks.attack import attack_class, changes_from
 
     attack, poisoned = attack_class(config.attack), config.poison_rate * images
-    found = attack.strengths[config.strength] | changes_from(config.parameters)
+    found = dict(attack.strengths[config.strength])
+    with suppress(ConfigError):  # the run itself says what is wrong with its parameters
+        found |= changes_from(config.parameters)
     cover = (found.get(attack.cover_of_poisoned, 0) * poisoned
              + found.get(attack.cover_of_all, 0) * images)
     return Poison(images, poisoned, network.image, min(cover, images - poisoned),

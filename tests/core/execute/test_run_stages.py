@@ -89,6 +89,10 @@ def test_the_cover_is_what_the_attack_draws(changes, rate):
     assert len(drawn.cover) / 500 == pytest.approx(poison.cover / poison.images)
 
 
+def test_parameters_that_the_run_will_refuse_stand_in_no_estimates_way():
+    assert stages(TrainConfig(parameters="nonsense")) == stages(TrainConfig())
+
+
 def test_a_set_on_disk_is_decoded_whole():
     imagenet = TrainConfig(dataset="imagenet", arch="resnet50")
     decode, poison, train, evaluate = stages(imagenet, imagenet, network_of("resnet50", 224, 1000))
