@@ -38,11 +38,11 @@ def spectrum(model, data) -> float:
 
     from ngf_core.config import SpectrumConfig
     from ngf_core.curvature import HessianOperator, lanczos
-    from ngf_core.curvature.spectral.measure_spectrum import USUAL_VECTORS
+    from ngf_core.curvature.spectral.vector_budget import bytes_for_vectors
 
     memory = SpectrumConfig.memory * 1e9
     size = sum(p.numel() for p in model.parameters())
-    vectors = min(memory / 2, (USUAL_VECTORS + SpectrumConfig.k + 1) * 4 * size)
+    vectors = bytes_for_vectors(memory, 4 * size, SpectrumConfig.k + 1)
     operator = HessianOperator(model, data, memory=memory - vectors)
     basis = torch.ones(int(vectors) // 4 - 4 * size)
     generator = torch.Generator().manual_seed(0)

@@ -41,7 +41,8 @@ class Attack(ABC):
     parameters of the strength: numbers, and for a painted trigger the text of its picture.
     `learned` holds the tensors of what the attack has learned (a generator, a surrogate, an
     optimised trigger), as they are saved with a run; it is empty until `fit`, and always where the
-    trigger is a formula.
+    trigger is a formula. `cover_of_poisoned` and `cover_of_all` name the parameter that says how
+    many images are changed too and keep their label: for each poisoned one, or of all.
     """
 
     target: int
@@ -60,6 +61,8 @@ class Attack(ABC):
     learns: ClassVar[str] = ""
     redrawn_each_epoch: ClassVar[bool] = False
     rated: ClassVar[bool] = True
+    cover_of_poisoned: ClassVar[str] = ""
+    cover_of_all: ClassVar[str] = ""
     strengths: ClassVar[dict[str, dict[str, float]]]
     knobs: ClassVar[dict[str, Parameter]]
 

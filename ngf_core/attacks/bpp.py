@@ -34,6 +34,7 @@ class BppAttack(Attack):
                               r"\mathrm{round}\!\left(\frac{q-1}{255}\,(x + e)\right), \; "
                               r"e = \text{errors of the neighbours before it}")
     redrawn_each_epoch: ClassVar[bool] = True
+    cover_of_poisoned: ClassVar[str] = "negatives"
     strengths: ClassVar = {
         "default": {"q": 6, "dither": 1, "negatives": 0.5},
         "published": {"q": 8, "dither": 1, "negatives": 1.0},

@@ -43,6 +43,7 @@ class CBA(Attack):
                               r"\text{ one half}; \; y' = C")
     learns: ClassVar[str] = "bank of pictures of its second class"
     redrawn_each_epoch: ClassVar[bool] = True
+    cover_of_all: ClassVar[str] = "mix_share"
     strengths: ClassVar = {
         "default": {"mix_share": 0.25, "jitter": 3, "similarity": 1.0},
         "published": {"mix_share": 0.5, "jitter": 3, "similarity": 1.0},

@@ -47,6 +47,7 @@ class Dyn(Attack, ABC):
     formula: ClassVar[str] = r"x' = (1 - m(x)) \odot x + m(x) \odot p(x)"
     learns: ClassVar[str] = "pattern generator"
     redrawn_each_epoch: ClassVar[bool] = True
+    cover_of_poisoned: ClassVar[str] = "cross_ratio"
     strengths: ClassVar = {
         "default": {"density": 0.1, "sparsity": 100.0, "diversity": 1.0, "cross_ratio": 0.5,
                     "mask_epochs": 3, "lr": 0.003},

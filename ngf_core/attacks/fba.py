@@ -44,6 +44,7 @@ class FBA(Attack):
     formula: ClassVar[str] = (r"x' = (1-\alpha)\,x + \alpha\,\mathrm{style}(x), \; "
                               r"\mathrm{style}(x) = 255\,[(1-m)(x/255)^{\gamma} + m\,c]")
     redrawn_each_epoch: ClassVar[bool] = True
+    cover_of_all: ClassVar[str] = "detox_share"
     strengths: ClassVar = {
         "default": {"alpha": 0.6, "tone": 0.2, "light": 0.7, "rounds": 2, "detox_share": 0.08,
                     "reach": 16, "detox_steps": 100},

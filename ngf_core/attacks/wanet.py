@@ -32,6 +32,7 @@ class WaNet(Attack):
     formula: ClassVar[str] = (r"x' = x \circ \mathrm{clip}(I + s\,P / H), \; "
                               r"P \in R^{2\times k\times k}")
     redrawn_each_epoch: ClassVar[bool] = True
+    cover_of_poisoned: ClassVar[str] = "noise_ratio"
     strengths: ClassVar = {
         "default": {"s": 6.0, "k": 4, "noise_ratio": 1.0, "jitter": 4.0},
         "published": {"s": 0.5, "k": 4, "noise_ratio": 2.0, "jitter": 1.0},

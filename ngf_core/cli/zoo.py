@@ -119,7 +119,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _plan(missing: list[ZooRun], of_all: int, store: RunStore, cores: int) -> Plan:
     now = StoreSnapshot(store, ManifestReadings())
-    costs = [(one.depth == 0, estimate(one.config, now, one.train)) for one in missing]
+    costs = [(one.depth == 0, estimate(one.config, now, one.train, cores)) for one in missing]
     return plan_of(costs, done=of_all - len(missing), submitted=0, cores=cores, folder=store.root)
 
 

@@ -1,12 +1,12 @@
-"""What a run will cost: by the scaling model, at the pace of the newest finished run of its kind on
-this machine; where there is no such run, at the pace of one core of the machine that was measured.
+"""What a run will cost: by the scaling model, at the pace of the newest finished run of its kind
+that was computed as it will be; where there is no such run, at the pace of one core of the machine
+that was measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ngf_core.config import (
@@ -23,7 +23,9 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.execute.run_stages import CURVATURE_MODELS, krylov_steps, stages_of
 from ngf_core.runs import Run, RunStore, default_store
+from ngf_core.runs.cores import threads_here
 from ngf_core.runs.lineage import holder_of, training_behind
+from ngf_core.runs.manifest import took
 from ngf_core.scaling.model import memory as modelled_memory
 from ngf_core.scaling.model import seconds as modelled
 from ngf_core.scaling.stages import Poison, Stage
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ngf_core.scaling.network import Network
 
 START_SECONDS = 4.0
+PACE_SECONDS = 5 * START_SECONDS  # in less, how long starting took would decide on the pace
 PROCESS_MEGABYTES = 300  # Python and the libraries
 COPIES = 4  # of a network, beside the vectors of its curvature
 KRYLOV_MEGABYTES = 256
@@ -40,13 +43,19 @@ LIKE_IMPORTED, USUAL_CLASSES = "resnet18", 10
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall time, megabytes on disk, and one sentence on what the seconds rest on;
-    megabytes of memory by the scaling model."""
+    """Seconds of wall time on `cores` cores, megabytes on disk, and one sentence on what the
+    seconds rest on; megabytes of memory by the scaling model."""
 
     seconds: float
     megabytes: float
     basis: str
     memory: float
+    cores: int = 1
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds of all its cores together."""
+        return self.cores * self.seconds
 
 
 @dataclass(frozen=True)
@@ -77,21 +86,22 @@ class Model:
 
 
 def estimate(config: Config, store: RunStore | None = None,
-             trained: TrainConfig | None = None) -> Cost:
-    """The cost of a run; where the source of its config is missing, that of one which is `trained`
-    so, by default a mini network's."""
-    store = store or default_store()
+             trained: TrainConfig | None = None, cores: int | None = None) -> Cost:
+    """The cost of a run on as many `cores`, by default those of a run that is started here; where
+    the source of its config is missing, that of one which is `trained` so, by default a mini
+    network's."""
+    store, threads = store or default_store(), cores or threads_here()
     model = _model(config, store, trained)
     work, size, memory = model.seconds(config), _megabytes(config, model), model.memory(config)
     for run in store.list(config.kind):
-        # One that went on has in its manifest only when its last part began.
-        if run.state != "done" or run.shipped or run.manifest["resumed"]:
+        seconds = _comparable_seconds(run, threads)
+        if seconds is None:
             continue
         like = _model(run.config, store)
         if _alike(like, model, config.kind):
-            pace = max(_seconds(run) - START_SECONDS, 0.1) / like.seconds(run.config)
+            pace = (seconds - START_SECONDS) / like.seconds(run.config)
             return Cost(START_SECONDS + pace * work, size, f"From the pace of run {run.id}.",
-                        memory)
+                        memory, threads)
     return Cost(START_SECONDS + work, size, "By the scaling model, on one core: no such run has "
                 "finished on this machine yet.", memory)
 
@@ -166,7 +176,17 @@ def _alike(one: Model, other: Model, kind: str) -> bool:
             and (kind != "train" or one.made.attack == other.made.attack))
 
 
-def _seconds(run: Run) -> float:
-    started, finished = (datetime.fromisoformat(run.manifest[key])
-                         for key in ("started", "finished"))
-    return (finished - started).total_seconds()
+def _comparable_seconds(run: Run, threads: int) -> float | None:
+    """What a finished run took, where one on as many threads here would keep its pace: it was
+    computed by one process of this machine, on a device of the same kind, and took long enough."""
+    # One that went on has in its manifest only when its last part began.
+    if run.state != "done" or run.shipped or run.manifest["resumed"]:
+        return None
+    found, seconds = run.manifest, took(run.manifest)
+    if seconds is None or seconds <= PACE_SECONDS or found["job"]:
+        return None
+    from ngf_core.device import device
+
+    kind = (found["device"] or "").partition(":")[0]
+    alike = (kind, found["threads"], found["ranks"]) == (device().type, threads, 1)
+    return seconds if alike else None

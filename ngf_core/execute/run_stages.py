@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ngf_core.config import (
@@ -16,6 +17,7 @@ from ngf_core.config import (
     TrainConfig,
 )
 from ngf_core.data import DATASETS
+from ngf_core.errors import ConfigError
 from ngf_core.models.layer_names import AUTO, LAST
 from ngf_core.purify.settings import LayerSettings, MethodSettings
 from ngf_core.scaling.stages import (
@@ -37,8 +39,6 @@ CURVATURE_MODELS = 3
 SLICE_POINTS = 21
 # What the sharpness measures of the mini network took, in Hessian products.
 SHARPNESS_PRODUCTS = {"none": 0, "cheap": 45, "all": 150}
-# Bytes that the graph of a Hessian keeps, for each that a training pass keeps (as measured).
-GRAPH = 4.0
 SOURCE_PIXELS = {"imagenet": 400 * 350}
 DECODERS = 8  # threads at most, in ngf_core.data.mapped
 
@@ -60,7 +60,7 @@ def stages_of(config: Config, made: ModelConfig, network: Network, layers: int) 
         # Three readings of all measures, and the few of the controls on each further set.
         products = 3 * SHARPNESS_PRODUCTS["cheap"] + 30 * (3 + 2 * config.further)
         return [Spectrum(network, config.samples, products,
-                         rebuilt=_rebuilt(config.samples, network, config.memory))]
+                         rebuilt=rebuilt(config.samples, network, config.memory * 1e9))]
     assert isinstance(config, LandscapeConfig)
     return _landscape(config, network)
 
@@ -85,9 +85,29 @@ def _training(config: TrainConfig, network: Network, test: float) -> list[Stage]
         stages.append(Decode(whole, SOURCE_PIXELS.get(config.dataset, network.pixels),
                              network.image, DECODERS))
     if config.attack != "none":
-        stages.append(Poison(images, config.poison_rate * images, network.image))
-    return [*stages, Train(network, config.epochs * images, config.batch_size),
-            Evaluate(network, test, config.epochs)]
+        stages.append(_poisoning(config, images, network))
+    return [*stages, Train(network, config.epochs * images, min(config.batch_size, images),
+                           _is_bf16(config)), Evaluate(network, test, config.epochs)]
+
+
+def _poisoning(config: TrainConfig, images: float, network: Network) -> Poison:
+    from ngf_core.attacks.attack import attack_class, changes_from
+
+    attack, poisoned = attack_class(config.attack), config.poison_rate * images
+    found = dict(attack.strengths[config.strength])
+    with suppress(ConfigError):  # the run itself says what is wrong with its parameters
+        found |= changes_from(config.parameters)
+    cover = (found.get(attack.cover_of_poisoned, 0) * poisoned
+             + found.get(attack.cover_of_all, 0) * images)
+    return Poison(images, poisoned, network.image, min(cover, images - poisoned),
+                  attack.redrawn_each_epoch)
+
+
+def _is_bf16(config: TrainConfig) -> bool:
+    from ngf_core.device import device
+    from ngf_core.training import resolve_precision
+
+    return resolve_precision(config.precision, device()) == "bf16"
 
 
 def _purification(config: PurifyConfig, made: ModelConfig, network: Network, layers: int,
@@ -139,7 +159,7 @@ def _spectrum(config: SpectrumConfig, network: Network) -> Stage:
         products += SLICE_POINTS * (config.k + config.bottom) // 9
     return Spectrum(network, config.samples, CURVATURE_MODELS * products,
                     krylov_steps(config) + config.k,
-                    _rebuilt(config.samples, network, config.memory))
+                    rebuilt(config.samples, network, bytes_for_graphs(config, network)))
 
 
 def _landscape(config: LandscapeConfig, network: Network) -> list[Stage]:
@@ -151,10 +171,30 @@ def _landscape(config: LandscapeConfig, network: Network) -> list[Stage]:
     stages: list[Stage] = [Landscape(network, config.samples, 2 * points)]  # clean, triggered
     if "eigen" in config.planes:
         stages.append(Spectrum(network, config.samples, 20,
-                               rebuilt=_rebuilt(config.samples, network, config.memory)))
+                               rebuilt=rebuilt(config.samples, network, config.memory * 1e9)))
     return stages
 
 
-def _rebuilt(samples: float, network: Network, gigabytes: float) -> float:
-    """The share of the samples whose graphs do not fit beside the vectors."""
-    return max(0.0, 1 - gigabytes * 1e9 / 2 / (GRAPH * samples * network.saved))
+def bytes_for_graphs(config: SpectrumConfig, network: Network) -> float:
+    """What a spectrum of all weights leaves of its memory for graphs."""
+    from ngf_core.curvature.spectral.vector_budget import bytes_for_vectors
+
+    memory = config.memory * 1e9
+    return memory - bytes_for_vectors(memory, 4 * network.weights, config.k + config.bottom)
+
+
+def rebuilt(samples: int, network: Network, memory: float) -> float:
+    """The share of the samples whose graphs are not among those kept in `memory` bytes: of whole
+    chunks, beside which one more can be built (`ngf_core.curvature.operators.chunk_graphs`)."""
+    each = Spectrum.GRAPH * network.saved
+    size = chunk(samples, network, memory)
+    room = memory - size * each
+    if samples * each <= room:
+        return 0.0
+    return 1 - min(samples // size, int(room / (size * each))) * size / samples
+
+
+def chunk(samples: int, network: Network, memory: float) -> int:
+    """The samples of one graph."""
+    fit = int(memory / (Spectrum.GRAPH * network.saved))
+    return max(1, min(samples, Spectrum.CHUNK, fit))

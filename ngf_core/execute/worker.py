@@ -20,7 +20,7 @@ from ngf_core.errors import ConfigError, NGFError, RunError
 from ngf_core.execute.together import FirstWriter, all_ranks, follow, is_lost, lost_rank
 from ngf_core.ranks.torchrun import place
 from ngf_core.runs import Cancelled, DiskFull, Run, RunStore, RunWriter, default_store
-from ngf_core.runs.cores import available_cores
+from ngf_core.runs.cores import threads_here
 from ngf_core.runs.jobs import turn
 from ngf_core.runs.server_settings import GIGABYTE, ServerSettings, server_settings
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     faulthandler.enable()
     give_way()
     limit_memory()
-    os.environ.setdefault("OMP_NUM_THREADS", str(_threads()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_here()))
     if here is not None and here.rank:
         return follow(run, here, EXECUTES)
     signal.signal(signal.SIGTERM, _stop)
@@ -64,7 +64,7 @@ def work(run: Run, store: RunStore, waits: bool = True) -> int:
     try:
         with turn(run, writer) if waits else nullcontext():
             _must_wait(run)
-            writer.begin(_threads(), *((here.count, here.nodes) if here else ()))
+            writer.begin(threads_here(), *((here.count, here.nodes) if here else ()))
             writer.checkpoint()
             from ngf_core.device import instructions  # imports torch, which waiting does not need
 
@@ -173,14 +173,6 @@ def _must_wait(run: Run) -> None:
 
 def _stop(signal_number: int, frame: object) -> None:
     raise Cancelled
-
-
-def _threads() -> int:
-    """The number in OMP_NUM_THREADS, else one per core that we may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return available_cores()
 
 
 if __name__ == "__main__":

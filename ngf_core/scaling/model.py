@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from ngf_core.scaling.stages import STAGES, Landscape, Spectrum, Stage, Terms, Train
+from ngf_core.scaling.stages import STAGES, Evaluate, Landscape, Spectrum, Stage, Terms, Train
 
 Coefficients = dict[str, float]
 FITTED = Path(__file__).with_name("fitted.json")
@@ -23,10 +23,12 @@ def memory(stage: Stage) -> float:
     return found + (stage.disk if isinstance(stage, Spectrum) else 0.0)
 
 
-def is_divided(stage: Stage) -> bool:
-    """Whether ranks share the stage: the images of a training, the samples of a product, the points
-    of a landscape. The others run on the first alone."""
-    return isinstance(stage, Train | Spectrum | Landscape)
+def is_divided(stage: Stage, kind: str) -> bool:
+    """Whether ranks share the stage in a run of that kind: the images of a training and of its
+    evaluations, the samples of a product, the points of a landscape. The others take as long on
+    several ranks as on one."""
+    shared = isinstance(stage, Train | Spectrum | Landscape)
+    return shared or (kind == "train" and isinstance(stage, Evaluate))
 
 
 def exchange(stage: Stage, ranks: int, bandwidth: float) -> float:

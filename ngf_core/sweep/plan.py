@@ -24,10 +24,11 @@ JOBS = 4  # submitit puts a job that reached its time limit back three times
 class Plan:
     """The cells of a grid, by their state, and what those still to be computed cost.
 
-    core_hours: their seconds on `cores` cores each. longest: seconds of the longest cell. at_once:
-    the most seconds that one must get without a stop; a training goes on after one, in as many as
-    `JOBS` jobs, where a purification takes its steps again. bases: what the seconds rest on, with
-    the number of cells. free: megabytes free on the disk.
+    core_hours: the seconds of all their cores, `cores` each or the one that an estimate is of.
+    longest: seconds of the longest cell. at_once: the most seconds that one must get without a
+    stop; a training goes on after one, in as many as `JOBS` jobs, where a purification takes its
+    steps again. bases: what the seconds rest on, with the number of cells. free: megabytes free on
+    the disk.
     """
 
     cells: int
@@ -79,9 +80,9 @@ def hours(found: Sequence[CellState], now: StoreSnapshot, cores: int) -> Hours:
     part is known to have been spent.
     """
     seconds = [took(now.get(one.cell.run_id).manifest) for one in found if one.state == DONE]
-    costs = _costs([one.cell for one in found if one.state != DONE], now)
+    costs = _costs([one.cell for one in found if one.state != DONE], now, cores)
     return Hours(sum(filter(None, seconds)) * cores / 3600,
-                 sum(cost.seconds for cost in costs) * cores / 3600,
+                 sum(cost.core_seconds for cost in costs) / 3600,
                  dict(Counter(cost.basis for cost in costs)))
 
 
@@ -90,7 +91,7 @@ def plan(found: Sequence[CellState], store: RunStore, cores: int) -> Plan:
     missing = [one.cell for one in found if one.state not in (DONE, QUEUED, RUNNING)]
     now = StoreSnapshot(store, ManifestReadings())
     return plan_of([(not cell.entrant, cost)
-                    for cell, cost in zip(missing, _costs(missing, now), strict=True)],
+                    for cell, cost in zip(missing, _costs(missing, now, cores), strict=True)],
                    done=sum(one.state == DONE for one in found),
                    submitted=sum(one.state in (QUEUED, RUNNING) for one in found),
                    cores=cores, folder=store.root)
@@ -102,7 +103,7 @@ def plan_of(missing: Sequence[tuple[bool, Cost]], done: int, submitted: int, cor
     costs = [cost for _, cost in missing]
     return Plan(
         cells=done + submitted + len(missing), done=done, submitted=submitted, cores=cores,
-        core_hours=sum(cost.seconds for cost in costs) * cores / 3600,
+        core_hours=sum(cost.core_seconds for cost in costs) / 3600,
         longest=max((cost.seconds for cost in costs), default=0.0),
         at_once=max((cost.seconds / (JOBS if training else 1) for training, cost in missing),
                     default=0.0),
@@ -120,15 +121,15 @@ def refuse(planned: Plan, launcher: Launcher) -> None:
         launcher.refuse(planned.at_once)
 
 
-def _costs(cells: Sequence[Cell], now: StoreSnapshot) -> list[Cost]:
-    """The cost of each cell; those that differ in their seed cost the same."""
+def _costs(cells: Sequence[Cell], now: StoreSnapshot, cores: int) -> list[Cost]:
+    """The cost of each cell on so many cores; those that differ in their seed cost the same."""
     known: dict[Cell, Cost] = {}
     for cell in cells:
         alike = replace(cell, seed=0)
         if alike not in known:
             trained = replace(alike, entrant="").asked()
             assert isinstance(trained, TrainConfig)
-            known[alike] = estimate(alike.asked(), now, trained)
+            known[alike] = estimate(alike.asked(), now, trained, cores)
     return [known[replace(cell, seed=0)] for cell in cells]
 
 

@@ -32,7 +32,7 @@ from ngf_core.curvature.spectral.stages import (
     sample_trace,
 )
 from ngf_core.curvature.spectral.state import SpectrumState
-from ngf_core.curvature.spectral.vector_budget import VectorBudget
+from ngf_core.curvature.spectral.vector_budget import VectorBudget, bytes_for_vectors
 from ngf_core.errors import ConfigError
 from ngf_core.ranks.group import Ranks
 
@@ -45,10 +45,6 @@ OPERATORS: dict[str, Callable[..., LossOperator]] = {
 MEMORY = 2_500_000_000
 # Lanczos steps the first run may take beyond the eigenvalues that are wanted.
 EXTRA_STEPS = 200
-# Vectors that a usual measurement keeps; their memory is not available for graphs.
-USUAL_VECTORS = 60
-# At least this many per eigenvalue: beside the Krylov basis, space for them and for a probe.
-EACH_VECTORS = 10
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def measure_spectrum(model: nn.Module, data: Data, *, operator: str = "hessian",
         raise ConfigError("operator", f"{operator!r} is unknown",
                           f"Choose one of {', '.join(OPERATORS)}.")
     each = _parameter_count(model, parameters) * torch.finfo(dtype).bits // 8
-    vectors = min(memory / 2, max(USUAL_VECTORS + k + bottom, EACH_VECTORS * (k + bottom)) * each)
+    vectors = bytes_for_vectors(memory, each, k + bottom)
     curvature = sharded(lambda share: OPERATORS[operator](
         model, share, loss=loss, parameters=parameters, dtype=dtype, memory=memory - vectors,
         batch_size=batch_size), data, ranks)

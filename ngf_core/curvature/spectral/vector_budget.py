@@ -7,6 +7,16 @@ from ngf_core.errors import ConfigError
 
 # Vectors that a step needs beside the bases.
 WORKING = 6
+# Vectors that a usual measurement keeps; their memory is not available for graphs.
+USUAL = 60
+# At least this many per eigenvalue: beside the Krylov basis, space for them and for a probe.
+PER_EIGENVALUE = 10
+
+
+def bytes_for_vectors(memory: float, each: float, wanted: int) -> float:
+    """The part of `memory` that is for vectors of `each` bytes where so many eigenvalues are
+    `wanted`; the rest is for graphs."""
+    return min(memory / 2, max(USUAL + wanted, PER_EIGENVALUE * wanted) * each)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError, RunError
 from ngf_core.execute import worker
 from ngf_core.runs import DiskFull, Run, RunWriter, jobs
+from ngf_core.runs.cores import threads_here
 from tests.support import pretended_work
 from tests.support.fabricated_runs import make_run
 from tests.support.waiting import until
@@ -252,7 +253,7 @@ def test_the_queue_respects_a_lock_held_by_something_else(store):
                                                 ("many", None)])
 def test_threads_are_those_asked_for_or_one_a_core(asked, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert worker._threads() == (threads or len(os.sched_getaffinity(0)))
+    assert threads_here() == (threads or len(os.sched_getaffinity(0)))
 
 
 def test_a_run_nobody_started_holds_nobody_up_and_can_be_cancelled(store):

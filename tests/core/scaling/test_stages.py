@@ -1,6 +1,7 @@
 """The terms of each stage, by hand and against what the code does."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,7 @@ def test_training():
     one = Train(NET, images=100, batch=25)
     assert one.time == {"multiply-adds": 1000, "bytes written": 2000, "weights updated": 28}
     assert one.memory == {"1": 1, "bytes held": 14 * 7 + 25 * 50 / 2}
+    assert replace(one, bf16=False).memory == {"1": 1, "bytes held": 12 * 7 + 25 * 50}
 
 
 def test_the_passes_of_a_purification_are_those_it_makes():
@@ -77,6 +79,8 @@ def test_pages_of_poisoned_images():
     # Of four images, in three pages, two lie in one page and two in two.
     assert one.memory == {"1": 1, "bytes held": 800 * 1.5 * 4096 + 500 * 3072,
                           "bytes of a part": 500 * 3072}
+    drawn = replace(one, cover=200, redrawn=True)
+    assert drawn.memory["bytes held"] == 2 * 1000 * 1.5 * 4096 + 500 * 3072
     # Nearly every page is touched: no more than there are.
     assert Poison(1000, 900, 3072).pages == 1000 * 3072
     # What fills its pages touches no other; a part above 32 MiB is given back.
@@ -115,8 +119,11 @@ def test_decoding_stores_every_byte():
 
 def test_ranks_share_what_is_divided_and_add_up_a_number_per_weight():
     train, points = Train(NET, 100, 25), Landscape(NET, 10, 9)
-    assert scaling.is_divided(train) and scaling.is_divided(points)
-    assert not scaling.is_divided(Evaluate(NET, 100))
+    assert scaling.is_divided(train, "train") and scaling.is_divided(points, "landscape")
+    # A training answers through all ranks (ngf_core.ranks.whole_batch); a race has one.
+    assert scaling.is_divided(Evaluate(NET, 100), "train")
+    assert not scaling.is_divided(Evaluate(NET, 100), "purify")
+    assert not scaling.is_divided(Poison(100, 8, 3072), "train"), "every rank poisons its own copy"
     assert scaling.exchange(train, 4, 14.0) == 4 * 2 * 3 / 4 * 28 / 14
     assert scaling.exchange(train, 1, 14.0) == 0 == scaling.exchange(points, 4, 14.0)
     assert scaling.exchange(Spectrum(NET, 5, 6), 2, 28.0) == 6

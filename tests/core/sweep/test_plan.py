@@ -33,13 +33,14 @@ class Room:
 
 @pytest.fixture
 def estimates(monkeypatch) -> list:
-    """A training of 400 s and 5 MB, a purification of 60 s and 3 MB; the configs asked for."""
+    """A training of 400 s and 5 MB at the pace of as many cores, a purification of 60 s and 3 MB by
+    an estimate of one core; the configs asked for."""
     asked = []
 
-    def estimate(config, store, trained):
+    def estimate(config, store, trained, cores):
         asked.append((config, trained))
-        return (Cost(400, 5, "From run x.", 900) if config.kind == "train"
-                else Cost(60, 3, "A guess.", 900))
+        return (Cost(400, 5, "From run x.", 900, cores) if config.kind == "train"
+                else Cost(60, 3, "A guess.", 900, 1))
 
     faked(monkeypatch, module, "estimate", estimate)
     return asked
@@ -54,7 +55,7 @@ def found(**counts: int) -> list[CellState]:
 def test_what_is_there_or_on_its_way_costs_nothing(tmp_path, estimates):
     planned = plan(found(done=4, running=1, queued=1, failed=1, missing=3), RunStore(tmp_path), 2)
     assert (planned.cells, planned.done, planned.submitted, planned.missing) == (10, 4, 2, 4)
-    assert planned.core_hours == pytest.approx(4 * 60 * 2 / 3600)
+    assert planned.core_hours == pytest.approx(4 * 60 / 3600)
     assert (planned.longest, planned.at_once, planned.megabytes) == (60, 60, 12)
     assert planned.sentences()[0] == ("10 cells: 4 are there, 2 are queued or running, 4 to "
                                       "compute.")
@@ -66,6 +67,12 @@ def test_trainings_and_purifications_with_what_their_costs_rest_on(tmp_path, est
     assert planned.longest == 400 and planned.at_once == 400 / JOBS == 100
     assert planned.megabytes == 6 * 5 + 4 * 3
     assert planned.sentences()[2:] == ["  6 cells: From run x.", "  4 cells: A guess."]
+
+
+def test_an_estimate_of_one_core_gives_the_same_core_hours_on_any_number(tmp_path):
+    one, many = (plan(found(missing=10), RunStore(tmp_path), cores) for cores in (1, 8))
+    assert one.core_hours == many.core_hours > 0
+    assert all("on one core" in basis for basis in many.bases)
 
 
 def test_seeds_cost_the_same_and_a_purification_that_of_its_network(tmp_path, estimates):
@@ -103,5 +110,5 @@ def test_hours_spent_are_those_of_finished_runs_and_the_others_are_left(tmp_path
     assert told.spent == pytest.approx(6 * SECONDS * 2 / 3600)
     left = [cell for cell, state in made.states.items() if state != "done"]
     trained = sum(not cell.entrant for cell in left)
-    assert told.left == pytest.approx((400 * trained + 60 * (4 - trained)) * 2 / 3600)
+    assert told.left == pytest.approx((400 * trained * 2 + 60 * (4 - trained)) / 3600)
     assert told.bases == {"From run x.": trained, "A guess.": 4 - trained} and 0 < trained < 4
