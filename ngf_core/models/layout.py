@@ -1,20 +1,43 @@
-"""The order in memory of a network's images and weights."""
+"""The order in memory of a network's images and weights.
+
+On processors with AVX2, torch 2.13 writes beyond its memory in the gradient by the weights of a
+1 × 1 convolution that has a stride and fewer than 8 input channels, where channels come last: the
+process ends, or its numbers are wrong.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-FEWEST = 8  # input channels of a strided 1 × 1 convolution whose gradient is safe, see `layout`
+FEWEST = 8  # input channels of a strided 1 × 1 convolution whose gradient is safe in any order
 
 
 def layout(model: nn.Module, device: torch.device) -> torch.memory_format:
-    """Channels last, in which convolutions are fastest; contiguous for a network in which that is
-    not safe.
+    """Channels last, in which convolutions are fastest; contiguous for a network on a processor in
+    which that is not safe."""
+    unsafe = device.type == "cpu" and any(map(_is_narrow, model.modules()))
+    return torch.contiguous_format if unsafe else torch.channels_last
 
-    On processors with AVX2, torch 2.13 writes beyond its memory in the gradient by the weights of a
-    1 × 1 convolution that has a stride and fewer than 8 input channels, in the order of channels
-    last: the process ends, or its numbers are wrong.
-    """
-    narrow = device.type == "cpu" and any(
-        isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and max(part.stride) > 1
-        and part.in_channels < FEWEST for part in model.modules())
-    return torch.contiguous_format if narrow else torch.channels_last
+
+@contextmanager
+def in_safe_order(model: nn.Module) -> Iterator[None]:
+    """Within, the narrow convolutions of a model take their images in the order that is safe,
+    whatever the order of those that the model is given."""
+    hooks = [part.register_forward_pre_hook(_contiguous) for part in model.modules()
+             if _is_narrow(part)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _is_narrow(part: nn.Module) -> bool:
+    return (isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and max(part.stride) > 1
+            and part.in_channels < FEWEST)
+
+
+def _contiguous(part: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+    return given[0].contiguous(),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ngf_core.data.examples import Examples
 from ngf_core.errors import ConfigError
+from ngf_core.models.layout import in_safe_order
 from ngf_core.purify.budget import Budget
 from ngf_core.purify.step import Purifier, Step
 
@@ -52,7 +53,7 @@ def sound(tune: Purifier) -> Purifier:
         check_finite(model)
         if isinstance(clean, Examples) and clean.x.dtype in COARSE:
             clean = Examples(clean.x.float(), clean.y)
-        with not_coarse(model):
+        with not_coarse(model), in_safe_order(model):
             yield from tune(model, clean, own, budget)
 
     return purify

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ngf_core.models.build import build_model
-from ngf_core.models.layout import layout
+from ngf_core.models.layout import in_safe_order, layout
 
 CPU = torch.device("cpu")
 GRADIENTS = """
@@ -41,6 +41,18 @@ def test_on_a_gpu_channels_come_last():
 
 def test_so_they_do_in_the_zoo_s_network():
     assert layout(build_model("preact_resnet18_w16", (3, 32, 32), 10), CPU) == torch.channels_last
+
+
+def test_a_narrow_convolution_is_given_its_images_in_the_safe_order():
+    model = nn.Sequential(nn.Identity(), nn.Conv2d(4, 8, 1, stride=2))
+    images = torch.randn(2, 4, 6, 6).contiguous(memory_format=torch.channels_last)
+    taken = []
+    model[1].register_forward_hook(lambda part, given, answer: taken.append(given[0]))
+    with in_safe_order(model):
+        inside = model(images)
+    torch.testing.assert_close(model(images), inside)
+    assert [x.is_contiguous() for x in taken] == [True, False]
+    assert torch.equal(*taken)
 
 
 def test_its_gradient_stays_within_its_memory():
