@@ -19,7 +19,8 @@ class Exercise:
 
     level: the heading it stands under. options and answer: of a choice. fact, unit, tolerance: the
     number that is asked for, among `facts`. picture: what is shown with it, of `runs`. within,
-    psnr, asr: what a layer or a trigger has to reach. solution: code that ends with `answer`.
+    psnr, asr: what a layer or a trigger has to reach. solution: code that ends with `answer`. why:
+    what the answer shows, told where it is right.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Exercise:
     within: float = 0.0
     psnr: float = 0.0
     asr: float = 0.0
+    why: str = ""
 
 
 def exercises(text: str | None = None) -> tuple[Exercise, ...]:
@@ -67,12 +69,12 @@ def _read(number: int, level: str, part: str) -> Exercise:
     task, *sections = pieces[2].split("\n#### ")
     named = {head.strip(): body.strip() for head, _, body in (s.partition("\n") for s in sections)}
     code = named.get("Solution", "")
-    if set(given) - SETTINGS or set(named) != {"Hint", "Solution"} or not code.startswith(START):
+    if set(given) - SETTINGS or set(named) - {"Why"} != {"Hint", "Solution"} or not code.startswith(START):
         raise NGFError(f"The exercise “{title}” cannot be shown. Its settings may be "
                        f"{', '.join(sorted(SETTINGS))}; it needs the sections Hint and Solution, "
-                       "and in the latter a block of Python.")
+                       "and in the latter a block of Python, and may have a section Why.")
     runs = tuple(given.pop("runs", ())) or tuple(filter(None, [given.get("run")]))
     given.pop("run", None)
     return Exercise(number, level, title.strip(), task.strip(), named["Hint"],
-                    code.removeprefix(START).removesuffix(END), runs=runs,
+                    code.removeprefix(START).removesuffix(END), runs=runs, why=named.get("Why", ""),
                     **(given | {"options": tuple(given.get("options", ()))}))

@@ -53,7 +53,8 @@ def handout(scenes: Sequence[Scene], exercises: Sequence[Exercise]) -> str:
         parts.append(_task(one))
     hints = "".join(f"<li>{_inline(one.hint)}</li>" for one in exercises)
     parts.append(f"<section><h2>Hints</h2><ol>{hints}</ol></section>")
-    answers = "".join(f"<li>{html.escape(answer(one))}</li>" for one in exercises)
+    answers = "".join(f"<li>{html.escape(answer(one))}{one.why and '. ' + _inline(one.why)}</li>"
+                      for one in exercises)
     parts.append(f'<h1 class="part">What turned out</h1>{_aside("pictures")}')
     parts += [_answer(number, scene) for number, scene in enumerate(scenes, start=1)]
     parts.append(f"<section><h2>Answers to the exercises</h2><ol>{answers}</ol></section>")

@@ -65,7 +65,7 @@ def _choice(exercise: Exercise) -> tuple[bool, str] | None:
     if chosen is None:
         return None
     right = chosen == exercise.answer
-    return right, f"Right: {chosen}." if right else "Not this one. Look again."
+    return right, f"Right: {chosen}. {exercise.why}" if right else "Not this one. Look again."
 
 
 def _number(exercise: Exercise) -> tuple[bool, str] | None:
@@ -76,5 +76,5 @@ def _number(exercise: Exercise) -> tuple[bool, str] | None:
     if given is None:
         return None
     right = abs(given - value) <= exercise.tolerance + 1e-9
-    return right, f"Right: {wanted}." if right else (
+    return right, f"Right: {wanted}. {exercise.why}" if right else (
         "Too large." if given > value else "Too small.")

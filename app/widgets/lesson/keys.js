@@ -84,8 +84,9 @@ function fit(present) {
 function keydown(event, data) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
   const done = () => { event.preventDefault(); event.stopPropagation() }
-  if (document.querySelector(BLACK)) { black(); return done() }
   const {key} = event, page = key.startsWith("Page"), letter = key.length === 1 ? key.toLowerCase() : key
+  // The notes can be opened while the hall is black.
+  if (document.querySelector(BLACK) && letter !== "n") { black(); return done() }
   const address = document.querySelector("[role=dialog]:has(.st-key-lesson_address) button[aria-label=Close]")
   if (address && (BUTTONS[letter] || letter === "b" || letter === ".")) { address.click(); return done() }
   if (met(event, page ? WRITING : BUSY)) return

@@ -31,6 +31,14 @@ def test_there_are_ten_in_three_levels():
         assert bool(one.options) + bool(one.fact) + bool(one.within) + bool(one.psnr) == 1
 
 
+def test_a_right_choice_is_told_why():
+    assert all(one.why for one in FOUND if one.options)
+    task = ("## See it\n\n### One\n+++\nanswer = 'x'\n+++\nA task.\n\n#### Hint\nLook.\n\n"
+            "#### Solution\n```python\nanswer = 'x'\n```\n")
+    assert exercises(task)[0].why == ""
+    assert exercises(f"{task}\n#### Why\nBecause.\n")[0].why == "Because."
+
+
 def test_an_exercise_without_settings_is_named():
     with pytest.raises(NGFError, match="The exercise “Lost” has no settings"):
         exercises("## See it\n\n### Lost\nA task.\n")
