@@ -69,7 +69,8 @@ def _read(number: int, level: str, part: str) -> Exercise:
     task, *sections = pieces[2].split("\n#### ")
     named = {head.strip(): body.strip() for head, _, body in (s.partition("\n") for s in sections)}
     code = named.get("Solution", "")
-    if set(given) - SETTINGS or set(named) - {"Why"} != {"Hint", "Solution"} or not code.startswith(START):
+    parts = set(named) - {"Why"}
+    if set(given) - SETTINGS or parts != {"Hint", "Solution"} or not code.startswith(START):
         raise NGFError(f"The exercise “{title}” cannot be shown. Its settings may be "
                        f"{', '.join(sorted(SETTINGS))}; it needs the sections Hint and Solution, "
                        "and in the latter a block of Python, and may have a section Why.")
