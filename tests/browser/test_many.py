@@ -49,7 +49,7 @@ def test_going_on_waiting_and_stopping(new_page, tmp_path: Path):
         going_on = page.get_by_role("button", name="Go on")
         expect(going_on).to_be_enabled()
         resume(first, server.store)
-        until(lambda: first.state == "running", seconds=60)
+        until(lambda: first.state == "running", seconds=180)
         going_on.click()
         expect(page.get_by_text("It waits because the limit here is 1")).to_be_visible()
         expect(page.get_by_test_id("stEChartsChart")).to_have_count(0)
@@ -57,7 +57,7 @@ def test_going_on_waiting_and_stopping(new_page, tmp_path: Path):
         expect(page.get_by_text("This train run was cancelled")).to_be_visible()
         assert (first.state, second.state) == ("running", "cancelled")
         first.cancel()
-        until(lambda: not first.live, seconds=60)
+        until(lambda: not first.live, seconds=180)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.close()
         assert not server.traces()
