@@ -5,7 +5,7 @@ that was measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -86,17 +86,15 @@ class Model:
 
 
 def estimate(config: Config, store: RunStore | None = None,
-             trained: TrainConfig | None = None, cores: int | None = None) -> Cost:
+             trained: TrainConfig | None = None, cores: int | None = None,
+             runs: Iterable[tuple[Run, float]] | None = None) -> Cost:
     """The cost of a run on as many `cores`, by default those of a run that is started here; where
     the source of its config is missing, that of one which is `trained` so, by default a mini
-    network's."""
+    network's. runs: the `comparable` ones of its kind, where they are known already."""
     store, threads = store or default_store(), cores or threads_here()
     model = _model(config, store, trained)
     work, size, memory = model.seconds(config), _megabytes(config, model), model.memory(config)
-    for run in store.list(config.kind):
-        seconds = _comparable_seconds(run, threads)
-        if seconds is None:
-            continue
+    for run, seconds in comparable(store, config.kind, threads) if runs is None else runs:
         like = _model(run.config, store)
         if _alike(like, model, config.kind):
             pace = (seconds - START_SECONDS) / like.seconds(run.config)
@@ -104,6 +102,15 @@ def estimate(config: Config, store: RunStore | None = None,
                         memory, threads)
     return Cost(START_SECONDS + work, size, "By the scaling model, on one core: no such run has "
                 "finished on this machine yet.", memory)
+
+
+def comparable(store: RunStore, kind: str, threads: int) -> Iterator[tuple[Run, float]]:
+    """Finished runs of that kind whose pace one on as many threads here would keep, with the
+    seconds that they took, newest first."""
+    for run in store.list(kind):
+        seconds = _comparable_seconds(run, threads)
+        if seconds is not None:
+            yield run, seconds
 
 
 def curvature_memory(wanted: float, weights: int, gigabytes: float) -> float:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ngf_core.config import TrainConfig
+from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.errors import ConfigError
 from ngf_core.evidence.cells import Cell
-from ngf_core.execute.cost import Cost, estimate
+from ngf_core.execute.cost import Cost, comparable, estimate
 from ngf_core.launch.launcher import Launcher
 from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
 from ngf_core.runs.manifest import took
@@ -123,13 +123,17 @@ def refuse(planned: Plan, launcher: Launcher) -> None:
 
 def _costs(cells: Sequence[Cell], now: StoreSnapshot, cores: int) -> list[Cost]:
     """The cost of each cell on so many cores; those that differ in their seed cost the same."""
+    # Of many cells each would look through all runs.
+    runs = {kind: list(comparable(now, kind, cores))
+            for kind in (TrainConfig.kind, PurifyConfig.kind)}
     known: dict[Cell, Cost] = {}
     for cell in cells:
         alike = replace(cell, seed=0)
         if alike not in known:
             trained = replace(alike, entrant="").asked()
             assert isinstance(trained, TrainConfig)
-            known[alike] = estimate(alike.asked(), now, trained, cores)
+            config = alike.asked()
+            known[alike] = estimate(config, now, trained, cores, runs[config.kind])
     return [known[replace(cell, seed=0)] for cell in cells]
 
 

@@ -43,7 +43,7 @@ WORDS = dict(zip(CELLS, [DONE] * 5 + [RUNNING, DONE, FAILED, DONE, QUEUED, QUEUE
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch):
     """Each cell that is left takes an hour."""
-    def estimate(config, store, trained, cores):
+    def estimate(config, store, trained, cores, runs):
         return Cost(3600, 5, "From the pace of run x.", 900, cores)
 
     faked(monkeypatch, plan, "estimate", estimate)

@@ -17,7 +17,8 @@ from tests.support.faked import faked
 
 
 def estimate(config: Config, store: RunStore | None = None,
-             trained: TrainConfig | None = None, cores: int | None = None) -> Cost:
+             trained: TrainConfig | None = None, cores: int | None = None,
+             runs: Any = None) -> Cost:
     return Cost(38.0, 4.25, "From the pace of an earlier run.", 1540.0)
 
 

@@ -37,7 +37,7 @@ def estimates(monkeypatch) -> list:
     an estimate of one core; the configs asked for."""
     asked = []
 
-    def estimate(config, store, trained, cores):
+    def estimate(config, store, trained, cores, runs):
         asked.append((config, trained))
         return (Cost(400, 5, "From run x.", 900, cores) if config.kind == "train"
                 else Cost(60, 3, "A guess.", 900, 1))
