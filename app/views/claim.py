@@ -10,12 +10,12 @@ from app.read.once import once
 from app.text import sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.claim_sizes import claim_sizes
+from app.widgets.benchmark.tables_choice import Tables, tables_choice
 from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import guarded
 from ngf_core.attacks import ATTACKS
-from ngf_core.evidence import COMMAND
 from ngf_core.evidence.verdict import (
     MEASURES,
     PATH_MEASURES,
@@ -37,7 +37,8 @@ PARTS = {"readings": "Readings", "sizes": "Sizes of network", "values": "Values"
 def page() -> None:
     """Verdicts first, then what they rest on, a part at a time."""
     st.title(TEXT["title"])
-    claim = benchmark_table("claim")
+    of = tables_choice()
+    claim = benchmark_table("claim", of)
     if claim is None:
         return
     table, dark = once(verdicts, claim), is_dark()
@@ -48,21 +49,21 @@ def page() -> None:
     part = choose("part", "What it rests on", PARTS, "readings")
     # Fragments: a choice in one of them redraws that one alone.
     if part == "readings":
-        _readings(table, claim, dark)
+        _readings(table, claim, of, dark)
     elif part == "sizes":
         st.fragment(guarded(claim_sizes))(dark)
     elif part == "values":
-        st.fragment(guarded(_values))(claim, dark)
+        st.fragment(guarded(_values))(claim, of, dark)
     elif part == "asr":
-        _against_asr(claim, dark)
+        _against_asr(claim, of, dark)
     else:
-        _how(claim)
+        _how(claim, of)
 
 
-def _readings(table: pd.DataFrame, claim: pd.DataFrame, dark: bool) -> None:
+def _readings(table: pd.DataFrame, claim: pd.DataFrame, of: Tables, dark: bool) -> None:
     figure_card(once(figures.ratio_panels, table, dark=dark), key="claim_ratios",
                 caption=TEXT["ratios"], table=figures.long_table(table),
-                origin=of_table(claim, COMMAND), filename="sharpness-claim",
+                origin=of_table(claim, of.command), filename="sharpness-claim",
                 alt="Ratios of sharpness with 95 % intervals. "
                 + " ".join(finding.sentence for finding in findings(table)), columns=2)
     st.dataframe(figures.verdict_table(table), key="claim_verdicts", hide_index=True,
@@ -70,16 +71,16 @@ def _readings(table: pd.DataFrame, claim: pd.DataFrame, dark: bool) -> None:
     st.caption(TEXT["rule"])
 
 
-def _against_asr(claim: pd.DataFrame, dark: bool) -> None:
+def _against_asr(claim: pd.DataFrame, of: Tables, dark: bool) -> None:
     st.header("Along the tuning path", anchor=False)
-    st.fragment(guarded(_path))(dark)
+    st.fragment(guarded(_path))(of, dark)
     st.header("Over models", anchor=False)
     st.dataframe(figures.correlation_table(once(model_correlations, claim)), key="claim_models",
                  hide_index=True, width="stretch", height="content")
     st.caption(TEXT["models"])
 
 
-def _values(claim: pd.DataFrame, dark: bool) -> None:
+def _values(claim: pd.DataFrame, of: Tables, dark: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="claim_reading"):
         images = choose("images", "Images", figures.IMAGE_TITLES, "held_out")
         parameters = choose("parameters", "Parameters", figures.PARAMETER_TITLES, "all")
@@ -91,7 +92,7 @@ def _values(claim: pd.DataFrame, dark: bool) -> None:
     where = f"{figures.IMAGE_TITLES[images]}, {figures.PARAMETER_TITLES[parameters]}"
     figure_card(once(figures.level_panels, found, here, dark=dark), key="claim_levels",
                 caption=TEXT["levels"], table=found,
-                origin=of_table(here, COMMAND), filename=f"sharpness-{images}-{parameters}",
+                origin=of_table(here, of.command), filename=f"sharpness-{images}-{parameters}",
                 alt=f"Sharpness on {where}: " + "; ".join(
                     f"{NAMES[row['measure']]} {figures.MODEL_TITLES[row['model']]} "
                     f"{figures.level_text(row)}" for _, row in found.iterrows()) + ".")
@@ -100,13 +101,13 @@ def _values(claim: pd.DataFrame, dark: bool) -> None:
     ratios = once(log_ratios, here[here["measure"] == measure])
     figure_card(once(figures.attack_panels, ratios, TITLES, dark=dark), key="claim_attacks",
                 caption=TEXT["attacks"].format(where=where), table=ratios,
-                origin=of_table(here, COMMAND), filename=f"sharpness-attacks-{measure}",
+                origin=of_table(here, of.command), filename=f"sharpness-attacks-{measure}",
                 alt=f"Ratios of {NAMES[measure]} on {where}, one panel per pair of models, attack "
                     "by attack; the numbers are in the table.")
 
 
-def _path(dark: bool) -> None:
-    path = benchmark_table("path")
+def _path(of: Tables, dark: bool) -> None:
+    path = benchmark_table("path", of)
     if path is None:
         return
     if not path[list(PATH_MEASURES)].notna().any(axis=None):
@@ -117,7 +118,7 @@ def _path(dark: bool) -> None:
     found = figures.correlation_table(once(path_correlations, path))
     figure_card(once(figures.path_panels, path, measure, TITLES, dark=dark), key="claim_path",
                 caption=TEXT["path"], table=path.dropna(subset=measure),
-                origin=of_table(path, COMMAND), filename=f"sharpness-path-{measure}",
+                origin=of_table(path, of.command), filename=f"sharpness-path-{measure}",
                 alt=f"{NAMES[measure]} against ASR along the tuning, one panel per attack. Rank "
                     "correlations: " + "; ".join(
                         f"{row['method']}, {row['measure']}: {row['ρ with ASR']}"
@@ -126,7 +127,7 @@ def _path(dark: bool) -> None:
     st.caption(TEXT["path table"])
 
 
-def _how(claim: pd.DataFrame) -> None:
+def _how(claim: pd.DataFrame, of: Tables) -> None:
     st.markdown(TEXT["measures"])
     st.markdown(TEXT["errors"])
     models = claim.drop_duplicates(["attack", "seed", "model"])
@@ -138,7 +139,7 @@ def _how(claim: pd.DataFrame) -> None:
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
                 f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "
                 "value. Computed, and completed where something is missing, by:")
-    st.code(COMMAND, language="bash")
+    st.code(of.command, language="bash")
     with st.expander(f"Every value ({len(claim):,} rows)", key="claim_rows_box"):
         st.dataframe(claim, key="claim_rows", hide_index=True)
         st.download_button("Download CSV", lambda: claim.to_csv(index=False).encode(),

@@ -13,11 +13,11 @@ from app.widgets.benchmark.benchmark_protocol import benchmark_protocol
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.benchmark.leaderboard_table import board_frame, leaderboard_table
+from app.widgets.benchmark.tables_choice import Tables, tables_choice
 from app.widgets.controls.address import choose, choose_some
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import attack_name
 from ngf_core.attacks import ATTACKS
-from ngf_core.evidence import COMMAND
 from ngf_core.evidence.aims import aims, defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import CELL, MEASURES, wide
@@ -33,20 +33,21 @@ def page() -> None:
     """The aims, the leaderboard, its figures, one cell."""
     st.title(TEXT["title"], anchor=False)
     st.markdown(TEXT["intro"])
-    table = benchmark_table("cells")
+    of = tables_choice()
+    table = benchmark_table("cells", of)
     if table is None:
         st.markdown(TEXT["nothing"])
         return
     if defenses_only(table).empty:
         st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
-        st.code(COMMAND, language="bash")
+        st.code(of.command, language="bash")
         return
-    of = _cells_in_all(table)
-    so_far = " so far" if len(defenses_only(table)) < of else ""
+    cells_in_all = _cells_in_all(table)
+    so_far = " so far" if len(defenses_only(table)) < cells_in_all else ""
     for aim in once(aims, table):
         st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
-    _progress(table, of)
-    benchmark_protocol(table)
+    _progress(table, cells_in_all)
+    benchmark_protocol(table, of.command)
     st.header("All defenses", anchor=False)
     by, cells, shown = _filters(table)
     if defenses_only(cells).empty:
@@ -56,7 +57,7 @@ def page() -> None:
         st.info(f"No defense has its {MEASURES[by].title} measured in these cells yet. Rank by "
                 "another measure.", icon=":material/hourglass_empty:")
         return
-    _board(table, cells, by, shown)
+    _board(table, cells, by, shown, of)
 
 
 def _cells_in_all(table: pd.DataFrame) -> int:
@@ -99,7 +100,8 @@ def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:
     return by, attacked[attacked["group"] != "ablation"], defenses or entrants
 
 
-def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str]) -> None:
+def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str],
+           of: Tables) -> None:
     field = set(defenses_only(cells)["entrant"])
     values = wide(cells, by)
     values = values[[name for name in values if name in field]]
@@ -117,7 +119,7 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
     st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
     st.header("Attack by attack", anchor=False)
-    origin = of_table(cells, COMMAND)
+    origin = of_table(cells, of.command)
     heat_card(values, ranks, by, origin)
     _cell(table)
     st.header("On average", anchor=False)

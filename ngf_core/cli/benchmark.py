@@ -29,11 +29,12 @@ from ngf_core.config import TrainConfig, validate
 from ngf_core.data import DATASETS
 from ngf_core.data.dataset import find_source
 from ngf_core.errors import ConfigError, NGFError
-from ngf_core.evidence import COMMAND, claim, load, sharpness, sizes, tables_folder
+from ngf_core.evidence import claim, load, sharpness, tables_folder
 from ngf_core.evidence.cells import Cell, cells, finished
 from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
 from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
 from ngf_core.evidence.floor import floor
+from ngf_core.evidence.folders import PROTOCOL, SEEDS, command_for, main_of
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.measuring import measure_all
 from ngf_core.evidence.report import report
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
              help="attacks (default: all)")
     add_list(parser, "methods", "defenses", choices=tuple(ENTRANTS), default=list(ENTRANTS),
              metavar="NAME", help="defenses and ablations (default: all): " + ", ".join(ENTRANTS))
-    add_list(parser, "seeds", type=int, default=[0, 1, 2], metavar="N",
+    add_list(parser, "seeds", type=int, default=list(SEEDS), metavar="N",
              help="seeds of models and purification (default: 0 1 2)")
     parser.add_argument("--limit", type=int, default=TrainConfig.limit, metavar="N",
                         help="images per class, a twentieth of them the clean ones, and test "
@@ -189,18 +190,21 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
                            "another folder with --tables.")
     cells = tables["cells"] = with_claim(tables["cells"], tables["claim"])
     seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
-    protocol = {"command": COMMAND, "dataset": wanted[0].dataset, "arch": wanted[0].arch,
-                "train": training,
+    dataset, arch = wanted[0].dataset, wanted[0].arch
+    purified = cells[cells.group != "model"]
+    command = command_for(dataset, arch, seeds, training["limit"], training["epochs"],
+                          purified.attack.unique(), purified.entrant.unique(), folder)
+    protocol = {"command": command, "dataset": dataset, "arch": arch, "train": training,
                 "conditions": CONDITIONS, "seeds": seeds,
                 "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
-                "finished": int((cells.group != "model").sum()),
+                "finished": len(purified),
                 "sharpness": sharpness.setting(), "git": git_state()}
     folder.mkdir(parents=True, exist_ok=True)
     # All are written before any is replaced, the cells last: they are what a rerun completes.
     with tempfile.TemporaryDirectory(dir=folder) as made:
         for name, table in tables.items():
             table.to_parquet(Path(made) / f"{name}.parquet", index=False)
-        (Path(made) / "protocol.json").write_text(json.dumps(protocol, indent=1) + "\n",
+        (Path(made) / PROTOCOL).write_text(json.dumps(protocol, indent=1) + "\n",
                                                   encoding="utf-8")
         (Path(made) / "report.md").write_text(report(Path(made)), encoding="utf-8")
         for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
@@ -212,10 +216,9 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
 def write_sizes(folder: Path) -> None:
     """Write sizes.md, what the tables at all sizes say of the claim, beside the main tables.
 
-    folder: of the main tables, or one of those that lie in its folder sizes.
+    folder: of the main tables, or one of those below it.
     """
-    main = folder.absolute()
-    main = main.parent.parent if main.parent.name == sizes.FOLDER else main
+    main = main_of(folder)
     replace_file(main / "sizes.md", claim_at_sizes(main).encode())
 
 
@@ -241,7 +244,7 @@ def _earlier(folder: Path) -> dict[str, pd.DataFrame]:
 def _told(folder: Path, name: str) -> Any:
     """What the protocol.json of `folder` says under that name; None where that is unknown."""
     try:
-        return json.loads((folder / "protocol.json").read_text())[name]
+        return json.loads((folder / PROTOCOL).read_text())[name]
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

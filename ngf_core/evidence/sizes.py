@@ -6,7 +6,6 @@ held-out images and over all parameters. Ratios, intervals and verdicts are thos
 `ngf_core.evidence.verdict` and `rank`; what has no table is "not measured".
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
-from ngf_core.errors import NGFError
 from ngf_core.evidence import load, tables_folder
 from ngf_core.evidence.aims import MOST_ASR, NGF, SGD
+from ngf_core.evidence.folders import SIZES, read_protocol
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.rank import difference, estimate
 from ngf_core.evidence.verdict import (
@@ -33,7 +31,6 @@ from ngf_core.evidence.verdict import (
     verdicts,
 )
 
-FOLDER = "sizes"
 COMPARED = ("badnets", "blend", "wanet")
 # Trained weights for colour images of ten classes; for grey ones a few hundred less.
 WEIGHTS = {"mini_preact_resnet": 77_850, "preact_resnet18_w16": 701_018,
@@ -91,7 +88,7 @@ def sizes(folder: Path | None = None) -> list[Size]:
     the same data set and network. Raises NGFError where a table is damaged.
     """
     folder = folder or tables_folder()
-    found = [_read(place) for place in (folder, *sorted((folder / FOLDER).glob("*/")))]
+    found = [_read(place) for place in (folder, *sorted((folder / SIZES).glob("*/")))]
     known = {(one.dataset, one.arch): one for one in found if one and one.arch in WEIGHTS}
     return sorted(known.values(), key=lambda one: (
         [*EXPECTED, *DATASETS].index(one.dataset), WEIGHTS[one.arch]))
@@ -107,24 +104,17 @@ def command(dataset: str, arch: str) -> str:
     limit = "" if DATASETS[dataset].embedded else f"--limit {LIMIT} "
     return (f"ngf benchmark --dataset {dataset} --arch {arch} --attacks {' '.join(COMPARED)} "
             f"--methods ngf sgd finetune {limit}"
-            f"--tables assets/benchmark/{FOLDER}/{dataset}-{arch}")
+            f"--tables assets/benchmark/{SIZES}/{dataset}-{arch}")
 
 
 def _read(place: Path) -> Size | None:
-    paths = [place / name for name in ("protocol.json", "cells.parquet", "claim.parquet")]
-    if not all(path.is_file() for path in paths):
+    told = read_protocol(place)
+    if told is None or not all((place / f"{name}.parquet").is_file() for name in
+                               ("cells", "claim")):
         return None
-    try:
-        told = json.loads(paths[0].read_text())
-        dataset, arch = told["dataset"], told["arch"]
-        usual = {"limit": TrainConfig.limit, "epochs": TrainConfig.epochs}
-        trained = usual | told.get("train", {})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise NGFError(f"{paths[0]} is damaged. Restore it from a copy, or remove its folder's "
-                       "tables and compute them again.") from error
     cells, claim = load("cells", place), load("claim", place)
     held_out = (claim["images"] == "held_out") & (claim["parameters"] == "all")
-    return Size(dataset, arch, trained["limit"], trained["epochs"],
+    return Size(told.dataset, told.arch, told.limit, told.epochs,
                 cells[cells["attack"].isin(COMPARED)],
                 claim[held_out & claim["attack"].isin(COMPARED)])
 

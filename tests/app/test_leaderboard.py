@@ -326,3 +326,26 @@ def test_settings_of_a_command():
     assert settings("python -m ngf_core purify a --methods ngf sgd --batch-size 128 "
                     "--ngf.kl-bound 1") == {
         "methods": "ngf sgd", "batch_size": "128", "ngf.kl_bound": "1"}
+
+
+def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
+    tables()
+    assert not any(one.label == "Models" for one in open_page("leaderboard").button_group)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    cells(("badnets",), (3, 4), ("ngf", "sgd", "finetune")).to_parquet(fresh / "cells.parquet")
+    (fresh / "protocol.json").write_text(json.dumps(
+        {"dataset": "signs", "arch": "preact_resnet18_w16", "seeds": [3, 4],
+         "command": "compute the fresh ones"}))
+    app = open_page("leaderboard")
+    models = next(one for one in app.button_group if one.label == "Models")
+    assert models.options[1] == "Signs, 0.7 million weights, fresh seeds 3, 4"
+    assert set(board_of(app)["Defense"]) >= {"ANP"}
+    app = open_page("leaderboard", models="fresh")
+    assert not app.exception and "ANP" not in set(board_of(app)["Defense"])
+    assert any(code.value == "compute the fresh ones" for code in app.code)
+    assert address(app, "models") == "fresh"
+    (fresh / "protocol.json").write_text("{")
+    app = open_page("leaderboard")
+    assert not app.exception and not app.error
+    assert next(one for one in app.button_group if one.label == "Models").options[1] == "fresh"

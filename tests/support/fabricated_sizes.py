@@ -29,7 +29,8 @@ def write(folder: Path, arch: str, dataset: str = "signs", *, seeds: Sequence[in
     claim = fabricated_claim.claim(attacks, MEASURES, spread, factors=factors)
     claim[claim["seed"].isin(seeds)].to_parquet(folder / "claim.parquet")
     _cells(attacks, seeds, asr, swing).to_parquet(folder / "cells.parquet")
-    told = {"dataset": dataset, "arch": arch} | ({"train": dict(train)} if train else {})
+    told = {"dataset": dataset, "arch": arch, "seeds": list(seeds)}
+    told |= {"train": dict(train)} if train else {}
     (folder / "protocol.json").write_text(json.dumps(told))
     return folder
 

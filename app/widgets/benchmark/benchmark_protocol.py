@@ -12,7 +12,6 @@ from app.theme import style
 from app.widgets.runs.run_name import attack_name, dataset_name
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig
-from ngf_core.evidence import COMMAND
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.published import NOTES, SECONDS
 
@@ -20,7 +19,7 @@ TEXT = sections("leaderboard")
 CONDITIONS = ("steps", "batch_size", "clean_fraction", "augment", "batchnorm")
 
 
-def benchmark_protocol(cells: pd.DataFrame) -> None:
+def benchmark_protocol(cells: pd.DataFrame, command: str) -> None:
     """The protocol in words, the settings from the cells' own commands, the published notes."""
     with st.expander("The protocol", icon=":material/gavel:", key="protocol"):
         st.markdown(TEXT["protocol"])
@@ -34,7 +33,7 @@ def benchmark_protocol(cells: pd.DataFrame) -> None:
         st.dataframe(once(own_settings, cells), key="protocol_own", hide_index=True,
                      height="content", placeholder="–")
         st.markdown("**To compute it all again**")
-        st.code(COMMAND, language="bash")
+        st.code(command, language="bash")
         st.markdown("**About the published figures**")
         seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
         st.markdown("\n".join(f"- {note}" for note in (

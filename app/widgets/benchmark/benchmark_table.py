@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from app.widgets.benchmark.tables_choice import Tables
 from app.widgets.controls.notice import show_error
 from ngf_core.errors import NGFError
 from ngf_core.evidence import COMMAND, load
@@ -10,10 +11,11 @@ from ngf_core.evidence import COMMAND, load
 WAITING = ":material/hourglass_empty:"
 
 
-def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
-    """The table `name`; where it is missing, damaged or empty, a notice with the command."""
+def benchmark_table(name: str, of: Tables | None = None) -> pd.DataFrame | None:
+    """The table `name` of the folder `of` (None: the main one); where it is missing, damaged or
+    empty, a notice with the command."""
     try:
-        table = load(name)
+        table = load(name, of.folder if of else None)
         if len(table):
             return table
         st.info(f"The table “{name}” is empty: none of it has been computed yet.", icon=WAITING)
@@ -22,5 +24,5 @@ def benchmark_table(name: str, command: str = COMMAND) -> pd.DataFrame | None:
             show_error(error)
         else:
             st.info(str(error), icon=WAITING)
-    st.code(command, language="bash")
+    st.code(of.command if of else COMMAND, language="bash")
     return None

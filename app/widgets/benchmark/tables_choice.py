@@ -1,0 +1,58 @@
+"""Which models a page's tables are of: the main ones, fresh seeds, another network or data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.text import sections
+from app.widgets.controls.address import choose
+from ngf_core.data import DATASETS
+from ngf_core.errors import NGFError
+from ngf_core.evidence import COMMAND
+from ngf_core.evidence.folders import FRESH, Protocol, folders, read_protocol
+from ngf_core.evidence.sizes import WEIGHTS, weights_text
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The folder, and the command that computes what is in it."""
+
+    folder: Path
+    command: str
+
+
+def tables_choice() -> Tables:
+    """The tables that the address names; a control where there are several."""
+    there = folders()
+    known = {name: _protocol(place) for name, place in there.items()}
+    chosen = MAIN
+    if len(there) > 1:
+        chosen = choose("models", "Models", _titles(known), MAIN,
+                        help=sections("leaderboard")["models"])
+    told = known[chosen]
+    return Tables(there[chosen], told.command if told else COMMAND)
+
+
+def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:
+    """"Signs, 0.7 million weights, fresh seeds 3, 4"; the folder's name where it does not tell."""
+    found = {}
+    for name, told in known.items():
+        if told is None:
+            found[name] = name
+            continue
+        seeds = f"seed{'s' * (len(told.seeds) > 1)} {', '.join(map(str, told.seeds))}"
+        network = f"{weights_text(told.arch)} weights" if told.arch in WEIGHTS else told.arch
+        fresh = "fresh " * (name == FRESH)
+        found[name] = f"{DATASETS[told.dataset].title}, {network}, {fresh}{seeds}" \
+            if told.dataset in DATASETS else name
+    return found
+
+
+def _protocol(place: Path) -> Protocol | None:
+    """None too where it is damaged: the tables themselves may be well."""
+    try:
+        return read_protocol(place)
+    except NGFError:
+        return None
