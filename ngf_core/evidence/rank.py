@@ -28,6 +28,8 @@ from scipy.special import stdtrit
 
 from ngf_core.errors import NGFError
 
+FEW = 5  # cells: below, a mean stands last in a ranking, wherever it lies
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -95,10 +97,10 @@ def difference(wide: pd.DataFrame, one: str, other: str) -> Estimate:
 
 def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
             limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
-    """One row per entrant with any cell, the best mean first: mean, low, high, spread, n, place,
-    first, last, fewest.
+    """One row per entrant with any cell, the best mean first, those of under `FEW` cells last:
+    mean, low, high, spread, n, place, first, last, fewest.
 
-    wide: cells (attack, seed) by entrants. `place` is the order by the mean alone. Another entrant
+    wide: cells (attack, seed) by entrants. `place` is that order. Another entrant
     is better (worse) where the paired difference, on the cells that both have, is resolved: its
     95 % interval lies on one side of zero. Then
 
@@ -126,6 +128,7 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
     columns = ["entrant", "mean", "low", "high", "spread", "n", "first", "last", "fewest"]
     table = pd.DataFrame(rows, columns=columns)
     table = table.sort_values("mean", ascending=not higher_is_better, kind="stable")
+    table = table.sort_values("n", key=lambda n: n < FEW, kind="stable")
     table.insert(0, "place", range(1, len(table) + 1))
     return table.set_index("entrant")
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from ngf_core.errors import NGFError
-from ngf_core.evidence.rank import difference, estimate, rank_text, ranking
+from ngf_core.evidence.rank import FEW, difference, estimate, rank_text, ranking
 
 ATTACKS, SEEDS = 13, 3
 
@@ -154,3 +154,20 @@ def test_an_entrant_without_cells_is_left_out():
 def test_rank_texts_sort_as_their_numbers():
     texts = [rank_text(2, 2), rank_text(10, 12), rank_text(1, 3)]
     assert sorted(texts) == [" 1–3", " 2", "10–12"]
+
+
+def test_a_mean_of_few_cells_stands_last_and_is_tied_with_all():
+    """One cell has no interval, so that nothing is resolved against it."""
+    values = noise(8, 0.1)
+    table = frame(good=2 + values, bad=values, lucky=np.full(values.shape, np.nan),
+                  some=np.full(values.shape, np.nan))
+    table.iloc[:1, table.columns.get_loc("lucky")] = 9.0
+    table.iloc[:FEW, table.columns.get_loc("some")] = 5.0
+    found = ranking(table, higher_is_better=True)
+    assert list(found.index) == ["some", "good", "bad", "lucky"]
+    assert list(found["place"]) == [1, 2, 3, 4] and spans(found)["lucky"] == (1, 4)
+
+
+def test_where_all_have_few_cells_they_are_ordered_by_their_means():
+    table = frame(low=np.zeros((1, 2)), high=np.ones((1, 2)))
+    assert list(ranking(table, higher_is_better=True).index) == ["high", "low"]
