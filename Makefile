@@ -67,20 +67,33 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.page_reads
 
-SIZES := signs-mini_preact_resnet signs-preact_resnet18_w32 signs-preact_resnet18 \
-         fashion_mnist-mini_preact_resnet fashion_mnist-preact_resnet18_w16 \
-         fashion_mnist-preact_resnet18_w32 fashion_mnist-preact_resnet18
+# Sharpness is measured of three attacks everywhere, at all of four sizes on two data sets.
+BENCHMARK := $(BIN)/python -m ngf_core benchmark
+CLAIM := --attacks badnets blend wanet --methods ngf sgd finetune
+ONE := --attacks badnets --methods ngf sgd finetune --seeds 0 --epochs 8
+FASHION := --dataset fashion_mnist --limit 500
+SIZES := assets/benchmark/sizes
 
 evidence: .venv/installed-dev
 	$(BIN)/python -m benchmarks.attack_strengths
 	$(BIN)/python -m benchmarks.choose_preset
 	$(BIN)/python -m ngf_core zoo build
-	$(BIN)/python -m ngf_core benchmark
-	set -e; for size in $(SIZES); do $(BIN)/python -m ngf_core benchmark --dataset $${size%%-*} --arch $${size#*-} \
-	  --attacks badnets blend wanet --methods ngf sgd finetune --limit 500 \
-	  --tables assets/benchmark/sizes/$$size; done
+	$(BENCHMARK) --stages cells
+	$(BENCHMARK) $(CLAIM) --stages claim tables
+	$(BENCHMARK) $(CLAIM) --arch mini_preact_resnet --tables $(SIZES)/signs-mini_preact_resnet
+	$(BENCHMARK) $(CLAIM) --arch preact_resnet18_w32 --seeds 0 --tables $(SIZES)/signs-preact_resnet18_w32
+	$(BENCHMARK) $(ONE) --arch preact_resnet18 --tables $(SIZES)/signs-preact_resnet18
+	$(BENCHMARK) $(FASHION) $(CLAIM) --arch mini_preact_resnet --tables $(SIZES)/fashion_mnist-mini_preact_resnet
+	$(BENCHMARK) $(FASHION) --seeds 0 1 --attacks badnets blend troj_one sig wanet bpp --methods ngf sgd finetune fip \
+	  --stages cells
+	$(BENCHMARK) $(FASHION) --seeds 0 1 $(CLAIM) --stages claim tables \
+	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w16
+	$(BENCHMARK) $(FASHION) $(CLAIM) --arch preact_resnet18_w32 --seeds 0 \
+	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w32
+	$(BENCHMARK) $(FASHION) $(ONE) --arch preact_resnet18 --tables $(SIZES)/fashion_mnist-preact_resnet18
 	$(BIN)/python -m benchmarks.purification_seeds
-	$(BIN)/python -m ngf_core benchmark --seeds 3 4 --tables assets/benchmark/fresh
+	$(BENCHMARK) --seeds 3 4 --methods ngf sgd finetune ft_sam fip nad anp ibau fine_pruning --stages cells
+	$(BENCHMARK) --seeds 3 4 $(CLAIM) --stages claim tables --tables assets/benchmark/fresh
 
 faults: .venv/installed-dev
 	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import streamlit as st
+
 from app.text import sections
 from app.widgets.controls.address import choose
 from ngf_core.data import DATASETS
@@ -13,6 +15,7 @@ from ngf_core.evidence.folders import FRESH, Protocol, folders, read_protocol
 from ngf_core.evidence.sizes import WEIGHTS, weights_text
 
 MAIN = "main"
+WIDTH = 560
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ def tables_choice() -> Tables:
     known = {name: _protocol(place) for name, place in there.items()}
     chosen = MAIN
     if len(there) > 1:
-        chosen = choose("models", "Models", _titles(known), MAIN,
-                        help=sections("leaderboard")["models"])
+        with st.container(width=WIDTH):
+            chosen = choose("models", "Models", _titles(known), MAIN,
+                            help=sections("leaderboard")["models"])
     told = known[chosen]
     return Tables(there[chosen], told.command if told else COMMAND)
 
