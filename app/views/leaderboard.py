@@ -1,5 +1,7 @@
 """Leaderboard: every defense on every attack under one protocol, with ties and intervals."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -17,9 +19,10 @@ from app.widgets.benchmark.tables_choice import Tables, tables_choice
 from app.widgets.controls.address import choose, choose_some
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import attack_name
-from ngf_core.attacks import ATTACKS
+from ngf_core.evidence import tables_folder
 from ngf_core.evidence.aims import aims, defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.folders import Grid, grid_of
 from ngf_core.evidence.measures import CELL, MEASURES, wide
 from ngf_core.evidence.rank import ranking
 
@@ -42,11 +45,11 @@ def page() -> None:
         st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
         st.code(of.command, language="bash")
         return
-    cells_in_all = _cells_in_all(table)
-    so_far = " so far" if len(defenses_only(table)) < cells_in_all else ""
+    grid = _grid(table, of)
+    so_far = " so far" if len(defenses_only(table)) < grid.cells else ""
     for aim in once(aims, table):
         st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
-    _progress(table, cells_in_all)
+    _progress(table, grid)
     benchmark_protocol(table, of.command)
     st.header("All defenses", anchor=False)
     by, cells, shown = _filters(table)
@@ -60,22 +63,21 @@ def page() -> None:
     _board(table, cells, by, shown, of)
 
 
-def _cells_in_all(table: pd.DataFrame) -> int:
-    """How many cells all attacks and defenses give at the seeds found."""
-    return len(_field()) * len(ATTACKS) * table["seed"].nunique()
+def _grid(table: pd.DataFrame, of: Tables) -> Grid:
+    """The defenses, attacks and seeds that the tables are to have."""
+    grid = grid_of(table, sorted(table["seed"].unique()), whole=of.folder == tables_folder())
+    return replace(grid, entrants=tuple(name for name in grid.entrants
+                                        if ENTRANTS[name].group == "defense"))
 
 
-def _field() -> list[str]:
-    return [name for name, entrant in ENTRANTS.items() if entrant.group == "defense"]
-
-
-def _progress(table: pd.DataFrame, of: int) -> None:
-    """How many of the `of` cells are done, and what limits them."""
-    done, seeds = len(defenses_only(table)), table["seed"].nunique()
-    st.caption(f"{done:,} of {of:,} cells: {len(_field())} defenses, {len(ATTACKS)} attacks, "
-               f"{seeds} seed{'s' * (seeds > 1)}."
-               + ("" if done >= of else " The others have not been computed yet, so the results "
-                  "may still change."))
+def _progress(table: pd.DataFrame, grid: Grid) -> None:
+    """How many of the cells are done, and what limits them."""
+    done = len(defenses_only(table))
+    of = ", ".join(f"{len(some)} {word}{'s' * (len(some) > 1)}" for word, some in (
+        ("defense", grid.entrants), ("attack", grid.attacks), ("seed", grid.seeds)))
+    st.caption(f"{done:,} of {grid.cells:,} cells: {of}."
+               + ("" if done >= grid.cells else " The others have not been computed yet, so the "
+                  "results may still change."))
     benchmark_notes(table)
 
 

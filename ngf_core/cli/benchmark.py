@@ -32,9 +32,9 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evidence import claim, load, sharpness, tables_folder
 from ngf_core.evidence.cells import Cell, cells, finished
 from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
-from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS
+from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS, PURIFIED
 from ngf_core.evidence.floor import floor
-from ngf_core.evidence.folders import PROTOCOL, SEEDS, command_for, main_of
+from ngf_core.evidence.folders import PROTOCOL, SEEDS, command_for, grid_of, is_ours, main_of
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.measuring import measure_all
 from ngf_core.evidence.report import report
@@ -191,13 +191,13 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     cells = tables["cells"] = with_claim(tables["cells"], tables["claim"])
     seeds = sorted(set(cells.seed.tolist())) or sorted({cell.seed for cell in wanted})
     dataset, arch = wanted[0].dataset, wanted[0].arch
-    purified = cells[cells.group != "model"]
-    command = command_for(dataset, arch, seeds, training["limit"], training["epochs"],
-                          purified.attack.unique(), purified.entrant.unique(), folder)
+    grid, claimed = grid_of(cells, seeds, whole=is_ours(folder)), tables["claim"]
+    command = command_for(dataset, arch, training["limit"], training["epochs"], grid,
+                          claimed[claimed.model.isin(PURIFIED)].attack.unique(), folder)
     protocol = {"command": command, "dataset": dataset, "arch": arch, "train": training,
                 "conditions": CONDITIONS, "seeds": seeds,
-                "cells": len(ATTACKS) * len(ENTRANTS) * len(seeds),
-                "finished": len(purified),
+                "cells": grid.cells,
+                "finished": int((cells.group != "model").sum()),
                 "sharpness": sharpness.setting(), "git": git_state()}
     folder.mkdir(parents=True, exist_ok=True)
     # All are written before any is replaced, the cells last: they are what a rerun completes.

@@ -23,15 +23,16 @@ def tables_folder() -> Path:
     return Path(os.environ.get("NGF_BENCHMARK") or TABLES)
 
 
-def load(name: str, folder: Path | None = None) -> "pd.DataFrame":
+def load(name: str, folder: Path | None = None, command: str = "") -> "pd.DataFrame":
     """The table `name`.parquet of `folder`, or of `tables_folder`: cells, path, claim or layers.
 
-    Raises NGFError where it is missing or cannot be read.
+    Raises NGFError where it is missing or cannot be read, which names the `command` that computes
+    it, if that is not the usual one.
     """
     import pandas as pd
 
     path = (folder or tables_folder()) / f"{name}.parquet"
-    command = LAYERS_COMMAND if name == "layers" else COMMAND
+    command = command or (LAYERS_COMMAND if name == "layers" else COMMAND)
     if not path.is_file():
         raise NGFError(f"The table “{name}” has not been computed yet. `{command}` computes it.")
     try:

@@ -107,11 +107,14 @@ def cells(dataset: str, arch: str, attacks: Sequence[str], entrants: Sequence[st
 
 def finished(cell: Cell, store: RunStore) -> Run | None:
     """The cell's run where it exists, is done, has the current settings and all its files; else
-    None."""
+    None. Raises RunError where the disk does not let that be read: the run may well be fine."""
     try:
         run = store.get(cell.run_id)
         fine = (run.state == "done" and run.config == cell.config(store) and is_current(run)
                 and not run.missing())
-    except (NGFError, OSError):
+    except (NGFError, FileNotFoundError):
         return None
+    except OSError as error:
+        raise RunError(f"{store.root / cell.run_id} cannot be read now ({error.strerror}). Try "
+                       "again once it can.") from error
     return run if fine else None

@@ -14,12 +14,12 @@ from torch import nn
 from ngf_core.attacks import ATTACKS
 from ngf_core.evaluate.rates import Rate
 from ngf_core.evidence.cells import Cell, finished, weights_of
+from ngf_core.evidence.entrants import PURIFIED
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sharpness import Sets, kept_file, kept_rows, measure_sharpness_of
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.files import model_entry
 
-PURIFIED = ("ngf", "sgd", "finetune")
 LAYER_OF = "ngf"  # all models of an attack and seed are measured in the layer it tuned
 COLUMNS = ("attack", "seed", "model", "images", "parameters", "measure", "value", "error",
            "computation_error", "n", "layer", "asr", "acc", "run", "weights")

@@ -52,9 +52,14 @@ class Entrant:
         return PurifyConfig(source=source, methods=(own,), seed=seed, **CONDITIONS | self.changes)
 
 
+# The defenses whose sharpness is followed, and measured for the sharpness claim.
+PURIFIED = ("ngf", "sgd", "finetune")
+
+
 def _defenses() -> dict[str, Entrant]:
-    return {name: Entrant(entry.title, entry.settings(), changes=FOLLOWED if name in (
-        "ngf", "sgd", "finetune") else {}) for name, entry in PURIFIERS.items()}
+    return {name: Entrant(entry.title, entry.settings(),
+                          changes=FOLLOWED if name in PURIFIED else {})
+            for name, entry in PURIFIERS.items()}
 
 
 def _variant(title: str, settings: MethodSettings, **changes: Any) -> Entrant:

@@ -3,16 +3,20 @@ other networks and data sets."""
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evidence import COMMAND, TABLES, tables_folder
-from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.entrants import ENTRANTS, PURIFIED
 from ngf_core.runs.names import ZOO_ARCH
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FRESH, SIZES = "fresh", "sizes"
 SEEDS = (0, 1, 2)
@@ -57,9 +61,11 @@ def folders(main: Path | None = None) -> dict[str, Path]:
     main: folder of the main tables, which is always named (None: `tables_folder`).
     """
     main = main or tables_folder()
-    others = [main / FRESH, *sorted((main / SIZES).glob("*/"))]
-    return {"main": main} | {place.name: place for place in others
-                             if (place / "cells.parquet").is_file()}
+    found = {"main": main}
+    for place in (main / FRESH, *sorted((main / SIZES).glob("*/"))):
+        if (place / "cells.parquet").is_file():
+            found.setdefault(place.name, place)
+    return found
 
 
 def main_of(folder: Path) -> Path:
@@ -67,26 +73,74 @@ def main_of(folder: Path) -> Path:
     folder = folder.absolute()
     if folder.parent.name == SIZES:
         return folder.parent.parent
-    return folder.parent if folder.name == FRESH else folder
+    return folder.parent if folder.name == FRESH and (folder.parent / PROTOCOL).is_file() \
+        else folder
 
 
-def command_for(dataset: str, arch: str, seeds: Sequence[int], limit: int, epochs: int,
-                attacks: Sequence[str], methods: Sequence[str], folder: Path) -> str:
+def is_ours(folder: Path) -> bool:
+    """Whether these are the main tables that ship with NGF Lab."""
+    return folder.absolute() == TABLES.absolute()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What tables are to have: all of these attacks and entrants, and seeds."""
+
+    attacks: tuple[str, ...]
+    entrants: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def cells(self) -> int:
+        """The number of its cells."""
+        return len(self.attacks) * len(self.entrants) * len(self.seeds)
+
+
+def grid_of(cells: "pd.DataFrame", seeds: Sequence[int], *, whole: bool) -> Grid:
+    """whole: every attack and entrant, as the main tables are to have, whatever is there; else what
+    the cells have."""
+    purified = cells[cells["group"] != "model"]
+    if purified.empty or whole:
+        return Grid(tuple(ATTACKS), tuple(ENTRANTS), tuple(seeds))
+    there = set(purified["attack"]), set(purified["entrant"])
+    return Grid(tuple(a for a in ATTACKS if a in there[0]),
+                tuple(e for e in ENTRANTS if e in there[1]), tuple(seeds))
+
+
+def command_for(dataset: str, arch: str, limit: int, epochs: int, grid: Grid,
+                claimed: Sequence[str], folder: Path) -> str:
     """The command that computes the tables of `folder`; what is the default is left out of it.
 
-    The tables that ship in assets/benchmark are to have all attacks and methods, whatever is
-    there; others have those that they were made with.
+    claimed: attacks whose purified models have been measured for the sharpness claim. Where these
+    are fewer than all, there are two commands: the cells, then what is measured of them.
     """
-    words: list[str] = []
+    models: list[str] = []
     for name, value, usual in (("dataset", dataset, "signs"), ("arch", arch, ZOO_ARCH),
                                ("limit", limit, TrainConfig.limit),
                                ("epochs", epochs, TrainConfig.epochs)):
-        words += [f"--{name}", str(value)] if value != usual else []
-    words += ["--seeds", *map(str, seeds)] if set(seeds) != set(SEEDS) else []
-    place, ours = folder.absolute(), TABLES.absolute()
-    if place != ours:
-        for name, values, every in (("attacks", attacks, ATTACKS), ("methods", methods, ENTRANTS)):
-            words += [f"--{name}", *values] if set(values) != set(every) else []
-        top = ours.parents[1]
-        words += ["--tables", str(place.relative_to(top) if place.is_relative_to(top) else place)]
+        models += [f"--{name}", str(value)] if value != usual else []
+    models += ["--seeds", *map(str, grid.seeds)] if set(grid.seeds) != set(SEEDS) else []
+    top, place = TABLES.absolute().parents[1], folder.absolute()
+    if is_ours(folder):
+        return _line(models)
+    place = place.relative_to(top) if place.is_relative_to(top) else place
+    tables = ["--tables", str(place)]
+    cells = [*models, *_listed("attacks", grid.attacks, ATTACKS),
+             *_listed("methods", grid.entrants, ENTRANTS)]
+    claimed = [attack for attack in grid.attacks if attack in claimed]
+    measured = [name for name in grid.entrants if name in PURIFIED]
+    if (claimed, measured) == (list(grid.attacks), list(grid.entrants)):
+        return _line([*cells, *tables])
+    if not claimed:
+        return _line([*cells, "--stages", "cells", "tables", *tables])
+    return " && ".join([_line([*cells, "--stages", "cells"]), _line(
+        [*models, *_listed("attacks", claimed, ATTACKS), *_listed("methods", measured, ENTRANTS),
+         "--stages", "claim", "tables", *tables])])
+
+
+def _listed(name: str, values: Sequence[str], every: Iterable[str]) -> list[str]:
+    return [f"--{name}", *values] if set(values) != set(every) else []
+
+
+def _line(words: Sequence[str]) -> str:
     return " ".join([COMMAND, *map(shlex.quote, words)])

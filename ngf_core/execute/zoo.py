@@ -20,6 +20,7 @@ from ngf_core.execute.worker import work
 from ngf_core.purify.settings import NGF, SGD, FineTuning
 from ngf_core.runs import Run, RunStore
 from ngf_core.runs.attack_check import verdict
+from ngf_core.runs.manifest import CORRUPT
 from ngf_core.runs.names import model_name
 
 # What is made of each model, in an order in which each run follows the one it starts from.
@@ -71,7 +72,8 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
     """The finished run of that id and config: the existing one, or a new one computed here.
 
     One that is stale or unfinished is computed again, `beside` and then `settled`. Raises RunError
-    as `is_there`, and KeyboardInterrupt where the computation was cancelled.
+    as `is_there` and where a stale one is kept since the new one failed, and KeyboardInterrupt
+    where the computation was cancelled.
     """
     if is_there(store, run_id, config):
         return store.get(run_id)
@@ -82,9 +84,12 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
         print(f"{run_id} ...", end=" ", flush=True)
         work(made, store)
         made = settled(made, at_work, store)
+        told(made, store)
+        if made.path.parent != store.root:
+            raise RunError(f"{run_id} is {made.state}: {made.message} The finished run that it "
+                           "was to replace is kept.")
     finally:
         shutil.rmtree(at_work.root, ignore_errors=True)
-    told(made, store)
     if made.state == "cancelled":
         raise KeyboardInterrupt
     return made
@@ -103,14 +108,26 @@ def beside(store: RunStore, run_id: str, config: Config) -> RunStore:
     return RunStore(store.root / f".at-work-{run_id}", *sources)
 
 
+def taken_up(run_id: str, at_work: RunStore, store: RunStore) -> None:
+    """Put a run that ended before it was done, and was moved to its place, back to work: it may go
+    on where it stopped."""
+    place, back = Run(store.root / run_id), at_work.root / run_id
+    if place.path.exists() and not back.exists() and not place.live \
+            and place.state not in ("done", CORRUPT):
+        at_work.prepare()
+        place.path.rename(back)
+
+
 def settled(made: Run, at_work: RunStore, store: RunStore) -> Run:
     """The run made slim and moved to its place in `store`, so that what others start from never
-    changes."""
-    for name in NOT_SHIPPED:
-        for path in made.path.glob(name):
-            path.unlink()
+    changes. One that is not done stays at work where it would replace a finished one."""
     if made.state == "done":
+        for name in NOT_SHIPPED:
+            for path in made.path.glob(name):
+                path.unlink()
         slim(made, at_work, store.root)
+    elif Run(store.root / made.id).state == "done":
+        return made
     shutil.rmtree(store.root / made.id, ignore_errors=True)
     return Run(made.path.rename(store.root / made.id))
 

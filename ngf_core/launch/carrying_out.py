@@ -7,6 +7,7 @@ from pathlib import Path
 from ngf_core.launch.alone import alone
 from ngf_core.launch.launcher import Launcher, Task
 from ngf_core.launch.logs import clear, last_line
+from ngf_core.launch.patience import patiently
 from ngf_core.launch.submitted import Submitted, submitted
 
 LOOK = 5.0
@@ -33,7 +34,7 @@ def carry_out(stages: Sequence[Sequence[Task]], is_done: Callable[[Task], bool],
     known = submitted(folder)
     while any(_active(task, known) for task in tasks):
         time.sleep(LOOK)
-        known = submitted(folder)
+        known = patiently(lambda: submitted(folder))
     return {task.name: last_line(task.command.log) or known[task.name].said
             for task in tasks if not is_done(task)}
 

@@ -5,13 +5,15 @@ system that all nodes share. Slurm alone decides when; nothing here has to stay 
 """
 
 import os
+import re
 import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from operator import ge
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ngf_core.errors import ConfigError, NGFError, shown
 from ngf_core.launch.batches import SLURM, Batch, batches, keep_batch, new_batch
@@ -140,24 +142,44 @@ def check_partition(asking: LaunchSettings) -> None:
     told = asked("sinfo", "--noheader", "--format=%P|%l|%c|%G").splitlines()
     rows = [line.strip().split("|") for line in told if line.count("|") == 3]
     names = sorted({name.rstrip("*") for name, *_ in rows})
-    mine = [row for row in rows if (row[0].rstrip("*") == asking.partition if asking.partition
-                                    else row[0].endswith("*"))]
+    mine = [_Nodes(_minutes(limit), int(cores.rstrip("+")), _gpus(gres))
+            for name, limit, cores, gres in rows
+            if (name.rstrip("*") == asking.partition if asking.partition else name.endswith("*"))]
     if asking.partition and not mine:
         raise ConfigError("partition", f"there is no partition {asking.partition}",
                           f"This cluster has {', '.join(names)}.")
     if not mine:
         return  # no default partition: sbatch says so
-    limit = max(_minutes(row[1]) for row in mine)
+    limit, cores, gpus = map(max, zip(*mine, strict=True))
     if asking.minutes > limit:
         raise ConfigError("minutes", f"{asking.minutes} are more than the partition allows",
                           f"Use at most {limit:.0f}, or another --partition.")
-    cores = max(int(row[2].rstrip("+")) for row in mine)
     if asking.cores > cores:
         raise ConfigError("cores", f"the partition's nodes have {cores} cores, and not "
                           f"{asking.cores}", "Use fewer, or another --partition.")
-    if asking.gpus and not any("gpu" in row[3] for row in mine):
-        raise ConfigError("gpus", "no node of the partition has a GPU", "Name another "
-                          "--partition, or leave --gpus out.")
+    if asking.gpus > gpus:
+        has = f"the partition's nodes have {gpus}" if gpus else "no node of the partition has a GPU"
+        raise ConfigError("gpus", f"{has}, and not {asking.gpus}" if gpus else has,
+                          "Name another --partition, or leave --gpus out.")
+    wanted = _Nodes(asking.minutes, asking.cores, asking.gpus)
+    if not any(all(map(ge, node, wanted)) for node in mine):
+        raise ConfigError("partition", f"no node of it has {asking.cores} cores and {asking.gpus} "
+                          f"GPUs for {asking.minutes} minutes at once",
+                          "Ask for less, or name another --partition.")
+
+
+class _Nodes(NamedTuple):
+    """Nodes that are alike."""
+
+    minutes: float
+    cores: int
+    gpus: int
+
+
+def _gpus(gres: str) -> int:
+    """How many GPUs a node has: 4 of gpu:a100:4(S:0-1), 3 of gpu:2,gpu:v100:1, 1 of gpu."""
+    found = re.findall(r"\bgpu(?::[^:,()]*[A-Za-z][^:,()]*)?(?::(\d+))?", gres)
+    return sum(int(count or 1) for count in found)
 
 
 def _minutes(limit: str) -> float:

@@ -19,6 +19,10 @@ WAITS = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_D
 Place = tuple[str, int]  # the name of a batch, and the place in it
 
 
+class SlurmSilent(NGFError):
+    """Slurm did not answer a question, or refused it."""
+
+
 @dataclass(frozen=True)
 class SlurmJob:
     """A job: its id, its state in Slurm's word, and why it waits."""
@@ -40,14 +44,13 @@ def queued(names: Sequence[str]) -> dict[Place, SlurmJob]:
     """
     text = asked("squeue", "--noheader", "--array", "--states=all", f"--name={','.join(names)}",
                  "--format=%j|%F|%K|%T|%r") if names else ""
-    return dict(_of_squeue(line) for line in text.splitlines() if line.count("|") >= 4)
-
-
-def _of_squeue(line: str) -> tuple[Place, SlurmJob]:
-    name, job, index, state, reason = line.strip().split("|", 4)
-    if index.isdigit():
-        return (name, int(index)), SlurmJob(f"{job}_{index}", state, reason)
-    return (name, 0), SlurmJob(job, state, reason)  # a job that is no array
+    rows = [line.strip().split("|", 4) for line in text.splitlines() if line.count("|") >= 4]
+    arrays = {name for name, _, index, _, _ in rows if index.isdigit()}
+    # Without an index stand a job that is no array, and the part of an array that was cancelled
+    # before it started, of which Slurm tells no places.
+    return {(name, int(index) if index.isdigit() else 0):
+            SlurmJob(f"{job}_{index}" if index.isdigit() else job, state, reason)
+            for name, job, index, state, reason in rows if index.isdigit() or name not in arrays}
 
 
 def accounted(names: Sequence[str]) -> dict[Place, SlurmJob]:
@@ -60,15 +63,21 @@ def accounted(names: Sequence[str]) -> dict[Place, SlurmJob]:
                      f"--name={','.join(names)}")
     except NGFError:
         return {}
-    found = [_of_sacct(line) for line in text.splitlines() if line.count("|") == 2]
-    return {place: job for place, job in found if job.ended}
+    found: dict[Place, SlurmJob] = {}
+    for line in (line for line in text.splitlines() if line.count("|") == 2):
+        name, job, state = line.strip().split("|")
+        array, _, index = job.partition("_")
+        for place in _places(index):
+            one = f"{array}_{place}" if index else job
+            found[name, place] = SlurmJob(one, state.split(" ")[0])  # of "CANCELLED by 1000"
+    return {place: job for place, job in found.items() if job.ended}
 
 
-def _of_sacct(line: str) -> tuple[Place, SlurmJob]:
-    name, job, state = line.strip().split("|")
-    index = job.partition("_")[2]  # 17_3; 17_[4-9] is of a job that waits
-    # "CANCELLED by 1000"
-    return (name, int(index) if index.isdigit() else 0), SlurmJob(job, state.split(" ")[0])
+def _places(index: str) -> Iterable[int]:
+    """Of 17 the place 0, of 17_3 the place 3, of 17_[4-6,8%2] 4, 5, 6 and 8."""
+    for part in index.strip("[]").partition("%")[0].split(",") if index else ["0"]:
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
 
 
 def jobs(names: Iterable[str]) -> Mapping[Place, SlurmJob]:
@@ -80,17 +89,18 @@ def jobs(names: Iterable[str]) -> Mapping[Place, SlurmJob]:
 
 
 def asked(*words: str) -> str:
-    """What a command of Slurm prints. Raises NGFError, in one sentence, where it fails."""
+    """What a command of Slurm prints. Raises, in one sentence, NGFError where there is no Slurm,
+    and SlurmSilent where it fails."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     except FileNotFoundError:
         raise NGFError(f"There is no command {words[0]} here. Use a login node of a Slurm cluster, "
                        "or --launcher local.") from None
     except subprocess.TimeoutExpired:
-        raise NGFError(f"Slurm did not answer: {words[0]} took longer than {PATIENCE:g} s. Try "
+        raise SlurmSilent(f"Slurm did not answer: {words[0]} took longer than {PATIENCE:g} s. Try "
                        "again later; what was submitted goes on.") from None
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise NGFError(f"Slurm refused {words[0]}: {said[:300]}. Nothing was changed; try again "
+        raise SlurmSilent(f"Slurm refused {words[0]}: {said[:300]}. Nothing was changed; try again "
                        "later.")
     return done.stdout

@@ -2,11 +2,13 @@
 
 On processors with AVX2, torch 2.13 writes beyond its memory in the gradient by the weights of a
 1 × 1 convolution that has a stride and fewer than 8 input channels, where channels come last: the
-process ends, or its numbers are wrong.
+process ends, or its numbers are wrong. Of the networks here none has such a convolution; one that
+a user brings may.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +26,13 @@ def layout(model: nn.Module, device: torch.device) -> torch.memory_format:
 @contextmanager
 def in_safe_order(model: nn.Module) -> Iterator[None]:
     """Within, the narrow convolutions of a model take their images in the order that is safe,
-    whatever the order of those that the model is given."""
-    hooks = [part.register_forward_pre_hook(_contiguous) for part in model.modules()
-             if _is_narrow(part)]
+    whatever the order of those that the model is given. Their weights are put into it too, and
+    stay so."""
+    narrow = [part for part in model.modules() if _is_narrow(part)]
+    for part in narrow:
+        weight = part.weight  # of size (out, in, 1, 1), which is contiguous in either order
+        weight.data = weight.data.flatten(1)[:, :, None, None]
+    hooks = [part.register_forward_pre_hook(_contiguous, with_kwargs=True) for part in narrow]
     try:
         yield
     finally:
@@ -34,10 +40,14 @@ def in_safe_order(model: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def _is_narrow(part: nn.Module) -> bool:
+def _is_narrow(part: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and max(part.stride) > 1
             and part.in_channels < FEWEST)
 
 
-def _contiguous(part: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
-    return given[0].contiguous(),
+def _contiguous(part: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
+                ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def ordered(value: Any) -> Any:
+        return value.contiguous() if isinstance(value, Tensor) else value
+
+    return tuple(map(ordered, given)), {name: ordered(value) for name, value in named.items()}

@@ -13,6 +13,7 @@ from ngf_core.evidence.cells import Cell
 from ngf_core.launch.alone import alone
 from ngf_core.launch.launcher import Command, Launcher, Task
 from ngf_core.launch.logs import clear, log_of
+from ngf_core.launch.patience import patiently
 from ngf_core.launch.settings import LaunchSettings
 from ngf_core.runs import ManifestReadings, RunStore, StoreSnapshot
 from ngf_core.runs.disk import replace_file
@@ -59,11 +60,12 @@ class Sweep:
         return found
 
     def waited(self) -> list[CellState]:
-        """The same, once no cell is queued or running any more."""
+        """The same, once no cell is queued or running any more; a Slurm that does not answer for
+        some minutes is waited for."""
         found = self.struck()
         while any(one.state in (QUEUED, RUNNING) for one in found):
             time.sleep(LOOK)
-            found = self.struck()
+            found = patiently(self.struck)
         return found
 
     def submit(self, launcher: Launcher) -> str:

@@ -32,15 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compute(store: RunStore, run_id: str, config: Config, job: str | None) -> int:
-    """Put the run into the store; one that was stopped at work goes on there. Raises RunError where
-    its source is not there, another worker computes it or it has other settings."""
+    """Put the run into the store; one that was stopped, or failed for what has been mended since,
+    goes on. Raises RunError where its source is not there, another worker computes it or it has
+    other settings."""
     if zoo.is_there(store, run_id, config):
         return 0
     check_needs(zoo.source_of(config), store)
     at_work = zoo.beside(store, run_id, config)
+    zoo.taken_up(run_id, at_work, store)
     computed(at_work, run_id, config, lambda: False, job)
     made = zoo.settled(at_work.get(run_id), at_work, store)
-    shutil.rmtree(at_work.root, ignore_errors=True)
+    if made.path.parent == store.root:
+        shutil.rmtree(at_work.root, ignore_errors=True)
     if made.state != "done":
         print(made.message, file=sys.stderr)
     return int(made.state != "done")

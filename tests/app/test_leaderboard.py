@@ -345,6 +345,8 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     assert not app.exception and "ANP" not in set(board_of(app)["Defense"])
     assert any(code.value == "compute the fresh ones" for code in app.code)
     assert address(app, "models") == "fresh"
+    assert "6 of 6 cells: 3 defenses, 1 attack, 2 seeds." in text_of(app)
+    assert "so far" not in text_of(app)
     (fresh / "protocol.json").write_text("{")
     app = open_page("leaderboard")
     assert not app.exception and not app.error

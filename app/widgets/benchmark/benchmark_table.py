@@ -15,7 +15,7 @@ def benchmark_table(name: str, of: Tables | None = None) -> pd.DataFrame | None:
     """The table `name` of the folder `of` (None: the main one); where it is missing, damaged or
     empty, a notice with the command."""
     try:
-        table = load(name, of.folder if of else None)
+        table = load(name, of.folder, of.command) if of else load(name)
         if len(table):
             return table
         st.info(f"The table “{name}” is empty: none of it has been computed yet.", icon=WAITING)

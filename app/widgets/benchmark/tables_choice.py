@@ -40,7 +40,8 @@ def tables_choice() -> Tables:
 
 
 def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:
-    """"Signs, 0.7 million weights, fresh seeds 3, 4"; the folder's name where it does not tell."""
+    """"Signs, 0.7 million weights, fresh seeds 3, 4"; the folder's name where it does not tell, and
+    behind titles that are the same."""
     found = {}
     for name, told in known.items():
         if told is None:
@@ -51,7 +52,8 @@ def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:
         fresh = "fresh " * (name == FRESH)
         found[name] = f"{DATASETS[told.dataset].title}, {network}, {fresh}{seeds}" \
             if told.dataset in DATASETS else name
-    return found
+    return {name: f"{title} ({name})" if list(found.values()).count(title) > 1 else title
+            for name, title in found.items()}
 
 
 def _protocol(place: Path) -> Protocol | None:

@@ -1,5 +1,6 @@
 """The benchmark from end to end on tiny models: its runs, its tables, resuming, failing."""
 
+import errno
 import json
 import shutil
 
@@ -23,7 +24,7 @@ from ngf_core.evidence.table import cells_table
 from ngf_core.models.build import tunable_layer_names
 from ngf_core.purify import NGF, SGD
 from ngf_core.purify.registry import LAYERED, PURIFIERS
-from ngf_core.runs import RunStore
+from ngf_core.runs import Run, RunStore
 from ngf_core.runs.manifest import read_manifest, write_manifest
 from ngf_core.runs.names import ZOO_ARCH
 from ngf_core.runs.tensors import tensors_sha
@@ -302,3 +303,20 @@ def test_choosing_the_layer_is_part_of_what_a_method_costs(finished, monkeypatch
     mine = results["finetune"]
     assert row.passes == mine["steps"] + 70
     assert row.cpu_seconds == pytest.approx(mine["cpu_seconds"] + 4)
+
+
+def test_a_run_that_the_disk_does_not_give_is_not_taken_for_missing(finished, monkeypatch):
+    store = RunStore(finished.out)
+    monkeypatch.setattr(Run, "missing", _stale_handle)
+    with pytest.raises(RunError, match="cannot be read now .*Stale file handle.* Try again once"):
+        finished_run(cell("finetune"), store)
+
+
+def _stale_handle(run):
+    raise OSError(errno.ESTALE, "Stale file handle")
+
+
+def test_the_protocol_has_the_command_of_its_tables(finished):
+    told = json.loads((finished.tables / "protocol.json").read_text())
+    assert f"--attacks {' '.join(ATTACKS)} --methods" in told["command"]
+    assert told["cells"] == len(ATTACKS) * len(TRIED) and told["seeds"] == [0]

@@ -83,6 +83,7 @@ def test_a_refusal_of_sbatch_is_a_sentence(fake_slurm: FakeSlurm, tmp_path):
     ({"minutes": 1441}, 0, "minutes: 1441 are more than the partition allows. Use at most 1440,"),
     ({"cores": 17}, 0, "cores: the partition's nodes have 16 cores, and not 17."),
     ({"gpus": 1}, 0, "gpus: no node of the partition has a GPU."),
+    ({"partition": "big", "gpus": 8}, 0, "gpus: the partition's nodes have 4, and not 8."),
     ({"minutes": 10}, 601, "minutes: a cell needs about 10.0 minutes without a stop, and a job may "
                            "take 10. Use --minutes 21, twice as many.")])
 def test_what_cannot_fit_is_refused(fake_slurm: FakeSlurm, asked, seconds, said):
@@ -90,6 +91,21 @@ def test_what_cannot_fit_is_refused(fake_slurm: FakeSlurm, asked, seconds, said)
         SlurmLauncher(LaunchSettings(launcher="slurm", **asked)).refuse(seconds)
     assert str(caught.value).startswith(said)
     assert not fake_slurm.asked("sbatch")
+
+
+def test_nodes_that_have_each_but_not_all_at_once(fake_slurm: FakeSlurm):
+    fake_slurm.answers("sinfo", "mix*|infinite|64|(null)\nmix*|infinite|8|gpu:2\n")
+    asking = {"launcher": "slurm", "gpus": 1}
+    with pytest.raises(ConfigError, match="no node of it has 9 cores and 1 GPUs for 120 minutes"):
+        SlurmLauncher(LaunchSettings(cores=9, **asking)).refuse(0)
+    SlurmLauncher(LaunchSettings(cores=8, **asking)).refuse(0)
+
+
+@pytest.mark.parametrize(("gres", "count"), [
+    ("(null)", 0), ("gpu", 1), ("gpu:2", 2), ("gpu:a100", 1), ("gpu:a100:4(S:0-1)", 4),
+    ("gpu:2,gpu:v100:1", 3), ("shard:8,gpu:h200:8(S:0-1)", 8)])
+def test_gpus_as_sinfo_prints_them(gres, count):
+    assert slurm._gpus(gres) == count
 
 
 @pytest.mark.parametrize("asked", [{}, {"minutes": 1440, "cores": 16},

@@ -17,7 +17,8 @@ SACCT = """\
 ngf-a|2_0|CANCELLED by 0
 ngf-a|2_1|RUNNING
 ngf-a|2_2|TIMEOUT
-ngf-a|2_[3-4]|PENDING
+ngf-a|2_[3-4,6%2]|CANCELLED by 0
+ngf-a|2_[7-8]|PENDING
 ngf-b|3|PREEMPTED
 """
 
@@ -40,8 +41,19 @@ def test_sacct_tells_why_one_ended_that_squeue_forgot(fake_slurm: FakeSlurm):
     assert found["ngf-a", 2] == SlurmJob("2_2", "TIMEOUT")
     assert found["ngf-a", 0].state == "CANCELLED"
     # What only sacct has as alive has left the queue: its record was never closed.
-    assert ("ngf-a", 1) not in found and ("ngf-a", 3) not in found
+    assert ("ngf-a", 1) not in found and ("ngf-a", 7) not in found
+    # Cancelled before they were started, all in one row.
+    assert {place for name, place in found if name == "ngf-a"} == {0, 2, 3, 4, 6}
+    assert found["ngf-a", 4] == SlurmJob("2_4", "CANCELLED")
     assert found["ngf-b", 0].state == "PENDING", "put back into the queue after it was preempted"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_cancelled_rest_of_an_array_is_not_its_first_job(fake_slurm: FakeSlurm, first):
+    """As a real Slurm prints it after `scancel --state=PENDING`, in either order."""
+    rows = ["ngf-a|1|N/A|CANCELLED|None\n", "ngf-a|1|0|RUNNING|None\n"]
+    fake_slurm.answers("squeue", rows[first] + rows[1 - first])
+    assert jobs(["ngf-a"]) == {("ngf-a", 0): SlurmJob("1_0", "RUNNING", "None")}
 
 
 def test_nothing_submitted_asks_nobody(fake_slurm: FakeSlurm):

@@ -23,6 +23,18 @@ for _ in range(200):
     images = torch.randn(20, 4, 16, 16).contiguous(memory_format=order)
     torch.autograd.grad(model(images).square().sum(), model.weight)
 """
+# The same with a model that comes in the other order.
+WITHIN = """
+import torch
+from torch import nn
+from ngf_core.models.layout import in_safe_order
+
+model = nn.Conv2d(4, 8, 1, stride=2).to(memory_format=torch.channels_last)
+with in_safe_order(model):
+    for _ in range(200):
+        images = torch.randn(20, 4, 16, 16).contiguous(memory_format=torch.channels_last)
+        torch.autograd.grad(model(input=images).square().sum(), model.weight)
+"""
 
 
 @pytest.mark.parametrize(("part", "order"), [
@@ -55,8 +67,18 @@ def test_a_narrow_convolution_is_given_its_images_in_the_safe_order():
     assert torch.equal(*taken)
 
 
-def test_its_gradient_stays_within_its_memory():
+def test_the_weights_keep_their_values_and_their_place_in_an_optimiser():
+    part = nn.Conv2d(4, 8, 1, stride=2).to(memory_format=torch.channels_last)
+    weight, before = part.weight, part.weight.detach().clone()
+    assert weight.stride() == (4, 1, 4, 4)
+    with in_safe_order(nn.Sequential(part)):
+        assert part.weight is weight and weight.stride() == (4, 1, 1, 1)
+        assert torch.equal(weight, before)
+
+
+@pytest.mark.parametrize("program", [GRADIENTS, WITHIN])
+def test_its_gradient_stays_within_its_memory(program):
     """Where channels come last, this ends in an abort."""
-    done = subprocess.run([sys.executable, "-c", GRADIENTS], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           env={"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ import pytest
 from ngf_core.config import TrainConfig, from_json, to_json
 from ngf_core.errors import RunError
 from ngf_core.execute import worker, zoo
+from ngf_core.launch import taking
 from ngf_core.runs import Run, RunStore, RunWriter
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.names import ZOO_ARCH
@@ -97,3 +98,58 @@ def test_a_killed_worker_leaves_the_old_run_and_the_next_goes_on(tmp_path, monke
     run = store.get(run_id)
     assert len(run.manifest["resumed"]) == 1 and zoo.is_there(store, run_id, slow)
     assert not at_work.parent.exists()
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """The worker's frame with work that fails until it is told that there is room again."""
+    room = []
+
+    def work(run, store, waits):
+        if room:
+            RunWriter(run).finish({})
+            return 0
+        (run.path / ".part-1.safetensors").write_bytes(b"half")
+        RunWriter(run).fail("The disk is full. Free some space and go on.", lacked="disk")
+        return 1
+
+    monkeypatch.setattr(zoo, "slim", lambda *_: None)
+    monkeypatch.setattr(taking, "work", work)
+    return room
+
+
+def test_a_run_that_fails_leaves_the_finished_one_it_was_to_replace(store, full_disk, capsys):
+    fabricate(store, "train")
+    run_id = "signs-blend-s2-train"
+    change_manifest(store.get(run_id).path, engine=0)
+    words = [str(store.root), run_id, json.dumps(to_json(TRAIN))]
+    assert zoo_worker.main(words) == 1
+    assert "The disk is full." in capsys.readouterr().err
+    assert store.get(run_id).state == "done"
+    _goes_on_with_its_half(store, run_id, words, full_disk)
+
+
+def test_a_run_that_failed_where_none_was_goes_on(store, full_disk):
+    run_id = "signs-blend-s2-train"
+    words = [str(store.root), run_id, json.dumps(to_json(TRAIN))]
+    assert zoo_worker.main(words) == 1 and store.get(run_id).state == "failed"
+    _goes_on_with_its_half(store, run_id, words, full_disk)
+
+
+def _goes_on_with_its_half(store, run_id, words, full_disk):
+    full_disk.append("room")
+    assert zoo_worker.main(words) == 0
+    run = store.get(run_id)
+    assert zoo.is_there(store, run_id, TRAIN) and len(run.manifest["resumed"]) == 1
+    assert not list(run.path.glob(".part-*")) and not list(store.root.glob(".at-work-*"))
+
+
+def test_made_in_this_process_it_leaves_the_finished_one_too(store, monkeypatch):
+    fabricate(store, "train")
+    change_manifest(store.get("signs-blend-s2-train").path, engine=0)
+    monkeypatch.setattr(zoo, "work", lambda run, _: RunWriter(run).fail("It diverged."))
+    with pytest.raises(RunError, match="train is failed: It diverged. The finished run that it "
+                                       "was to replace is kept."):
+        zoo.make(store, "signs-blend-s2-train", TRAIN)
+    assert store.get("signs-blend-s2-train").state == "done"
+    assert not list(store.root.glob(".at-work-*"))
