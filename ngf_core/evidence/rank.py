@@ -28,7 +28,7 @@ from scipy.special import stdtrit
 
 from ngf_core.errors import NGFError
 
-FEW = 5  # cells: below, a mean stands last in a ranking, wherever it lies
+FEW = 5  # cells: with fewer a defense has no rank
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def difference(wide: pd.DataFrame, one: str, other: str) -> Estimate:
 
 def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
             limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
-    """One row per entrant with any cell, the best mean first, those of under `FEW` cells last:
-    mean, low, high, spread, n, place, first, last, fewest.
+    """One row per entrant with any cell, the best mean first: mean, low, high, spread, n, place,
+    first, last.
 
     wide: cells (attack, seed) by entrants. `place` is that order. Another entrant
     is better (worse) where the paired difference, on the cells that both have, is resolved: its
@@ -108,31 +108,36 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
 
     An entrant thus shares the rank of each better one that it is not resolved from. With A ~ B,
     B ~ C but A better than C they are 1-2, 1-3 and 2-3. Each pair is judged at 95 % separately.
-    `fewest` is the smallest number of cells that it shares with any other.
+    Entrants with under `FEW` cells stand below and have no rank (0), unless all are such: nothing
+    would be resolved against them, and so they would be tied with everyone.
     """
     entrants = [name for name in wide if wide[name].notna().any()]
+    ranked = [name for name in entrants if wide[name].count() >= FEW] or entrants
     sign = 1 if higher_is_better else -1
-    pairs: dict[str, list[tuple[int, int]]] = {name: [] for name in entrants}
-    for one, other in combinations(entrants, 2):
-        gap = difference(wide, one, other)
-        pairs[one].append((sign * gap.sign, gap.n))
-        pairs[other].append((-sign * gap.sign, gap.n))
+    signs: dict[str, list[int]] = {name: [] for name in ranked}
+    for one, other in combinations(ranked, 2):
+        found = sign * difference(wide, one, other).sign
+        signs[one].append(found)
+        signs[other].append(-found)
     rows = []
     for name in entrants:
         own = estimate(wide[name], limits)
-        better, worse = (sum(found == way for found, _ in pairs[name]) for way in (-1, 1))
+        first, last = 0, 0
+        if name in signs:
+            first, last = 1 + signs[name].count(-1), len(ranked) - signs[name].count(1)
         rows.append({"entrant": name, "mean": own.mean, "low": own.low, "high": own.high,
-                     "spread": own.spread, "n": own.n, "first": 1 + better,
-                     "last": len(entrants) - worse,
-                     "fewest": min((n for _, n in pairs[name]), default=own.n)})
-    columns = ["entrant", "mean", "low", "high", "spread", "n", "first", "last", "fewest"]
+                     "spread": own.spread, "n": own.n, "first": first, "last": last})
+    columns = ["entrant", "mean", "low", "high", "spread", "n", "first", "last"]
     table = pd.DataFrame(rows, columns=columns)
     table = table.sort_values("mean", ascending=not higher_is_better, kind="stable")
-    table = table.sort_values("n", key=lambda n: n < FEW, kind="stable")
+    table = table.sort_values("first", key=lambda first: first == 0, kind="stable")
     table.insert(0, "place", range(1, len(table) + 1))
     return table.set_index("entrant")
 
 
 def rank_text(first: int, last: int) -> str:
-    """"3", or "1-3" with an en dash for a tie, padded so that texts sort as their numbers do."""
+    """"3", or "1-3" with an en dash for a tie, padded so that texts sort as their numbers do; ""
+    where there is no rank."""
+    if not first:
+        return ""
     return f"{first:>2}" if first == last else f"{first:>2}–{last}"

@@ -135,14 +135,14 @@ def test_pairs_are_compared_on_the_cells_both_have():
     ranks = ranking(frame(a=a, b=b), higher_is_better=True)
     assert ranks.loc["b", "mean"] > ranks.loc["a", "mean"]
     assert spans(ranks) == {"a": (1, 1), "b": (2, 2)}
-    assert ranks["n"].to_dict() == {"a": 39, "b": 24} and set(ranks["fewest"]) == {24}
+    assert ranks["n"].to_dict() == {"a": 39, "b": 24}
 
 
 def test_entrants_without_a_common_cell_share_all_ranks():
     a, b = noise(0), noise(1) + 9
     a[:6], b[6:] = np.nan, np.nan
     ranks = ranking(frame(a=a, b=b), higher_is_better=True)
-    assert set(spans(ranks).values()) == {(1, 2)} and set(ranks["fewest"]) == {0}
+    assert set(spans(ranks).values()) == {(1, 2)}
 
 
 def test_an_entrant_without_cells_is_left_out():
@@ -156,8 +156,8 @@ def test_rank_texts_sort_as_their_numbers():
     assert sorted(texts) == [" 1–3", " 2", "10–12"]
 
 
-def test_a_mean_of_few_cells_stands_last_and_is_tied_with_all():
-    """One cell has no interval, so that nothing is resolved against it."""
+def test_a_mean_of_few_cells_has_no_rank_and_changes_none():
+    """One cell has no interval: nothing would be resolved against it."""
     values = noise(8, 0.1)
     table = frame(good=2 + values, bad=values, lucky=np.full(values.shape, np.nan),
                   some=np.full(values.shape, np.nan))
@@ -165,7 +165,10 @@ def test_a_mean_of_few_cells_stands_last_and_is_tied_with_all():
     table.iloc[:FEW, table.columns.get_loc("some")] = 5.0
     found = ranking(table, higher_is_better=True)
     assert list(found.index) == ["some", "good", "bad", "lucky"]
-    assert list(found["place"]) == [1, 2, 3, 4] and spans(found)["lucky"] == (1, 4)
+    assert list(found["place"]) == [1, 2, 3, 4]
+    assert spans(found)["lucky"] == (0, 0) and rank_text(0, 0) == ""
+    without = ranking(table.drop(columns="lucky"), higher_is_better=True)
+    assert spans(without) == {name: span for name, span in spans(found).items() if span[0]}
 
 
 def test_where_all_have_few_cells_they_are_ordered_by_their_means():
