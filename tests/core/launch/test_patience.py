@@ -1,5 +1,7 @@
 """A Slurm that is silent for a while is asked again."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from ngf_core.errors import RunError
@@ -13,8 +15,9 @@ from tests.support.fake_slurm import FakeSlurm
 def clock(monkeypatch):
     """Time that passes by sleeping alone; what was slept."""
     slept = []
-    monkeypatch.setattr(patience.time, "monotonic", lambda: sum(slept))
-    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    # The module's own name for it: subprocess keeps the real time.
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: sum(slept),
+                                                          sleep=slept.append))
     return slept
 
 
