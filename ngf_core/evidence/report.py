@@ -60,13 +60,15 @@ def by_seed(cells: pd.DataFrame) -> str:
 
 
 def ablation(cells: pd.DataFrame) -> str:
-    """One row per variant of NGF: its own rates and the paired difference to full NGF in ASR, then
-    the sentences that follow from the intervals."""
+    """One row per variant of NGF that has any cell: its own rates and the paired difference to full
+    NGF in ASR, then the sentences that follow from the intervals."""
     found = {name: effects(cells, name) for name in ("asr", "acc", "ra")}
     if not any(effect.minus_full.n for effect in found["asr"][1:]):
         return ""
     rows = []
     for asr, acc, ra in zip(*found.values(), strict=True):
+        if not asr.own.n:
+            continue
         gap = "" if asr.variant == "ngf" else _interval(asr.minus_full, "asr", signed=True)
         rows.append([VARIANTS[asr.variant].title,
                      *(_interval(e.own, name) for e, name in ((acc, "acc"), (asr, "asr"),

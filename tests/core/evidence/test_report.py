@@ -72,3 +72,10 @@ def test_pairs_without_a_ratio_are_left_empty():
     told = sharpness_claim(table)
     assert row(told, "NGF / backdoored", "held-out", "all")[4] == "" and "nan" not in told
     assert sharpness_claim(table.iloc[:0]) == ""
+
+
+def test_the_ablation_has_no_row_for_what_has_no_cell():
+    told = ablation(cells(ATTACKS, entrants=("ngf", "sgd")))
+    rows = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| ")]
+    assert rows == ["| variant", "| ---", "| full NGF", "| no natural gradient"]
+    assert "Not computed yet: without the regulariser" in told
