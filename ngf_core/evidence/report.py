@@ -8,7 +8,9 @@ import pandas as pd
 from ngf_core.evidence import load
 from ngf_core.evidence.ablation import VARIANTS, carried, effects
 from ngf_core.evidence.aims import aims, defenses_only
+from ngf_core.evidence.by_attack import attack_by_attack, short_of_aims
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
 from ngf_core.evidence.rank import Estimate, estimate, rank_text, ranking
 from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, measure_title, verdicts
@@ -20,11 +22,11 @@ _SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
 def report(folder: Path) -> str:
-    """What ships in report.md: protocol, aims, leaderboard, ablation and the sharpness claim."""
+    """What ships in report.md: protocol, aims, leaderboard, each attack, ablation and the claim."""
     cells, claim = load("cells", folder), load("claim", folder)
     protocol = json.loads((folder / "protocol.json").read_text())
     parts = [_progress(protocol), _aims(cells), leaderboard(cells), by_seed(cells),
-             ablation(cells), sharpness_claim(claim)]
+             attack_by_attack(cells), short_of_aims(cells), ablation(cells), sharpness_claim(claim)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -142,9 +144,3 @@ def _interval(found: Estimate, name: str, signed: bool = False) -> str:
     if pd.isna(low) or name == "cpu_seconds":
         return f"{mean:{sign}.1f}"
     return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

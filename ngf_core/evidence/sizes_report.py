@@ -6,8 +6,8 @@ import pandas as pd
 
 from ngf_core.data import DATASETS
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE
-from ngf_core.evidence.report import markdown
 from ngf_core.evidence.sizes import ENTRANTS as SHOWN
 from ngf_core.evidence.sizes import (
     FLATTER,

@@ -1,0 +1,58 @@
+"""Attack by attack: what is left of each, and which models fell short of an attack's aims."""
+
+import pytest
+
+from ngf_core.attacks import ATTACKS
+from ngf_core.evidence.by_attack import MOST_FLOOR, attack_by_attack, short_of_aims
+from tests.support.fabricated_benchmark import TEST, TRIGGERED, cells
+
+
+@pytest.fixture
+def table():
+    return cells(("wanet", "badnets"), (3, 4), ("ngf", "sgd"))
+
+
+def put(table, attack, seed, entrant, **hits):
+    at = (table["attack"] == attack) & (table["seed"] == seed) & (table["entrant"] == entrant)
+    assert at.sum() == 1
+    for name, value in hits.items():
+        table.loc[at, name] = value
+
+
+def rows(told):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines()]
+
+
+def test_every_seed_of_an_attack_stands_in_a_cell(table):
+    put(table, "badnets", 4, "ngf", asr_hits=TRIGGERED // 2)
+    head, _, badnets, wanet = rows(attack_by_attack(table))
+    assert head == ["ASR % at seeds 3, 4", "floor", "backdoored", "NGF", "SGD"]
+    assert [badnets[0], wanet[0]] == [ATTACKS["badnets"].title, ATTACKS["wanet"].title]
+    assert badnets[1:3] == ["1.0 / 1.0", "97.0 / 97.0"] and badnets[3].endswith(" / 50.0")
+
+
+def test_a_cell_that_is_missing_is_a_dash(table):
+    apart = (table["attack"] == "wanet") & (table["seed"] == 3) & (table["entrant"] == "sgd")
+    assert rows(attack_by_attack(table[~apart]))[3][4].startswith("– / ")
+
+
+def test_what_misses_no_aim_has_no_row(table):
+    assert short_of_aims(table) == ""
+    assert short_of_aims(table[table["group"] != "model"]) == ""
+
+
+def test_each_aim_that_is_missed_is_bold(table):
+    put(table, "wanet", 3, "before", asr_hits=round(TRIGGERED * 0.89))
+    put(table, "badnets", 4, "before", acc_hits=round(TEST * (0.991 - 0.021)))
+    put(table, "badnets", 3, "benign", asr_hits=round(TRIGGERED * MOST_FLOOR) + 1)
+    _, _, *told = rows(short_of_aims(table))
+    assert [row[:2] for row in told] == [[ATTACKS[name].title, seed] for name, seed in (
+        ("badnets", "3"), ("badnets", "4"), ("wanet", "3"))]
+    assert [[cell.startswith("**") for cell in row[2:]] for row in told] == [
+        [False, False, True], [False, True, False], [True, False, False]]
+    assert told[1][3] == "**2.1**"
+
+
+def test_two_points_of_accuracy_are_within_the_aim(table):
+    put(table, "badnets", 4, "before", acc_hits=TEST - 9 - 20)
+    assert short_of_aims(table) == ""
