@@ -24,7 +24,7 @@ from ngf_core.evidence.aims import aims, defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.folders import Grid, grid_of
 from ngf_core.evidence.measures import CELL, MEASURES, wide
-from ngf_core.evidence.rank import ranking
+from ngf_core.evidence.rank import FEW, ranking
 
 TEXT = sections("leaderboard")
 VERDICTS = {True: ":blue[:material/check_circle: **Met{so_far}.**]",
@@ -107,11 +107,12 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     field = set(defenses_only(cells)["entrant"])
     values = wide(cells, by)
     values = values[[name for name in values if name in field]]
-    shared = values.dropna().index
-    if 0 < len(shared) < len(values) and choose(
-            "cells", "Means over", {"all": f"All {len(values)} cells, as far as computed",
-                                    "shared": f"The {len(shared)} cells that all defenses have"},
-            "all", help=TEXT["shared"]) == "shared":
+    ranked = values.loc[:, values.count() >= FEW]  # the others would leave hardly any
+    shared = (values if ranked.empty else ranked).dropna().index
+    over = {"all": f"All {len(values)} cells, as far as computed",
+            "shared": f"The {len(shared)} cells that all ranked defenses have"}
+    if 0 < len(shared) < len(values) and choose("cells", "Means over", over, "all",
+                                                help=TEXT["shared"]) == "shared":
         values = values.loc[shared]
         cells = cells[pd.MultiIndex.from_frame(cells[CELL]).isin(shared)]
     ranks = once(ranking, values, higher_is_better=MEASURES[by].higher_is_better,
