@@ -78,6 +78,8 @@ evidence: .venv/installed-dev
 	$(BIN)/python -m benchmarks.attack_strengths
 	$(BIN)/python -m benchmarks.choose_preset
 	$(BIN)/python -m ngf_core zoo build
+	$(BIN)/python -m benchmarks.rescaled_layer
+	$(BIN)/python -m benchmarks.auto_layer
 	$(BENCHMARK) --stages cells
 	$(BENCHMARK) $(CLAIM) --stages claim tables
 	$(BENCHMARK) $(CLAIM) --arch mini_preact_resnet --tables $(SIZES)/signs-mini_preact_resnet

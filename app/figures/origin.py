@@ -56,13 +56,14 @@ def of_runs(runs: Sequence[Run], command: str) -> Origin:
 
 
 def of_table(table: pd.DataFrame, command: str) -> Origin:
-    """A figure of the benchmark's table, one row per model and measurement: its seeds, and how
-    many distinct models it has."""
+    """A figure of the benchmark's table, one row per model and measurement: its seeds, and of how
+    many backdoored or benign models it is."""
     facts = {}
     if "seed" in table:
         facts["Seed"] = ", ".join(map(str, sorted(table["seed"].unique())))
-    if names := [name for name in ("attack", "seed") if name in table]:
-        facts["n"] = f"{len(table[names].drop_duplicates())} backdoored or benign models"
+    if names := [name for name in ("dataset", "arch", "attack", "seed") if name in table]:
+        count = len(table[names].drop_duplicates())
+        facts["n"] = f"{count} backdoored or benign model{'s' * (count != 1)}"
     return Origin(facts, command)
 
 

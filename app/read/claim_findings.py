@@ -92,8 +92,9 @@ def _evidence(comparison: str, rows: pd.DataFrame, named: bool) -> str:
         parts.append(f"{_WHERE[parameters]}: {_counts(here)}; mean ratio {low:.2f} to {high:.2f}.")
     pairs = sorted({int(n) for n in rows["n"]})
     n = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
+    models = f"pair{'s' * (pairs != [1])} of models"
     return " ".join([*([f"{_name(comparison)}."] if named else []), *parts,
-                     f"n = {n} pairs of models."])
+                     f"n = {n} {models}."])
 
 
 def _counts(rows: pd.DataFrame) -> str:

@@ -17,8 +17,6 @@ from ngf_core.evidence.measures import BEFORE, BENIGN
 from ngf_core.runs import Run
 from ngf_core.runs.lineage import training_of
 
-MOST = 0.1  # of the images; a trigger that moves more does part of its work by itself
-
 
 def floor_of(run: Run) -> Rate | None:
     """On how many triggered images the benign model of the same seed gives the attacker's label.

@@ -135,7 +135,7 @@ def _how(claim: pd.DataFrame, of: Tables) -> None:
                       for name, count in models["model"].value_counts(sort=False).items())
     error = (claim["error"] / claim["value"].abs()).median()
     st.markdown(f"n = {' or '.join(map(str, sorted(claim['n'].unique())))} images per set; "
-                f"{claim['attack'].nunique()} attacks; seeds "
+                f"attacks: {claim['attack'].nunique()}; seeds: "
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
                 f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "
                 "value. Computed, and completed where something is missing, by:")

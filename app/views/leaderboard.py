@@ -19,17 +19,16 @@ from app.widgets.benchmark.tables_choice import Tables, tables_choice
 from app.widgets.controls.address import choose, choose_some
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import attack_name
-from ngf_core.evidence import tables_folder
 from ngf_core.evidence.aims import aims, defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
-from ngf_core.evidence.folders import Grid, grid_of
+from ngf_core.evidence.folders import Grid, grid_of, is_ours
 from ngf_core.evidence.measures import CELL, MEASURES, wide
-from ngf_core.evidence.rank import FEW, ranking
+from ngf_core.evidence.rank import FEW, ranked, ranking
 
 TEXT = sections("leaderboard")
 VERDICTS = {True: ":blue[:material/check_circle: **Met{so_far}.**]",
             False: ":orange[:material/cancel: **Missed{so_far}.**]",
-            None: ":gray[:material/help: **Not measured.**]"}
+            None: ":gray[:material/help: **Open.**]"}
 
 
 def page() -> None:
@@ -50,7 +49,7 @@ def page() -> None:
     for aim in once(aims, table):
         st.markdown(f"{VERDICTS[aim.met].format(so_far=so_far)} **{aim.what}.** {aim.found}")
     _progress(table, grid)
-    benchmark_protocol(table, of.command)
+    benchmark_protocol(table, of)
     st.header("All defenses", anchor=False)
     by, cells, shown = _filters(table)
     if defenses_only(cells).empty:
@@ -65,7 +64,7 @@ def page() -> None:
 
 def _grid(table: pd.DataFrame, of: Tables) -> Grid:
     """The defenses, attacks and seeds that the tables are to have."""
-    grid = grid_of(table, sorted(table["seed"].unique()), whole=of.folder == tables_folder())
+    grid = grid_of(table, sorted(table["seed"].unique()), whole=is_ours(of.folder))
     return replace(grid, entrants=tuple(name for name in grid.entrants
                                         if ENTRANTS[name].group == "defense"))
 
@@ -75,9 +74,9 @@ def _progress(table: pd.DataFrame, grid: Grid) -> None:
     done = len(defenses_only(table))
     of = ", ".join(f"{len(some)} {word}{'s' * (len(some) > 1)}" for word, some in (
         ("defense", grid.entrants), ("attack", grid.attacks), ("seed", grid.seeds)))
-    st.caption(f"{done:,} of {grid.cells:,} cells: {of}."
-               + ("" if done >= grid.cells else " The others have not been computed yet, so the "
-                  "results may still change."))
+    st.caption(f"{done:,} cells: {of}." if done >= grid.cells else
+               f"{done:,} of {grid.cells:,} cells: {of}. The others have not been computed yet, so "
+               "the results may still change.")
     benchmark_notes(table)
 
 
@@ -104,16 +103,15 @@ def _filters(table: pd.DataFrame) -> tuple[str, pd.DataFrame, list[str]]:
 
 def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str],
            of: Tables) -> None:
-    field = set(defenses_only(cells)["entrant"])
-    values = wide(cells, by)
-    values = values[[name for name in values if name in field]]
-    ranked = values.loc[:, values.count() >= FEW]  # the others would leave hardly any
-    shared = (values if ranked.empty else ranked).dropna().index
+    defended, values = set(defenses_only(cells)["entrant"]), wide(cells, by)
+    values = values[[name for name in values if name in defended]]
+    field = ranked(values)  # the others would leave hardly any
+    shared = values[field].dropna().index
     over = {"all": f"All {len(values)} cells, as far as computed",
             "shared": f"The {len(shared)} cells that all ranked defenses have"}
-    if 0 < len(shared) < len(values) and choose("cells", "Means over", over, "all",
-                                                help=TEXT["shared"]) == "shared":
-        values = values.loc[shared]
+    if FEW <= len(shared) < len(values) and choose("cells", "Means over", over, "all",
+                                                   help=TEXT["shared"]) == "shared":
+        values = values.loc[shared, field]
         cells = cells[pd.MultiIndex.from_frame(cells[CELL]).isin(shared)]
     ranks = once(ranking, values, higher_is_better=MEASURES[by].higher_is_better,
                     limits=MEASURES[by].limits)
@@ -131,7 +129,9 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
         dots_card(ranks, by, origin)
     with right:
         rates = {name: wide(cells, name).mean() for name in ("asr", "acc_drop")}
-        trade_off_card(pd.DataFrame(rates).reindex(ranks.index), origin)
+        # One lucky cell would put a defense at the front.
+        trade_off_card(pd.DataFrame(rates).reindex(ranks.index[ranks["first"] > 0]), origin,
+                       uneven=bool(uneven))
 
 
 def _cell(table: pd.DataFrame) -> None:

@@ -3,7 +3,7 @@
 `check` takes every attack's models from the zoo or trains them, and prints one table. An attack
 works if, for every seed, its ASR reaches its aim, its clean accuracy is within 2 points of that of
 the benign model of the same seed, and the trigger alone does not move that model: its ASR on the
-same triggered images is the floor, and where that is over 20 % a high ASR proves little. `rebuild`
+same triggered images is the floor, and where that is over 10 % a high ASR proves little. `rebuild`
 writes the poisoned training set of a finished run, without training anything.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.aim import missed
 from ngf_core.attacks.visibility import quality
 from ngf_core.cli.lists import add_list
 from ngf_core.config import TrainConfig
@@ -29,10 +30,6 @@ from ngf_core.runs import Run, RunStore, default_store
 from ngf_core.runs.store import ATTACK_CHECKS
 from ngf_core.text_table import aligned
 from ngf_core.trained.load import load_trained, poisoned_set
-
-# What an attack aims at; the pages warn only from a loss of 3 points (runs/attack_check.py).
-AIMED_ACC_LOSS = 0.02
-MAX_FLOOR = 0.2
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,13 @@ class Checked:
     @property
     def reason(self) -> str:
         """Why the attack does not work here; empty where it does."""
-        aim, reasons = ATTACKS[self.attack].aim, []
-        if self.asr < aim:
-            reasons.append(f"ASR {self.asr:.1%} < {aim:.0%}")
-        if self.acc < self.benign - AIMED_ACC_LOSS:
+        misses, reasons = missed(self.attack, self.asr, self.benign - self.acc, self.floor), []
+        if misses.asr:
+            reasons.append(f"ASR {self.asr:.1%} < {ATTACKS[self.attack].aim:.0%}")
+        if misses.lost:
             reasons.append(f"ACC {100 * (self.benign - self.acc):.1f} points below benign")
-        if self.floor > MAX_FLOOR:
-            reasons.append(f"floor {self.floor:.0%}: the trigger alone moves a benign model")
+        if misses.floor:
+            reasons.append(f"floor {self.floor:.1%}: the trigger alone moves a benign model")
         return f"seed {self.seed}: {', '.join(reasons)}" if reasons else ""
 
 

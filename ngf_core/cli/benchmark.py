@@ -205,8 +205,9 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
         for name, table in tables.items():
             table.to_parquet(Path(made) / f"{name}.parquet", index=False)
         (Path(made) / PROTOCOL).write_text(json.dumps(protocol, indent=1) + "\n",
-                                                  encoding="utf-8")
-        (Path(made) / "report.md").write_text(report(Path(made)), encoding="utf-8")
+                                           encoding="utf-8")
+        told = report(Path(made), whole=is_ours(folder))
+        (Path(made) / "report.md").write_text(told, encoding="utf-8")
         for path in sorted(Path(made).iterdir(), key=lambda path: path.stem == "cells"):
             os.replace(path, folder / path.name)
     write_sizes(folder)

@@ -12,6 +12,7 @@ from ngf_core.evidence.rank import Estimate, difference, estimate, rank_text, ra
 NGF, SGD = "ngf", "sgd"
 MOST_ASR, MOST_DROP = 0.10, 0.02
 TOP, CHEAP_AMONG = 3, 5
+FIELD = 2 * TOP  # so many defenses have to be compared for a place in the top to mean anything
 _WORDS = {3: "three", 5: "five"}
 
 
@@ -34,8 +35,9 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
     95 % intervals over both (`rank`).
 
     Means of defenses are compared on the cells that all of them have, so that a partial benchmark
-    favours none; a defense with under half of NGF's cells is left out of that and named. Among
-    three defenses, being in the top three is no verdict.
+    favours none; a defense with under half of NGF's cells is left out of that and named. Being
+    better on some of the attacks is no verdict on every attack, nor being in the top three of a few
+    defenses one on all.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
@@ -58,8 +60,8 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
         return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
     # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
     met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
-    text = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over {left.n} "
-            "attack-seed cells.")
+    text = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over "
+            f"{_cells(left.n, 'attack-seed cell')}.")
     seeds = asr[NGF].dropna().groupby(level="seed").mean()
     if len(seeds) > 1:
         text += " ASR seed by seed: " + ", ".join(
@@ -75,14 +77,15 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
     if both.empty:
         return Aim(what, None, "NGF and SGD share no cell.")
     lower = both[NGF] < both[SGD]
-    text = f"It does on {lower.sum()} of {len(both)}"
+    fewer = f"{len(both)} attack{'s' * (len(both) > 1)} computed"
+    text = f"It does on {lower.sum()} of {len(both) if len(both) == len(ATTACKS) else fewer}"
     if not lower.all():
         text += "; not on " + ", ".join(
             f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
             for attack, row in both[~lower].iterrows())
     over_all = difference(asr, NGF, SGD)
-    return Aim(what, bool(lower.all()), f"{text}. Mean difference "
-                                        f"{_percent(over_all, ' points')}.")
+    met = None if lower.all() and len(both) < len(ATTACKS) else bool(lower.all())
+    return Aim(what, met, f"{text}. Mean difference {_percent(over_all, ' points')}.")
 
 
 def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
@@ -94,15 +97,16 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
     place = int(mine["place"])
     tied = rank_text(int(mine["first"]), int(mine["last"])).strip()
     text = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
-            f"with the ties that the intervals leave, its rank is {tied} (over {len(der)} cells "
-            "that all share).")
+            f"with the ties that the intervals leave, its rank is {tied} (over "
+            f"{_cells(len(der))} that all share).")
     if place > TOP:
         ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
                           for name in ranks.index[:place - 1])
         text += f" Ahead of it: {ahead}."
     if absent:
         text += f" Left out, with under half of its cells: {', '.join(absent)}."
-    return Aim(what, place <= TOP if len(ranks) > TOP else None, text)
+    met = None if place <= TOP and len(ranks) < FIELD else place <= TOP
+    return Aim(what, met, text)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
@@ -119,6 +123,10 @@ def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
         return Aim(what, False, f"It is not among them (place {place}); it takes "
                                 f"{seconds[NGF].mean():.1f} s. {text}")
     return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, text)
+
+
+def _cells(count: int, word: str = "cell") -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _unranked(der: pd.DataFrame) -> str:

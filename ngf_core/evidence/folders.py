@@ -18,7 +18,7 @@ from ngf_core.runs.names import ZOO_ARCH
 if TYPE_CHECKING:
     import pandas as pd
 
-FRESH, SIZES = "fresh", "sizes"
+MAIN, FRESH, SIZES = "main", "fresh", "sizes"
 SEEDS = (0, 1, 2)
 PROTOCOL = "protocol.json"
 
@@ -50,7 +50,8 @@ def read_protocol(folder: Path) -> Protocol | None:
                         int(trained.get("limit", TrainConfig.limit)),
                         int(trained.get("epochs", TrainConfig.epochs)),
                         str(told.get("command", COMMAND)))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError,
+            RecursionError) as error:
         raise NGFError(f"{path} is damaged. Restore it from a copy, or remove its folder's "
                        "tables and compute them again.") from error
 
@@ -61,7 +62,7 @@ def folders(main: Path | None = None) -> dict[str, Path]:
     main: folder of the main tables, which is always named (None: `tables_folder`).
     """
     main = main or tables_folder()
-    found = {"main": main}
+    found = {MAIN: main}
     for place in (main / FRESH, *sorted((main / SIZES).glob("*/"))):
         if (place / "cells.parquet").is_file():
             found.setdefault(place.name, place)

@@ -95,6 +95,13 @@ def difference(wide: pd.DataFrame, one: str, other: str) -> Estimate:
     return estimate(wide[one] - wide[other])
 
 
+def ranked(wide: pd.DataFrame) -> list[str]:
+    """The entrants with at least `FEW` cells: against fewer nothing would be resolved, and so all
+    would be tied. Where all have fewer, all with any."""
+    counts = wide.count()
+    return list(counts.index[counts >= FEW]) or list(counts.index[counts > 0])
+
+
 def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
             limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
     """One row per entrant with any cell, the best mean first: mean, low, high, spread, n, place,
@@ -108,14 +115,13 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
 
     An entrant thus shares the rank of each better one that it is not resolved from. With A ~ B,
     B ~ C but A better than C they are 1-2, 1-3 and 2-3. Each pair is judged at 95 % separately.
-    Entrants with under `FEW` cells stand below and have no rank (0), unless all are such: nothing
-    would be resolved against them, and so they would be tied with everyone.
+    Entrants that are not `ranked` stand below and have no rank (0).
     """
     entrants = [name for name in wide if wide[name].notna().any()]
-    ranked = [name for name in entrants if wide[name].count() >= FEW] or entrants
+    field = ranked(wide)
     sign = 1 if higher_is_better else -1
-    signs: dict[str, list[int]] = {name: [] for name in ranked}
-    for one, other in combinations(ranked, 2):
+    signs: dict[str, list[int]] = {name: [] for name in field}
+    for one, other in combinations(field, 2):
         found = sign * difference(wide, one, other).sign
         signs[one].append(found)
         signs[other].append(-found)
@@ -124,7 +130,7 @@ def ranking(wide: pd.DataFrame, *, higher_is_better: bool,
         own = estimate(wide[name], limits)
         first, last = 0, 0
         if name in signs:
-            first, last = 1 + signs[name].count(-1), len(ranked) - signs[name].count(1)
+            first, last = 1 + signs[name].count(-1), len(field) - signs[name].count(1)
         rows.append({"entrant": name, "mean": own.mean, "low": own.low, "high": own.high,
                      "spread": own.spread, "n": own.n, "first": first, "last": last})
     columns = ["entrant", "mean", "low", "high", "spread", "n", "first", "last"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ngf_core.data import DATASETS
 from ngf_core.evidence import load
 from ngf_core.evidence.ablation import VARIANTS, carried, effects
 from ngf_core.evidence.aims import aims, defenses_only
@@ -13,6 +14,7 @@ from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
 from ngf_core.evidence.rank import Estimate, estimate, rank_text, ranking
+from ngf_core.evidence.sizes import training_text
 from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, measure_title, verdicts
 from ngf_core.evidence.verdict import MEASURES as MEASURED
 
@@ -21,11 +23,14 @@ _IMAGES = {"held_out": "held-out", "defender": "defender's"}
 _SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
-def report(folder: Path) -> str:
-    """What ships in report.md: protocol, aims, leaderboard, each attack, ablation and the claim."""
+def report(folder: Path, *, whole: bool) -> str:
+    """What ships in report.md: protocol, aims, leaderboard, each attack, ablation and the claim.
+
+    whole: every defense and attack is planned there, so that it can be told how much is missing.
+    """
     cells, claim = load("cells", folder), load("claim", folder)
     protocol = json.loads((folder / "protocol.json").read_text())
-    parts = [_progress(protocol), _aims(cells), leaderboard(cells), by_seed(cells),
+    parts = [_progress(protocol, whole), _aims(cells), leaderboard(cells), by_seed(cells),
              attack_by_attack(cells), short_of_aims(cells), ablation(cells), sharpness_claim(claim)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -100,7 +105,7 @@ def sharpness_claim(claim: pd.DataFrame) -> str:
     seeds = claim[claim.model == "benign"].seed.nunique()
     return (f"{table}\n\n{_SIGNS[HOLDS]} the claim holds, {_SIGNS[FAILS]} it does not, "
             f"{_SIGNS[OPEN]} not resolved; then the attacks with the claimed sign. n: pairs of "
-            f"models, with {seeds} benign ones, one per seed.")
+            f"models, with {seeds} benign one{'s' * (seeds != 1)}, one per seed.")
 
 
 def _ratio(row: pd.Series) -> str:
@@ -114,9 +119,13 @@ def _name(model: str) -> str:
     return ENTRANTS[model].title if model in ENTRANTS else model
 
 
-def _progress(protocol: dict) -> str:
-    done = f"{protocol['finished']} of {protocol['cells']} cells"
-    return f"{done} (attacks x entrants x seeds {', '.join(map(str, protocol['seeds']))})."
+def _progress(protocol: dict, whole: bool) -> str:
+    """What the models are, and how many cells there are; of how many, where the plan is known."""
+    of = f" of {protocol['cells']}" * whole
+    seeds = ", ".join(map(str, protocol["seeds"]))
+    return (f"{DATASETS[protocol['dataset']].title}, {protocol['arch']}, "
+            f"{training_text(protocol['train'])}: {protocol['finished']}{of} cells (attacks x "
+            f"entrants x seeds {seeds}).")
 
 
 def _aims(cells: pd.DataFrame) -> str:

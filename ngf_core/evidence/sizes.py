@@ -1,7 +1,7 @@
 """At which size of network the paper's claim holds, in each of its three parts.
 
 The main tables are of one network; those of other sizes and data sets lie below them, in
-sizes/DATASET-ARCH/, each written by `command`. Compared are the attacks that every size has, on
+sizes/DATASET-ARCH/, each written by `command`. Compared are those of `COMPARED` that a size has, on
 held-out images and over all parameters. Ratios, intervals and verdicts are those of
 `ngf_core.evidence.verdict` and `rank`; what has no table is "not measured".
 """
@@ -14,10 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.evidence import load, tables_folder
 from ngf_core.evidence.aims import MOST_ASR, NGF, SGD
-from ngf_core.evidence.folders import SIZES, read_protocol
+from ngf_core.evidence.entrants import PURIFIED
+from ngf_core.evidence.folders import SEEDS, SIZES, Grid, command_for, read_protocol
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.rank import difference, estimate
 from ngf_core.evidence.verdict import (
@@ -37,6 +39,9 @@ WEIGHTS = {"mini_preact_resnet": 77_850, "preact_resnet18_w16": 701_018,
            "preact_resnet18_w32": 2_796_714, "preact_resnet18": 11_172_170}
 LIMIT = 500  # images per class: ten classes then have the 250 clean images of `signs`
 EXPECTED = ("signs", "fashion_mnist")
+# Attacks, seeds and epochs of the networks that take hours to train.
+PLAN = {"preact_resnet18_w32": (COMPARED, (0,), TrainConfig.epochs),
+        "preact_resnet18": (COMPARED[:1], (0,), 8)}
 RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is such an entrant
 ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
 SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
@@ -71,6 +76,7 @@ class Size:
     arch: str
     limit: int
     epochs: int
+    command: str
     cells: pd.DataFrame
     claim: pd.DataFrame
 
@@ -89,7 +95,8 @@ def sizes(folder: Path | None = None) -> list[Size]:
     """
     folder = folder or tables_folder()
     found = [_read(place) for place in (folder, *sorted((folder / SIZES).glob("*/")))]
-    known = {(one.dataset, one.arch): one for one in found if one and one.arch in WEIGHTS}
+    known = {(one.dataset, one.arch): one for one in found
+             if one and one.arch in WEIGHTS and one.dataset in DATASETS}
     return sorted(known.values(), key=lambda one: (
         [*EXPECTED, *DATASETS].index(one.dataset), WEIGHTS[one.arch]))
 
@@ -101,10 +108,10 @@ def datasets(found: Sequence[Size]) -> list[str]:
 
 def command(dataset: str, arch: str) -> str:
     """The command that computes the tables of one size."""
-    limit = "" if DATASETS[dataset].embedded else f"--limit {LIMIT} "
-    return (f"ngf benchmark --dataset {dataset} --arch {arch} --attacks {' '.join(COMPARED)} "
-            f"--methods ngf sgd finetune {limit}"
-            f"--tables assets/benchmark/{SIZES}/{dataset}-{arch}")
+    limit = TrainConfig.limit if DATASETS[dataset].embedded else LIMIT
+    attacks, seeds, epochs = PLAN.get(arch, (COMPARED, SEEDS, TrainConfig.epochs))
+    return command_for(dataset, arch, limit, epochs, Grid(attacks, PURIFIED, seeds), attacks,
+                       tables_folder() / SIZES / f"{dataset}-{arch}")
 
 
 def _read(place: Path) -> Size | None:
@@ -114,7 +121,7 @@ def _read(place: Path) -> Size | None:
         return None
     cells, claim = load("cells", place), load("claim", place)
     held_out = (claim["images"] == "held_out") & (claim["parameters"] == "all")
-    return Size(told.dataset, told.arch, told.limit, told.epochs,
+    return Size(told.dataset, told.arch, told.limit, told.epochs, told.command,
                 cells[cells["attack"].isin(COMPARED)],
                 claim[held_out & claim["attack"].isin(COMPARED)])
 

@@ -85,13 +85,13 @@ def make(store: RunStore, run_id: str, config: Config) -> Run:
         work(made, store)
         made = settled(made, at_work, store)
         told(made, store)
+        if made.state == "cancelled":
+            raise KeyboardInterrupt
         if made.path.parent != store.root:
             raise RunError(f"{run_id} is {made.state}: {made.message} The finished run that it "
                            "was to replace is kept.")
     finally:
         shutil.rmtree(at_work.root, ignore_errors=True)
-    if made.state == "cancelled":
-        raise KeyboardInterrupt
     return made
 
 

@@ -31,7 +31,7 @@ def carry_out(stages: Sequence[Sequence[Task]], is_done: Callable[[Task], bool],
             for task in (task for stage in left for task in stage):
                 clear(task.command.log)
             print(launcher.submit([stage for stage in left if stage], folder), flush=True)
-    known = submitted(folder)
+    known = patiently(lambda: submitted(folder))
     while any(_active(task, known) for task in tasks):
         time.sleep(LOOK)
         known = patiently(lambda: submitted(folder))

@@ -62,7 +62,7 @@ class Sweep:
     def waited(self) -> list[CellState]:
         """The same, once no cell is queued or running any more; a Slurm that does not answer for
         some minutes is waited for."""
-        found = self.struck()
+        found = patiently(self.struck)
         while any(one.state in (QUEUED, RUNNING) for one in found):
             time.sleep(LOOK)
             found = patiently(self.struck)

@@ -46,7 +46,7 @@ def test_one_part_of_the_evidence_is_drawn_at_a_time(open_page, tables, part, he
 def test_everything_a_reviewer_asks_for_is_there(open_page, tables) -> None:
     app = open_page("claim", part="how")
     said = text_of(app)
-    assert "n = 100 images per set; 3 attacks; seeds 0, 1, 2" in said
+    assert "n = 100 images per set; attacks: 3; seeds: 0, 1, 2" in said
     assert "Median standard error over images" in said
     assert "9 benign, 9 backdoored" in said and "9 SGD, 9 Fine-tuning" in said
     assert any("ngf_core benchmark" in code.value for code in app.code)

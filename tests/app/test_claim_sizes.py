@@ -47,8 +47,14 @@ def test_sentences_figure_and_table_of_the_sizes_there_are(open_page, tables):
     assert "On Fashion-MNIST, by number of weights, this holds at 2.8 million" in said
     table = sizes_table(app)
     assert set(table["network"]) == {MINI, W32}
-    asked = next(code.value for code in app.code if "benchmark/sizes" in code.value)
+    asked = next(code.value for code in app.code if "/sizes/" in code.value)
     assert len(asked.splitlines()) == 6 and command("signs", MINI) not in asked
+
+
+def test_an_unknown_data_set_is_no_size(open_page, tables):
+    write(tables / "sizes" / "one", MINI, "emnist")
+    app = open_page("claim", part="sizes")
+    assert not app.exception and not app.error and sizes_table(app) is None
 
 
 def test_the_main_table_is_a_size_too(open_page, tables):

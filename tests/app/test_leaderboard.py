@@ -1,6 +1,7 @@
 """The leaderboard: aims, ranks, filters, one cell and the way to its run."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from app.widgets.benchmark.benchmark_protocol import (
 from app.widgets.benchmark.leaderboard_figures import picked
 from app.widgets.benchmark.leaderboard_table import PUBLISHED, board_frame, columns, meaning
 from ngf_core.attacks import ATTACKS
+from ngf_core.evidence import folders
 from ngf_core.evidence.aims import defenses_only
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import MEASURES, wide
@@ -33,8 +35,9 @@ TABLE = cells(("badnets", "blend"), (0, 1, 2), FIELD)
 
 @pytest.fixture
 def tables(tmp_path, monkeypatch):
-    """Puts a made-up table where the page looks."""
+    """Puts a made-up table where the page looks, as if it were the one that ships."""
     monkeypatch.setenv("NGF_BENCHMARK", str(tmp_path))
+    monkeypatch.setattr(folders, "TABLES", tmp_path)
 
     def put(table=TABLE):
         table.to_parquet(tmp_path / "cells.parquet")
@@ -114,18 +117,43 @@ def test_means_over_the_cells_that_all_have(tables, open_page):
     app = open_page("leaderboard", cells="shared")
     assert not app.exception
     board = board_of(app).set_index("Defense")
-    assert board["Cells"].dropna().to_dict() == {"NGF": 5, "SGD": 5, "ANP": 5, "Fine-tuning": 1}
+    assert board["Cells"].dropna().to_dict() == {"NGF": 5, "SGD": 5, "ANP": 5}
     shared = wide(table, "asr").dropna(subset="anp")
     assert len(shared) == 5
     assert board.loc["NGF", "ASR"] == pytest.approx(100 * shared["ngf"].mean())
     assert board.loc["No defense", "ASR"] == pytest.approx(100 * shared["before"].mean())
 
 
+def test_a_few_shared_cells_are_no_choice_and_one_lucky_cell_no_front(tables, open_page):
+    cell = (TABLE["attack"] == "badnets") & (TABLE["seed"] == 0)
+    lucky = TABLE.assign(asr_hits=TABLE["asr_hits"].mask(TABLE["entrant"] == "finetune", 0))
+    tables(lucky[~(lucky["entrant"].eq("finetune") & ~cell)
+                 & ~(lucky["entrant"].eq("anp") & lucky["seed"].eq(2))])
+    app = open_page("leaderboard", cells="shared")
+    assert not app.exception
+    board = board_of(app).set_index("Defense")
+    assert board.loc["Fine-tuning", "Rank"] == "" and board.loc["Fine-tuning", "Cells"] == 1
+    front = text_of(app).partition("Here: ")[2].partition(".")[0]
+    assert front and "Fine-tuning" not in front
+
+
+def test_tables_of_ones_own_are_not_measured_against_the_plan(tables, open_page, monkeypatch):
+    tables()
+    monkeypatch.setattr(folders, "TABLES", Path("elsewhere"))
+    assert "24 cells: 4 defenses, 2 attacks, 3 seeds." in text_of(open_page("leaderboard"))
+
+
+def test_models_that_are_not_there_are_told(tables, open_page):
+    tables()
+    app = open_page("leaderboard", models="fresh")
+    assert not app.exception and any("fresh" in toast.value for toast in app.toast)
+
+
 def test_a_whole_benchmark_has_no_reservation(tables, open_page):
     tables(cells(seeds=(0,)))
     said = text_of(open_page("leaderboard"))
     of = DEFENSES * len(ATTACKS)
-    assert f"{of} of {of} cells" in said and " 1 seed." in said
+    assert f"{of} cells: " in said and " 1 seed." in said
     assert "Met." in said and "so far" not in said
     assert "may still change" not in said and "Some defenses lack cells" not in said
 
@@ -350,7 +378,7 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     assert not app.exception and "ANP" not in set(board_of(app)["Defense"])
     assert any(code.value == "compute the fresh ones" for code in app.code)
     assert address(app, "models") == "fresh"
-    assert "6 of 6 cells: 3 defenses, 1 attack, 2 seeds." in text_of(app)
+    assert "6 cells: 3 defenses, 1 attack, 2 seeds." in text_of(app)
     assert "so far" not in text_of(app)
     (fresh / "protocol.json").write_text("{")
     app = open_page("leaderboard")

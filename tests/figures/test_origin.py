@@ -72,4 +72,7 @@ def test_several_runs_and_tables_count_distinct_models(store):
     rows = pd.DataFrame({"attack": ["badnets"] * 3 + ["none"], "seed": [0, 0, 1, 0]})
     assert of_table(rows, "ngf benchmark").facts == {
         "Seed": "0, 1", "n": "3 backdoored or benign models"}
+    both = pd.concat([rows.assign(dataset=name) for name in ("signs", "fashion_mnist")])
+    assert of_table(both, "ngf benchmark").facts["n"] == "6 backdoored or benign models"
+    assert of_table(rows[:1], "ngf benchmark").facts["n"] == "1 backdoored or benign model"
     assert of_table(pd.DataFrame({"x": [1]}), "ngf benchmark").facts == {}

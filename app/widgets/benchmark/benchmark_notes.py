@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from app.read.floor import MOST
 from app.text import sections
 from app.widgets.runs.run_name import attack_name
 from ngf_core.attacks import ATTACKS
+from ngf_core.attacks.aim import MOST_FLOOR
 from ngf_core.evidence.measures import BEFORE, BENIGN, wide
 
 
@@ -28,8 +28,8 @@ def did_not_take(cells: pd.DataFrame) -> list[str]:
 
 def moves_a_benign_model(cells: pd.DataFrame) -> list[str]:
     """Attacks with the seeds at which a benign model, under their trigger, gives the attacker's
-    label on more than `MOST` of the images."""
-    return _told(cells, BENIGN, lambda attack, asr: asr > MOST)
+    label on more than `MOST_FLOOR` of the images."""
+    return _told(cells, BENIGN, lambda attack, asr: asr > MOST_FLOOR)
 
 
 def _told(cells: pd.DataFrame, model: str, apply: Callable[[str, pd.Series], pd.Series]

@@ -9,20 +9,25 @@ import streamlit as st
 from app.read.once import once
 from app.text import sections
 from app.theme import style
+from app.widgets.benchmark.tables_choice import Tables
 from app.widgets.runs.run_name import attack_name, dataset_name
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import PurifyConfig
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.evidence.folders import FRESH, MAIN
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.published import NOTES, SECONDS
+from ngf_core.evidence.sizes import training_text
 
 TEXT = sections("leaderboard")
 CONDITIONS = ("steps", "batch_size", "clean_fraction", "augment", "batchnorm")
 
 
-def benchmark_protocol(cells: pd.DataFrame, command: str) -> None:
+def benchmark_protocol(cells: pd.DataFrame, of: Tables) -> None:
     """The protocol in words, the settings from the cells' own commands, the published notes."""
     with st.expander("The protocol", icon=":material/gavel:", key="protocol"):
         st.markdown(TEXT["protocol"])
+        if of.name in (MAIN, FRESH):
+            st.markdown(TEXT["protocol choices"])
         left, right = st.columns(2, gap="large")
         with left:
             st.dataframe(once(conditions, cells), key="protocol_conditions", hide_index=True,
@@ -32,8 +37,9 @@ def benchmark_protocol(cells: pd.DataFrame, command: str) -> None:
                          height="content", placeholder="–")
         st.dataframe(once(own_settings, cells), key="protocol_own", hide_index=True,
                      height="content", placeholder="–")
-        st.markdown("**To compute it all again**")
-        st.code(command, language="bash")
+        if of.command:
+            st.markdown("**To compute it all again**")
+            st.code(of.command, language="bash")
         st.markdown("**About the published figures**")
         seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
         st.markdown("\n".join(f"- {note}" for note in (
@@ -44,9 +50,11 @@ def conditions(cells: pd.DataFrame) -> pd.DataFrame:
     """The conditions shared by all defenses, from the table itself."""
     commands = cells.loc[cells["group"] == "defense", "command"]
     given = [settings(command) for command in commands]
+    trained = cells.loc[cells["group"] == "model", "command"]
     rows = {
         "data set": ", ".join(dataset_name(name) for name in cells["dataset"].unique()),
         "architecture": ", ".join(cells["arch"].unique()),
+        "training": "; ".join(dict.fromkeys(map(_training, trained))),
         "attacks": str(cells.loc[cells["attack"] != "none", "attack"].nunique()),
         "seeds": ", ".join(map(str, sorted(cells["seed"].unique()))),
         "clean test images": _spread(cells["acc_n"]),
@@ -100,6 +108,12 @@ def settings(command: str) -> dict[str, str]:
         elif name:
             found[name] = f"{found[name]} {word}".strip()
     return found
+
+
+def _training(command: str) -> str:
+    given = settings(command)
+    return training_text({name: int(given.get(name, getattr(TrainConfig, name)))
+                          for name in ("limit", "epochs")})
 
 
 def _spread(counts: pd.Series) -> str:

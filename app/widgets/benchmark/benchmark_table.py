@@ -24,5 +24,6 @@ def benchmark_table(name: str, of: Tables | None = None) -> pd.DataFrame | None:
             show_error(error)
         else:
             st.info(str(error), icon=WAITING)
-    st.code(of.command if of else COMMAND, language="bash")
+    if command := of.command if of else COMMAND:
+        st.code(command, language="bash")
     return None

@@ -8,7 +8,6 @@ from app.read.once import once
 from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.figure_card import figure_card
-from ngf_core.evidence import COMMAND
 from ngf_core.evidence.sizes import (
     PARTS,
     WEIGHTS,
@@ -41,7 +40,8 @@ def claim_sizes(dark: bool) -> None:
     else:
         figure_card(once(figures.size_panels, once(models, found), table, measure, dark=dark),
                     key="claim_sizes", caption=TEXT["sizes"], table=figures.size_table(table),
-                    origin=of_table(once(models, found), COMMAND),
+                    origin=of_table(once(models, found),
+                                    " && ".join(one.command for one in found)),
                     filename=f"claim-sizes-{measure}",
                     alt=figures.size_alt(table, measure),
                     columns=len(PARTS))

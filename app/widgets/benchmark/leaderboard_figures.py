@@ -45,12 +45,13 @@ def dots_card(ranks: pd.DataFrame, by: str, origin: Origin) -> None:
                     f"the best is {_best(ranks)}.")
 
 
-def trade_off_card(means: pd.DataFrame, origin: Origin) -> None:
-    """Mean ASR against mean ACC drop; the Pareto front is named in words too."""
+def trade_off_card(means: pd.DataFrame, origin: Origin, *, uneven: bool) -> None:
+    """Mean ASR against mean ACC drop; the Pareto front is named in words too. uneven: the means are
+    not all over the same cells, which the caption then says."""
     front = ", ".join(style(name).label for name in figures.pareto(means))
     figure_card(once(figures.trade_off, means, dark=is_dark()), key="board_trade",
                 origin=origin, filename="trade-off",
-                caption=f"{TEXT['trade off']} Here: {front}.",
+                caption=f"{TEXT['trade off']} Here: {front}." + uneven * f" {TEXT['uneven front']}",
                 table=(100 * means).reset_index(names="defense"),
                 alt=f"Scatter of mean ASR over mean ACC drop; on the Pareto front: {front}.")
 

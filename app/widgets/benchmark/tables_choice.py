@@ -6,22 +6,23 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import state
 from app.text import sections
 from app.widgets.controls.address import choose
 from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.evidence import COMMAND
-from ngf_core.evidence.folders import FRESH, Protocol, folders, read_protocol
+from ngf_core.evidence.folders import FRESH, MAIN, Protocol, folders, read_protocol
 from ngf_core.evidence.sizes import WEIGHTS, weights_text
 
-MAIN = "main"
 WIDTH = 560
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The folder, and the command that computes what is in it."""
+    """The folder, its name, and the command that computes what is in it ("": unknown)."""
 
+    name: str
     folder: Path
     command: str
 
@@ -31,12 +32,14 @@ def tables_choice() -> Tables:
     there = folders()
     known = {name: _protocol(place) for name, place in there.items()}
     chosen = MAIN
-    if len(there) > 1:
+    if len(there) == 1:
+        state.warn_unknown("models", [MAIN])
+    else:
         with st.container(width=WIDTH):
             chosen = choose("models", "Models", _titles(known), MAIN,
                             help=sections("leaderboard")["models"])
     told = known[chosen]
-    return Tables(there[chosen], told.command if told else COMMAND)
+    return Tables(chosen, there[chosen], told.command if told else COMMAND * (chosen == MAIN))
 
 
 def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:

@@ -19,14 +19,15 @@ log = logging.getLogger("ngf_lab")
 def model_notice(run: Run) -> None:
     """Warn when the attack of the run's model did not take: its numbers then prove little; and when
     its trigger moves a benign model too: its ASR is then more than its backdoor."""
-    from app.read.floor import MOST, floor_of
+    from app.read.floor import floor_of
+    from ngf_core.attacks.aim import MOST_FLOOR
     from ngf_core.runs.attack_check import verdict
 
     sentence = verdict(run, state.store())
     if sentence:
         st.warning(sentence, title="This attack did not take", icon=":material/warning:")
     floor = floor_of(run)
-    if floor and floor.value > MOST:
+    if floor and floor.value > MOST_FLOOR:
         low, high = (100 * end for end in floor.interval)
         st.info(f"A benign model gives {floor.percent()} [{low:.1f}, {high:.1f}] of these "
                 f"triggered images the attacker's label (n = {floor.n:,}). Of an ASR, that much "

@@ -32,8 +32,9 @@ def asked(*words: str) -> argparse.Namespace:
     ({"attack": "clb", "asr": 0.79}, "seed 0: ASR 79.0% < 80%"),
     ({"acc": 0.9751}, ""),
     ({"acc": 0.95, "seed": 2}, "seed 2: ACC 4.5 points below benign"),
-    ({"floor": 0.2}, ""),
-    ({"floor": 0.6}, "seed 0: floor 60%: the trigger alone moves a benign model"),
+    ({"floor": 0.1}, ""),
+    ({"floor": 0.104}, "seed 0: floor 10.4%: the trigger alone moves a benign model"),
+    ({"floor": 0.6}, "seed 0: floor 60.0%: the trigger alone moves a benign model"),
     ({"acc": 0.9, "asr": 0.1}, "seed 0: ASR 10.0% < 90%, ACC 9.5 points below benign"),
 ])
 def test_the_reason_of_a_miss(changes, reason):

@@ -5,12 +5,13 @@ import pytest
 from ngf_core.evidence.aims import aims
 from tests.support.fabricated_benchmark import cells
 
-FIELD = ("ngf", "sgd", "finetune", "clp")
+FIELD = ("ngf", "sgd", "finetune", "clp", "anp", "nad")
 
 
 def table(**changes):
     """All cells of an entrant set to values, e.g. sgd={"asr_hits": 0}; badnets and blend alone."""
     made = cells(("badnets", "blend"), (0, 1, 2), FIELD)
+    made.loc[made["entrant"].isin(["anp", "nad"]), "der"] = 0.1
     for name, values in changes.items():
         for column, value in values.items():
             made.loc[made["entrant"] == name, column] = value
@@ -22,8 +23,9 @@ def test_met_with_their_figures():
                                             sgd={"asr_hits": 450}))
     assert removed.met and "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
     assert "6 attack-seed cells" in removed.found
-    assert below.met and "does on 2 of 2" in below.found and "−45.0 points" in below.found
-    assert top.met and "the 1st of 4" in top.found
+    assert below.met is None and "does on 2 of 2 attacks computed" in below.found
+    assert "−45.0 points" in below.found
+    assert top.met and "the 1st of 6" in top.found
     assert not cheap.met and cheap.found.index("CLP 0.0") < cheap.found.index("NGF 9.0")
 
 
@@ -51,7 +53,7 @@ def test_equal_on_one_attack_is_not_below_on_every_attack():
 def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
     made = table(ngf={"der": 0.5}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.7})
     _, _, top, cheap = aims(made)
-    assert not top.met and "the 4th of 4" in top.found
+    assert not top.met and "the 4th of 6" in top.found
     assert "its rank is 4 (over 6 cells that all share)." in top.found
     assert "Ahead of it: SGD 90.0 %, Fine-tuning 80.0 %, CLP 70.0 %." in top.found
     assert not cheap.met  # CLP takes no time
@@ -59,7 +61,7 @@ def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
 
 def test_the_third_place_is_in_the_top_three():
     top = aims(table(ngf={"der": 0.6}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.5}))
-    assert top[2].met and "the 3rd of 4" in top[2].found
+    assert top[2].met and "the 3rd of 6" in top[2].found
 
 
 def test_cheapest_counts_processor_seconds_among_the_top_five():
@@ -74,16 +76,16 @@ def test_means_are_compared_on_the_cells_that_all_share():
     made.loc[(made["entrant"] == "ngf") & (made["attack"] == "blend"), "cpu_seconds"] = 77
     partial = made[(made["entrant"] != "clp") | (made["attack"] == "blend")]
     top, cheap = aims(partial)[2:]
-    assert "45.0 % is the 3rd of 4" in top.found and "over 3 cells" in top.found
+    assert "45.0 % is the 3rd of 6" in top.found and "over 3 cells" in top.found
     assert "NGF 77.0" in cheap.found
-    assert "67.5 % is the 1st of 4" in aims(made)[2].found
+    assert "67.5 % is the 1st of 6" in aims(made)[2].found
 
 
 def test_a_defense_that_has_just_begun_is_left_out_and_named():
     made = table(clp={"der": 1.0}, ngf={"der": 0.9}, sgd={"der": 0.5}, finetune={"der": 0.4})
     begun = made[(made["entrant"] != "clp") | ((made["attack"] == "blend") & (made["seed"] < 2))]
     top, cheap = aims(begun)[2:]
-    assert "the 1st of 3" in top.found and "over 6 cells" in top.found
+    assert "the 1st of 5" in top.found and "over 6 cells" in top.found
     assert "under half of its cells: CLP." in top.found and "CLP" not in cheap.found
     assert "Left out" not in aims(made)[2].found
 

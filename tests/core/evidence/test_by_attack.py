@@ -3,7 +3,8 @@
 import pytest
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.evidence.by_attack import MOST_FLOOR, attack_by_attack, short_of_aims
+from ngf_core.attacks.aim import MOST_FLOOR
+from ngf_core.evidence.by_attack import attack_by_attack, short_of_aims
 from tests.support.fabricated_benchmark import TEST, TRIGGERED, cells
 
 
@@ -56,3 +57,12 @@ def test_each_aim_that_is_missed_is_bold(table):
 def test_two_points_of_accuracy_are_within_the_aim(table):
     put(table, "badnets", 4, "before", acc_hits=TEST - 9 - 20)
     assert short_of_aims(table) == ""
+
+
+@pytest.mark.parametrize("gone", ["one benign model", "all benign models"])
+def test_an_aim_without_a_benign_model_to_judge_it_by_is_a_dash(table, gone):
+    put(table, "wanet", 3, "before", asr_hits=round(TRIGGERED * 0.89))
+    benign = table["entrant"] == "benign"
+    left = table[~(benign & (table["seed"] == 3) if gone == "one benign model" else benign)]
+    _, _, (*told,) = rows(short_of_aims(left))
+    assert told == [ATTACKS["wanet"].title, "3", "**89.0**", "–", "–"]

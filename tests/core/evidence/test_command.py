@@ -97,7 +97,7 @@ def test_a_report_that_fails_leaves_the_tables(tables, monkeypatch):
                                         "protocol.json", "report.md", "sizes.md"]
 
 
-def _no_report(_):
+def _no_report(folder, *, whole):
     raise NGFError("no report")
 
 

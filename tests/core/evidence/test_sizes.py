@@ -1,12 +1,17 @@
 """The claim at four sizes: known ratios and rates, the verdicts, and what is said of each size."""
 
 import math
+import re
+import shlex
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from ngf_core.cli.main import _parser as parser_of
 from ngf_core.errors import NGFError
 from ngf_core.evidence.sizes import (
+    EXPECTED,
     FLATTER,
     PARTS,
     REMOVED,
@@ -214,9 +219,33 @@ def test_a_mean_of_fewer_models_than_its_line_has_says_so(tmp_path):
 
 def test_a_size_is_computed_by_an_ordinary_command():
     assert command("signs", MINI) == (
-        "ngf benchmark --dataset signs --arch mini_preact_resnet --attacks badnets blend wanet "
+        "python -m ngf_core benchmark --arch mini_preact_resnet --attacks badnets blend wanet "
         "--methods ngf sgd finetune --tables assets/benchmark/sizes/signs-mini_preact_resnet")
-    assert " --limit 500 --tables" in command("fashion_mnist", MINI)
+    assert " --limit 500 " in command("fashion_mnist", MINI)
+
+
+@pytest.mark.parametrize("dataset", EXPECTED)
+@pytest.mark.parametrize("arch", [MINI, W32, W64])
+def test_make_evidence_computes_it_so(dataset, arch):
+    """The main network has cells of more attacks, and so commands of its own."""
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text().replace("\\\n", " ")
+    names = dict(re.findall(r"^(\w+) := (.*)$", makefile, re.MULTILINE))
+    lines = [_expanded(line, names) for line in makefile.splitlines() if line.startswith("\t")]
+    place = f"/{dataset}-{arch}"
+    (told,) = (line for line in lines if line.endswith(place))
+    assert _asked(told) == _asked(command(dataset, arch))
+
+
+def _expanded(line, names):
+    while "$(" in line:
+        line = re.sub(r"\$\((\w+)\)", lambda name: names.get(name[1], ""), line)
+    return line
+
+
+def _asked(line):
+    """What the command line asks for, whatever the order of its words."""
+    words = shlex.split(line.partition("ngf_core ")[2])
+    return parser_of(words).parse_args(words)
 
 
 @pytest.mark.parametrize("arch", list(WEIGHTS))

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from ngf_core.errors import RunError
-from ngf_core.launch import carrying_out
+from ngf_core.launch import carrying_out, patience
 from ngf_core.launch.batches import SLURM, batches, keep_batch, new_batch
 from ngf_core.launch.carrying_out import carry_out
 from ngf_core.launch.launcher import Command, Task
@@ -78,3 +78,26 @@ def test_what_a_job_computes_is_waited_for_and_not_submitted_again(tmp_path, mon
     assert len(fake_slurm.asked("sbatch")) == 1
     assert tasks[0].command.log.read_text() == "What its worker says.\n"
     assert failed == {"b": "Job 17_1 ended as CANCELLED.", "c": "Job 17_0 ended as OUT_OF_MEMORY."}
+
+
+def test_a_queue_that_is_silent_after_submitting_is_asked_again(tmp_path, monkeypatch,
+                                                                fake_slurm: FakeSlurm):
+    """The controller is busiest just then; once it answers, the job has ended."""
+    kept, slept = tmp_path / "kept", []
+
+    class Launcher(SlurmLauncher):
+        def submit(self, stages, folder):
+            said = super().submit(stages, folder)
+            fake_slurm.answers("squeue", error="Unable to contact slurm controller", code=1)
+            return said
+
+    def it_answers(seconds: float) -> None:
+        slept.append(seconds)
+        fake_slurm.answers("squeue", f"{batches(kept)[-1].name}|17|0|COMPLETED|None\n")
+        (tmp_path / "a").touch()
+
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: sum(slept),
+                                                          sleep=it_answers))
+    assert carry_out([[task(tmp_path, "a")]], lambda one: (tmp_path / one.name).exists(),
+                     Launcher(LaunchSettings(launcher="slurm")), kept) == {}
+    assert slept == [patience.PAUSE]

@@ -153,3 +153,14 @@ def test_made_in_this_process_it_leaves_the_finished_one_too(store, monkeypatch)
         zoo.make(store, "signs-blend-s2-train", TRAIN)
     assert store.get("signs-blend-s2-train").state == "done"
     assert not list(store.root.glob(".at-work-*"))
+
+
+@pytest.mark.parametrize("there", ["stale", "none"])
+def test_one_that_is_cancelled_in_this_process_ends_the_command(store, monkeypatch, there):
+    if there == "stale":
+        fabricate(store, "train")
+        change_manifest(store.get("signs-blend-s2-train").path, engine=0)
+    monkeypatch.setattr(zoo, "work", lambda run, _: RunWriter(run).cancel("By hand."))
+    with pytest.raises(KeyboardInterrupt):
+        zoo.make(store, "signs-blend-s2-train", TRAIN)
+    assert not list(store.root.glob(".at-work-*"))
