@@ -1,7 +1,8 @@
 # make run    set up what is missing and open the dashboard
 # make serve  the same for many people (docs/serve.md): make serve NGF_TOKEN=... OPTIONS="..."
 # make test   set up what is missing and run all tests
-# make format, make types, make docs    sort imports and fix what ruff can; check types; build docs/
+# make format, make types, make docs    sort imports and fix what ruff can; check style and types;
+#             build docs/
 # make lock   pin all packages of requirements.txt, with hashes, in requirements.lock
 # make vulnerabilities  look up known ones of the locked packages (needs the network)
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
@@ -16,8 +17,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Not compiled: most modules of these packages are never imported, the others are compiled then.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run serve test types format docs lock vulnerabilities bench evidence faults hostile clean
+.PHONY: run serve test types suite format docs lock vulnerabilities bench evidence faults hostile clean
 
 run: .venv/installed
 	$(BIN)/python -m ngf_core app
@@ -29,12 +32,14 @@ serve: export NGF_JOB_MEMORY_GB ?= 4
 serve: .venv/installed
 	$(BIN)/python -m ngf_core app --server.headless true $(OPTIONS)
 
-test: types
-	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+test: types suite
 
 types: .venv/installed-dev
+	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+suite: .venv/installed-dev
+	$(BIN)/python -m pytest
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
@@ -44,7 +49,7 @@ docs: .venv/installed-dev
 
 # Python and system of the Containerfile. The wheels of torch without CUDA lie outside the index.
 lock: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(INSTALL) uv==0.13.9
 	$(BIN)/uv pip compile requirements.txt --output-file requirements.lock --generate-hashes \
 	  --no-emit-package ngf-lab --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --find-links "$${PIP_FIND_LINKS:-https://download.pytorch.org/whl/cpu/torch/}" \
@@ -53,7 +58,7 @@ lock: .venv/installed
 # Strict: a package that could not be looked up is a failure, not a pass. The build without CUDA has
 # the advisories of its release.
 vulnerabilities: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(INSTALL) pip-audit==2.10.1
 	mkdir -p .cache
 	sed 's/+cpu//' requirements.lock > .cache/locked.txt
 	$(BIN)/pip-audit --strict --requirement .cache/locked.txt --no-deps --disable-pip
@@ -106,11 +111,11 @@ faults: .venv/installed-dev
 	touch $@
 
 .venv/installed: .venv/created requirements.txt constraints.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
 	touch $@
 
 clean:

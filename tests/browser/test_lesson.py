@@ -41,8 +41,7 @@ def on(page: Page, title: str) -> None:
     at_rest(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1920, 1440, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1920, "light"), (1440, "dark"), (390, "light")])
 def test_all_scenes_by_keyboard_alone(shipped, new_page, width, scheme):
     page = new_page(width, scheme)
     page.emulate_media(reduced_motion="reduce")

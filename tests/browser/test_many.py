@@ -1,20 +1,22 @@
 """A stranger, a visitor of a public show, a shared queue and cleaning up in Chromium."""
 
 import json
+import subprocess
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ngf_core.runs import Run, RunStore
-from ngf_core.runs.jobs import resume
 from ngf_core.runs.manifest import change_manifest
+from ngf_core.runs.process import start_time
 from ngf_core.runs.server_settings import READONLY
 from tests.browser.server import serving
 from tests.browser.watch import at_rest, shot
 from tests.support.fabricated_runs import make_run
-from tests.support.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs")]
 
@@ -48,16 +50,13 @@ def test_going_on_waiting_and_stopping(new_page, tmp_path: Path):
         page.goto(f"{server.url}/configure?run={second.id}")
         going_on = page.get_by_role("button", name="Go on")
         expect(going_on).to_be_enabled()
-        resume(first, server.store)
-        until(lambda: first.state == "running", seconds=180)
-        going_on.click()
-        expect(page.get_by_text("It waits because the limit here is 1")).to_be_visible()
-        expect(page.get_by_test_id("stEChartsChart")).to_have_count(0)
-        page.get_by_role("button", name="Cancel", exact=True).click()
-        expect(page.get_by_text("This train run was cancelled")).to_be_visible()
-        assert (first.state, second.state) == ("running", "cancelled")
-        first.cancel()
-        until(lambda: not first.live, seconds=180)
+        with at_work(first):
+            going_on.click()
+            expect(page.get_by_text("It waits because the limit here is 1")).to_be_visible()
+            expect(page.get_by_test_id("stEChartsChart")).to_have_count(0)
+            page.get_by_role("button", name="Cancel", exact=True).click()
+            expect(page.get_by_text("This train run was cancelled")).to_be_visible()
+            assert (first.state, second.state) == ("running", "cancelled")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.close()
         assert not server.traces()
@@ -68,6 +67,18 @@ def lost(store: RunStore, seed: int) -> Run:
     run = make_run(store, "train", state="queued", seed=seed, epochs=200)
     change_manifest(run.path, state="running", pid=2**22 + 1, pid_started=1.0)
     return run
+
+
+@contextmanager
+def at_work(run: Run) -> Iterator[None]:
+    """The run has a worker, which only sleeps: a real one would take a core from all tests."""
+    with subprocess.Popen(["sleep", "600"]) as worker:
+        change_manifest(run.path, pid=worker.pid, pid_started=start_time(worker.pid))
+        try:
+            assert run.state == "running"
+            yield
+        finally:
+            worker.kill()
 
 
 def test_cleaning_up(new_page, tmp_path: Path):

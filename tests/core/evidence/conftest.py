@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ngf_core.cli import benchmark as command
-from ngf_core.evidence import entrants
+from ngf_core.evidence import entrants, sharpness
 from ngf_core.runs import RunStore
 from ngf_core.sweep import worker
 from tests.support.launching_here import launch_here
@@ -19,7 +19,7 @@ ENTRANTS = ("clp", "finetune")
 @pytest.fixture(scope="module")
 def patched(tiny_data: None, tmp_path_factory: pytest.TempPathFactory
             ) -> Iterator[pytest.MonkeyPatch]:
-    """No shipped models (theirs are of another size), few steps."""
+    """No shipped models (theirs are of another size), few steps, few images to measure on."""
     nothing = RunStore(tmp_path_factory.mktemp("none"), tmp_path_factory.mktemp("shipped"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "default_store", lambda: nothing)
@@ -28,6 +28,7 @@ def patched(tiny_data: None, tmp_path_factory: pytest.TempPathFactory
         patch.setattr(command, "ENTRANTS", {n: entrants.ENTRANTS[n] for n in ENTRANTS})
         patch.setitem(entrants.CONDITIONS, "steps", 3)
         patch.setitem(entrants.CONDITIONS, "batch_size", 16)
+        patch.setattr(sharpness, "IMAGES", 12)
         yield patch
 
 
