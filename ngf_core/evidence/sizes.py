@@ -46,7 +46,7 @@ RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is 
 ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
 SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
 UNMEASURED = "not measured"
-FEW = 3
+ENOUGH = 3  # models; of fewer it is said that they are few
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _with_unit(row: dict[str, Any], unit: str) -> str:
 def _count(row: dict[str, Any]) -> str:
     several = ", " in row["seeds"]
     seeds = f"seed{'s' * several} {row['seeds']}"
-    if row["n"] >= FEW and several:
+    if row["n"] >= ENOUGH and several:
         return f"n = {row['n']}, {seeds}"
     return f"only {row['n']} model{'s' * (row['n'] > 1)}, {seeds}"
 

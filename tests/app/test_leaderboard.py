@@ -381,6 +381,7 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     assert "6 cells: 3 defenses, 1 attack, 2 seeds." in text_of(app)
     assert "so far" not in text_of(app)
     (fresh / "protocol.json").write_text("{")
-    app = open_page("leaderboard")
+    app = open_page("leaderboard", models="fresh")
+    assert any(code.value.endswith(f"--tables {fresh}") for code in app.code)
     assert not app.exception and not app.error
     assert next(one for one in app.button_group if one.label == "Models").options[1] == "fresh"

@@ -37,9 +37,8 @@ def benchmark_protocol(cells: pd.DataFrame, of: Tables) -> None:
                          height="content", placeholder="–")
         st.dataframe(once(own_settings, cells), key="protocol_own", hide_index=True,
                      height="content", placeholder="–")
-        if of.command:
-            st.markdown("**To compute it all again**")
-            st.code(of.command, language="bash")
+        st.markdown("**To compute it all again**")
+        st.code(of.command, language="bash")
         st.markdown("**About the published figures**")
         seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
         st.markdown("\n".join(f"- {note}" for note in (

@@ -24,6 +24,5 @@ def benchmark_table(name: str, of: Tables | None = None) -> pd.DataFrame | None:
             show_error(error)
         else:
             st.info(str(error), icon=WAITING)
-    if command := of.command if of else COMMAND:
-        st.code(command, language="bash")
+    st.code(of.command if of else COMMAND, language="bash")
     return None

@@ -1,5 +1,6 @@
 """Which models a page's tables are of: the main ones, fresh seeds, another network or data set."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ WIDTH = 560
 
 @dataclass(frozen=True)
 class Tables:
-    """The folder, its name, and the command that computes what is in it ("": unknown)."""
+    """The folder, its name, and the command that computes what is in it."""
 
     name: str
     folder: Path
@@ -38,8 +39,10 @@ def tables_choice() -> Tables:
         with st.container(width=WIDTH):
             chosen = choose("models", "Models", _titles(known), MAIN,
                             help=sections("leaderboard")["models"])
-    told = known[chosen]
-    return Tables(chosen, there[chosen], told.command if told else COMMAND * (chosen == MAIN))
+    told, place = known[chosen], there[chosen]
+    # Of a folder that does not tell, this one refuses to write others in the place of its tables.
+    unknown = COMMAND if chosen == MAIN else shlex.join([*COMMAND.split(), "--tables", str(place)])
+    return Tables(chosen, place, told.command if told else unknown)
 
 
 def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:
