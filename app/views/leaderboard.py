@@ -14,7 +14,7 @@ from app.widgets.benchmark.benchmark_notes import benchmark_notes
 from app.widgets.benchmark.benchmark_protocol import benchmark_protocol
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.leaderboard_figures import dots_card, heat_card, trade_off_card
-from app.widgets.benchmark.leaderboard_table import board_frame, leaderboard_table
+from app.widgets.benchmark.leaderboard_table import PUBLISHED, board_frame, leaderboard_table
 from app.widgets.benchmark.tables_choice import Tables, tables_choice
 from app.widgets.controls.address import choose, choose_some
 from app.widgets.controls.notice import guarded
@@ -116,9 +116,10 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     ranks = once(ranking, values, higher_is_better=MEASURES[by].higher_is_better,
                     limits=MEASURES[by].limits)
     ranks = ranks[ranks.index.isin(defenses)]
-    leaderboard_table(once(board_frame, cells, ranks, by, list(cells["attack"].unique())), by)
+    frame = once(board_frame, cells, ranks, by, list(cells["attack"].unique()))
+    leaderboard_table(frame, by)
     uneven = f"{TEXT['uneven']} " if ranks["n"].nunique() > 1 else ""
-    st.caption(f"{uneven}{TEXT['rule']} {TEXT['published']}")
+    st.caption(f"{uneven}{TEXT['rule']} " + (PUBLISHED[0] in frame) * TEXT["published"])
     st.header("Attack by attack", anchor=False)
     origin = of_table(cells, of.command)
     heat_card(values, ranks, by, origin)

@@ -76,7 +76,7 @@ def test_models_of_one_title_are_told_apart_and_a_missing_table_names_its_comman
         write(tables / "sizes" / name, MINI, train={"limit": 500, "epochs": 8})
     (tables / "sizes" / "two" / "claim.parquet").unlink()
     app = open_page("claim", models="two")
-    models = next(one for one in app.button_group if one.label == "Models")
+    models = next(one for one in app.selectbox if one.label == "Models")
     assert models.options[1:] == [f"Signs, 78 thousand weights, seeds 0, 1, 2 ({name})"
                                   for name in ("one", "two")]
     assert not app.exception and any("has not been computed yet" in one.value for one in app.info)

@@ -363,7 +363,7 @@ def test_settings_of_a_command():
 
 def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     tables()
-    assert not any(one.label == "Models" for one in open_page("leaderboard").button_group)
+    assert not any(one.label == "Models" for one in open_page("leaderboard").selectbox)
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     cells(("badnets",), (3, 4), ("ngf", "sgd", "finetune")).to_parquet(fresh / "cells.parquet")
@@ -371,7 +371,7 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
         {"dataset": "signs", "arch": "preact_resnet18_w16", "seeds": [3, 4],
          "command": "compute the fresh ones"}))
     app = open_page("leaderboard")
-    models = next(one for one in app.button_group if one.label == "Models")
+    models = next(one for one in app.selectbox if one.label == "Models")
     assert models.options[1] == "Signs, 0.7 million weights, fresh seeds 3, 4"
     assert set(board_of(app)["Defense"]) >= {"ANP"}
     app = open_page("leaderboard", models="fresh")
@@ -384,4 +384,14 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     app = open_page("leaderboard", models="fresh")
     assert any(code.value.endswith(f"--tables {fresh}") for code in app.code)
     assert not app.exception and not app.error
-    assert next(one for one in app.button_group if one.label == "Models").options[1] == "fresh"
+    assert next(one for one in app.selectbox if one.label == "Models").options[1] == "fresh"
+
+
+def test_without_a_published_figure_there_are_no_columns_for_them(tables, open_page):
+    tables(TABLE[TABLE["entrant"].isin(["before", "benign", "ngf", "sgd"])])
+    app = open_page("leaderboard")
+    assert not app.exception and not set(PUBLISHED) & set(board_of(app))
+    assert "what papers report" not in text_of(app)
+    tables()
+    app = open_page("leaderboard")
+    assert set(PUBLISHED) <= set(board_of(app)) and "what papers report" in text_of(app)

@@ -28,7 +28,8 @@ def board_frame(cells: pd.DataFrame, ranks: pd.DataFrame, by: str,
     """One row per defense of `ranks` (see `ranking`, of the measure `by`), then the backdoored and
     the benign model for comparison; rates in percent.
 
-    All means are over the same cells as the ranks; the published ones over the same attacks.
+    All means are over the same cells as the ranks; the published ones over the same attacks, if
+    papers have any.
     """
     means = {name: wide(cells, name).mean() for name in MEASURES}
     theirs = beside(list(attacks))
@@ -49,7 +50,8 @@ def board_frame(cells: pd.DataFrame, ranks: pd.DataFrame, by: str,
                                         f"{paper['source']}; mean of {paper['n']} attacks, "
                                         "CIFAR10, PreActResNet18, 1 % clean"), strict=True))
         rows.append(row)
-    return pd.DataFrame(rows, columns=columns(by)).astype({"Cells": "Int64"})
+    frame = pd.DataFrame(rows, columns=columns(by)).astype({"Cells": "Int64"})
+    return frame if frame[PUBLISHED[2]].notna().any() else frame.drop(columns=list(PUBLISHED))
 
 
 def columns(by: str) -> list[str]:
@@ -64,7 +66,7 @@ def leaderboard_table(frame: pd.DataFrame, by: str) -> None:
     """Draw the table with a tooltip on each column heading."""
     theirs = [name for name in PUBLISHED if name in frame]
     highlight = THEIRS[is_dark()]
-    styled = frame.style.map(lambda value: highlight, subset=theirs)
+    styled = frame.style.map(lambda value: highlight, subset=theirs) if theirs else frame
     st.dataframe(styled, key="board", hide_index=True, height=35 * (len(frame) + 1) + 3,
                  placeholder="–", column_config=_config(by),
                  alt=f"Leaderboard of {len(frame)} models by {MEASURES[by].title}.")

@@ -37,7 +37,7 @@ def tables_choice() -> Tables:
         state.warn_unknown("models", [MAIN])
     else:
         with st.container(width=WIDTH):
-            chosen = choose("models", "Models", _titles(known), MAIN,
+            chosen = choose("models", "Models", _titles(known), MAIN, listed=True,
                             help=sections("leaderboard")["models"])
     told, place = known[chosen], there[chosen]
     # Of a folder that does not tell, this one refuses to write others in the place of its tables.

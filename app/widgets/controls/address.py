@@ -16,17 +16,17 @@ NONE = "none"
 
 
 def choose(name: str, label: str, options: Mapping[str, str], default: str, *,
-           help: str | None = None, always: bool = False,
+           help: str | None = None, always: bool = False, listed: bool = False,
            on_change: Callable[[], None] | None = None) -> str:
     """One of `options` (address word -> label on screen), bound to ?name=word.
 
-    Up to five options are shown side by side, more go into a select box. A word in the address that
-    is not an option gives a toast that names it, and the default. The default is left out of the
-    address unless `always`.
+    Up to five options are shown side by side, more, or `listed` ones, whose labels are long, go
+    into a select box. A word in the address that is not an option gives a toast that names it, and
+    the default. The default is left out of the address unless `always`.
     """
     state.warn_unknown(name, list(options))
     choice = state.choice_from_url(name, list(options), default)
-    if len(options) <= FEW:
+    if len(options) <= FEW and not listed:
         # A slow browser may miss the seeded value; without a default it would then show no choice
         # and send none back.
         seeded = state.remembered(choice.widget)
