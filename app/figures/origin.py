@@ -22,9 +22,9 @@ class Origin:
     command: str
 
     def lines(self) -> list[str]:
-        """One "Name: value" per fact, the command last."""
-        return [f"{name}: {value}" for name, value in (*self.facts.items(),
-                                                       ("Command", self.command))]
+        """One "Name: value" per fact, the command last; what is not known is left out."""
+        told = _known({**self.facts, "Command": self.command})
+        return [f"{name}: {value}" for name, value in told.items()]
 
     def on(self, n: str) -> "Origin":
         """The same for a figure that rests on other images; "" where nobody knows on how many."""

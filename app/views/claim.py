@@ -10,7 +10,7 @@ from app.read.once import once
 from app.text import sections
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.claim_sizes import claim_sizes
-from app.widgets.benchmark.tables_choice import Tables, tables_choice
+from app.widgets.benchmark.tables_choice import Tables, command_of, tables_choice
 from app.widgets.controls.address import choose
 from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
@@ -139,7 +139,7 @@ def _how(claim: pd.DataFrame, of: Tables) -> None:
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
                 f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "
                 "value. Computed, and completed where something is missing, by:")
-    st.code(of.command, language="bash")
+    command_of(of)
     with st.expander(f"Every value ({len(claim):,} rows)", key="claim_rows_box"):
         st.dataframe(claim, key="claim_rows", hide_index=True)
         st.download_button("Download CSV", lambda: claim.to_csv(index=False).encode(),

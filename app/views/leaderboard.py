@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.figures.origin import of_table
 from app.read.once import once
+from app.state import warn_unknown
 from app.text import sections
 from app.theme import style
 from app.widgets.benchmark.benchmark_cell import benchmark_cell
@@ -15,7 +16,7 @@ from app.widgets.benchmark.benchmark_protocol import benchmark_protocol
 from app.widgets.benchmark.benchmark_table import benchmark_table
 from app.widgets.benchmark.leaderboard_figures import dots_card, heat_card, trade_off_card
 from app.widgets.benchmark.leaderboard_table import PUBLISHED, board_frame, leaderboard_table
-from app.widgets.benchmark.tables_choice import Tables, tables_choice
+from app.widgets.benchmark.tables_choice import Tables, command_of, tables_choice
 from app.widgets.controls.address import choose, choose_some
 from app.widgets.controls.notice import guarded
 from app.widgets.runs.run_name import attack_name
@@ -42,7 +43,7 @@ def page() -> None:
         return
     if defenses_only(table).empty:
         st.info("No cell is finished yet.", icon=":material/hourglass_empty:")
-        st.code(of.command, language="bash")
+        command_of(of)
         return
     grid = _grid(table, of)
     so_far = " so far" if len(defenses_only(table)) < grid.cells else ""
@@ -109,8 +110,9 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     shared = values[field].dropna().index
     over = {"all": f"All {len(values)} cells, as far as computed",
             "shared": f"The {len(shared)} cells that all ranked defenses have"}
-    if FEW <= len(shared) < len(values) and choose("cells", "Means over", over, "all",
-                                                   help=TEXT["shared"]) == "shared":
+    if not FEW <= len(shared) < len(values):
+        warn_unknown("cells", ["all"])
+    elif choose("cells", "Means over", over, "all", help=TEXT["shared"]) == "shared":
         values = values.loc[shared, field]
         cells = cells[pd.MultiIndex.from_frame(cells[CELL]).isin(shared)]
     ranks = once(ranking, values, higher_is_better=MEASURES[by].higher_is_better,
@@ -129,10 +131,8 @@ def _board(table: pd.DataFrame, cells: pd.DataFrame, by: str, defenses: list[str
     with left:
         dots_card(ranks, by, origin)
     with right:
-        rates = {name: wide(cells, name).mean() for name in ("asr", "acc_drop")}
-        # One lucky cell would put a defense at the front.
-        trade_off_card(pd.DataFrame(rates).reindex(ranks.index[ranks["first"] > 0]), origin,
-                       uneven=bool(uneven))
+        field = list(ranks.index[ranks["first"] > 0])  # one lucky cell would lead
+        trade_off_card(cells, field, origin, uneven=bool(values[field].isna().any(axis=None)))
 
 
 def _cell(table: pd.DataFrame) -> None:

@@ -76,15 +76,15 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
     both = asr[[NGF, SGD]].dropna().groupby(level="attack").mean()
     if both.empty:
         return Aim(what, None, "NGF and SGD share no cell.")
-    lower = both[NGF] < both[SGD]
-    fewer = f"{len(both)} attack{'s' * (len(both) > 1)} computed"
-    text = f"It does on {lower.sum()} of {len(both) if len(both) == len(ATTACKS) else fewer}"
+    lower, whole = both[NGF] < both[SGD], len(both) == len(ATTACKS)
+    text = f"It does on {lower.sum()} of {len(both)}"
+    text += "" if whole else f" attack{'s' * (len(both) > 1)} computed, out of {len(ATTACKS)}"
     if not lower.all():
         text += "; not on " + ", ".join(
             f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
             for attack, row in both[~lower].iterrows())
     over_all = difference(asr, NGF, SGD)
-    met = None if lower.all() and len(both) < len(ATTACKS) else bool(lower.all())
+    met = None if lower.all() and not whole else bool(lower.all())
     return Aim(what, met, f"{text}. Mean difference {_percent(over_all, ' points')}.")
 
 
@@ -105,8 +105,9 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
         text += f" Ahead of it: {ahead}."
     if absent:
         text += f" Left out, with under half of its cells: {', '.join(absent)}."
-    met = None if place <= TOP and len(ranks) < FIELD else place <= TOP
-    return Aim(what, met, text)
+    if place <= TOP and len(ranks) < FIELD:
+        return Aim(what, None, f"{text} Among fewer than {FIELD} that is no verdict on all.")
+    return Aim(what, place <= TOP, text)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
@@ -122,7 +123,9 @@ def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:
         place = int(ranks.loc[NGF, "place"])
         return Aim(what, False, f"It is not among them (place {place}); it takes "
                                 f"{seconds[NGF].mean():.1f} s. {text}")
-    return Aim(what, cost.index[0] == NGF if len(top) > 1 else None, text)
+    if len(top) < CHEAP_AMONG:
+        return Aim(what, None, f"{text} Fewer than {_WORDS[CHEAP_AMONG]} are compared.")
+    return Aim(what, cost.index[0] == NGF, text)
 
 
 def _cells(count: int, word: str = "cell") -> str:

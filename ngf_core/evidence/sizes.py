@@ -39,9 +39,13 @@ WEIGHTS = {"mini_preact_resnet": 77_850, "preact_resnet18_w16": 701_018,
            "preact_resnet18_w32": 2_796_714, "preact_resnet18": 11_172_170}
 LIMIT = 500  # images per class: ten classes then have the 250 clean images of `signs`
 EXPECTED = ("signs", "fashion_mnist")
-# Attacks, seeds and epochs of the networks that take hours to train.
-PLAN = {"preact_resnet18_w32": (COMPARED, (0,), TrainConfig.epochs),
-        "preact_resnet18": (COMPARED[:1], (0,), 8)}
+# Attacks, seeds and epochs where a size takes hours; of all others COMPARED, SEEDS and the default.
+_LARGE = (COMPARED, (0,), TrainConfig.epochs)
+_LARGEST = (COMPARED[:1], (0,), 8)
+PLAN = {("signs", "preact_resnet18_w32"): _LARGE, ("signs", "preact_resnet18"): _LARGEST,
+        ("fashion_mnist", "preact_resnet18_w16"): (COMPARED, (0, 1), TrainConfig.epochs),
+        ("fashion_mnist", "preact_resnet18_w32"): _LARGE,
+        ("fashion_mnist", "preact_resnet18"): _LARGEST}
 RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is such an entrant
 ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
 SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
@@ -109,7 +113,7 @@ def datasets(found: Sequence[Size]) -> list[str]:
 def command(dataset: str, arch: str) -> str:
     """The command that computes the tables of one size."""
     limit = TrainConfig.limit if DATASETS[dataset].embedded else LIMIT
-    attacks, seeds, epochs = PLAN.get(arch, (COMPARED, SEEDS, TrainConfig.epochs))
+    attacks, seeds, epochs = PLAN.get((dataset, arch), (COMPARED, SEEDS, TrainConfig.epochs))
     return command_for(dataset, arch, limit, epochs, Grid(attacks, PURIFIED, seeds), attacks,
                        tables_folder() / SIZES / f"{dataset}-{arch}")
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app.read.once import once
 from app.text import sections
 from app.theme import style
-from app.widgets.benchmark.tables_choice import Tables
+from app.widgets.benchmark.tables_choice import Tables, command_of
 from app.widgets.runs.run_name import attack_name, dataset_name
 from ngf_core.attacks import ATTACKS
 from ngf_core.config import PurifyConfig, TrainConfig
@@ -38,7 +38,7 @@ def benchmark_protocol(cells: pd.DataFrame, of: Tables) -> None:
         st.dataframe(once(own_settings, cells), key="protocol_own", hide_index=True,
                      height="content", placeholder="–")
         st.markdown("**To compute it all again**")
-        st.code(of.command, language="bash")
+        command_of(of)
         st.markdown("**About the published figures**")
         seconds = ", ".join(f"{style(name).label} {value:g}" for name, value in SECONDS.items())
         st.markdown("\n".join(f"- {note}" for note in (
@@ -49,7 +49,8 @@ def conditions(cells: pd.DataFrame) -> pd.DataFrame:
     """The conditions shared by all defenses, from the table itself."""
     commands = cells.loc[cells["group"] == "defense", "command"]
     given = [settings(command) for command in commands]
-    trained = cells.loc[cells["group"] == "model", "command"]
+    # The floors are a model's, without a command of their own.
+    trained = cells.loc[(cells["group"] == "model") & (cells["command"] != ""), "command"]
     rows = {
         "data set": ", ".join(dataset_name(name) for name in cells["dataset"].unique()),
         "architecture": ", ".join(cells["arch"].unique()),

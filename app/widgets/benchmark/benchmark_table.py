@@ -3,10 +3,11 @@
 import pandas as pd
 import streamlit as st
 
-from app.widgets.benchmark.tables_choice import Tables
+from app.widgets.benchmark.tables_choice import Tables, command_of
 from app.widgets.controls.notice import show_error
 from ngf_core.errors import NGFError
-from ngf_core.evidence import COMMAND, load
+from ngf_core.evidence import COMMAND, load, tables_folder
+from ngf_core.evidence.folders import MAIN
 
 WAITING = ":material/hourglass_empty:"
 
@@ -24,5 +25,5 @@ def benchmark_table(name: str, of: Tables | None = None) -> pd.DataFrame | None:
             show_error(error)
         else:
             st.info(str(error), icon=WAITING)
-    st.code(of.command if of else COMMAND, language="bash")
+    command_of(of or Tables(MAIN, tables_folder(), COMMAND))
     return None

@@ -1,6 +1,6 @@
 """The figures of the leaderboard as cards; a click on the heat map picks a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.runs.run_name import attack_name
 from ngf_core.attacks import ATTACKS
-from ngf_core.evidence.measures import MEASURES
+from ngf_core.evidence.measures import MEASURES, wide
 
 TEXT = sections("leaderboard")
 
@@ -45,9 +45,12 @@ def dots_card(ranks: pd.DataFrame, by: str, origin: Origin) -> None:
                     f"the best is {_best(ranks)}.")
 
 
-def trade_off_card(means: pd.DataFrame, origin: Origin, *, uneven: bool) -> None:
-    """Mean ASR against mean ACC drop; the Pareto front is named in words too. uneven: the means are
-    not all over the same cells, which the caption then says."""
+def trade_off_card(cells: pd.DataFrame, defenses: Sequence[str], origin: Origin, *, uneven: bool
+                   ) -> None:
+    """Mean ASR against mean ACC drop of these defenses; the Pareto front is named in words too.
+    uneven: the means are not all over the same cells, which the caption then says."""
+    means = pd.DataFrame({name: wide(cells, name).mean() for name in ("asr", "acc_drop")})
+    means = means.reindex(defenses)
     front = ", ".join(style(name).label for name in figures.pareto(means))
     figure_card(once(figures.trade_off, means, dark=is_dark()), key="board_trade",
                 origin=origin, filename="trade-off",

@@ -1,6 +1,5 @@
 """Which models a page's tables are of: the main ones, fresh seeds, another network or data set."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ WIDTH = 560
 
 @dataclass(frozen=True)
 class Tables:
-    """The folder, its name, and the command that computes what is in it."""
+    """The folder, its name, and the command that computes what is in it; "" where it does not tell.
+    """
 
     name: str
     folder: Path
@@ -39,10 +39,16 @@ def tables_choice() -> Tables:
         with st.container(width=WIDTH):
             chosen = choose("models", "Models", _titles(known), MAIN, listed=True,
                             help=sections("leaderboard")["models"])
-    told, place = known[chosen], there[chosen]
-    # Of a folder that does not tell, this one refuses to write others in the place of its tables.
-    unknown = COMMAND if chosen == MAIN else shlex.join([*COMMAND.split(), "--tables", str(place)])
-    return Tables(chosen, place, told.command if told else unknown)
+    told = known[chosen]
+    return Tables(chosen, there[chosen], told.command if told else COMMAND * (chosen == MAIN))
+
+
+def command_of(of: Tables) -> None:
+    """Show the command, or that nobody knows it."""
+    if of.command:
+        st.code(of.command, language="bash")
+    else:
+        st.caption("Not known: the protocol of these tables is missing or damaged.")
 
 
 def _titles(known: Mapping[str, Protocol | None]) -> dict[str, str]:

@@ -227,13 +227,19 @@ def test_a_size_is_computed_by_an_ordinary_command():
 @pytest.mark.parametrize("dataset", EXPECTED)
 @pytest.mark.parametrize("arch", [MINI, W32, W64])
 def test_make_evidence_computes_it_so(dataset, arch):
-    """The main network has cells of more attacks, and so commands of its own."""
     makefile = (Path(__file__).parents[3] / "Makefile").read_text().replace("\\\n", " ")
     names = dict(re.findall(r"^(\w+) := (.*)$", makefile, re.MULTILINE))
     lines = [_expanded(line, names) for line in makefile.splitlines() if line.startswith("\t")]
     place = f"/{dataset}-{arch}"
     (told,) = (line for line in lines if line.endswith(place))
     assert _asked(told) == _asked(command(dataset, arch))
+
+
+def test_fashion_mnists_main_network_has_the_seeds_of_the_makefile():
+    """Its cells are of more attacks, and so it takes two commands there."""
+    plan = (Path(__file__).parents[3] / "Makefile").read_text()
+    assert "$(FASHION) --seeds 0 1 $(CLAIM)" in plan
+    assert _asked(command("fashion_mnist", W16)).seeds == [0, 1]
 
 
 def _expanded(line, names):
