@@ -21,8 +21,8 @@ def attack_by_attack(cells: pd.DataFrame) -> str:
     rows = [[ATTACKS[attack].title, *(
         " / ".join(map(_percent, asr.loc[attack, name].reindex(seeds))) for name in columns)]
             for attack in ATTACKS if attack in asr.index]
-    told = ", ".join(map(str, seeds))
-    return markdown([f"ASR % at seeds {told}", *(_COLUMNS[name] for name in columns)], rows)
+    told = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return markdown([f"ASR % at {told}", *(_COLUMNS[name] for name in columns)], rows)
 
 
 def short_of_aims(cells: pd.DataFrame) -> str:

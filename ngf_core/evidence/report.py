@@ -122,10 +122,10 @@ def _name(model: str) -> str:
 def _progress(protocol: dict, whole: bool) -> str:
     """What the models are, and how many cells there are; of how many, where the plan is known."""
     of = f" of {protocol['cells']}" * whole
-    seeds = ", ".join(map(str, protocol["seeds"]))
+    seeds = f"seed{'s' * (len(protocol['seeds']) > 1)} {', '.join(map(str, protocol['seeds']))}"
     return (f"{DATASETS[protocol['dataset']].title}, {protocol['arch']}, "
             f"{training_text(protocol['train'])}: {protocol['finished']}{of} cells (attacks x "
-            f"entrants x seeds {seeds}).")
+            f"entrants x {seeds}).")
 
 
 def _aims(cells: pd.DataFrame) -> str:

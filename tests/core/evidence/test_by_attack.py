@@ -32,6 +32,11 @@ def test_every_seed_of_an_attack_stands_in_a_cell(table):
     assert badnets[1:3] == ["1.0 / 1.0", "97.0 / 97.0"] and badnets[3].endswith(" / 50.0")
 
 
+def test_a_single_seed_is_one(table):
+    head, *_ = rows(attack_by_attack(table[table["seed"] == 3]))
+    assert head[0] == "ASR % at seed 3"
+
+
 def test_a_cell_that_is_missing_is_a_dash(table):
     apart = (table["attack"] == "wanet") & (table["seed"] == 3) & (table["entrant"] == "sgd")
     assert rows(attack_by_attack(table[~apart]))[3][4].startswith("– / ")
