@@ -18,8 +18,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Not compiled: most modules of these packages are never imported, the others are compiled then.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# Most modules of these packages are never imported: those that are, are compiled then, if Python may
+# write what it compiled.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+  $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
 
 .PHONY: run serve test types suite format docs lock vulnerabilities bench evidence faults hostile clean
 
