@@ -13,11 +13,16 @@ and SGD the last layer.
 For NGF it also records how far a model strays on the way: the largest judging loss at any tenth of
 the tuning.
 
-What it does not settle: the models are of one data set and network; the choice is made under
-`strong` only; and that the Fisher matrix be a running mean was one of five remedies compared in
-trials in which ASR was displayed too, although the figure that decided was the judging loss.
+What it does not settle: the presets are chosen on models of one data set and network, and under
+`strong` only (what the rule would take elsewhere is judged by --models, and changes no preset); and
+that the Fisher matrix be a running mean was one of five remedies compared in trials in which ASR
+was displayed too, although the figure that decided was the judging loss.
 
-Writes benchmarks/results/preset.json with every candidate's figures.
+Writes benchmarks/results/preset.json with every candidate's figures, or the file that --out names.
+
+    python -m benchmarks.choose_preset --methods ngf sgd --runs runs/benchmark \\
+        --models fashion_mnist-{badnets,blend,sig,wanet}-s0-n500-train \\
+        --out benchmarks/results/preset_fashion_mnist.json
 """
 
 import argparse
@@ -53,7 +58,7 @@ from ngf_core.trained.load import load_trained
 JUDGING = 50
 DRAWS = 8
 OUT = Path(__file__).parent / "results" / "preset.json"
-JUDGED = ("badnets", "blend", "sig", "wanet")
+JUDGED = tuple(f"signs-{attack}-s0-train" for attack in ("badnets", "blend", "sig", "wanet"))
 CANDIDATES: dict[str, tuple[MethodSettings, ...]] = {
     "ngf": (*(NGF(decay=0.9, kl_bound=bound) for bound in (0.01, 0.03, 0.1, 0.3)),
             *(NGF(decay=0.0, kl_bound=bound) for bound in (0.03, 0.3))),
@@ -89,11 +94,11 @@ def _loss(model: nn.Module, images: Images) -> float:
     return sum(draws) / DRAWS
 
 
-def compare(candidates: Sequence[MethodSettings], runs: Path, pool: ProcessPoolExecutor
-            ) -> list[dict[str, Any]]:
+def compare(candidates: Sequence[MethodSettings], models: Sequence[str], runs: Path,
+            pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
     """Every candidate's figures, the mean and each model's; `within` tells by how many standard
     errors of the paired difference it exceeds the best, `chosen` which one the rule takes."""
-    places = [(f"signs-{attack}-s0-train", split) for split, attack in enumerate(JUDGED)]
+    places = [(model, split) for split, model in enumerate(models)]
     jobs = [(own, source, split, runs) for own in candidates for source, split in places]
     judged = list(pool.map(judge, *zip(*jobs, strict=True)))
     rows = []
@@ -131,17 +136,23 @@ def main() -> None:
                         help="folder with the trained zoo (default: assets/zoo)")
     parser.add_argument("--methods", nargs="+", choices=tuple(CANDIDATES), default=[*CANDIDATES],
                         help="methods to judge again; the figures of others are kept")
+    parser.add_argument("--models", nargs="+", default=list(JUDGED), metavar="RUN",
+                        help="finished trainings in that folder, at least two")
+    parser.add_argument("--out", type=Path, default=OUT, help="file to write, or to complete "
+                        "(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() records it
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        rows = {method: compare(CANDIDATES[method], arguments.runs, pool)
+        rows = {method: compare(CANDIDATES[method], arguments.models, arguments.runs, pool)
                 for method in arguments.methods}
-    kept = json.loads(OUT.read_text())["candidates"] if OUT.exists() else {}
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"command": "python -m benchmarks.choose_preset",
-                               "base": asdict(BUDGET), "rule": __doc__, "candidates": kept | rows,
-                               "environment": environment()}, indent=1) + "\n")
+    out = arguments.out
+    kept = json.loads(out.read_text())["candidates"] if out.exists() else {}
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps({"command": "python -m benchmarks.choose_preset",
+                               "models": arguments.models, "base": asdict(BUDGET), "rule": __doc__,
+                               "candidates": kept | rows, "environment": environment()}, indent=1)
+                   + "\n")
 
 
 if __name__ == "__main__":
