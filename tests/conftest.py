@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from ngf_core.runs import RunStore, jobs  # noqa: E402
+from tests.support.forked import forked  # noqa: E402
 
 pytest_plugins = ["tests.support.dataset_root", "tests.support.tiny_runs",
                   "tests.support.fake_slurm"]
@@ -27,3 +29,10 @@ def store(tmp_path: Path) -> RunStore:
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs started here run tests/support/pretended_work.py in the real worker frame."""
     monkeypatch.setattr(jobs, "WORKER", (sys.executable, "-m", "tests.support.pretending_worker"))
+
+
+@pytest.fixture(scope="module")
+def forked_readers() -> Iterator[None]:
+    """Files from outside are opened in forks of this process: confined, but not started anew."""
+    with forked():
+        yield

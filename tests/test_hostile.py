@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,27 +14,32 @@ from tests.campaigns.hostile.__main__ import added
 from tests.campaigns.hostile.all_cases import all_cases
 from tests.campaigns.hostile.case import TAKEN, Case
 from tests.campaigns.hostile.commands import COMMANDS
-from tests.campaigns.hostile.forked import forked
 from tests.campaigns.hostile.judge import judge
 from tests.core.imports.test_aside import WITHOUT
+from tests.support.forked import forked
 
 RESULTS = Path(__file__).parent / "campaigns/results/hostile.json"
-CASES = all_cases(examples=5, seed=0)
 # Every so many of a subject's cases are given here; all of them by `make hostile`.
 EVERY = {"pickles": 14, "zips": 6, "safetensors": 7, "tensors": 9, "images": 14, "configs": 7,
          "drawings": 5, "bundles": 60, "manifests": 16, "command line": 7, "addresses": 1}
 
 
+@cache
+def cases() -> list[Case]:
+    """Made when a test asks: they take seconds, and every worker collects this file."""
+    return all_cases(examples=5, seed=0)
+
+
 @pytest.mark.parametrize("subject, every", EVERY.items())
 def test_nothing_is_run_nothing_ends_and_every_fault_is_named(subject, every):
-    given = [case for case in CASES if case.subject == subject and case.quick][::every]
+    given = [case for case in cases() if case.subject == subject and case.quick][::every]
     assert given
     wrong = {case.name: verdict.wrong for case in given if (verdict := judge(case, False)).wrong}
     assert wrong == {}
 
 
 def test_cases_have_names_of_their_own_and_there_are_enough():
-    names = [(case.subject, case.name) for case in CASES]
+    names = [(case.subject, case.name) for case in cases()]
     assert len(names) == len(set(names)) >= 300
 
 

@@ -16,8 +16,8 @@ import torch
 
 from tests.campaigns.hostile.all_cases import all_cases
 from tests.campaigns.hostile.case import TAKEN, Verdict
-from tests.campaigns.hostile.forked import forked
 from tests.campaigns.hostile.judge import LIMIT, judge
+from tests.support.forked import forked
 
 RESULTS = Path(__file__).parents[1] / "results"
 COMMAND = "python -m tests.campaigns.hostile"

@@ -36,6 +36,8 @@ from ngf_core.trained.load import load_trained
 from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
 from tests.support.tiny_runs import made, purify_config
 
+pytestmark = pytest.mark.usefixtures("forked_readers")
+
 IMAGENET = (torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1),
             torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
 

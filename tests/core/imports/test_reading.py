@@ -23,6 +23,8 @@ from ngf_core.imports.take_in import Look
 from tests.support.faked import faked
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 
+pytestmark = pytest.mark.usefixtures("forked_readers")
+
 STATE = preact_resnet18(width=4)
 
 
