@@ -145,7 +145,7 @@ def models(found: Sequence[Size]) -> pd.DataFrame:
         rows = log_ratios(one.claim).rename(columns={"comparison": "model", "ratio": "value"})
         parts.append(rows.dropna(subset="value").assign(
             part=rows["model"].map(_part), **one.about))
-        for measure, table in _rates(one.cells).items():
+        for measure, table in rates(one.cells).items():
             long = table.melt(ignore_index=False, var_name="model", value_name="value")
             parts.append(long.dropna(subset="value").reset_index().assign(
                 part=REMOVED, measure=measure, **one.about))
@@ -183,7 +183,7 @@ def _ratio_rows(one: Size) -> list[dict[str, Any]]:
 
 
 def _rate_rows(one: Size) -> list[dict[str, Any]]:
-    tables, rows = _rates(one.cells), []
+    tables, rows = rates(one.cells), []
     for measure, table in tables.items():
         for model in table:
             mean = estimate(table[model], (0, 1))
@@ -194,7 +194,7 @@ def _rate_rows(one: Size) -> list[dict[str, Any]]:
     return rows
 
 
-def _rates(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def rates(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """ASR and ACC by attack and seed (rows) and entrant, on the models purified by NGF and SGD."""
     tables = {name: wide(cells, name) for name in ("asr", "acc")}
     if not {NGF, SGD} <= set(tables["asr"]):

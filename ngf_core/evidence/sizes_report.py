@@ -6,6 +6,7 @@ import pandas as pd
 
 from ngf_core.data import DATASETS
 from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.growth import HEAD, growth, growth_row
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sizes import ENTRANTS as SHOWN
@@ -34,7 +35,10 @@ def claim_at_sizes(folder: Path) -> str:
     table = means(found)
     told = "\n".join(f"- {sentence(table, part, dataset)}" for part in PARTS
                      for dataset in datasets(found))
-    return "\n\n".join([told, *([_ratios(table), _rates(table)] if len(table) else [])]) + "\n"
+    parts = [told, *([_ratios(table), _rates(table)] if len(table) else [])]
+    if steps := growth(found):
+        parts.append(markdown(HEAD, [growth_row(step) for step in steps]))
+    return "\n\n".join(parts) + "\n"
 
 
 def model_title(model: str) -> str:

@@ -61,6 +61,16 @@ def test_the_main_table_is_a_size_too(open_page, tables):
     write(tables, W16)
     app = open_page("claim", part="sizes")
     assert not app.exception and set(sizes_table(app)["network"]) == {W16}
+    assert not any("change, points" in frame.value for frame in app.dataframe)
+
+
+def test_a_size_is_set_beside_the_next_one(open_page, tables):
+    write(tables, W16)
+    write(tables / "sizes" / "one", W32, seeds=[0])
+    app = open_page("claim", part="sizes")
+    (found,) = (frame.value for frame in app.dataframe if "change, points" in frame.value)
+    assert not app.exception and found["method"].tolist() == ["NGF", "SGD", "Fine-tuning"]
+    assert set(found["n"]) == {"3"} and "are not to be compared across sizes" in text_of(app)
 
 
 def test_a_damaged_size_leaves_the_rest_of_the_page(open_page, tables):

@@ -1,5 +1,6 @@
 """At which size of network the claim holds: a sentence per part and data set, figure, table."""
 
+import pandas as pd
 import streamlit as st
 
 from app.figures import sizes as figures
@@ -8,6 +9,7 @@ from app.read.once import once
 from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.figure_card import figure_card
+from ngf_core.evidence.growth import HEAD, growth, growth_row
 from ngf_core.evidence.sizes import (
     PARTS,
     WEIGHTS,
@@ -46,6 +48,10 @@ def claim_sizes(dark: bool) -> None:
                     alt=figures.size_alt(table, measure),
                     columns=len(PARTS))
     st.caption(TEXT["sizes rule"])
+    if steps := once(growth, found):
+        st.markdown(TEXT["sizes growth"])
+        st.dataframe(pd.DataFrame(map(growth_row, steps), columns=HEAD), hide_index=True,
+                     key="claim_growth")
     there = {(one.dataset, one.arch) for one in found}
     missing = [command(dataset, arch) for dataset in datasets(found) for arch in WEIGHTS
                if (dataset, arch) not in there]

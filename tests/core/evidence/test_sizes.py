@@ -198,7 +198,7 @@ def test_a_damaged_protocol_is_told(tmp_path):
 
 def test_the_document_has_the_sentences_and_the_numbers(four):
     told = claim_at_sizes(four)
-    sentences, ratios, rates = told.strip().split("\n\n")
+    sentences, ratios, rates, _ = told.strip().split("\n\n")
     assert sentences.splitlines()[0] == f"- {sentence(means(sizes(four)), SHARPER, 'signs')}"
     assert "| Signs | 78 thousand | backdoored / benign | ✓ 2.00 [2.00, 2.00] |" in ratios
     assert "| Signs | 0.7 million | backdoored / benign | ✗ 0.50 [0.50, 0.50] |" in ratios

@@ -1,0 +1,73 @@
+"""What the next larger network keeps of the same backdoors.
+
+Means over different attacks and seeds cannot be compared across sizes: single models differ by
+more than sizes do. So each size is set beside the next one that has been measured, on the attacks
+and seeds that both have. The models are others, trained anew; only what was asked of them is the
+same.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pandas as pd
+
+from ngf_core.data import DATASETS
+from ngf_core.evidence.entrants import ENTRANTS, PURIFIED
+from ngf_core.evidence.rank import Estimate, estimate
+from ngf_core.evidence.sizes import Size, rates, weights_text
+
+HEAD = ("data set", "from weights", "to", "method", "ASR %", "then", "change, points", "n", "seeds")
+
+
+@dataclass(frozen=True)
+class Growth:
+    """ASR that one entrant leaves at two sizes, as means over the same attacks and seeds.
+
+    change: larger minus smaller, with its 95 % interval (`ngf_core.evidence.rank`). seeds: "0, 1".
+    """
+
+    dataset: str
+    smaller: str
+    larger: str
+    entrant: str
+    before: float
+    after: float
+    change: Estimate
+    seeds: str
+
+
+def growth(found: Sequence[Size]) -> list[Growth]:
+    """Each measured size against the next larger one of its data set, per entrant that both have.
+
+    found: sorted, as `sizes` gives them.
+    """
+    return [step for smaller, larger in pairwise(found) if smaller.dataset == larger.dataset
+            for entrant in PURIFIED if (step := _step(smaller, larger, entrant))]
+
+
+def _step(smaller: Size, larger: Size, entrant: str) -> Growth | None:
+    columns = {}
+    for one in (smaller, larger):
+        asr = rates(one.cells).get("asr")
+        if asr is None or entrant not in asr:
+            return None
+        columns[one.arch] = asr[entrant]
+    both = pd.DataFrame(columns).dropna()
+    if both.empty:
+        return None
+    seeds = sorted(both.index.unique("seed"))
+    before, after = both[smaller.arch], both[larger.arch]
+    return Growth(smaller.dataset, smaller.arch, larger.arch, entrant, float(before.mean()),
+                  float(after.mean()), estimate(after - before, (-1, 1)),
+                  ", ".join(map(str, seeds)))
+
+
+def growth_row(step: Growth) -> list[str]:
+    """The cells below `HEAD`, in words."""
+    low, high = (f"{100 * end:+.1f}" for end in (step.change.low, step.change.high))
+    interval = "" if math.isnan(step.change.low) else f" [{low}, {high}]"
+    return [DATASETS[step.dataset].title, weights_text(step.smaller), weights_text(step.larger),
+            ENTRANTS[step.entrant].title, f"{100 * step.before:.1f}", f"{100 * step.after:.1f}",
+            f"{100 * step.change.mean:+.1f}{interval}", str(step.change.n), step.seeds]
