@@ -101,6 +101,7 @@ evidence: .venv/installed-dev
 	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w32
 	$(BENCHMARK) $(FASHION) $(ONE) --arch preact_resnet18 --tables $(SIZES)/fashion_mnist-preact_resnet18
 	$(BIN)/python -m benchmarks.purification_seeds
+	$(BIN)/python -m benchmarks.sgd_rate
 	$(BENCHMARK) --seeds 3 4 --methods ngf sgd finetune ft_sam fip nad anp ibau fine_pruning --stages cells
 	$(BENCHMARK) --seeds 3 4 $(CLAIM) --stages claim tables --tables assets/benchmark/fresh
 
