@@ -21,6 +21,7 @@ def put(table, attack, seed, entrant, **hits):
 
 
 def rows(told):
+    told = told.partition("\n\n")[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines()]
 
 
@@ -57,6 +58,21 @@ def test_each_aim_that_is_missed_is_bold(table):
     assert [[cell.startswith("**") for cell in row[2:]] for row in told] == [
         [False, False, True], [False, True, False], [True, False, False]]
     assert told[1][3] == "**2.1**"
+
+
+def test_the_means_without_those_models_are_those_of_the_others(table):
+    """The attack that did not take is the one that NGF leaves: without it the two are equal."""
+    for attack in ("wanet", "badnets"):
+        for seed in (3, 4):
+            short = attack == "wanet" and seed == 3
+            put(table, attack, seed, "ngf", asr_hits=TRIGGERED if short else TRIGGERED // 4)
+            put(table, attack, seed, "sgd", asr_hits=TRIGGERED // 4)
+    put(table, "wanet", 3, "before", asr_hits=round(TRIGGERED * 0.89))
+    told = short_of_aims(table).split("\n\n")[1]
+    assert told == ("- Without this model NGF leaves an ASR of 25.0 % [25.0, 25.0] and "
+                    "one-layer SGD 25.0 % [25.0, 25.0]; NGF minus SGD 0.0 points [0.0, 0.0] "
+                    "(n = 3).")
+    assert "\n\n" not in short_of_aims(table[table["entrant"] != "sgd"])
 
 
 def test_two_points_of_accuracy_are_within_the_aim(table):
