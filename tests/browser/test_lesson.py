@@ -33,6 +33,12 @@ SMALL = """() => {
   return found;
 }"""
 
+# Nothing of a hall's scene is out of sight.
+FITS = """height => {
+  const main = document.querySelector('[data-testid=stMain]');
+  return main.scrollHeight === main.clientHeight && main.getBoundingClientRect().bottom === height;
+}"""
+
 
 def on(page: Page, title: str) -> None:
     """Wait for a scene, and for its keys."""
@@ -253,14 +259,11 @@ def test_a_hall_s_scene_fits_every_screen(shipped, page, scene, title):
     for width, height in (1280, 720), (1024, 768), (3840, 2160):
         page.set_viewport_size({"width": width, "height": height})
         on(page, title)
-        page.wait_for_function("""height => {
-          const main = document.querySelector('[data-testid=stMain]');
-          return main.scrollHeight === main.clientHeight
-            && main.getBoundingClientRect().bottom === height;
-        }""", arg=height)
+        page.wait_for_function(FITS, arg=height)
         home = page.get_by_test_id("stAlert").bounding_box()
         bar = page.locator(".st-key-lesson_bar").bounding_box()
         assert home["y"] + home["height"] <= bar["y"] + 1
+        assert page.evaluate(FITS, height), "it stays so"
 
 
 def test_the_valley_by_keyboard(shipped, page):
