@@ -66,8 +66,9 @@ def _step(smaller: Size, larger: Size, entrant: str) -> Growth | None:
 
 def growth_row(step: Growth) -> list[str]:
     """The cells below `HEAD`, in words."""
-    low, high = (f"{100 * end:+.1f}" for end in (step.change.low, step.change.high))
+    mean, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in (
+        step.change.mean, step.change.low, step.change.high))
     interval = "" if math.isnan(step.change.low) else f" [{low}, {high}]"
     return [DATASETS[step.dataset].title, weights_text(step.smaller), weights_text(step.larger),
             ENTRANTS[step.entrant].title, f"{100 * step.before:.1f}", f"{100 * step.after:.1f}",
-            f"{100 * step.change.mean:+.1f}{interval}", str(step.change.n), step.seeds]
+            mean + interval, str(step.change.n), step.seeds]

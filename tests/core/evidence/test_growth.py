@@ -25,7 +25,7 @@ def test_only_attacks_and_seeds_that_both_have_are_compared(tmp_path):
     step = steps(tmp_path)["signs", MINI, W64, "ngf"]
     assert (step.before, step.after) == pytest.approx((0.4, 0.2))
     assert (step.change.n, step.seeds) == (1, "0")
-    assert growth_row(step)[-3:] == ["-20.0", "1", "0"], "one model has no interval"
+    assert growth_row(step)[-3:] == ["−20.0", "1", "0"], "one model has no interval"
 
 
 def test_the_change_has_the_interval_over_attacks(tmp_path):
@@ -56,4 +56,4 @@ def test_the_document_has_a_line_per_step_and_method(tmp_path):
     table = claim_at_sizes(tmp_path).strip().split("\n\n")[-1].splitlines()
     assert table[0] == f"| {' | '.join(HEAD)} |" and len(table) == 5
     assert table[2] == ("| Signs | 78 thousand | 0.7 million | NGF | 5.0 | 1.0 | "
-                        "-4.0 [-4.0, -4.0] | 9 | 0, 1, 2 |")
+                        "−4.0 [−4.0, −4.0] | 9 | 0, 1, 2 |")
