@@ -3,8 +3,8 @@
     python -m benchmarks.sgd_rate      # some eight minutes of one core
 
 Every attack of the zoo (`signs`, width 16, training seed 0), the last layer, the benchmark's
-conditions, purification seed 0. 0.01 is the rate for a layer inside a network, which this benchmark
-gave to the last layer too; 1.0 is what `benchmarks.choose_preset` finds there by the loss on
+conditions, purification seed 0. 0.01 is the rate for a layer inside a network, which
+`ngf benchmark` gave to the last layer too; 1.0 is what `benchmarks.choose_preset` finds there by the loss on
 held-out clean images. The zoo's weights are in half precision, so that single rates may differ from
 those of the benchmark's own models.
 
@@ -62,13 +62,13 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
               f"{100 * asr.loc[(attack, 0), large]:.1f} |"
               for attack, entry in ATTACKS.items() if (attack, 0) in asr.index]
     means = " | ".join(_text(estimate(asr[rate], (0, 1))) for rate in RATES)
-    gap = _text(difference(asr, small, large))
+    gap = _text(difference(asr, small, large), " points")
     return "\n".join([*lines, f"| mean (n = {len(asr)}) | {means} |", "",
-                      f"At {small} SGD leaves {gap} points more than at {large}."]) + "\n"
+                      f"At {small} SGD leaves {gap} more than at {large}."]) + "\n"
 
 
-def _text(of: Estimate) -> str:
-    return f"{100 * of.mean:.1f} [{100 * of.low:.1f}, {100 * of.high:.1f}]"
+def _text(of: Estimate, unit: str = "") -> str:
+    return f"{100 * of.mean:.1f}{unit} [{100 * of.low:.1f}, {100 * of.high:.1f}]"
 
 
 def main() -> None:

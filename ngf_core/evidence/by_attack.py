@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from ngf_core.attacks import ATTACKS
-from ngf_core.attacks.aim import missed
+from ngf_core.attacks.aim import Missed, missed
 from ngf_core.evidence.aims import NGF, SGD
 from ngf_core.evidence.entrants import ENTRANTS, PURIFIED
 from ngf_core.evidence.markdown import markdown
@@ -30,37 +31,47 @@ def attack_by_attack(cells: pd.DataFrame) -> str:
     return markdown([f"ASR % at {told}", *(_COLUMNS[name] for name in columns)], rows)
 
 
+@dataclass(frozen=True)
+class Short:
+    """A backdoored model that misses an aim of its attack: ASR, ACC lost and floor (fractions), and
+    which of the three miss."""
+
+    attack: str
+    seed: int
+    values: tuple[float, float, float]
+    misses: Missed
+
+
 def short_of_aims(cells: pd.DataFrame) -> str:
     """One row per backdoored model that misses an aim of its attack (`missed`), with its ASR, the
     ACC it lost and the floor; what misses is bold. Then the mean ASR without these models, after
     NGF and SGD, and the paired difference, with 95 % intervals."""
-    short = _short(cells)
-    if not short:
+    found = _short(cells)
+    if not found:
         return ""
-    rows = [[ATTACKS[attack].title, str(seed),
+    rows = [[ATTACKS[one.attack].title, str(one.seed),
              *(f"**{_percent(value)}**" if miss else _percent(value)
-               for value, miss in zip(*short[attack, seed], strict=True))]
-            for attack in ATTACKS for seed in sorted(s for a, s in short if a == attack)]
+               for value, miss in zip(one.values, one.misses, strict=True))] for one in found]
     head = ["attack that misses an aim", "seed", "ASR %", "ACC lost, points", "floor %"]
-    return "\n\n".join(filter(None, [markdown(head, rows), _without(cells, list(short))]))
+    return "\n\n".join(filter(None, [markdown(head, rows), _without(cells, found)]))
 
 
-def _short(cells: pd.DataFrame) -> dict[tuple[str, int], tuple[tuple[float, ...], Sequence[bool]]]:
-    """By attack and seed, of models that miss an aim: ASR, ACC lost and floor; which they miss."""
+def _short(cells: pd.DataFrame) -> list[Short]:
+    """Those models, in the order of the attacks."""
     asr, acc = (wide(cells, name).reindex(columns=[BEFORE, BENIGN]) for name in ("asr", "acc"))
-    found = {}
+    found = []
     for attack, seed in asr.index:
         took, floor = asr.loc[(attack, seed)]
         before, benign = acc.loc[(attack, seed)]
         values = took, benign - before, floor
         if any(misses := missed(attack, *values)):
-            found[attack, seed] = values, misses
-    return found
+            found.append(Short(attack, seed, values, misses))
+    return sorted(found, key=lambda one: (list(ATTACKS).index(one.attack), one.seed))
 
 
-def _without(cells: pd.DataFrame, short: list[tuple[str, int]]) -> str:
+def _without(cells: pd.DataFrame, short: Sequence[Short]) -> str:
     asr = wide(cells, "asr").reindex(columns=[NGF, SGD]).dropna()
-    asr = asr.drop(index=short, errors="ignore")
+    asr = asr.drop(index=[(one.attack, one.seed) for one in short], errors="ignore")
     if asr.empty:
         return ""
     after = [_interval(estimate(asr[name], (0, 1)), "%") for name in (NGF, SGD)]

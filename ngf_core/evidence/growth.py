@@ -2,8 +2,8 @@
 
 Means over different attacks and seeds cannot be compared across sizes: single models differ by
 more than sizes do. So each size is set beside the next one that has been measured, on the attacks
-and seeds that both have. The models are others, trained anew; only what was asked of them is the
-same.
+and seeds that both have. The models are others, trained anew, and a large one may have been trained
+for fewer epochs or on fewer images, which `alike` tells.
 """
 
 import math
@@ -18,24 +18,28 @@ from ngf_core.evidence.entrants import ENTRANTS, PURIFIED
 from ngf_core.evidence.rank import Estimate, estimate
 from ngf_core.evidence.sizes import Size, rates, weights_text
 
-HEAD = ("data set", "from weights", "to", "method", "ASR %", "then", "change, points", "n", "seeds")
+HEAD = ("data set", "from weights", "to", "method", "ASR % smaller", "ASR % larger",
+        "change, points", "n", "seeds", "trained alike")
 
 
 @dataclass(frozen=True)
 class Growth:
-    """ASR that one entrant leaves at two sizes, as means over the same attacks and seeds.
+    """ASR that one entrant leaves in a smaller and in a larger network, as means (fractions) over
+    the same attacks and seeds.
 
-    change: larger minus smaller, with its 95 % interval (`ngf_core.evidence.rank`). seeds: "0, 1".
+    change: larger minus smaller, with its 95 % interval (`ngf_core.evidence.rank`) within -1 and 1.
+    seeds: "0, 1". alike: whether both were trained for as many epochs on as many images.
     """
 
     dataset: str
     smaller: str
     larger: str
     entrant: str
-    before: float
-    after: float
+    at_smaller: float
+    at_larger: float
     change: Estimate
     seeds: str
+    alike: bool
 
 
 def growth(found: Sequence[Size]) -> list[Growth]:
@@ -57,11 +61,11 @@ def _step(smaller: Size, larger: Size, entrant: str) -> Growth | None:
     both = pd.DataFrame(columns).dropna()
     if both.empty:
         return None
-    seeds = sorted(both.index.unique("seed"))
-    before, after = both[smaller.arch], both[larger.arch]
-    return Growth(smaller.dataset, smaller.arch, larger.arch, entrant, float(before.mean()),
-                  float(after.mean()), estimate(after - before, (-1, 1)),
-                  ", ".join(map(str, seeds)))
+    at_smaller, at_larger = both[smaller.arch], both[larger.arch]
+    return Growth(smaller.dataset, smaller.arch, larger.arch, entrant, float(at_smaller.mean()),
+                  float(at_larger.mean()), estimate(at_larger - at_smaller, (-1, 1)),
+                  ", ".join(map(str, sorted(both.index.unique("seed")))),
+                  (smaller.limit, smaller.epochs) == (larger.limit, larger.epochs))
 
 
 def growth_row(step: Growth) -> list[str]:
@@ -70,5 +74,6 @@ def growth_row(step: Growth) -> list[str]:
         step.change.mean, step.change.low, step.change.high))
     interval = "" if math.isnan(step.change.low) else f" [{low}, {high}]"
     return [DATASETS[step.dataset].title, weights_text(step.smaller), weights_text(step.larger),
-            ENTRANTS[step.entrant].title, f"{100 * step.before:.1f}", f"{100 * step.after:.1f}",
-            mean + interval, str(step.change.n), step.seeds]
+            ENTRANTS[step.entrant].title, f"{100 * step.at_smaller:.1f}",
+            f"{100 * step.at_larger:.1f}", mean + interval, str(step.change.n), step.seeds,
+            "yes" if step.alike else "no"]

@@ -16,7 +16,7 @@ def test_means_and_their_paired_difference():
     told = table(rows(0.5)).splitlines()
     assert told[2] == "| BadNets | 60.0 | 10.0 |"
     assert told[4] == "| mean (n = 2) | 60.0 [60.0, 60.0] | 10.0 [10.0, 10.0] |"
-    assert told[-1] == "At 0.01 SGD leaves 50.0 [50.0, 50.0] points more than at 1.0."
+    assert told[-1] == "At 0.01 SGD leaves 50.0 points [50.0, 50.0] more than at 1.0."
 
 
 def test_what_is_kept_is_every_attack_at_both_rates_and_its_table():

@@ -16,8 +16,10 @@ from ngf_core.imports import aside
 def forked() -> Iterator[None]:
     """Within this, `aside` runs its `main` in a fork of this process.
 
-    Limits, environment and what the process gives up are those of a new one. Only the seconds that
-    a new interpreter takes to import torch are saved, for each of hundreds of files.
+    Limits, environment and what the process gives up are those of a new one. The seconds that a new
+    interpreter takes to import torch are saved, for each of hundreds of files; but modules that are
+    imported here, and patched, are so in the fork. What a visitor's file meets, a new process, is
+    held by tests that do not use this.
     """
     instead = SimpleNamespace(**vars(subprocess) | {"run": _run})
     with patch.object(aside, "subprocess", instead):

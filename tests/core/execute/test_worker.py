@@ -44,7 +44,7 @@ def test_a_run_from_start_to_done(store, tmp_path, monkeypatch):
     assert run.results["train"]["acc"] == {"hits": 99, "n": 100}
     assert run.points()["value"].tolist() == [1 / 3, 2 / 3, 1.0]
     assert manifest["threads"] >= 1 and manifest["pid"] != os.getpid()
-    assert manifest["instructions"] == "pretended"
+    assert manifest["instructions"] == "False that torch is imported"
     assert set(manifest["files"]) == {"curves.parquet", "events.jsonl"}
 
 
