@@ -4,9 +4,9 @@
 
 Every attack of the zoo (`signs`, width 16, training seed 0), the last layer, the benchmark's
 conditions, purification seed 0. 0.01 is the rate for a layer inside a network, which
-`ngf benchmark` gave to the last layer too; 1.0 is what `benchmarks.choose_preset` finds there by the loss on
-held-out clean images. The zoo's weights are in half precision, so that single rates may differ from
-those of the benchmark's own models.
+`ngf benchmark` gave to the last layer too; 1.0 is what `benchmarks.choose_preset` finds there by
+the loss on held-out clean images. The zoo's weights are in half precision, so that single rates may
+differ from those of the benchmark's own models.
 
 Nothing is chosen by these figures. Writes benchmarks/results/sgd_rate.json and .md.
 """
