@@ -51,7 +51,7 @@ def claim_sizes(dark: bool) -> None:
     if steps := once(growth, found):
         st.markdown(TEXT["sizes growth"])
         st.dataframe(pd.DataFrame(map(growth_row, steps), columns=HEAD), hide_index=True,
-                     key="claim_growth")
+                     height="content", key="claim_growth")
     there = {(one.dataset, one.arch) for one in found}
     missing = [command(dataset, arch) for dataset in datasets(found) for arch in WEIGHTS
                if (dataset, arch) not in there]
