@@ -97,10 +97,10 @@ evidence: .venv/installed-dev
 	  --stages cells
 	$(BENCHMARK) $(FASHION) --seeds 0 1 $(CLAIM) --stages claim tables \
 	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w16
-	$(BIN)/python -m benchmarks.choose_preset --methods ngf sgd --runs runs/benchmark \
+	$(BIN)/python -m benchmarks.choose_preset --methods ngf sgd \
 	  --models $(foreach attack,badnets blend sig wanet,fashion_mnist-$(attack)-s0-n500-train) \
 	  --out benchmarks/results/preset_fashion_mnist.json
-	$(BIN)/python -m benchmarks.own_presets --runs runs/benchmark
+	$(BIN)/python -m benchmarks.own_presets
 	$(BENCHMARK) $(FASHION) $(CLAIM) --arch preact_resnet18_w32 --seeds 0 \
 	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w32
 	$(BENCHMARK) $(FASHION) $(ONE) --arch preact_resnet18 --tables $(SIZES)/fashion_mnist-preact_resnet18

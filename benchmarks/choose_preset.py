@@ -20,7 +20,7 @@ was displayed too, although the figure that decided was the judging loss.
 
 Writes benchmarks/results/preset.json with every candidate's figures, or the file that --out names.
 
-    python -m benchmarks.choose_preset --methods ngf sgd --runs runs/benchmark \\
+    python -m benchmarks.choose_preset --methods ngf sgd \\
         --models fashion_mnist-{badnets,blend,sig,wanet}-s0-n500-train \\
         --out benchmarks/results/preset_fashion_mnist.json
 """
@@ -30,7 +30,9 @@ import copy
 import json
 import math
 import os
+import shlex
 import statistics
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -52,7 +54,7 @@ from ngf_core.purify import NGF, SGD, Budget, FineTuning
 from ngf_core.purify.method import purifier
 from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged
-from ngf_core.runs import RunStore, default_store
+from ngf_core.runs import default_store
 from ngf_core.trained.load import load_trained
 
 JUDGING = 50
@@ -68,11 +70,11 @@ CANDIDATES: dict[str, tuple[MethodSettings, ...]] = {
 BUDGET = Budget(augment="strong", steps=CONDITIONS["steps"], batch_size=CONDITIONS["batch_size"])
 
 
-def judge(own: MethodSettings, source: str, split: int, runs: Path) -> dict[str, float]:
+def judge(own: MethodSettings, source: str, split: int) -> dict[str, float]:
     """Held-out clean loss (augmented) of one model after purification, the largest on the way, and
     its accuracy (plain)."""
     torch.set_num_threads(1)
-    trained = load_trained(source, RunStore(runs))
+    trained = load_trained(source, default_store())
     clean = trained.dataset.clean(PurifyConfig.clean_fraction)
     order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(split))
     judging, tuning = clean.take(order[:JUDGING]), clean.take(order[JUDGING:])
@@ -94,12 +96,12 @@ def _loss(model: nn.Module, images: Images) -> float:
     return sum(draws) / DRAWS
 
 
-def compare(candidates: Sequence[MethodSettings], models: Sequence[str], runs: Path,
+def compare(candidates: Sequence[MethodSettings], models: Sequence[str],
             pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
     """Every candidate's figures, the mean and each model's; `within` tells by how many standard
     errors of the paired difference it exceeds the best, `chosen` which one the rule takes."""
     places = [(model, split) for split, model in enumerate(models)]
-    jobs = [(own, source, split, runs) for own in candidates for source, split in places]
+    jobs = [(own, source, split) for own in candidates for source, split in places]
     judged = list(pool.map(judge, *zip(*jobs, strict=True)))
     rows = []
     for i, own in enumerate(candidates):
@@ -132,24 +134,23 @@ def main() -> None:
     """Judge all candidates and record which were chosen."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=default_store().shipped,
-                        help="folder with the trained zoo (default: assets/zoo)")
     parser.add_argument("--methods", nargs="+", choices=tuple(CANDIDATES), default=[*CANDIDATES],
                         help="methods to judge again; the figures of others are kept")
     parser.add_argument("--models", nargs="+", default=list(JUDGED), metavar="RUN",
-                        help="finished trainings in that folder, at least two")
+                        help="finished trainings, of the zoo or of `ngf benchmark`; at least two")
     parser.add_argument("--out", type=Path, default=OUT, help="file to write, or to complete "
                         "(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() records it
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        rows = {method: compare(CANDIDATES[method], arguments.models, arguments.runs, pool)
+        rows = {method: compare(CANDIDATES[method], arguments.models, pool)
                 for method in arguments.methods}
     out = arguments.out
     kept = json.loads(out.read_text())["candidates"] if out.exists() else {}
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"command": "python -m benchmarks.choose_preset",
+    command = shlex.join(["python", "-m", "benchmarks.choose_preset", *sys.argv[1:]])
+    out.write_text(json.dumps({"command": command,
                                "models": arguments.models, "base": asdict(BUDGET), "rule": __doc__,
                                "candidates": kept | rows, "environment": environment()}, indent=1)
                    + "\n")

@@ -1,6 +1,6 @@
 """NGF against one-layer SGD on Fashion-MNIST, with the presets that its own clean images choose.
 
-    python -m benchmarks.own_presets --runs runs/benchmark      # half an hour of one core
+    python -m benchmarks.own_presets      # half an hour of one core
 
 The benchmark uses everywhere the presets that clean images of `signs` chose. Asked about
 Fashion-MNIST, the same rule takes others (`benchmarks.choose_preset --models`, kept in
@@ -14,7 +14,6 @@ left less. Writes benchmarks/results/own_presets.json and .md.
 """
 
 import argparse
-import copy
 import json
 import os
 from collections.abc import Sequence
@@ -25,22 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from benchmarks.environment import environment
+from benchmarks.purified import Purification, rates_after
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import PurifyConfig
-from ngf_core.evaluate.test_set import build_test_set, evaluate
 from ngf_core.evidence import TABLES, load
-from ngf_core.evidence.entrants import CONDITIONS
 from ngf_core.evidence.folders import SIZES
 from ngf_core.evidence.measures import wide
-from ngf_core.evidence.rank import Estimate, difference, estimate
-from ngf_core.purify import NGF, SGD, Budget
-from ngf_core.purify.method import purifier
+from ngf_core.evidence.rank import difference, estimate
+from ngf_core.purify import NGF, SGD
 from ngf_core.purify.settings import MethodSettings
-from ngf_core.runs import RunStore
-from ngf_core.trained.load import load_trained
 
 ASKED, SEEDS = ("badnets", "blend", "troj_one", "sig", "wanet", "bpp"), (0, 1)
 RESULTS = Path(__file__).parent / "results"
@@ -56,23 +49,12 @@ def chosen() -> tuple[MethodSettings, ...]:
     return NGF(**ngf), SGD(**sgd)
 
 
-def ends(attack: str, seed: int, runs: Path) -> list[dict[str, Any]]:
+def ends(attack: str, seed: int) -> list[dict[str, Any]]:
     """ACC and ASR of one model after each method."""
-    torch.set_num_threads(1)
-    source = load_trained(f"fashion_mnist-{attack}-s{seed}-n500-train", RunStore(runs))
-    clean = source.dataset.clean(PurifyConfig.clean_fraction)
-    test = build_test_set(source.dataset.test, source.attack)
-    budget = Budget(seed=seed, augment="strong", steps=CONDITIONS["steps"],
-                    batch_size=CONDITIONS["batch_size"])
-    rows = []
-    for own in chosen():
-        model = copy.deepcopy(source.models["before"])
-        for _ in purifier(own.method)(model, clean, own, budget):
-            pass
-        rates = evaluate(model, test).rates()
-        rows.append({"attack": attack, "seed": seed, "method": own.method,
-                     **{name: rates[name].value for name in ("acc", "asr")}})
-    return rows
+    after = rates_after(f"fashion_mnist-{attack}-s{seed}-n500-train",
+                        [Purification(own, seed) for own in chosen()])
+    return [{"attack": attack, "seed": seed, "method": own.method, "acc": rates["acc"],
+             "asr": rates["asr"]} for own, rates in zip(chosen(), after, strict=True)]
 
 
 def table(rows: Sequence[dict[str, Any]], before: pd.DataFrame) -> str:
@@ -94,32 +76,24 @@ def table(rows: Sequence[dict[str, Any]], before: pd.DataFrame) -> str:
                  for name in columns)
         lines.append(f"| {ATTACKS[attack].title} | {' | '.join(cells)} |")
     for title, rates in (("mean ASR", asr), ("mean ACC", acc)):
-        means = (_text(estimate(rates[name], (0, 1))) for name in columns)
+        means = (estimate(rates[name], (0, 1)).in_percent() for name in columns)
         lines.append(f"| {title} (n = {len(rates)}) | {' | '.join(means)} |")
     for preset, title in (("signs", "the presets of `signs`"), ("own", "their own presets")):
-        gaps = (_text(difference(rates, f"ngf {preset}", f"sgd {preset}"), " points")
+        gaps = (difference(rates, f"ngf {preset}", f"sgd {preset}").in_percent(" points")
                 for rates in (asr, acc))
         lines += ["", "With {}, NGF minus SGD is {} of ASR and {} of ACC.".format(title, *gaps)]
     return "\n".join(lines) + "\n"
-
-
-def _text(of: Estimate, unit: str = "") -> str:
-    mean, low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (of.mean, of.low,
-                                                                             of.high))
-    return f"{mean}{unit} [{low}, {high}]"
 
 
 def main() -> None:
     """Purify every model, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True,
-                        help="folder where `ngf benchmark` has trained the models (--out)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
     models = list(product(ASKED, SEEDS))
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        parts = pool.map(ends, *zip(*models, strict=True), [arguments.runs] * len(models))
+        parts = pool.map(ends, *zip(*models, strict=True))
         rows = [row for part in parts for row in part]
     OUT.write_text(json.dumps({"command": "python -m benchmarks.own_presets", "rows": rows,
                                "settings": [str(own) for own in chosen()],

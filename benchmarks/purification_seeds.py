@@ -13,7 +13,6 @@ benchmarks/results/purification_seeds.json and .md.
 """
 
 import argparse
-import copy
 import json
 import os
 import statistics
@@ -26,43 +25,27 @@ from typing import Any
 import torch
 
 from benchmarks.environment import environment
+from benchmarks.purified import Purification, rates_after
 from ngf_core.attacks import ATTACKS
-from ngf_core.config import PurifyConfig
-from ngf_core.evaluate.test_set import build_test_set, evaluate
-from ngf_core.evidence.entrants import CONDITIONS
-from ngf_core.purify import NGF, Budget
-from ngf_core.purify.method import purifier
-from ngf_core.runs import RunStore, default_store
-from ngf_core.trained.load import load_trained
+from ngf_core.purify import NGF
 
 SEEDS = range(5)
 ONE_BATCH = ("badnets", "blend")
 PRESETS = {"ngf": NGF(), "one_batch": NGF(decay=0.0, kl_bound=0.3)}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 OUT = Path(__file__).parent / "results" / "purification_seeds.json"
 
 
-def ends(attack: str, runs: Path) -> list[dict[str, Any]]:
+def ends(attack: str) -> list[dict[str, Any]]:
     """ACC, ASR and RA in % of one attack's model after each purification."""
-    torch.set_num_threads(1)
-    source = load_trained(f"signs-{attack}-s0-train", RunStore(runs))
-    clean = source.dataset.clean(PurifyConfig.clean_fraction)
-    test = build_test_set(source.dataset.test, source.attack)
-    rows = []
-    for preset, own in PRESETS.items():
-        if preset == "one_batch" and attack not in ONE_BATCH:
-            continue
-        for seed, layout in [*((seed, "contiguous") for seed in SEEDS), (0, "channels_last")]:
-            model = copy.deepcopy(source.models["before"])
-            if layout == "channels_last":
-                model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            budget = Budget(seed=seed, augment="strong", steps=CONDITIONS["steps"],
-                            batch_size=CONDITIONS["batch_size"])
-            for _ in purifier("ngf")(model, clean, own, budget):
-                pass
-            rates = evaluate(model, test).rates()
-            rows.append({"attack": attack, "preset": preset, "seed": seed, "layout": layout,
-                         **{name: 100 * rate.value for name, rate in rates.items()}})
-    return rows
+    presets = PRESETS if attack in ONE_BATCH else ("ngf",)
+    asked = [{"attack": attack, "preset": preset, "seed": seed, "layout": layout}
+             for preset in presets
+             for seed, layout in [*((seed, "contiguous") for seed in SEEDS), (0, "channels_last")]]
+    after = rates_after(f"signs-{attack}-s0-train", [
+        Purification(PRESETS[row["preset"]], row["seed"], LAYOUTS[row["layout"]]) for row in asked])
+    return [row | {name: 100 * rate for name, rate in rates.items()}
+            for row, rates in zip(asked, after, strict=True)]
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
@@ -89,15 +72,13 @@ def main() -> None:
     """Purify what is not in the file yet, and write it and the table after each model."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=default_store().shipped,
-                        help="folder with the trained zoo (default: assets/zoo)")
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS))
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
     rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else []
     missing = [a for a in arguments.attacks if a not in {row["attack"] for row in rows}]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(ends, attack, arguments.runs) for attack in missing]):
+        for done in as_completed([pool.submit(ends, attack) for attack in missing]):
             rows += done.result()
             OUT.write_text(json.dumps({"command": "python -m benchmarks.purification_seeds",
                                        "rows": rows, "environment": environment()}, indent=1)

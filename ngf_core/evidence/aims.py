@@ -7,7 +7,7 @@ import pandas as pd
 from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.measures import MEASURES, wide
-from ngf_core.evidence.rank import Estimate, difference, estimate, rank_text, ranking
+from ngf_core.evidence.rank import difference, estimate, rank_text, ranking
 
 NGF, SGD = "ngf", "sgd"
 MOST_ASR, MOST_DROP = 0.10, 0.02
@@ -60,7 +60,7 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
         return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
     # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
     met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
-    text = (f"ASR {_percent(left)}, ACC drop {_percent(lost, ' points')}, over "
+    text = (f"ASR {left.in_percent(' %')}, ACC drop {lost.in_percent(' points')}, over "
             f"{_cells(left.n, 'attack-seed cell')}.")
     seeds = asr[NGF].dropna().groupby(level="seed").mean()
     if len(seeds) > 1:
@@ -85,7 +85,7 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
             for attack, row in both[~lower].iterrows())
     over_all = difference(asr, NGF, SGD)
     met = None if lower.all() and not whole else bool(lower.all())
-    return Aim(what, met, f"{text}. Mean difference {_percent(over_all, ' points')}.")
+    return Aim(what, met, f"{text}. Mean difference {over_all.in_percent(' points')}.")
 
 
 def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
@@ -142,13 +142,6 @@ def _attack(name: str) -> str:
 
 def _title(defense: str) -> str:
     return ENTRANTS[defense].title if defense in ENTRANTS else defense
-
-
-def _percent(found: Estimate, unit: str = " %") -> str:
-    """A mean of fractions in percent, with its interval."""
-    mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
-    interval = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"{mean:.1f}{unit}{interval}".replace("-", "−")
 
 
 def _ordinal(number: int) -> str:

@@ -1,6 +1,5 @@
 """The benchmark attack by attack, in Markdown: what defenses leave, and which attacks are short."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from ngf_core.evidence.aims import NGF, SGD
 from ngf_core.evidence.entrants import ENTRANTS, PURIFIED
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, wide
-from ngf_core.evidence.rank import Estimate, difference, estimate
+from ngf_core.evidence.rank import difference, estimate
 
 _COLUMNS = {BENIGN: "floor", BEFORE: "backdoored"} | {name: ENTRANTS[name].title
                                                      for name in PURIFIED}
@@ -74,16 +73,11 @@ def _without(cells: pd.DataFrame, short: Sequence[Short]) -> str:
     asr = asr.drop(index=[(one.attack, one.seed) for one in short], errors="ignore")
     if asr.empty:
         return ""
-    after = [_interval(estimate(asr[name], (0, 1)), "%") for name in (NGF, SGD)]
-    gap = _interval(difference(asr, NGF, SGD), "points")
+    after = [estimate(asr[name], (0, 1)).in_percent(" %") for name in (NGF, SGD)]
+    gap = difference(asr, NGF, SGD).in_percent(" points")
     which = f"these {len(short)} models" if len(short) > 1 else "this model"
     return (f"- Without {which} NGF leaves an ASR of {after[0]} and one-layer "
             f"SGD {after[1]}; NGF minus SGD {gap} (n = {len(asr)}).")
-
-
-def _interval(of: Estimate, unit: str) -> str:
-    interval = "" if math.isnan(of.low) else f" [{_percent(of.low)}, {_percent(of.high)}]"
-    return f"{_percent(of.mean)} {unit}{interval}"
 
 
 def _percent(share: float) -> str:

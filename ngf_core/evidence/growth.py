@@ -6,7 +6,6 @@ and seeds that both have. The models are others, trained anew, and a large one m
 for fewer epochs or on fewer images, which `alike` tells.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,10 +69,7 @@ def _step(smaller: Size, larger: Size, entrant: str) -> Growth | None:
 
 def growth_row(step: Growth) -> list[str]:
     """The cells below `HEAD`, in words."""
-    mean, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in (
-        step.change.mean, step.change.low, step.change.high))
-    interval = "" if math.isnan(step.change.low) else f" [{low}, {high}]"
     return [DATASETS[step.dataset].title, weights_text(step.smaller), weights_text(step.larger),
             ENTRANTS[step.entrant].title, f"{100 * step.at_smaller:.1f}",
-            f"{100 * step.at_larger:.1f}", mean + interval, str(step.change.n), step.seeds,
-            "yes" if step.alike else "no"]
+            f"{100 * step.at_larger:.1f}", step.change.in_percent(sign="+"), str(step.change.n),
+            step.seeds, "yes" if step.alike else "no"]

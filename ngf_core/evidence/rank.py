@@ -47,6 +47,13 @@ class Estimate:
         """1 or -1 where the interval lies on one side of zero, else 0: not resolved."""
         return int(self.low > 0) - int(self.high < 0)
 
+    def in_percent(self, unit: str = "", sign: str = "") -> str:
+        """A mean of fractions with its interval, "24.2 % [0.0, 56.4]"; `unit` follows the mean, and
+        with the sign "+" so do positive numbers theirs."""
+        mean, low, high = (f"{100 * value:{sign}z.1f}".replace("-", "−")
+                           for value in (self.mean, self.low, self.high))
+        return f"{mean}{unit}" + ("" if math.isnan(self.low) else f" [{low}, {high}]")
+
 
 def estimate(values: pd.Series, limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
     """The mean of values indexed by (attack, seed), with the interval above; NaNs are left out, and

@@ -174,3 +174,13 @@ def test_a_mean_of_few_cells_has_no_rank_and_changes_none():
 def test_where_all_have_few_cells_they_are_ordered_by_their_means():
     table = frame(low=np.zeros((1, 2)), high=np.ones((1, 2)))
     assert list(ranking(table, higher_is_better=True).index) == ["high", "low"]
+
+
+@pytest.mark.parametrize("values, unit, sign, told", [
+    ([0.2, 0.3], " %", "", "25.0 % [−38.5, 88.5]"),
+    ([0.2, 0.3], " points", "+", "+25.0 points [−38.5, +88.5]"),
+    ([0.25], " %", "", "25.0 %"),
+    ([-0.0001, -0.0001], "", "", "0.0 [0.0, 0.0]"),
+])
+def test_an_estimate_is_told_in_percent(values, unit, sign, told):
+    assert estimate(frame(x=np.array([values]))["x"]).in_percent(unit, sign) == told

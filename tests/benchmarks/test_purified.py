@@ -1,0 +1,28 @@
+"""What purifications leave: the rates that a run of the same settings records."""
+
+import pytest
+import torch
+
+from benchmarks.purified import Purification, rates_after
+from ngf_core.config import PurifyConfig, TrainConfig
+from ngf_core.evidence.entrants import CONDITIONS
+from ngf_core.purify import NGF, SGD
+from tests.support.tiny_runs import made
+
+SEED = 3
+
+
+def test_rates_are_those_of_a_run_and_each_starts_anew(runs, monkeypatch):
+    monkeypatch.setenv("NGF_RUNS", str(runs.root))
+    monkeypatch.setitem(CONDITIONS, "steps", 2)
+    trained = made(TrainConfig(arch="mini_preact_resnet", epochs=1), runs)
+    purified = made(PurifyConfig(source=trained.id, methods=(NGF(), SGD()), augment="strong",
+                                 **CONDITIONS | {"seed": SEED}), runs)
+    after = list(rates_after(trained.id, [
+        Purification(NGF(), SEED), Purification(SGD(), SEED),
+        Purification(SGD(), SEED, torch.channels_last)]))
+    for found, method in zip(after, ("ngf", "sgd", "sgd"), strict=True):
+        recorded = {name: purified.results[method][name] for name in ("acc", "asr", "ra")}
+        assert found == pytest.approx({name: rate["hits"] / rate["n"]
+                                       for name, rate in recorded.items()})
+    assert after[0] != after[1]
