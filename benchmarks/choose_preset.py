@@ -45,6 +45,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.environment import environment
+from benchmarks.purified import trained_models
 from ngf_core.config import PurifyConfig
 from ngf_core.data.augment import augment
 from ngf_core.data.dataset import Images
@@ -54,7 +55,6 @@ from ngf_core.purify import NGF, SGD, Budget, FineTuning
 from ngf_core.purify.method import purifier
 from ngf_core.purify.settings import MethodSettings
 from ngf_core.purify.step import Diverged
-from ngf_core.runs import default_store
 from ngf_core.trained.load import load_trained
 
 JUDGING = 50
@@ -74,7 +74,7 @@ def judge(own: MethodSettings, source: str, split: int) -> dict[str, float]:
     """Held-out clean loss (augmented) of one model after purification, the largest on the way, and
     its accuracy (plain)."""
     torch.set_num_threads(1)
-    trained = load_trained(source, default_store())
+    trained = load_trained(source, trained_models())
     clean = trained.dataset.clean(PurifyConfig.clean_fraction)
     order = torch.randperm(len(clean), generator=torch.Generator().manual_seed(split))
     judging, tuning = clean.take(order[:JUDGING]), clean.take(order[JUDGING:])

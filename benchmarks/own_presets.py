@@ -49,12 +49,12 @@ def chosen() -> tuple[MethodSettings, ...]:
     return NGF(**ngf), SGD(**sgd)
 
 
-def ends(attack: str, seed: int) -> list[dict[str, Any]]:
+def ends(attack: str, seed: int, methods: Sequence[MethodSettings]) -> list[dict[str, Any]]:
     """ACC and ASR of one model after each method."""
     after = rates_after(f"fashion_mnist-{attack}-s{seed}-n500-train",
-                        [Purification(own, seed) for own in chosen()])
+                        [Purification(own, seed) for own in methods])
     return [{"attack": attack, "seed": seed, "method": own.method, "acc": rates["acc"],
-             "asr": rates["asr"]} for own, rates in zip(chosen(), after, strict=True)]
+             "asr": rates["asr"]} for own, rates in zip(methods, after, strict=True)]
 
 
 def table(rows: Sequence[dict[str, Any]], before: pd.DataFrame) -> str:
@@ -82,6 +82,12 @@ def table(rows: Sequence[dict[str, Any]], before: pd.DataFrame) -> str:
         gaps = (difference(rates, f"ngf {preset}", f"sgd {preset}").in_percent(" points")
                 for rates in (asr, acc))
         lines += ["", "With {}, NGF minus SGD is {} of ASR and {} of ACC.".format(title, *gaps)]
+    asr = asr.assign(**{f"gap {preset}": asr[f"ngf {preset}"] - asr[f"sgd {preset}"]
+                        for preset in ("signs", "own")})
+    moved = (difference(asr, f"{name} own", f"{name} signs").in_percent(" points", sign="+")
+             for name in ("ngf", "sgd", "gap"))
+    lines += ["", "From the presets of `signs` to their own, the ASR that NGF leaves changes by "
+              "{}, that of SGD by {}, and NGF minus SGD by {}.".format(*moved)]
     return "\n".join(lines) + "\n"
 
 
@@ -91,12 +97,12 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
-    models = list(product(ASKED, SEEDS))
+    models, methods = list(product(ASKED, SEEDS)), chosen()
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        parts = pool.map(ends, *zip(*models, strict=True))
+        parts = pool.map(ends, *zip(*models, strict=True), [methods] * len(models))
         rows = [row for part in parts for row in part]
     OUT.write_text(json.dumps({"command": "python -m benchmarks.own_presets", "rows": rows,
-                               "settings": [str(own) for own in chosen()],
+                               "settings": [str(own) for own in methods],
                                "environment": environment()}, indent=1) + "\n")
     OUT.with_suffix(".md").write_text(table(rows, load("cells", TABLE)))
     print(OUT.with_suffix(".md").read_text())

@@ -12,7 +12,8 @@ from ngf_core.evidence.entrants import CONDITIONS
 from ngf_core.purify import Budget
 from ngf_core.purify.method import purifier
 from ngf_core.purify.settings import MethodSettings
-from ngf_core.runs import default_store
+from ngf_core.runs import RunStore, default_store
+from ngf_core.runs.store import BENCHMARK
 from ngf_core.trained.load import load_trained
 
 
@@ -25,13 +26,20 @@ class Purification:
     layout: torch.memory_format = torch.contiguous_format
 
 
+def trained_models() -> RunStore:
+    """The zoo, and the models of `ngf benchmark` that it lacks. Of `signs`, seed 0, the benchmark
+    has models of the same name; the zoo's, in half precision, are the same on every machine."""
+    store = default_store()
+    return RunStore(store.shipped, store.root / BENCHMARK)
+
+
 def rates_after(run: str, purifications: Iterable[Purification]) -> Iterator[dict[str, float]]:
     """ACC, ASR and RA, as fractions, after each purification of the model that `run` trained.
 
     Each starts from the model as it was trained. One thread, so that the end repeats.
     """
     torch.set_num_threads(1)
-    source = load_trained(run, default_store())
+    source = load_trained(run, trained_models())
     clean = source.dataset.clean(PurifyConfig.clean_fraction)
     test = build_test_set(source.dataset.test, source.attack)
     for each in purifications:

@@ -66,6 +66,10 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
     if len(seeds) > 1:
         text += " ASR seed by seed: " + ", ".join(
             f"{100 * mean:.1f} % ({seed})" for seed, mean in seeds.items()) + "."
+    attacks = asr[NGF].dropna().index.unique("attack")
+    if met and len(attacks) < len(ATTACKS):
+        return Aim(what, None, f"{text} On {len(attacks)} of {len(ATTACKS)} attacks that is no "
+                               "verdict.")
     return Aim(what, met, text)
 
 
@@ -76,13 +80,17 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
     both = asr[[NGF, SGD]].dropna().groupby(level="attack").mean()
     if both.empty:
         return Aim(what, None, "NGF and SGD share no cell.")
-    lower, whole = both[NGF] < both[SGD], len(both) == len(ATTACKS)
+    lower, equal = both[NGF] < both[SGD], both[NGF] == both[SGD]
+    whole = len(both) == len(ATTACKS)
     text = f"It does on {lower.sum()} of {len(both)}"
     text += "" if whole else f" attack{'s' * (len(both) > 1)} computed, out of {len(ATTACKS)}"
-    if not lower.all():
+    if equal.any():
+        text += "; it is equal on " + ", ".join(
+            f"{_attack(attack)} ({100 * row[NGF]:.1f} %)" for attack, row in both[equal].iterrows())
+    if not (lower | equal).all():
         text += "; not on " + ", ".join(
             f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
-            for attack, row in both[~lower].iterrows())
+            for attack, row in both[~lower & ~equal].iterrows())
     over_all = difference(asr, NGF, SGD)
     met = None if lower.all() and not whole else bool(lower.all())
     return Aim(what, met, f"{text}. Mean difference {over_all.in_percent(' points')}.")

@@ -122,10 +122,8 @@ def command_for(dataset: str, arch: str, limit: int, epochs: int, grid: Grid,
         models += [f"--{name}", str(value)] if value != usual else []
     models += ["--seeds", *map(str, grid.seeds)] if set(grid.seeds) != set(SEEDS) else []
     top, place = TABLES.absolute().parents[1], folder.absolute()
-    if is_ours(folder):
-        return _line(models)
     place = place.relative_to(top) if place.is_relative_to(top) else place
-    tables = ["--tables", str(place)]
+    tables = [] if is_ours(folder) else ["--tables", str(place)]
     cells = [*models, *_listed("attacks", grid.attacks, ATTACKS),
              *_listed("methods", grid.entrants, ENTRANTS)]
     claimed = [attack for attack in grid.attacks if attack in claimed]

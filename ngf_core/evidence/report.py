@@ -135,7 +135,7 @@ def _aims(cells: pd.DataFrame) -> str:
 
 def _head(name: str) -> str:
     measure = MEASURES[name]
-    return f"{measure.title} {measure.unit}".strip()
+    return f"{measure.title} %" if measure.unit == "%" else measure.title
 
 
 def _mean(table: pd.DataFrame, entrant: str, name: str) -> str:
@@ -147,9 +147,6 @@ def _mean(table: pd.DataFrame, entrant: str, name: str) -> str:
 def _interval(found: Estimate, name: str, signed: bool = False) -> str:
     if not found.n:
         return ""
-    scale = 100 if MEASURES[name].unit == "%" else 1
-    mean, low, high = (scale * value for value in (found.mean, found.low, found.high))
-    sign = "+" if signed else ""
-    if pd.isna(low) or name == "cpu_seconds":
-        return f"{mean:{sign}.1f}"
-    return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    if MEASURES[name].unit != "%":
+        return f"{found.mean:.1f}"  # seconds: an interval over attacks says nothing of their cost
+    return found.in_percent(sign="+" if signed else "")

@@ -24,10 +24,14 @@ def test_both_presets_stand_side_by_side_and_are_compared_on_the_same_models():
     told = table(rows, before).splitlines()
     assert told[2] == "| BadNets | 20.0 / 20.0 | 10.0 / 10.0 | 10.0 / 12.0 | 40.0 / 42.0 |"
     assert told[4].startswith("| mean ASR (n = 4) | 20.0 [20.0, 20.0] | 10.0 [10.0, 10.0] | 11.0 [")
-    assert told[-3].startswith("With the presets of `signs`, NGF minus SGD is 10.0 points "
+    assert told[-5].startswith("With the presets of `signs`, NGF minus SGD is 10.0 points "
                                "[10.0, 10.0] of ASR and ")
-    assert told[-1] == ("With their own presets, NGF minus SGD is −30.0 points [−30.0, −30.0] of "
+    assert told[-3] == ("With their own presets, NGF minus SGD is −30.0 points [−30.0, −30.0] of "
                         "ASR and 0.0 points [0.0, 0.0] of ACC.")
+    assert told[-1].startswith("From the presets of `signs` to their own, the ASR that NGF leaves "
+                               "changes by −9.0 points [−")
+    assert " SGD by +31.0 points [+" in told[-1]
+    assert told[-1].endswith("and NGF minus SGD by −40.0 points [−40.0, −40.0].")
 
 
 def test_what_is_kept_is_every_model_with_both_methods_and_its_table():

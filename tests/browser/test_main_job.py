@@ -10,7 +10,7 @@ from tests.browser.watch import at_rest, filled, follow_chart, shot, updates
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs"), pytest.mark.timeout(1200)]
 
-EPOCHS, STEPS, LOOKS = 1, 6, 2
+EPOCHS, STEPS, LOOKS = 1, 4, 2
 JOB = 600_000
 LANDSCAPE = {"Points per side": 3, "Images": 10}
 SPECTRUM = {"Images": 10, "Largest": 1, "Lanczos steps": 5, "Density probes": 3,

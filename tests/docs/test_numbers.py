@@ -12,6 +12,8 @@ FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json|txt)")
 # 26.7 and −22.9, but not 3.11 of Python, arXiv 2304.11823 or 11.2 million weights.
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
 INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
+# [−21.7, 44.3]
+INTERVAL = re.compile(r"\[([-−+]?\d[\d.]*), ([-−+]?\d[\d.]*)\]")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in
                                ("index", "results", "performance", "protocol", "attacks",
                                 "scaling"))]
@@ -34,12 +36,22 @@ def _leaves(value):
         yield float(value)
 
 
-def unfounded(section: str) -> list[str]:
-    """The decimal numbers of a section that no file named in it holds, rounded as they are."""
-    known = [number for file in set(FILES.findall(section)) for number in numbers(file)]
-    return [number for number in NUMBER.findall(INCLUSION.sub("", section))
-            if not any(abs(value - float(number)) <= 0.5001 * 10 ** -len(number.split(".")[1])
-                       for value in known)]
+def intervals(text: str) -> set[tuple[float, float]]:
+    """The intervals of a text, and what each is of the opposite difference."""
+    found = {tuple(float(end.replace("−", "-")) for end in ends) for ends in INTERVAL.findall(text)}
+    return found | {(-high, -low) for low, high in found}
+
+
+def unfounded(section: str) -> list[str | tuple[float, float]]:
+    """The decimal numbers of a section that no file named in it holds, rounded as they are, and the
+    intervals that stand in none of them."""
+    files, prose = set(FILES.findall(section)), INCLUSION.sub("", section)
+    known = [number for file in files for number in numbers(file)]
+    alone = [number for number in NUMBER.findall(INTERVAL.sub("", prose))
+             if not any(abs(value - float(number)) <= 0.5001 * 10 ** -len(number.split(".")[1])
+                        for value in known)]
+    there = {pair for file in files for pair in intervals((ROOT / file).read_text("utf-8"))}
+    return [*alone, *sorted(intervals(prose) - there)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -53,6 +65,13 @@ def test_numbers_come_from_the_files_they_name(page: Path):
 def test_a_number_from_nowhere_is_found():
     section = "ASR 24.2 % (assets/benchmark/report.md), and 27.9 % from nowhere, after 24.18."
     assert unfounded(section) == ["27.9", "24.18"]
+
+
+def test_an_interval_stands_in_the_file_as_it_is():
+    report = "(assets/benchmark/report.md)"
+    assert not unfounded(f"−11.7 [−20.7, −2.6], SGD minus NGF [2.6, 20.7] {report}")
+    # Each end stands there, in other intervals.
+    assert unfounded(f"24.2 [−20.7, 56.4] {report}") == [(-56.4, 20.7), (-20.7, 56.4)]
 
 
 def test_the_readme_quotes_the_report_word_for_word():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ngf_core.attacks import ATTACKS
 from ngf_core.evidence.aims import aims
 from tests.support.fabricated_benchmark import cells
 
@@ -21,7 +22,8 @@ def table(**changes):
 def test_met_with_their_figures():
     removed, below, top, cheap = aims(table(ngf={"asr_hits": 45, "acc_hits": 975, "der": 0.99},
                                             sgd={"asr_hits": 450}))
-    assert removed.met and "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
+    assert removed.met is None and removed.found.endswith("On 2 of 14 attacks that is no verdict.")
+    assert "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
     assert "6 attack-seed cells" in removed.found
     assert below.met is None and "does on 2 of 2 attacks computed, out of 14" in below.found
     assert "−45.0 points" in below.found
@@ -32,22 +34,32 @@ def test_met_with_their_figures():
 def test_the_first_aim_tells_each_seed():
     made = table(ngf={"asr_hits": 45})
     made.loc[(made["entrant"] == "ngf") & (made["seed"] == 1), "asr_hits"] = 90
-    assert aims(made)[0].found.endswith("seed by seed: 5.0 % (0), 10.0 % (1), 5.0 % (2).")
+    assert "seed by seed: 5.0 % (0), 10.0 % (1), 5.0 % (2)." in aims(made)[0].found
     assert "seed by seed" not in aims(made[made["seed"] == 1])[0].found
 
 
 def test_each_half_of_the_first_aim_can_miss_it():
-    assert aims(table(ngf={"asr_hits": 90, "acc_hits": 970}))[0].met
-    assert not aims(table(ngf={"asr_hits": 91, "acc_hits": 970}))[0].met
-    assert not aims(table(ngf={"asr_hits": 90, "acc_hits": 969}))[0].met
+    assert removal(asr_hits=90, acc_hits=970) is True
+    assert removal(asr_hits=91, acc_hits=970) is removal(asr_hits=90, acc_hits=969) is False
+    assert aims(table(ngf={"asr_hits": 91, "acc_hits": 970}))[0].met is False
+
+
+def removal(**hits):
+    """The first aim's verdict with these hits of NGF on every attack."""
+    made = cells(tuple(ATTACKS), (0,), ("ngf",))
+    for column, value in hits.items():
+        made.loc[made["entrant"] == "ngf", column] = value
+    return aims(made)[0].met
 
 
 def test_equal_on_one_attack_is_not_below_on_every_attack():
     made = table(ngf={"asr_hits": 45}, sgd={"asr_hits": 450})
     made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 45
     below = aims(made)[1]
-    assert not below.met and "1 of 2" in below.found
-    assert "Blend (5.0 against 5.0 %)" in below.found
+    assert below.met is False
+    assert "1 of 2 attacks computed, out of 14; it is equal on Blend (5.0 %)." in below.found
+    made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 44
+    assert "out of 14; not on Blend (5.0 against 4.9 %)." in aims(made)[1].found
 
 
 def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():

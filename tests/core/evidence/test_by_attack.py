@@ -66,15 +66,17 @@ def test_the_means_without_those_models_are_those_of_the_others(table, short, wh
     """With the models that did not take, NGF would leave more than SGD."""
     for attack in ("wanet", "badnets"):
         for seed in (3, 4):
-            leaves = TRIGGERED if (attack, seed) in short else TRIGGERED // 4
+            more = {3: 0, 4: TRIGGERED // 10}[seed]  # of both, and so not of their difference
+            leaves = TRIGGERED if (attack, seed) in short else TRIGGERED // 4 + more
             put(table, attack, seed, "ngf", asr_hits=leaves)
-            put(table, attack, seed, "sgd", asr_hits=TRIGGERED // 2)
+            put(table, attack, seed, "sgd", asr_hits=TRIGGERED // 2 + more)
     for attack, seed in short:
         put(table, attack, seed, "before", asr_hits=round(TRIGGERED * 0.89))
     told = short_of_aims(table).split("\n\n")[1]
-    assert told == (f"- Without {which} NGF leaves an ASR of 25.0 % [25.0, 25.0] and one-layer SGD "
-                    "50.0 % [50.0, 50.0]; NGF minus SGD −25.0 points [−25.0, −25.0] "
-                    f"(n = {4 - len(short)}).")
+    ngf, sgd = {1: ("31.7 % [0.9, 62.4]", "56.7 % [25.9, 87.4]"),
+                2: ("30.0 % [0.0, 93.5]", "55.0 % [0.0, 100.0]")}[len(short)]
+    assert told == (f"- Without {which} NGF leaves an ASR of {ngf} and one-layer SGD {sgd}; "
+                    f"NGF minus SGD −25.0 points [−25.0, −25.0] (n = {4 - len(short)}).")
     assert "\n\n" not in short_of_aims(table[table["entrant"] != "sgd"])
 
 

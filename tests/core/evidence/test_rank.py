@@ -180,7 +180,7 @@ def test_where_all_have_few_cells_they_are_ordered_by_their_means():
     ([0.2, 0.3], " %", "", "25.0 % [−38.5, 88.5]"),
     ([0.2, 0.3], " points", "+", "+25.0 points [−38.5, +88.5]"),
     ([0.25], " %", "", "25.0 %"),
-    ([-0.0001, -0.0001], "", "", "0.0 [0.0, 0.0]"),
+    ([-0.0001, -0.0001], "", "", "−0.0 [−0.0, −0.0]"),
 ])
 def test_an_estimate_is_told_in_percent(values, unit, sign, told):
     assert estimate(frame(x=np.array([values]))["x"]).in_percent(unit, sign) == told
