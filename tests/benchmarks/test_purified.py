@@ -3,17 +3,20 @@
 import pytest
 import torch
 
-from benchmarks.purified import Purification, rates_after
+from benchmarks.purified import Purification, rates_after, trained_models
 from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.evidence.entrants import CONDITIONS
 from ngf_core.purify import NGF, SGD
+from ngf_core.runs import default_store
+from ngf_core.runs.store import BENCHMARK
 from tests.support.tiny_runs import made
 
 SEED = 3
 
 
-def test_rates_are_those_of_a_run_and_each_starts_anew(runs, monkeypatch):
-    monkeypatch.setenv("NGF_RUNS", str(runs.root))
+def test_rates_are_those_of_a_run_and_each_starts_anew(runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("NGF_RUNS", str(tmp_path))
+    (tmp_path / BENCHMARK).symlink_to(runs.root)
     monkeypatch.setitem(CONDITIONS, "steps", 2)
     trained = made(TrainConfig(arch="mini_preact_resnet", epochs=1), runs)
     purified = made(PurifyConfig(source=trained.id, methods=(NGF(), SGD()), augment="strong",
@@ -26,3 +29,10 @@ def test_rates_are_those_of_a_run_and_each_starts_anew(runs, monkeypatch):
         assert found == pytest.approx({name: rate["hits"] / rate["n"]
                                        for name, rate in recorded.items()})
     assert after[0] != after[1]
+
+
+def test_the_zoos_models_come_before_the_benchmarks(monkeypatch, tmp_path):
+    monkeypatch.setenv("NGF_RUNS", str(tmp_path))
+    zoo = "signs-badnets-s0-train"
+    (tmp_path / BENCHMARK / zoo).mkdir(parents=True)
+    assert trained_models().get(zoo).path == default_store().shipped / zoo
