@@ -33,7 +33,7 @@ def at_once(images: Images, made: Attack) -> TestSet:
 @pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("kept", [0, 10**9])
 def test_rates_and_pixels_are_those_of_the_whole_set_to_the_last_bit(name, kept, monkeypatch):
-    images = load_dataset("signs").test
+    images = load_dataset("signs").test.take(slice(0, PART + 100))
     made = attack(name, images)
     whole = at_once(images, made)
     monkeypatch.setattr(test_set, "KEPT", kept)
