@@ -58,4 +58,4 @@ def claim_sizes(dark: bool) -> None:
     if missing:
         with st.expander(f"{len(missing)} sizes are not measured", key="claim_sizes_missing"):
             st.markdown(TEXT["sizes missing"])
-            st.code("\n".join(missing), language="bash")
+            st.code("\n".join(missing), language="bash", wrap_lines=True)

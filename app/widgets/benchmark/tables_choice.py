@@ -46,7 +46,7 @@ def tables_choice() -> Tables:
 def command_of(of: Tables) -> None:
     """Show the command, or that nobody knows it."""
     if of.command:
-        st.code(of.command, language="bash")
+        st.code(of.command, language="bash", wrap_lines=True)
     else:
         st.caption("Not known: the protocol of these tables is missing or damaged.")
 
