@@ -33,6 +33,7 @@ from ngf_core.runs.lineage import training_of
 from ngf_core.runs.manifest import change_manifest
 from ngf_core.runs.resuming import requeue
 from ngf_core.trained.load import load_trained
+from tests.core.imports.test_recognise import timm_logits, timm_state
 from tests.support.foreign_networks import backdoorbench, preact_logits, preact_resnet18
 from tests.support.tiny_runs import made, purify_config
 
@@ -127,6 +128,26 @@ def test_it_goes_back_into_its_own_code(runs, purified, state):
     also = load_safetensors(next(iter(export(purified, runs, "ngf").values())))
     assert all(torch.equal(also[name], back[name]) for name in back)
     assert "2 steps on" in files[card].decode() and "attack_result.pt" in files[card].decode()
+
+
+def test_a_transformer_has_the_same_way(runs, tmp_path):
+    """timm's names, in and back; it has no BatchNorm and no convolution inside."""
+    state = timm_state(classes=10, side=load_dataset("signs").shape[-1])
+    torch.save({"state_dict": state}, tmp_path / "theirs.pt")
+    config, _ = described(ImportConfig(file=str(tmp_path / "theirs.pt"), normalisation="imagenet",
+                                       attack="badnets", anyway=True), tmp_path / "theirs.pt", runs)
+    purified = made(purify_config(made(config, runs), layer="last", steps=2), runs)
+    files = export(purified, runs, "ngf", "torch")
+    (tmp_path / "back.pt").write_bytes(next(of for name, of in files.items()
+                                            if name.endswith(".pt")))
+    back = torch.load(tmp_path / "back.pt", weights_only=True)
+    assert list(back) == list(state)
+    source = load_trained(purified.id, runs)
+    x = source.dataset.test.x[:20]
+    with torch.no_grad():
+        theirs = timm_logits(back, (x / 255 - IMAGENET[0]) / IMAGENET[1], heads=1)
+        assert torch.allclose(source.models["ngf"](x), theirs, atol=1e-3, rtol=1e-3)
+        assert not torch.allclose(source.models["before"](x), theirs, atol=1e-3)
 
 
 def test_there_is_no_such_model(runs, purified):
