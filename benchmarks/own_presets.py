@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from benchmarks.environment import environment
 from benchmarks.purified import Purification, rates_after
@@ -84,7 +85,7 @@ def table(rows: Sequence[dict[str, Any]], before: pd.DataFrame) -> str:
         lines += ["", "With {}, NGF minus SGD is {} of ASR and {} of ACC.".format(title, *gaps)]
     asr = asr.assign(**{f"gap {preset}": asr[f"ngf {preset}"] - asr[f"sgd {preset}"]
                         for preset in ("signs", "own")})
-    moved = (difference(asr, f"{name} own", f"{name} signs").in_percent(" points", sign="+")
+    moved = (difference(asr, f"{name} own", f"{name} signs").in_percent(" points", signed=True)
              for name in ("ngf", "sgd", "gap"))
     lines += ["", "From the presets of `signs` to their own, the ASR that NGF leaves changes by "
               "{}, that of SGD by {}, and NGF minus SGD by {}.".format(*moved)]
@@ -97,6 +98,7 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the workers; environment() records it
     models, methods = list(product(ASKED, SEEDS)), chosen()
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         parts = pool.map(ends, *zip(*models, strict=True), [methods] * len(models))

@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS))
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the workers; environment() records it
     rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else []
     missing = [a for a in arguments.attacks if a not in {row["attack"] for row in rows}]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:

@@ -61,13 +61,9 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
     # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
     met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
     text = (f"ASR {left.in_percent(' %')}, ACC drop {lost.in_percent(' points')}, over "
-            f"{_cells(left.n, 'attack-seed cell')}.")
-    seeds = asr[NGF].dropna().groupby(level="seed").mean()
-    if len(seeds) > 1:
-        text += " ASR seed by seed: " + ", ".join(
-            f"{100 * mean:.1f} % ({seed})" for seed, mean in seeds.items()) + "."
+            f"{_cells(left.n, 'attack-seed cell')}.{_by_seed('ASR seed', asr[NGF], ' %')}")
     attacks = asr[NGF].dropna().index.unique("attack")
-    if met and len(attacks) < len(ATTACKS):
+    if len(attacks) < len(ATTACKS):
         return Aim(what, None, f"{text} On {len(attacks)} of {len(ATTACKS)} attacks that is no "
                                "verdict.")
     return Aim(what, met, text)
@@ -93,7 +89,8 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
             for attack, row in both[~lower & ~equal].iterrows())
     over_all = difference(asr, NGF, SGD)
     met = None if lower.all() and not whole else bool(lower.all())
-    return Aim(what, met, f"{text}. Mean difference {over_all.in_percent(' points')}.")
+    return Aim(what, met, f"{text}. Mean difference {over_all.in_percent(' points')}."
+                          f"{_by_seed('Seed', asr[NGF] - asr[SGD])}")
 
 
 def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
@@ -142,6 +139,13 @@ def _cells(count: int, word: str = "cell") -> str:
 
 def _unranked(der: pd.DataFrame) -> str:
     return "No cell is finished for all of them." if NGF in der else "NGF has no finished cell."
+
+
+def _by_seed(what: str, values: pd.Series, unit: str = "") -> str:
+    """The mean of each seed, where there are several."""
+    seeds = values.dropna().groupby(level="seed").mean()
+    told = ", ".join(f"{100 * mean:.1f}{unit} ({seed})" for seed, mean in seeds.items())
+    return f" {what} by seed: {told}.".replace("-", "−") if len(seeds) > 1 else ""
 
 
 def _attack(name: str) -> str:

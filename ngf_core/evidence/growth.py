@@ -71,5 +71,5 @@ def growth_row(step: Growth) -> list[str]:
     """The cells below `HEAD`, in words."""
     return [DATASETS[step.dataset].title, weights_text(step.smaller), weights_text(step.larger),
             ENTRANTS[step.entrant].title, f"{100 * step.at_smaller:.1f}",
-            f"{100 * step.at_larger:.1f}", step.change.in_percent(sign="+"), str(step.change.n),
+            f"{100 * step.at_larger:.1f}", step.change.in_percent(signed=True), str(step.change.n),
             step.seeds, "yes" if step.alike else "no"]

@@ -13,7 +13,7 @@ Satterthwaite's degrees of freedom V^2 / (V_A^2 / (A - 1) + V_S^2 / (S - 1)). Su
 that both count (Cameron, Gelbach and Miller 2011) would make it exact for many clusters; with three
 seeds it is left in, on the safe side. In simulations of 13 attacks x 3 seeds with attack, seed and
 cell effects of any proportion this covers 93 to 99 %, where a percentile bootstrap over attacks and
-seeds falls to 82 %. With two seeds it covers less where seeds matter: 88 to 97 % with 14 attacks.
+seeds falls to 82 %. With two seeds it covers 88 % where seeds differ most, to 99 %.
 
 Where all cells share one attack (seed), the interval covers seeds (attacks) alone.
 """
@@ -47,10 +47,12 @@ class Estimate:
         """1 or -1 where the interval lies on one side of zero, else 0: not resolved."""
         return int(self.low > 0) - int(self.high < 0)
 
-    def in_percent(self, unit: str = "", sign: str = "") -> str:
-        """A mean of fractions with its interval, "24.2 % [0.0, 56.4]"; `unit` follows the mean, and
-        with the sign "+" so do positive numbers theirs."""
-        mean, low, high = (f"{100 * value:{sign}.1f}".replace("-", "−")
+    def in_percent(self, unit: str = "", *, signed: bool = False) -> str:
+        """A mean of fractions with its interval: "24.2 % [0.0, 56.4]".
+
+        unit: what follows the mean. signed: positive numbers have a plus.
+        """
+        mean, low, high = (f"{100 * value:{'+' * signed}.1f}".replace("-", "−")
                            for value in (self.mean, self.low, self.high))
         return f"{mean}{unit}" + ("" if math.isnan(self.low) else f" [{low}, {high}]")
 

@@ -149,4 +149,4 @@ def _interval(found: Estimate, name: str, signed: bool = False) -> str:
         return ""
     if MEASURES[name].unit != "%":
         return f"{found.mean:.1f}"  # seconds: an interval over attacks says nothing of their cost
-    return found.in_percent(sign="+" if signed else "")
+    return found.in_percent(signed=signed)

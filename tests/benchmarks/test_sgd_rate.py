@@ -10,13 +10,14 @@ def rows(gap):
     """Attacks that differ, and rates that differ by `gap` on each."""
     return [{"attack": attack, "seed": 0, "lr": rate, "acc": 0.9,
              "asr": left + gap * (rate == RATES[0])}
-            for attack, left in (("badnets", 0.1), ("blend", 0.3)) for rate in RATES]
+            for attack, left in (("badnets", 0.18), ("blend", 0.2), ("wanet", 0.22))
+            for rate in RATES]
 
 
 def test_means_and_their_paired_difference():
     told = table(rows(0.5)).splitlines()
-    assert told[2] == "| BadNets | 60.0 | 10.0 |"
-    assert told[4] == "| mean (n = 2) | 70.0 [0.0, 100.0] | 20.0 [0.0, 100.0] |"
+    assert told[2] == "| BadNets | 68.0 | 18.0 |"
+    assert told[5] == "| mean (n = 3) | 70.0 [65.0, 75.0] | 20.0 [15.0, 25.0] |"
     assert told[-1] == "At 0.01 SGD leaves 50.0 points [50.0, 50.0] more than at 1.0."
 
 

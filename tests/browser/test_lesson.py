@@ -47,7 +47,7 @@ def on(page: Page, title: str) -> None:
     at_rest(page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1920, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
 def test_all_scenes_by_keyboard_alone(shipped, new_page, width, scheme):
     page = new_page(width, scheme)
     page.emulate_media(reduced_motion="reduce")

@@ -12,8 +12,9 @@ FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json|txt)")
 # 26.7 and −22.9, but not 3.11 of Python, arXiv 2304.11823 or 11.2 million weights.
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
 INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
-# [−21.7, 44.3]
-INTERVAL = re.compile(r"\[([-−+]?\d[\d.]*), ([-−+]?\d[\d.]*)\]")
+# 11.3 points [−21.7, 44.3], or the interval alone
+INTERVAL = re.compile(r"(?:([-−+]?\d[\d.]*)(?: [%\w]+){0,3} )?"
+                      r"\[([-−+]?\d[\d.]*), ([-−+]?\d[\d.]*)\]")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in
                                ("index", "results", "performance", "protocol", "attacks",
                                 "scaling"))]
@@ -36,22 +37,24 @@ def _leaves(value):
         yield float(value)
 
 
-def intervals(text: str) -> set[tuple[float, float]]:
-    """The intervals of a text, and what each is of the opposite difference."""
-    found = {tuple(float(end.replace("−", "-")) for end in ends) for ends in INTERVAL.findall(text)}
-    return found | {(-high, -low) for low, high in found}
+def intervals(text: str) -> set[tuple[float | None, float, float]]:
+    """The intervals of a text, each with the mean before it."""
+    return {tuple(float(number.replace("−", "-")) if number else None for number in found)
+            for found in INTERVAL.findall(text)}
 
 
-def unfounded(section: str) -> list[str | tuple[float, float]]:
+def unfounded(section: str) -> list:
     """The decimal numbers of a section that no file named in it holds, rounded as they are, and the
-    intervals that stand in none of them."""
+    intervals that stand in none of them with their mean, nor as that of the opposite difference."""
     files, prose = set(FILES.findall(section)), INCLUSION.sub("", section)
     known = [number for file in files for number in numbers(file)]
     alone = [number for number in NUMBER.findall(INTERVAL.sub("", prose))
              if not any(abs(value - float(number)) <= 0.5001 * 10 ** -len(number.split(".")[1])
                         for value in known)]
-    there = {pair for file in files for pair in intervals((ROOT / file).read_text("utf-8"))}
-    return [*alone, *sorted(intervals(prose) - there)]
+    there = {found for file in files for found in intervals((ROOT / file).read_text("utf-8"))}
+    there |= {(-mean, -high, -low) for mean, low, high in there if mean is not None}
+    there |= {(None, low, high) for _, low, high in there}
+    return [*alone, *(found for found in intervals(prose) if found not in there)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -69,9 +72,11 @@ def test_a_number_from_nowhere_is_found():
 
 def test_an_interval_stands_in_the_file_as_it_is():
     report = "(assets/benchmark/report.md)"
-    assert not unfounded(f"−11.7 [−20.7, −2.6], SGD minus NGF [2.6, 20.7] {report}")
-    # Each end stands there, in other intervals.
-    assert unfounded(f"24.2 [−20.7, 56.4] {report}") == [(-56.4, 20.7), (-20.7, 56.4)]
+    assert not unfounded(f"−11.7 points of ASR [−20.7, −2.6], SGD minus NGF 11.7 [2.6, 20.7] "
+                         f"{report}, and alone [−20.7, −2.6]")
+    for wrong in ("24.2 [−20.7, −2.6]", "11.7 [−20.7, −2.6]", "−11.7 [2.6, 20.7]",
+                  "24.2 % [−20.7, 56.4]"):
+        assert len(unfounded(f"{wrong} {report}")) == 1, wrong
 
 
 def test_the_readme_quotes_the_report_word_for_word():
