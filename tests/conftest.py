@@ -1,5 +1,6 @@
 """What all tests share: an empty store and, on request, a worker that trains nothing."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,13 @@ from tests.support.forked import forked  # noqa: E402
 
 pytest_plugins = ["tests.support.dataset_root", "tests.support.tiny_runs",
                   "tests.support.fake_slurm"]
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector, here and in every fork, passes over what collecting made: modules and
+    thousands of tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tests.support.fabricated_runs import make_run
 from tests.support.foreign_networks import backdoorbench, preact_resnet18
 from tests.support.pages import text_of
 
+pytestmark = pytest.mark.usefixtures("forked_readers")
+
 
 def saved(content: object) -> bytes:
     file = io.BytesIO()
@@ -61,7 +63,7 @@ def test_a_file_is_told_about_and_taken_in(open_page, started, runs, foreign):
 @pytest.mark.parametrize("content, message", [
     (b"", "is empty"), (b"no model", "neither safetensors nor what torch.save writes"),
     (saved({"a.weight": torch.ones(2, 2), "b": torch.ones(1)}), "no network that is known here"),
-    (saved({"epoch": 1}), "holds no state dict")])
+    (saved({"epoch": 1}), "holds no state dict")], ids=["empty", "text", "tensors", "number"])
 def test_what_is_wrong_with_a_file_is_a_sentence(open_page, started, content, message):
     app = uploaded(open_page("import_model"), "model_file", content)
     assert not app.exception and not app.button
