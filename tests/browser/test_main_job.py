@@ -38,7 +38,7 @@ def test_from_a_poisoned_model_to_a_purified_one(server, page):
 
 
 def _train(page: Page, url: str, store: RunStore) -> Run:
-    page.goto(f"{url}/configure")
+    page.goto(f"{url}/configure?arch=mini_preact_resnet")
     at_rest(page)
     expect(page.get_by_text("training images are poisoned")).to_be_visible()
     page.get_by_role("radio", name="Own", exact=True).click()
