@@ -57,13 +57,14 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     for row in rows:
         groups.setdefault((row["preset"], row["attack"]), []).append(row)
     names = {"ngf": "running mean", "one_batch": "one batch"}
-    for (preset, attack), mine in sorted(groups.items(), key=lambda item: item[0]):
+    for preset, attack in sorted(groups, key=lambda key: (key[0], list(ATTACKS).index(key[1]))):
+        mine = groups[preset, attack]
         seeds = [row for row in mine if row["layout"] == "contiguous"]
         cells = [f"{statistics.mean(r[m] for r in seeds):.1f} ± "
                  f"{statistics.stdev(r[m] for r in seeds):.1f}" for m in ("asr", "acc", "ra")]
         first = next(row["asr"] for row in seeds if row["seed"] == 0)
         other = next(row["asr"] for row in mine if row["layout"] == "channels_last")
-        lines.append(f"| {attack} | {names[preset]} | {' | '.join(cells)} | "
+        lines.append(f"| {ATTACKS[attack].title} | {names[preset]} | {' | '.join(cells)} | "
                      f"{first:.1f} → {other:.1f} |")
     return "\n".join(lines) + "\n"
 

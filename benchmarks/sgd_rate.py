@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from benchmarks.environment import environment
 from benchmarks.purified import Purification, rates_after
@@ -52,7 +51,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Purify every model, and write what came out."""
-    torch.set_num_threads(1)  # environment() records it
     rows = [row for attack in ATTACKS for row in ends(attack)]
     OUT.write_text(json.dumps({"command": "python -m benchmarks.sgd_rate", "rows": rows,
                                "environment": environment()}, indent=1) + "\n")

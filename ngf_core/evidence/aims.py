@@ -35,9 +35,9 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
     95 % intervals over both (`rank`).
 
     Means of defenses are compared on the cells that all of them have, so that a partial benchmark
-    favours none; a defense with under half of NGF's cells is left out of that and named. Being
-    better on some of the attacks is no verdict on every attack, nor being in the top three of a few
-    defenses one on all.
+    favours none; a defense with under half of NGF's cells is left out of that and named. A mean
+    over some of the attacks is no verdict, nor is being better on some one on every attack (being
+    worse on one is), nor being in the top three of a few defenses one on all.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
@@ -58,14 +58,14 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
     left, lost = estimate(asr[NGF], MEASURES["asr"].limits), estimate(drop[NGF])
     if not left.n or not lost.n:
         return Aim(what, None, "No cell has the rates of NGF and of the backdoored model.")
-    # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
-    met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
     text = (f"ASR {left.in_percent(' %')}, ACC drop {lost.in_percent(' points')}, over "
             f"{_cells(left.n, 'attack-seed cell')}.{_by_seed('ASR seed', asr[NGF], ' %')}")
     attacks = asr[NGF].dropna().index.unique("attack")
     if len(attacks) < len(ATTACKS):
         return Aim(what, None, f"{text} On {len(attacks)} of {len(ATTACKS)} attacks that is no "
                                "verdict.")
+    # Rounded, since 0.99 - 0.97 is a little more than 0.02 in floats.
+    met = round(left.mean, 9) <= MOST_ASR and round(lost.mean, 9) <= MOST_DROP
     return Aim(what, met, text)
 
 

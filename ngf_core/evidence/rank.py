@@ -13,7 +13,7 @@ Satterthwaite's degrees of freedom V^2 / (V_A^2 / (A - 1) + V_S^2 / (S - 1)). Su
 that both count (Cameron, Gelbach and Miller 2011) would make it exact for many clusters; with three
 seeds it is left in, on the safe side. In simulations of 13 attacks x 3 seeds with attack, seed and
 cell effects of any proportion this covers 93 to 99 %, where a percentile bootstrap over attacks and
-seeds falls to 82 %. With two seeds it covers 88 % where seeds differ most, to 99 %.
+seeds falls to 82 %. With two seeds it covers 88 to 99 %, least where seeds and cells vary alike.
 
 Where all cells share one attack (seed), the interval covers seeds (attacks) alone.
 """

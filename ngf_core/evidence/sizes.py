@@ -85,6 +85,12 @@ class Size:
     claim: pd.DataFrame
 
     @property
+    def held_out(self) -> pd.DataFrame:
+        """The rows of `claim` on held-out images and over all parameters."""
+        return self.claim[(self.claim["images"] == "held_out")
+                          & (self.claim["parameters"] == "all")]
+
+    @property
     def about(self) -> dict[str, Any]:
         """The columns that all its rows share."""
         return {"dataset": self.dataset, "arch": self.arch, "weights": WEIGHTS[self.arch],
@@ -124,10 +130,8 @@ def _read(place: Path) -> Size | None:
                                ("cells", "claim")):
         return None
     cells, claim = load("cells", place), load("claim", place)
-    held_out = (claim["images"] == "held_out") & (claim["parameters"] == "all")
     return Size(told.dataset, told.arch, told.limit, told.epochs, told.command,
-                cells[cells["attack"].isin(COMPARED)],
-                claim[held_out & claim["attack"].isin(COMPARED)])
+                cells[cells["attack"].isin(COMPARED)], claim[claim["attack"].isin(COMPARED)])
 
 
 # ---- the numbers
@@ -142,7 +146,7 @@ def models(found: Sequence[Size]) -> pd.DataFrame:
     columns = ["dataset", "arch", "weights", "part", "model", "measure", *UNIT, "value"]
     parts = []
     for one in found:
-        rows = log_ratios(one.claim).rename(columns={"comparison": "model", "ratio": "value"})
+        rows = log_ratios(one.held_out).rename(columns={"comparison": "model", "ratio": "value"})
         parts.append(rows.dropna(subset="value").assign(
             part=rows["model"].map(_part), **one.about))
         for measure, table in rates(one.cells).items():
@@ -179,7 +183,7 @@ def _ratio_rows(one: Size) -> list[dict[str, Any]]:
     return [{"part": _part(row["comparison"]), "model": row["comparison"], "mean": row["ratio"],
              "spread": math.nan} | {name: row[name] for name in (
                  "measure", "low", "high", "n", "verdict")}
-            for _, row in verdicts(one.claim).iterrows() if row["n"]]
+            for _, row in verdicts(one.held_out).iterrows() if row["n"]]
 
 
 def _rate_rows(one: Size) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The claim at all sizes in words and Markdown, for the documents: no result is typed by hand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from ngf_core.evidence.sizes import (
     PARTS,
     REMOVED,
     SHARPER,
+    Size,
     datasets,
     interval_text,
     means,
@@ -23,7 +25,15 @@ from ngf_core.evidence.sizes import (
     training_text,
     weights_text,
 )
-from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, MEASURES, OPEN, measure_title
+from ngf_core.evidence.verdict import (
+    COMPARISONS,
+    FAILS,
+    HOLDS,
+    MEASURES,
+    OPEN,
+    measure_title,
+    verdicts,
+)
 
 SIGNS = {HOLDS: "✓ ", FAILS: "✗ ", OPEN: "○ "}
 
@@ -35,7 +45,7 @@ def claim_at_sizes(folder: Path) -> str:
     table = means(found)
     told = "\n".join(f"- {sentence(table, part, dataset)}" for part in PARTS
                      for dataset in datasets(found))
-    parts = [told, *([_ratios(table), _rates(table)] if len(table) else [])]
+    parts = [told, *([_ratios(table), _rates(table), _tally(found)] if len(table) else [])]
     if steps := growth(found):
         parts.append(markdown(HEAD, [growth_row(step) for step in steps]))
     return "\n\n".join(parts) + "\n"
@@ -79,6 +89,17 @@ def _rates(table: pd.DataFrame) -> str:
     return markdown(["data set", "weights", "training",
                      *(f"{measure} % {model_title(model)}" for measure in ("ASR", "ACC")
                        for model in models), "n", "seeds"], rows)
+
+
+def _tally(found: Sequence[Size]) -> str:
+    """How many readings hold, fail and are not resolved: all measures, on both sets of images, at
+    the sizes with more than one model."""
+    each = pd.concat(verdicts(one.claim) for one in found)
+    rows = [[pair_title(model), parameters, str(len(of)),
+             *(str((of["verdict"] == word).sum()) for word in SIGNS)]
+            for (model, parameters), of in each[each["n"] > 1].groupby(
+                ["comparison", "parameters"], sort=False)]
+    return markdown(["readings of", "parameters", "in all", *map(str.strip, SIGNS.values())], rows)
 
 
 def _where(row: pd.Series) -> list[str]:

@@ -82,7 +82,8 @@ def test_aims_progress_and_board(tables, open_page):
     app = open_page("leaderboard")
     assert not app.exception and not app.error
     said = text_of(app)
-    assert "Open." in said and "On 2 of 14 attacks that is no verdict." in said
+    assert "**Open.**] **NGF on the last layer" in said
+    assert "On 2 of 14 attacks that is no verdict." in said
     assert "lower ASR than one-layer SGD on every attack" in said
     assert f"24 of {3 * DEFENSES * len(ATTACKS)} cells" in said
     assert f"{len(ATTACKS)} attacks, 3 seeds. The others have not" in said
@@ -90,6 +91,12 @@ def test_aims_progress_and_board(tables, open_page):
     assert list(board["Defense"]) == [*(style_of(n) for n in ranked().index), "No defense",
                                       "Benign"]
     assert "NGF, last layer" not in set(board["Defense"])
+
+
+def test_a_verdict_on_a_part_of_the_cells_is_one_so_far(tables, open_page):
+    left = (TABLE["entrant"] == "ngf") & (TABLE["attack"] == "blend")
+    tables(TABLE.assign(asr_hits=TABLE["asr_hits"].mask(left, TABLE["asr_n"])))
+    assert "**Missed so far.**] **NGF ends with a lower ASR" in text_of(open_page("leaderboard"))
 
 
 def style_of(name):

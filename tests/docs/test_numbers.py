@@ -13,7 +13,7 @@ FILES = re.compile(r"(?:assets|benchmarks)/[\w./-]+\.(?:md|json|txt)")
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d| million)")
 INCLUSION = re.compile(r"^<!-- include .*$", re.MULTILINE)
 # 11.3 points [−21.7, 44.3], or the interval alone
-INTERVAL = re.compile(r"(?:([-−+]?\d[\d.]*)(?: [%\w]+){0,3} )?"
+INTERVAL = re.compile(r"(?:([-−+]?\d[\d.]*)(?:\s[%\w]+){0,3}\s+)?"
                       r"\[([-−+]?\d[\d.]*), ([-−+]?\d[\d.]*)\]")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in
                                ("index", "results", "performance", "protocol", "attacks",
@@ -74,8 +74,8 @@ def test_an_interval_stands_in_the_file_as_it_is():
     report = "(assets/benchmark/report.md)"
     assert not unfounded(f"−11.7 points of ASR [−20.7, −2.6], SGD minus NGF 11.7 [2.6, 20.7] "
                          f"{report}, and alone [−20.7, −2.6]")
-    for wrong in ("24.2 [−20.7, −2.6]", "11.7 [−20.7, −2.6]", "−11.7 [2.6, 20.7]",
-                  "24.2 % [−20.7, 56.4]"):
+    for wrong in ("24.2 [−20.7, −2.6]", "24.2 points\n  [−20.7, −2.6]", "11.7 [−20.7, −2.6]",
+                  "−11.7 [2.6, 20.7]", "24.2 % [−20.7, 56.4]"):
         assert len(unfounded(f"{wrong} {report}")) == 1, wrong
 
 

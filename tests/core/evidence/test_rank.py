@@ -65,7 +65,7 @@ def test_the_interval_covers_the_truth_whichever_unit_varies():
         assert hits / 200 > 0.90, (attack, seed, cell)  # 95 % less three standard errors
 
 
-def test_with_two_seeds_the_interval_covers_less_where_these_differ():
+def test_with_two_seeds_the_interval_covers_less_where_these_vary_as_cells_do():
     rng = np.random.default_rng(4)
     hits = 0
     for _ in range(400):
@@ -189,6 +189,7 @@ def test_where_all_have_few_cells_they_are_ordered_by_their_means():
 @pytest.mark.parametrize("values, unit, signed, told", [
     ([0.2, 0.3], " %", False, "25.0 % [−38.5, 88.5]"),
     ([0.2, 0.3], " points", True, "+25.0 points [−38.5, +88.5]"),
-    ([0.25], " %", False, "25.0 %")])
+    ([0.25], " %", False, "25.0 %"),
+    ([-0.0001, -0.0001], "", False, "−0.0 [−0.0, −0.0]")])  # the sign says that it is below zero
 def test_an_estimate_is_told_in_percent(values, unit, signed, told):
     assert estimate(frame(x=np.array([values]))["x"]).in_percent(unit, signed=signed) == told

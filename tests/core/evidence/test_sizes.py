@@ -201,12 +201,21 @@ def test_a_damaged_protocol_is_told(tmp_path):
 
 def test_the_document_has_the_sentences_and_the_numbers(four):
     told = claim_at_sizes(four)
-    sentences, ratios, rates, _ = told.strip().split("\n\n")
+    sentences, ratios, rates, tally, _ = told.strip().split("\n\n")
     assert sentences.splitlines()[0] == f"- {sentence(means(sizes(four)), SHARPER, 'signs')}"
     assert "| Signs | 78 thousand | backdoored / benign | ✓ 2.00 [2.00, 2.00] |" in ratios
     assert "| Signs | 0.7 million | backdoored / benign | ✗ 0.50 [0.50, 0.50] |" in ratios
     assert "| 78 thousand | all images, 20 epochs | 97.0 [97.0, 97.0] ± 0.0 | ✓ 5.0 [" in rates
     assert ratios.splitlines()[2].endswith("| 9 | 0, 1, 2 |") and "nan" not in told
+    # Three sizes by four measures by two sets of images: it holds at one size, fails at one.
+    assert "| backdoored / benign | all | 24 | 8 | 8 | 8 |" in tally
+    assert tally.count("| all |") == tally.count("| layer |") == 4
+
+
+def test_one_model_is_not_tallied(tmp_path):
+    write(tmp_path, MINI, attacks=("badnets",), seeds=[0])
+    write(tmp_path / "sizes" / "one", W16)
+    assert "| NGF / backdoored | all | 8 | 8 | 0 | 0 |" in claim_at_sizes(tmp_path)
 
 
 def test_a_mean_of_fewer_models_than_its_line_has_says_so(tmp_path):
