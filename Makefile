@@ -8,10 +8,9 @@
 # make bench  set up what is missing and measure against other libraries (three quarters of an hour,
 #             on a machine with nothing else to do; a stopped one goes on where it stopped)
 # make evidence  compute again, or go on computing, everything that documents and pages claim of
-#             today's network: zoo, presets, benchmark, sizes, fresh seeds. (The rules for a layer
-#             were compared on the mini network with an earlier preset.) Some thirty hours of two
-#             cores, estimated from the seconds that finished runs record; it may be stopped at any
-#             time, and what is finished is kept
+#             today's network: zoo, presets, rules for a layer, benchmark, sizes, fresh seeds. Some
+#             thirty hours of two cores, estimated from the seconds that finished runs record; it may
+#             be stopped at any time, and what is finished is kept
 # make faults set up what is missing and make faults for real: kill workers and servers, fill a disk,
 #             damage files (half an hour; root, else no disk is filled): make faults OPTIONS="--kills 20"
 # make hostile  give hundreds of hostile inputs and write tests/campaigns/results/hostile.md
@@ -87,6 +86,7 @@ evidence: .venv/installed-dev
 	$(BIN)/python -m benchmarks.choose_preset
 	$(BIN)/python -m ngf_core zoo build
 	$(BIN)/python -m benchmarks.rescaled_layer
+	$(BIN)/python -m benchmarks.auto_layer
 	$(BENCHMARK) --stages cells
 	$(BENCHMARK) $(CLAIM) --stages claim tables
 	$(BENCHMARK) $(CLAIM) --arch mini_preact_resnet --tables $(SIZES)/signs-mini_preact_resnet

@@ -2,22 +2,22 @@
 
     python -m benchmarks.auto_layer
 
-For each attack: the layer map of the zoo's model (`signs`, mini network, seed 0): NGF at each of
-its ten layers, 50 passes over batches of 128 from a pool of eight augmented copies of 200 clean
-images, judged on the test set. Each rule sees clean images only. Its regret is the ASR that NGF
-leaves at its pick, above what it leaves at the oracle's (see `ngf_core.layers.oracle`); of DER too,
-the other way round. Leave one attack out: the rule with the least mean regret on the other attacks
-is judged on the one left out, so that having chosen a rule by test ASR is part of the figure.
+For each attack: the layer map of the zoo's model (`signs`, PreAct-ResNet-18 of width 16, seed 0):
+NGF at each of its layers, 50 passes over batches of 128 from a pool of eight augmented copies of
+200 clean images, judged on the test set. Each rule sees clean images only. Its regret is the ASR
+that NGF leaves at its pick, above what it leaves at the oracle's (see `ngf_core.layers.oracle`); of
+DER too, the other way round. Leave one attack out: the rule with the least mean regret on the other
+attacks is judged on the one left out, so that having chosen a rule by test ASR is part of the
+figure.
 
 What this does not settle: one seed of each model; a map is a single run per layer, and a second one
 of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
-"auto", were written while some of these maps had been seen, which leaving an attack out does not
-undo; and a map's budget is half of the benchmark's. A map of NGF alone takes about as long as two
-full fine-tunings of PurifyConfig's default budget (100 passes over 250 images), the default one (40
-passes, NGF and SGD) as two and a half; as ten of the same number of passes over as many images.
+"auto", were written while maps of the mini network had been seen; and a map's budget is half of the
+benchmark's.
 
-Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Existing maps are reused;
---rules recomputes the rules' picks from the maps' stored statistics, without making a map.
+Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Existing maps, as those that
+ship, are reused; without them each takes some eight minutes of one core. --rules recomputes the
+rules' picks from the maps' stored statistics, without making a map.
 """
 
 import argparse

@@ -5,8 +5,10 @@
 The seed draws the clean batches and their augmentation; the clean images and the model stay. Every
 attack of the zoo (`signs`, width 16, training seed 0), NGF's preset on the last layer, the
 benchmark's conditions. `layout` is seed 0 once more on a model whose images lie in memory channels
-last, which changes nothing but the order of sums. For comparison the last column has NGF with one
-batch's Fisher (decay 0, KL bound 0.3), the preset of before, on the attacks of ONE_BATCH.
+last, which changes nothing but the order of sums. For comparison the last rows have NGF with one
+batch's Fisher (decay 0, KL bound 0.3), the preset of before, on the attacks of ONE_BATCH; and the
+last column the spread over models, from the benchmark's table: training seeds 0 to 2, each with
+clean images and a purification of its own.
 
 Nothing is chosen by these figures. Resumes: a model whose rows are in the file is left out. Writes
 benchmarks/results/purification_seeds.json and .md.
@@ -22,11 +24,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from benchmarks.environment import environment
 from benchmarks.purified import Purification, rates_after
 from ngf_core.attacks import ATTACKS
+from ngf_core.evidence import TABLES, load
+from ngf_core.evidence.measures import wide
 from ngf_core.purify import NGF
 
 SEEDS = range(5)
@@ -48,11 +53,12 @@ def ends(attack: str) -> list[dict[str, Any]]:
             for row, rates in zip(asked, after, strict=True)]
 
 
-def table(rows: Iterable[dict[str, Any]]) -> str:
-    """One line per attack and preset: mean and standard deviation over the seeds, and how far
-    another memory layout moves ASR."""
-    lines = ["| attack | Fisher | ASR % | ACC % | RA % | ASR with another layout, seed 0 |",
-             "|---|---|---|---|---|---|"]
+def table(rows: Iterable[dict[str, Any]], cells: pd.DataFrame) -> str:
+    """One line per attack and preset: mean and standard deviation over the seeds, how far another
+    memory layout moves ASR, and ASR over the training seeds of the benchmark's `cells`."""
+    lines = ["| attack | Fisher | ASR % | ACC % | RA % | ASR with another layout, seed 0 | "
+             "ASR % over training seeds |", "|---|---|---|---|---|---|---|"]
+    trained = wide(cells, "asr")["ngf"].dropna().groupby(level="attack").agg(["mean", "std"])
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["preset"], row["attack"]), []).append(row)
@@ -65,8 +71,15 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
         first = next(row["asr"] for row in seeds if row["seed"] == 0)
         other = next(row["asr"] for row in mine if row["layout"] == "channels_last")
         lines.append(f"| {ATTACKS[attack].title} | {names[preset]} | {' | '.join(cells)} | "
-                     f"{first:.1f} → {other:.1f} |")
+                     f"{first:.1f} → {other:.1f} | {_spread(trained, attack, preset)} |")
     return "\n".join(lines) + "\n"
+
+
+def _spread(trained: pd.DataFrame, attack: str, preset: str) -> str:
+    if preset != "ngf" or attack not in trained.index:
+        return ""
+    mean, deviation = 100 * trained.loc[attack]
+    return f"{mean:.1f} ± {deviation:.1f}"
 
 
 def main() -> None:
@@ -78,6 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the workers; environment() records it
     rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else []
+    cells = load("cells", TABLES)
     missing = [a for a in arguments.attacks if a not in {row["attack"] for row in rows}]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         for done in as_completed([pool.submit(ends, attack) for attack in missing]):
@@ -85,8 +99,8 @@ def main() -> None:
             OUT.write_text(json.dumps({"command": "python -m benchmarks.purification_seeds",
                                        "rows": rows, "environment": environment()}, indent=1)
                            + "\n")
-            OUT.with_suffix(".md").write_text(table(rows))
-            print(table(rows), flush=True)
+            OUT.with_suffix(".md").write_text(table(rows, cells))
+            print(table(rows, cells), flush=True)
 
 
 if __name__ == "__main__":

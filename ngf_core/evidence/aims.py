@@ -11,8 +11,8 @@ from ngf_core.evidence.rank import difference, estimate, rank_text, ranking
 
 NGF, SGD = "ngf", "sgd"
 MOST_ASR, MOST_DROP = 0.10, 0.02
-TOP, CHEAP_AMONG = 3, 5
-FIELD = 2 * TOP  # so many defenses have to be compared for a place in the top to mean anything
+MOST_TIED, CHEAP_AMONG = 3, 5
+FIELD = 6  # so many defenses have to be compared for the best place to mean anything
 _WORDS = {3: "three", 5: "five"}
 
 
@@ -37,7 +37,7 @@ def aims(cells: pd.DataFrame) -> list[Aim]:
     Means of defenses are compared on the cells that all of them have, so that a partial benchmark
     favours none; a defense with under half of NGF's cells is left out of that and named. A mean
     over some of the attacks is no verdict, nor is being better on some one on every attack (being
-    worse on one is), nor being in the top three of a few defenses one on all.
+    worse on one is), nor being the best of a few defenses one on all.
     """
     defenses = set(defenses_only(cells)["entrant"])
     of = {name: wide(cells, name) for name in ("asr", "acc_drop", "der", "cpu_seconds")}
@@ -70,16 +70,21 @@ def _removed(asr: pd.DataFrame, drop: pd.DataFrame) -> Aim:
 
 
 def _below_sgd(asr: pd.DataFrame) -> Aim:
-    what = "NGF ends with a lower ASR than one-layer SGD on every attack"
+    what = "NGF ends with a lower ASR than one-layer SGD on every attack, by a resolved margin"
     if NGF not in asr or SGD not in asr:
         return Aim(what, None, "NGF or SGD has no finished cell.")
-    both = asr[[NGF, SGD]].dropna().groupby(level="attack").mean()
-    if both.empty:
+    shared = asr[[NGF, SGD]].dropna()
+    if shared.empty:
         return Aim(what, None, "NGF and SGD share no cell.")
+    both = shared.groupby(level="attack").mean()
+    resolved = [attack for attack, of in shared.groupby(level="attack")
+                if difference(of, NGF, SGD).sign < 0]
     lower, equal = both[NGF] < both[SGD], both[NGF] == both[SGD]
     whole = len(both) == len(ATTACKS)
     text = f"It does on {lower.sum()} of {len(both)}"
     text += "" if whole else f" attack{'s' * (len(both) > 1)} computed, out of {len(ATTACKS)}"
+    text += f"; resolved over its seeds on {len(resolved)}"
+    text += f" ({', '.join(map(_attack, resolved))})" if 0 < len(resolved) < len(both) else ""
     if equal.any():
         text += "; it is equal on " + ", ".join(
             f"{_attack(attack)} ({100 * row[NGF]:.1f} %)" for attack, row in both[equal].iterrows())
@@ -88,13 +93,14 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
             f"{_attack(attack)} ({100 * row[NGF]:.1f} against {100 * row[SGD]:.1f} %)"
             for attack, row in both[~lower & ~equal].iterrows())
     over_all = difference(asr, NGF, SGD)
-    met = None if lower.all() and not whole else bool(lower.all())
+    met = (whole and len(resolved) == len(both) or None) if lower.all() else False
     return Aim(what, met, f"{text}. Mean difference {over_all.in_percent(' points')}."
                           f"{_by_seed('Seed', asr[NGF] - asr[SGD])}")
 
 
 def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
-    what = f"NGF is in the top {_WORDS[TOP]} of all defenses by DER"
+    what = (f"NGF has the best mean DER of all defenses, tied with at most "
+            f"{_WORDS[MOST_TIED]}")
     ranks = ranking(der, higher_is_better=True)
     if NGF not in ranks.index:
         return Aim(what, None, _unranked(der))
@@ -104,15 +110,16 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
     text = (f"Its mean DER of {100 * mine['mean']:.1f} % is the {_ordinal(place)} of {len(ranks)}; "
             f"with the ties that the intervals leave, its rank is {tied} (over "
             f"{_cells(len(der))} that all share).")
-    if place > TOP:
+    if place > 1:
         ahead = ", ".join(f"{_title(name)} {100 * ranks.loc[name, 'mean']:.1f} %"
                           for name in ranks.index[:place - 1])
         text += f" Ahead of it: {ahead}."
     if absent:
         text += f" Left out, with under half of its cells: {', '.join(absent)}."
-    if place <= TOP and len(ranks) < FIELD:
+    met = place == 1 and mine["last"] - mine["first"] <= MOST_TIED
+    if met and len(ranks) < FIELD:
         return Aim(what, None, f"{text} Among fewer than {FIELD} that is no verdict on all.")
-    return Aim(what, place <= TOP, text)
+    return Aim(what, bool(met), text)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:

@@ -13,21 +13,22 @@ from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, wide
 from ngf_core.evidence.rank import difference, estimate
 
-_COLUMNS = {BENIGN: "floor", BEFORE: "backdoored"} | {name: ENTRANTS[name].title
+_COLUMNS = {BENIGN: "benign", BEFORE: "backdoored"} | {name: ENTRANTS[name].title
                                                      for name in PURIFIED}
 
 
-def attack_by_attack(cells: pd.DataFrame) -> str:
-    """One row per attack, the ASR of every seed in a cell: of the benign model under the trigger,
-    the backdoored one, and after each defense of `PURIFIED`."""
-    asr = wide(cells, "asr")
-    columns = [name for name in _COLUMNS if name in asr]
-    seeds = sorted(asr.index.unique("seed"))
+def attack_by_attack(cells: pd.DataFrame, rate: str) -> str:
+    """One row per attack, `rate` (asr, acc or ra) of every seed in a cell: of the benign model,
+    whose ASR is the floor, of the backdoored one, and after each defense of `PURIFIED`."""
+    table = wide(cells, rate)
+    columns = [name for name in _COLUMNS if name in table]
+    seeds = sorted(table.index.unique("seed"))
     rows = [[ATTACKS[attack].title, *(
-        " / ".join(map(_percent, asr.loc[attack, name].reindex(seeds))) for name in columns)]
-            for attack in ATTACKS if attack in asr.index]
+        " / ".join(map(_percent, table.loc[attack, name].reindex(seeds))) for name in columns)]
+            for attack in ATTACKS if attack in table.index]
     told = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-    return markdown([f"ASR % at {told}", *(_COLUMNS[name] for name in columns)], rows)
+    heads = _COLUMNS | ({BENIGN: "floor"} if rate == "asr" else {})
+    return markdown([f"{rate.upper()} % at {told}", *(heads[name] for name in columns)], rows)
 
 
 @dataclass(frozen=True)

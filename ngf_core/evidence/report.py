@@ -9,7 +9,9 @@ from ngf_core.data import DATASETS
 from ngf_core.evidence import load
 from ngf_core.evidence.ablation import VARIANTS, carried, effects
 from ngf_core.evidence.aims import aims, defenses_only
+from ngf_core.evidence.along import along_the_tuning
 from ngf_core.evidence.by_attack import attack_by_attack, short_of_aims
+from ngf_core.evidence.by_layer import by_layer
 from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
@@ -24,14 +26,16 @@ _SIGNS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
 
 def report(folder: Path, *, whole: bool) -> str:
-    """What ships in report.md: protocol, aims, leaderboard, each attack, ablation and the claim.
+    """What ships in report.md: protocol, aims, leaderboard, layers, each attack, what happens along
+    the tuning, ablation and the claim.
 
     whole: every defense and attack is planned there, so that it can be told how much is missing.
     """
-    cells, claim = load("cells", folder), load("claim", folder)
+    cells, claim, path = (load(name, folder) for name in ("cells", "claim", "path"))
     protocol = json.loads((folder / "protocol.json").read_text())
-    parts = [_progress(protocol, whole), _aims(cells), leaderboard(cells), by_seed(cells),
-             attack_by_attack(cells), short_of_aims(cells), ablation(cells), sharpness_claim(claim)]
+    parts = [_progress(protocol, whole), _aims(cells), leaderboard(cells), by_layer(cells),
+             *(attack_by_attack(cells, rate) for rate in ("asr", "acc", "ra")),
+             short_of_aims(cells), along_the_tuning(path), ablation(cells), sharpness_claim(claim)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -47,23 +51,6 @@ def leaderboard(cells: pd.DataFrame) -> str:
               *(_mean(tables[name], row.Index, name) for name in COLUMNS), str(row.n)]
              for row in ranks.itertuples()]
     return markdown(head, rows)
-
-
-def by_seed(cells: pd.DataFrame) -> str:
-    """One row per seed, the mean ASR over the attacks of which it has all columns: for the layer
-    that the rule chose, the last one and all, and for the two baselines. A seed with no such attack
-    has no row."""
-    columns = {BEFORE: "backdoored", "ngf": "NGF", "ablate_auto_layer": "NGF, layer by rule",
-               "ablate_full_network": "NGF, all layers", "sgd": "SGD", "finetune": "Fine-tuning"}
-    asr = wide(cells, "asr")
-    if not set(columns) <= set(asr):
-        return ""
-    asr = asr[list(columns)].dropna()
-    if asr.empty:
-        return ""
-    rows = [[str(seed), *(f"{100 * mean:.1f}" for mean in part.mean()), str(len(part))]
-            for seed, part in asr.groupby(level="seed")]
-    return markdown(["seed", *(f"{title} ASR %" for title in columns.values()), "n"], rows)
 
 
 def ablation(cells: pd.DataFrame) -> str:

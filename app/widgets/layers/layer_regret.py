@@ -12,7 +12,7 @@ from app.widgets.controls.figure_card import figure_card
 from app.widgets.layers.layer_rules import rule_title
 from app.widgets.runs.run_name import attack_name
 from ngf_core.errors import NGFError
-from ngf_core.evidence import COMMAND, load, tables_folder
+from ngf_core.evidence import LAYERS_COMMAND, load, tables_folder
 
 TEXT = sections("layers")
 
@@ -36,7 +36,7 @@ def layer_regret() -> None:
                 caption=TEXT["across text"].format(models=len(models),
                                                    attacks=models["attack"].nunique()),
                 table=table,
-                origin=of_table(table, COMMAND), filename="layer-rules",
+                origin=of_table(table, LAYERS_COMMAND), filename="layer-rules",
                 alt=figures.regret_alt(table))
     points = st.column_config.NumberColumn(format="%+.1f points")
     st.dataframe(figures.regret_table(table), key="layers_regret_rules", hide_index=True,

@@ -25,7 +25,8 @@ def test_met_with_their_figures():
     assert removed.met is None and removed.found.endswith("On 2 of 14 attacks that is no verdict.")
     assert "ASR 5.0 % [5.0, 5.0], ACC drop 1.5 points" in removed.found
     assert "6 attack-seed cells" in removed.found
-    assert below.met is None and "does on 2 of 2 attacks computed, out of 14" in below.found
+    assert below.met is None
+    assert "2 of 2 attacks computed, out of 14; resolved over its seeds on 2." in below.found
     assert "−45.0 points" in below.found
     assert top.met and "the 1st of 6" in top.found
     assert not cheap.met and cheap.found.index("CLP 0.0") < cheap.found.index("NGF 9.0")
@@ -58,12 +59,25 @@ def test_equal_on_one_attack_is_not_below_on_every_attack():
     made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 45
     below = aims(made)[1]
     assert below.met is False
-    assert "1 of 2 attacks computed, out of 14; it is equal on Blend (5.0 %)." in below.found
+    assert "1 of 2 attacks computed, out of 14; resolved over its seeds on 1 (BadNets); it is " \
+        "equal on Blend (5.0 %)." in below.found
     made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 44
-    assert "out of 14; not on Blend (5.0 against 4.9 %)." in aims(made)[1].found
+    assert "(BadNets); not on Blend (5.0 against 4.9 %)." in aims(made)[1].found
 
 
-def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
+def test_lower_on_every_attack_is_an_aim_where_each_margin_is_resolved():
+    made = cells(tuple(ATTACKS), (0, 1, 2), ("ngf", "sgd"))
+    made.loc[made["entrant"] == "ngf", "asr_hits"] = 45
+    made.loc[made["entrant"] == "sgd", "asr_hits"] = 450
+    assert aims(made)[1].met is True
+    made.loc[(made["entrant"] == "sgd") & (made["attack"] == "sig") & (made["seed"] == 1),
+             "asr_hits"] = 45
+    below = aims(made)[1]
+    assert below.met is None and "on 14 of 14; resolved over its seeds on 13 (" in below.found
+    assert aims(made[made["seed"] == 0])[1].met is None, "one seed resolves nothing"
+
+
+def test_where_it_is_not_the_best_it_says_who_is_ahead_and_the_ties():
     made = table(ngf={"der": 0.5}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.7})
     _, _, top, cheap = aims(made)
     assert not top.met and "the 4th of 6" in top.found
@@ -72,9 +86,19 @@ def test_outside_the_top_three_it_says_who_is_ahead_and_the_ties():
     assert not cheap.met  # CLP takes no time
 
 
-def test_the_third_place_is_in_the_top_three():
-    top = aims(table(ngf={"der": 0.6}, sgd={"der": 0.9}, finetune={"der": 0.8}, clp={"der": 0.5}))
-    assert top[2].met and "the 3rd of 6" in top[2].found
+def test_the_second_place_is_not_the_best():
+    top = aims(table(ngf={"der": 0.8}, sgd={"der": 0.9}, finetune={"der": 0.6}, clp={"der": 0.5}))
+    assert top[2].met is False and "the 2nd of 6" in top[2].found
+
+
+@pytest.mark.parametrize("tied, met", [(3, True), (4, False)])
+def test_the_best_mean_may_be_tied_with_three_and_no_more(tied, met):
+    made = table(ngf={"der": 0.9}, sgd={"der": 0.1}, finetune={"der": 0.1}, clp={"der": 0.1})
+    names = ["sgd", "finetune", "clp", "anp"][:tied]
+    high = made["entrant"].isin(names) & (made["attack"] == "blend")
+    made.loc[high, "der"] = 1.6  # a mean of 0.85, of two attacks that differ: not resolved
+    top = aims(made)[2]
+    assert top.met is met and f"its rank is 1–{tied + 1} " in top.found
 
 
 def test_cheapest_counts_processor_seconds_among_the_top_five():

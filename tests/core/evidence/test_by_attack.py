@@ -27,20 +27,27 @@ def rows(told):
 
 def test_every_seed_of_an_attack_stands_in_a_cell(table):
     put(table, "badnets", 4, "ngf", asr_hits=TRIGGERED // 2)
-    head, _, badnets, wanet = rows(attack_by_attack(table))
+    head, _, badnets, wanet = rows(attack_by_attack(table, "asr"))
     assert head == ["ASR % at seeds 3, 4", "floor", "backdoored", "NGF", "SGD"]
     assert [badnets[0], wanet[0]] == [ATTACKS["badnets"].title, ATTACKS["wanet"].title]
     assert badnets[1:3] == ["1.0 / 1.0", "97.0 / 97.0"] and badnets[3].endswith(" / 50.0")
 
 
+def test_the_other_rates_have_tables_of_their_own(table):
+    put(table, "badnets", 4, "ngf", acc_hits=TEST // 4)
+    head, _, badnets, _ = rows(attack_by_attack(table, "acc"))
+    assert head == ["ACC % at seeds 3, 4", "benign", "backdoored", "NGF", "SGD"]
+    assert badnets[3].endswith(" / 25.0") and badnets[1] == "99.1 / 99.1"
+
+
 def test_a_single_seed_is_one(table):
-    head, *_ = rows(attack_by_attack(table[table["seed"] == 3]))
+    head, *_ = rows(attack_by_attack(table[table["seed"] == 3], "asr"))
     assert head[0] == "ASR % at seed 3"
 
 
 def test_a_cell_that_is_missing_is_a_dash(table):
     apart = (table["attack"] == "wanet") & (table["seed"] == 3) & (table["entrant"] == "sgd")
-    assert rows(attack_by_attack(table[~apart]))[3][4].startswith("– / ")
+    assert rows(attack_by_attack(table[~apart], "asr"))[3][4].startswith("– / ")
 
 
 def test_what_misses_no_aim_has_no_row(table):

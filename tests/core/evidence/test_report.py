@@ -3,7 +3,7 @@
 import pytest
 
 from ngf_core.evidence.measures import wide
-from ngf_core.evidence.report import ablation, by_seed, leaderboard, sharpness_claim
+from ngf_core.evidence.report import ablation, leaderboard, sharpness_claim
 from tests.support import fabricated_claim
 from tests.support.fabricated_benchmark import cells
 
@@ -28,20 +28,6 @@ def test_the_leaderboard_has_the_means_and_the_models_it_began_with():
     order = [line.split(" | ")[2] for line in told.splitlines()[4:]]
     ders = [float(text.split()[0]) for text in order]
     assert ders == sorted(ders, reverse=True) and len(ders) == 17
-
-
-def test_each_seed_is_told_on_the_attacks_that_all_have():
-    table = cells(ATTACKS)
-    missing = (table.attack == "blend") & (table.seed == 1) & (table.entrant == "sgd")
-    told = by_seed(table[~missing])
-    assert [line.split(" | ")[-1] for line in told.splitlines()[2:]] == ["5 |", "4 |", "5 |"]
-    shared = table[(table.seed == 1) & table.attack.ne("blend")]
-    mine = shared[shared.entrant == "ablate_auto_layer"]
-    mean = 100 * (mine.asr_hits / mine.asr_n).mean()
-    assert float(told.splitlines()[3].split(" | ")[3]) == pytest.approx(float(mean), abs=0.051)
-    assert by_seed(table[table.entrant != "finetune"]) == ""
-    apart = table.entrant.eq("sgd") & table.seed.ne(0) | table.entrant.eq("ngf") & table.seed.eq(0)
-    assert by_seed(table[~apart]) == ""
 
 
 def test_the_ablation_tells_the_paired_difference_and_its_sign():

@@ -1,0 +1,35 @@
+"""What tuning another layer, or all of them, leaves and costs, in Markdown."""
+
+import pandas as pd
+
+from ngf_core.evidence.entrants import ENTRANTS
+from ngf_core.evidence.markdown import markdown
+from ngf_core.evidence.measures import wide
+from ngf_core.evidence.rank import difference, estimate
+
+# By method: its entrant that tunes the last layer, the one chosen by rule, and all layers.
+LAYERS = {"ngf": ("ngf", "ablate_auto_layer", "ablate_full_network"),
+          "sgd": ("sgd", "sgd_auto_layer", "sgd_full_network")}
+_TITLES = ("last", "chosen by rule", "all")
+
+
+def by_layer(cells: pd.DataFrame) -> str:
+    """One row per method and layer, on the models of which all layers of that method are there:
+    mean rates, the paired difference of ASR to the last layer's, and processor seconds. Those of
+    NGF include the choice of a layer; SGD is given NGF's. A method without all three has no row.
+    """
+    tables = {name: wide(cells, name) for name in ("acc", "asr", "ra", "cpu_seconds")}
+    rows = []
+    for method, entrants in LAYERS.items():
+        if not set(entrants) <= set(tables["asr"]):
+            continue
+        shared = tables["asr"][list(entrants)].dropna().index
+        of = {name: table.loc[shared] for name, table in tables.items()}
+        for entrant, title in zip(entrants, _TITLES, strict=True) if len(shared) else ():
+            gap = "" if entrant == method else difference(
+                of["asr"], entrant, method).in_percent(signed=True)
+            rows.append([ENTRANTS[method].title, title, *(
+                estimate(of[name][entrant], (0, 1)).in_percent() for name in ("acc", "asr", "ra")),
+                gap, f"{of['cpu_seconds'][entrant].mean():.1f}", str(len(shared))])
+    return markdown(["method", "layer", "ACC %", "ASR %", "RA %", "ASR minus the last layer's",
+                     "Seconds", "n"], rows) if rows else ""

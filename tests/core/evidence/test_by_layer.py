@@ -1,0 +1,35 @@
+"""Layers beside one another: on the same models, with their cost."""
+
+import numpy as np
+import pytest
+
+from ngf_core.evidence.by_layer import LAYERS, by_layer
+from ngf_core.evidence.measures import wide
+from tests.support.fabricated_benchmark import cells
+
+ATTACKS = ("badnets", "blend", "wanet")
+
+
+def rows(told):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines()[2:]]
+
+
+def test_layers_are_compared_on_the_models_that_have_them_all():
+    table = cells(ATTACKS, entrants=[name for names in LAYERS.values() for name in names])
+    gone = (table["entrant"] == "ablate_full_network") & (table["seed"] > 0)
+    told = rows(by_layer(table[~gone]))
+    assert [row[:2] for row in told] == [
+        [method, layer] for method in ("NGF", "SGD") for layer in ("last", "chosen by rule", "all")]
+    assert [row[-1] for row in told] == ["3"] * 3 + ["9"] * 3
+    asr = wide(table, "asr").xs(0, level="seed")
+    assert float(told[1][3].split()[0]) == pytest.approx(100 * asr["ablate_auto_layer"].mean(),
+                                                         abs=0.051)
+    gap = 100 * (asr["ablate_auto_layer"] - asr["ngf"]).mean()
+    assert float(told[1][5].split()[0].replace("−", "-")) == pytest.approx(gap, abs=0.051)
+    assert told[0][5] == told[3][5] == ""
+    seconds = wide(table, "cpu_seconds")["sgd_full_network"]
+    assert float(told[5][6]) == pytest.approx(np.mean(seconds), abs=0.051)
+
+
+def test_the_last_layer_alone_is_no_table():
+    assert by_layer(cells(ATTACKS, entrants=("ngf", "sgd", "sgd_auto_layer"))) == ""
