@@ -56,7 +56,8 @@ def cells_table(wanted: list[Cell], floors: dict[tuple[str, int], dict[str, Any]
                     "weights": weights_of(benign, BEFORE), "received": weights_of(run, BEFORE)})
     table = pd.DataFrame(rows, columns=_COLUMNS)
     whole = [*COUNTS, "passes", "tuned", "threads"]
-    return table.astype({name: "Int64" for name in whole} | {
+    # Types are said: a column without any value, as where nothing stopped early, tells none.
+    return table.astype({name: "Int64" for name in whole} | {"stopped": "str"} | {
         name: "float64" for name in ("der", "seconds", "cpu_seconds", *SHARPNESS)})
 
 

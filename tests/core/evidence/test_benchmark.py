@@ -166,18 +166,22 @@ def test_the_report_has_the_table_in_words(finished, table):
 
 
 def test_tables_outlive_their_runs(finished, patched, tmp_path):
-    """With one run left, the other cells, the claim and the paths stay as they were told."""
+    """With a training and a defense left, the other cells, the claim and the paths stay as they
+    were told, and so does why one of them stopped, which neither of the two did."""
     tables, out = (shutil.copytree(finished.tables, tmp_path / "tables"), tmp_path / "out")
-    left = "signs-badnets-s0-clp"
-    shutil.copytree(finished.out / left, out / left)
+    told = load("cells", tables)
+    early = (told["entrant"] == "finetune") & (told["attack"] == "blend")
+    told.assign(stopped=told["stopped"].mask(early, "It diverged.")).to_parquet(
+        tables / "cells.parquet")
+    was = {name: load(name, tables) for name in ("cells", "path", "claim")}
+    for left in ("signs-badnets-s0-train", "signs-badnets-s0-clp"):
+        shutil.copytree(finished.out / left, out / left)
     arguments = type(finished)(**vars(finished) | {"out": out, "tables": tables,
                                                    "stages": ["tables"]})
     assert command.run(arguments) == 0
-    for name in ("cells", "path", "claim"):
-        was, now = (load(name, folder).sort_values(KEYS[name], ignore_index=True)
-                    for folder in (finished.tables, tables))
-        none = ["stopped"] if name == "cells" else []  # a column of None has no type to keep
-        pd.testing.assert_frame_equal(now.drop(columns=none), was.drop(columns=none))
+    for name, before in was.items():
+        pd.testing.assert_frame_equal(*(part.sort_values(KEYS[name], ignore_index=True)
+                                        for part in (load(name, tables), before)))
     assert (tables / "report.md").read_text() == (finished.tables / "report.md").read_text()
 
 
