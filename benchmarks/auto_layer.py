@@ -11,12 +11,12 @@ attacks is judged on the one left out, so that having chosen a rule by test ASR 
 figure.
 
 What this does not settle: one seed of each model; a map is a single run per layer, and a second one
-of the same layer may differ by tens of points of ASR; the rules, and the budget of the one behind
-"auto", were written while maps of the mini network had been seen; and a map's budget is half of the
-benchmark's.
+of a layer inside the network may differ by tens of points of ASR; the rules, and the budget of the
+one behind "auto", were written while maps of the mini network had been seen; and a map's budget is
+half of the benchmark's.
 
 Writes assets/benchmark/layers.parquet, auto.json and layer_rules.md. Existing maps, as those that
-ship, are reused; without them each takes some eight minutes of one core. --rules recomputes the
+ship, are reused; without them each takes some six minutes of one core. --rules recomputes the
 rules' picks from the maps' stored statistics, without making a map.
 """
 
@@ -37,6 +37,7 @@ from ngf_core.errors import NGFError
 from ngf_core.evaluate.rates import Evaluation, der
 from ngf_core.evidence import tables_folder
 from ngf_core.evidence.measures import COUNTS, counts_of
+from ngf_core.evidence.rank import estimate
 from ngf_core.execute.zoo import make
 from ngf_core.layers.oracle import oracle
 from ngf_core.layers.rules import DEFAULT_RULE, RULES, best, judge
@@ -107,7 +108,7 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
     means = {rule: {key: mean(of[rule][key] for of in found.values())
                     for key in ("regret_asr", "regret_der", "asr", "acc")}
              | {"worst_asr": max(of[rule]["regret_asr"] for of in found.values()),
-                "error_asr": _standard_error([of[rule]["regret_asr"] for of in found.values()])}
+                "interval_asr": _interval([of[rule]["regret_asr"] for of in found.values()])}
              for rule in rules}
     left_out = {}
     for attack in found if len(found) > 1 else ():
@@ -121,13 +122,13 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
 
 def markdown(report: dict[str, Any]) -> str:
     """One row per rule, by increasing mean regret; then the regret of choosing a rule by ASR."""
-    rows = ["| rule | mean regret, points of ASR ± standard error | worst | ASR % | ACC % |",
+    rows = ["| rule | mean regret, points of ASR | worst | ASR % | ACC % |",
             "| --- | --- | --- | --- | --- |"]
     for rule, means in report["rules"].items():
         if rule != AT_MAP:
             title = RULES[rule].title + (" (`auto`)" if rule == DEFAULT_RULE else "")
-            rows.append(f"| {title} | {means['regret_asr']:.1f} ± {means['error_asr']:.1f} | "
-                        f"{means['worst_asr']:.1f} | {means['asr']:.1f} | {means['acc']:.1f} |")
+            rows.append(f"| {title} | {_told(means)} | {means['worst_asr']:.1f} | "
+                        f"{means['asr']:.1f} | {means['acc']:.1f} |")
     left_out = report["left_one_out"]["mean_regret_asr"]
     if left_out is not None:
         rows.append(f"| the best rule on the other attacks (leave one attack out) | {left_out:.1f} "
@@ -135,8 +136,16 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _standard_error(values: list[float]) -> float:
-    return float(pd.Series(values).sem()) if len(values) > 1 else float("inf")
+def _interval(values: list[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean over attacks; NaN where there is one."""
+    found = estimate(pd.Series(values, pd.MultiIndex.from_tuples(
+        [(place, 0) for place in range(len(values))], names=["attack", "seed"])))
+    return found.low, found.high
+
+
+def _told(means: dict[str, Any]) -> str:
+    low, high = means["interval_asr"]
+    return f"{means['regret_asr']:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
 
 
 def main() -> None:
@@ -173,7 +182,7 @@ def main() -> None:
     (tables_folder() / "auto.json").write_text(json.dumps(report, indent=1) + "\n")
     (tables_folder() / "layer_rules.md").write_text(markdown(report))
     for rule, means in report["rules"].items():
-        print(f"{rule:24s} regret {means['regret_asr']:5.1f} +- {means['error_asr']:.1f}, "
+        print(f"{rule:24s} regret {_told(means)}, "
               f"worst {means['worst_asr']:.0f}; DER {means['regret_der']:.1f}; "
               f"ASR {means['asr']:.1f} ACC {means['acc']:.1f}")
     print("left out:", report["left_one_out"]["mean_regret_asr"])

@@ -57,7 +57,7 @@ def table(rows: Iterable[dict[str, Any]], cells: pd.DataFrame) -> str:
     """One line per attack and preset: mean and standard deviation over the seeds, how far another
     memory layout moves ASR, and ASR over the training seeds of the benchmark's `cells`."""
     lines = ["| attack | Fisher | ASR % | ACC % | RA % | ASR with another layout, seed 0 | "
-             "ASR % over training seeds |", "|---|---|---|---|---|---|---|"]
+             "ASR % over training seeds 0 to 2 |", "|---|---|---|---|---|---|---|"]
     trained = wide(cells, "asr")["ngf"].dropna().groupby(level="attack").agg(["mean", "std"])
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
@@ -66,11 +66,11 @@ def table(rows: Iterable[dict[str, Any]], cells: pd.DataFrame) -> str:
     for preset, attack in sorted(groups, key=lambda key: (key[0], list(ATTACKS).index(key[1]))):
         mine = groups[preset, attack]
         seeds = [row for row in mine if row["layout"] == "contiguous"]
-        cells = [f"{statistics.mean(r[m] for r in seeds):.1f} ± "
+        rates = [f"{statistics.mean(r[m] for r in seeds):.1f} ± "
                  f"{statistics.stdev(r[m] for r in seeds):.1f}" for m in ("asr", "acc", "ra")]
         first = next(row["asr"] for row in seeds if row["seed"] == 0)
         other = next(row["asr"] for row in mine if row["layout"] == "channels_last")
-        lines.append(f"| {ATTACKS[attack].title} | {names[preset]} | {' | '.join(cells)} | "
+        lines.append(f"| {ATTACKS[attack].title} | {names[preset]} | {' | '.join(rates)} | "
                      f"{first:.1f} → {other:.1f} | {_spread(trained, attack, preset)} |")
     return "\n".join(lines) + "\n"
 
@@ -83,7 +83,7 @@ def _spread(trained: pd.DataFrame, attack: str, preset: str) -> str:
 
 
 def main() -> None:
-    """Purify what is not in the file yet, and write it and the table after each model."""
+    """Purify what is not in the file yet, written after each model, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attacks", nargs="+", choices=tuple(ATTACKS), default=list(ATTACKS))
@@ -99,8 +99,8 @@ def main() -> None:
             OUT.write_text(json.dumps({"command": "python -m benchmarks.purification_seeds",
                                        "rows": rows, "environment": environment()}, indent=1)
                            + "\n")
-            OUT.with_suffix(".md").write_text(table(rows, cells))
-            print(table(rows, cells), flush=True)
+    OUT.with_suffix(".md").write_text(table(rows, cells))
+    print(table(rows, cells))
 
 
 if __name__ == "__main__":

@@ -99,8 +99,7 @@ def _below_sgd(asr: pd.DataFrame) -> Aim:
 
 
 def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
-    what = (f"NGF has the best mean DER of all defenses, tied with at most "
-            f"{_WORDS[MOST_TIED]}")
+    what = f"NGF ranks first of all defenses by DER, tied with at most {_WORDS[MOST_TIED]}"
     ranks = ranking(der, higher_is_better=True)
     if NGF not in ranks.index:
         return Aim(what, None, _unranked(der))
@@ -116,10 +115,10 @@ def _top(der: pd.DataFrame, absent: list[str]) -> Aim:
         text += f" Ahead of it: {ahead}."
     if absent:
         text += f" Left out, with under half of its cells: {', '.join(absent)}."
-    met = place == 1 and mine["last"] - mine["first"] <= MOST_TIED
+    met = bool(mine["first"] == 1 and mine["last"] - mine["first"] <= MOST_TIED)
     if met and len(ranks) < FIELD:
         return Aim(what, None, f"{text} Among fewer than {FIELD} that is no verdict on all.")
-    return Aim(what, bool(met), text)
+    return Aim(what, met, text)
 
 
 def _cheapest(der: pd.DataFrame, seconds: pd.DataFrame) -> Aim:

@@ -36,10 +36,10 @@ def along_the_tuning(path: pd.DataFrame) -> str:
         if len(of):
             rows.append([ENTRANTS[name].title, _points(of["return"]), _far(of["return"]),
                          _points(of["late"]), _far(of["late"]), _points(of["dip"])])
-    far = f"by over {100 * FAR:.0f}, models"
-    return markdown(["along the tuning", "ASR comes back, points: median, most", far,
-                     "ASR moves in the last fifth, points: median, most", far,
-                     "ACC dips, points: median, most"], rows) if rows else ""
+    far = f"over {100 * FAR:.0f}: models"
+    return markdown(["along the tuning", "ASR above its lowest so far, points: median, most", far,
+                     "change of ASR in the last fifth, points: median, most", far,
+                     "ACC lost on the way, points: median, most"], rows) if rows else ""
 
 
 def _points(values: pd.Series) -> str:

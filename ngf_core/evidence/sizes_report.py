@@ -99,7 +99,10 @@ def _tally(found: Sequence[Size]) -> str:
              *(str((of["verdict"] == word).sum()) for word in SIGNS)]
             for (model, parameters), of in each[each["n"] > 1].groupby(
                 ["comparison", "parameters"], sort=False)]
-    return markdown(["readings of", "parameters", "in all", *map(str.strip, SIGNS.values())], rows)
+    return markdown(["readings of", "parameters", "in all",
+                     *(f"{SIGNS[word]}{told}" for word, told in (
+                         (HOLDS, "as claimed"), (FAILS, "the other way"), (OPEN, "not resolved")))],
+                    rows)
 
 
 def _where(row: pd.Series) -> list[str]:

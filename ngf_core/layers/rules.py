@@ -132,8 +132,7 @@ def quarter(layers: Layers) -> Scores:
 
 
 def two_thirds(layers: Layers) -> Scores:
-    """The layer at two thirds of the depth, whatever the data: a control. In the mini network it is
-    the last block's first convolution, the fixed layer of the presets."""
+    """The layer at two thirds of the depth, whatever the data: a control."""
     return {one.layer: -abs(one.depth - 2 / 3) for one in layers}
 
 

@@ -70,5 +70,5 @@ def test_the_table_that_ships_says_what_the_report_says():
     table = auto_layer.markdown(report)
     assert table == (TABLES / "layer_rules.md").read_text()
     first, last = table.splitlines()[2], table.splitlines()[-1]
-    assert first.startswith(f"| {RULES['last_layer'].title} | 3.4 ± 2.6 | 33.4 | ")
+    assert first.startswith(f"| {RULES['last_layer'].title} | 3.4 [−2.2, 8.9] | 33.4 | ")
     assert "| 3.4 |" in last and len(table.splitlines()) == 2 + len(RULES) + 1
