@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
+from app.figures.name_places import name_places
 from app.theme import SEQUENTIAL, ink, label_color, plotly_template, style
 from ngf_core.evidence.measures import Measure
 
@@ -164,54 +164,24 @@ def trade_off(means: pd.DataFrame, *, dark: bool) -> go.Figure:
     figure.add_scatter(x=points.loc[front, "acc_drop"], y=points.loc[front, "asr"],
                        mode="lines", line={"color": tone.muted, "width": 1.5, "dash": "dot"},
                        hoverinfo="skip", showlegend=False, name="Pareto front")
-    labels = {name: style(str(name)).label for name in points.index}
-    places = _label_places(points, labels, across, up)
+    places = name_places(points, {name: style(str(name)).label for name in points.index},
+                         across, up)
     for name, row in points.iterrows():
-        styled = style(str(name))
+        styled, place = style(str(name)), places[name]
+        text = f"<b>{styled.label}</b>" if name in front else styled.label
+        font = {"color": label_color(styled.color, dark), "size": 12}
         figure.add_scatter(
-            x=[row["acc_drop"]], y=[row["asr"]], mode="markers+text", name=styled.label,
-            text=[f"<b>{styled.label}</b>" if name in front else styled.label],
-            textposition=places[name], showlegend=False,
-            textfont={"color": label_color(styled.color, dark), "size": 12},
+            x=[row["acc_drop"]], y=[row["asr"]], name=styled.label, showlegend=False,
+            mode="markers" if place.away else "markers+text", text=[text],
+            textposition=place.side, textfont=font,
             marker={"color": styled.color, "symbol": styled.symbol, "size": 11},
             hovertemplate=f"{styled.label}: ASR %{{y:.1f}} %, ACC drop %{{x:.1f}} points"
                           "<extra></extra>")
+        if place.away:
+            figure.add_annotation(x=row["acc_drop"], y=row["asr"], text=text, font=font,
+                                  arrowcolor=tone.muted, arrowwidth=1, arrowhead=0, standoff=7,
+                                  **place.annotation())
     figure.update_xaxes(title="mean ACC drop, points", zeroline=True, range=list(across))
     figure.update_yaxes(title="mean ASR, %", range=list(up))
     figure.update_layout(template=plotly_template(dark), height=440)
     return figure
-
-
-def _label_places(points: pd.DataFrame, labels: Mapping[Any, str], across: tuple[float, float],
-                  up: tuple[float, float]) -> dict[Any, str]:
-    """For each point the side for its name that covers least of other marks and names, in pixels of
-    a phone-wide figure: chosen one after the other, and twice again when all others are known."""
-    wide, tall, letter, line, mark = 250, 350, 7, 18, 12
-    at = {name: (wide * (x - across[0]) / (across[1] - across[0]),
-                 tall * (y - up[0]) / (up[1] - up[0])) for name, (x, y) in points.iterrows()}
-    marks = [(x - mark / 2, y - mark / 2, x + mark / 2, y + mark / 2) for x, y in at.values()]
-    places: dict[Any, str] = {}
-    taken: dict[Any, tuple[float, ...]] = {}
-    for name, (x, y) in 3 * list(at.items()):
-        long = letter * len(labels[name])
-        right, left = (x + mark / 2, x + mark / 2 + long), (x - mark / 2 - long, x - mark / 2)
-        above, below = (y + mark / 2, y + mark / 2 + line), (y - mark / 2 - line, y - mark / 2)
-        middle, centre = (y - line / 2, y + line / 2), (x - long / 2, x + long / 2)
-        boxes = {f"{height} {side}": (flat[0], rise[0], flat[1], rise[1])
-                 for height, side, flat, rise in (
-                     ("middle", "right", right, middle), ("top", "center", centre, above),
-                     ("bottom", "center", centre, below), ("middle", "left", left, middle),
-                     ("top", "right", right, above), ("bottom", "right", right, below),
-                     ("top", "left", left, above), ("bottom", "left", left, below))}
-        others = [*marks, *(box for other, box in taken.items() if other != name)]
-        places[name] = min(boxes, key=lambda side: sum(_shared(boxes[side], box) for box in others)
-                           + 1e3 * (boxes[side][0] < 0 or boxes[side][2] > wide))
-        taken[name] = boxes[places[name]]
-    return places
-
-
-def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """The area that two boxes (left, bottom, right, top) share."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0) * max(height, 0)

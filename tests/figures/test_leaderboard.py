@@ -121,14 +121,21 @@ def test_the_trade_off_names_its_front_and_leaves_out_what_is_unknown():
     assert (points[1].x[0], points[1].y[0]) == (2.0, 90.0)
 
 
-def test_names_of_neighbours_do_not_lie_on_each_other():
-    means = pd.DataFrame({"asr": [0.3, 0.305, 0.31], "acc_drop": [0.03, 0.031, 0.03]},
-                         index=["ngf", "sgd", "anp"])
-    points = figures.trade_off(means, dark=False).data[1:]
-    assert len({point.textposition for point in points}) == 3
-    apart = pd.DataFrame({"asr": [0.1, 0.9], "acc_drop": [0.01, 0.05]}, index=["ngf", "sgd"])
-    assert {point.textposition for point in figures.trade_off(apart, dark=False).data[1:]} == {
-        "middle right"}
+def test_a_name_without_room_beside_its_mark_hangs_on_a_line():
+    """Twelve marks in a heap: some names have to go away, in their own colour and weight."""
+    heap = pd.DataFrame({"asr": 0.3 + 0.004 * np.arange(12), "acc_drop": 0.02},
+                        index=["ngf", "sgd", "anp", "clp", "nad", "fip", "ibau", "nft", "rnp",
+                               "awm", "finetune", "ft_sam"])
+    figure = figures.trade_off(heap, dark=False)
+    away = {note.text: note for note in figure.layout.annotations}
+    named = {point.text[0]: point for point in figure.data[1:] if "text" in point.mode}
+    assert away and named and not away.keys() & named.keys()
+    assert len(away) + len(named) == len(heap) and "<b>NGF</b>" in {*away, *named}
+    at = {point.text[0]: (point.x[0], point.y[0], point.textfont.color)
+          for point in figure.data[1:]}
+    for text, note in away.items():
+        assert (note.x, note.y, note.font.color) == at[text]
+        assert note.showarrow is not False and (note.ax, note.ay) != (0, 0)
 
 
 def test_a_trade_off_of_nothing_draws():
