@@ -117,11 +117,12 @@ def datasets(found: Sequence[Size]) -> list[str]:
 
 
 def command(dataset: str, arch: str) -> str:
-    """The command that computes the tables of one size."""
+    """The commands that compute the tables of one size: the cells, then the claim, which measures
+    no layer that a rule chose."""
     limit = TrainConfig.limit if DATASETS[dataset].embedded else LIMIT
     attacks, seeds, epochs = PLAN.get((dataset, arch), (COMPARED, SEEDS, TrainConfig.epochs))
-    return command_for(dataset, arch, limit, epochs, Grid(attacks, PURIFIED, seeds), attacks,
-                       tables_folder() / SIZES / f"{dataset}-{arch}")
+    return command_for(dataset, arch, limit, epochs, Grid(attacks, (*PURIFIED, RULE), seeds),
+                       attacks, tables_folder() / SIZES / f"{dataset}-{arch}")
 
 
 def _read(place: Path) -> Size | None:
