@@ -74,15 +74,13 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.page_reads
 
-# Sharpness is measured of three attacks everywhere, at all of four sizes on two data sets; not after
-# NGF with a layer chosen by rule, so that cells and claim are asked for apart.
+# Sharpness is measured of three attacks everywhere, at all of four sizes on two data sets.
 BENCHMARK := $(BIN)/python -m ngf_core benchmark
 THREE := --attacks badnets blend wanet
-CELLS := --methods ngf sgd finetune ablate_auto_layer --stages cells
-CLAIM := --methods ngf sgd finetune --stages claim tables
-MINI := --arch mini_preact_resnet $(THREE)
-LARGE := --arch preact_resnet18_w32 --seeds 0 $(THREE)
-LARGEST := --arch preact_resnet18 --attacks badnets --seeds 0 --epochs 8
+CLAIM := --methods ngf sgd finetune ablate_auto_layer
+MINI := --arch mini_preact_resnet $(THREE) $(CLAIM)
+LARGE := --arch preact_resnet18_w32 --seeds 0 $(THREE) $(CLAIM)
+LARGEST := --arch preact_resnet18 --attacks badnets --seeds 0 --epochs 8 $(CLAIM)
 FASHION := --dataset fashion_mnist --limit 500
 SIZES := assets/benchmark/sizes
 
@@ -93,30 +91,26 @@ evidence: .venv/installed-dev
 	$(BIN)/python -m benchmarks.rescaled_layer
 	$(BIN)/python -m benchmarks.auto_layer
 	$(BENCHMARK) --stages cells
-	$(BENCHMARK) $(THREE) $(CLAIM)
-	$(BENCHMARK) $(MINI) $(CELLS)
-	$(BENCHMARK) $(MINI) $(CLAIM) --tables $(SIZES)/signs-mini_preact_resnet
-	$(BENCHMARK) $(LARGE) $(CELLS)
-	$(BENCHMARK) $(LARGE) $(CLAIM) --tables $(SIZES)/signs-preact_resnet18_w32
-	$(BENCHMARK) $(LARGEST) $(CELLS)
-	$(BENCHMARK) $(LARGEST) $(CLAIM) --tables $(SIZES)/signs-preact_resnet18
-	$(BENCHMARK) $(FASHION) $(MINI) $(CELLS)
-	$(BENCHMARK) $(FASHION) $(MINI) $(CLAIM) --tables $(SIZES)/fashion_mnist-mini_preact_resnet
+	$(BENCHMARK) $(THREE) $(CLAIM) --stages claim tables
+	$(BENCHMARK) $(MINI) --tables $(SIZES)/signs-mini_preact_resnet
+	$(BENCHMARK) $(LARGE) --tables $(SIZES)/signs-preact_resnet18_w32
+	$(BENCHMARK) $(LARGEST) --tables $(SIZES)/signs-preact_resnet18
+	$(BENCHMARK) $(FASHION) $(MINI) --tables $(SIZES)/fashion_mnist-mini_preact_resnet
 	$(BENCHMARK) $(FASHION) --seeds 0 1 --attacks badnets blend troj_one sig wanet bpp \
 	  --methods ngf sgd finetune fip ablate_auto_layer --stages cells
-	$(BENCHMARK) $(FASHION) --seeds 0 1 $(THREE) $(CLAIM) --tables $(SIZES)/fashion_mnist-preact_resnet18_w16
+	$(BENCHMARK) $(FASHION) --seeds 0 1 $(THREE) $(CLAIM) --stages claim tables \
+	  --tables $(SIZES)/fashion_mnist-preact_resnet18_w16
 	$(BIN)/python -m benchmarks.choose_preset --methods ngf sgd \
 	  --models $(foreach attack,badnets blend sig wanet,fashion_mnist-$(attack)-s0-n500-train) \
 	  --out benchmarks/results/preset_fashion_mnist.json
 	$(BIN)/python -m benchmarks.own_presets
-	$(BENCHMARK) $(FASHION) $(LARGE) $(CELLS)
-	$(BENCHMARK) $(FASHION) $(LARGE) $(CLAIM) --tables $(SIZES)/fashion_mnist-preact_resnet18_w32
-	$(BENCHMARK) $(FASHION) $(LARGEST) $(CELLS)
-	$(BENCHMARK) $(FASHION) $(LARGEST) $(CLAIM) --tables $(SIZES)/fashion_mnist-preact_resnet18
+	$(BENCHMARK) $(FASHION) $(LARGE) --tables $(SIZES)/fashion_mnist-preact_resnet18_w32
+	$(BENCHMARK) $(FASHION) $(LARGEST) --tables $(SIZES)/fashion_mnist-preact_resnet18
 	$(BIN)/python -m benchmarks.purification_seeds
 	$(BIN)/python -m benchmarks.sgd_rate
 	$(BENCHMARK) --seeds 3 4 --methods ngf sgd finetune ft_sam fip nad anp ibau fine_pruning --stages cells
-	$(BENCHMARK) --seeds 3 4 $(THREE) $(CLAIM) --tables assets/benchmark/fresh
+	$(BENCHMARK) --seeds 3 4 $(THREE) --methods ngf sgd finetune --stages claim tables \
+	  --tables assets/benchmark/fresh
 
 faults: .venv/installed-dev
 	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)

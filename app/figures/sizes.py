@@ -5,15 +5,16 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.theme import MethodStyle, ink, plotly_template, style
+from app.figures.claim import model_style
+from app.theme import MethodStyle, ink, plotly_template
 from ngf_core.data import DATASETS
 from ngf_core.evidence.aims import MOST_ASR
+from ngf_core.evidence.entrants import MEASURED
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sizes import (
     FLATTER,
     PARTS,
     REMOVED,
-    RULE,
     SHARPER,
     WEIGHTS,
     interval_text,
@@ -26,14 +27,7 @@ TITLES = {SHARPER: "backdoored / benign", REMOVED: "ASR", FLATTER: "purified / b
 LABELS = ("78 k", "0.7 M", "2.8 M", "11.2 M")
 APART = 0.13  # decades between the models of one size, so that their intervals lie side by side
 EDGES = (4.55, 7.4)  # of the axis of weights, in decades
-ORDER = ("backdoored", BEFORE, "ngf", RULE, "sgd", "finetune")
-
-
-def model_style(model: str) -> MethodStyle:
-    """How a model is drawn: NGF on a layer chosen by rule in the hue next to NGF's."""
-    if model == RULE:
-        return MethodStyle("NGF, layer by rule", "#56B4E9", "dot", "circle")
-    return style(BEFORE if model == "backdoored" else model)
+ORDER = ("backdoored", BEFORE, *MEASURED)
 
 
 def size_panels(models: pd.DataFrame, means: pd.DataFrame, measure: str, *, dark: bool

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ngf_core.evidence.entrants import RULE
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN, PARAMETERS
 
 _WHERE = {"all": "Over all parameters", "layer": "In the tuned layer"}
-# The comparisons in each finding: SGD and fine-tuning share one.
-_GROUPS = (("backdoored",), ("ngf",), ("sgd", "finetune"))
+# The comparisons in each finding.
+_GROUPS = (("backdoored",), ("ngf", RULE), ("sgd", "finetune"))
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ def _flattens(method: str) -> _Claim:
 
 _CLAIMS = {"backdoored": _Claim("backdoored models", "are sharper than benign ones",
                                 "are flatter, not sharper, than benign ones", "flatter"),
-           "ngf": _flattens("NGF"), "sgd": _flattens("one-layer SGD"),
+           "ngf": _flattens("NGF"),
+           RULE: _flattens("NGF on a layer chosen by rule"), "sgd": _flattens("one-layer SGD"),
            "finetune": _flattens("full fine-tuning")}
 
 

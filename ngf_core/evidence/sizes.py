@@ -18,7 +18,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.evidence import load, tables_folder
 from ngf_core.evidence.aims import MOST_ASR, NGF, SGD
-from ngf_core.evidence.entrants import PURIFIED
+from ngf_core.evidence.entrants import MEASURED, RULE
 from ngf_core.evidence.folders import SEEDS, SIZES, Grid, command_for, read_protocol
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.rank import difference, estimate
@@ -46,8 +46,7 @@ PLAN = {("signs", "preact_resnet18_w32"): _LARGE, ("signs", "preact_resnet18"): 
         ("fashion_mnist", "preact_resnet18_w16"): (COMPARED, (0, 1), TrainConfig.epochs),
         ("fashion_mnist", "preact_resnet18_w32"): _LARGE,
         ("fashion_mnist", "preact_resnet18"): _LARGEST}
-RULE = "ablate_auto_layer"  # NGF with the layer chosen by rule, where there is such an entrant
-ENTRANTS = (BEFORE, NGF, RULE, SGD, "finetune")
+ENTRANTS = (BEFORE, *MEASURED)
 SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
 UNMEASURED = "not measured"
 ENOUGH = 3  # models; of fewer it is said that they are few
@@ -117,12 +116,11 @@ def datasets(found: Sequence[Size]) -> list[str]:
 
 
 def command(dataset: str, arch: str) -> str:
-    """The commands that compute the tables of one size: the cells, then the claim, which measures
-    no layer that a rule chose."""
+    """The command that computes the tables of one size."""
     limit = TrainConfig.limit if DATASETS[dataset].embedded else LIMIT
     attacks, seeds, epochs = PLAN.get((dataset, arch), (COMPARED, SEEDS, TrainConfig.epochs))
-    return command_for(dataset, arch, limit, epochs, Grid(attacks, (*PURIFIED, RULE), seeds),
-                       attacks, tables_folder() / SIZES / f"{dataset}-{arch}")
+    return command_for(dataset, arch, limit, epochs, Grid(attacks, MEASURED, seeds), attacks,
+                       tables_folder() / SIZES / f"{dataset}-{arch}")
 
 
 def _read(place: Path) -> Size | None:

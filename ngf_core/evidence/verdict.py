@@ -17,12 +17,13 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ngf_core.errors import NGFError
+from ngf_core.evidence.entrants import MEASURED
 from ngf_core.evidence.rank import Estimate, estimate
 
 IMAGES = ("held_out", "defender")
 PARAMETERS = ("all", "layer")
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
-MODELS = ("benign", "backdoored", "ngf", "sgd", "finetune")
+MODELS = ("benign", "backdoored", *MEASURED)
 READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
@@ -42,10 +43,7 @@ class Comparison:
 
 COMPARISONS = {
     "backdoored": Comparison("backdoored", "benign", 1),
-    "ngf": Comparison("ngf", "backdoored", -1),
-    "sgd": Comparison("sgd", "backdoored", -1),
-    "finetune": Comparison("finetune", "backdoored", -1),
-}
+} | {name: Comparison(name, "backdoored", -1) for name in MEASURED}
 
 
 def measure_title(measure: str) -> str:
@@ -62,7 +60,9 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
     """One row per comparison, images, parameters, measure, attack and seed: ratio and log_ratio.
 
     log_ratio is NaN where one of the two is missing, not finite or not positive (a trace may be
-    negative): such a pair has no ratio. Raises NGFError where a row occurs twice.
+    negative): such a pair has no ratio. A reading that no model has, as that of NGF on a layer
+    chosen by rule over the layer of the others, has no rows. Raises NGFError where a row occurs
+    twice.
     """
     key = [*READING, *UNIT]
     if claim.duplicated([*key, "model"]).any():
@@ -75,6 +75,7 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
             continue
         one, other = (wide[model].where(wide[model] > 0) for model in (pair.model, pair.other))
         found = np.log(one / other).replace([np.inf, -np.inf], np.nan)
+        found = found[wide[pair.model].notna().groupby(level=READING).transform("any")]
         parts.append(pd.DataFrame({"comparison": name, "log_ratio": found}).reset_index())
     columns = ["comparison", *key, "log_ratio"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)

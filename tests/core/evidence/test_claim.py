@@ -113,7 +113,7 @@ def test_the_global_random_state_is_left_alone():
 @pytest.fixture
 def asked(finished, monkeypatch) -> tuple[list[Cell], RunStore]:
     """The finished benchmark's cells; full fine-tuning stands in for NGF, which takes longer."""
-    monkeypatch.setattr(claim, "PURIFIED", ("finetune",))
+    monkeypatch.setattr(claim, "MEASURED", ("finetune",))
     monkeypatch.setattr(claim, "LAYER_OF", "finetune")
     monkeypatch.setattr(sharpness, "IMAGES", 10)
     wanted = list(cells("signs", ZOO_ARCH, ATTACKS, ("finetune",), (0,)))
@@ -179,3 +179,14 @@ def test_what_ngf_has_not_purified_has_no_tuned_layer_yet(asked):
     assert set(blend.parameters) == {"all"} and set(blend.model) == {"benign", "backdoored"}
     assert set(blend.layer) == {""}
     assert set(table[table.attack == "badnets"].parameters) == {"all", "layer"}
+
+
+def test_a_model_whose_layer_a_rule_chose_is_read_over_all_parameters_alone(asked, monkeypatch):
+    """Its own layer is another one than that in which all others are compared."""
+    monkeypatch.setattr(claim, "RULE", "finetune")
+    monkeypatch.setattr(sharpness, "IMAGES", 11)  # nothing is kept of so many
+    over = {}
+    for run, model, layer in claim_readings(*asked):
+        over.setdefault((run, model), []).append(bool(layer))
+    assert {model: where for (_, model), where in over.items()} == {
+        "before": [False, True], "finetune": [False]}

@@ -96,6 +96,16 @@ def test_what_is_missing_is_not_made_up():
     assert verdicts(frame.iloc[:0]).empty and log_ratios(frame.iloc[:0]).empty
 
 
+def test_a_reading_that_no_model_has_has_no_rows():
+    """NGF on a layer chosen by rule is not measured over the layer of the others."""
+    frame = claim(ngf=0.5, finetune=2.0)
+    frame = frame[(frame.model != "finetune") | (frame.parameters == "all")]
+    found = verdicts(frame)
+    assert set(found[found.comparison == "finetune"].parameters) == {"all"}
+    assert set(found[found.comparison == "ngf"].parameters) == {"all", "layer"}
+    assert found.n.all()
+
+
 def test_the_verdict_needs_the_whole_interval_on_one_side():
     assert verdict(Estimate(1, 0.1, 2, 1, 9), 1) == HOLDS
     assert verdict(Estimate(1, 0.1, 2, 1, 9), -1) == FAILS
