@@ -28,7 +28,18 @@ def test_layers_are_compared_on_the_models_that_have_them_all():
     assert float(told[1][5].split()[0].replace("−", "-")) == pytest.approx(gap, abs=0.051)
     assert told[0][5] == told[3][5] == ""
     seconds = wide(table, "cpu_seconds")["sgd_full_network"]
-    assert float(told[5][6]) == pytest.approx(np.mean(seconds), abs=0.051)
+    assert float(told[5][8]) == pytest.approx(np.mean(seconds), abs=0.051)
+
+
+def test_models_of_no_use_and_picks_of_the_last_layer_are_counted():
+    table = cells(ATTACKS, (0,), [name for names in LAYERS.values() for name in names])
+    ruined = (table["entrant"] == "sgd_full_network") & (table["attack"] != "wanet")
+    table.loc[ruined, "acc_hits"] = table.loc[ruined, "acc_n"] * 49 // 100
+    table.loc[(table["entrant"] == "ablate_auto_layer") & (table["attack"] == "blend"),
+              "layer"] = "blocks.0.conv1"
+    told = {tuple(row[:2]): row[6:8] for row in rows(by_layer(table))}
+    assert told["SGD", "all"][0] == "2" and told["NGF", "all"][0] == "0"
+    assert told["NGF", "chosen by rule"][1] == "2" and told["NGF", "last"][1] == "3"
 
 
 def test_the_last_layer_alone_is_no_table():
