@@ -100,7 +100,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
     names = [name for name in COMPARISONS if name in set(rows["comparison"])]
     for turn, name in enumerate(names):
         drawn, mine = model_style(COMPARISONS[name].model), rows[rows["comparison"] == name]
-        at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.19 for m in mine["measure"]]
+        at = [measures.index(m) + (turn - (len(names) - 1) / 2) * 0.155 for m in mine["measure"]]
         ratio, low, high = (mine[part].astype(float) for part in ("ratio", "low", "high"))
         figure.add_scatter(
             x=ratio, y=at, mode="markers", name=pair_title(name), showlegend=True,
@@ -119,7 +119,7 @@ def _ratio_panel(rows: pd.DataFrame, title: str, reach: tuple[float, float],
                         ticktext=[MEASURE_TITLES[name] for name in measures], showgrid=False,
                         range=[len(measures) - 0.45, -0.55])
     figure.update_layout(
-        template=plotly_template(dark), height=150 + 68 * len(measures), title=f"<b>{title}</b>")
+        template=plotly_template(dark), height=150 + 84 * len(measures), title=f"<b>{title}</b>")
     return figure
 
 
