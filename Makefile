@@ -74,7 +74,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.page_reads
 
-# Sharpness is measured of three attacks everywhere, at all of four sizes on two data sets.
+# Sharpness is measured at four sizes on two data sets, of three attacks, at the largest size of one.
 BENCHMARK := $(BIN)/python -m ngf_core benchmark
 THREE := --attacks badnets blend wanet
 CLAIM := --methods ngf sgd finetune ablate_auto_layer

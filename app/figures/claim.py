@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.theme import MethodStyle, ink, plotly_template, style
-from ngf_core.evidence.entrants import RULE
+from ngf_core.evidence.entrants import BY_RULE, ENTRANTS
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.verdict import (
     COMPARISONS,
@@ -26,7 +26,7 @@ IMAGE_TITLES = {"held_out": "held-out images", "defender": "the defender's own i
 PARAMETER_TITLES = {"all": "all parameters", "layer": "the tuned layer"}
 SHORT = {"held_out": "held-out", "defender": "defender's", "all": "all", "layer": "tuned layer"}
 MODEL_TITLES = {"benign": "Benign", "backdoored": "Backdoored", "ngf": "NGF", "sgd": "SGD",
-                "finetune": "Fine-tuning", RULE: "NGF, layer by rule"}
+                "finetune": "Fine-tuning", BY_RULE: ENTRANTS[BY_RULE].title}
 # One mark shows a cell's verdict at a glance and without colour.
 MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 
@@ -34,8 +34,8 @@ MARKS = {HOLDS: "✓", FAILS: "✗", OPEN: "○"}
 def model_style(model: str) -> MethodStyle:
     """How a model of the claim is drawn: the backdoored one is the one without defense, NGF on a
     layer chosen by rule has the hue next to NGF's."""
-    if model == RULE:
-        return MethodStyle(MODEL_TITLES[RULE], "#56B4E9", "dot", "circle")
+    if model == BY_RULE:
+        return MethodStyle(MODEL_TITLES[BY_RULE], "#56B4E9", "dot", "hexagon")
     return style(BEFORE if model == "backdoored" else model)
 
 

@@ -1,4 +1,4 @@
-"""Where the names of marks in a scatter go, so that none lies on a mark or on another name."""
+"""Where the names of marks in a scatter go, so that they cover little of marks and other names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-WIDTHS = (250, 540)  # pixels of the plot on a phone and in half of a wide window
+WIDTHS = (250, 540, 800)  # pixels of the plot: on a phone, in half of a window and of a wide one
 TALL, LETTER, LINE, MARK, BEAD = 350, 7, 18, 12, 6
-AWAY = (0, 18, 36, 54)  # pixels between a mark and its name; a line joins those that are apart
+AWAY = (0, 18, 36, 54)  # pixels to a name across and up; a line joins those that are apart
 COVERED, OUTSIDE = 10, 1e5  # cost per square pixel, and of leaving the figure; a pixel away costs 1
 SIDES = {"middle right": (1, 0), "top center": (0, 1), "bottom center": (0, -1),
          "middle left": (-1, 0), "top right": (1, 1), "bottom right": (1, -1),
@@ -27,8 +27,8 @@ class Place:
         """For a name that is away: plotly's offset and anchors of an annotation with a line."""
         right, up = SIDES[self.side]
         return {"ax": right * (MARK / 2 + self.away), "ay": -up * (MARK / 2 + self.away),
-                "xanchor": ("center", "left", "right")[right],
-                "yanchor": ("middle", "bottom", "top")[up]}
+                "xanchor": {-1: "right", 0: "center", 1: "left"}[right],
+                "yanchor": {-1: "top", 0: "middle", 1: "bottom"}[up]}
 
     def boxes(self, long: float) -> np.ndarray:
         """What a name of this length covers, around its mark: the name, and beads along the line
@@ -50,7 +50,7 @@ PLACES = [Place(side, away) for away in AWAY for side in SIDES]
 def name_places(points: pd.DataFrame, names: Mapping[Any, str], across: tuple[float, float],
                 up: tuple[float, float]) -> dict[Any, Place]:
     """For each point (row; x and y in its two columns) the place for its name, so that names cover
-    little of other marks and names, on a narrow and on a wide figure, and are near.
+    little of other marks and names, at each of `WIDTHS`, and are near.
 
     In several orders, each name takes the place that costs least, and twice again when all others
     have theirs; the cheapest end counts.

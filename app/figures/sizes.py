@@ -9,7 +9,7 @@ from app.figures.claim import model_style
 from app.theme import MethodStyle, ink, plotly_template
 from ngf_core.data import DATASETS
 from ngf_core.evidence.aims import MOST_ASR
-from ngf_core.evidence.entrants import MEASURED
+from ngf_core.evidence.entrants import CLAIMED
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sizes import (
     FLATTER,
@@ -27,7 +27,7 @@ TITLES = {SHARPER: "backdoored / benign", REMOVED: "ASR", FLATTER: "purified / b
 LABELS = ("78 k", "0.7 M", "2.8 M", "11.2 M")
 APART = 0.13  # decades between the models of one size, so that their intervals lie side by side
 EDGES = (4.55, 7.4)  # of the axis of weights, in decades
-ORDER = ("backdoored", BEFORE, *MEASURED)
+ORDER = ("backdoored", BEFORE, *CLAIMED)
 
 
 def size_panels(models: pd.DataFrame, means: pd.DataFrame, measure: str, *, dark: bool

@@ -1,15 +1,15 @@
-"""The findings on the sharpness claim, in three sentences with their evidence."""
+"""The findings on the sharpness claim, in three groups of sentences with their evidence."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from ngf_core.evidence.entrants import RULE
+from ngf_core.evidence.entrants import BY_RULE
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN, PARAMETERS
 
 _WHERE = {"all": "Over all parameters", "layer": "In the tuned layer"}
 # The comparisons in each finding.
-_GROUPS = (("backdoored",), ("ngf", RULE), ("sgd", "finetune"))
+_GROUPS = (("backdoored",), ("ngf", BY_RULE), ("sgd", "finetune"))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def _flattens(method: str) -> _Claim:
 _CLAIMS = {"backdoored": _Claim("backdoored models", "are sharper than benign ones",
                                 "are flatter, not sharper, than benign ones", "flatter"),
            "ngf": _flattens("NGF"),
-           RULE: _flattens("NGF on a layer chosen by rule"), "sgd": _flattens("one-layer SGD"),
+           BY_RULE: _flattens("NGF on a layer chosen by rule"), "sgd": _flattens("one-layer SGD"),
            "finetune": _flattens("full fine-tuning")}
 
 
@@ -64,13 +64,14 @@ def _sentence(comparison: str, rows: pd.DataFrame) -> str:
     claim, name = _CLAIMS[comparison], _name(comparison)
     holds, fails, unresolved = (int((rows["verdict"] == word).sum())
                                 for word in (HOLDS, FAILS, OPEN))
+    alone = " over all parameters" * bool((rows["parameters"] == "all").all())
     if not holds and not fails:
-        return f"Whether {claim.subject} {claim.holds} is not resolved."
+        return f"Whether {claim.subject} {claim.holds}{alone} is not resolved."
     if holds and fails:
-        return (f"{name} {claim.holds} in {holds} of {len(rows)} readings and {claim.and_fails} "
-                f"in {fails}.")
+        return (f"{name} {claim.holds} in {holds} of {len(rows)} readings{alone} and "
+                f"{claim.and_fails} in {fails}.")
     said = f"{name} {claim.holds if holds else claim.fails}"
-    return f"{said}{_scope(rows)}." if unresolved else f"{said.removesuffix(',')}."
+    return f"{said}{_scope(rows)}{alone}." if unresolved else f"{said.removesuffix(',')}{alone}."
 
 
 def _scope(rows: pd.DataFrame) -> str:

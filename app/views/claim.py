@@ -16,8 +16,10 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import guarded
 from ngf_core.attacks import ATTACKS
+from ngf_core.evidence.entrants import CLAIMED
 from ngf_core.evidence.verdict import (
     MEASURES,
+    MODELS,
     PATH_MEASURES,
     levels,
     log_ratios,
@@ -25,7 +27,6 @@ from ngf_core.evidence.verdict import (
     path_correlations,
     verdicts,
 )
-from ngf_core.purify.registry import PURIFIERS
 
 TEXT = sections("claim")
 TITLES = {name: entry.title for name, entry in ATTACKS.items()}
@@ -131,8 +132,9 @@ def _how(claim: pd.DataFrame, of: Tables) -> None:
     st.markdown(TEXT["measures"])
     st.markdown(TEXT["errors"])
     models = claim.drop_duplicates(["attack", "seed", "model"])
-    there = ", ".join(f"{count} {figures.MODEL_TITLES[name] if name in PURIFIERS else name}"
-                      for name, count in models["model"].value_counts(sort=False).items())
+    there = ", ".join(f"{count} {figures.MODEL_TITLES[name] if name in CLAIMED else name}"
+                      for name, count in models["model"].value_counts().reindex(MODELS).dropna()
+                      .astype(int).items())
     error = (claim["error"] / claim["value"].abs()).median()
     st.markdown(f"n = {' or '.join(map(str, sorted(claim['n'].unique())))} images per set; "
                 f"attacks: {claim['attack'].nunique()}; seeds: "

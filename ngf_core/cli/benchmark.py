@@ -32,7 +32,7 @@ from ngf_core.errors import ConfigError, NGFError
 from ngf_core.evidence import claim, load, sharpness, tables_folder
 from ngf_core.evidence.cells import Cell, cells, finished
 from ngf_core.evidence.earlier import KEYS, completed, completed_cells, lost, with_claim
-from ngf_core.evidence.entrants import CONDITIONS, ENTRANTS, MEASURED
+from ngf_core.evidence.entrants import CLAIMED, CONDITIONS, ENTRANTS
 from ngf_core.evidence.floor import floor
 from ngf_core.evidence.folders import PROTOCOL, SEEDS, command_for, grid_of, is_ours, main_of
 from ngf_core.evidence.measures import BEFORE
@@ -193,7 +193,7 @@ def write_tables(wanted: list[Cell], store: RunStore, folder: Path) -> None:
     dataset, arch = wanted[0].dataset, wanted[0].arch
     grid, claimed = grid_of(cells, seeds, whole=is_ours(folder)), tables["claim"]
     command = command_for(dataset, arch, training["limit"], training["epochs"], grid,
-                          claimed[claimed.model.isin(MEASURED)].attack.unique(), folder)
+                          claimed[claimed.model.isin(CLAIMED)].attack.unique(), folder)
     protocol = {"command": command, "dataset": dataset, "arch": arch, "train": training,
                 "conditions": CONDITIONS, "seeds": seeds,
                 "cells": grid.cells,

@@ -1,8 +1,8 @@
 """The sharpness claim: are backdoored models sharper, and does purification flatten them?
 
 Its models and readings: what `ngf_core.evidence.sharpness` measures of the benign, the backdoored
-and four purified models per attack and seed, over all parameters and, but for NGF on a layer that a
-rule chose, over the layer that NGF tuned.
+and four purified models per attack and seed, over all parameters and, but for NGF on a layer chosen
+by rule, over the layer that NGF tuned.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import nn
 from ngf_core.attacks import ATTACKS
 from ngf_core.evaluate.rates import Rate
 from ngf_core.evidence.cells import Cell, finished, weights_of
-from ngf_core.evidence.entrants import ENTRANTS, MEASURED, RULE
+from ngf_core.evidence.entrants import BY_RULE, CLAIMED, ENTRANTS
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sharpness import Sets, kept_file, kept_rows, measure_sharpness_of
 from ngf_core.runs import Run, RunStore
@@ -44,8 +44,8 @@ def measure_claim(models: Mapping[str, nn.Module], layer: str, sets: Sets, seed:
 def claim_readings(wanted: Sequence[Cell], store: RunStore) -> list[tuple[str, str, str]]:
     """Run, model and layer of each call of `sharpness.measured` that is still to be made."""
     readings = dict.fromkeys((run.id, model, layer)
-                             for _, name, run, model, tuned in _models(wanted, store)
-                             for layer in _where(name, tuned).values())
+                             for _, _, run, model, tuned in _models(wanted, store)
+                             for layer in _where(tuned).values())
     return [reading for reading in readings if not kept_file(store, *reading).exists()]
 
 
@@ -64,7 +64,7 @@ def claim_table(wanted: Sequence[Cell], floors: Mapping[tuple[str, int], dict[st
         about = {"attack": cell.attack, "seed": cell.seed, "model": name, "layer": tuned,
                  "run": run.id, "asr": _share(rates.get("asr")), "acc": _share(rates.get("acc")),
                  "weights": weights_of(run, model)}
-        for parameters, layer in _where(name, tuned).items():
+        for parameters, layer in _where(tuned).items():
             rows += [about | {"parameters": parameters} | row
                      for row in kept_rows(store, run.id, model, layer)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -74,10 +74,11 @@ def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Ru
     """(attack's cell, name in the claim, run, model in it, tuned layer) of every finished run.
 
     The layer is the one NGF tuned on that attack's model, for all models it is compared with; ""
-    where NGF has not purified that model yet.
+    where NGF has not purified that model yet, and of NGF on a layer chosen by rule, which may have
+    tuned another.
     """
     made = {(cell.attack, cell.seed, cell.entrant): run for cell in wanted
-            if cell.entrant in ("", *MEASURED) and (run := finished(cell, store))}
+            if cell.entrant in ("", *CLAIMED) and (run := finished(cell, store))}
     found = []
     for cell in wanted:
         tuned = made.get((cell.attack, cell.seed, LAYER_OF))
@@ -87,17 +88,16 @@ def _models(wanted: Sequence[Cell], store: RunStore) -> list[tuple[Cell, str, Ru
         for name, run, model in (("benign", made.get(("none", cell.seed, "")), BEFORE),
                                  ("backdoored", made.get((cell.attack, cell.seed, "")), BEFORE),
                                  *((entrant, made.get((cell.attack, cell.seed, entrant)),
-                                    ENTRANTS[entrant].method) for entrant in MEASURED)):
+                                    ENTRANTS[entrant].method) for entrant in CLAIMED)):
             if run is not None:
-                found.append((cell, name, run, model, layer))
+                found.append((cell, name, run, model, "" if name == BY_RULE else layer))
     return found
 
 
-def _where(name: str, tuned: str) -> dict[str, str]:
-    """Name in the table -> layer as `measure_sharpness_of` takes it; "all" alone where that is "",
-    and of the model that a rule chose another layer for.
+def _where(tuned: str) -> dict[str, str]:
+    """Name in the table -> layer as `measure_sharpness_of` takes it; "all" alone where it is "".
     """
-    return {"all": ""} | ({"layer": tuned} if tuned and name != RULE else {})
+    return {"all": ""} | ({"layer": tuned} if tuned else {})
 
 
 def _share(counts: Mapping[str, int] | None) -> float:

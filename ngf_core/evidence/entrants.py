@@ -54,8 +54,8 @@ class Entrant:
 
 # The defenses whose sharpness is followed.
 PURIFIED = ("ngf", "sgd", "finetune")
-RULE = "ablate_auto_layer"  # NGF on the layer that a rule chooses
-MEASURED = (*PURIFIED, RULE)  # for the sharpness claim
+BY_RULE = "ablate_auto_layer"  # NGF on the layer that a rule chooses
+CLAIMED = (*PURIFIED, BY_RULE)  # for the sharpness claim
 
 
 def _defenses() -> dict[str, Entrant]:
@@ -78,9 +78,9 @@ ENTRANTS: dict[str, Entrant] = _defenses() | {
     "ablate_trust_region": _variant("NGF, no trust region", NGF(kl_bound=100.0)),
     "ablate_running_mean": _variant("NGF, Fisher of one batch", NGF(decay=0.0)),
     "ablate_frozen_bn": _variant("NGF, frozen BatchNorm", NGF(), batchnorm="frozen"),
-    RULE: _variant("NGF, layer chosen by rule", NGF(layer=AUTO)),
+    BY_RULE: _variant("NGF, layer by rule", NGF(layer=AUTO)),
     "ablate_full_network": _variant("NGF, all layers", NGF(layer=ALL)),
-    "sgd_auto_layer": Entrant("SGD, layer chosen by rule", SGD(layer=AUTO), "control",
-                              layer_of=RULE),
+    "sgd_auto_layer": Entrant("SGD, layer by rule", SGD(layer=AUTO), "control",
+                              layer_of=BY_RULE),
     "sgd_full_network": Entrant("SGD, all layers", SGD(layer=ALL), "control"),
 }

@@ -12,7 +12,7 @@ from ngf_core.attacks import ATTACKS
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evidence import COMMAND, TABLES, tables_folder
-from ngf_core.evidence.entrants import ENTRANTS, MEASURED
+from ngf_core.evidence.entrants import CLAIMED, ENTRANTS
 from ngf_core.runs.names import ZOO_ARCH
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def command_for(dataset: str, arch: str, limit: int, epochs: int, grid: Grid,
     cells = [*models, *_listed("attacks", grid.attacks, ATTACKS),
              *_listed("methods", grid.entrants, ENTRANTS)]
     claimed = [attack for attack in grid.attacks if attack in claimed]
-    measured = [name for name in grid.entrants if name in MEASURED]
+    measured = [name for name in grid.entrants if name in CLAIMED]
     if (claimed, measured) == (list(grid.attacks), list(grid.entrants)):
         return _line([*cells, *tables])
     if not claimed:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import pandas as pd
 
 from ngf_core.data import DATASETS
-from ngf_core.evidence.entrants import ENTRANTS, MEASURED
+from ngf_core.evidence.entrants import CLAIMED, ENTRANTS
 from ngf_core.evidence.rank import Estimate, estimate
 from ngf_core.evidence.sizes import Size, rates, weights_text
 
@@ -47,7 +47,7 @@ def growth(found: Sequence[Size]) -> list[Growth]:
     found: sorted, as `sizes` gives them.
     """
     return [step for smaller, larger in pairwise(found) if smaller.dataset == larger.dataset
-            for entrant in MEASURED if (step := _step(smaller, larger, entrant))]
+            for entrant in CLAIMED if (step := _step(smaller, larger, entrant))]
 
 
 def _step(smaller: Size, larger: Size, entrant: str) -> Growth | None:

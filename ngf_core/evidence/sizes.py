@@ -18,7 +18,7 @@ from ngf_core.config import TrainConfig
 from ngf_core.data import DATASETS
 from ngf_core.evidence import load, tables_folder
 from ngf_core.evidence.aims import MOST_ASR, NGF, SGD
-from ngf_core.evidence.entrants import MEASURED, RULE
+from ngf_core.evidence.entrants import BY_RULE, CLAIMED
 from ngf_core.evidence.folders import SEEDS, SIZES, Grid, command_for, read_protocol
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.rank import difference, estimate
@@ -46,7 +46,7 @@ PLAN = {("signs", "preact_resnet18_w32"): _LARGE, ("signs", "preact_resnet18"): 
         ("fashion_mnist", "preact_resnet18_w16"): (COMPARED, (0, 1), TrainConfig.epochs),
         ("fashion_mnist", "preact_resnet18_w32"): _LARGE,
         ("fashion_mnist", "preact_resnet18"): _LARGEST}
-ENTRANTS = (BEFORE, *MEASURED)
+ENTRANTS = (BEFORE, *CLAIMED)
 SHARPER, REMOVED, FLATTER = "sharper", "removed", "flatter"
 UNMEASURED = "not measured"
 ENOUGH = 3  # models; of fewer it is said that they are few
@@ -119,7 +119,7 @@ def command(dataset: str, arch: str) -> str:
     """The command that computes the tables of one size."""
     limit = TrainConfig.limit if DATASETS[dataset].embedded else LIMIT
     attacks, seeds, epochs = PLAN.get((dataset, arch), (COMPARED, SEEDS, TrainConfig.epochs))
-    return command_for(dataset, arch, limit, epochs, Grid(attacks, MEASURED, seeds), attacks,
+    return command_for(dataset, arch, limit, epochs, Grid(attacks, CLAIMED, seeds), attacks,
                        tables_folder() / SIZES / f"{dataset}-{arch}")
 
 
@@ -162,10 +162,10 @@ def means(found: Sequence[Size]) -> pd.DataFrame:
     mean, low, high: of ratios the geometric mean, of rates the mean, with its 95 % interval (NaN
     where nothing repeats). spread: standard deviation of a rate over models, NaN for ratios. n:
     models behind it; seeds: theirs, each with one benign model.
-    verdict: of a ratio on its part of the claim, by its interval. Of NGF's ASR: the removal holds
-    where NGF leaves at most `MOST_ASR`, SGD leaves more, and NGF leaves less than SGD on the same
-    models, all by their intervals; does not hold where one of these is resolved the other way. ""
-    for other rates.
+    verdict: of a ratio on its part of the claim, by its interval. Of the ASR of NGF, on the last
+    layer or on one chosen by rule: the removal holds where it leaves at most `MOST_ASR`, SGD on the
+    last layer leaves more, and it leaves less than SGD on the same models, all by their intervals;
+    does not hold where one of these is resolved the other way. "" for other rates.
     """
     columns = ["dataset", "arch", "weights", "limit", "epochs", "part", "model", "measure", "mean",
                "low", "high", "spread", "n", "seeds", "verdict"]
@@ -208,7 +208,7 @@ def rates(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _removal(asr: pd.DataFrame, entrant: str) -> str:
-    if entrant not in (NGF, RULE):
+    if entrant not in (NGF, BY_RULE):
         return ""
     found = {verdict(estimate(asr[entrant] - MOST_ASR), -1),
              verdict(estimate(asr[SGD] - MOST_ASR), 1),

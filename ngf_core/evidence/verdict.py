@@ -17,13 +17,13 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ngf_core.errors import NGFError
-from ngf_core.evidence.entrants import MEASURED
+from ngf_core.evidence.entrants import BY_RULE, CLAIMED
 from ngf_core.evidence.rank import Estimate, estimate
 
 IMAGES = ("held_out", "defender")
 PARAMETERS = ("all", "layer")
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
-MODELS = ("benign", "backdoored", *MEASURED)
+MODELS = ("benign", "backdoored", *CLAIMED)
 READING, UNIT = ["images", "parameters", "measure"], ["attack", "seed"]
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
 PATH_MEASURES = ("lambda_max", "fisher_trace")
@@ -43,7 +43,7 @@ class Comparison:
 
 COMPARISONS = {
     "backdoored": Comparison("backdoored", "benign", 1),
-} | {name: Comparison(name, "backdoored", -1) for name in MEASURED}
+} | {name: Comparison(name, "backdoored", -1) for name in CLAIMED}
 
 
 def measure_title(measure: str) -> str:
@@ -75,7 +75,8 @@ def log_ratios(claim: pd.DataFrame) -> pd.DataFrame:
             continue
         one, other = (wide[model].where(wide[model] > 0) for model in (pair.model, pair.other))
         found = np.log(one / other).replace([np.inf, -np.inf], np.nan)
-        found = found[wide[pair.model].notna().groupby(level=READING).transform("any")]
+        there = claim[claim.model == pair.model].set_index(READING).index
+        found = found[found.index.droplevel(UNIT).isin(there)]
         parts.append(pd.DataFrame({"comparison": name, "log_ratio": found}).reset_index())
     columns = ["comparison", *key, "log_ratio"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
@@ -146,10 +147,11 @@ def model_correlations(claim: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of sharpness with ASR over the models of one attack and seed.
 
     As `path_correlations`, with benign, backdoored and purified models in place of steps; one row
-    per measure, images and parameters.
+    per measure, images and parameters. Without NGF on a layer chosen by rule, which is NGF's model
+    once more where the rule picks the same layer.
     """
     rows = []
-    for names, part in _in_order(claim.groupby(READING)):
+    for names, part in _in_order(claim[claim.model != BY_RULE].groupby(READING)):
         each = part.groupby(UNIT)[["asr", "value"]].apply(_spearman, FEWEST_POINTS)
         rows.append(dict(zip(READING, names, strict=True)) | _correlation(each))
     return pd.DataFrame(rows, columns=[*READING, *_CORRELATION])

@@ -33,14 +33,15 @@ def table(claim) -> pd.DataFrame:
 
 def test_the_verdict_table_has_a_row_a_question_and_a_column_a_measure(table):
     shown = figures.verdict_table(table)
-    assert len(shown) == 16 and list(shown)[3:] == ["λ_max", "trace", "adaptive λ_max",
+    assert len(shown) == 18 and list(shown)[3:] == ["λ_max", "trace", "adaptive λ_max",
                                                     "adaptive trace"]
     first = shown.iloc[0]
     assert tuple(first[:3]) == ("Backdoored / benign", "held-out", "all")
     mine = table[(table.comparison == "backdoored") & (table.images == "held_out")
                  & (table.parameters == "all") & (table.measure == "lambda_max")].iloc[0]
     assert first["λ_max"] == f"✓ ×{mine.ratio:.2f} ({mine.low:.2f}–{mine.high:.2f}) 4/4"
-    assert shown.iloc[-1]["trace"].startswith("✗ ×2.")
+    assert shown.iloc[-3]["trace"].startswith("✗ ×2.")
+    assert list(shown["comparison"])[-2:] == ["NGF, layer by rule / backdoored"] * 2
 
 
 def test_what_was_not_measured_says_so(claim):
@@ -100,7 +101,7 @@ def test_attacks_have_a_dot_a_seed_and_a_geometric_mean(claim):
     panels = figures.attack_panels(chosen, ATTACKS, dark=False)
     assert [panel.layout.title.text for panel in panels] == [
         "<b>Backdoored / benign</b>", "<b>NGF / backdoored</b>", "<b>SGD / backdoored</b>",
-        "<b>Fine-tuning / backdoored</b>"]
+        "<b>Fine-tuning / backdoored</b>", "<b>NGF, layer by rule / backdoored</b>"]
     means, dots = panels[1].data
     assert len(dots.x) == 12 and list(panels[1].layout.yaxis.categoryarray) == list(
         ATTACKS.values())

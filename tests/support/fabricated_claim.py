@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ngf_core.evidence.claim import COLUMNS
+from ngf_core.evidence.entrants import BY_RULE
 
-FACTORS = {"benign": 1.0, "backdoored": 2.0, "ngf": 1.0, "sgd": 2.0, "finetune": 4.0}
-ASR = {"benign": 0.01, "backdoored": 0.95, "ngf": 0.05, "sgd": 0.6, "finetune": 0.1}
+FACTORS = {"benign": 1.0, "backdoored": 2.0, "ngf": 1.0, "sgd": 2.0, "finetune": 4.0,
+           BY_RULE: 1.5}
+ASR = {"benign": 0.01, "backdoored": 0.95, "ngf": 0.05, "sgd": 0.6, "finetune": 0.1,
+       BY_RULE: 0.2}
 SEEDS = (0, 1, 2)
 
 
@@ -21,6 +24,8 @@ def claim(attacks: Sequence[str], measures: Sequence[str] = ("lambda_max",), spr
     for attack, number, images, parameters, measure in itertools.product(
             attacks, SEEDS, ("held_out", "defender"), ("all", "layer"), measures):
         for model, factor in factors.items():
+            if model == BY_RULE and parameters == "layer":
+                continue  # it is read over all parameters alone
             run = "none" if model == "benign" else attack
             rows.append({
                 "attack": attack, "seed": number, "model": model, "images": images,

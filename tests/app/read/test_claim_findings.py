@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from app.read.claim_findings import findings
-from ngf_core.evidence.entrants import RULE
+from ngf_core.evidence.entrants import BY_RULE
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN
 
 MEASURES = ("lambda_max", "trace", "adaptive_lambda_max", "adaptive_trace")
@@ -72,11 +72,11 @@ def test_sgd_and_fine_tuning_share_a_finding_and_are_told_apart():
 
 def test_ngf_on_a_layer_chosen_by_rule_shares_ngfs_finding():
     both = pd.concat([readings("ngf", over_all=[FAILS], in_layer=[FAILS]),
-                      readings(RULE, over_all=[FAILS, OPEN], in_layer=[])])
+                      readings(BY_RULE, over_all=[FAILS, OPEN], in_layer=[])])
     (found,) = findings(both)
     assert found.sentence == (
         "NGF leaves the model sharper, not flatter. NGF on a layer chosen by rule leaves the model "
-        "sharper, not flatter, in 1 of 2 readings.")
+        "sharper, not flatter, in 1 of 2 readings over all parameters.")
     assert found.evidence.count("In the tuned layer") == 1
 
 

@@ -8,7 +8,7 @@ import torch
 from ngf_core.curvature.sharpness import Subject
 from ngf_core.curvature.sharpness.measure import measure_sharpness
 from ngf_core.errors import ConfigError
-from ngf_core.evidence import claim, sharpness
+from ngf_core.evidence import claim, entrants, sharpness
 from ngf_core.evidence.cells import Cell, cells
 from ngf_core.evidence.claim import (
     COLUMNS,
@@ -113,7 +113,7 @@ def test_the_global_random_state_is_left_alone():
 @pytest.fixture
 def asked(finished, monkeypatch) -> tuple[list[Cell], RunStore]:
     """The finished benchmark's cells; full fine-tuning stands in for NGF, which takes longer."""
-    monkeypatch.setattr(claim, "MEASURED", ("finetune",))
+    monkeypatch.setattr(claim, "CLAIMED", ("finetune",))
     monkeypatch.setattr(claim, "LAYER_OF", "finetune")
     monkeypatch.setattr(sharpness, "IMAGES", 10)
     wanted = list(cells("signs", ZOO_ARCH, ATTACKS, ("finetune",), (0,)))
@@ -181,12 +181,19 @@ def test_what_ngf_has_not_purified_has_no_tuned_layer_yet(asked):
     assert set(table[table.attack == "badnets"].parameters) == {"all", "layer"}
 
 
-def test_a_model_whose_layer_a_rule_chose_is_read_over_all_parameters_alone(asked, monkeypatch):
-    """Its own layer is another one than that in which all others are compared."""
-    monkeypatch.setattr(claim, "RULE", "finetune")
+def test_ngf_on_a_layer_chosen_by_rule_is_read_over_all_parameters_alone(asked, monkeypatch):
+    """It may have tuned another layer than that in which all others are compared."""
+    monkeypatch.setattr(claim, "BY_RULE", "finetune")
     monkeypatch.setattr(sharpness, "IMAGES", 11)  # nothing is kept of so many
     over = {}
     for run, model, layer in claim_readings(*asked):
         over.setdefault((run, model), []).append(bool(layer))
     assert {model: where for (_, model), where in over.items()} == {
         "before": [False, True], "finetune": [False]}
+
+
+def test_a_model_has_its_methods_name_in_its_run(asked, monkeypatch):
+    """As NGF on a layer chosen by rule, whose method is NGF's."""
+    monkeypatch.setattr(claim, "ENTRANTS", {"finetune": entrants.ENTRANTS["ablate_auto_layer"]})
+    assert {(name, model) for _, name, _, model, _ in claim._models(*asked)} == {
+        ("benign", "before"), ("backdoored", "before"), ("finetune", "ngf")}

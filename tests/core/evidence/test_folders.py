@@ -11,7 +11,7 @@ from ngf_core.cli.main import _parser as parser_of
 from ngf_core.config import TrainConfig
 from ngf_core.errors import NGFError
 from ngf_core.evidence import TABLES
-from ngf_core.evidence.entrants import ENTRANTS, MEASURED
+from ngf_core.evidence.entrants import CLAIMED, ENTRANTS
 from ngf_core.evidence.folders import (
     SEEDS,
     Grid,
@@ -78,9 +78,9 @@ def test_the_command_of_the_main_tables_names_no_folder():
     assert grid == Grid(*ALL, SEEDS) and grid.cells == len(ATTACKS) * len(ENTRANTS) * 3
     assert command_for(*USUAL, grid, tuple(ATTACKS), TABLES) == (
         "python -m ngf_core benchmark --stages cells && "
-        f"python -m ngf_core benchmark --methods {' '.join(MEASURED)} --stages claim tables")
+        f"python -m ngf_core benchmark --methods {' '.join(CLAIMED)} --stages claim tables")
     assert command_for(*USUAL, grid, ("badnets",), TABLES).endswith(
-        f"benchmark --attacks badnets --methods {' '.join(MEASURED)} --stages claim tables")
+        f"benchmark --attacks badnets --methods {' '.join(CLAIMED)} --stages claim tables")
     assert command_for(*USUAL, grid, (), TABLES) == (
         "python -m ngf_core benchmark --stages cells tables")
     assert command_for(*USUAL, grid, (), TABLES / "other").endswith(

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from ngf_core.errors import NGFError
+from ngf_core.evidence.entrants import BY_RULE
 from ngf_core.evidence.rank import Estimate, estimate
 from ngf_core.evidence.verdict import (
     FAILS,
@@ -91,7 +92,7 @@ def test_what_is_missing_is_not_made_up():
     frame = claim()
     part = frame[(frame.model != "finetune") & (frame.attack == ATTACKS[0]) & (frame.seed == 0)]
     table = verdicts(part)
-    assert set(table.comparison) == {"backdoored", "ngf", "sgd"}
+    assert set(table.comparison) == {"backdoored", "ngf", "sgd", BY_RULE}
     assert set(table.verdict) == {OPEN} and set(table.n) == {1} and table.low.isna().all()
     assert verdicts(frame.iloc[:0]).empty and log_ratios(frame.iloc[:0]).empty
 
@@ -104,6 +105,22 @@ def test_a_reading_that_no_model_has_has_no_rows():
     assert set(found[found.comparison == "finetune"].parameters) == {"all"}
     assert set(found[found.comparison == "ngf"].parameters) == {"all", "layer"}
     assert found.n.all()
+
+
+def test_a_reading_without_any_ratio_is_left_out_and_counted():
+    frame = claim()
+    here = (frame.model == "sgd") & (frame.images == "held_out") & (frame.parameters == "all")
+    frame.loc[here, "value"] = np.nan
+    found = one(verdicts(frame), "sgd")
+    assert (found.n, found.left_out, found.verdict) == (0, 24, OPEN)
+
+
+def test_one_model_under_two_names_counts_once():
+    """NGF on a layer chosen by rule is NGF's own model where the rule picks the same layer."""
+    frame = claim()
+    twice = frame[(frame.model == "ngf") & (frame.parameters == "all")].assign(model=BY_RULE)
+    pd.testing.assert_frame_equal(model_correlations(pd.concat([twice, frame])),
+                                  model_correlations(frame))
 
 
 def test_the_verdict_needs_the_whole_interval_on_one_side():
@@ -133,7 +150,8 @@ def test_levels_are_geometric_means_with_the_interval_of_the_logarithms():
     frame = claim(spread=0.3)
     frame.loc[(frame.model == "sgd") & (frame.attack == ATTACKS[0]), "value"] = -1.0
     table = levels(frame)
-    assert list(table.model.unique()) == ["benign", "backdoored", "ngf", "sgd", "finetune"]
+    assert list(table.model.unique()) == [
+        "benign", "backdoored", "ngf", "sgd", "finetune", BY_RULE]
     mine = table[(table.images == "defender") & (table.parameters == "layer")].set_index("model")
     of = frame[(frame.model == "ngf") & (frame.images == "defender")
                & (frame.parameters == "layer")].set_index(["attack", "seed"]).value
