@@ -27,7 +27,7 @@ def test_the_verdicts_come_first(open_page, tables) -> None:
     assert "sharper in 8 of 8 readings" in app.caption[0].value
     verdicts = next(f.value for f in app.dataframe if "comparison" in f.value
                     and "λ_max" in f.value)
-    assert len(verdicts) == 16
+    assert len(verdicts) == 18
 
 
 @pytest.mark.parametrize(("part", "heading"), [
@@ -48,9 +48,10 @@ def test_everything_a_reviewer_asks_for_is_there(open_page, tables) -> None:
     said = text_of(app)
     assert "n = 100 images per set; attacks: 3; seeds: 0, 1, 2" in said
     assert "Median standard error over images" in said
-    assert "9 benign, 9 backdoored" in said and "9 SGD, 9 Fine-tuning" in said
+    assert ("9 benign, 9 backdoored, 9 NGF, 9 SGD, 9 Fine-tuning, 9 NGF, layer by rule. Median"
+            in said)
     assert any("ngf_core benchmark" in code.value for code in app.code)
-    assert any(len(frame.value) == 3 * 3 * 5 * 4 * 4 for frame in app.dataframe)
+    assert any(len(frame.value) == 3 * 3 * (5 * 4 + 2) * 4 for frame in app.dataframe)
     correlations = next(f.value for f in open_page("claim", part="asr").dataframe
                         if "ρ with ASR" in f.value)
     assert correlations["method"].tolist()[:1] == ["NGF"]
