@@ -8,13 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.theme import MethodStyle, ink, plotly_template, style
-from ngf_core.evidence.entrants import BY_RULE, ENTRANTS
+from ngf_core.evidence.entrants import BY_RULE, CLAIMED, ENTRANTS
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.verdict import (
     COMPARISONS,
     FAILS,
     HOLDS,
     IMAGES,
+    MODELS,
     OPEN,
     PARAMETERS,
     UNIT,
@@ -51,6 +52,13 @@ def times(row: Mapping[str, float]) -> str:
         return "no ratio"
     ends = f" ({row['low']:.2f}–{row['high']:.2f})" if math.isfinite(row["low"]) else ""
     return f"{row['ratio']:.2f}{ends}"
+
+
+def counted(claim: pd.DataFrame) -> str:
+    """"9 benign, 9 backdoored, 9 NGF": the models of a table, one per attack and seed."""
+    models = claim.drop_duplicates([*UNIT, "model"])["model"]
+    return ", ".join(f"{(models == name).sum()} {MODEL_TITLES[name] if name in CLAIMED else name}"
+                     for name in MODELS if name in set(models))
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:

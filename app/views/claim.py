@@ -16,10 +16,8 @@ from app.widgets.controls.appearance import is_dark
 from app.widgets.controls.figure_card import figure_card
 from app.widgets.controls.notice import guarded
 from ngf_core.attacks import ATTACKS
-from ngf_core.evidence.entrants import CLAIMED
 from ngf_core.evidence.verdict import (
     MEASURES,
-    MODELS,
     PATH_MEASURES,
     levels,
     log_ratios,
@@ -131,15 +129,11 @@ def _path(of: Tables, dark: bool) -> None:
 def _how(claim: pd.DataFrame, of: Tables) -> None:
     st.markdown(TEXT["measures"])
     st.markdown(TEXT["errors"])
-    models = claim.drop_duplicates(["attack", "seed", "model"])
-    there = ", ".join(f"{count} {figures.MODEL_TITLES[name] if name in CLAIMED else name}"
-                      for name, count in models["model"].value_counts().reindex(MODELS).dropna()
-                      .astype(int).items())
     error = (claim["error"] / claim["value"].abs()).median()
     st.markdown(f"n = {' or '.join(map(str, sorted(claim['n'].unique())))} images per set; "
                 f"attacks: {claim['attack'].nunique()}; seeds: "
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
-                f"seed: {there}. Median standard error over images: {100 * error:.0f} % of the "
+                f"seed: {figures.counted(claim)}. Median standard error over images: {100 * error:.0f} % of the "
                 "value. Computed, and completed where something is missing, by:")
     command_of(of)
     with st.expander(f"Every value ({len(claim):,} rows)", key="claim_rows_box"):
