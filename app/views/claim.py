@@ -134,8 +134,8 @@ def _how(claim: pd.DataFrame, of: Tables) -> None:
                 f"attacks: {claim['attack'].nunique()}; seeds: "
                 f"{', '.join(map(str, sorted(claim['seed'].unique())))}; models by attack and "
                 f"seed: {figures.counted(claim)}. Median standard error over images: "
-                f"{100 * error:.0f} % of the value. Computed, and completed where something is missing, "
-                "by:")
+                f"{100 * error:.0f} % of the value. Computed, and completed where something is "
+                "missing, by:")
     command_of(of)
     with st.expander(f"Every value ({len(claim):,} rows)", key="claim_rows_box"):
         st.dataframe(claim, key="claim_rows", hide_index=True)
