@@ -11,16 +11,8 @@ from ngf_core.data import DATASETS
 from ngf_core.evidence.aims import MOST_ASR
 from ngf_core.evidence.entrants import CLAIMED
 from ngf_core.evidence.measures import BEFORE
-from ngf_core.evidence.sizes import (
-    FLATTER,
-    PARTS,
-    REMOVED,
-    SHARPER,
-    WEIGHTS,
-    interval_text,
-    training_text,
-    weights_text,
-)
+from ngf_core.evidence.sizes import FLATTER, PARTS, REMOVED, SHARPER, WEIGHTS
+from ngf_core.evidence.sizes_words import interval_text, training_text, weights_text
 from ngf_core.evidence.verdict import OPEN, measure_title
 
 TITLES = {SHARPER: "backdoored / benign", REMOVED: "ASR", FLATTER: "purified / backdoored"}

@@ -15,7 +15,8 @@ import pandas as pd
 from ngf_core.data import DATASETS
 from ngf_core.evidence.entrants import CLAIMED, ENTRANTS
 from ngf_core.evidence.rank import Estimate, estimate
-from ngf_core.evidence.sizes import Size, rates, weights_text
+from ngf_core.evidence.sizes import Size, rates
+from ngf_core.evidence.sizes_words import weights_text
 
 HEAD = ("data set", "from weights", "to", "method", "ASR % smaller", "ASR % larger",
         "change, points", "n", "seeds", "trained alike")

@@ -16,7 +16,7 @@ from ngf_core.evidence.entrants import ENTRANTS
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE, BENIGN, MEASURES, wide
 from ngf_core.evidence.rank import Estimate, estimate, rank_text, ranking
-from ngf_core.evidence.sizes import training_text
+from ngf_core.evidence.sizes_words import training_text
 from ngf_core.evidence.verdict import COMPARISONS, FAILS, HOLDS, OPEN, measure_title, verdicts
 from ngf_core.evidence.verdict import MEASURES as MEASURED
 

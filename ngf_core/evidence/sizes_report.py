@@ -11,20 +11,8 @@ from ngf_core.evidence.growth import HEAD, growth, growth_row
 from ngf_core.evidence.markdown import markdown
 from ngf_core.evidence.measures import BEFORE
 from ngf_core.evidence.sizes import ENTRANTS as SHOWN
-from ngf_core.evidence.sizes import (
-    FLATTER,
-    PARTS,
-    REMOVED,
-    SHARPER,
-    Size,
-    datasets,
-    interval_text,
-    means,
-    sentence,
-    sizes,
-    training_text,
-    weights_text,
-)
+from ngf_core.evidence.sizes import FLATTER, PARTS, REMOVED, SHARPER, Size, datasets, means, sizes
+from ngf_core.evidence.sizes_words import interval_text, sentence, training_text, weights_text
 from ngf_core.evidence.verdict import (
     COMPARISONS,
     FAILS,

@@ -16,7 +16,7 @@ from ngf_core.config import PurifyConfig, TrainConfig
 from ngf_core.evidence.folders import FRESH, MAIN
 from ngf_core.evidence.measures import BEFORE, wide
 from ngf_core.evidence.published import NOTES, SECONDS
-from ngf_core.evidence.sizes import training_text
+from ngf_core.evidence.sizes_words import training_text
 
 TEXT = sections("leaderboard")
 CONDITIONS = ("steps", "batch_size", "clean_fraction", "augment", "batchnorm")

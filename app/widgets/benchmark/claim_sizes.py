@@ -10,17 +10,8 @@ from app.text import sections
 from app.widgets.controls.address import choose
 from app.widgets.controls.figure_card import figure_card
 from ngf_core.evidence.growth import HEAD, growth, growth_row
-from ngf_core.evidence.sizes import (
-    PARTS,
-    WEIGHTS,
-    claim_text,
-    command,
-    datasets,
-    finding,
-    means,
-    models,
-    sizes,
-)
+from ngf_core.evidence.sizes import PARTS, WEIGHTS, command, datasets, means, models, sizes
+from ngf_core.evidence.sizes_words import claim_text, finding
 from ngf_core.evidence.verdict import MEASURES, measure_title
 
 TEXT = sections("claim")

@@ -13,7 +13,8 @@ from ngf_core.data import DATASETS
 from ngf_core.errors import NGFError
 from ngf_core.evidence import COMMAND
 from ngf_core.evidence.folders import FRESH, MAIN, Protocol, folders, read_protocol
-from ngf_core.evidence.sizes import WEIGHTS, weights_text
+from ngf_core.evidence.sizes import WEIGHTS
+from ngf_core.evidence.sizes_words import weights_text
 
 WIDTH = 560
 

@@ -21,13 +21,12 @@ from ngf_core.evidence.sizes import (
     SHARPER,
     WEIGHTS,
     command,
-    finding,
     means,
     models,
-    sentence,
     sizes,
 )
 from ngf_core.evidence.sizes_report import claim_at_sizes
+from ngf_core.evidence.sizes_words import finding, sentence
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN
 from ngf_core.models.build import build_model
 from tests.support.fabricated_sizes import ASR, FACTORS, write
