@@ -7,7 +7,7 @@ import pandas as pd
 from ngf_core.evidence.entrants import BY_RULE
 from ngf_core.evidence.verdict import FAILS, HOLDS, OPEN, PARAMETERS
 
-_WHERE = {"all": "Over all parameters", "layer": "In the tuned layer"}
+_WHERE = {"all": "over all parameters", "layer": "in the tuned layer"}
 # The comparisons in each finding.
 _GROUPS = (("backdoored",), ("ngf", BY_RULE), ("sgd", "finetune"))
 
@@ -77,11 +77,11 @@ def _sentence(comparison: str, rows: pd.DataFrame) -> str:
 def _scope(rows: pd.DataFrame) -> str:
     """Where the resolved readings of a comparison lie; all of them have the same sign."""
     resolved = rows[rows["verdict"] != OPEN]
-    where = [name for name in PARAMETERS if (resolved["parameters"] == name).any()]
-    if where == ["layer"] and (rows["parameters"] == "all").any():
-        return " in the tuned layer; over all parameters that is not resolved"
-    if where == ["all"] and (rows["parameters"] == "layer").any():
-        return " over all parameters; in the tuned layer that is not resolved"
+    for here, there in (PARAMETERS, reversed(PARAMETERS)):
+        of = int((rows["parameters"] == here).sum())
+        if (resolved["parameters"] == here).all() and of < len(rows):
+            count = "" if len(resolved) == of else f" in {len(resolved)} of {of} readings"
+            return f"{count} {_WHERE[here]}; {_WHERE[there]} that is not resolved"
     return f" in {len(resolved)} of {len(rows)} readings"
 
 
@@ -92,7 +92,8 @@ def _evidence(comparison: str, rows: pd.DataFrame, named: bool) -> str:
         if here.empty:
             continue
         low, high = here["ratio"].min(), here["ratio"].max()
-        parts.append(f"{_WHERE[parameters]}: {_counts(here)}; mean ratio {low:.2f} to {high:.2f}.")
+        parts.append(f"{_capital(_WHERE[parameters])}: {_counts(here)}; mean ratio {low:.2f} to "
+                     f"{high:.2f}.")
     pairs = sorted({int(n) for n in rows["n"]})
     n = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
     models = f"pair{'s' * (pairs != [1])} of models"
@@ -113,5 +114,9 @@ def _counts(rows: pd.DataFrame) -> str:
 
 def _name(comparison: str) -> str:
     """The subject of its claim, at the start of a sentence."""
-    subject = _CLAIMS[comparison].subject
-    return subject[0].upper() + subject[1:]
+    return _capital(_CLAIMS[comparison].subject)
+
+
+def _capital(words: str) -> str:
+    """The rest stays as it is, unlike with `str.capitalize`."""
+    return words[0].upper() + words[1:]

@@ -410,6 +410,16 @@ def test_tables_of_fresh_seeds_can_be_chosen(tables, tmp_path, open_page):
     assert next(one for one in app.selectbox if one.label == "Models").options[1] == "fresh"
 
 
+@pytest.mark.parametrize("seeds, caution", [
+    ([0], ["One seed:"]), ([0, 1], ["Two seeds:"]), ([0, 1, 2], [])])
+def test_a_caution_stands_over_tables_of_few_seeds(seeds, caution, tables, tmp_path, open_page):
+    tables()
+    (tmp_path / "protocol.json").write_text(json.dumps(
+        {"dataset": "signs", "arch": "preact_resnet18_w16", "seeds": seeds, "command": "compute"}))
+    said = text_of(open_page("leaderboard"))
+    assert [word for word in ("One seed:", "Two seeds:") if word in said] == caution
+
+
 def test_without_a_published_figure_there_are_no_columns_for_them(tables, open_page):
     tables(TABLE[TABLE["entrant"].isin(["before", "benign", "ngf", "sgd"])])
     app = open_page("leaderboard")

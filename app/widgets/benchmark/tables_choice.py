@@ -17,6 +17,7 @@ from ngf_core.evidence.sizes import WEIGHTS
 from ngf_core.evidence.sizes_words import weights_text
 
 WIDTH = 560
+FEW_SEEDS = {1: "one seed", 2: "two seeds"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Tables:
 
 
 def tables_choice() -> Tables:
-    """The tables that the address names; a control where there are several."""
+    """The tables that the address names; a control where there are several, and a caution where
+    their seeds are few."""
     there = folders()
     known = {name: _protocol(place) for name, place in there.items()}
     chosen = MAIN
@@ -41,6 +43,8 @@ def tables_choice() -> Tables:
             chosen = choose("models", "Models", _titles(known), MAIN, listed=True,
                             help=sections("leaderboard")["models"])
     told = known[chosen]
+    if told and len(told.seeds) in FEW_SEEDS:
+        st.caption(sections("leaderboard")[FEW_SEEDS[len(told.seeds)]])
     return Tables(chosen, there[chosen], told.command if told else COMMAND * (chosen == MAIN))
 
 

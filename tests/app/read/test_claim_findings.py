@@ -23,9 +23,12 @@ def readings(comparison: str, *, over_all: list[str], in_layer: list[str]) -> pd
 
 @pytest.mark.parametrize("over_all, in_layer, sentence", [
     ([HOLDS] * 2, [HOLDS] * 2, "Backdoored models are sharper than benign ones."),
-    ([OPEN] * 2, [HOLDS, OPEN],
+    ([OPEN] * 2, [HOLDS] * 2,
      "Backdoored models are sharper than benign ones in the tuned layer; over all parameters that "
      "is not resolved."),
+    ([OPEN] * 2, [HOLDS, OPEN, OPEN],
+     "Backdoored models are sharper than benign ones in 1 of 3 readings in the tuned layer; over "
+     "all parameters that is not resolved."),
     ([HOLDS, OPEN], [HOLDS, OPEN],
      "Backdoored models are sharper than benign ones in 2 of 4 readings."),
     ([FAILS] * 2, [FAILS] * 2, "Backdoored models are flatter, not sharper, than benign ones."),

@@ -63,6 +63,9 @@ def test_equal_on_one_attack_is_not_below_on_every_attack():
         "equal on Blend (5.0 %)." in below.found
     made.loc[(made["entrant"] == "sgd") & (made["attack"] == "blend"), "asr_hits"] = 44
     assert "(BadNets); not on Blend (5.0 against 4.9 %)." in aims(made)[1].found
+    alone = aims(made[made["seed"] == 0])[1]
+    assert alone.met is None
+    assert alone.found.endswith(" With one seed no margin can be resolved.")
 
 
 def test_lower_on_every_attack_is_an_aim_where_each_margin_is_resolved():
