@@ -108,9 +108,9 @@ evidence: .venv/installed-dev
 	$(BENCHMARK) $(FASHION) $(LARGEST) --tables $(SIZES)/fashion_mnist-preact_resnet18
 	$(BIN)/python -m benchmarks.purification_seeds
 	$(BIN)/python -m benchmarks.sgd_rate
-	$(BENCHMARK) --seeds 3 4 --methods ngf sgd finetune ft_sam fip nad anp ibau fine_pruning --stages cells
-	$(BENCHMARK) --seeds 3 4 $(THREE) --methods ngf sgd finetune --stages claim tables \
-	  --tables assets/benchmark/fresh
+	$(BENCHMARK) --seeds 3 4 --methods ngf sgd finetune ft_sam fip nad anp ibau fine_pruning \
+	  ablate_auto_layer --stages cells
+	$(BENCHMARK) --seeds 3 4 $(THREE) $(CLAIM) --stages claim tables --tables assets/benchmark/fresh
 
 faults: .venv/installed-dev
 	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
