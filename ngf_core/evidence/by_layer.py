@@ -16,19 +16,21 @@ POOR = 0.5  # an ACC that nobody would use
 
 
 def by_layer(cells: pd.DataFrame) -> str:
-    """One row per method and layer, on the models of which all layers of that method are there:
-    mean rates, the paired difference of ASR to the last layer's, how many models end with an ACC
-    under 50 %, and processor seconds. Those of NGF include the choice of a layer; SGD is given
-    NGF's. A method without all three has no row. Below it, how often the rule picks the last layer.
+    """One row per method and layer, on the models that have been tuned on each of them: mean rates,
+    the paired difference of ASR to the last layer's, how many models end with an ACC under 50 %,
+    and processor seconds. Those of NGF include the choice of a layer; SGD is given NGF's. A method
+    that tuned the last layer alone has no row. Below it, how often the rule picks the last layer.
     """
     tables = {name: wide(cells, name) for name in ("acc", "asr", "ra", "cpu_seconds")}
     rows = []
     for method, entrants in LAYERS.items():
-        if not set(entrants) <= set(tables["asr"]):
+        titles = {entrant: title for entrant, title in zip(entrants, _TITLES, strict=True)
+                  if entrant in tables["asr"]}
+        if method not in titles or len(titles) == 1:
             continue
-        shared = tables["asr"][list(entrants)].dropna().index
+        shared = tables["asr"][list(titles)].dropna().index
         of = {name: table.loc[shared] for name, table in tables.items()}
-        for entrant, title in zip(entrants, _TITLES, strict=True) if len(shared) else ():
+        for entrant, title in titles.items() if len(shared) else ():
             gap = "" if entrant == method else difference(
                 of["asr"], entrant, method).in_percent(signed=True)
             rows.append([ENTRANTS[method].title, title, *(

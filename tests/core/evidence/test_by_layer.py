@@ -44,4 +44,9 @@ def test_models_of_no_use_and_picks_of_the_last_layer_are_counted():
 
 
 def test_the_last_layer_alone_is_no_table():
-    assert by_layer(cells(ATTACKS, entrants=("ngf", "sgd", "sgd_auto_layer"))) == ""
+    assert by_layer(cells(ATTACKS, entrants=("ngf", "sgd", "finetune"))) == ""
+
+
+def test_the_layers_that_were_tuned_are_compared():
+    told = rows(by_layer(cells(ATTACKS, entrants=("ngf", "sgd", "sgd_auto_layer"))))
+    assert [row[:2] for row in told] == [["SGD", "last"], ["SGD", "chosen by rule"]]
