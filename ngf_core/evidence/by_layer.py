@@ -50,4 +50,5 @@ def _picks(cells: pd.DataFrame) -> str:
         return ""
     both = layers[["ngf", BY_RULE]].dropna()
     same = (both["ngf"] == both[BY_RULE]).sum()
-    return f"\n\nThe rule picks the last layer on {same} of {len(both)} models."
+    models = f"model{'s' * (len(both) > 1)}"
+    return f"\n\nThe rule picks the last layer on {same} of {len(both)} {models}."
